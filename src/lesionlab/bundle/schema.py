@@ -1,0 +1,132 @@
+"""What `bundle.json` says: everything that is needed to use a model and to know what its numbers mean."""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from lesionlab.images import Preprocessing
+from lesionlab.metrics import Estimate
+from lesionlab.taxonomy import CODES
+
+SCHEMA_VERSION: Final = 1
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Calibration(_Part):
+    """How logits become probabilities: softmax(logits / temperature), Guo et al., ICML 2017.
+
+    Attributes:
+        temperature: Fitted on the validation part by minimising the negative log likelihood.
+        images: Number of validation images that it was fitted on.
+        ece_before: Expected calibration error on those images at temperature 1.
+        ece_after: The same at the fitted temperature.
+    """
+
+    method: Literal["temperature"] = "temperature"
+    temperature: float = Field(gt=0)
+    images: int = Field(ge=1)
+    ece_before: float
+    ece_after: float
+
+
+class OperatingPoint(_Part):
+    """A threshold on the probability of malignancy, with what it costs.
+
+    Attributes:
+        name: For example `sensitivity_95`.
+        target_sensitivity: What the threshold was chosen for.
+        threshold: An image counts as suspicious at or above it.
+        sensitivity: Measured on `measured_on`.
+        specificity: Measured on `measured_on`.
+        ppv: Positive predictive value at `prevalence`.
+        npv: Negative predictive value at `prevalence`.
+        prevalence: Share of malignant images in `measured_on`.
+        measured_on: The part that the four figures come from. The threshold itself always comes from validation.
+    """
+
+    name: str
+    target_sensitivity: float = Field(gt=0, lt=1)
+    threshold: float
+    sensitivity: float
+    specificity: float
+    ppv: float
+    npv: float
+    prevalence: float
+    measured_on: Literal["validation", "test", "other"]
+
+
+class TrainingData(_Part):
+    """What the model was trained on, by hash and by count.
+
+    Attributes:
+        manifest_sha256: Hash of the manifest.
+        split_sha256: Hash of the split.
+        leaky: True if images of one lesion may stand on both sides of the split. Every figure is then leaky.
+        lesions_known: Whether the source told which images show one lesion.
+        images: Number of images per part.
+        lesions: Number of lesions per part.
+        sources: Names of the datasets.
+    """
+
+    manifest_sha256: Sha256
+    split_sha256: Sha256
+    leaky: bool
+    lesions_known: bool
+    images: dict[str, int]
+    lesions: dict[str, int]
+    sources: tuple[str, ...]
+
+
+class BundleInfo(_Part):
+    """The whole of `bundle.json`.
+
+    Attributes:
+        schema_version: Version of this schema; a reader refuses another one.
+        name: Name of the model, by default that of its recipe.
+        created: Day on which it was exported, ISO 8601.
+        task: What the output means; `diagnosis` is one probability per class.
+        classes: Diagnosis codes in the order of the outputs.
+        preprocessing: What is done to an image before the graph.
+        graph_sha256: SHA-256 of `model.onnx`.
+        parameters: Number of trained weights.
+        calibration: How logits become probabilities.
+        operating_points: Thresholds on the probability of malignancy.
+        training_data: Hashes and counts of what it was trained on.
+        recipe: The recipe, whole, as it was run.
+        metrics: Metrics on the test part by name, filled in by `lesionlab evaluate`.
+        versions: Versions of the libraries and of the device that made it.
+        licence: Licence of the weights.
+    """
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    # Shown in terminals and opened in spreadsheets: it begins like a name and holds no control character.
+    name: str = Field(pattern=r"^[A-Za-z0-9][^\x00-\x1f\x7f]*$")
+    created: str
+    task: Literal["diagnosis"] = "diagnosis"
+    classes: tuple[str, ...]
+    preprocessing: Preprocessing
+    graph_sha256: Sha256
+    parameters: int = Field(ge=1)
+    calibration: Calibration
+    operating_points: tuple[OperatingPoint, ...] = ()
+    training_data: TrainingData
+    recipe: dict[str, object]
+    metrics: dict[str, Estimate] = Field(default_factory=dict)
+    versions: dict[str, str]
+    licence: str
+
+    @model_validator(mode="after")
+    def _classes_are_the_taxonomy(self) -> "BundleInfo":
+        if self.classes != CODES:
+            raise ValueError(f"classes are {self.classes}, this version reads {CODES}")
+        return self
+
+    @property
+    def identity(self) -> str:
+        """Short name that travels with every answer: the model's name and the head of its graph's hash."""
+        return f"{self.name}@{self.graph_sha256[:12]}"

@@ -1,0 +1,146 @@
+"""`lesionlab evaluate`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from lesionlab import RESEARCH_ONLY
+from lesionlab.cli.console import out, progress_bar, require_extra
+from lesionlab.cli.dataset import Columns, Metadata, column_mapping
+from lesionlab.errors import UsageError
+
+if TYPE_CHECKING:
+    from lesionlab.bundle import BundleInfo
+    from lesionlab.data import Manifest, Split
+    from lesionlab.evaluation import Evaluation
+
+# Shown in the terminal; the report has the rest.
+_HEADLINES = ("balanced_accuracy", "accuracy", "macro_auc", "malignant_auc", "malignant_recall", "melanoma_auc", "ece")
+
+
+class Part(StrEnum):
+    """The images to evaluate."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+    ALL = "all"
+
+
+def evaluate(
+    target: Annotated[
+        Path | None, typer.Argument(help="A run folder or a bundle. Default: the model that ships with the package.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder of the dataset; not needed for a run whose data is in place.")
+    ] = None,
+    part: Annotated[
+        Part | None, typer.Option("--part", help="Default: test on the data it was trained on, all on any other.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="Where to write. Default: evaluation/ in the run, or here.")
+    ] = None,
+    metadata: Metadata = None,
+    columns: Columns = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print metrics.json.")] = False,
+) -> None:
+    """Measure a run or a bundle; write metrics.json, predictions.csv and report.html.
+
+    The model is asked as its users ask it, from image files to calibrated probabilities. On its own dataset the
+    part is found again from the split's hash; on another dataset every image is judged.
+    """
+    require_extra("lesionlab evaluate", "train", "matplotlib", "jinja2")
+    from lesionlab.bundle import Bundle
+    from lesionlab.bundle.store import update_info
+    from lesionlab.data import Split, read_dataset
+    from lesionlab.evaluation import evaluate_part, with_test_results, write_evaluation
+    from lesionlab.prediction import Predictor
+    from lesionlab.training.run import RunFolder
+
+    run = RunFolder(target) if target is not None and RunFolder(target).exists() else None
+    bundle = Bundle.load(run.bundle if run else target)
+    info = bundle.info
+    split: Split | None
+    if run is not None:
+        manifest, split, fold, history = run.manifest(data), run.split(), run.record().fold, run.read_history()
+    elif data is not None:
+        manifest, fold, history = read_dataset(data, columns=column_mapping(columns), metadata=metadata), None, []
+        split = _split_again(info, manifest)
+    else:
+        raise UsageError("--data is needed: the folder of the dataset to evaluate on")
+    chosen = part or (Part.TEST if split else Part.ALL)
+    if split is not None and chosen is not Part.ALL:
+        images = manifest.select(split.parts(fold)[chosen])
+    elif chosen is Part.ALL:
+        images = manifest
+    else:
+        raise UsageError(f"--part {chosen}: {manifest.root} is not what the model was trained on; it has no parts")
+    with progress_bar("judging images") as progress:
+        evaluation = evaluate_part(
+            Predictor.load(bundle),
+            images,
+            part=chosen,
+            unseen=split is None or chosen is Part.TEST,
+            manifest_sha256=manifest.sha256,
+            history=history,
+            progress=progress,
+        )
+    place = folder or _default_folder(run.evaluation if run else None, info, evaluation)
+    write_evaluation(place, evaluation)
+    if run is not None and chosen is Part.TEST:
+        update_info(run.bundle, with_test_results(info, evaluation))
+    if as_json:
+        typer.echo((place / "metrics.json").read_text(encoding="utf-8"), nl=False)
+    else:
+        _show(evaluation, place)
+
+
+def _split_again(info: "BundleInfo", manifest: "Manifest") -> "Split | None":
+    """Return the split that a bundle was trained with if this is its dataset, None if it is another one."""
+    from lesionlab.data import make_split
+    from lesionlab.recipes import Recipe
+
+    if manifest.sha256 != info.training_data.manifest_sha256:
+        return None
+    settings = Recipe.model_validate(info.recipe).split
+    split = make_split(
+        manifest,
+        validation=settings.validation,
+        test=settings.test,
+        seed=settings.seed,
+        by_image=settings.by_image,
+    )
+    if split.sha256 != info.training_data.split_sha256:
+        raise UsageError(
+            f"{info.name} was trained on {manifest.root} with a split file of its own; evaluate its run folder"
+        )
+    return split
+
+
+def _default_folder(of_run: Path | None, info: "BundleInfo", evaluation: "Evaluation") -> Path:
+    if of_run is not None:
+        return of_run / evaluation.part
+    return Path("evaluation") / f"{info.name}-{evaluation.dataset}-{evaluation.part}"
+
+
+def _show(evaluation: "Evaluation", place: Path) -> None:
+    summary, leaky = evaluation.case.summary, evaluation.info.training_data.leaky
+    table = Table(box=None, header_style="bold", title_justify="left")
+    table.title = f"{evaluation.info.identity}, {evaluation.dataset}, {evaluation.part}"
+    for heading in ("metric", "value", "95% interval by lesion"):
+        table.add_column(heading, justify="left" if heading == "metric" else "right")
+    for name in _HEADLINES:
+        found = summary.overall[name]
+        value = "not defined" if found.value is None else f"{found.value:.3f}" + (" leaky" if leaky else "")
+        interval = "" if found.low is None or found.high is None else f"{found.low:.3f} to {found.high:.3f}"
+        table.add_row(name.replace("_", " "), value, interval)
+    out.print(table)
+    out.print(
+        f"{summary.n_images} images of {summary.n_lesions} lesions. Report: {place / 'report.html'}", soft_wrap=True
+    )
+    if not evaluation.unseen:
+        out.print("The model has seen these images: the figures are too good.", style="yellow")
+    out.print(RESEARCH_ONLY)

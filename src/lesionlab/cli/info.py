@@ -1,0 +1,170 @@
+"""`lesionlab info`."""
+
+import json
+import os
+import platform
+import re
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from lesionlab import RESEARCH_ONLY, __version__
+from lesionlab.cli.console import out
+from lesionlab.errors import BundleError
+
+if TYPE_CHECKING:
+    from lesionlab.bundle import Bundle
+
+
+def info(
+    model: Annotated[
+        Path | None, typer.Option("--model", "-m", help="Bundle to describe instead of the one in the package.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show versions, installed extras, the cache folder, and all that is known of the model."""
+    from lesionlab.bundle import Bundle
+
+    installation = _installation()
+    try:
+        bundle = Bundle.load(model)
+    except BundleError as error:
+        if as_json:
+            typer.echo(json.dumps({**installation, "model": None, "error": str(error)}, indent=2))
+        else:
+            _print_rows(_installation_rows(installation))
+        raise
+    if as_json:
+        described = {"path": str(bundle.path), "bytes": len(bundle.graph), "identity": bundle.info.identity}
+        description = bundle.info.model_dump(mode="json")
+        typer.echo(json.dumps({**installation, "model": {**described, **description}}, indent=2))
+        return
+    _print_rows(_installation_rows(installation))
+    out.print()
+    _print_rows(_model_rows(bundle))
+    out.print()
+    out.print(RESEARCH_ONLY)
+
+
+def _installation() -> dict[str, Any]:
+    cache = _cache_folder()
+    return {
+        "lesionlab": __version__,
+        "python": platform.python_version(),
+        "onnxruntime": _version("onnxruntime"),
+        "extras": {extra: not missing for extra, missing in _missing_packages().items()},
+        "cache": {"path": str(cache), "bytes": _bytes_below(cache)},
+    }
+
+
+def _installation_rows(installation: dict[str, Any]) -> list[tuple[str, str]]:
+    extras = [
+        f"{extra}: " + ("installed" if present else f"pip install 'lesionlab[{extra}]'")
+        for extra, present in installation["extras"].items()
+    ]
+    cache = installation["cache"]
+    return [
+        ("lesionlab", installation["lesionlab"]),
+        ("python", installation["python"]),
+        ("onnxruntime", installation["onnxruntime"] or "not installed"),
+        ("extras", "\n".join(extras) or "unknown: not installed as a package"),
+        ("cache", f"{cache['path']} ({_mebibytes(cache['bytes'])})"),
+    ]
+
+
+def _model_rows(bundle: "Bundle") -> list[tuple[str, str]]:
+    info = bundle.info
+    data = info.training_data
+    size = info.preprocessing.size
+    calibration = (
+        f"temperature {info.calibration.temperature:.3f} on {info.calibration.images:,} images: expected calibration "
+        f"error {info.calibration.ece_before:.3f} before, {info.calibration.ece_after:.3f} after"
+    )
+    split = (
+        "LEAKY: images of one lesion may stand on both sides; every figure is too good" if data.leaky else "by lesion"
+    )
+    if not data.lesions_known:
+        split += " (the source does not tell which images show one lesion)"
+    points = [
+        f"{point.name}: P(malignant) >= {point.threshold:.3f} gives sensitivity {point.sensitivity:.3f}, specificity "
+        f"{point.specificity:.3f}, PPV {point.ppv:.3f}, NPV {point.npv:.3f} at prevalence {point.prevalence:.3f} "
+        f"({point.measured_on})"
+        for point in info.operating_points
+    ]
+    metrics = [f"{name}: {_with_interval(m.value, m.low, m.high)}" for name, m in info.metrics.items()]
+    counts = [
+        f"{part}: {count:,} images of {data.lesions.get(part, 0):,} lesions" for part, count in data.images.items()
+    ]
+    return [
+        ("model", info.identity),
+        ("path", str(bundle.path)),
+        ("size", f"{_mebibytes(len(bundle.graph))}, {info.parameters:,} parameters"),
+        ("created", info.created),
+        ("classes", ", ".join(info.classes)),
+        ("preprocessing", f"squashed to {size}x{size}, {info.preprocessing.interpolation}"),
+        ("calibration", calibration),
+        ("operating points", "\n".join(points) or "none"),
+        ("metrics (95%)", "\n".join(metrics) or "none measured"),
+        ("training data", "\n".join([", ".join(data.sources), *counts])),
+        ("split", split),
+        ("licence", info.licence),
+    ]
+
+
+def _with_interval(value: float | None, low: float | None, high: float | None) -> str:
+    if value is None:
+        return "not defined"
+    return f"{value:.3f}" + (f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else "")
+
+
+def _print_rows(rows: list[tuple[str, str]]) -> None:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        table.add_row(name, Text(value))
+    out.print(table)
+
+
+def _missing_packages() -> dict[str, list[str]]:
+    # From the package's own metadata, so that nothing is imported and no second list has to be kept.
+    try:
+        requirements = metadata.requires("lesionlab") or []
+    except metadata.PackageNotFoundError:
+        return {}
+    missing: dict[str, list[str]] = {}
+    for requirement in requirements:
+        match = re.fullmatch(r"([\w.-]+).*;.*\bextra == ['\"]([\w.-]+)['\"].*", requirement)
+        if match:
+            absent = missing.setdefault(match[2], [])
+            if _version(match[1]) is None:
+                absent.append(match[1])
+    return missing
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _cache_folder() -> Path:
+    from platformdirs import user_cache_path
+
+    configured = os.environ.get("LESIONLAB_CACHE")
+    return Path(configured) if configured else user_cache_path("lesionlab")
+
+
+def _bytes_below(folder: Path) -> int:
+    return sum(
+        os.lstat(os.path.join(where, name)).st_size for where, _folders, names in os.walk(folder) for name in names
+    )
+
+
+def _mebibytes(count: int) -> str:
+    return f"{count / 2**20:.1f} MiB"

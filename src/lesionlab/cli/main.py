@@ -1,0 +1,58 @@
+"""The application: its commands, and what an error looks like from outside."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from lesionlab import RESEARCH_ONLY, __version__
+from lesionlab.cli.data import app as data_app
+from lesionlab.cli.demo import demo
+from lesionlab.cli.evaluate import evaluate
+from lesionlab.cli.export import export
+from lesionlab.cli.info import info
+from lesionlab.cli.predict import predict
+from lesionlab.cli.recipes import recipes
+from lesionlab.cli.train import train
+from lesionlab.errors import LesionlabError
+
+app = typer.Typer(
+    name="lesionlab",
+    help=f"Classify dermoscopic images of skin lesions. {RESEARCH_ONLY}",
+    no_args_is_help=True,
+    # An unexpected error shows Python's plain traceback: it is what a bug report needs.
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(predict)
+app.command()(train)
+app.command()(evaluate)
+app.command()(export)
+app.add_typer(data_app, name="data")
+app.command()(recipes)
+app.command()(info)
+app.command()(demo)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"lesionlab {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; an error that the user can mend is one line on standard error."""
+    try:
+        app()
+    except LesionlabError as error:
+        sys.stderr.write(f"error: {error}\n")
+        raise SystemExit(error.exit_code) from None

@@ -1,0 +1,143 @@
+"""`lesionlab predict`."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from lesionlab.cli.console import err, out, progress_bar
+from lesionlab.errors import UsageError
+
+if TYPE_CHECKING:
+    from lesionlab.prediction import Failure, Prediction, Predictor
+
+
+class _Format(StrEnum):
+    TABLE = "table"
+    CSV = "csv"
+    JSONL = "jsonl"
+    PARQUET = "parquet"
+    ISIC = "isic"
+
+
+_SUFFIXES = {".csv": _Format.CSV, ".jsonl": _Format.JSONL, ".ndjson": _Format.JSONL, ".parquet": _Format.PARQUET}
+
+
+def predict(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            help="Images, folders, zip archives (archive.zip::member for one image) or quoted patterns ('a/**/*.jpg').",
+            show_default=False,
+        ),
+    ],
+    model: Annotated[
+        Path | None, typer.Option("--model", "-m", help="Bundle to use instead of the one in the package.")
+    ] = None,
+    result_format: Annotated[
+        _Format | None,
+        typer.Option("--format", "-f", help="Default: a table, or what the suffix of --out says.", show_default=False),
+    ] = None,
+    out_file: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write the results to this file.", show_default=False)
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, max=1024, help="Images per run of the model.")] = 16,
+) -> None:
+    """Judge images: the probability of each diagnosis and of malignancy.
+
+    A bad image is reported on standard error and does not stop the rest; the exit code is then 1.
+    """
+    from lesionlab.prediction import Predictor
+    from lesionlab.prediction.inputs import expand_inputs
+
+    chosen = _choose_format(result_format, out_file)
+    locations = expand_inputs(paths)
+    if chosen is _Format.TABLE:
+        failures = _to_people(Predictor.load(model), locations, batch_size)
+    else:
+        failures = _to_programs(model, locations, batch_size, chosen, out_file)
+    if failures:
+        err.print(Text(f"{failures} of {len(locations)} images could not be judged"), soft_wrap=True)
+        raise typer.Exit(1)
+
+
+def _choose_format(wanted: _Format | None, out_file: Path | None) -> _Format:
+    if out_file is None:
+        return wanted or _Format.TABLE
+    chosen = wanted or _SUFFIXES.get(out_file.suffix.lower())
+    if chosen is None:
+        known = ", ".join(_SUFFIXES)
+        raise UsageError(f"--out {out_file}: the suffix tells no format (known: {known}); add --format")
+    if chosen is _Format.TABLE:
+        raise UsageError("--format table is for the terminal; with --out choose csv, jsonl, parquet or isic")
+    return chosen
+
+
+def _to_people(predictor: "Predictor", locations: list[str], batch_size: int) -> int:
+    from lesionlab.cli.prediction_view import PredictionTable, print_prediction
+
+    failures = _Failures()
+    good = failures.reported(predictor.predict_many(locations, batch_size=batch_size))
+    if len(locations) == 1:
+        for prediction in good:
+            print_prediction(out, prediction, predictor.info)
+        return failures.count
+    table = PredictionTable(out)
+    for prediction in good:
+        table.add(prediction)
+    table.close(predictor.info)
+    return failures.count
+
+
+def _to_programs(
+    model: Path | None, locations: list[str], batch_size: int, chosen: _Format, out_file: Path | None
+) -> int:
+    from lesionlab.cli.prediction_view import print_footer
+    from lesionlab.prediction import Predictor
+    from lesionlab.prediction.writers import ResultFormat, refuse_repeated_ids, result_writer
+
+    if chosen is _Format.ISIC:
+        refuse_repeated_ids(locations)
+    failures = _Failures()
+    rows_are_seen = out_file is None and out.is_terminal  # they show the progress themselves
+    with (
+        # Opened first: a place that cannot be written is known before any image is judged.
+        result_writer(ResultFormat(chosen.value), out_file) as write,
+        nullcontext(lambda _done, _total: None) if rows_are_seen else progress_bar("judging") as update,
+    ):
+        predictor = Predictor.load(model)
+        results = predictor.predict_many(locations, batch_size=batch_size)
+        for prediction in failures.reported(_counted(results, update, len(locations))):
+            write(prediction)
+    print_footer(err, predictor.info)
+    return failures.count
+
+
+def _counted(
+    results: Iterable["Prediction | Failure"], update: Callable[[int, int], None], total: int
+) -> Iterator["Prediction | Failure"]:
+    for done, result in enumerate(results, start=1):
+        yield result
+        update(done, total)
+
+
+class _Failures:
+    """Reports failures as they come and keeps only their number: there may be very many."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def reported(self, results: Iterable["Prediction | Failure"]) -> Iterator["Prediction"]:
+        from lesionlab.cli.prediction_view import printable
+        from lesionlab.prediction import Failure
+
+        for result in results:
+            if isinstance(result, Failure):
+                self.count += 1
+                err.print(Text(printable(f"{result.path}: {result.error}")), soft_wrap=True)
+            else:
+                yield result

@@ -1,0 +1,87 @@
+"""Predictions as people read them: a line per image, or one image in full."""
+
+from rich.console import Console
+from rich.text import Text
+
+from lesionlab import RESEARCH_ONLY
+from lesionlab.bundle import BundleInfo
+from lesionlab.prediction import Prediction
+from lesionlab.taxonomy import BY_CODE, Risk
+
+RISK_STYLE = {Risk.HIGH: "bold red", Risk.MODERATE: "yellow", Risk.LOW: "green"}
+_BAR_WIDTH = 24
+_NUMBERS_WIDTH = 66  # what stands to the right of the image's name
+_PIPED_NAME_WIDTH = 40
+
+
+def printable(text: str) -> str:
+    """Return `text` on one line and without control characters: a file's name may hold any."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def leaky_warning(info: BundleInfo) -> str | None:
+    """Return the warning that travels with a model trained on a leaky split, None for any other."""
+    if not info.training_data.leaky:
+        return None
+    return "leaky: this model saw lesions in training that it was judged on; its figures are too good"
+
+
+class PredictionTable:
+    """A table whose rows appear as they come."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        # A narrow terminal shortens the names; a file or a pipe gets them whole.
+        self._limit = max(16, min(48, console.width - _NUMBERS_WIDTH)) if console.is_terminal else None
+        self._width = self._limit or _PIPED_NAME_WIDTH
+        heading = f"{'image':<{self._width}}  {'prob.':>6}  {'P(malignant)':>12}  {'risk':<8}  diagnosis"
+        console.print(Text(heading, style="bold"), soft_wrap=True)
+
+    def add(self, prediction: Prediction) -> None:
+        """Print one row."""
+        best = prediction.top[0]
+        name = printable(prediction.path)
+        if self._limit is not None and len(name) > self._limit:
+            name = "…" + name[1 - self._limit :]
+        row = Text(f"{name:<{self._width}}  {best.probability:>6.1%}  {prediction.malignant:>12.1%}  ")
+        row.append(f"{prediction.risk.value:<8}", style=RISK_STYLE[prediction.risk])
+        row.append(f"  {best.name}")
+        self._console.print(row, soft_wrap=True)
+        for note in prediction.notes:
+            self._console.print(Text(f"  note: {note}", style="dim"), soft_wrap=True)
+
+    def close(self, info: BundleInfo) -> None:
+        """Print what belongs under the table."""
+        self._console.print()
+        print_footer(self._console, info)
+
+
+def print_prediction(console: Console, prediction: Prediction, info: BundleInfo) -> None:
+    """Print one image in full: its risk, all probabilities as bars, and the notes."""
+    best = prediction.top[0]
+    title = Text(f"{printable(prediction.path)}: ")
+    title.append(best.name, style="bold")
+    title.append(f" {best.probability:.1%}, ")
+    title.append(f"{prediction.risk.value} risk", style=RISK_STYLE[prediction.risk])
+    console.print(title, soft_wrap=True)
+    console.print(Text(f"P(malignant) {prediction.malignant:.1%}"))
+    console.print()
+    for code, probability in sorted(prediction.probabilities.items(), key=lambda item: -item[1]):
+        diagnosis = BY_CODE[code]
+        filled = round(probability * _BAR_WIDTH)
+        row = Text(f"  {code:<6}{probability:>6.1%}  ")
+        row.append("█" * filled, style=RISK_STYLE[diagnosis.risk])
+        row.append("·" * (_BAR_WIDTH - filled), style="dim")
+        row.append(f"  {diagnosis.name}" + (" (malignant)" if diagnosis.malignant else ""))
+        console.print(row, soft_wrap=True)
+    for note in prediction.notes:
+        console.print(Text(f"note: {note}", style="dim"), soft_wrap=True)
+    console.print()
+    print_footer(console, info)
+
+
+def print_footer(console: Console, info: BundleInfo) -> None:
+    """Print the model, its leak if it has one, and what results are for."""
+    console.print(Text(f"model {info.identity}. {RESEARCH_ONLY}"), soft_wrap=True)
+    if warning := leaky_warning(info):
+        console.print(Text(f"warning: {warning}", style="red"), soft_wrap=True)

@@ -1,0 +1,152 @@
+"""Opening a dataset: recognising its layout and reading it, whole or not at all."""
+
+from pathlib import Path
+
+from lesionlab.data.manifest import ImageRecord, Manifest
+from lesionlab.data.readers.class_folders import has_class_folders, scan_class_folders
+from lesionlab.data.readers.columns import ColumnMapping
+from lesionlab.data.readers.image_index import ImageIndex, is_image_name
+from lesionlab.data.readers.rows import RowReader
+from lesionlab.data.readers.table import read_table
+from lesionlab.data.scan import Problem, ProblemKind, Scan, refuse_errors
+from lesionlab.errors import DataError, UsageError
+
+MANIFEST_NAME = "manifest.csv"
+
+# Dataverse hands the table out without an ending, or as .tab; Kaggle as .csv, sometimes in lower case.
+_HAM_METADATA = frozenset(f"ham10000_metadata{ending}" for ending in ("", ".csv", ".tab", ".tsv", ".txt"))
+_HAM_IMAGES = "ham10000_images"
+_LAYOUTS = (
+    (
+        "HAM10000 as Kaggle and Dataverse have it (HAM10000_metadata, with or without .csv or .tab, beside "
+        "HAM10000_images_part_1 and _part_2 as folders or .zip files)"
+    ),
+    "one folder of images per diagnosis (mel, nv, ...)",
+    f"a saved {MANIFEST_NAME}",
+    "any table of images, named with --metadata FILE",
+)
+
+
+def read_dataset(folder: Path, *, columns: ColumnMapping | None = None, metadata: Path | None = None) -> Manifest:
+    """Read a dataset of any layout that `scan_dataset` knows.
+
+    Args:
+        folder: Where the images are.
+        columns: Which column of the metadata holds what, where its names are not the usual ones.
+        metadata: A table of images, to be read in place of what the folder's layout says.
+
+    Raises:
+        DataError: The layout is unknown, or something is wrong with the data: a row whose diagnosis is
+            unknown, an id that occurs twice, an image that is missing. Nothing is left out silently.
+    """
+    return scan_dataset(folder, columns=columns, metadata=metadata).manifest()
+
+
+def load_manifest(path: Path) -> Manifest:
+    """Read a manifest as `Manifest.save` writes it. Whether its images are there is not looked at.
+
+    The lesions count as known when some lesion has another name than its image.
+
+    Raises:
+        DataError: The file is missing, damaged, or not a manifest.
+    """
+    reader = _read_rows(path, ColumnMapping(image_id="image_id", path="path"), None, "unknown")
+    refuse_errors(path, reader.problems)
+    return Manifest(path.parent, tuple(reader.records), _some_lesion_named(reader.records))
+
+
+def scan_dataset(folder: Path, *, columns: ColumnMapping | None = None, metadata: Path | None = None) -> Scan:
+    """Read a dataset's metadata and look for its images, and collect whatever is wrong.
+
+    Args:
+        folder: Where the images are.
+        columns: Which column of the metadata holds what.
+        metadata: A table of images, to be read in place of what the folder's layout says.
+
+    Raises:
+        DataError: The folder is missing or of no known layout, or its table cannot be read at all.
+        UsageError: Columns are named for a layout that has no table.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder")
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read: {error.strerror or error}") from error
+    scan = _scan_layout(folder, entries, columns, metadata)
+    if not scan.records and not any(problem.kind.is_error for problem in scan.problems):
+        raise DataError(f"{folder}: read as {scan.layout}, and no image was found. Found: {_found(entries)}")
+    return scan
+
+
+def _scan_layout(folder: Path, entries: list[Path], columns: ColumnMapping | None, metadata: Path | None) -> Scan:
+    if metadata is not None:
+        return _scan_table(folder, metadata, "table of images", columns)
+    saved = folder / MANIFEST_NAME
+    if saved.is_file():
+        return _scan_table(folder, saved, "saved manifest", columns)
+    tables = [entry for entry in entries if entry.name.lower() in _HAM_METADATA and entry.is_file()]
+    if len(tables) > 1:
+        names = ", ".join(table.name for table in tables)
+        raise DataError(f"{folder}: several tables of metadata ({names}); name one with --metadata")
+    if tables:
+        # Dataverse keeps the ISIC 2018 test images in the same place: they are not this table's images.
+        places = [
+            entry
+            for entry in entries
+            if entry.name.lower().startswith(_HAM_IMAGES) and (entry.is_dir() or entry.suffix.lower() == ".zip")
+        ]
+        return _scan_table(folder, tables[0], "HAM10000", columns, places or None)
+    if has_class_folders(entries):
+        if columns is not None:
+            raise UsageError("columns: a folder per diagnosis has no table; name one with --metadata")
+        return scan_class_folders(folder)
+    raise DataError(f"{folder}: no known layout. Known are: {'; '.join(_LAYOUTS)}. Found: {_found(entries)}")
+
+
+def _scan_table(
+    folder: Path, table: Path, layout: str, columns: ColumnMapping | None, places: list[Path] | None = None
+) -> Scan:
+    index = ImageIndex.build(folder, places)
+    source = "ham10000" if layout == "HAM10000" else "unknown"
+    reader = _read_rows(table, columns or ColumnMapping(), index, source)
+    known = reader.lesions_known and _some_lesion_named(reader.records)
+    return Scan(folder, layout, tuple(reader.records), (*reader.problems, *_conflicts(reader.records)), known)
+
+
+def _read_rows(path: Path, columns: ColumnMapping, index: ImageIndex | None, source: str) -> RowReader:
+    table = read_table(path)
+    reader = RowReader(columns.completed(table.header, path), index, source)
+    reader.read(table)
+    return reader
+
+
+def _some_lesion_named(records: list[ImageRecord]) -> bool:
+    # A saved manifest writes the image's id for a lesion that is not known.
+    return any(record.lesion_id != record.image_id for record in records)
+
+
+def _conflicts(records: list[ImageRecord]) -> list[Problem]:
+    diagnoses: dict[str, set[str]] = {}
+    for record in records:
+        diagnoses.setdefault(record.lesion_id, set()).add(record.diagnosis)
+    return [
+        Problem(kind=ProblemKind.CONFLICTING_LESION, where=lesion_id, detail=" and ".join(sorted(found)))
+        for lesion_id, found in sorted(diagnoses.items())
+        if len(found) > 1
+    ]
+
+
+def _found(entries: list[Path]) -> str:
+    folders = [entry.name for entry in entries if entry.is_dir()]
+    images = sum(entry.is_file() and is_image_name(entry.name) for entry in entries)
+    others = [entry.name for entry in entries if entry.is_file() and not is_image_name(entry.name)]
+    parts = [f"{images} images"] if images else []
+    parts += [_listing("folders", folders)] if folders else []
+    parts += [_listing("files", others)] if others else []
+    return ", ".join(parts) or "nothing"
+
+
+def _listing(what: str, names: list[str]) -> str:
+    shown = ", ".join(names[:5])
+    return f"{what} {shown}" + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -1,0 +1,111 @@
+"""Finding the image files of a dataset, in folders and in zip archives."""
+
+import os
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from lesionlab.data.scan import Problem, ProblemKind
+from lesionlab.images.read import ZIP_SEPARATOR
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
+
+
+@dataclass(frozen=True, slots=True)
+class ImageIndex:
+    """The images below a folder.
+
+    Attributes:
+        root: The folder.
+        sizes: Size in bytes of each image by its path relative to the root, as `ImageRecord.path` has it.
+        by_id: Paths by image id, which is the file's name without its suffix.
+        problems: Archives that could not be opened.
+    """
+
+    root: Path
+    sizes: dict[str, int] = field(default_factory=dict)
+    by_id: dict[str, list[str]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    @classmethod
+    def build(cls, root: Path, places: Iterable[Path] | None = None) -> "ImageIndex":
+        """Index the images in `places`, folders (with all below them) and zip archives; default: in `root`.
+
+        Segmentation masks are passed over: HAM10000 ships them beside its images.
+        """
+        index = cls(root)
+        for place in sorted(places) if places is not None else (root,):
+            for file in sorted(_files(place)) if place.is_dir() else (place,):
+                if file.suffix.lower() == ".zip":
+                    index._add_archive(file)
+                else:
+                    index._add(file.relative_to(root).as_posix(), file.stat().st_size)
+        return index
+
+    def locate(self, image_id: str) -> tuple[str | None, Problem | None]:
+        """Return the path of an image, and what is wrong with it."""
+        paths = self.by_id.get(image_id, [])
+        if not paths:
+            return None, Problem(kind=ProblemKind.MISSING_IMAGE, where=image_id, detail="no such image file")
+        if len(paths) == 1:
+            return paths[0], None
+        # Copies of HAM10000 often hold every image twice, under folder names in upper and in lower case.
+        places = ", ".join(paths)
+        if len({self.sizes[path] for path in paths}) > 1:
+            return None, Problem(kind=ProblemKind.AMBIGUOUS_IMAGE, where=image_id, detail=f"files differ: {places}")
+        detail = f"the first is used of {places}"
+        return paths[0], Problem(kind=ProblemKind.REPEATED_FILE, where=image_id, detail=detail)
+
+    def has(self, path: str) -> bool:
+        """Return whether there is a file or a member of an archive at a path relative to the root."""
+        return path in self.sizes or (ZIP_SEPARATOR not in path and (self.root / path).is_file())
+
+    def orphans(self, used: Iterable[str]) -> Iterator[Problem]:
+        """Yield a problem for each image whose id is not in `used`."""
+        for image_id in sorted(self.by_id.keys() - set(used)):
+            for path in self.by_id[image_id]:
+                yield Problem(kind=ProblemKind.ORPHAN, where=path, detail=f"no row for {image_id}; it is not used")
+
+    def _add(self, path: str, size: int) -> None:
+        self.sizes[path] = size
+        self.by_id.setdefault(PurePosixPath(path.rpartition(ZIP_SEPARATOR)[2]).stem, []).append(path)
+
+    def _add_archive(self, archive: Path) -> None:
+        name = archive.relative_to(self.root).as_posix()
+        try:
+            with zipfile.ZipFile(archive) as opened:
+                members = opened.infolist()
+        except (OSError, zipfile.BadZipFile) as error:
+            detail = f"the archive is damaged ({error}); download it again"
+            self.problems.append(Problem(kind=ProblemKind.UNREADABLE, where=name, detail=detail))
+            return
+        for member in members:
+            if is_image_name(member.filename) and not member.is_dir():
+                self._add(f"{name}{ZIP_SEPARATOR}{member.filename}", member.file_size)
+
+
+def is_image_name(path: str | Path) -> bool:
+    """Return whether a path looks like an image of the dataset: by its suffix, neither hidden nor a mask."""
+    pure = PurePosixPath(path)
+    return pure.suffix.lower() in IMAGE_SUFFIXES and not any(_is_passed_over(part) for part in pure.parts)
+
+
+def _is_passed_over(name: str) -> bool:
+    return (name.startswith(".") and name not in (".", "..")) or name == "__MACOSX" or "segmentation" in name.lower()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    seen = set()
+    for where, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(where)
+        if real in seen:  # a link that leads back
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = [name for name in folders if not _is_passed_over(name)]
+        for name in files:
+            file = Path(where, name)
+            wanted = is_image_name(name) or (name.lower().endswith(".zip") and not _is_passed_over(name))
+            if wanted and file.is_file():  # a link may lead nowhere
+                yield file

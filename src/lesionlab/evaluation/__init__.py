@@ -1,0 +1,18 @@
+"""Evaluation: what a model is worth on a part of a dataset, as metrics, figures and one page to read.
+
+Needs the extra `train`, for the figures.
+"""
+
+from lesionlab.evaluation.case import EvaluatedPart
+from lesionlab.evaluation.evaluate import Evaluation, evaluate_part, with_test_results, write_evaluation
+from lesionlab.evaluation.report import ReportContext, render_report
+
+__all__ = [
+    "EvaluatedPart",
+    "Evaluation",
+    "ReportContext",
+    "evaluate_part",
+    "render_report",
+    "with_test_results",
+    "write_evaluation",
+]

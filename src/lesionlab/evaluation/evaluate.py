@@ -1,0 +1,196 @@
+"""Evaluation: from a model and the images of one part to metrics, predictions and a report."""
+
+import csv
+import datetime as dt
+import io
+import json
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from lesionlab import RESEARCH_ONLY, __version__
+from lesionlab.bundle import BundleInfo, OperatingPoint
+from lesionlab.data import Manifest
+from lesionlab.errors import DataError
+from lesionlab.evaluation.case import EvaluatedPart
+from lesionlab.evaluation.figures.curves import History
+from lesionlab.evaluation.report import ReportContext, render_report
+from lesionlab.evaluation.tables import operating_point_rows
+from lesionlab.files import write_json, write_text
+from lesionlab.metrics import evaluate_predictions, softmax
+from lesionlab.prediction import Predictor
+from lesionlab.taxonomy import CODES
+
+METRICS, PREDICTIONS, REPORT = "metrics.json", "predictions.csv", "report.html"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was evaluated and what came out.
+
+    Attributes:
+        case: Images, answers and metrics.
+        info: Description of the model.
+        dataset: Name of the dataset.
+        part: Name of the part: `train`, `validation`, `test` or `all`.
+        unseen: Whether none of the lesions was used to fit, stop or calibrate the model.
+        manifest_sha256: Hash of the dataset's manifest.
+        lesions_known: Whether the dataset tells which images show one lesion.
+        operating_points: The model's thresholds with what was measured here.
+        history: Metrics per epoch of the training, if it is known.
+    """
+
+    case: EvaluatedPart
+    info: BundleInfo
+    dataset: str
+    part: str
+    unseen: bool
+    manifest_sha256: str
+    lesions_known: bool
+    operating_points: tuple[OperatingPoint, ...]
+    history: History = ()
+
+
+def evaluate_part(
+    predictor: Predictor,
+    manifest: Manifest,
+    *,
+    part: str,
+    unseen: bool,
+    manifest_sha256: str | None = None,
+    history: History = (),
+    resamples: int = 1000,
+    progress: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Judge every image of a part with the model as its users will have it, and measure.
+
+    Args:
+        predictor: The model.
+        manifest: The images of the part.
+        part: Its name.
+        unseen: Whether none of its lesions was used to fit, stop or calibrate the model.
+        manifest_sha256: Hash of the whole dataset's manifest; None if the part is the whole.
+        history: Metrics per epoch of the training, for the report.
+        resamples: Bootstrap resamples behind the intervals.
+        progress: Called with the number of images done and the number in all.
+
+    Raises:
+        ImageError: An image cannot be read; nothing is left out silently.
+    """
+    locations = tuple(manifest.location(record) for record in manifest)
+    logits = predictor.predict_logits(locations, progress=progress)
+    probabilities = softmax(logits, predictor.info.calibration.temperature)
+    labels = np.array([CODES.index(record.diagnosis) for record in manifest])
+    lesions = [record.lesion_id for record in manifest]
+    summary = evaluate_predictions(labels, probabilities, lesions, resamples=resamples)
+    case = EvaluatedPart(manifest.records, labels, probabilities, locations, summary)
+    return Evaluation(
+        case=case,
+        info=predictor.info,
+        dataset=manifest.root.resolve().name,
+        part=part,
+        unseen=unseen,
+        manifest_sha256=manifest_sha256 or manifest.sha256,
+        lesions_known=manifest.lesions_known,
+        operating_points=_measured(case, predictor.info.operating_points, part),
+        history=history,
+    )
+
+
+def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
+    """Write `metrics.json`, `predictions.csv` and `report.html` into a folder.
+
+    Each evaluation of a test part is counted in `metrics.json`: a part that is read again and again while
+    choices are made is no test any more.
+
+    Raises:
+        LesionlabError: The folder cannot be written.
+    """
+    reads = _reads_so_far(folder / METRICS) + 1 if evaluation.part == "test" else None
+    environment = {
+        "lesionlab": __version__,
+        "python": platform.python_version(),
+        "onnxruntime": version("onnxruntime"),
+        "numpy": version("numpy"),
+        "pillow": version("pillow"),
+        "platform": platform.platform(),
+    }
+    info, data = evaluation.info, evaluation.info.training_data
+    write_text(folder / PREDICTIONS, _predictions_csv(evaluation.case))
+    context = ReportContext(
+        title=f"{info.name} on {evaluation.dataset}",
+        bundle=info,
+        dataset=evaluation.dataset,
+        part=_part_in_words(evaluation),
+        unseen=evaluation.unseen,
+        lesions_known=evaluation.lesions_known,
+        history=evaluation.history,
+        environment=environment,
+        times_test_was_read=reads,
+    )
+    write_text(folder / REPORT, render_report(evaluation.case, context))
+    write_json(
+        folder / METRICS,
+        {
+            "notice": RESEARCH_ONLY,
+            "bundle": info.identity,
+            "graph_sha256": info.graph_sha256,
+            "dataset": evaluation.dataset,
+            "part": evaluation.part,
+            "unseen": evaluation.unseen,
+            "leaky": data.leaky,
+            "lesions_known": evaluation.lesions_known,
+            "manifest_sha256": evaluation.manifest_sha256,
+            "split_sha256": data.split_sha256,
+            "times_test_was_read": reads,
+            "date": dt.datetime.now(dt.UTC).date().isoformat(),
+            "environment": environment,
+            "operating_points": [point.model_dump(mode="json") for point in evaluation.operating_points],
+            **evaluation.case.summary.model_dump(mode="json"),
+        },
+    )
+
+
+def with_test_results(info: BundleInfo, evaluation: Evaluation) -> BundleInfo:
+    """Return the description of a model with what was measured on its test part."""
+    points = evaluation.operating_points or info.operating_points
+    return info.model_copy(update={"metrics": evaluation.case.summary.overall, "operating_points": points})
+
+
+def _measured(case: EvaluatedPart, points: Sequence[OperatingPoint], part: str) -> tuple[OperatingPoint, ...]:
+    measured_on = part if part in ("test", "validation") else "other"
+    return tuple(
+        row.stated.model_copy(update=asdict(row.here) | {"measured_on": measured_on})
+        for row in operating_point_rows(case, points)
+    )
+
+
+def _part_in_words(evaluation: Evaluation) -> str:
+    if evaluation.part == "all":
+        return "all images"
+    unit = "image" if evaluation.info.training_data.leaky else "lesion"
+    return f"{evaluation.part} part, split by {unit}"
+
+
+def _reads_so_far(metrics: Path) -> int:
+    try:
+        return int(json.loads(metrics.read_text(encoding="utf-8")).get("times_test_was_read") or 0)
+    except FileNotFoundError:
+        return 0
+    except (OSError, ValueError) as error:
+        raise DataError(f"{metrics} is damaged ({error}); move it away and evaluate again") from error
+
+
+def _predictions_csv(case: EvaluatedPart) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["image_id", "lesion_id", "diagnosis", "predicted", *(f"p_{code}" for code in CODES)])
+    for record, row in zip(case.records, case.probabilities, strict=True):
+        predicted = CODES[int(row.argmax())]
+        values = [f"{value:.6f}" for value in row]
+        writer.writerow([record.image_id, record.lesion_id, record.diagnosis, predicted, *values])
+    return out.getvalue()

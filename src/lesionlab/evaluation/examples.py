@@ -1,0 +1,105 @@
+"""Which images a report shows: a draw that nobody chose, and the mistakes that the model was surest of."""
+
+import base64
+import hashlib
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lesionlab.errors import ImageError
+from lesionlab.evaluation.case import EvaluatedPart
+from lesionlab.images import decode_image, read_image_bytes
+from lesionlab.taxonomy import DIAGNOSES, Diagnosis
+
+_SIDE = 160  # pixels
+_QUALITY = 80
+_CORRECT, _WRONG = 6, 4
+_MISSED, _OTHER_MISTAKES = 6, 6
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One image of the evaluated part with its answer.
+
+    Attributes:
+        image_id: Its id.
+        actual: What it shows.
+        predicted: The most probable diagnosis.
+        probability: The probability of that diagnosis.
+        actual_probability: The probability that the actual diagnosis got.
+        thumbnail: `data:` URI of a small JPEG, None where the image cannot be read.
+    """
+
+    image_id: str
+    actual: Diagnosis
+    predicted: Diagnosis
+    probability: float
+    actual_probability: float
+    thumbnail: str | None
+
+    @property
+    def correct(self) -> bool:
+        """Whether the prediction was right."""
+        return self.actual is self.predicted
+
+    @property
+    def missed(self) -> bool:
+        """Whether a malignant lesion was called benign."""
+        return self.actual.malignant and not self.predicted.malignant
+
+
+def draw_samples(case: EvaluatedPart) -> tuple[Example, ...]:
+    """Return a few correct and a few wrong answers, drawn by the hash of the image id: always the same ones."""
+    order = sorted(range(len(case.records)), key=lambda index: _hash(case.records[index].image_id))
+    right = (case.predicted == case.labels).tolist()
+    correct = _one_per_lesion(case, (i for i in order if right[i]), _CORRECT)
+    wrong = _one_per_lesion(case, (i for i in order if not right[i]), _WRONG)
+    return tuple(_example(case, index) for index in (*correct, *wrong))
+
+
+def worst_mistakes(case: EvaluatedPart) -> tuple[Example, ...]:
+    """Return the most confident wrong answers, one per lesion: malignant called benign first, then the others."""
+    confidence, predicted = case.confidence, case.predicted
+    order = sorted(range(len(case.records)), key=lambda i: (-float(confidence[i]), case.records[i].image_id))
+    mistakes = [index for index in order if predicted[index] != case.labels[index]]
+    missed = {i for i in mistakes if DIAGNOSES[case.labels[i]].malignant and not DIAGNOSES[int(predicted[i])].malignant}
+    first = _one_per_lesion(case, (i for i in mistakes if i in missed), _MISSED)
+    then = _one_per_lesion(case, (i for i in mistakes if i not in missed), _OTHER_MISTAKES)
+    return tuple(_example(case, index) for index in (*first, *then))
+
+
+def thumbnail(location: str) -> str | None:
+    """Return an image as a small JPEG in a `data:` URI; None where it cannot be read, which a report survives."""
+    try:
+        image = decode_image(read_image_bytes(location), at_least=(_SIDE, _SIDE)).image
+    except ImageError:
+        return None
+    image.thumbnail((_SIDE, _SIDE))
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=_QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
+
+
+def _one_per_lesion(case: EvaluatedPart, indices: Iterable[int], count: int) -> list[int]:
+    chosen: dict[str, int] = {}
+    for index in indices:
+        chosen.setdefault(case.records[index].lesion_id, index)
+        if len(chosen) == count:
+            break
+    return list(chosen.values())
+
+
+def _example(case: EvaluatedPart, index: int) -> Example:
+    actual, predicted = int(case.labels[index]), int(case.predicted[index])
+    return Example(
+        image_id=case.records[index].image_id,
+        actual=DIAGNOSES[actual],
+        predicted=DIAGNOSES[predicted],
+        probability=float(case.probabilities[index, predicted]),
+        actual_probability=float(case.probabilities[index, actual]),
+        thumbnail=thumbnail(case.locations[index]),
+    )
+
+
+def _hash(image_id: str) -> str:
+    return hashlib.sha256(image_id.encode()).hexdigest()

@@ -1,0 +1,142 @@
+"""ROC curves: malignant against benign with the operating points on it, and each class against the rest."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup
+from matplotlib.axes import Axes
+
+from lesionlab.evaluation.figures.style import (
+    ACCENT,
+    CARD,
+    CLASS_COLOURS,
+    FULL_WIDTH,
+    INK,
+    MUTED,
+    drawing_settings,
+    new_figure,
+    new_panel,
+    on_page,
+    thin,
+    to_inline_svg,
+    unit_axes,
+)
+from lesionlab.evaluation.wording import short_estimate
+from lesionlab.metrics import Estimate
+from lesionlab.metrics.ranking import roc_curve
+from lesionlab.taxonomy import BY_CODE
+
+_LABEL_STEP = 0.065  # least distance of two labels, a line of text in units of the axis
+_LEFT = 0.35  # a mark up to here has room for its label on the right
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedPoint:
+    """A decision marked on the curve.
+
+    Attributes:
+        name: What the decision is called.
+        sensitivity: Share of the malignant images that it finds.
+        specificity: Share of the benign images that it clears.
+        chosen: True for a stored operating point, False for the most probable diagnosis, which has no threshold.
+    """
+
+    name: str
+    sensitivity: float
+    specificity: float
+    chosen: bool = True
+
+
+def draw_malignant_roc(
+    positive: np.ndarray, scores: np.ndarray, auc: Estimate, points: Sequence[MarkedPoint], *, leaky: bool
+) -> Markup | None:
+    """Draw sensitivity against the false alarm rate for malignancy, with the operating points marked.
+
+    Args:
+        positive: bool [images], whether the lesion is malignant.
+        scores: float [images], probability of malignancy.
+        auc: The area under the curve with its interval.
+        points: Decisions to mark, as measured on these images.
+        leaky: Whether to mark the numbers as leaky.
+
+    Returns:
+        None where the images are all malignant or all benign: there is no curve then.
+    """
+    if positive.all() or not positive.any():
+        return None
+    with drawing_settings():
+        figure = new_figure(FULL_WIDTH, 368)
+        axes = figure.add_subplot()
+        _draw_curve(axes, positive, scores, on_page(ACCENT))
+        false_alarms = "False alarms: benign called malignant (1 - specificity)"
+        unit_axes(axes, across=false_alarms, up="Malignant found (sensitivity)")
+        area = short_estimate(auc, leaky=leaky)
+        axes.text(0.99, 0.03, f"AUC {area}", ha="right", color=on_page(ACCENT), fontweight="bold")
+        _mark(axes, points, leaky=leaky)
+        named = "; ".join(f"{p.name}: sensitivity {p.sensitivity:.2f}, specificity {p.specificity:.2f}" for p in points)
+        label = f"ROC curve, malignant against benign. Area under the curve {area}. {named}"
+        return to_inline_svg(figure, "roc", label)
+
+
+def draw_class_roc(code: str, positive: np.ndarray, scores: np.ndarray, auc: Estimate, *, leaky: bool) -> Markup | None:
+    """Draw a small ROC curve of one class against the rest; None where the class, or the rest, has no image.
+
+    Args:
+        code: The class.
+        positive: bool [images], whether the image shows it.
+        scores: float [images], its probability.
+        auc: The area under the curve with its interval.
+        leaky: Whether to mark the numbers as leaky.
+    """
+    if positive.all() or not positive.any():
+        return None
+    with drawing_settings():
+        figure, axes = new_panel()
+        _draw_curve(axes, positive, scores, on_page(CLASS_COLOURS[code]))
+        unit_axes(axes, across="", up="")
+        area = short_estimate(auc, leaky=leaky)
+        label = f"ROC curve, {BY_CODE[code].name} against the rest. Area under the curve {area}"
+        return to_inline_svg(figure, f"roc-{code}", label)
+
+
+def _draw_curve(axes: Axes, positive: np.ndarray, scores: np.ndarray, colour: str) -> None:
+    curve = roc_curve(positive, scores)
+    axes.plot([0, 1], [0, 1], color=on_page(MUTED), linewidth=1, linestyle=(0, (2, 3)))
+    across, up = thin(curve.false_positive_rate, curve.true_positive_rate)
+    axes.fill_between(across, up, color=colour, alpha=0.1, linewidth=0)
+    axes.plot(across, up, color=colour)
+
+
+def _mark(axes: Axes, points: Sequence[MarkedPoint], *, leaky: bool) -> None:
+    suffix = " leaky" if leaky else ""
+    ordered = sorted(points, key=lambda point: -point.sensitivity)
+    for point, height in zip(ordered, _label_heights([point.sensitivity for point in ordered]), strict=True):
+        x, y = 1 - point.specificity, point.sensitivity
+        shape, size, fill = ("o", 8, INK) if point.chosen else ("s", 7, CARD)
+        (mark,) = axes.plot(x, y, shape, markersize=size, color=on_page(fill), zorder=5)
+        mark.set(markeredgecolor=on_page(INK), markeredgewidth=1.5)
+        # Where the curve leaves no room to its right, the label ends at the edge instead of leaving the figure.
+        across, align = (x + 0.03, "left") if x < _LEFT else (0.99, "right")
+        axes.annotate(
+            f"{point.name}: {point.sensitivity:.2f} / {point.specificity:.2f}{suffix}",
+            (x, y),
+            (across, height),
+            ha=align,
+            va="center",
+            fontsize=10,
+            arrowprops={"arrowstyle": "-", "color": on_page(MUTED), "linewidth": 0.7, "shrinkA": 1, "shrinkB": 4},
+        )
+
+
+def _label_heights(sensitivities: Sequence[float]) -> list[float]:
+    """Return a height for each label, below its mark where there is room, no two closer than a line of text."""
+    heights, free = [], 0.93
+    for sensitivity in sensitivities:
+        heights.append(min(sensitivity - 0.045, free))
+        free = heights[-1] - _LABEL_STEP
+    floor = 0.11  # above the line with the area
+    for index in reversed(range(len(heights))):
+        heights[index] = max(heights[index], floor)
+        floor = heights[index] + _LABEL_STEP
+    return heights

@@ -1,0 +1,170 @@
+"""The report of an evaluation: one HTML file that asks nothing of the network and nothing of its reader's patience."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from lesionlab import RESEARCH_ONLY, __version__
+from lesionlab.bundle.schema import BundleInfo
+from lesionlab.evaluation import figures, wording
+from lesionlab.evaluation.case import EvaluatedPart
+from lesionlab.evaluation.examples import draw_samples, worst_mistakes
+from lesionlab.evaluation.figures.curves import History
+from lesionlab.evaluation.figures.style import COLOURS
+from lesionlab.evaluation.tables import (
+    ASSUMED_PREVALENCES,
+    PointRow,
+    confirmation_rows,
+    confusion_cells,
+    malignancy,
+    operating_point_rows,
+)
+from lesionlab.metrics import Estimate
+from lesionlab.taxonomy import CODES, DIAGNOSES
+
+_WIDEST_ECE = 0.2  # scale of the bar under the ECE, unless its interval reaches further
+
+
+@dataclass(frozen=True)
+class ReportContext:
+    """What a report says beside the results.
+
+    Attributes:
+        title: Heading of the page.
+        bundle: Description of the model.
+        dataset: Name of the dataset.
+        part: Which part of it was evaluated, in words: "test part, split by lesion".
+        unseen: Whether none of the lesions was used to fit, stop or calibrate the model.
+        lesions_known: Whether the dataset tells which images show one lesion.
+        history: One row per epoch of the training (see `figures.draw_training_curves`), empty if unknown.
+        environment: Versions and device of the evaluation, by name.
+        times_test_was_read: How often this test part was evaluated so far, this time included, if known.
+    """
+
+    title: str
+    bundle: BundleInfo
+    dataset: str
+    part: str
+    unseen: bool = True
+    lesions_known: bool = True
+    history: History = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    times_test_was_read: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Tile:
+    name: str
+    meaning: str
+    estimate: Estimate
+    lowest: float
+    highest: float
+
+    def place(self, value: float) -> float:
+        """Return where a value lies on the bar, in percent."""
+        return round(100 * min(max((value - self.lowest) / (self.highest - self.lowest), 0.0), 1.0), 1)
+
+
+def render_report(case: EvaluatedPart, context: ReportContext) -> str:
+    """Return the report as one self-contained HTML page.
+
+    Thumbnails of about 22 images are part of it; an image that cannot be read is left out with a word.
+
+    Args:
+        case: The images, the answers and their metrics.
+        context: What is said beside them.
+    """
+    leaky = context.bundle.training_data.leaky
+    points = operating_point_rows(case, context.bundle.operating_points)
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"number": wording.number, "interval": wording.interval, "counted": wording.counted}
+    return environment.from_string(_resource("report.html.jinja")).render(
+        case=case,
+        summary=case.summary,
+        context=context,
+        bundle=context.bundle,
+        leaky=leaky,
+        unseen=context.unseen and not leaky,
+        lesions_known=context.lesions_known and context.bundle.training_data.lesions_known,
+        answer=_answer(case, leaky=leaky),
+        tiles=_tiles(case),
+        diagnoses=DIAGNOSES,
+        confusion=confusion_cells(case),
+        points=points,
+        assumed_prevalences=ASSUMED_PREVALENCES,
+        groups=confirmation_rows(case),
+        samples=draw_samples(case),
+        mistakes=worst_mistakes(case),
+        recipe=json.dumps(context.bundle.recipe, indent=2, ensure_ascii=False, default=str),
+        style=Markup(_resource("report.css")),  # noqa: S704 - a file of the package
+        palettes={"light": _palette("light"), "dark": _palette("dark")},
+        research_only=RESEARCH_ONLY,
+        version=__version__,
+        **_figures(case, context, points, leaky=leaky),
+    )
+
+
+def _figures(
+    case: EvaluatedPart, context: ReportContext, points: list[PointRow], *, leaky: bool
+) -> dict[str, Markup | dict[str, Markup | None] | None]:
+    positive, scores = malignancy(case)
+    classes = {code: (case.labels == index, case.probabilities[:, index]) for index, code in enumerate(CODES)}
+    metrics = case.summary.per_class
+    marked = [figures.MarkedPoint(row.name, row.here.sensitivity, row.here.specificity) for row in points]
+    overall = case.summary.overall
+    found, cleared = overall["malignant_recall"].value, overall["malignant_specificity"].value
+    if found is not None and cleared is not None:
+        marked.append(figures.MarkedPoint("most probable diagnosis", found, cleared, chosen=False))
+    return {
+        "roc": figures.draw_malignant_roc(positive, scores, overall["malignant_auc"], marked, leaky=leaky),
+        "class_roc": {c: figures.draw_class_roc(c, *classes[c], metrics[c]["auc"], leaky=leaky) for c in CODES},
+        "pr": figures.draw_malignant_precision_recall(positive, scores, leaky=leaky),
+        "class_pr": {
+            c: figures.draw_class_precision_recall(c, *classes[c], metrics[c]["average_precision"], leaky=leaky)
+            for c in CODES
+        },
+        "reliability": figures.draw_reliability(case.labels, case.probabilities, overall["ece"], leaky=leaky),
+        "curves": figures.draw_training_curves(context.history, leaky=leaky),
+    }
+
+
+def _answer(case: EvaluatedPart, *, leaky: bool) -> str:
+    """Return the first sentence of the page: what the model does, in counts out of a hundred."""
+    overall = case.summary.overall
+    found = wording.out_of_100(overall["malignant_recall"], leaky=leaky)
+    cleared = wording.out_of_100(overall["malignant_specificity"], leaky=leaky)
+    sentences = []
+    if found:
+        sentences.append(f"Of 100 images of malignant lesions it calls {found} malignant")
+    if cleared:
+        sentences.append(f"of 100 images of benign lesions it calls {cleared} benign")
+    text = "; ".join(sentences) + "."
+    return text[0].upper() + text[1:]
+
+
+def _tiles(case: EvaluatedPart) -> tuple[_Tile, ...]:
+    overall = case.summary.overall
+    classes = sum(count > 0 for count in case.summary.support.values())
+    recall = f"mean recall of {classes} {'diagnosis' if classes == 1 else 'diagnoses'}"
+    widest = max(_WIDEST_ECE, overall["ece"].high or 0.0)
+    return (
+        _Tile("Balanced accuracy", f"{recall}; guessing gives {1 / classes:.2f}", overall["balanced_accuracy"], 0, 1),
+        _Tile("Macro AUC", "each diagnosis against the rest; guessing gives 0.50", overall["macro_auc"], 0.5, 1),
+        _Tile("Malignant AUC", "malignant against benign; guessing gives 0.50", overall["malignant_auc"], 0.5, 1),
+        _Tile("Calibration error (ECE)", "claimed against true certainty; lower is better", overall["ece"], 0, widest),
+    )
+
+
+def _palette(page: str) -> Markup:
+    """Return the colours that page and figures share as CSS declarations."""
+    return Markup(  # noqa: S704 - constants of the package
+        " ".join(f"--{colour.variable}: {colour.light if page == 'light' else colour.dark};" for colour in COLOURS)
+    )
+
+
+def _resource(name: str) -> str:
+    return (files("lesionlab.evaluation") / name).read_text(encoding="utf-8")

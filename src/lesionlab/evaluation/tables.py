@@ -1,0 +1,148 @@
+"""The tables of a report, as rows for its template: confusion matrix, operating points, confirmation of the truth."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lesionlab.bundle.schema import OperatingPoint as StoredPoint
+from lesionlab.evaluation.case import EvaluatedPart
+from lesionlab.metrics import (
+    Estimate,
+    OperatingPoint,
+    evaluate_predictions,
+    lesion_weights,
+    measure_operating_point,
+    percentile_interval,
+    predictive_values,
+)
+from lesionlab.metrics.confusion import confusion_matrix, recall
+from lesionlab.taxonomy import CODES, DIAGNOSES
+
+IS_MALIGNANT = np.array([diagnosis.malignant for diagnosis in DIAGNOSES])
+# From a screening population to a clinic that is referred to.
+ASSUMED_PREVALENCES = (0.01, 0.05, 0.2)
+
+_DX_TYPES = {
+    "histo": "histopathology",
+    "follow_up": "follow-up",
+    "consensus": "expert consensus",
+    "confocal": "confocal microscopy",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of the confusion matrix: its count and its share of the row, None in a row without images."""
+
+    count: int
+    share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PointRow:
+    """An operating point of the bundle: what it states, and what it does on the images of this report.
+
+    Attributes:
+        stated: As in the bundle.
+        here: Measured on the evaluated part.
+        sensitivity: That of `here` with its interval by lesion.
+        specificity: That of `here` with its interval by lesion.
+        elsewhere: Assumed prevalence with the PPV and NPV that follow from the sensitivity and specificity here.
+    """
+
+    stated: StoredPoint
+    here: OperatingPoint
+    sensitivity: Estimate
+    specificity: Estimate
+    elsewhere: tuple[tuple[float, float, float], ...]
+
+    @property
+    def name(self) -> str:
+        """The point in words."""
+        return f"{100 * self.stated.target_sensitivity:g}% sensitivity"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRow:
+    """The images whose diagnosis was confirmed in one way.
+
+    Attributes:
+        name: The way.
+        images: Their number.
+        lesions: Number of lesions that they show.
+        classes: Number of diagnoses among them.
+        balanced_accuracy: Mean recall over those diagnoses.
+        malignant_auc: Malignant against benign; undefined where only one of them occurs.
+    """
+
+    name: str
+    images: int
+    lesions: int
+    classes: int
+    balanced_accuracy: Estimate
+    malignant_auc: Estimate
+
+
+def malignancy(case: EvaluatedPart) -> tuple[np.ndarray, np.ndarray]:
+    """Return whether each lesion is malignant, bool [images], and its probability of being so, float [images]."""
+    return IS_MALIGNANT[case.labels], case.probabilities[:, IS_MALIGNANT].sum(axis=1)
+
+
+def confusion_cells(case: EvaluatedPart) -> list[list[Cell]]:
+    """Return the cells of the confusion matrix, rows actual and columns predicted, in the order of `CODES`."""
+    rows = case.summary.confusion_matrix
+    return [[Cell(count, count / sum(row) if sum(row) else None) for count in row] for row in rows]
+
+
+def operating_point_rows(case: EvaluatedPart, points: Sequence[StoredPoint]) -> list[PointRow]:
+    """Return the bundle's operating points with what each does on the evaluated part."""
+    if not points:
+        return []
+    positive, scores = malignancy(case)
+    draws = lesion_weights([record.lesion_id for record in case.records], case.summary.resamples, case.summary.seed)
+    rows = []
+    for stated in points:
+        here = measure_operating_point(stated.threshold, positive, scores)
+        elsewhere = tuple(
+            (prevalence, *predictive_values(here.sensitivity, here.specificity, prevalence))
+            for prevalence in ASSUMED_PREVALENCES
+            if not math.isnan(here.sensitivity + here.specificity)
+        )
+        called = (scores >= stated.threshold).astype(np.int64)
+        drawn = recall(confusion_matrix(positive.astype(np.int64), called, 2, draws))
+        specificity = _with_interval(here.specificity, drawn[:, 0])
+        sensitivity = _with_interval(here.sensitivity, drawn[:, 1])
+        rows.append(PointRow(stated, here, sensitivity, specificity, elsewhere))
+    return rows
+
+
+def confirmation_rows(case: EvaluatedPart) -> list[GroupRow]:
+    """Return the metrics by how the diagnosis was confirmed, the largest group first; none where it is unknown."""
+    ways = np.array([record.dx_type or "" for record in case.records])
+    found, counts = np.unique(ways, return_counts=True)
+    if not any(found):
+        return []
+    return [_group(case, str(way), ways == way) for way in found[np.argsort(-counts, kind="stable")]]
+
+
+def _with_interval(value: float, drawn: np.ndarray) -> Estimate:
+    low, high = percentile_interval(drawn)
+    return Estimate(value=value, low=low, high=high)
+
+
+def _group(case: EvaluatedPart, way: str, members: np.ndarray) -> GroupRow:
+    lesions = [record.lesion_id for record, member in zip(case.records, members, strict=True) if member]
+    labels = case.labels[members]
+    summary = evaluate_predictions(
+        labels, case.probabilities[members], lesions, resamples=case.summary.resamples, seed=case.summary.seed
+    )
+    return GroupRow(
+        name=_DX_TYPES.get(way, way) or "not stated",
+        images=summary.n_images,
+        lesions=summary.n_lesions,
+        classes=sum(summary.support[code] > 0 for code in CODES),
+        balanced_accuracy=summary.overall["balanced_accuracy"],
+        malignant_auc=summary.overall["malignant_auc"],
+    )

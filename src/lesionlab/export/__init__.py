@@ -1,0 +1,6 @@
+"""Export: from a run's weights to a bundle that needs no training framework. Needs the extra `train`."""
+
+from lesionlab.export.bundle import export_run
+from lesionlab.export.graph import export_graph
+
+__all__ = ["export_graph", "export_run"]

@@ -1,0 +1,127 @@
+"""From a finished run to a bundle: graph, calibration and operating points, through the path that users take."""
+
+import datetime as dt
+import hashlib
+import logging
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesionlab.bundle import Bundle, BundleInfo, Calibration, OperatingPoint, TrainingData
+from lesionlab.bundle.store import save_bundle
+from lesionlab.data import Manifest
+from lesionlab.errors import DataError
+from lesionlab.export.graph import export_graph
+from lesionlab.images import Preprocessing
+from lesionlab.metrics import choose_operating_point, fit_temperature, softmax
+from lesionlab.metrics.calibration import expected_calibration_error
+from lesionlab.prediction import Predictor
+from lesionlab.taxonomy import CODES, MALIGNANT
+from lesionlab.training.checkpoint import load_weights
+from lesionlab.training.network import LesionNetwork, parameter_count
+from lesionlab.training.run import RunFolder
+
+logger = logging.getLogger(__name__)
+
+TARGET_SENSITIVITIES = (0.90, 0.95)
+
+
+def export_run(
+    run: RunFolder,
+    *,
+    out: Path | None = None,
+    data_root: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Bundle:
+    """Export the best weights of a run as a bundle.
+
+    Temperature and thresholds are fitted on what the exported graph answers for the image files of the
+    validation part, so that they belong to the model as it will be used.
+
+    Args:
+        run: A finished run.
+        out: Folder or `.zip` file to write; None writes `bundle/` in the run folder.
+        data_root: Where the images are now, if they have moved.
+        progress: Called with the number of validation images done and the number in all.
+
+    Raises:
+        DataError: The run is not finished, or a validation image cannot be read.
+    """
+    record = run.record()
+    if not record.finished:
+        raise DataError(f"{run.path} is not finished; run the same `lesionlab train` command again to go on with it")
+    recipe = run.recipe()
+    network = LesionNetwork(recipe.model, recipe.input)
+    network.load_state_dict(load_weights(run.best))
+    graph = export_graph(network, recipe.input.size)
+    manifest = run.manifest(data_root)
+    parts = {name: manifest.select(ids) for name, ids in run.split().parts(record.fold).items() if ids}
+    draft = BundleInfo(
+        name=recipe.name,
+        created=dt.datetime.now(dt.UTC).date().isoformat(),
+        classes=CODES,
+        preprocessing=Preprocessing(**recipe.input.model_dump()),
+        graph_sha256=hashlib.sha256(graph).hexdigest(),
+        parameters=parameter_count(network),
+        calibration=Calibration(temperature=1.0, images=1, ece_before=0.0, ece_after=0.0),
+        training_data=TrainingData(
+            manifest_sha256=record.manifest_sha256,
+            split_sha256=record.split_sha256,
+            leaky=record.leaky,
+            lesions_known=record.lesions_known,
+            images={name: len(part) for name, part in parts.items()},
+            lesions={name: part.lesion_count for name, part in parts.items()},
+            sources=tuple(sorted({r.source for r in manifest})),
+        ),
+        recipe=recipe.model_dump(mode="json"),
+        versions=record.environment | {"starting weights": record.weights},
+        licence=recipe.licence,
+    )
+    path = out or run.bundle
+    validation = parts["validation"]
+    logits = Predictor.load(Bundle(draft, graph, path)).predict_logits(
+        [validation.location(r) for r in validation], progress=progress
+    )
+    info = draft.model_copy(update=_fitted(logits.astype(np.float64), validation))
+    save_bundle(path, info, graph)
+    calibration = info.calibration
+    logger.info(
+        "bundle %s: temperature %.3f (validation ECE %.3f before, %.3f after), %.1f MB",
+        path,
+        calibration.temperature,
+        calibration.ece_before,
+        calibration.ece_after,
+        len(graph) / 1e6,
+    )
+    return Bundle(info, graph, path)
+
+
+def _fitted(logits: NDArray[np.float64], validation: Manifest) -> dict[str, object]:
+    """Return the calibration and the operating points, fitted on the validation part."""
+    labels = np.array([CODES.index(record.diagnosis) for record in validation])
+    temperature = fit_temperature(logits, labels)
+    probabilities = softmax(logits, temperature)
+    calibration = Calibration(
+        temperature=temperature,
+        images=len(labels),
+        ece_before=float(expected_calibration_error(labels, softmax(logits))),
+        ece_after=float(expected_calibration_error(labels, probabilities)),
+    )
+    columns = [CODES.index(code) for code in MALIGNANT]
+    malignant = np.isin(labels, columns)
+    points: list[OperatingPoint] = []
+    if malignant.any() and not malignant.all():
+        for target in TARGET_SENSITIVITIES:
+            point = choose_operating_point(target, malignant, probabilities[:, columns].sum(axis=1))
+            points.append(
+                OperatingPoint(
+                    name=f"sensitivity_{target * 100:.0f}",
+                    target_sensitivity=target,
+                    measured_on="validation",
+                    **asdict(point),
+                )
+            )
+    return {"calibration": calibration, "operating_points": tuple(points)}

@@ -1,0 +1,61 @@
+"""From trained weights to the bytes of an ONNX graph."""
+
+import logging
+import warnings
+
+import onnx
+import torch
+
+from lesionlab.training.network import ExportedNetwork, LesionNetwork
+
+# Read by every runtime since 2023; newer ones bring nothing that these networks use.
+_OPSET = 18
+
+
+def export_graph(network: LesionNetwork, size: int) -> bytes:
+    """Return the ONNX graph of a network: uint8 pixels in, logits and the last feature map out.
+
+    Args:
+        network: The trained network; it is put into evaluation mode.
+        size: Side of the input in pixels.
+
+    Returns:
+        A checked ONNX model with the input `image` uint8 [N, size, size, 3] and the outputs `logits` [N, 7] and
+        `feature_map` [N, C, h, w]. It holds no path and no name of the machine that made it.
+    """
+    wrapped = ExportedNetwork(network).eval().cpu()
+    # Two images: a batch of one is taken for a constant.
+    example = torch.zeros(2, size, size, 3, dtype=torch.uint8)
+    level = logging.getLogger("torch.onnx").level
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the exporter's deprecations of its own internals
+            program = torch.onnx.export(
+                wrapped,
+                (example,),
+                input_names=["image"],
+                output_names=["logits", "feature_map"],
+                dynamic_shapes=({0: torch.export.Dim("images")},),
+                opset_version=_OPSET,
+                dynamo=True,
+                verbose=False,
+            )
+    finally:
+        logging.getLogger("torch.onnx").setLevel(level)
+    if program is None:
+        raise RuntimeError("torch.onnx.export returned no program")
+    model = program.model_proto
+    _remove_traces(model)
+    onnx.checker.check_model(model)
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data
+
+
+def _remove_traces(model: onnx.ModelProto) -> None:
+    # The exporter notes for each node the source line that made it, with its path.
+    for part in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.graph.initializer):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    for value in (*model.graph.input, *model.graph.output):
+        value.ClearField("metadata_props")

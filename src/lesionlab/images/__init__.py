@@ -1,0 +1,8 @@
+"""From bytes to the pixels a network sees: reading, decoding and preprocessing, each written once."""
+
+from lesionlab.images.decode import DecodedImage, decode_image
+from lesionlab.images.preprocess import Preprocessing
+from lesionlab.images.read import read_image_bytes
+from lesionlab.images.source import ImageSource, load_image
+
+__all__ = ["DecodedImage", "ImageSource", "Preprocessing", "decode_image", "load_image", "read_image_bytes"]

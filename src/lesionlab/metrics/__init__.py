@@ -1,0 +1,25 @@
+"""Metrics of predictions, each a small function of weights, so that the bootstrap by lesion is a weight matrix."""
+
+from lesionlab.metrics.bootstrap import lesion_weights, percentile_interval
+from lesionlab.metrics.calibration import fit_temperature, softmax
+from lesionlab.metrics.operating_point import (
+    OperatingPoint,
+    choose_operating_point,
+    measure_operating_point,
+    predictive_values,
+)
+from lesionlab.metrics.summary import Estimate, MetricsSummary, evaluate_predictions
+
+__all__ = [
+    "Estimate",
+    "MetricsSummary",
+    "OperatingPoint",
+    "choose_operating_point",
+    "evaluate_predictions",
+    "fit_temperature",
+    "lesion_weights",
+    "measure_operating_point",
+    "percentile_interval",
+    "predictive_values",
+    "softmax",
+]

@@ -1,0 +1,210 @@
+"""All metrics of a set of predictions, with intervals, in one object that serialises to JSON."""
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, field_validator
+
+from lesionlab.errors import DataError, UsageError
+from lesionlab.metrics import calibration, confusion, ranking
+from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray, mean_of_defined
+from lesionlab.metrics.bootstrap import lesion_weights, percentile_interval
+from lesionlab.taxonomy import CODES, MALIGNANT
+
+# Weights measured at once: arrays of 8 MiB, so that the working memory does not grow with the resamples.
+_WEIGHTS_AT_ONCE = 2**20
+
+# How far a float16 softmax over a few classes may sum away from 1.
+_SUM_TOLERANCE = 5e-3
+
+
+class Estimate(BaseModel):
+    """A metric and its 95 % interval; None (JSON null) stands for what the data do not define."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+    @field_validator("value", "low", "high")
+    @classmethod
+    def _nan_is_none(cls, value: float | None) -> float | None:
+        return None if value is None or math.isnan(value) else value
+
+
+class MetricsSummary(BaseModel):
+    """What was measured on a set of images.
+
+    Attributes:
+        n_images: Number of images.
+        n_lesions: Number of different lesions that they show.
+        resamples: Number of bootstrap resamples behind the intervals.
+        seed: Seed of the resamples.
+        overall: By name of the metric. `malignant_auc` ranks by the sum of the malignant classes'
+            probabilities. `malignant_recall` (sensitivity), `malignant_specificity` and
+            `malignant_precision` judge another decision: whether the most probable single class is a malignant
+            one. No threshold is tuned for any of them; see `lesionlab.metrics.operating_point` for that.
+        per_class: By class, then by name of the metric, each class against the rest.
+        support: Number of images of each class.
+        confusion_matrix: Counts of images; rows are actual, columns predicted, both in the order of `support`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    n_images: int
+    n_lesions: int
+    resamples: int
+    seed: int
+    overall: dict[str, Estimate]
+    per_class: dict[str, dict[str, Estimate]]
+    support: dict[str, int]
+    confusion_matrix: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Predictions:
+    labels: IntArray
+    probabilities: FloatArray
+    malignant: BoolArray  # by class
+    melanoma: int | None  # index of the class
+
+
+def evaluate_predictions(
+    labels: npt.ArrayLike,
+    probabilities: npt.ArrayLike,
+    lesion_ids: Sequence[str],
+    *,
+    codes: Sequence[str] = CODES,
+    malignant: Collection[str] = MALIGNANT,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> MetricsSummary:
+    """Measure predictions, with 95 % percentile intervals from a bootstrap by lesion.
+
+    The unit of the resampling is the lesion. Several images of one lesion are alike, so a model tends to be right
+    or wrong on all of them: as evidence they count for less than so many images of different lesions, and an
+    interval from resampled images would promise more than the data hold. Images weigh equally in each metric.
+
+    An interval is None where fewer than half of the resamples define the metric. That of `ece` is biased upward
+    and may miss the value itself (see `calibration.expected_calibration_error`).
+
+    Args:
+        labels: Index of each image's class in `codes`, [N].
+        probabilities: [N, C], each row summing to 1.
+        lesion_ids: Lesion of each image, length N.
+        codes: Names of the C classes in order: the seven of the taxonomy, or a binary model's two.
+        malignant: Those among them that count as malignant. `melanoma_auc` needs the class `mel`.
+        resamples: Number of resamples; 0 gives no intervals.
+        seed: Seed of the resamples. Two models measured on the same images with one seed meet the same resamples.
+
+    Raises:
+        DataError: Labels, probabilities and lesions do not fit together, or are out of range.
+        UsageError: The number of resamples is negative.
+    """
+    if resamples < 0:
+        raise UsageError(f"{resamples} resamples cannot be drawn: give 0 or more")
+    predictions = _checked(labels, probabilities, lesion_ids, codes, malignant)
+    once = np.ones(len(lesion_ids), dtype=np.int32)
+    values, class_values = _measure(predictions, once)
+    draws = lesion_weights(lesion_ids, resamples, seed)
+    rows = max(1, _WEIGHTS_AT_ONCE // len(lesion_ids))
+    parts = [_measure(predictions, draws[start : start + rows]) for start in range(0, max(resamples, 1), rows)]
+
+    def estimate(value: FloatArray, drawn: list[FloatArray]) -> Estimate:
+        low, high = percentile_interval(np.concatenate(drawn))
+        return Estimate(value=float(value), low=low, high=high)
+
+    matrix = _confusion(predictions, once)
+    return MetricsSummary(
+        n_images=len(lesion_ids),
+        n_lesions=len(set(lesion_ids)),
+        resamples=resamples,
+        seed=seed,
+        overall={name: estimate(value, [part[0][name] for part in parts]) for name, value in values.items()},
+        per_class={
+            code: {
+                name: estimate(value[index], [part[1][name][:, index] for part in parts])
+                for name, value in class_values.items()
+            }
+            for index, code in enumerate(codes)
+        },
+        support=dict(zip(codes, confusion.support(matrix).tolist(), strict=True)),
+        confusion_matrix=tuple(tuple(row) for row in matrix.tolist()),
+    )
+
+
+def _confusion(predictions: _Predictions, weights: IntArray) -> IntArray:
+    probabilities = predictions.probabilities
+    return confusion.confusion_matrix(predictions.labels, probabilities.argmax(axis=1), probabilities.shape[1], weights)
+
+
+def _measure(predictions: _Predictions, weights: IntArray) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
+    """Return each overall metric, [...], and each metric by class, [..., C]."""
+    labels, probabilities, malignant = predictions.labels, predictions.probabilities, predictions.malignant
+    matrix = _confusion(predictions, weights)
+    auc, average_precision = ranking.one_vs_rest_areas(labels, probabilities, weights)
+    either = confusion.collapse(matrix, malignant)
+    overall = {
+        "accuracy": confusion.accuracy(matrix),
+        "balanced_accuracy": confusion.balanced_accuracy(matrix),
+        "macro_f1": confusion.macro_f1(matrix),
+        "weighted_f1": confusion.weighted_f1(matrix),
+        "macro_auc": mean_of_defined(auc),
+        "malignant_auc": ranking.roc_auc(malignant[labels], probabilities[:, malignant].sum(axis=1), weights),
+        "malignant_recall": confusion.recall(either)[..., 1],
+        "malignant_specificity": confusion.specificity(either)[..., 1],
+        "malignant_precision": confusion.precision(either)[..., 1],
+        "melanoma_auc": (
+            np.full(weights.shape[:-1], np.nan) if predictions.melanoma is None else auc[..., predictions.melanoma]
+        ),
+        "ece": calibration.expected_calibration_error(labels, probabilities, weights),
+        "brier": calibration.brier_score(labels, probabilities, weights),
+        "nll": calibration.negative_log_likelihood(labels, probabilities, weights),
+    }
+    per_class = {
+        "precision": confusion.precision(matrix),
+        "recall": confusion.recall(matrix),
+        "f1": confusion.f1(matrix),
+        "specificity": confusion.specificity(matrix),
+        "auc": auc,
+        "average_precision": average_precision,
+    }
+    return overall, per_class
+
+
+def _checked(
+    labels: npt.ArrayLike,
+    probabilities: npt.ArrayLike,
+    lesion_ids: Sequence[str],
+    codes: Sequence[str],
+    malignant: Collection[str],
+) -> _Predictions:
+    classes, images = np.asarray(labels), len(lesion_ids)
+    table = np.asarray(probabilities, dtype=np.float64)
+    if not images:
+        raise DataError("no image to measure: give at least one prediction")
+    if classes.shape != (images,) or table.shape != (images, len(codes)):
+        raise DataError(
+            f"labels {list(classes.shape)}, probabilities {list(table.shape)} and {images} lesions of "
+            f"{len(codes)} classes do not fit together: give one label and one row for each image"
+        )
+    if not np.issubdtype(classes.dtype, np.integer) or classes.min() < 0 or classes.max() >= len(codes):
+        raise DataError(f"the labels are not indices of the {len(codes)} classes: give integers from 0")
+    sums = table.sum(axis=1)
+    # Written so that nan, which fails every comparison, is refused as well.
+    wrong = ~((table >= 0).all(axis=1) & (np.abs(sums - 1) <= _SUM_TOLERANCE))
+    if wrong.any():
+        raise DataError(
+            f"row {wrong.argmax()} of the probabilities holds a negative value or nan, or does not sum to 1 "
+            f"({wrong.sum()} such rows): give the output of a softmax"
+        )
+    return _Predictions(
+        labels=classes,
+        probabilities=table,
+        malignant=np.array([code in malignant for code in codes]),
+        melanoma=list(codes).index("mel") if "mel" in codes else None,
+    )

@@ -1,0 +1,146 @@
+"""A whole dataset of phantoms in the folder layout of HAM10000."""
+
+import csv
+import io
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from lesionlab.data.manifest import ImageRecord, Manifest
+from lesionlab.errors import DataError, UsageError
+from lesionlab.files import cannot_write, write_text
+from lesionlab.phantoms.lesion import PhantomLesion, draw_lesion
+from lesionlab.phantoms.patient import draw_patient
+from lesionlab.phantoms.rendering import render
+from lesionlab.phantoms.view import View, draw_view
+from lesionlab.taxonomy import CODES
+
+METADATA = "HAM10000_metadata.csv"
+_PARTS = ("HAM10000_images_part_1", "HAM10000_images_part_2")
+_COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
+# Imbalanced in the order of the field, with a floor: in HAM10000 itself df is 1% and a small set would have none.
+_SHARES = {"nv": 0.42, "mel": 0.14, "bkl": 0.14, "bcc": 0.09, "akiec": 0.07, "vasc": 0.07, "df": 0.07}
+# With eight lesions of a class, a 70/15/15 split leaves at least one in every part.
+MIN_PER_CLASS = 8
+_IMAGES_PER_LESION = {1: 0.73, 2: 0.19, 3: 0.08}
+
+_Shot = tuple[ImageRecord, PhantomLesion, View]
+
+
+def write_phantoms(
+    folder: Path,
+    *,
+    lesions: int = 300,
+    seed: int = 0,
+    size: tuple[int, int] = (300, 225),
+    progress: Callable[[int, int], None] | None = None,
+) -> Manifest:
+    """Write phantoms as JPEGs and a metadata table, laid out like HAM10000; all of it or nothing.
+
+    The first 56 lesions go round the classes, so that each has at least eight; from then on they follow the
+    imbalance of the field. A larger number of lesions keeps the first ones, files included, as they are.
+
+    Args:
+        folder: Where to write: a folder that does not exist yet, or an empty one.
+        lesions: Number of lesions, at least one per class. There are about 1.35 images per lesion.
+        seed: 0 or more. The same seed gives the same bytes.
+        size: (width, height) of the images in pixels.
+        progress: Called after each image with the number of images written and their total.
+
+    Returns:
+        What was written, with `source` "phantom".
+
+    Raises:
+        DataError: `folder` holds something already.
+        UsageError: A number is out of its range.
+        LesionlabError: The folder cannot be written.
+    """
+    if lesions < len(CODES):
+        raise UsageError(f"a set of phantoms has at least {len(CODES)} lesions, one per class, not {lesions}")
+    if seed < 0:
+        raise UsageError(f"a seed is 0 or more, not {seed}")
+    try:
+        _refuse_occupied(folder)
+        shots = list(_shots(lesions, seed))
+        target = folder.resolve()
+        existed = target.exists()
+        # A folder that is there may be a mount point or the current one: it is filled, not replaced.
+        beside = target if existed else target.parent
+        beside.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=beside, prefix=".phantoms.") as temporary:
+            built = Path(temporary) / "built"
+            _write(built, shots, size, progress)
+            if existed:
+                for name in (*_PARTS, METADATA):  # the table last: without it the folder is no dataset
+                    os.replace(built / name, target / name)
+            else:
+                os.replace(built, target)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    return Manifest(folder, tuple(record for record, _, _ in shots))
+
+
+def _refuse_occupied(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder} is a file: name a folder for the phantoms")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise DataError(f"{folder} is not empty: name a new folder for the phantoms, or empty this one first")
+
+
+def _classes() -> Iterator[str]:
+    """Yield the class of each lesion in turn, without end; every beginning has the intended proportions."""
+    yield from CODES * MIN_PER_CLASS
+    counts = dict.fromkeys(CODES, MIN_PER_CLASS)
+    while True:
+        total = sum(counts.values()) + 1
+        code = max(CODES, key=lambda code: _SHARES[code] * total - counts[code])
+        counts[code] += 1
+        yield code
+
+
+def _shots(lesions: int, seed: int) -> Iterator[_Shot]:
+    image = 0
+    for number, code in enumerate(islice(_classes(), lesions), start=1):
+        # One generator per lesion: a change to one leaves the rest of the dataset as it was.
+        rng = np.random.default_rng((seed, number))
+        lesion = draw_lesion(code, rng)
+        patient = draw_patient(code, rng)
+        for _ in range(int(rng.choice(list(_IMAGES_PER_LESION), p=list(_IMAGES_PER_LESION.values())))):
+            image += 1
+            name = f"PHANTOM_{image:07d}"
+            record = ImageRecord(
+                image_id=name,
+                path=f"{_PARTS[(image + 1) % 2]}/{name}.jpg",
+                lesion_id=f"PHL_{number:07d}",
+                diagnosis=code,
+                age=patient.age,
+                sex=patient.sex,
+                site=patient.site,
+                dx_type=patient.dx_type,
+                source="phantom",
+            )
+            yield record, lesion, draw_view(rng)
+
+
+def _write(
+    folder: Path, shots: list[_Shot], size: tuple[int, int], progress: Callable[[int, int], None] | None
+) -> None:
+    for part in _PARTS:
+        (folder / part).mkdir(parents=True)
+    for done, (record, lesion, view) in enumerate(shots, start=1):
+        Image.fromarray(render(lesion, view, size)).save(folder / record.path, quality=92)
+        if progress is not None:
+            progress(done, len(shots))
+    out = io.StringIO()
+    table = csv.writer(out, lineterminator="\n")
+    table.writerow(_COLUMNS)
+    for record, _, _ in shots:
+        age = "" if record.age is None else record.age
+        sex, site = record.sex or "unknown", record.site or "unknown"
+        table.writerow((record.lesion_id, record.image_id, record.diagnosis, record.dx_type, age, sex, site))
+    write_text(folder / METADATA, out.getvalue())

@@ -1,0 +1,32 @@
+"""Preparing the next images in other threads while the current ones are judged."""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# Decoding a camera-sized PNG takes some hundred megabytes for a moment: more threads would cost more than they save.
+_MAX_THREADS = 4
+
+
+def mapped_ahead(
+    function: Callable[[Item, int], Result], items: Iterable[Item], *, ahead: int, threads: int
+) -> Generator[Result, None, None]:
+    """Yield `function(item, index)` for each item in order, computed in threads at most `ahead` items early.
+
+    Closing the generator drops what has not begun. An exception of `function` arises where its result is due.
+    """
+    pending: deque[Future[Result]] = deque()
+    pool = ThreadPoolExecutor(min(threads, _MAX_THREADS), thread_name_prefix="lesionlab-decode")
+    try:
+        for index, item in enumerate(items):
+            pending.append(pool.submit(function, item, index))
+            if len(pending) > ahead:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,167 @@
+"""The predictor: a bundle loaded once, asked as often as wanted."""
+
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from lesionlab.bundle import Bundle, BundleInfo
+from lesionlab.errors import ImageError
+from lesionlab.images import ImageSource, load_image
+from lesionlab.metrics import softmax
+from lesionlab.prediction.ahead import mapped_ahead
+from lesionlab.prediction.result import Failure, Prediction, RankedDiagnosis
+from lesionlab.prediction.session import GraphSession, available_cores
+from lesionlab.taxonomy import BY_CODE, CODES, MALIGNANT
+
+_RANKED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    name: str
+    pixels: np.ndarray
+    notes: tuple[str, ...]
+
+
+class Predictor:
+    """Judges images. Safe to use from several threads.
+
+    Example:
+        >>> predictor = Predictor.load()
+        >>> predictor.predict("lesion.jpg").malignant  # doctest: +SKIP
+        0.12
+    """
+
+    def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
+        """Open the graph of a bundle; see `load`."""
+        self.bundle = bundle
+        self._session = GraphSession(bundle, threads)
+
+    @classmethod
+    def load(cls, bundle: Path | str | Bundle | None = None, *, threads: int | None = None) -> "Predictor":
+        """Load a model.
+
+        Args:
+            bundle: A bundle, or where to read it from; None: the model that ships with the package.
+            threads: Threads for inference; default: one per core that the process may use.
+
+        Raises:
+            BundleError: The bundle is missing or damaged, or its graph is not what its description says.
+        """
+        return cls(bundle if isinstance(bundle, Bundle) else Bundle.load(bundle), threads=threads)
+
+    @property
+    def info(self) -> BundleInfo:
+        """The description of the model."""
+        return self.bundle.info
+
+    def predict(self, image: ImageSource) -> Prediction:
+        """Judge one image.
+
+        Args:
+            image: A path, `archive.zip::member`, the bytes of an image file, a Pillow image, or an array uint8
+                [height, width, 3] in RGB order.
+
+        Raises:
+            ImageError: The image cannot be judged; the message begins with its name.
+        """
+        return self._judge([_or_raise(self._prepare(image, 0))])[0]
+
+    def predict_many(self, images: Iterable[ImageSource], *, batch_size: int = 16) -> Iterator[Prediction | Failure]:
+        """Judge images one batch after the other, in their order; a bad one does not stop the rest.
+
+        The next images are decoded while a batch is computed, never more than two batches ahead, so that memory
+        stays the same however many there are. An image gets the same probabilities (to 1e-6) alone and in a batch.
+
+        Args:
+            images: What `predict` takes. An image without a name is called `image 0`, `image 1` and so on, by
+                its place.
+            batch_size: Images per run of the graph.
+        """
+        with closing(self._prepare_ahead(images, batch_size)) as prepared:
+            while batch := list(islice(prepared, batch_size)):
+                judged = iter(self._judge([item for item in batch if isinstance(item, _Prepared)]))
+                for item in batch:
+                    yield item if isinstance(item, Failure) else next(judged)
+
+    def predict_logits(
+        self,
+        images: Sequence[ImageSource],
+        *,
+        batch_size: int = 16,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> np.ndarray:
+        """Return the uncalibrated outputs of the network, float32 [N, 7].
+
+        Args:
+            images: What `predict` takes.
+            batch_size: Images per run of the graph.
+            progress: Called after each batch with the number of images done and of all.
+
+        Raises:
+            ImageError: An image cannot be judged; the message begins with its name.
+        """
+        logits = np.empty((len(images), len(CODES)), dtype=np.float32)
+        done = 0
+        with closing(self._prepare_ahead(images, batch_size)) as prepared:
+            while batch := list(islice(prepared, batch_size)):
+                pixels = np.stack([_or_raise(item).pixels for item in batch])
+                logits[done : done + len(batch)] = self._session.logits(pixels)
+                done += len(batch)
+                if progress is not None:
+                    progress(done, len(images))
+        return logits
+
+    def _prepare_ahead(
+        self, images: Iterable[ImageSource], batch_size: int
+    ) -> Generator[_Prepared | Failure, None, None]:
+        return mapped_ahead(self._prepare, images, ahead=2 * batch_size, threads=available_cores())
+
+    def _prepare(self, image: ImageSource, index: int) -> _Prepared | Failure:
+        name = _name(image, index)
+        preprocessing = self.info.preprocessing
+        try:
+            decoded = load_image(image, at_least=preprocessing.decode_size)
+            return _Prepared(name, preprocessing.apply(decoded.image), decoded.notes + preprocessing.notes(decoded))
+        except ImageError as error:
+            return Failure(path=name, error=str(error))
+
+    def _judge(self, batch: Sequence[_Prepared]) -> list[Prediction]:
+        if not batch:
+            return []
+        logits = self._session.logits(np.stack([item.pixels for item in batch]))
+        rows = softmax(logits, self.info.calibration.temperature)
+        return [self._answer(item, row) for item, row in zip(batch, rows, strict=True)]
+
+    def _answer(self, item: _Prepared, probabilities: np.ndarray) -> Prediction:
+        by_code = dict(zip(CODES, probabilities.tolist(), strict=True))
+        ranked = sorted(by_code, key=by_code.__getitem__, reverse=True)[:_RANKED]
+        return Prediction(
+            path=item.name,
+            probabilities=by_code,
+            malignant=min(1.0, sum(by_code[code] for code in MALIGNANT)),
+            top=tuple(
+                RankedDiagnosis(diagnosis=code, name=BY_CODE[code].name, probability=by_code[code]) for code in ranked
+            ),
+            risk=BY_CODE[ranked[0]].risk,
+            notes=item.notes,
+            bundle=self.info.identity,
+        )
+
+
+def _or_raise(prepared: _Prepared | Failure) -> _Prepared:
+    if isinstance(prepared, Failure):
+        raise ImageError(f"{prepared.path}: {prepared.error}")
+    return prepared
+
+
+def _name(image: ImageSource, index: int) -> str:
+    if not isinstance(image, str | Path):
+        return f"image {index}"
+    # A file name may hold bytes that are no UTF-8; no JSON or CSV could carry them as they are.
+    return os.fsencode(image).decode("utf-8", "backslashreplace")

@@ -1,0 +1,58 @@
+"""What the predictor answers: one typed object per image."""
+
+from pydantic import BaseModel, ConfigDict
+
+from lesionlab.taxonomy import Risk
+
+
+class _Result(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class RankedDiagnosis(_Result):
+    """One of the most probable diagnoses.
+
+    Attributes:
+        diagnosis: Its code.
+        name: Its name.
+        probability: Calibrated probability.
+    """
+
+    diagnosis: str
+    name: str
+    probability: float
+
+
+class Prediction(_Result):
+    """The answer for one image.
+
+    Attributes:
+        path: The image, as it was named in the request.
+        probabilities: Calibrated probability of each diagnosis by code; they sum to 1.
+        malignant: Probability that the lesion is malignant: the sum over melanoma, basal cell carcinoma and
+            actinic keratosis / intraepithelial carcinoma.
+        top: The three most probable diagnoses, the most probable first.
+        risk: Risk level of the most probable diagnosis.
+        notes: What was unusual about the image and how it was treated.
+        bundle: Name and hash of the model.
+    """
+
+    path: str
+    probabilities: dict[str, float]
+    malignant: float
+    top: tuple[RankedDiagnosis, ...]
+    risk: Risk
+    notes: tuple[str, ...] = ()
+    bundle: str
+
+
+class Failure(_Result):
+    """An image that could not be judged.
+
+    Attributes:
+        path: The image, as it was named in the request.
+        error: What was wrong and what to do.
+    """
+
+    path: str
+    error: str

@@ -1,0 +1,76 @@
+"""The graph of a bundle, ready to run."""
+
+import os
+
+import numpy as np
+import onnxruntime as ort
+
+from lesionlab.bundle import Bundle
+from lesionlab.errors import BundleError
+
+_ONLY_FATAL = 4
+
+
+def available_cores() -> int:
+    """Return the number of cores that this process may use, which in a container is often fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class GraphSession:
+    """An inference session with the input and output that every bundle has. Safe to use from several threads."""
+
+    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+        """Open the graph.
+
+        Args:
+            bundle: The bundle.
+            threads: Threads to compute with; default: one per available core.
+
+        Raises:
+            BundleError: The graph cannot be opened, or takes or gives something else than its description says.
+        """
+        self._place = bundle.path
+        options = ort.SessionOptions()
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+        options.intra_op_num_threads = threads or available_cores()
+        options.inter_op_num_threads = 1
+        options.log_severity_level = _ONLY_FATAL  # what goes wrong arrives as an exception as well
+        # Waiting threads would otherwise burn the cores that decode the next images.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = ort.InferenceSession(bundle.graph, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime has one exception class per status code and no common base
+            raise BundleError(f"{self._place}: the graph cannot be opened: {_one_line(error)}") from error
+        size = bundle.info.preprocessing.size
+        inputs = [(i.name, i.type, i.shape[1:]) for i in self._session.get_inputs()]
+        if inputs != [("image", "tensor(uint8)", [size, size, 3])] or isinstance(
+            self._session.get_inputs()[0].shape[0], int
+        ):
+            raise BundleError(
+                f"{self._place}: the graph takes {inputs}, expected one input 'image', uint8 [N, {size}, {size}, 3]"
+            )
+        classes = len(bundle.info.classes)
+        outputs = {o.name: (o.type, o.shape[1:]) for o in self._session.get_outputs()}
+        if outputs.get("logits") != ("tensor(float)", [classes]):
+            raise BundleError(f"{self._place}: the graph gives {outputs}, expected 'logits', float [N, {classes}]")
+
+    def logits(self, pixels: np.ndarray) -> np.ndarray:
+        """Return the logits, float32 [N, 7], of the network's input, uint8 [N, size, size, 3].
+
+        Raises:
+            BundleError: The graph fails, or gives something that is not a number.
+        """
+        try:
+            # Only what is asked for is computed: the feature map stays inside the graph.
+            logits: np.ndarray = self._session.run(["logits"], {"image": pixels})[0]
+        except Exception as error:
+            raise BundleError(f"{self._place}: the graph cannot be run: {_one_line(error)}") from error
+        if not np.isfinite(logits).all():
+            raise BundleError(f"{self._place}: the graph gives values that are not numbers; export the bundle again")
+        return logits
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,190 @@
+"""Results as files: CSV, JSON lines, Parquet and the ISIC challenge's format, written row by row."""
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from enum import StrEnum
+from io import TextIOWrapper
+from pathlib import Path
+from typing import IO, Any, TypeAlias
+
+from lesionlab import RESEARCH_ONLY
+from lesionlab.errors import LesionlabError, MissingExtraError, UsageError
+from lesionlab.files import replacing
+from lesionlab.prediction.inputs import image_id
+from lesionlab.prediction.result import Prediction
+from lesionlab.taxonomy import CODES, DIAGNOSES
+
+Write: TypeAlias = Callable[[Prediction], None]
+
+
+class ResultFormat(StrEnum):
+    """Formats that a program reads."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+    PARQUET = "parquet"
+    ISIC = "isic"
+
+
+CSV_COLUMNS = (
+    *("path", "diagnosis", "name", "probability", "malignant", "risk"),
+    *(f"p_{code}" for code in CODES),
+    *("notes", "bundle"),
+)
+ISIC_COLUMNS = ("image", *(diagnosis.isic for diagnosis in DIAGNOSES))
+_ROWS_PER_GROUP = 5_000
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+@contextmanager
+def result_writer(result_format: ResultFormat, out: Path | None = None) -> Iterator[Write]:
+    """Open a place for results; yield the function that writes one.
+
+    A file gets its name once it is whole; if anything fails, what stood there stays.
+
+    Args:
+        result_format: `csv`: one row per image with the most probable diagnosis and all probabilities. `jsonl`:
+            one `Prediction` as JSON per line. `parquet`: the columns of `csv`, unrounded. `isic`: the submission
+            format of ISIC 2018 task 3.
+        out: The file; None: standard output.
+
+    Raises:
+        UsageError: Parquet to standard output.
+        MissingExtraError: Parquet without pyarrow.
+        LesionlabError: The place cannot be written, or is full.
+    """
+    if result_format is ResultFormat.PARQUET:
+        if out is None:
+            raise UsageError("parquet cannot be written to standard output; name a file with --out")
+        _require_pyarrow()
+        with replacing(out, binary=True) as stream, _parquet(stream) as write:
+            yield write
+        return
+    with _text_stream(out) as stream:
+        yield _text_writer(result_format, stream)
+
+
+def refuse_repeated_ids(locations: Iterable[str]) -> None:
+    """Refuse images that the ISIC format could not tell apart: it names an image by its file's stem alone.
+
+    Raises:
+        UsageError: Two images have the same stem.
+    """
+    seen: dict[str, str] = {}
+    for location in locations:
+        first = seen.setdefault(image_id(location), location)
+        if first != location:
+            raise UsageError(f"the format isic cannot tell {first} from {location}; use csv or jsonl, or rename one")
+
+
+def _text_writer(result_format: ResultFormat, stream: IO[str]) -> Write:
+    if result_format is ResultFormat.JSONL:
+        return lambda prediction: _write_line(stream, prediction)
+    rows = csv.writer(stream, lineterminator="\n")
+    if result_format is ResultFormat.ISIC:
+        rows.writerow(ISIC_COLUMNS)
+        return lambda prediction: _ignore(rows.writerow(_isic_row(prediction)))
+    rows.writerow(CSV_COLUMNS)
+    return lambda prediction: _ignore(rows.writerow(_csv_row(prediction)))
+
+
+def _ignore(_: object) -> None:
+    pass
+
+
+def _write_line(stream: IO[str], prediction: Prediction) -> None:
+    stream.write(json.dumps(prediction.model_dump(mode="json"), ensure_ascii=False) + "\n")
+
+
+def _csv_row(prediction: Prediction) -> list[str]:
+    values = _record(prediction)
+    values["path"] = _no_formula(prediction.path)
+    values["notes"] = "; ".join(prediction.notes)
+    return [f"{value:.6f}" if isinstance(value, float) else str(value) for value in values.values()]
+
+
+def _isic_row(prediction: Prediction) -> list[str]:
+    return [image_id(prediction.path), *(f"{prediction.probabilities[code]:.6f}" for code in CODES)]
+
+
+def _record(prediction: Prediction) -> dict[str, Any]:
+    best = prediction.top[0]
+    return {
+        "path": prediction.path,
+        "diagnosis": best.diagnosis,
+        "name": best.name,
+        "probability": best.probability,
+        "malignant": prediction.malignant,
+        "risk": prediction.risk.value,
+        **{f"p_{code}": prediction.probabilities[code] for code in CODES},
+        "notes": list(prediction.notes),
+        "bundle": prediction.bundle,
+    }
+
+
+def _no_formula(path: str) -> str:
+    # A spreadsheet runs a cell that begins like a formula. `./` stops it and leaves the path what it was.
+    return f".{os.sep}{path}" if path.startswith(_FORMULA_STARTS) else path
+
+
+def _text_stream(out: Path | None) -> AbstractContextManager[IO[str]]:
+    return _standard_output() if out is None else replacing(out)
+
+
+@contextmanager
+def _standard_output() -> Iterator[IO[str]]:
+    stream = sys.stdout
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(encoding="utf-8", newline="")  # Windows would write another encoding and line ending
+    try:
+        yield stream
+        stream.flush()
+    except BrokenPipeError:
+        _forget_standard_output()
+        raise SystemExit(1) from None  # the reader has seen enough, as in `| head`
+    except OSError as error:
+        _forget_standard_output()
+        raise LesionlabError(f"cannot write to standard output: {error.strerror or error}") from error
+
+
+def _forget_standard_output() -> None:
+    # The interpreter flushes once more when it leaves, and would complain once more.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def _require_pyarrow() -> None:
+    try:
+        import pyarrow.parquet  # noqa: F401 - an extra, looked for
+    except ImportError as error:
+        raise MissingExtraError("--format parquet", "parquet") from error
+
+
+@contextmanager
+def _parquet(stream: IO[bytes]) -> Iterator[Write]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    texts = dict.fromkeys(("path", "diagnosis", "name", "risk", "bundle"), pa.string())
+    kinds = {column: texts.get(column, pa.float64()) for column in CSV_COLUMNS} | {"notes": pa.list_(pa.string())}
+    schema = pa.schema(kinds, metadata={"notice": RESEARCH_ONLY})
+    rows: list[dict[str, Any]] = []
+    with pq.ParquetWriter(stream, schema) as writer:
+
+        def flush() -> None:
+            if rows:
+                writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+                rows.clear()
+
+        def write(prediction: Prediction) -> None:
+            rows.append(_record(prediction))
+            if len(rows) == _ROWS_PER_GROUP:
+                flush()
+
+        yield write
+        flush()

@@ -1,0 +1,101 @@
+"""Finding a recipe by name or by file, and checking it."""
+
+import difflib
+import tomllib
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from lesionlab.errors import RecipeError
+from lesionlab.recipes.schema import Recipe
+
+
+def recipe_names() -> list[str]:
+    """Return the names of the recipes in the package."""
+    return sorted(path.name.removesuffix(".toml") for path in _library().iterdir() if path.name.endswith(".toml"))
+
+
+def load_recipe(name_or_path: str, changes: Sequence[str] = ()) -> Recipe:
+    """Load a recipe.
+
+    Args:
+        name_or_path: Name of a recipe in the package, or the path of a TOML file.
+        changes: Settings to change, each as `table.key=value` with a TOML value
+            (`training.epochs=3`, `model.backbone="resnet34"`; a bare word is taken as a string).
+
+    Raises:
+        RecipeError: There is no such recipe, it is not TOML, or a key or value is wrong.
+
+    Example:
+        >>> load_recipe("efficientnet-lite0", ["training.epochs=3"]).training.epochs
+        3
+    """
+    place, text = _read(name_or_path)
+    try:
+        tables: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{place} is not valid TOML: {error}") from error
+    for change in changes:
+        _apply(tables, change)
+    try:
+        return Recipe.model_validate(tables)
+    except ValidationError as error:
+        raise RecipeError(f"{place}: " + "; ".join(_explain(problem) for problem in error.errors())) from error
+
+
+def _library() -> Any:
+    return files("lesionlab.recipes") / "library"
+
+
+def _read(name_or_path: str) -> tuple[str, str]:
+    if name_or_path in recipe_names():
+        return f"recipe {name_or_path}", (_library() / f"{name_or_path}.toml").read_text(encoding="utf-8")
+    path = Path(name_or_path)
+    if path.suffix != ".toml" and not path.is_file():
+        near = difflib.get_close_matches(name_or_path, recipe_names(), n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(recipe_names())}"
+        raise RecipeError(f"no recipe is called {name_or_path!r}; {hint}")
+    try:
+        return str(path), path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"recipe {path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _apply(tables: dict[str, Any], change: str) -> None:
+    key, equals, text = change.partition("=")
+    if not equals:
+        raise RecipeError(f"{change!r} is not of the form table.key=value")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *parents, last = key.strip().split(".")
+    table = tables
+    for parent in parents:
+        table = table.setdefault(parent, {})
+        if not isinstance(table, dict):
+            raise RecipeError(f"{key}: {parent} is a value, not a table")
+    table[last] = value
+
+
+def _explain(problem: Any) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] != "extra_forbidden":
+        return f"{key}: {problem['msg'].removeprefix('Value error, ')} (found {problem['input']!r})"
+    known = _keys_beside(problem["loc"])
+    near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+    return f"unknown key {key}; {hint}"
+
+
+def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
+    table: type[BaseModel] = Recipe
+    for part in location[:-1]:
+        annotation = table.model_fields[str(part)].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            break
+        table = annotation
+    return list(table.model_fields)

@@ -1,0 +1,84 @@
+"""The seven diagnoses of HAM10000: codes, names, malignancy, risk level and column order. Written once, here.
+
+Source of the classes: Tschandl et al., Sci. Data 5, 180161 (2018). The column order of the ISIC 2018 task 3
+submission format is MEL, NV, BCC, AKIEC, BKL, DF, VASC.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Risk(StrEnum):
+    """How urgently a diagnosis asks for a specialist's eye."""
+
+    HIGH = "high"
+    MODERATE = "moderate"
+    LOW = "low"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """One class of the taxonomy.
+
+    Attributes:
+        code: HAM10000's code, lower case (`mel`).
+        name: The term a dermatologist would use.
+        malignant: Whether the class counts as malignant (melanoma, basal cell carcinoma, actinic keratosis
+            and intraepithelial carcinoma).
+        risk: Risk level of the class.
+        isic: Column name in the ISIC 2018 task 3 format.
+    """
+
+    code: str
+    name: str
+    malignant: bool
+    risk: Risk
+    isic: str
+
+
+# In the order of the ISIC 2018 columns, which is also the order of every probability vector in the package.
+DIAGNOSES: tuple[Diagnosis, ...] = (
+    Diagnosis("mel", "Melanoma", True, Risk.HIGH, "MEL"),
+    Diagnosis("nv", "Melanocytic nevus", False, Risk.LOW, "NV"),
+    Diagnosis("bcc", "Basal cell carcinoma", True, Risk.HIGH, "BCC"),
+    Diagnosis("akiec", "Actinic keratosis / intraepithelial carcinoma", True, Risk.MODERATE, "AKIEC"),
+    Diagnosis("bkl", "Benign keratosis-like lesion", False, Risk.LOW, "BKL"),
+    Diagnosis("df", "Dermatofibroma", False, Risk.LOW, "DF"),
+    Diagnosis("vasc", "Vascular lesion", False, Risk.LOW, "VASC"),
+)
+
+CODES: tuple[str, ...] = tuple(diagnosis.code for diagnosis in DIAGNOSES)
+BY_CODE: dict[str, Diagnosis] = {diagnosis.code: diagnosis for diagnosis in DIAGNOSES}
+MALIGNANT: tuple[str, ...] = tuple(diagnosis.code for diagnosis in DIAGNOSES if diagnosis.malignant)
+
+# Spellings met in the wild, beside the codes, the names and the ISIC column names themselves.
+_ALIASES = {
+    "melanoma": "mel",
+    "nevus": "nv",
+    "naevus": "nv",
+    "melanocytic nevi": "nv",
+    "melanocytic naevus": "nv",
+    "basal cell carcinoma": "bcc",
+    "actinic keratosis": "akiec",
+    "actinic keratoses": "akiec",
+    "bowen's disease": "akiec",
+    "benign keratosis": "bkl",
+    "seborrheic keratosis": "bkl",
+    "dermatofibroma": "df",
+    "vascular": "vasc",
+    "vascular lesion": "vasc",
+    "vascular lesions": "vasc",
+}
+_SPELLINGS = _ALIASES | {d.name.lower(): d.code for d in DIAGNOSES} | {d.code: d.code for d in DIAGNOSES}
+
+
+def parse_diagnosis(text: str) -> str | None:
+    """Return the code for a diagnosis as people spell it, or None where it is not one of the seven.
+
+    Example:
+        >>> parse_diagnosis("MEL"), parse_diagnosis("Basal_cell_carcinoma"), parse_diagnosis("wart")
+        ('mel', 'bcc', None)
+    """
+    return _SPELLINGS.get(" ".join(text.replace("_", " ").replace("-", " ").lower().split())) or _SPELLINGS.get(
+        text.strip().lower()
+    )

@@ -1,0 +1,81 @@
+"""Augmentation of whole batches: one resampling and one colour transform per image, with parameters of its own.
+
+Libraries either draw one set of parameters per batch or pass over the pixels once per operation. Here all
+geometric changes are one matrix (one interpolation, no border piled on border) and all colour changes another.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name that every torch program uses
+from torch import Tensor, nn
+
+from lesionlab.recipes import AugmentationSettings
+
+# ITU-R BT.601 luma, as in Pillow's conversion to grey.
+_LUMA = (0.299, 0.587, 0.114)
+
+
+class BatchAugmentation(nn.Module):
+    """Apply a recipe's augmentation.
+
+    Random numbers come from torch's global generator, which the training module seeds per epoch.
+    """
+
+    def __init__(self, settings: AugmentationSettings) -> None:
+        super().__init__()
+        self.settings = settings
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> Tensor:
+        """Return augmented images [N, 3, H, W], pixels in [0, 1], from images of the same kind."""
+        grid = F.affine_grid(self._geometry(images), list(images.shape), align_corners=False)
+        images = F.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+        images = self._recolour(images)
+        return self._erase(images) if self.settings.erase > 0 else images
+
+    def _geometry(self, images: Tensor) -> Tensor:
+        """Return one affine matrix [N, 2, 3] per image, from output to input coordinates in [-1, 1]."""
+        s, n = self.settings, len(images)
+
+        def uniform(low: float, high: float) -> Tensor:
+            return torch.empty(n, device=images.device).uniform_(low, high)
+
+        angle = uniform(-1, 1) * math.radians(s.rotation)
+        # Output to input: a zoom above 1 reads from a smaller area.
+        zoom = torch.exp(-uniform(math.log(s.scale[0]), math.log(s.scale[1])))
+        stretch = torch.exp(uniform(-1, 1) * math.log1p(s.stretch) / 2)
+        mirror = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0) if s.flip else torch.ones_like(angle)
+        x, y = zoom * stretch, zoom / stretch
+        cosine, sine = torch.cos(angle), torch.sin(angle)
+        # With every rotation allowed, one mirror axis reaches all of the square's symmetries; the second
+        # matters for recipes that rotate little.
+        upside = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0) if s.flip else torch.ones_like(angle)
+        top = torch.stack([x * cosine * mirror, -x * sine * upside, 2 * s.translation * uniform(-1, 1)], dim=1)
+        bottom = torch.stack([y * sine * mirror, y * cosine * upside, 2 * s.translation * uniform(-1, 1)], dim=1)
+        return torch.stack([top, bottom], dim=1)
+
+    def _recolour(self, images: Tensor) -> Tensor:
+        """Apply brightness, white balance, saturation and contrast as one 3x3 matrix and offset per image."""
+        s, n = self.settings, len(images)
+
+        def factor(spread: float, channels: int) -> Tensor:
+            return 1 + spread * torch.empty(n, channels, 1, device=images.device).uniform_(-1, 1)
+
+        luma = torch.tensor(_LUMA, device=images.device).expand(3, 3)
+        saturation = factor(s.saturation, 1)
+        matrix = saturation * torch.eye(3, device=images.device) + (1 - saturation) * luma
+        matrix = matrix * factor(s.brightness, 1) * factor(s.colour_cast, 3)
+        contrast = factor(s.contrast, 1)
+        mean = matrix @ images.mean(dim=(2, 3)).unsqueeze(2)
+        pixels = (contrast * matrix) @ images.flatten(2) + (1 - contrast) * mean
+        return pixels.clamp_(0, 1).view_as(images)
+
+    def _erase(self, images: Tensor) -> Tensor:
+        n, _, height, width = images.shape
+        chance, x, y, w, h = torch.rand(5, n, 1, 1, device=images.device)
+        # Up to a third of each side, anywhere.
+        columns = torch.linspace(0, 1, width, device=images.device).view(1, 1, -1)
+        rows = torch.linspace(0, 1, height, device=images.device).view(1, -1, 1)
+        hole = ((columns - x).abs() < w / 6) & ((rows - y).abs() < h / 6) & (chance < self.settings.erase)
+        return torch.where(hole.unsqueeze(1), images.mean(dim=(2, 3), keepdim=True), images)

@@ -1,0 +1,116 @@
+"""What happens after each epoch: the record, the checkpoints, and a line for whoever waits."""
+
+import csv
+import io
+import logging
+import time
+from typing import Any, cast
+
+import pytorch_lightning as pl
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from lesionlab.files import write_text
+from lesionlab.training.checkpoint import save_tensors
+from lesionlab.training.module import LesionModule
+from lesionlab.training.run import HISTORY_COLUMNS, RunFolder
+
+logger = logging.getLogger(__name__)
+
+
+class RunRecorder(pl.Callback):
+    """After each epoch: write the history, the best weights, and the checkpoint to go on from.
+
+    In that order: a process killed in between goes on from the older checkpoint and repeats the epoch with the
+    same result. The history is part of the checkpoint, so the file never tells of epochs that were undone.
+
+    Args:
+        run: Folder to write to.
+        monitor: Column of the history that the best checkpoint goes by.
+    """
+
+    def __init__(self, run: RunFolder, monitor: str) -> None:
+        self.run = run
+        self.monitor = monitor
+        self.history: list[dict[str, float]] = []
+        self._began = time.monotonic()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run must know."""
+        return {"history": self.history}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up where the checkpoint was written."""
+        self.history = [dict(row) for row in state_dict["history"]]
+
+    def is_best(self) -> bool:
+        """Tell whether the last epoch is better than all before it."""
+        sign = -1 if self.monitor.endswith("loss") else 1
+        scores = [sign * row[self.monitor] for row in self.history]
+        return all(scores[-1] > score for score in scores[:-1])
+
+    def on_train_batch_start(
+        self, _trainer: pl.Trainer, _module: pl.LightningModule, _batch: Any, batch_idx: int
+    ) -> None:
+        """Start the epoch's clock with its first batch."""
+        if batch_idx == 0:
+            self._began = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Record the epoch that has just been validated."""
+        values = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        values |= {
+            "epoch": trainer.current_epoch + 1,
+            "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+            "seconds": round(time.monotonic() - self._began, 1),
+        }
+        self.history.append({name: values[name] for name in HISTORY_COLUMNS})
+        out = io.StringIO()
+        writer = csv.DictWriter(out, HISTORY_COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.history)
+        write_text(self.run.history, out.getvalue())
+        best = self.is_best()
+        if best:
+            save_tensors(
+                cast(LesionModule, pl_module).shipped.state_dict(), self.run.best, {"epoch": str(values["epoch"])}
+            )
+        trainer.save_checkpoint(self.run.last)
+        row, total = self.history[-1], trainer.max_epochs or 0
+        left = (total - row["epoch"]) * sum(r["seconds"] for r in self.history) / len(self.history)
+        logger.info(
+            "epoch %d/%d: train loss %.3f, validation loss %.3f, balanced accuracy %.3f, macro AUC %.3f%s "
+            "(%.0f s, about %s left)",
+            row["epoch"],
+            total,
+            row["train_loss"],
+            row["validation_loss"],
+            row["validation_balanced_accuracy"],
+            row["validation_macro_auc"],
+            ", best so far" if best else "",
+            row["seconds"],
+            f"{left / 60:.0f} min" if left >= 90 else f"{left:.0f} s",
+        )
+
+
+class StepProgress(pl.Callback):
+    """A bar over all steps of all epochs, with the time that is left; nothing where that is not a terminal."""
+
+    def __init__(self, console: Console) -> None:
+        columns = (TextColumn("training"), BarColumn(), TextColumn("{task.percentage:.0f}%"), TimeElapsedColumn())
+        self.bar = Progress(
+            *columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal
+        )
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Show the bar."""
+        self.bar.start()
+        self.task = self.bar.add_task("", total=int(trainer.estimated_stepping_batches), completed=trainer.global_step)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        """Move on by a step."""
+        self.bar.update(self.task, completed=trainer.global_step)
+
+    def teardown(self, *_: Any, **__: Any) -> None:
+        """Take the bar away, also after an error."""
+        self.bar.stop()

@@ -1,0 +1,167 @@
+"""Bundles come back as they were written, or are refused with the reason."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from lesionlab.bundle import Bundle, BundleInfo, default_bundle_path, save_bundle, update_info
+from lesionlab.errors import BundleError, LesionlabError
+
+
+@pytest.mark.parametrize("name", ["folder", "file.zip"])
+def test_comes_back_as_it_was_written(tmp_path: Path, tiny_info: BundleInfo, tiny_graph: bytes, name: str) -> None:
+    path = tmp_path / "new" / name
+    save_bundle(path, tiny_info, tiny_graph)
+    for place in (path, str(path)):
+        bundle = Bundle.load(place)
+        assert bundle.info == tiny_info
+        assert bundle.graph == tiny_graph
+    assert [entry.name for entry in path.parent.iterdir()] == [name]
+
+
+def test_the_same_bundle_is_the_same_zip_file(tmp_path: Path, tiny_info: BundleInfo, tiny_graph: bytes) -> None:
+    for name in ("a.zip", "b.zip"):
+        save_bundle(tmp_path / name, tiny_info, tiny_graph)
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+
+
+def test_a_run_folder_stands_for_its_bundle(tmp_path: Path, tiny_bundle: Path) -> None:
+    shutil.copytree(tiny_bundle, tmp_path / "run" / "bundle")
+    assert Bundle.load(tmp_path / "run").info.name == "tiny"
+
+
+def test_the_environment_names_the_default(monkeypatch: pytest.MonkeyPatch, tiny_bundle: Path) -> None:
+    monkeypatch.setenv("LESIONLAB_MODEL", str(tiny_bundle))
+    assert default_bundle_path() == tiny_bundle
+    assert Bundle.load().info.name == "tiny"
+    monkeypatch.delenv("LESIONLAB_MODEL")
+    assert default_bundle_path().parts[-3:] == ("lesionlab", "models", "default")
+
+
+def test_metrics_are_added_without_touching_the_graph(tmp_path: Path, tiny_bundle: Path) -> None:
+    path = tmp_path / "b"
+    shutil.copytree(tiny_bundle, path)
+    before = Bundle.load(path)
+    update_info(path, before.info.model_copy(update={"metrics": {}}))
+    after = Bundle.load(path)
+    assert after.info.metrics == {}
+    assert after.info.identity == before.info.identity == f"tiny@{before.info.graph_sha256[:12]}"
+
+
+def test_an_old_bundle_is_replaced_and_nothing_else(tmp_path: Path, tiny_info: BundleInfo, tiny_graph: bytes) -> None:
+    save_bundle(tmp_path / "b", tiny_info, tiny_graph)
+    save_bundle(tmp_path / "b", tiny_info.model_copy(update={"licence": "other"}), tiny_graph)
+    assert Bundle.load(tmp_path / "b").info.licence == "other"
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(BundleError, match="is not a bundle"):
+        save_bundle(tmp_path / "mine", tiny_info, tiny_graph)
+    assert (tmp_path / "mine" / "thesis.txt").exists()
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["b", "mine"]
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path, tiny_info: BundleInfo, tiny_graph: bytes) -> None:
+    (tmp_path / "file").touch()
+    for name in ("b", "b.zip"):
+        with pytest.raises(LesionlabError, match="cannot write"):
+            save_bundle(tmp_path / "file" / name, tiny_info, tiny_graph)
+
+
+def flip(path: Path, place: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[place] ^= 1
+    path.write_bytes(data)
+
+
+def edit(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+DAMAGE: list[tuple[str, Callable[[Path], object], str]] = [
+    ("a byte of the graph", lambda b: flip(b / "model.onnx", 700), r"model.onnx is damaged or was replaced \(SHA-256"),
+    ("no graph", lambda b: (b / "model.onnx").unlink(), "has no model.onnx; a bundle is made by `lesionlab train`"),
+    ("no description", lambda b: (b / "bundle.json").unlink(), "has no bundle.json"),
+    ("not JSON", lambda b: (b / "bundle.json").write_text("{"), "bundle.json is damaged: it is not a JSON object"),
+    ("a list", lambda b: (b / "bundle.json").write_text("[]"), "bundle.json is damaged"),
+    ("a number", lambda b: (b / "bundle.json").write_text("7"), "bundle.json is damaged"),
+    ("later schema", lambda b: edit(b / "bundle.json", schema_version=2), "not valid at schema_version"),
+    ("unknown key", lambda b: edit(b / "bundle.json", colour="red"), "not valid at colour"),
+    ("other classes", lambda b: edit(b / "bundle.json", classes=["nv", "mel"]), "classes are"),
+    ("edited by hand", lambda b: edit(b / "bundle.json", licence="mine"), "damaged or was edited by hand"),
+    ("no checksum", lambda b: edit(b / "bundle.json", content_sha256=None), "damaged or was edited by hand"),
+    ("gone", shutil.rmtree, "does not exist"),
+]
+
+
+@pytest.mark.parametrize(("damage", "reason"), [case[1:] for case in DAMAGE], ids=[case[0] for case in DAMAGE])
+def test_a_damaged_bundle_is_refused(
+    tmp_path: Path, tiny_bundle: Path, damage: Callable[[Path], object], reason: str
+) -> None:
+    path = tmp_path / "b"
+    shutil.copytree(tiny_bundle, path)
+    damage(path)
+    with pytest.raises(BundleError, match=reason) as caught:
+        Bundle.load(path)
+    assert str(path) in str(caught.value)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@given(place=st.integers(0, 1 << 20), value=st.integers(1, 255))
+def test_no_changed_byte_of_the_description_goes_unseen(
+    tmp_path: Path, tiny_bundle: Path, place: int, value: int
+) -> None:
+    path = tmp_path / "b"
+    shutil.copytree(tiny_bundle, path, dirs_exist_ok=True)
+    data = bytearray((path / "bundle.json").read_bytes())
+    data[place % len(data)] ^= value
+    (path / "bundle.json").write_bytes(data)
+    try:
+        info = Bundle.load(path).info
+    except BundleError:
+        return
+    assert info == Bundle.load(tiny_bundle).info  # white space
+
+
+def test_other_zip_files_are_refused(tmp_path: Path, tiny_info: BundleInfo, tiny_graph: bytes) -> None:
+    with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
+        archive.writestr("a.jpg", b"")
+    with pytest.raises(BundleError, match="a zip file but not a bundle"):
+        Bundle.load(tmp_path / "images.zip")
+    (tmp_path / "weights.pt").write_bytes(b"\x80\x02")
+    with pytest.raises(BundleError, match="is not a bundle"):
+        Bundle.load(tmp_path / "weights.pt")
+    save_bundle(tmp_path / "b.zip", tiny_info, tiny_graph)
+    flip(tmp_path / "b.zip", 2_000)
+    with pytest.raises(BundleError):
+        Bundle.load(tmp_path / "b.zip")
+
+
+@pytest.mark.parametrize("name", ["", "=1+1", "a\nb", "\x1b[31mred"])
+def test_a_name_is_safe_to_show(tiny_info: BundleInfo, name: str) -> None:
+    with pytest.raises(ValidationError):
+        BundleInfo.model_validate(tiny_info.model_dump() | {"name": name})
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes")
+def test_a_full_disk_leaves_the_old_bundle(tmp_path: Path, tiny_bundle: Path) -> None:
+    path = tmp_path / "b"
+    shutil.copytree(tiny_bundle, path)
+    code = (
+        "import resource, sys; from lesionlab.bundle import Bundle, save_bundle; from pathlib import Path;"
+        "b = Bundle.load(sys.argv[1]); resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100));"
+        "save_bundle(Path(sys.argv[1]), b.info, b.graph)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
+    assert "LesionlabError: cannot write" in done.stderr
+    assert os.listdir(tmp_path) == ["b"]
+    assert Bundle.load(path).info.name == "tiny"

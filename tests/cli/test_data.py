@@ -1,0 +1,115 @@
+"""`lesionlab data` from outside."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from lesionlab.cli.data import app
+from lesionlab.data import load_split
+from lesionlab.errors import DataError, UsageError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Twenty lesions with two images each, half of them melanomas, in the Kaggle layout."""
+    root = tmp_path / "ham"
+    images = root / "HAM10000_images_part_1"
+    images.mkdir(parents=True)
+    lines = ["lesion_id,image_id,dx,dx_type,age,sex,localization"]
+    for number in range(40):
+        lines.append(f"HAM_{number // 2},ISIC_{number},{('mel', 'nv')[number // 20]},histo,50.0,male,back")
+        stream = io.BytesIO()
+        Image.new("RGB", (40, 32), (number * 6, 90, 80)).save(stream, "PNG")
+        (images / f"ISIC_{number}.png").write_bytes(stream.getvalue())
+    (root / "HAM10000_metadata.csv").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_check_of_a_sound_dataset_ends_with_fine(folder: Path) -> None:
+    result = run("check", folder)
+    assert result.exit_code == 0
+    assert "20, 20 of them with several images" in result.stdout
+    assert result.stdout.splitlines()[-1] == "fine"
+
+
+def test_check_lists_defects_by_kind_and_leaves_with_one(folder: Path) -> None:
+    for number in range(7):
+        (folder / "HAM10000_images_part_1" / f"ISIC_{number}.png").write_bytes(b"\0" * number)
+    (folder / "HAM10000_images_part_1" / "[odd].png").write_bytes(b"")
+    result = run("check", folder)
+    assert result.exit_code == 1
+    assert "error: unreadable file (7)" in result.stdout
+    assert "HAM10000_images_part_1/ISIC_0.png: the file is empty (0 bytes)" in result.stdout
+    assert "and 2 more (--json lists all)" in result.stdout
+    assert "HAM10000_images_part_1/[odd].png: no row for [odd]" in result.stdout
+    assert result.stdout.splitlines()[-1] == "7 errors, 1 warning"
+
+
+def test_check_prints_json_for_programs(folder: Path) -> None:
+    (folder / "HAM10000_images_part_1" / "ISIC_3.png").unlink()
+    result = run("check", folder, "--json")
+    assert result.exit_code == 1
+    report = json.loads(result.stdout)
+    assert report["errors"] == {"missing image": 1}
+    assert report["problems"] == [{"kind": "missing image", "where": "ISIC_3", "detail": "no such image file"}]
+    assert report["images"] == 39
+
+
+def test_check_reads_any_table_by_its_columns(folder: Path, tmp_path: Path) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_text("picture,label\nISIC_0,melanoma\n")
+    result = run("check", folder, "--metadata", table, "--columns", "image_id=picture,diagnosis=label", "--json")
+    report = json.loads(result.stdout)
+    assert (report["images"], report["lesions_known"]) == (1, False)
+    assert report["warnings"] == {"image without a metadata row": 39}
+
+
+def test_split_writes_the_file_and_shows_its_parts(folder: Path, tmp_path: Path) -> None:
+    target = tmp_path / "split.json"
+    result = run("split", folder, "--out", target, "--validation", "0.2", "--test", "0.2")
+    assert result.exit_code == 0
+    split = load_split(target)
+    assert {name: len(images) for name, images in split.parts().items()} == {"train": 24, "validation": 8, "test": 8}
+    assert split.sha256 in result.stdout
+    assert "train" in result.stdout
+    assert "leak" not in result.stdout.lower()
+
+
+def test_split_by_image_is_loudly_called_leaky(folder: Path, tmp_path: Path) -> None:
+    result = run("split", folder, "--out", tmp_path / "split.json", "--by-image")
+    assert "LEAKY" in result.stdout
+    assert load_split(tmp_path / "split.json").leaky
+
+
+def test_split_into_folds_prints_json_for_programs(folder: Path, tmp_path: Path) -> None:
+    target = tmp_path / "split.json"
+    result = run("split", folder, "--out", target, "--folds", "3", "--test", "0", "--json")
+    summary = json.loads(result.stdout)
+    assert summary["sha256"] == load_split(target).sha256
+    assert list(summary["parts"]) == ["fold_0", "fold_1", "fold_2"]
+    assert sum(part["lesions"] for part in summary["parts"].values()) == 20
+
+
+def test_split_says_when_a_leak_cannot_be_ruled_out(folder: Path, tmp_path: Path) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_text("image_id,dx\n" + "".join(f"ISIC_{number},mel\n" for number in range(5)))
+    result = run("split", folder, "--metadata", table, "--out", tmp_path / "split.json")
+    assert "a leak cannot be ruled out" in result.stdout
+
+
+def test_errors_leave_no_file_behind(folder: Path, tmp_path: Path) -> None:
+    target = tmp_path / "split.json"
+    assert isinstance(run("split", folder, "--out", target, "--folds", 3, "--validation", 0.2).exception, UsageError)
+    assert isinstance(run("split", folder, "--out", target, "--folds", 30).exception, DataError)
+    assert isinstance(run("split", tmp_path / "nowhere", "--out", target).exception, DataError)
+    assert isinstance(run("check", folder, "--columns", "colour=x").exception, UsageError)
+    assert run("split", folder).exit_code == 2
+    assert not target.exists()

@@ -1,0 +1,302 @@
+"""`lesionlab predict` from outside: exit code, standard output, standard error."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from lesionlab import RESEARCH_ONLY
+from lesionlab.bundle import Bundle, BundleInfo, save_bundle
+from lesionlab.cli import main
+from lesionlab.prediction import Prediction, Predictor
+
+
+@dataclass(frozen=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tiny_bundle: Path) -> Run:
+    """Run the command in this process, with the tiny model as the default."""
+    monkeypatch.setenv("LESIONLAB_MODEL", str(tiny_bundle))
+
+    def run_command(*arguments: object) -> Done:
+        monkeypatch.setattr(sys, "argv", ["lesionlab", "predict", *map(str, arguments)])
+        with pytest.raises(SystemExit) as left:
+            main()
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return Done(int(left.value.code or 0), captured.out, captured.err)
+
+    return run_command
+
+
+@pytest.fixture
+def images(tmp_path: Path, photograph: Image.Image, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for index in range(5):
+        photograph.rotate(20 * index).save(folder / f"ISIC_{index}.jpg")
+    return folder
+
+
+def test_one_image_is_shown_in_full(run: Run, images: Path, tiny_bundle: Path) -> None:
+    done = run("images/ISIC_1.jpg")
+    assert done.code == 0
+    assert done.err == ""
+    expected = Predictor.load(tiny_bundle).predict(images / "ISIC_1.jpg")
+    assert (
+        f"images/ISIC_1.jpg: {expected.top[0].name} {expected.top[0].probability:.1%}, {expected.risk} risk" in done.out
+    )
+    assert f"P(malignant) {expected.malignant:.1%}" in done.out
+    for code, probability in expected.probabilities.items():
+        assert f"  {code:<6}{probability:>6.1%}  " in done.out
+    assert expected.bundle in done.out
+    assert RESEARCH_ONLY in done.out
+    assert "leaky" not in done.out
+
+
+def test_several_images_are_shown_as_a_table(run: Run, images: Path) -> None:
+    Image.new("L", (64, 64)).save(images / "grey.png")
+    done = run(images)
+    assert done.code == 0
+    lines = done.out.splitlines()
+    assert lines[0].split() == ["image", "prob.", "P(malignant)", "risk", "diagnosis"]
+    assert [Path(line.split()[0]).name for line in lines[1:7]] == [*(f"ISIC_{i}.jpg" for i in range(5)), "grey.png"]
+    assert "note: grey image" in done.out
+    assert lines[-1].startswith("model tiny@")
+    assert lines[-1].endswith(RESEARCH_ONLY)
+
+
+def test_bad_images_are_told_and_the_good_ones_kept(run: Run, images: Path) -> None:
+    (images / "ISIC_2.jpg").write_text("not a picture")
+    (images / "ISIC_3.jpg").write_bytes(b"")
+    done = run(images, "--out", "r.csv")
+    assert done.code == 1
+    assert done.out == ""
+    lines = done.err.splitlines()
+    assert lines[0].startswith(f"{images}/ISIC_2.jpg: the file holds text, not an image; export the image as one of ")
+    assert lines[1] == f"{images}/ISIC_3.jpg: the file is empty (0 bytes); copy or download it again"
+    assert lines[2].startswith("model tiny@")
+    assert lines[2].endswith(RESEARCH_ONLY)
+    assert lines[3] == "2 of 5 images could not be judged"
+    with Path("r.csv").open(newline="") as stream:
+        assert [Path(row["path"]).name for row in csv.DictReader(stream)] == ["ISIC_0.jpg", "ISIC_1.jpg", "ISIC_4.jpg"]
+
+
+def test_a_single_bad_image(run: Run, images: Path) -> None:
+    (images / "bad\nname.jpg").write_text("text")
+    done = run("images/bad\nname.jpg")
+    assert done.code == 1
+    assert done.out == ""
+    assert done.err.splitlines()[0].startswith(r"images/bad\nname.jpg: the file holds text")
+
+
+@pytest.mark.parametrize(("name", "options"), [("r.jsonl", []), ("r.ndjson", []), ("r.txt", ["--format", "jsonl"])])
+def test_the_suffix_tells_the_format(run: Run, images: Path, tiny_bundle: Path, name: str, options: list[str]) -> None:
+    assert run(images, "-o", name, *options).code == 0
+    written = [Prediction.model_validate_json(line) for line in Path(name).read_text().splitlines()]
+    assert written == list(Predictor.load(tiny_bundle).predict_many(sorted(map(str, images.iterdir()))))
+
+
+def test_standard_output_carries_nothing_but_results(run: Run, images: Path) -> None:
+    done = run(images, "--format", "csv", "--batch-size", "2")
+    assert len(list(csv.DictReader(io.StringIO(done.out)))) == 5
+    assert RESEARCH_ONLY in done.err
+    assert "tiny@" in done.err
+    assert len([json.loads(line) for line in run(images, "-f", "jsonl").out.splitlines()]) == 5
+    assert run(images, "-f", "isic").out.startswith("image,MEL,NV,BCC,AKIEC,BKL,DF,VASC\nISIC_0,")
+
+
+def test_parquet_goes_to_a_file(run: Run, images: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    assert run(images, "-o", "r.parquet").code == 0
+    assert parquet.read_table("r.parquet").num_rows == 5
+    done = run(images, "-f", "parquet")
+    assert done.code == 2
+    assert done.err == "error: parquet cannot be written to standard output; name a file with --out\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "reason"),
+    [
+        (["missing.jpg"], 2, "error: missing.jpg: there is no such file or folder"),
+        (["images", "*.gif"], 2, "error: *.gif: no image matches this pattern"),
+        (["images", "--out", "r.xlsx"], 2, "error: --out r.xlsx: the suffix tells no format"),
+        (["images", "--out", "r.csv", "--format", "table"], 2, "error: --format table is for the terminal"),
+        (["images", "--out", "images/ISIC_0.jpg/r.csv"], 1, "error: cannot write images/ISIC_0.jpg/r.csv"),
+        (["images", "--out", "folder.csv"], 1, "error: cannot write folder.csv: a folder of this name"),
+        (["images", "--model", "missing"], 1, "error: missing does not exist; a bundle is made by"),
+        (["images", "--model", "images/ISIC_0.jpg"], 1, "error: images/ISIC_0.jpg is not a bundle"),
+        (["images", "--model", "images"], 1, "error: images has no bundle.json"),
+        (["images", "twin/ISIC_0.png", "-f", "isic"], 2, "error: the format isic cannot tell images/ISIC_0.jpg from"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(
+    run: Run, images: Path, photograph: Image.Image, arguments: list[str], code: int, reason: str
+) -> None:
+    (images.parent / "folder.csv").mkdir()
+    (images.parent / "twin").mkdir()
+    photograph.save(images.parent / "twin" / "ISIC_0.png")
+    before = sorted(images.parent.rglob("*"))
+    done = run(*arguments)
+    assert done.code == code
+    assert done.err.startswith(reason)
+    assert len(done.err.splitlines()) == 1
+    assert done.out == ""
+    assert sorted(images.parent.rglob("*")) == before
+
+
+def test_the_place_for_the_results_is_tried_before_any_image(
+    run: Run, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Predictor, "load", lambda *_: pytest.fail("the model was loaded"))
+    assert run(images, "--out", "images/ISIC_0.jpg/r.csv").code == 1
+
+
+@pytest.mark.parametrize("arguments", [[], ["images", "--batch-size", "0"], ["images", "--format", "xml"]])
+def test_wrong_options_are_wrong_use(run: Run, images: Path, arguments: list[str]) -> None:
+    assert images.is_dir()
+    assert run(*arguments).code == 2
+
+
+def test_a_flipped_byte_of_the_model_is_found(run: Run, images: Path, tiny_bundle: Path, tmp_path: Path) -> None:
+    for name in ("model.onnx", "bundle.json"):
+        damaged = tmp_path / f"damaged {name}"
+        damaged.mkdir()
+        for part in tiny_bundle.iterdir():
+            data = bytearray(part.read_bytes())
+            data[-40] ^= part.name == name
+            (damaged / part.name).write_bytes(data)
+        done = run(images, "--model", damaged)
+        assert done.code == 1
+        assert done.err.startswith(f"error: {damaged}: {name} is")
+
+
+@pytest.mark.parametrize("options", [[], ["--format", "csv"]])
+def test_a_leaky_model_says_so(
+    run: Run, images: Path, tmp_path: Path, tiny_info: BundleInfo, tiny_graph: bytes, options: list[str]
+) -> None:
+    leaky = tiny_info.training_data.model_copy(update={"leaky": True})
+    save_bundle(tmp_path / "leaky.zip", tiny_info.model_copy(update={"training_data": leaky}), tiny_graph)
+    done = run(images, "--model", tmp_path / "leaky.zip", *options)
+    assert done.code == 0
+    assert "warning: leaky" in (done.err if options else done.out)
+
+
+HOSTILE = (
+    "empty.jpg",
+    "text.jpg",
+    "cut.jpg",
+    "cut.png",
+    "tiny.png",
+    "film.gif",
+    "pages.tif",
+    "paper.pdf",
+    "drawing.svg",
+)
+
+
+def test_hostile_files_each_get_their_own_line(run: Run, images: Path, photograph: Image.Image) -> None:
+    folder = images.parent / "hostile"
+    (folder / "folder.jpg").mkdir(parents=True)
+    other = [photograph.rotate(90)]
+    for name in ("cut.jpg", "cut.png"):
+        photograph.save(folder / name)
+        data = (folder / name).read_bytes()
+        (folder / name).write_bytes(data[: len(data) // 2])
+    Image.new("RGB", (1, 1)).save(folder / "tiny.png")
+    photograph.save(folder / "film.gif", save_all=True, append_images=other)
+    photograph.save(folder / "pages.tif", save_all=True, append_images=other)
+    (folder / "empty.jpg").touch()
+    (folder / "text.jpg").write_text("text")
+    (folder / "paper.pdf").write_bytes(b"%PDF-1.7\n")
+    (folder / "drawing.svg").write_text("<svg/>")
+    done = run(*(folder / name for name in HOSTILE), images / "ISIC_0.jpg", "-f", "csv")
+    assert done.code == 1
+    assert len(done.out.splitlines()) == 2
+    reasons = [line.partition(": ")[2] for line in done.err.splitlines()[: len(HOSTILE)]]
+    words = ("empty", "holds text", "truncated", "", "too small", "several frames", "several frames", "PDF", "SVG")
+    for reason, word in zip(reasons, words, strict=True):
+        assert word in reason
+    assert done.err.splitlines()[-1] == "9 of 10 images could not be judged"
+
+
+def start(tiny_bundle: Path, *arguments: object, pipe: str = "", **options: object) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"LESIONLAB_MODEL": str(tiny_bundle)}
+    command = [sys.executable, "-m", "lesionlab", "predict", *map(str, arguments)]
+    if pipe:
+        command = ["bash", "-c", f'"$@" {pipe}', "bash", *command]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload,no-any-return]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+@pytest.mark.parametrize("result_format", ["table", "csv", "jsonl"])
+def test_a_reader_that_has_seen_enough_is_no_error(images: Path, tiny_bundle: Path, result_format: str) -> None:
+    many = [images / f"ISIC_{i}.jpg" for i in range(5)]
+    for index in range(400):
+        os.link(many[index % 5], images / f"copy_{index}.jpg")
+    done = start(tiny_bundle, images, "-f", result_format, pipe="| head -1")
+    assert len(done.stdout.splitlines()) == 1
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_standard_output_is_one_line(images: Path, tiny_bundle: Path) -> None:
+    done = start(tiny_bundle, images, "-f", "csv", pipe="> /dev/full")
+    assert done.returncode == 1
+    assert done.stderr == "error: cannot write to standard output: No space left on device\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes")
+def test_a_full_disk_is_one_line_and_leaves_the_old_file(images: Path, tiny_bundle: Path) -> None:
+    import resource
+
+    Path("r.csv").write_text("old")
+    done = start(
+        tiny_bundle, images, "-o", "r.csv", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: cannot write r.csv: File too large")
+    assert len(done.stderr.splitlines()) == 1
+    assert Path("r.csv").read_text() == "old"
+    assert sorted(entry.name for entry in images.parent.iterdir()) == ["images", "r.csv"]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is forbidden to root")
+def test_a_forbidden_folder_is_one_line(run: Run, images: Path) -> None:
+    Path("forbidden").mkdir(mode=0o500)
+    done = run(images, "-o", "forbidden/r.csv")
+    assert done.code == 1
+    assert done.err.startswith("error: cannot write forbidden/r.csv: Permission denied")
+
+
+def test_the_whole_process_answers_and_loads_no_training_framework(images: Path, tiny_bundle: Path) -> None:
+    code = (
+        "import atexit, sys; from lesionlab.cli import main;"
+        "heavy = {'torch', 'pandas', 'sklearn', 'scipy', 'matplotlib', 'timm', 'onnx', 'pyarrow'};"
+        "atexit.register(lambda: print('heavy:', sorted(heavy & set(sys.modules)), file=sys.stderr));"
+        "main()"
+    )
+    arguments = [sys.executable, "-c", code, "predict", str(images), "--model", str(tiny_bundle)]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert done.stderr == "heavy: []\n"
+    assert Bundle.load(tiny_bundle).info.identity in done.stdout

@@ -1,0 +1,117 @@
+"""What tests of several rooms share: a small real bundle, made without torch."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lesionlab.bundle import BundleInfo, Calibration, OperatingPoint, TrainingData, save_bundle
+from lesionlab.images import Preprocessing
+from lesionlab.metrics import Estimate
+from lesionlab.taxonomy import CODES
+
+TINY_SIZE = 64
+
+
+def _tiny_graph() -> bytes:
+    from onnx import TensorProto, helper, numpy_helper
+
+    draw = np.random.default_rng(0)
+    weights = {
+        "scale": np.array(1 / 255, np.float32),
+        "mean": np.full((1, 1, 1, 3), 0.5, np.float32),
+        "std": np.full((1, 1, 1, 3), 0.5, np.float32),
+        "kernel": draw.normal(0, 0.5, (8, 3, 5, 5)).astype(np.float32),
+        "head": draw.normal(0, 2, (7, 8)).astype(np.float32),
+        "bias": draw.normal(0, 1, 7).astype(np.float32),
+    }
+    nodes = [
+        helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["float", "scale"], ["unit"]),
+        helper.make_node("Sub", ["unit", "mean"], ["centred"]),
+        helper.make_node("Div", ["centred", "std"], ["normalised"]),
+        helper.make_node("Transpose", ["normalised"], ["channels_first"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["channels_first", "kernel"], ["convolved"], strides=[8, 8], pads=[2, 2, 2, 2]),
+        helper.make_node("Relu", ["convolved"], ["feature_map"]),
+        helper.make_node("GlobalAveragePool", ["feature_map"], ["pooled"]),
+        helper.make_node("Flatten", ["pooled"], ["features"]),
+        helper.make_node("Gemm", ["features", "head", "bias"], ["logits"], transB=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", TINY_SIZE, TINY_SIZE, 3])],
+        [
+            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", 7]),
+            helper.make_tensor_value_info("feature_map", TensorProto.FLOAT, ["N", 8, 8, 8]),
+        ],
+        [numpy_helper.from_array(value, name) for name, value in weights.items()],
+    )
+    opsets = [helper.make_opsetid("", 17)]
+    data: bytes = helper.make_model(graph, opset_imports=opsets, ir_version=9).SerializeToString()
+    return data
+
+
+@pytest.fixture(scope="session")
+def tiny_graph() -> bytes:
+    """A graph with the input and outputs of every bundle, and random weights."""
+    return _tiny_graph()
+
+
+@pytest.fixture(scope="session")
+def tiny_info(tiny_graph: bytes) -> BundleInfo:
+    """A whole description of `tiny_graph`."""
+    return BundleInfo(
+        name="tiny",
+        created="2025-01-31",
+        classes=CODES,
+        preprocessing=Preprocessing(size=TINY_SIZE),
+        graph_sha256=hashlib.sha256(tiny_graph).hexdigest(),
+        parameters=663,
+        calibration=Calibration(temperature=1.5, images=200, ece_before=0.12, ece_after=0.03),
+        operating_points=(
+            OperatingPoint(
+                name="sensitivity_95",
+                target_sensitivity=0.95,
+                threshold=0.08,
+                sensitivity=0.951,
+                specificity=0.62,
+                ppv=0.37,
+                npv=0.98,
+                prevalence=0.195,
+                measured_on="validation",
+            ),
+        ),
+        training_data=TrainingData(
+            manifest_sha256="a" * 64,
+            split_sha256="b" * 64,
+            leaky=False,
+            lesions_known=True,
+            images={"train": 700, "validation": 200, "test": 100},
+            lesions={"train": 500, "validation": 150, "test": 75},
+            sources=("made-up",),
+        ),
+        recipe={"name": "tiny"},
+        metrics={"balanced_accuracy": Estimate(value=0.5, low=0.4, high=0.6)},
+        versions={"onnx": "1"},
+        licence="CC-BY-NC-4.0",
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tiny_graph: bytes, tiny_info: BundleInfo, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle folder with `tiny_graph`; read it, do not change it."""
+    path = tmp_path_factory.mktemp("bundle") / "tiny"
+    save_bundle(path, tiny_info, tiny_graph)
+    return path
+
+
+@pytest.fixture(scope="session")
+def photograph() -> Image.Image:
+    """A smooth 160x120 picture without symmetry, in colours of skin."""
+    rows, columns = np.mgrid[0:120, 0:160]
+    spot = np.exp(-(((columns - 60) / 30) ** 2) - ((rows - 45) / 20) ** 2)
+    channels = [220 - 120 * spot, 180 - 130 * spot + columns / 8, 160 - 110 * spot + rows / 8]
+    return Image.fromarray(np.stack(channels, axis=-1).clip(0, 255).astype(np.uint8))

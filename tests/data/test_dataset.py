@@ -1,0 +1,235 @@
+"""Every layout is recognised, and nothing is left out silently."""
+
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lesionlab.data import ColumnMapping, load_manifest, read_dataset
+from lesionlab.errors import DataError, UsageError
+from lesionlab.images import decode_image, read_image_bytes
+
+Row = dict[str, str]
+
+
+def test_the_kaggle_layout_is_read_with_unknown_values_as_none(kaggle: Path) -> None:
+    manifest = read_dataset(kaggle)
+    by_id = {record.image_id: record for record in manifest}
+    assert list(by_id) == [f"ISIC_{number}" for number in range(1, 7)]
+    assert manifest.lesions_known
+    assert manifest.lesion_count == 5
+    assert by_id["ISIC_1"].path == "HAM10000_images_part_1/ISIC_1.jpg"
+    assert (by_id["ISIC_1"].age, by_id["ISIC_1"].sex, by_id["ISIC_1"].site) == (80.0, "male", "scalp")
+    assert (by_id["ISIC_3"].age, by_id["ISIC_3"].sex, by_id["ISIC_3"].site) == (None, None, None)
+    assert by_id["ISIC_4"].age == 0.0
+    assert (by_id["ISIC_5"].age, by_id["ISIC_5"].sex) == (None, "female")
+    assert by_id["ISIC_6"].dx_type is None
+    assert {record.source for record in manifest} == {"ham10000"}
+
+
+def test_names_in_lower_case_and_doubled_folders_are_read_all_the_same(kaggle: Path) -> None:
+    expected = read_dataset(kaggle).sha256
+    (kaggle / "HAM10000_metadata.csv").rename(kaggle / "moved")
+    (kaggle / "moved").rename(kaggle / "ham10000_metadata.csv")
+    shutil.copytree(kaggle / "HAM10000_images_part_1", kaggle / "ham10000_images_part_1", dirs_exist_ok=True)
+    assert read_dataset(kaggle).sha256 == expected
+
+
+def test_two_different_images_under_one_name_are_refused(kaggle: Path, make_jpeg: Callable[..., bytes]) -> None:
+    (kaggle / "HAM10000_images_part_2" / "ISIC_1.jpg").write_bytes(make_jpeg(0, (400, 300)))
+    with pytest.raises(DataError, match=r"different images under one name \(ISIC_1"):
+        read_dataset(kaggle)
+
+
+@pytest.mark.parametrize(("name", "separator"), [("HAM10000_metadata", ","), ("HAM10000_metadata.tab", "\t")])
+def test_the_dataverse_layout_is_read_from_a_folder(
+    kaggle: Path, rows: list[Row], make_table: Callable[..., Path], name: str, separator: str
+) -> None:
+    (kaggle / "HAM10000_metadata.csv").unlink()
+    make_table(kaggle / name, [row | {"dataset": "vidir_modern"} for row in rows], separator)
+    shutil.move(kaggle / "HAM10000_images_part_2", kaggle / "HAM10000_images_part_1" / "more")
+    (kaggle / "HAM10000_images_part_1").rename(kaggle / "images")
+    manifest = read_dataset(kaggle)
+    assert len(manifest) == 6
+    assert {record.source for record in manifest} == {"vidir_modern"}
+
+
+def test_the_dataverse_layout_is_read_from_archives_without_unpacking(kaggle: Path) -> None:
+    expected = read_dataset(kaggle)
+    for part in ("HAM10000_images_part_1", "HAM10000_images_part_2"):
+        with zipfile.ZipFile(kaggle / f"{part}.zip", "w") as archive:
+            for image in sorted((kaggle / part).iterdir()):
+                archive.write(image, image.name)
+            archive.writestr(f"__MACOSX/._{part}.jpg", b"no image")
+        shutil.rmtree(kaggle / part)
+    manifest = read_dataset(kaggle)
+    assert manifest.sha256 == expected.sha256
+    assert manifest.records[0].path == "HAM10000_images_part_1.zip::ISIC_1.jpg"
+    assert decode_image(read_image_bytes(manifest.location(manifest.records[0]))).original_size == (48, 36)
+
+
+def test_a_damaged_archive_is_named(kaggle: Path) -> None:
+    (kaggle / "HAM10000_images_part_3.zip").write_bytes(b"PK, and then nothing")
+    with pytest.raises(DataError, match=r"HAM10000_images_part_3\.zip: the archive is damaged"):
+        read_dataset(kaggle)
+
+
+def test_a_folder_per_diagnosis_is_read_with_lesions_unknown(tmp_path: Path, make_images: Callable[..., None]) -> None:
+    make_images(tmp_path / "mel", ("a", "b"))
+    make_images(tmp_path / "Basal_cell_carcinoma", ("c",))
+    manifest = read_dataset(tmp_path)
+    assert [(r.image_id, r.lesion_id, r.diagnosis) for r in manifest] == [
+        ("a", "a", "mel"),
+        ("b", "b", "mel"),
+        ("c", "c", "bcc"),
+    ]
+    assert not manifest.lesions_known
+
+
+def test_a_folder_that_is_no_diagnosis_and_a_name_in_two_folders_are_refused(
+    tmp_path: Path, make_images: Callable[..., None]
+) -> None:
+    make_images(tmp_path / "mel", ("a",))
+    make_images(tmp_path / "nv", ("a",))
+    make_images(tmp_path / "warts", ("b",))
+    with pytest.raises(DataError, match="2 problems") as caught:
+        read_dataset(tmp_path)
+    assert "both mel/a.jpg and nv/a.jpg" in str(caught.value)
+    assert "folder 'warts'" in str(caught.value)
+    assert f"lesionlab data check {tmp_path}" in str(caught.value)
+
+
+def test_any_table_is_read_by_a_mapping_of_columns(
+    tmp_path: Path, make_table: Callable[..., Path], make_images: Callable[..., None]
+) -> None:
+    make_images(tmp_path / "pictures" / "deep", ("a", "b"))
+    rows = [
+        {"file": "pictures/deep/a.jpg", "name": "one", "label": "Melanoma", "lesion": "L1", "years": "61"},
+        {"file": "pictures/deep/b.jpg", "name": "two", "label": "nevus", "lesion": "L1", "years": ""},
+    ]
+    table = make_table(tmp_path / "elsewhere" / "labels.csv", rows, ";")
+    columns = ColumnMapping.parse("path=file, image_id=name, diagnosis=label, lesion_id=lesion, age=years")
+    manifest = read_dataset(tmp_path, columns=columns, metadata=table)
+    assert [(r.image_id, r.path, r.diagnosis, r.age) for r in manifest] == [
+        ("one", "pictures/deep/a.jpg", "mel", 61.0),
+        ("two", "pictures/deep/b.jpg", "nv", None),
+    ]
+    assert manifest.lesions_known
+
+
+def test_ids_with_a_suffix_find_their_image_and_empty_lesions_are_unknown(
+    tmp_path: Path, make_table: Callable[..., Path], make_images: Callable[..., None]
+) -> None:
+    make_images(tmp_path / "images", ("a", "b"))
+    rows = [{"image": "a.jpg", "dx": "df", "lesion_id": "L1"}, {"image": "images/b.jpg", "dx": "nv", "lesion_id": ""}]
+    manifest = read_dataset(tmp_path, metadata=make_table(tmp_path / "labels.csv", rows))
+    assert [(r.image_id, r.path, r.lesion_id) for r in manifest] == [
+        ("a", "images/a.jpg", "L1"),
+        ("b", "images/b.jpg", "b"),
+    ]
+    assert not manifest.lesions_known
+
+
+def test_one_column_per_diagnosis_is_understood(
+    tmp_path: Path, make_table: Callable[..., Path], make_images: Callable[..., None]
+) -> None:
+    make_images(tmp_path, ("a", "b"))
+    zeros = dict.fromkeys(("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC"), "0.0")
+    table = make_table(tmp_path / "truth.csv", [{"image": "a"} | zeros | {"AKIEC": "1.0"}, {"image": "b"} | zeros])
+    with pytest.raises(DataError, match=r"1 problem .*\(b: not exactly one 1"):
+        read_dataset(tmp_path, metadata=table)
+    make_table(table, [{"image": "a"} | zeros | {"AKIEC": "1.0"}])
+    assert read_dataset(tmp_path, metadata=table).records[0].diagnosis == "akiec"
+
+
+def test_a_saved_manifest_is_read_back_as_it_was(kaggle: Path) -> None:
+    manifest = read_dataset(kaggle)
+    manifest.save(kaggle / "manifest.csv")
+    for name in ("HAM10000_metadata.csv",):
+        (kaggle / name).unlink()
+    assert read_dataset(kaggle) == manifest
+    assert load_manifest(kaggle / "manifest.csv") == manifest
+
+
+def test_a_manifest_is_loaded_without_its_images_but_not_read_as_a_dataset(kaggle: Path) -> None:
+    manifest = read_dataset(kaggle)
+    manifest.save(kaggle / "manifest.csv")
+    shutil.rmtree(kaggle / "HAM10000_images_part_2")
+    assert load_manifest(kaggle / "manifest.csv") == manifest
+    with pytest.raises(DataError, match=r"3 problems .*missing image \(ISIC_4"):
+        read_dataset(kaggle)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"dx": "wart"}, r"unknown diagnosis \(ISIC_1: 'wart' is none of mel, nv"),
+        ({"dx": ""}, r"unknown diagnosis \(ISIC_1: '' is none of"),
+        ({"image_id": "ISIC_2"}, r"image id that occurs twice \(ISIC_2: again in HAM10000_metadata.csv line 3"),
+        ({"image_id": ""}, r"row that cannot be read \(HAM10000_metadata.csv line 2: no image id"),
+        ({"image_id": "ISIC_9"}, r"missing image \(ISIC_9: no such image file"),
+        ({"age": "old"}, r"ISIC_1: age 'old' is not a number of years"),
+        ({"age": "-3"}, r"ISIC_1: age '-3' is not a number of years"),
+        ({"sex": "mail"}, r"ISIC_1: sex 'mail' is neither male nor female"),
+    ],
+)
+def test_a_row_that_cannot_become_a_record_stops_the_reading(
+    kaggle: Path, rows: list[Row], make_table: Callable[..., Path], change: Row, message: str
+) -> None:
+    make_table(kaggle / "HAM10000_metadata.csv", [rows[0] | change, *rows[1:]])
+    with pytest.raises(DataError, match=message):
+        read_dataset(kaggle)
+
+
+def test_a_row_with_too_few_cells_is_named_by_its_line(kaggle: Path) -> None:
+    with (kaggle / "HAM10000_metadata.csv").open("a") as stream:
+        stream.write("\nHAM_7,ISIC_7\n")
+    with pytest.raises(DataError, match="line 9: 2 cells under 7 column names"):
+        read_dataset(kaggle)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the table is empty"),
+        (b"image_id,dx\n", "the table is empty"),
+        (b"\xff\xfe\x00", "not a text file in UTF-8"),
+        (b"image_id,dx,dx\na,nv,nv\n", "column 'dx' occurs more than once"),
+        (b"image_id,label\na,nv\n", "no column of diagnosis among image_id, label; name it with --columns diagnosis="),
+        (b"name,dx\na,nv\n", "no column of image_id among name, dx"),
+    ],
+)
+def test_a_table_that_cannot_be_used_says_why(kaggle: Path, content: bytes, message: str) -> None:
+    (kaggle / "HAM10000_metadata.csv").write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        read_dataset(kaggle)
+
+
+def test_an_unknown_layout_names_those_that_are_known_and_what_was_found(
+    tmp_path: Path, make_images: Callable[..., None]
+) -> None:
+    make_images(tmp_path, ("a", "b"))
+    (tmp_path / "labels.csv").write_text("image,label\n")
+    with pytest.raises(DataError, match=r"no known layout.*HAM10000.*--metadata.*Found: 2 images, files labels\.csv"):
+        read_dataset(tmp_path)
+    with pytest.raises(DataError, match="no such folder"):
+        read_dataset(tmp_path / "nowhere")
+
+
+def test_a_layout_without_any_image_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "mel").mkdir()
+    with pytest.raises(DataError, match="no image was found"):
+        read_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["image_id", "=x", "image_id=", "colour=x"])
+def test_a_mapping_that_makes_no_sense_is_wrong_use(text: str) -> None:
+    with pytest.raises(UsageError, match="columns: "):
+        ColumnMapping.parse(text)
+
+
+def test_a_mapped_column_that_is_not_there_is_named(kaggle: Path) -> None:
+    with pytest.raises(DataError, match="no column 'label'; the columns are lesion_id, image_id"):
+        read_dataset(kaggle, columns=ColumnMapping(diagnosis="label"))

@@ -1,0 +1,86 @@
+"""Evaluated parts of any size with made-up answers, and the context of their report."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lesionlab.bundle import BundleInfo
+from lesionlab.data.manifest import ImageRecord
+from lesionlab.evaluation.case import EvaluatedPart
+from lesionlab.evaluation.report import ReportContext
+from lesionlab.metrics import evaluate_predictions
+from lesionlab.taxonomy import CODES
+
+MakeCase = Callable[..., EvaluatedPart]
+MakeContext = Callable[..., ReportContext]
+
+
+@pytest.fixture(scope="session")
+def make_case(tmp_path_factory: pytest.TempPathFactory) -> MakeCase:
+    """Return a function that makes an evaluated part of the given labels."""
+    folder = tmp_path_factory.mktemp("images")
+
+    def make(
+        labels: list[int] | np.ndarray,
+        *,
+        skill: float = 2.0,
+        ids: list[str] | None = None,
+        dx_types: list[str | None] | None = None,
+        resamples: int = 100,
+    ) -> EvaluatedPart:
+        labels = np.asarray(labels)
+        count = len(labels)
+        generator = np.random.default_rng(count)
+        logits = generator.normal(0, 1, (count, len(CODES)))
+        logits[np.arange(count), labels] += skill
+        powers = np.exp(logits)
+        picture = folder / f"{count}.jpg"
+        Image.fromarray(generator.integers(0, 255, (48, 64, 3), dtype=np.uint8)).save(picture)
+        names = ids or [f"ISIC_{number:07d}" for number in range(count)]
+        ways = dx_types or [("histo", "follow_up", None)[number % 3] for number in range(count)]
+        records = tuple(
+            ImageRecord(name, picture.name, f"HAM_{number // 2}", CODES[label], dx_type=way)
+            for number, (name, label, way) in enumerate(zip(names, labels, ways, strict=True))
+        )
+        probabilities = powers / powers.sum(axis=1, keepdims=True)
+        lesions = [record.lesion_id for record in records]
+        summary = evaluate_predictions(labels, probabilities, lesions, resamples=resamples)
+        return EvaluatedPart(records, labels, probabilities, (str(picture),) * count, summary)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_context(tiny_info: BundleInfo) -> MakeContext:
+    """Return a function that makes the context of a report; any of its fields may be given."""
+
+    def make(*, leaky: bool = False, name: str = "small-network", **fields: object) -> ReportContext:
+        data = tiny_info.training_data.model_copy(update={"leaky": leaky})
+        points = tuple(
+            tiny_info.operating_points[0].model_copy(update={"target_sensitivity": target, "threshold": threshold})
+            for target, threshold in ((0.9, 0.3), (0.95, 0.2))
+        )
+        bundle = tiny_info.model_copy(update={"name": name, "training_data": data, "operating_points": points})
+        given = {"title": "A small network", "dataset": "HAM10000", "part": "test part, split by lesion"} | fields
+        return ReportContext(bundle=bundle, **given)  # type: ignore[arg-type] # the fields are the tests' own
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def history() -> list[dict[str, float | None]]:
+    """Return three epochs, the second the best."""
+    accuracies = (0.4, 0.7, 0.6)
+    return [
+        {
+            "epoch": epoch,
+            "train_loss": 1 / epoch,
+            "validation_loss": 1.2 / epoch,
+            "validation_balanced_accuracy": accuracy,
+            "validation_macro_auc": None if epoch == 1 else 0.9,
+            "learning_rate": 1e-3,
+        }
+        for epoch, accuracy in enumerate(accuracies, start=1)
+    ]

@@ -1,0 +1,197 @@
+"""The report: whole, self-contained, honest about leaks, safe against what users name their images."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from lesionlab import RESEARCH_ONLY
+from lesionlab.evaluation.case import EvaluatedPart
+from lesionlab.evaluation.report import ReportContext, render_report
+
+MakeCase = Callable[..., EvaluatedPart]
+MakeContext = Callable[..., ReportContext]
+
+ALL_CLASSES = np.arange(70) % 7
+VOID = {"meta", "link", "img", "br", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """What the tests ask of a page: its nesting, its attributes and its text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.badly_nested: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.headings: list[int] = []
+        self.cells: list[str] = []
+        self.text = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        if tag == "td":
+            self.cells.append("")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.badly_nested.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.text += data
+        if "td" in self.open:
+            self.cells[-1] += data
+
+    def values(self, name: str) -> list[str]:
+        return [value for _, attribute, value in self.attributes if attribute == name]
+
+
+@pytest.fixture(scope="module")
+def honest(make_case: MakeCase, make_context: MakeContext, history: list[dict[str, float | None]]) -> str:
+    """The report of a bundle that is not leaky, of 70 images."""
+    context = make_context(history=history, environment={"device": "CPU"}, times_test_was_read=2)
+    return render_report(make_case(ALL_CLASSES), context)
+
+
+def test_page_is_whole_and_asks_nothing_of_the_network(honest: str) -> None:
+    html = honest
+    page = Page(html)
+    assert page.badly_nested == []
+    assert page.open == []
+    references = [value for name in ("src", "href", "srcset", "action", "data") for value in page.values(name)]
+    assert references
+    assert [value for value in references if not value.startswith(("data:", "#"))] == []
+    assert [place for place in re.findall(r"url\(([^)]*)\)", html) if not place.startswith("#")] == []
+    assert "http://" not in html
+    assert "https://" not in html
+    assert "@import" not in html
+    assert "<script" not in html
+
+
+def test_ids_are_unique_and_every_reference_within_the_page_has_its_target(honest: str) -> None:
+    page = Page(honest)
+    ids = page.values("id")
+    assert len(ids) == len(set(ids))
+    targets = {value[1:] for value in page.values("href") if value.startswith("#")}
+    targets |= {place[1:] for place in re.findall(r"url\(([^)]*)\)", honest)}
+    assert targets
+    assert targets <= set(ids)
+
+
+def test_page_can_be_read_without_seeing_it(honest: str) -> None:
+    page = Page(honest)
+    assert page.headings.count(1) == 1
+    assert all(later - earlier <= 1 for earlier, later in zip(page.headings, page.headings[1:], strict=False))
+    figures = [value for tag, name, value in page.attributes if tag == "svg" and name == "aria-label"]
+    assert len(figures) == len([1 for tag, name, _ in page.attributes if tag == "svg" and name == "viewbox"])
+    assert all(figures)
+    assert len(page.values("alt")) == len(page.values("src"))
+    assert all(scope in ("row", "col", "colgroup") for scope in page.values("scope"))
+
+
+def test_first_sentence_and_tiles_state_values_with_their_intervals(honest: str, make_case: MakeCase) -> None:
+    case = make_case(ALL_CLASSES)
+    text = " ".join(Page(honest).text.split())
+    found = case.summary.overall["malignant_recall"]
+    assert found.value is not None
+    assert found.low is not None
+    assert found.high is not None
+    counts = f"about {100 * found.value:.0f} (95% interval {100 * found.low:.0f} to {100 * found.high:.0f})"
+    assert f"Of 100 images of malignant lesions it calls {counts} malignant" in text
+    assert "70 images of 35 lesions, none of which was seen in training" in text
+    assert "has been read 2 times" in text
+    for name in ("balanced_accuracy", "macro_auc", "malignant_auc", "ece"):
+        metric = case.summary.overall[name]
+        assert f"{metric.value:.3f} 95% interval {metric.low:.3f} to {metric.high:.3f}" in text
+    assert text.startswith(f"A small network {RESEARCH_ONLY}")
+
+
+def test_leaky_bundle_marks_every_number(make_case: MakeCase, make_context: MakeContext) -> None:
+    case = make_case(ALL_CLASSES)
+    page = Page(render_report(case, make_context(leaky=True)))
+    text = " ".join(page.text.split())
+    assert "Leaky: do not trust these figures" in text
+    assert "none of which was seen in training" not in text
+    # Metrics have three decimals and shares a percent sign; only thresholds, which are settings, stand alone.
+    numbers = [cell for cell in page.cells if re.search(r"\d\.\d{3}|%", cell)]
+    unmarked = [cell for cell in numbers if "leaky" not in cell]
+    assert len(numbers) > 60
+    assert unmarked == ["0.300", "0.200"]
+    labels = [value for tag, name, value in page.attributes if tag == "svg" and name == "aria-label"]
+    assert all("leaky" in label for label in labels)
+
+
+def test_honest_bundle_never_says_leaky(honest: str) -> None:
+    assert "leaky" not in Page(honest).text.lower()
+
+
+@pytest.mark.parametrize(
+    ("field", "sentence"),
+    [("lesions_known", "Lesions are unknown."), ("unseen", "Some of these lesions were used to fit")],
+)
+def test_what_weakens_the_figures_is_said(
+    honest: str, make_case: MakeCase, make_context: MakeContext, field: str, sentence: str
+) -> None:
+    assert sentence in Page(render_report(make_case([0, 1]), make_context(**{field: False}))).text
+    assert sentence not in Page(honest).text
+
+
+def test_hostile_names_stay_text(make_case: MakeCase, make_context: MakeContext) -> None:
+    hostile = "\"><script>alert('1')</script>&amp;{{ 7 * 7 }}"
+    case = make_case([0], skill=-9.0, ids=[hostile], dx_types=[hostile])
+    context = make_context(
+        title=hostile, dataset=hostile, part=hostile, name="a" + hostile, environment={hostile: hostile}, history=[]
+    )
+    html = render_report(case, context)
+    page = Page(html)
+    assert "<script" not in html
+    assert page.badly_nested == []
+    # Title twice, dataset, part, the one image in both galleries, confirmation, bundle, environment twice.
+    assert page.text.count(hostile) == 10
+    assert any(hostile in value for tag, name, value in page.attributes if (tag, name) == ("img", "alt"))
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [[0, 1, 1, 1, 1, 1, 1, 1, 4, 4], [1] * 10, [0, 2, 3], [6]],
+    ids=["ten images", "one benign class", "all malignant", "one image"],
+)
+def test_small_and_one_sided_parts_have_a_report(
+    make_case: MakeCase, make_context: MakeContext, labels: list[int]
+) -> None:
+    case = make_case(labels)
+    page = Page(render_report(case, make_context()))
+    assert page.badly_nested == []
+    assert "not defined" in page.text
+    assert re.search(r"\b(nan|None|inf)\b", page.text) is None
+
+
+def test_part_without_intervals_has_a_report(make_case: MakeCase, make_context: MakeContext) -> None:
+    text = Page(render_report(make_case([0, 1, 4], resamples=0), make_context())).text
+    assert "95% interval" not in text.split("Confusion matrix")[0]
+    assert "no interval" in text
+
+
+def test_unreadable_images_leave_a_word(make_case: MakeCase, make_context: MakeContext) -> None:
+    case = replace(make_case([0, 1, 4]), locations=("no such file",) * 3)
+    html = render_report(case, make_context())
+    assert "Image not readable" in html
+    assert "<img" not in html
+
+
+def test_same_input_gives_the_same_page(make_case: MakeCase, make_context: MakeContext) -> None:
+    case, context = make_case([0, 1, 4]), make_context()
+    assert render_report(case, context) == render_report(case, context)

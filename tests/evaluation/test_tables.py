@@ -1,0 +1,55 @@
+"""Operating points, confirmation and confusion as the report states them."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from lesionlab.evaluation.case import EvaluatedPart
+from lesionlab.evaluation.report import ReportContext
+from lesionlab.evaluation.tables import confirmation_rows, confusion_cells, malignancy, operating_point_rows
+
+MakeCase = Callable[..., EvaluatedPart]
+MakeContext = Callable[..., ReportContext]
+
+
+def test_malignancy_sums_the_three_malignant_classes(make_case: MakeCase) -> None:
+    case = make_case([0, 1, 2, 3, 4, 5, 6])
+    positive, scores = malignancy(case)
+    assert positive.tolist() == [True, False, True, True, False, False, False]
+    assert scores == pytest.approx(case.probabilities[:, [0, 2, 3]].sum(axis=1))
+
+
+def test_operating_point_is_measured_here_with_an_interval(make_case: MakeCase, make_context: MakeContext) -> None:
+    case = make_case(np.arange(140) % 7)
+    row = operating_point_rows(case, make_context().bundle.operating_points)[0]
+    positive, scores = malignancy(case)
+    assert row.sensitivity.value == pytest.approx((scores[positive] >= 0.3).mean())
+    assert row.specificity.value == pytest.approx((scores[~positive] < 0.3).mean())
+    low, value, high = row.sensitivity.low, row.sensitivity.value, row.sensitivity.high
+    assert low is not None
+    assert value is not None
+    assert high is not None
+    assert low < value < high
+    assert [prevalence for prevalence, _, _ in row.elsewhere] == [0.01, 0.05, 0.2]
+    predictive = [ppv for _, ppv, _ in row.elsewhere]
+    assert predictive == sorted(predictive)
+
+
+def test_confirmation_groups_hold_all_images(make_case: MakeCase) -> None:
+    case = make_case([0, 1, 1, 4, 1], dx_types=["histo", "histo", "follow_up", None, "follow_up"])
+    rows = {row.name: row for row in confirmation_rows(case)}
+    assert {name: row.images for name, row in rows.items()} == {"histopathology": 2, "follow-up": 2, "not stated": 1}
+    assert rows["follow-up"].classes == 1
+    assert rows["follow-up"].malignant_auc.value is None
+
+
+def test_unknown_confirmation_has_no_group(make_case: MakeCase) -> None:
+    assert confirmation_rows(make_case([0, 1], dx_types=["", ""])) == []
+
+
+def test_confusion_rows_sum_to_one_or_have_no_share(make_case: MakeCase) -> None:
+    cells = confusion_cells(make_case([0, 0, 1, 4]))
+    sums = [sum(cell.share or 0 for cell in row) for row in cells]
+    assert sums == pytest.approx([1, 1, 0, 0, 1, 0, 0])
+    assert cells[2][0].share is None

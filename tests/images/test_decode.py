@@ -1,0 +1,255 @@
+"""Every kind of file that people send: read as it should be, or refused with its own reason."""
+
+import io
+import struct
+import threading
+import time
+import tracemalloc
+import warnings
+import zlib
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from lesionlab.errors import ImageError
+from lesionlab.images import decode_image
+
+UPRIGHT_TO_STORED = {
+    1: None,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+def encoded(image: Image.Image, image_format: str, **options: object) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, image_format, **options)
+    return stream.getvalue()
+
+
+def png(width: int, height: int, *, depth: int = 8, colour: int = 2, body: bytes = b"") -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(body)) + chunk(b"IEND", b"")
+
+
+def pixels(image: Image.Image) -> np.ndarray:
+    return np.asarray(image).astype(float)
+
+
+@pytest.mark.parametrize("image_format", ["PNG", "BMP", "TIFF", "JPEG", "WEBP", "GIF"])
+def test_reads_the_formats_of_cameras_and_archives(photograph: Image.Image, image_format: str) -> None:
+    decoded = decode_image(encoded(photograph, image_format))
+    assert decoded.image.mode == "RGB"
+    assert decoded.original_size == photograph.size
+    assert decoded.notes == ()
+    lossy = {"JPEG": 3, "WEBP": 3, "GIF": 8}
+    assert np.abs(pixels(decoded.image) - pixels(photograph)).mean() <= lossy.get(image_format, 0)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        pytest.param(b"patient,age\nA,70\n", "holds text", id="text"),
+        pytest.param("Befund: Nävus\n".encode(), "holds text", id="text that is not ASCII"),
+        pytest.param(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3", "PDF document", id="PDF"),
+        pytest.param(b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "SVG drawing", id="SVG"),
+        pytest.param(bytes(128) + b"DICM" + bytes(64), "DICOM", id="DICOM"),
+        pytest.param(b"\0\0\0\x18ftypheic" + bytes(64), "HEIC", id="HEIC"),
+        pytest.param(b"\x7fELF" + bytes(64), "not an image of a known format", id="program"),
+        pytest.param(b"\x89PNG\r\n", "damaged or truncated in its header", id="head of a PNG"),
+        pytest.param(b"\xff\xd8\xff", "damaged or truncated in its header", id="head of a JPEG"),
+        pytest.param(png(1, 1, body=b"\0\0\0\0"), r"too small \(1x1; at least 32x32", id="1x1"),
+        pytest.param(png(400, 31, body=b""), r"too small \(400x31", id="flat"),
+        pytest.param(png(9_000, 12_000), r"too large \(9000x12000, 108 megapixels; the limit is 100\)", id="108 MP"),
+    ],
+)
+def test_refuses_with_the_reason(data: bytes, reason: str) -> None:
+    with pytest.raises(ImageError, match=reason):
+        decode_image(data)
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "BMP"])
+def test_a_truncated_image_is_called_so(photograph: Image.Image, image_format: str) -> None:
+    data = encoded(photograph, image_format)
+    with pytest.raises(ImageError, match=r"truncated|damaged"):
+        decode_image(data[: len(data) * 2 // 3])
+
+
+def test_a_decompression_bomb_costs_neither_time_nor_memory() -> None:
+    data = png(30_000, 30_000)
+    tracemalloc.start()
+    before = time.perf_counter()
+    with pytest.raises(ImageError, match="too large"):
+        decode_image(data)
+    elapsed = time.perf_counter() - before
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert elapsed < 0.5
+    assert peak < 5_000_000
+
+
+@pytest.mark.parametrize("image_format", ["GIF", "TIFF", "PNG", "WEBP"])
+def test_refuses_several_frames(photograph: Image.Image, image_format: str) -> None:
+    other = photograph.transpose(Image.Transpose.ROTATE_180)
+    with pytest.raises(ImageError, match="several frames"):
+        decode_image(encoded(photograph, image_format, save_all=True, append_images=[other]))
+
+
+def test_a_jpeg_with_a_second_view_is_read_as_the_first(photograph: Image.Image) -> None:
+    other = photograph.transpose(Image.Transpose.ROTATE_180)
+    decoded = decode_image(encoded(photograph, "MPO", save_all=True, append_images=[other]))
+    assert np.abs(pixels(decoded.image) - pixels(photograph)).mean() < 3
+
+
+@pytest.mark.parametrize("at_least", [None, (32, 32)])
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", list(UPRIGHT_TO_STORED))
+def test_every_exif_orientation_comes_out_upright(
+    photograph: Image.Image, image_format: str, orientation: int, at_least: tuple[int, int] | None
+) -> None:
+    turn = UPRIGHT_TO_STORED[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(photograph.transpose(turn) if turn is not None else photograph, image_format, exif=exif)
+    decoded = decode_image(data, at_least=at_least)
+    assert decoded.original_size == photograph.size
+    small = photograph.resize(decoded.image.size, Image.Resampling.BOX)
+    assert np.abs(pixels(decoded.image) - pixels(small)).mean() < 3
+
+
+def test_unreadable_metadata_does_not_cost_the_picture(photograph: Image.Image) -> None:
+    for exif in (b"Exif\0\0rubbish", b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x12\x01\xff\xff"):
+        assert decode_image(encoded(photograph, "JPEG", exif=exif)).original_size == photograph.size
+
+
+def test_cmyk_is_converted_and_noted(photograph: Image.Image) -> None:
+    decoded = decode_image(encoded(photograph.convert("CMYK"), "JPEG", quality=95))
+    assert np.abs(pixels(decoded.image) - pixels(photograph)).mean() < 6
+    assert any("CMYK" in note for note in decoded.notes)
+
+
+def test_16_bit_grey_keeps_its_range() -> None:
+    ramp = np.linspace(0, 65535, 64 * 64).round().astype(np.uint16).reshape(64, 64)
+    decoded = decode_image(encoded(Image.fromarray(ramp), "PNG"))
+    np.testing.assert_allclose(pixels(decoded.image)[..., 0], ramp / 257, atol=0.51)
+    assert any("16 bits" in note for note in decoded.notes)
+    assert any("grey" in note for note in decoded.notes)
+
+
+def test_8_bits_in_a_16_bit_file_are_not_made_black() -> None:
+    ramp = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64) % 256
+    decoded = decode_image(encoded(Image.fromarray(ramp), "PNG"))
+    np.testing.assert_array_equal(pixels(decoded.image)[..., 0], ramp)
+
+
+def test_16_bit_colour_keeps_its_range() -> None:
+    ramp = np.linspace(0, 65535, 40 * 40 * 3).round().astype(">u2").reshape(40, 40, 3)
+    body = b"".join(b"\0" + row.tobytes() for row in ramp)
+    decoded = decode_image(png(40, 40, depth=16, body=body))
+    np.testing.assert_allclose(pixels(decoded.image), ramp / 257, atol=1)
+
+
+def test_numbers_of_unknown_range_are_refused() -> None:
+    data = encoded(Image.fromarray(np.random.default_rng(0).random((40, 40), dtype=np.float32)), "TIFF")
+    with pytest.raises(ImageError, match="8 bits per channel"):
+        decode_image(data)
+
+
+def test_transparency_is_laid_on_white(photograph: Image.Image) -> None:
+    palette = photograph.quantize(16)
+    data = encoded(palette, "PNG", transparency=palette.getpixel((0, 0)))
+    decoded = decode_image(data)
+    assert decoded.image.getpixel((0, 0)) == (255, 255, 255)
+    assert any("transparent" in note for note in decoded.notes)
+    opaque = photograph.copy()
+    opaque.putalpha(255)
+    assert decode_image(encoded(opaque, "PNG")).notes == ()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGBA", "RGB", "CMYK", "YCbCr", "LAB"])
+def test_every_mode_that_tiff_can_hold_becomes_rgb(photograph: Image.Image, mode: str) -> None:
+    # Pillow converts to LAB only through a colour profile; any three channels will do here.
+    image = Image.merge("LAB", photograph.split()) if mode == "LAB" else photograph.convert(mode)
+    assert decode_image(encoded(image, "TIFF")).image.mode == "RGB"
+
+
+def test_reduced_size_decoding_is_close_to_full_decoding(photograph: Image.Image) -> None:
+    large = photograph.resize((1600, 1200), Image.Resampling.BICUBIC)
+    data = encoded(large, "JPEG", quality=90)
+    reduced = decode_image(data, at_least=(64, 64))
+    full = decode_image(data)
+    assert full.image.size == (1600, 1200) == reduced.original_size
+    assert min(reduced.image.size) >= 128
+    assert reduced.image.width < 1600
+    small = [pixels(d.image.resize((64, 64), Image.Resampling.BILINEAR)) for d in (reduced, full)]
+    assert np.abs(small[0] - small[1]).mean() < 1
+
+
+def test_threads_leave_the_warning_filters_as_they_were(photograph: Image.Image) -> None:
+    data = encoded(photograph, "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff")
+    before = list(warnings.filters)
+    threads = [threading.Thread(target=lambda: [decode_image(data) for _ in range(50)]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert list(warnings.filters) == before
+
+
+def refused_or_read(data: bytes) -> None:
+    try:
+        decoded = decode_image(data, at_least=(32, 32))
+    except ImageError:
+        return
+    assert decoded.image.mode == "RGB"
+
+
+@given(st.binary(max_size=400))
+def test_random_bytes_are_refused_cleanly(data: bytes) -> None:
+    refused_or_read(data)
+
+
+HEADS = [b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"RIFF\x40\0\0\0WEBP", b"BM", b"II*\0", b"MM\0*"]
+
+
+@given(st.sampled_from(HEADS), st.binary(max_size=400))
+def test_random_bytes_behind_a_signature_are_refused_cleanly(head: bytes, data: bytes) -> None:
+    refused_or_read(head + data)
+
+
+@pytest.fixture(scope="module", params=["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP"])
+def corrupted(request: pytest.FixtureRequest, photograph: Image.Image) -> Callable[[list[tuple[int, int]], int], bytes]:
+    options = {"TIFF": {"compression": "tiff_lzw"}}.get(request.param, {})
+    whole = encoded(photograph.resize((48, 40)), request.param, **options)
+
+    def corrupt(changes: list[tuple[int, int]], cut: int) -> bytes:
+        data = bytearray(whole)
+        for place, value in changes:
+            data[place % len(data)] = value
+        return bytes(data[: len(data) - cut % len(data)])
+
+    return corrupt
+
+
+# Half of the changes fall into the first bytes, where the header is.
+PLACES = st.one_of(st.integers(0, 200), st.integers(0, 1 << 16))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(PLACES, st.integers(0, 255)), max_size=8), st.one_of(st.just(0), st.integers(0, 1 << 16)))
+def test_a_corrupted_image_is_read_or_refused_cleanly(
+    corrupted: Callable[[list[tuple[int, int]], int], bytes], changes: list[tuple[int, int]], cut: int
+) -> None:
+    refused_or_read(corrupted(changes, cut))

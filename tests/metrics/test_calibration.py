@@ -1,0 +1,123 @@
+"""Calibration error, Brier score, likelihood, and the temperature."""
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import sklearn.metrics
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lesionlab.metrics import calibration
+
+Case = tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.int64]]
+MEASURES = (
+    calibration.expected_calibration_error,
+    calibration.brier_score,
+    calibration.negative_log_likelihood,
+)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """Labels, probabilities of three classes (certain ones among them) and weights."""
+    size = draw(st.integers(1, 12))
+    labels = draw(st.lists(st.integers(0, 2), min_size=size, max_size=size))
+    parts = st.lists(st.integers(0, 5), min_size=3, max_size=3).filter(any)
+    rows = np.array(draw(st.lists(parts, min_size=size, max_size=size)), dtype=np.float64)
+    weights = draw(st.lists(st.integers(0, 3), min_size=size, max_size=size).filter(any))
+    return np.array(labels), rows / rows.sum(axis=1, keepdims=True), np.array(weights)
+
+
+@given(cases())
+def test_scores_are_those_of_scikit_learn(case: Case) -> None:
+    labels, probabilities, weights = case
+    likelihood = sklearn.metrics.log_loss(labels, probabilities, sample_weight=weights, labels=range(3))
+    assert calibration.negative_log_likelihood(labels, probabilities, weights) == pytest.approx(likelihood)
+    brier = sklearn.metrics.brier_score_loss(
+        labels, probabilities, sample_weight=weights, labels=range(3), scale_by_half=False
+    )
+    assert calibration.brier_score(labels, probabilities, weights) == pytest.approx(brier)
+
+
+@given(cases())
+def test_weights_equal_repeated_rows_alone_and_in_a_batch(case: Case) -> None:
+    labels, probabilities, weights = case
+    batch = np.stack([weights, np.ones_like(weights)])
+    for measure in MEASURES:
+        repeated = measure(labels.repeat(weights), probabilities.repeat(weights, axis=0))
+        np.testing.assert_allclose(measure(labels, probabilities, weights), repeated, atol=1e-12)
+        expected = [repeated, measure(labels, probabilities)]
+        np.testing.assert_allclose(measure(labels, probabilities, batch), expected, atol=1e-12)
+
+
+@given(cases(), st.integers(1, 20))
+def test_the_calibration_error_is_the_gap_summed_bin_by_bin(case: Case, bins: int) -> None:
+    labels, probabilities, weights = case
+    drawn, table = labels.repeat(weights), probabilities.repeat(weights, axis=0)
+    confidence, correct = table.max(axis=1), table.argmax(axis=1) == drawn
+    reliability = calibration.reliability_bins(labels, probabilities, weights, bins)
+    expected = 0.0
+    for index, (low, high) in enumerate(zip(reliability.edges[:-1], reliability.edges[1:], strict=True)):
+        inside = (confidence > low) & (confidence <= high)
+        assert reliability.count[index] == inside.sum()
+        if inside.any():
+            assert reliability.confidence[index] == pytest.approx(confidence[inside].mean())
+            assert reliability.accuracy[index] == pytest.approx(correct[inside].mean())
+            expected += abs(confidence[inside].sum() - correct[inside].sum()) / len(drawn)
+        else:
+            assert np.isnan([reliability.confidence[index], reliability.accuracy[index]]).all()
+    error = calibration.expected_calibration_error(labels, probabilities, weights, bins)
+    assert error == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_bins_have_equal_width_and_number_fifteen() -> None:
+    bins = calibration.reliability_bins(np.array([0]), np.array([[0.9, 0.1]]))
+    np.testing.assert_allclose(bins.edges, np.arange(16) / 15)
+
+
+def test_a_certain_and_wrong_answer_costs_much_but_not_everything() -> None:
+    loss = calibration.negative_log_likelihood(np.array([1]), np.array([[1.0, 0.0]]))
+    assert loss == pytest.approx(-np.log(np.finfo(np.float64).eps))
+    assert calibration.brier_score(np.array([1]), np.array([[1.0, 0.0]])) == 2
+
+
+def test_softmax_stands_large_logits_and_keeps_their_order() -> None:
+    np.testing.assert_array_equal(calibration.softmax(np.array([1e4, 0.0, -1e4])), [1, 0, 0])
+    warm = calibration.softmax(np.array([[2.0, 1.0, 0.0]]), temperature=3.0)
+    np.testing.assert_allclose(warm.sum(axis=1), 1)
+    np.testing.assert_allclose(warm[0, 0] / warm[0, 2], np.exp(2 / 3))
+
+
+@pytest.mark.parametrize("truth", [0.4, 1.0, 2.5])
+def test_the_temperature_is_recovered_and_lowers_the_loss(truth: float) -> None:
+    generator = np.random.default_rng(5)
+    logits = generator.normal(scale=2.0, size=(6000, 7))
+    # With Gumbel noise the largest entry follows the softmax of the logits.
+    labels = (logits + generator.gumbel(size=logits.shape)).argmax(axis=1)
+    fitted = calibration.fit_temperature(logits * truth, labels)
+    assert fitted == pytest.approx(truth, rel=0.05)
+
+    def loss(temperature: float) -> float:
+        return float(calibration.negative_log_likelihood(labels, calibration.softmax(logits * truth, temperature)))
+
+    assert loss(fitted) <= loss(1.0)
+    assert loss(fitted) < min(loss(fitted * 1.05), loss(fitted / 1.05))
+
+
+@given(cases(), st.floats(0.5, 5.0))
+def test_no_temperature_within_the_limits_is_better_than_the_fitted_one(case: Case, other: float) -> None:
+    labels, probabilities, _ = case
+    logits = 4 * probabilities
+    fitted = calibration.fit_temperature(logits, labels)
+    low, high = calibration.TEMPERATURE_LIMITS
+    assert low <= fitted <= high
+    best = calibration.negative_log_likelihood(labels, calibration.softmax(logits, fitted))
+    assert best <= calibration.negative_log_likelihood(labels, calibration.softmax(logits, other)) + 1e-9
+
+
+def test_the_temperature_of_logits_that_settle_nothing() -> None:
+    low, high = calibration.TEMPERATURE_LIMITS
+    labels = np.array([0, 1])
+    assert calibration.fit_temperature(np.full((2, 7), 0.1), labels) == 1
+    assert calibration.fit_temperature(np.array([[1.0, 0.0], [0.0, 1.0]]), labels) == low
+    assert calibration.fit_temperature(np.array([[0.0, 1.0], [1.0, 0.0]]), labels) == high

@@ -1,0 +1,208 @@
+"""The predictor: the same answer for the same picture, however it is asked."""
+
+import hashlib
+import io
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from lesionlab.bundle import Bundle, BundleInfo
+from lesionlab.errors import BundleError, ImageError
+from lesionlab.prediction import Failure, Prediction, Predictor
+from lesionlab.taxonomy import BY_CODE, CODES, MALIGNANT
+
+
+@pytest.fixture(scope="module")
+def predictor(tiny_bundle: Path) -> Predictor:
+    return Predictor.load(tiny_bundle)
+
+
+@pytest.fixture(scope="module")
+def arrays() -> list[np.ndarray]:
+    draw = np.random.default_rng(1)
+    return [draw.integers(0, 256, (*draw.integers(28, 90, 2), 3), dtype=np.uint8) for _ in range(37)]
+
+
+def as_vector(prediction: Prediction | Failure) -> np.ndarray:
+    assert isinstance(prediction, Prediction)
+    return np.array([prediction.probabilities[code] for code in CODES])
+
+
+def test_the_answer_follows_from_the_logits(predictor: Predictor, arrays: list[np.ndarray]) -> None:
+    logits = predictor.predict_logits(arrays).astype(np.float64)
+    assert logits.shape == (37, 7)
+    for row, array in zip(logits, arrays, strict=True):
+        prediction = predictor.predict(array)
+        expected = np.exp(row / 1.5) / np.exp(row / 1.5).sum()
+        np.testing.assert_allclose(as_vector(prediction), expected, atol=1e-6)
+        assert sum(prediction.probabilities.values()) == pytest.approx(1, abs=1e-12)
+        assert prediction.malignant == pytest.approx(sum(prediction.probabilities[code] for code in MALIGNANT))
+        order = [CODES[i] for i in np.argsort(-expected)][:3]
+        assert [ranked.diagnosis for ranked in prediction.top] == order
+        assert [ranked.name for ranked in prediction.top] == [BY_CODE[code].name for code in order]
+        assert [ranked.probability for ranked in prediction.top] == [prediction.probabilities[code] for code in order]
+        assert prediction.risk == BY_CODE[order[0]].risk
+        assert prediction.bundle == predictor.info.identity
+
+
+def test_the_graph_sees_the_preprocessed_pixels(predictor: Predictor, photograph: Image.Image) -> None:
+    pixels = predictor.info.preprocessing.apply(photograph)
+    np.testing.assert_allclose(predictor.predict_logits([photograph]), predictor.predict_logits([pixels]), atol=1e-5)
+    assert not np.allclose(predictor.predict_logits([pixels]), predictor.predict_logits([pixels[..., ::-1]]))
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 16, 64])
+def test_an_image_is_judged_alike_alone_and_in_a_batch(
+    predictor: Predictor, arrays: list[np.ndarray], batch_size: int
+) -> None:
+    many = [as_vector(p) for p in predictor.predict_many(arrays, batch_size=batch_size)]
+    alone = [as_vector(predictor.predict(array)) for array in arrays]
+    np.testing.assert_allclose(many, alone, atol=1e-6)
+
+
+def test_bad_images_keep_their_place_and_stop_nothing(
+    predictor: Predictor, photograph: Image.Image, tmp_path: Path
+) -> None:
+    photograph.save(tmp_path / "good.jpg")
+    (tmp_path / "text.jpg").write_text("not a picture")
+    stream = io.BytesIO()
+    photograph.save(stream, "PNG")
+    images: list[Any] = [
+        tmp_path / "text.jpg",
+        str(tmp_path / "good.jpg"),
+        np.zeros((40, 40, 3)),
+        stream.getvalue(),
+        b"x",
+    ] * 9
+    results = list(predictor.predict_many(images, batch_size=4))
+    assert [isinstance(result, Failure) for result in results] == [True, False, True, False, True] * 9
+    assert [result.path for result in results[:5]] == [str(images[0]), images[1], "image 2", "image 3", "image 4"]
+    failure = results[0]
+    assert isinstance(failure, Failure)
+    assert failure.error.startswith("the file holds text")
+    assert list(predictor.predict_many([])) == []
+    assert len(list(predictor.predict_many([b"x"] * 20))) == 20
+
+
+def test_the_error_names_the_image(predictor: Predictor, tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"^.*missing\.jpg: no such file$"):
+        predictor.predict(tmp_path / "missing.jpg")
+    with pytest.raises(ImageError, match=r"^image 0: an array of pixels must be uint8"):
+        predictor.predict(np.zeros((40, 40, 3)))
+    with pytest.raises(ImageError, match=r"^image 1: "):
+        predictor.predict_logits([np.zeros((40, 40, 3), np.uint8), b"x"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere file names are text")
+def test_a_name_that_is_not_utf_8_can_be_written_down(
+    predictor: Predictor, photograph: Image.Image, tmp_path: Path
+) -> None:
+    place = bytes(tmp_path) + b"/caf\xe9.png"
+    photograph.save(tmp_path / "a.png")
+    (tmp_path / "a.png").rename(place.decode("utf-8", "surrogateescape"))
+    (prediction,) = predictor.predict_many([place.decode("utf-8", "surrogateescape")])
+    assert prediction.path.endswith(r"caf\xe9.png")
+    assert isinstance(prediction, Prediction)
+    prediction.model_dump_json()
+
+
+def test_notes_travel_with_the_answer(predictor: Predictor) -> None:
+    notes = predictor.predict(Image.new("L", (400, 40))).notes
+    assert any("grey" in note for note in notes)
+    assert any("unusual shape" in note for note in notes)
+
+
+def test_progress_is_told_after_each_batch(predictor: Predictor, arrays: list[np.ndarray]) -> None:
+    told: list[tuple[int, int]] = []
+    predictor.predict_logits(arrays, batch_size=16, progress=lambda done, total: told.append((done, total)))
+    assert told == [(16, 37), (32, 37), (37, 37)]
+    assert predictor.predict_logits([]).shape == (0, 7)
+
+
+def test_images_are_taken_no_further_ahead_than_needed(predictor: Predictor) -> None:
+    taken = 0
+
+    def endless() -> Iterator[np.ndarray]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield np.zeros((64, 64, 3), np.uint8)
+
+    before = threading.active_count()
+    results = predictor.predict_many(endless(), batch_size=4)
+    for _ in range(10):
+        next(results)
+    assert taken <= 4 * 3 + 2 * 4 + 1
+    results.close()  # type: ignore[attr-defined] # it is a generator
+    assert threading.active_count() <= before
+
+
+def test_memory_does_not_grow_with_the_number_of_images(predictor: Predictor) -> None:
+    image = np.zeros((64, 64, 3), np.uint8)
+
+    def judge(count: int) -> int:
+        for _ in predictor.predict_many((image for _ in range(count)), batch_size=32):
+            pass
+        return int(psutil.Process().memory_info().rss)
+
+    before = judge(500)
+    assert judge(3_000) - before < 20 * 2**20
+
+
+def test_two_threads_may_share_a_predictor(predictor: Predictor, arrays: list[np.ndarray]) -> None:
+    expected = [as_vector(p) for p in predictor.predict_many(arrays)]
+    found: dict[int, list[np.ndarray]] = {}
+
+    def judge(name: int) -> None:
+        found[name] = [as_vector(p) for _ in range(5) for p in predictor.predict_many(arrays, batch_size=3 + name)]
+
+    threads = [threading.Thread(target=judge, args=(name,)) for name in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for answers in found.values():
+        np.testing.assert_allclose(answers, expected * 5, atol=1e-6)
+    assert len(found) == 2
+
+
+def bundle_with(info: BundleInfo, graph: bytes, **changes: object) -> Bundle:
+    digest = hashlib.sha256(graph).hexdigest()
+    return Bundle(info.model_copy(update={"graph_sha256": digest, **changes}), graph, Path("made-up"))
+
+
+def test_a_graph_that_is_not_what_the_bundle_says_is_refused(tiny_info: BundleInfo, tiny_graph: bytes) -> None:
+    with pytest.raises(BundleError, match="made-up: the graph cannot be opened"):
+        Predictor.load(bundle_with(tiny_info, tiny_graph[:900]))
+    preprocessing = tiny_info.preprocessing.model_copy(update={"size": 96})
+    with pytest.raises(BundleError, match=r"expected one input 'image', uint8 \[N, 96, 96, 3\]"):
+        Predictor.load(bundle_with(tiny_info, tiny_graph, preprocessing=preprocessing))
+    with pytest.raises(BundleError, match=r"expected 'logits', float \[N, 7\]"):
+        Predictor.load(bundle_with(tiny_info, tiny_graph.replace(b"logits", b"scores")))
+
+
+def test_answers_that_are_not_numbers_are_refused(tiny_info: BundleInfo, tiny_graph: bytes) -> None:
+    poisoned = tiny_graph.replace(np.full(3, 0.5, "<f4").tobytes(), np.full(3, np.nan, "<f4").tobytes())
+    predictor = Predictor.load(bundle_with(tiny_info, poisoned))
+    with pytest.raises(BundleError, match="not numbers"):
+        predictor.predict(np.zeros((64, 64, 3), np.uint8))
+
+
+def test_prediction_loads_no_training_framework(tiny_bundle: Path, photograph: Image.Image, tmp_path: Path) -> None:
+    photograph.save(tmp_path / "a.jpg")
+    code = (
+        "import sys; from lesionlab import Predictor; Predictor.load(sys.argv[1]).predict(sys.argv[2]);"
+        "heavy = {'torch', 'pandas', 'sklearn', 'scipy', 'matplotlib', 'timm', 'onnx', 'pyarrow'} & set(sys.modules);"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    arguments = [sys.executable, "-c", code, str(tiny_bundle), str(tmp_path / "a.jpg")]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
