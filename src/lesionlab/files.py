@@ -1,4 +1,4 @@
-"""Writing files so that a reader never meets half of one, and hashing them."""
+"""Writing files so that a reader never meets half of one, hashing them, and where the cache is."""
 
 import hashlib
 import json
@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+
+from platformdirs import user_cache_path
 
 from lesionlab.errors import LesionlabError
 
@@ -68,6 +70,12 @@ def replacing(path: Path, *, binary: bool = False) -> Iterator[IO[Any]]:
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
+
+
+def cache_folder() -> Path:
+    """Return the folder for what can be made again; `LESIONLAB_CACHE` names another than the user's."""
+    configured = os.environ.get("LESIONLAB_CACHE")
+    return Path(configured) if configured else user_cache_path("lesionlab")
 
 
 def write_text(path: Path, text: str) -> None:

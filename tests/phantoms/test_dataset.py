@@ -47,7 +47,16 @@ def test_layout_is_that_of_ham10000(dataset: Manifest) -> None:
 def test_metadata_say_what_the_manifest_says(dataset: Manifest) -> None:
     with (dataset.root / "HAM10000_metadata.csv").open(newline="") as stream:
         rows = {row["image_id"]: row for row in csv.DictReader(stream)}
-    assert list(next(iter(rows.values()))) == ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"]
+    assert list(next(iter(rows.values()))) == [
+        "lesion_id",
+        "image_id",
+        "dx",
+        "dx_type",
+        "age",
+        "sex",
+        "localization",
+        "dataset",
+    ]
     assert len(rows) == len(dataset)
     for record in dataset:
         row = rows[record.image_id]

@@ -15,6 +15,7 @@ from rich.text import Text
 from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.cli.console import out
 from lesionlab.errors import BundleError
+from lesionlab.files import cache_folder
 
 if TYPE_CHECKING:
     from lesionlab.bundle import Bundle
@@ -51,7 +52,7 @@ def info(
 
 
 def _installation() -> dict[str, Any]:
-    cache = _cache_folder()
+    cache = cache_folder()
     return {
         "lesionlab": __version__,
         "python": platform.python_version(),
@@ -151,13 +152,6 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _cache_folder() -> Path:
-    from platformdirs import user_cache_path
-
-    configured = os.environ.get("LESIONLAB_CACHE")
-    return Path(configured) if configured else user_cache_path("lesionlab")
 
 
 def _bytes_below(folder: Path) -> int:

@@ -91,7 +91,7 @@ def evaluate_part(
     return Evaluation(
         case=case,
         info=predictor.info,
-        dataset=manifest.root.resolve().name,
+        dataset=_dataset_name(manifest),
         part=part,
         unseen=unseen,
         manifest_sha256=manifest_sha256 or manifest.sha256,
@@ -117,7 +117,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
         "onnxruntime": version("onnxruntime"),
         "numpy": version("numpy"),
         "pillow": version("pillow"),
-        "platform": platform.platform(),
+        "platform": f"{platform.system()} {platform.machine()}",
     }
     info, data = evaluation.info, evaluation.info.training_data
     write_text(folder / PREDICTIONS, _predictions_csv(evaluation.case))
@@ -167,6 +167,11 @@ def _measured(case: EvaluatedPart, points: Sequence[OperatingPoint], part: str) 
         row.stated.model_copy(update=asdict(row.here) | {"measured_on": measured_on})
         for row in operating_point_rows(case, points)
     )
+
+
+def _dataset_name(manifest: Manifest) -> str:
+    sources = sorted({record.source for record in manifest} - {"unknown"})
+    return " + ".join(sources) or manifest.root.resolve().name
 
 
 def _part_in_words(evaluation: Evaluation) -> str:

@@ -22,7 +22,7 @@ from lesionlab.taxonomy import CODES
 
 METADATA = "HAM10000_metadata.csv"
 _PARTS = ("HAM10000_images_part_1", "HAM10000_images_part_2")
-_COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
+_COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization", "dataset")
 # Imbalanced in the order of the field, with a floor: in HAM10000 itself df is 1% and a small set would have none.
 _SHARES = {"nv": 0.42, "mel": 0.14, "bkl": 0.14, "bcc": 0.09, "akiec": 0.07, "vasc": 0.07, "df": 0.07}
 # With eight lesions of a class, a 70/15/15 split leaves at least one in every part.
@@ -142,5 +142,6 @@ def _write(
     for record, _, _ in shots:
         age = "" if record.age is None else record.age
         sex, site = record.sex or "unknown", record.site or "unknown"
-        table.writerow((record.lesion_id, record.image_id, record.diagnosis, record.dx_type, age, sex, site))
+        row = (record.lesion_id, record.image_id, record.diagnosis, record.dx_type, age, sex, site, record.source)
+        table.writerow(row)
     write_text(folder / METADATA, out.getvalue())

@@ -6,29 +6,21 @@ same pixels.
 """
 
 import logging
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from platformdirs import user_cache_path
 
 from lesionlab.data import ImageRecord, Manifest
 from lesionlab.errors import DataError, ImageError
-from lesionlab.files import replacing, sha256_of_json
+from lesionlab.files import cache_folder, replacing, sha256_of_json
 from lesionlab.images import Preprocessing, decode_image, read_image_bytes
 
 logger = logging.getLogger(__name__)
 
 _VERSION = 1  # raised when decoding changes, so that old arrays are not taken for new ones
-
-
-def cache_folder() -> Path:
-    """Return the folder of the caches; `LESIONLAB_CACHE` names another than the user's cache folder."""
-    configured = os.environ.get("LESIONLAB_CACHE")
-    return Path(configured) if configured else user_cache_path("lesionlab")
 
 
 def open_image_cache(

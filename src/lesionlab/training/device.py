@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 from importlib.metadata import version
+from pathlib import Path
 
 import torch
 
@@ -40,12 +41,12 @@ def can_compile(accelerator: str) -> bool:
 def describe_environment(accelerator: str, precision: str, *, compiled: bool) -> dict[str, str]:
     """Return versions, device and precision, for the record of a run."""
     packages = ("torch", "timm", "pytorch-lightning", "numpy", "pillow")
-    device = torch.cuda.get_device_name() if accelerator == "cuda" else platform.processor() or platform.machine()
+    device = torch.cuda.get_device_name() if accelerator == "cuda" else _processor()
     return {
         "lesionlab": __version__,
         **{name: version(name) for name in packages},
         "python": platform.python_version(),
-        "platform": platform.platform(),
+        "platform": f"{platform.system()} {platform.machine()}",
         "accelerator": accelerator,
         "device": device,
         "precision": precision,
@@ -53,6 +54,15 @@ def describe_environment(accelerator: str, precision: str, *, compiled: bool) ->
         "threads": str(torch.get_num_threads()),
         "cpus": str(os.cpu_count()),
     }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
 
 
 def _has_bfloat16_matrix_units() -> bool:

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from lesionlab.data.scan import Problem, ProblemKind
+from lesionlab.images.decode import IMAGE_SUFFIXES
 from lesionlab.images.read import ZIP_SEPARATOR
-
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
 
 
 @dataclass(frozen=True, slots=True)

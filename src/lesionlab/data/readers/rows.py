@@ -6,9 +6,10 @@ from pathlib import PurePosixPath
 
 from lesionlab.data.manifest import ImageRecord
 from lesionlab.data.readers.columns import ColumnMapping, one_hot_columns
-from lesionlab.data.readers.image_index import IMAGE_SUFFIXES, ImageIndex
+from lesionlab.data.readers.image_index import ImageIndex
 from lesionlab.data.readers.table import Table
 from lesionlab.data.scan import Problem, ProblemKind
+from lesionlab.images.decode import IMAGE_SUFFIXES
 from lesionlab.images.read import ZIP_SEPARATOR
 from lesionlab.taxonomy import CODES, parse_diagnosis
 
