@@ -1,18 +1,73 @@
-"""What tests of several rooms share: a small real bundle, made without torch."""
+"""What tests of several rooms share: a small real bundle made without torch, and a small real run."""
 
 import hashlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from lesionlab.bundle import BundleInfo, Calibration, OperatingPoint, TrainingData, save_bundle
+from lesionlab.data import Manifest
 from lesionlab.images import Preprocessing
 from lesionlab.metrics import Estimate
+from lesionlab.phantoms import write_phantoms
+from lesionlab.recipes import Recipe, load_recipe
 from lesionlab.taxonomy import CODES
 
+if TYPE_CHECKING:  # only the tests that need torch pay for its import
+    from lesionlab.training import RunFolder
+
 TINY_SIZE = 64
+# 0.1 million weights, untrained; an epoch over the phantoms takes a tenth of a second.
+_TINY_RECIPE = (
+    "model.backbone=test_efficientnet",
+    "model.pretrained=false",
+    "input.size=32",
+    "training.epochs=2",
+    "training.batch_size=16",
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep every test away from the user's cache and weights."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LESIONLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("LESIONLAB_WEIGHTS", str(tmp_path_factory.mktemp("weights")))
+        patch.delenv("LESIONLAB_MODEL", raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    """Small synthetic images of 70 lesions; read them, do not change them."""
+    return write_phantoms(tmp_path_factory.mktemp("phantoms") / "data", lesions=70, size=(64, 48))
+
+
+@pytest.fixture(scope="session")
+def make_recipe() -> Callable[..., Recipe]:
+    """Return a function that makes a recipe which trains in a second, with the changes of `--set`."""
+
+    def make(*changes: str) -> Recipe:
+        return load_recipe("phantom-demo", [*_TINY_RECIPE, *changes])
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_run(
+    phantoms: Manifest, make_recipe: Callable[..., Recipe], tmp_path_factory: pytest.TempPathFactory
+) -> "RunFolder":
+    """A finished and exported run of a tiny network; read it, do not change it."""
+    from lesionlab.export import export_run
+    from lesionlab.training import train_recipe
+
+    run = train_recipe(make_recipe(), phantoms, tmp_path_factory.mktemp("run") / "tiny")
+    export_run(run)
+    return run
 
 
 def _tiny_graph() -> bytes:

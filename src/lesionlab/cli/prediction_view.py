@@ -65,6 +65,11 @@ def print_prediction(console: Console, prediction: Prediction, info: BundleInfo)
     title.append(f"{prediction.risk.value} risk", style=RISK_STYLE[prediction.risk])
     console.print(title, soft_wrap=True)
     console.print(Text(f"P(malignant) {prediction.malignant:.1%}"))
+    for point in info.operating_points:
+        reached = "at or above" if prediction.malignant >= point.threshold else "below"
+        found = f"{point.measured_on}: sensitivity {point.sensitivity:.3f}, specificity {point.specificity:.3f}"
+        threshold = f"{point.threshold:.1%}, the threshold for {point.target_sensitivity:.0%} sensitivity"
+        console.print(Text(f"  {reached} {threshold} ({found})"), soft_wrap=True)
     console.print()
     for code, probability in sorted(prediction.probabilities.items(), key=lambda item: -item[1]):
         diagnosis = BY_CODE[code]
@@ -82,6 +87,7 @@ def print_prediction(console: Console, prediction: Prediction, info: BundleInfo)
 
 def print_footer(console: Console, info: BundleInfo) -> None:
     """Print the model, its leak if it has one, and what results are for."""
-    console.print(Text(f"model {info.identity}. {RESEARCH_ONLY}"), soft_wrap=True)
+    meaning = "Probabilities are calibrated; risk is that of the most probable diagnosis."
+    console.print(Text(f"model {info.identity}. {meaning} {RESEARCH_ONLY}"), soft_wrap=True)
     if warning := leaky_warning(info):
         console.print(Text(f"warning: {warning}", style="red"), soft_wrap=True)

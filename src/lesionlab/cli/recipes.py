@@ -4,6 +4,7 @@ import json
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from lesionlab.cli.console import out
@@ -23,13 +24,13 @@ def recipes(
         if as_json:
             typer.echo(json.dumps(settings, indent=2))
             return
-        table = Table(title=settings["description"], title_justify="left", box=None, show_header=False)
+        table = Table(title=escape(settings["description"]), title_justify="left", box=None, show_header=False)
         for key, value in settings.items():
             if isinstance(value, dict):
                 for inner, setting in value.items():
-                    table.add_row(f"{key}.{inner}", str(setting))
+                    table.add_row(f"{key}.{inner}", escape(str(setting)))
             elif key != "description":
-                table.add_row(key, str(value))
+                table.add_row(key, escape(str(value)))
         out.print(table)
         return
     found = [load_recipe(name) for name in recipe_names()]

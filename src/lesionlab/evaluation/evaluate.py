@@ -4,11 +4,13 @@ import csv
 import datetime as dt
 import io
 import json
+import math
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -149,7 +151,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
             "times_test_was_read": reads,
             "date": dt.datetime.now(dt.UTC).date().isoformat(),
             "environment": environment,
-            "operating_points": [point.model_dump(mode="json") for point in evaluation.operating_points],
+            "operating_points": [_defined(point) for point in evaluation.operating_points],
             **evaluation.case.summary.model_dump(mode="json"),
         },
     )
@@ -157,7 +159,9 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
 
 def with_test_results(info: BundleInfo, evaluation: Evaluation) -> BundleInfo:
     """Return the description of a model with what was measured on its test part."""
-    points = evaluation.operating_points or info.operating_points
+    # Where a figure is not defined (nothing called benign, for one), what the model says so far stays.
+    measured = {point.name: point for point in evaluation.operating_points if None not in _defined(point).values()}
+    points = tuple(measured.get(point.name, point) for point in info.operating_points)
     return info.model_copy(update={"metrics": evaluation.case.summary.overall, "operating_points": points})
 
 
@@ -174,6 +178,12 @@ def _dataset_name(manifest: Manifest) -> str:
     return " + ".join(sources) or manifest.root.resolve().name
 
 
+def _defined(point: OperatingPoint) -> dict[str, Any]:
+    """Return a point for JSON, which has no nan: what the data do not define is null."""
+    values = point.model_dump(mode="json")
+    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in values.items()}
+
+
 def _part_in_words(evaluation: Evaluation) -> str:
     if evaluation.part == "all":
         return "all images"
@@ -186,7 +196,7 @@ def _reads_so_far(metrics: Path) -> int:
         return int(json.loads(metrics.read_text(encoding="utf-8")).get("times_test_was_read") or 0)
     except FileNotFoundError:
         return 0
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, AttributeError) as error:  # the last two: JSON of another form
         raise DataError(f"{metrics} is damaged ({error}); move it away and evaluate again") from error
 
 

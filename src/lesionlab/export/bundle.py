@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -116,6 +117,9 @@ def _fitted(logits: NDArray[np.float64], validation: Manifest) -> dict[str, obje
     if malignant.any() and not malignant.all():
         for target in TARGET_SENSITIVITIES:
             point = choose_operating_point(target, malignant, probabilities[:, columns].sum(axis=1))
+            if not all(map(math.isfinite, asdict(point).values())):
+                logger.warning("no operating point for %.0f%% sensitivity: it would call every image", target * 100)
+                continue
             points.append(
                 OperatingPoint(
                     name=f"sensitivity_{target * 100:.0f}",

@@ -83,6 +83,8 @@ def _apply(tables: dict[str, Any], change: str) -> None:
 
 def _explain(problem: Any) -> str:
     key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "missing":
+        return f"{key} is missing"
     if problem["type"] != "extra_forbidden":
         return f"{key}: {problem['msg'].removeprefix('Value error, ')} (found {problem['input']!r})"
     known = _keys_beside(problem["loc"])

@@ -137,7 +137,7 @@ class Recipe(_Table):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     description: str
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**32)
     licence: str = "unspecified"
     split: SplitSettings = SplitSettings()
     input: InputSettings = InputSettings()

@@ -7,6 +7,7 @@ import time
 from typing import Any, cast
 
 import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Checkpoint
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -18,11 +19,12 @@ from lesionlab.training.run import HISTORY_COLUMNS, RunFolder
 logger = logging.getLogger(__name__)
 
 
-class RunRecorder(pl.Callback):
+class RunRecorder(Checkpoint):
     """After each epoch: write the history, the best weights, and the checkpoint to go on from.
 
     In that order: a process killed in between goes on from the older checkpoint and repeats the epoch with the
     same result. The history is part of the checkpoint, so the file never tells of epochs that were undone.
+    As a `Checkpoint` it is called after early stopping, whose decision thereby is in the file.
 
     Args:
         run: Folder to write to.
@@ -48,6 +50,12 @@ class RunRecorder(pl.Callback):
         sign = -1 if self.monitor.endswith("loss") else 1
         scores = [sign * row[self.monitor] for row in self.history]
         return all(scores[-1] > score for score in scores[:-1])
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Stop at once where the checkpoint was written by an epoch that had ended the patience."""
+        trainer.should_stop |= any(
+            callback.wait_count >= callback.patience for callback in trainer.early_stopping_callbacks
+        )
 
     def on_train_batch_start(
         self, _trainer: pl.Trainer, _module: pl.LightningModule, _batch: Any, batch_idx: int

@@ -1,5 +1,6 @@
 """The network: a timm backbone with the preprocessing's last step in front of it."""
 
+import difflib
 from typing import Any
 
 import timm
@@ -29,7 +30,7 @@ class LesionNetwork(nn.Module):
     def __init__(self, model: ModelSettings, inputs: InputSettings) -> None:
         super().__init__()
         if not timm.is_model(model.backbone):
-            near = timm.list_models(f"*{model.backbone.split('_')[0]}*")[:5]
+            near = difflib.get_close_matches(model.backbone.lower().replace("-", "_"), timm.list_models(), n=5)
             raise RecipeError(f"model.backbone: timm knows no {model.backbone!r}; similar: {', '.join(near) or 'none'}")
         options: dict[str, Any] = {"drop_rate": model.dropout, "num_classes": len(CODES)}
         if model.drop_path > 0:

@@ -73,6 +73,9 @@ def train_recipe(
         by_image=recipe.split.by_image,
     )
     split.check_against(manifest)
+    for name in ("train", "validation"):
+        if not split.parts(fold)[name]:
+            raise DataError(f"the {name} part has no image; split the data again")
     accelerator = choose_accelerator()
     precision = choose_precision(recipe.training.precision, accelerator)
     compiled = recipe.training.compile and can_compile(accelerator)
@@ -91,11 +94,11 @@ def train_recipe(
     resuming = _check_folder(run, record, recipe)
     pl.seed_everything(recipe.seed, verbose=False)
     network = LesionNetwork(recipe.model, recipe.input)  # a wrong backbone ends here, before anything is written
-    if resuming:
-        record = run.record().model_copy(update={"environment": record.environment})
-    else:
-        weights = load_pretrained(network.backbone, recipe.model.backbone) if recipe.model.pretrained else "random"
-        record = record.model_copy(update={"weights": weights})
+    if resuming and run.last.exists():  # it holds the weights to go on with
+        record = record.model_copy(update={"weights": run.record().weights})
+    elif recipe.model.pretrained:
+        record = record.model_copy(update={"weights": load_pretrained(network.backbone, recipe.model.backbone)})
+    if not resuming:
         run.begin(record, recipe, manifest, split)
     with _log_to(run.log):
         _announce(run, record, recipe, split, fold, network, resuming=resuming)
@@ -128,9 +131,6 @@ def _cached_parts(images: np.ndarray, manifest: Manifest, split: Split, fold: in
     rows = {record.image_id: row for row, record in enumerate(manifest)}
     labels = {record.image_id: CODES.index(record.diagnosis) for record in manifest}
     parts = split.parts(fold)
-    for name in ("train", "validation"):
-        if not parts[name]:
-            raise DataError(f"the {name} part has no image; split the data again")
     return {
         name: CachedImages(images, [rows[i] for i in parts[name]], [labels[i] for i in parts[name]])
         for name in ("train", "validation")
@@ -155,7 +155,7 @@ def _fit(
     if settings.patience:
         mode = "min" if settings.monitor == "loss" else "max"
         callbacks.append(EarlyStopping(monitor, patience=settings.patience, mode=mode))
-    callbacks.append(RunRecorder(run, monitor))  # last: the checkpoint holds what the others have decided
+    callbacks.append(RunRecorder(run, monitor))
     with _quiet_lightning():
         trainer = pl.Trainer(
             accelerator=environment["accelerator"],
@@ -167,7 +167,6 @@ def _fit(
             plugins=[SafetensorsCheckpointIO()],
             deterministic="warn",
             logger=False,
-            enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
@@ -219,10 +218,13 @@ def _log_to(path: Path) -> Iterator[None]:
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     package = logging.getLogger("lesionlab")
+    level = package.level
     package.addHandler(handler)
+    package.setLevel(logging.INFO)
     try:
         yield
     finally:
+        package.setLevel(level)
         package.removeHandler(handler)
         handler.close()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 from platformdirs import user_cache_path
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -46,7 +47,7 @@ def load_pretrained(network: nn.Module, backbone: str) -> str:
     folder = weights_folder()
     found = sorted([*folder.glob(f"{backbone}.safetensors"), *folder.glob(f"{backbone}.*.safetensors")])
     if found:
-        _load_by_name(network, load_file(found[0]), str(found[0]))
+        _load_by_name(network, _read_safetensors(found[0]), str(found[0]))
         source = f"file {found[0].name}"
     elif (packaged := _packaged_file(backbone)) is not None:
         state = torch.load(packaged, map_location="cpu", weights_only=True)
@@ -56,6 +57,13 @@ def load_pretrained(network: nn.Module, backbone: str) -> str:
         _load_by_name(network, _download(backbone, folder), "timm's download")
         source = "timm's download"
     return source
+
+
+def _read_safetensors(path: Path) -> Mapping[str, Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"weights {path} cannot be read ({error}); copy or download the file again") from error
 
 
 def _packaged_file(backbone: str) -> Path | None:

@@ -1,0 +1,100 @@
+"""`lesionlab evaluate` from outside."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lesionlab import RESEARCH_ONLY
+from lesionlab.bundle import Bundle
+from lesionlab.data import Manifest
+from lesionlab.phantoms import write_phantoms
+from lesionlab.training import RunFolder
+
+FILES = ["metrics.json", "predictions.csv", "report.html"]
+
+
+@pytest.fixture
+def run(tiny_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+    """A copy of the run that an evaluation may write to, in a folder of its own."""
+    shutil.copytree(tiny_run.path, tmp_path / "run")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return RunFolder(tmp_path / "run")
+
+
+def test_a_run_is_judged_on_its_test_part(cli: Callable[..., Any], run: RunFolder) -> None:
+    done = cli("evaluate", run.path)
+    assert (done.code, done.err) == (0, "")
+    assert RESEARCH_ONLY in done.out
+    folder = run.evaluation / "test"
+    assert sorted(path.name for path in folder.iterdir()) == FILES
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    assert (metrics["part"], metrics["unseen"], metrics["times_test_was_read"]) == ("test", True, 1)
+    assert metrics["n_images"] == len(run.split().parts()["test"])
+    balanced = metrics["overall"]["balanced_accuracy"]
+    (line,) = [line for line in done.out.splitlines() if line.split()[:2] == ["balanced", "accuracy"]]
+    assert f"{balanced['value']:.3f}" in line
+    assert f"{balanced['low']:.3f} to {balanced['high']:.3f}" in line
+    info = Bundle.load(run.path).info
+    assert info.metrics["balanced_accuracy"].model_dump() == balanced
+    assert {point.measured_on for point in info.operating_points} == {"test"}
+
+
+def test_the_part_that_it_was_fitted_on_is_called_seen(cli: Callable[..., Any], run: RunFolder) -> None:
+    before = Bundle.load(run.path).info
+    done = cli("evaluate", run.path, "--part", "validation")
+    assert "The model has seen these images: the figures are too good." in done.out
+    assert Bundle.load(run.path).info == before
+    assert json.loads((run.evaluation / "validation" / "metrics.json").read_text())["unseen"] is False
+
+
+def test_a_program_gets_the_metrics(cli: Callable[..., Any], run: RunFolder, tmp_path: Path) -> None:
+    done = cli("evaluate", run.path, "--json", "--out", tmp_path / "out")
+    assert json.loads(done.out) == json.loads((tmp_path / "out" / "metrics.json").read_text(encoding="utf-8"))
+    assert not run.evaluation.exists()
+
+
+def test_a_bundle_finds_the_parts_of_its_dataset_again(
+    cli: Callable[..., Any], run: RunFolder, phantoms: Manifest
+) -> None:
+    found = json.loads(cli("evaluate", run.bundle, "--data", phantoms.root, "--json").out)
+    assert (found["part"], found["unseen"]) == ("test", True)
+    assert found["n_images"] == len(run.split().parts()["test"])
+    (folder,) = Path("evaluation").iterdir()
+    assert folder.name == "phantom-demo-phantom-test"
+
+
+def test_on_another_dataset_every_image_is_judged(cli: Callable[..., Any], run: RunFolder, tmp_path: Path) -> None:
+    other = write_phantoms(tmp_path / "other", lesions=14, seed=9, size=(64, 48))
+    done = cli("evaluate", run.bundle, "--data", tmp_path / "other", "--json")
+    metrics = json.loads(done.out)
+    assert (metrics["part"], metrics["n_images"], metrics["dataset"]) == ("all", len(other), "phantom")
+    assert metrics["unseen"] is True
+    done = cli("evaluate", run.bundle, "--data", tmp_path / "other", "--part", "test")
+    assert done.code == 2
+    assert "is not what the model was trained on; it has no parts" in done.err
+
+
+def test_a_leaky_figure_is_called_leaky(cli: Callable[..., Any], run: RunFolder) -> None:
+    from lesionlab.bundle.store import update_info
+
+    info = Bundle.load(run.path).info
+    data = info.training_data.model_copy(update={"leaky": True})
+    update_info(run.bundle, info.model_copy(update={"training_data": data}))
+    shown = cli("evaluate", run.path).out
+    (line,) = [line for line in shown.splitlines() if line.split()[:2] == ["balanced", "accuracy"]]
+    assert " leaky" in line
+
+
+def test_what_is_missing_is_named(cli: Callable[..., Any], run: RunFolder) -> None:
+    done = cli("evaluate", run.bundle)
+    assert (done.code, done.err) == (2, "error: --data is needed: the folder of the dataset to evaluate on\n")
+    shutil.rmtree(run.bundle)
+    done = cli("evaluate", run.path)
+    assert done.code == 1
+    assert len(done.err.splitlines()) == 1
+    assert "a bundle is made by `lesionlab train`" in done.err

@@ -1,0 +1,31 @@
+"""`lesionlab export` from outside."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lesionlab.bundle import Bundle
+from lesionlab.data import Manifest
+from lesionlab.training import RunFolder
+
+
+def test_a_run_becomes_a_zip_file(
+    cli: Callable[..., Any], tiny_run: RunFolder, phantoms: Manifest, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_run.path, tmp_path / "run")
+    run = RunFolder(tmp_path / "run")
+    run.save_record(run.record().model_copy(update={"data_root": str(tmp_path / "gone")}))
+    done = cli("export", run.path, "--out", tmp_path / "model.zip", "--data", phantoms.root)
+    assert (done.code, done.out) == (0, "")
+    assert f"bundle {tmp_path / 'model.zip'}: temperature" in done.err
+    assert Bundle.load(tmp_path / "model.zip").info == Bundle.load(tiny_run.path).info
+
+
+def test_an_unfinished_run_is_refused(cli: Callable[..., Any], tiny_run: RunFolder, tmp_path: Path) -> None:
+    shutil.copytree(tiny_run.path, tmp_path / "run")
+    run = RunFolder(tmp_path / "run")
+    run.save_record(run.record().model_copy(update={"finished": False}))
+    done = cli("export", run.path)
+    assert done.code == 1
+    assert done.err.startswith(f"error: {run.path} is not finished")

@@ -1,0 +1,100 @@
+"""`lesionlab train` from outside: from a folder of images to a bundle."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lesionlab.bundle import Bundle
+from lesionlab.data import Manifest, make_split
+from lesionlab.recipes import Recipe
+from lesionlab.training import RunFolder
+
+TINY = (
+    "--set=model.backbone=test_efficientnet",
+    "--set=model.pretrained=false",
+    "--set=input.size=32",
+    "--set=training.batch_size=16",
+    "--set=training.epochs=1",
+)
+
+
+def test_a_folder_of_images_becomes_a_bundle(
+    cli: Callable[..., Any], phantoms: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    split = make_split(phantoms, folds=3, test=0.2)
+    split.save(tmp_path / "split.json")
+    arguments = ("train", "phantom-demo", "--data", phantoms.root, "--split", "split.json", "--fold", "2", *TINY)
+    done = cli(*arguments)
+    assert (done.code, done.out) == (0, "")
+    (path,) = (tmp_path / "runs").iterdir()
+    assert path.name.startswith("phantom-demo-20")
+    run = RunFolder(path)
+    assert run.record().finished
+    assert run.record().fold == 2
+    assert run.split() == split
+    assert run.recipe().training.epochs == 1
+    assert run.curves.read_text(encoding="utf-8").count("<svg") == 1
+    data = Bundle.load(path).info.training_data
+    assert data.images == {part: len(ids) for part, ids in split.parts(2).items()}
+    for words in ("epoch 1/1: train loss", "temperature", f"next: lesionlab evaluate runs/{path.name}"):
+        assert words in done.err
+    again = cli(*arguments, "--out", path)
+    assert again.code == 2
+    assert again.err.splitlines()[-1].startswith(f"error: {path} holds a finished run")
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["--fold", "1"], 2, "--fold needs --split with a file made by `lesionlab data split --folds K`"),
+        (["--fold", "1", "--split", "plain.json"], 2, "--fold needs --split"),
+        (["--split", "missing.json"], 1, "the split cannot be read"),
+        (["--split", "folds.json"], 2, "the split has the folds 0 to 2, and none is named"),
+        (["--split", "folds.json", "--fold", "3"], 2, "3 is none of them"),
+        (["--split", "other.json"], 1, "hash"),
+        (["--set", "training.epoch=3"], 2, "unknown key training.epoch; did you mean epochs?"),
+        (["--set", "model.backbone=resnetzz"], 2, "timm knows no 'resnetzz'"),
+        (["--columns", "colour=x"], 2, "colour"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_no_run(
+    cli: Callable[..., Any],
+    phantoms: Manifest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+    code: int,
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_split(phantoms).save(tmp_path / "plain.json")
+    make_split(phantoms, folds=3).save(tmp_path / "folds.json")
+    make_split(Manifest(phantoms.root, phantoms.records[1:])).save(tmp_path / "other.json")
+    done = cli("train", "phantom-demo", "--data", phantoms.root, "--out", "run", *TINY, *options)
+    assert done.code == code
+    (line,) = done.err.splitlines()
+    assert line.startswith("error: ")
+    assert message in line
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_recipe_of_one_s_own_and_a_table_with_other_columns(
+    cli: Callable[..., Any], phantoms: Manifest, make_recipe: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    (tmp_path / "mine.toml").write_text(
+        'name = "mine"\ndescription = ""\n[split]\nby_image = true\n[model]\nbackbone = "test_resnet"\n'
+    )
+    lines = ["picture;what", *(f"{record.image_id};{record.diagnosis}" for record in phantoms)]
+    (tmp_path / "table.csv").write_text("\n".join(lines))
+    options = ("--metadata", tmp_path / "table.csv", "--columns", "image_id=picture,diagnosis=what")
+    tiny = [setting for setting in TINY if "backbone" not in setting]
+    done = cli("train", tmp_path / "mine.toml", "--data", phantoms.root, "--out", tmp_path / "run", *tiny, *options)
+    assert done.code == 0
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["lesions_known"] is False
+    info = Bundle.load(tmp_path / "run").info
+    assert (info.name, info.training_data.leaky, info.training_data.lesions_known) == ("mine", True, False)
+    assert "LEAKY: split by image" in done.err

@@ -1,0 +1,179 @@
+"""An evaluation's files agree with each other, with scikit-learn, and with what the model is."""
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, f1_score, roc_auc_score
+
+from lesionlab import RESEARCH_ONLY
+from lesionlab.bundle import Bundle
+from lesionlab.data import Manifest
+from lesionlab.errors import DataError, ImageError, LesionlabError
+from lesionlab.evaluation import Evaluation, evaluate_part, with_test_results, write_evaluation
+from lesionlab.prediction import Predictor
+from lesionlab.taxonomy import CODES, MALIGNANT
+from lesionlab.training import RunFolder
+
+FILES = ["metrics.json", "predictions.csv", "report.html"]
+
+
+@pytest.fixture(scope="module")
+def test_part(tiny_run: RunFolder) -> Manifest:
+    return tiny_run.manifest().select(tiny_run.split().parts()["test"])
+
+
+@pytest.fixture(scope="module")
+def predictor(tiny_run: RunFolder) -> Predictor:
+    return Predictor.load(tiny_run.path)
+
+
+@pytest.fixture(scope="module")
+def evaluation(predictor: Predictor, test_part: Manifest, tiny_run: RunFolder) -> Evaluation:
+    return evaluate_part(
+        predictor,
+        test_part,
+        part="test",
+        unseen=True,
+        manifest_sha256=tiny_run.manifest().sha256,
+        history=tiny_run.read_history(),
+        resamples=100,
+    )
+
+
+@pytest.fixture(scope="module")
+def written(evaluation: Evaluation, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("evaluation") / "test"
+    write_evaluation(folder, evaluation)
+    return folder
+
+
+def test_the_metrics_follow_from_the_predictions(written: Path, test_part: Manifest) -> None:
+    assert sorted(path.name for path in written.iterdir()) == FILES
+    metrics = json.loads((written / "metrics.json").read_text(encoding="utf-8"))
+    with (written / "predictions.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row["image_id"], row["lesion_id"], row["diagnosis"]) for row in rows] == [
+        (record.image_id, record.lesion_id, record.diagnosis) for record in test_part
+    ]
+    truth = [row["diagnosis"] for row in rows]
+    predicted = [row["predicted"] for row in rows]
+    probabilities = np.array([[float(row[f"p_{code}"]) for code in CODES] for row in rows])
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=5e-6)
+    assert predicted == [CODES[index] for index in probabilities.argmax(axis=1)]
+    overall = {name: estimate["value"] for name, estimate in metrics["overall"].items()}
+    assert overall["accuracy"] == pytest.approx(accuracy_score(truth, predicted))
+    assert overall["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(truth, predicted))
+    macro = f1_score(truth, predicted, labels=CODES, average="macro", zero_division=0)
+    assert overall["macro_f1"] == pytest.approx(macro)
+    malignant = np.isin(truth, MALIGNANT)
+    scores = probabilities[:, [CODES.index(code) for code in MALIGNANT]].sum(axis=1)
+    assert overall["malignant_auc"] == pytest.approx(roc_auc_score(malignant, scores), abs=0.02)
+    assert metrics["confusion_matrix"] == confusion_matrix(truth, predicted, labels=CODES).tolist()
+    assert (metrics["n_images"], metrics["n_lesions"]) == (len(test_part), test_part.lesion_count)
+    for estimate in metrics["overall"].values():
+        assert estimate["low"] <= estimate["high"]
+
+
+def test_the_metrics_say_what_was_measured(written: Path, evaluation: Evaluation, tiny_run: RunFolder) -> None:
+    metrics = json.loads((written / "metrics.json").read_text(encoding="utf-8"))
+    info = Bundle.load(tiny_run.path).info
+    assert metrics["notice"] == RESEARCH_ONLY
+    assert (metrics["bundle"], metrics["graph_sha256"]) == (info.identity, info.graph_sha256)
+    assert (metrics["part"], metrics["unseen"], metrics["leaky"]) == ("test", True, False)
+    assert metrics["manifest_sha256"] == tiny_run.manifest().sha256
+    assert metrics["split_sha256"] == tiny_run.split().sha256
+    stated = {point.name: point for point in info.operating_points}
+    for point in metrics["operating_points"]:
+        assert point["threshold"] == stated[point["name"]].threshold
+        assert point["measured_on"] == "test"
+        assert point["prevalence"] == pytest.approx(
+            np.isin([r.diagnosis for r in evaluation.case.records], MALIGNANT).mean()
+        )
+
+
+def test_the_report_stands_for_itself(written: Path) -> None:
+    report = (written / "report.html").read_text(encoding="utf-8")
+    assert report.startswith("<!DOCTYPE html>")
+    assert RESEARCH_ONLY in report
+    assert "test part, split by lesion" in report
+    assert "split by image" not in report
+
+
+def test_every_reading_of_the_test_part_is_counted(evaluation: Evaluation, tmp_path: Path) -> None:
+    def times() -> object:
+        return json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))["times_test_was_read"]
+
+    for reading in (1, 2):
+        write_evaluation(tmp_path, evaluation)
+        assert times() == reading
+    write_evaluation(tmp_path, replace(evaluation, part="validation"))
+    assert times() is None
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[1]", "7", '{"times_test_was_read": "often"}', '{"times_test_was_read": [1]}']
+)
+def test_a_damaged_count_is_named_and_nothing_overwritten(evaluation: Evaluation, tmp_path: Path, content: str) -> None:
+    (tmp_path / "metrics.json").write_text(content)
+    with pytest.raises(DataError, match=r"metrics\.json is damaged .*; move it away and evaluate again"):
+        write_evaluation(tmp_path, evaluation)
+    assert [path.read_text() for path in tmp_path.iterdir()] == [content]
+
+
+def test_a_leaky_model_is_marked_wherever_its_figures_stand(evaluation: Evaluation, tmp_path: Path) -> None:
+    data = evaluation.info.training_data.model_copy(update={"leaky": True})
+    leaky = replace(evaluation, info=evaluation.info.model_copy(update={"training_data": data}))
+    write_evaluation(tmp_path, leaky)
+    assert json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))["leaky"] is True
+    report = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "test part, split by image" in report
+    assert report.lower().count("leaky") > 5
+
+
+def test_other_parts_are_measured_too(predictor: Predictor, test_part: Manifest) -> None:
+    seen: list[tuple[int, int]] = []
+    found = evaluate_part(
+        predictor,
+        test_part,
+        part="all",
+        unseen=True,
+        resamples=20,
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert found.manifest_sha256 == test_part.sha256
+    assert {point.measured_on for point in found.operating_points} == {"other"}
+    assert seen[-1] == (len(test_part), len(test_part))
+
+
+def test_the_model_takes_up_its_test_results(evaluation: Evaluation) -> None:
+    info = with_test_results(evaluation.info, evaluation)
+    assert info.metrics == evaluation.case.summary.overall
+    assert [point.measured_on for point in info.operating_points] == ["test", "test"]
+    assert info.graph_sha256 == evaluation.info.graph_sha256
+
+
+def test_a_missing_image_is_not_left_out(predictor: Predictor, test_part: Manifest, tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"\.jpg: no such file"):
+        evaluate_part(predictor, replace(test_part, root=tmp_path), part="test", unseen=True)
+
+
+def test_a_folder_that_cannot_be_written_is_named(evaluation: Evaluation, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LesionlabError, match=r"file"):
+        write_evaluation(tmp_path / "file", evaluation)
+
+
+def test_what_a_part_does_not_define_is_null_and_never_reaches_the_model(
+    predictor: Predictor, test_part: Manifest, tmp_path: Path
+) -> None:
+    benign = test_part.select(record.image_id for record in test_part if record.diagnosis not in MALIGNANT)
+    found = evaluate_part(predictor, benign, part="test", unseen=True, resamples=20)
+    write_evaluation(tmp_path, found)
+    text = (tmp_path / "metrics.json").read_text(encoding="utf-8")
+    assert "NaN" not in text
+    assert {point["sensitivity"] for point in json.loads(text)["operating_points"]} == {None}
+    assert with_test_results(predictor.info, found).operating_points == predictor.info.operating_points

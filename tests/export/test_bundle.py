@@ -1,0 +1,140 @@
+"""The bundle of a run: its hashes, its calibration, and thresholds that keep what they promise."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import log_loss
+
+from lesionlab.bundle import Bundle
+from lesionlab.data import Manifest
+from lesionlab.errors import DataError, ImageError
+from lesionlab.export import bundle as export
+from lesionlab.export import export_run
+from lesionlab.metrics import softmax
+from lesionlab.prediction import Predictor
+from lesionlab.recipes import Recipe
+from lesionlab.taxonomy import CODES, MALIGNANT
+from lesionlab.training import RunFolder
+
+
+@pytest.fixture(scope="module")
+def bundle(tiny_run: RunFolder) -> Bundle:
+    return Bundle.load(tiny_run.path)
+
+
+@pytest.fixture(scope="module")
+def validation(tiny_run: RunFolder) -> Manifest:
+    return tiny_run.manifest().select(tiny_run.split().parts()["validation"])
+
+
+@pytest.fixture(scope="module")
+def logits(bundle: Bundle, validation: Manifest) -> np.ndarray:
+    return Predictor.load(bundle).predict_logits([validation.location(record) for record in validation])
+
+
+@pytest.fixture
+def copied(tiny_run: RunFolder, tmp_path: Path) -> RunFolder:
+    """A copy of the run that a test may spoil."""
+    shutil.copytree(tiny_run.path, tmp_path / "copy")
+    return RunFolder(tmp_path / "copy")
+
+
+def test_it_says_what_the_model_is(bundle: Bundle, tiny_run: RunFolder, phantoms: Manifest) -> None:
+    info, recipe, split = bundle.info, tiny_run.recipe(), tiny_run.split()
+    assert info.classes == CODES
+    assert info.name == recipe.name
+    assert info.licence == recipe.licence
+    assert Recipe.model_validate(info.recipe) == recipe
+    assert info.graph_sha256 == hashlib.sha256(bundle.graph).hexdigest()
+    assert (info.preprocessing.size, info.preprocessing.mean) == (recipe.input.size, recipe.input.mean)
+    data = info.training_data
+    assert (data.manifest_sha256, data.split_sha256) == (phantoms.sha256, split.sha256)
+    assert (data.leaky, data.lesions_known, data.sources) == (False, True, ("phantom",))
+    assert data.images == {part: len(ids) for part, ids in split.parts().items()}
+    assert sum(data.lesions.values()) == phantoms.lesion_count
+    assert info.versions["starting weights"] == "random"
+    assert info.metrics == {}
+
+
+def test_the_temperature_never_makes_the_likelihood_worse(
+    bundle: Bundle, logits: np.ndarray, validation: Manifest
+) -> None:
+    calibration = bundle.info.calibration
+    assert calibration.images == len(validation)
+    labels = [CODES.index(record.diagnosis) for record in validation]
+
+    def loss(temperature: float) -> float:
+        return float(log_loss(labels, softmax(logits, temperature), labels=range(7)))
+
+    assert loss(calibration.temperature) <= loss(1.0)
+    for factor in (0.9, 1.1):
+        assert loss(calibration.temperature) <= loss(calibration.temperature * factor)
+
+
+def test_thresholds_reach_their_sensitivity_on_validation(
+    bundle: Bundle, logits: np.ndarray, validation: Manifest
+) -> None:
+    probabilities = softmax(logits, bundle.info.calibration.temperature)
+    scores = probabilities[:, [CODES.index(code) for code in MALIGNANT]].sum(axis=1)
+    malignant = np.array([record.diagnosis in MALIGNANT for record in validation])
+    points = bundle.info.operating_points
+    assert [(point.name, point.target_sensitivity) for point in points] == [
+        ("sensitivity_90", 0.9),
+        ("sensitivity_95", 0.95),
+    ]
+    for point in points:
+        # The threshold is one of the scores: half a rounding error below it is on the same side.
+        called = scores >= point.threshold - 1e-12
+        assert called[malignant].mean() == pytest.approx(point.sensitivity)
+        assert point.sensitivity >= point.target_sensitivity
+        assert 1 - called[~malignant].mean() == pytest.approx(point.specificity)
+        assert malignant.mean() == pytest.approx(point.prevalence)
+        assert point.measured_on == "validation"
+        # No larger threshold would do.
+        above = scores > point.threshold + 1e-12
+        assert above[malignant].mean() < point.target_sensitivity
+
+
+def test_a_second_export_is_the_same_model(copied: RunFolder, bundle: Bundle, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    place = tmp_path / "model.zip"
+    returned = export_run(copied, out=place, progress=lambda done, total: seen.append((done, total)))
+    loaded = Bundle.load(place)
+    assert returned.info == loaded.info == bundle.info
+    assert loaded.graph == bundle.graph
+    assert seen[-1] == (bundle.info.calibration.images,) * 2
+
+
+def test_the_dataset_may_have_moved(
+    copied: RunFolder, phantoms: Manifest, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "export_graph", lambda _network, _size: bundle.graph)  # takes seconds
+    shutil.copytree(phantoms.root, tmp_path / "moved")
+    copied.save_record(copied.record().model_copy(update={"data_root": str(tmp_path / "gone")}))
+    with pytest.raises(ImageError, match=r"gone.*\.jpg: no such file"):
+        export_run(copied)
+    assert Bundle.load(copied.path).info == bundle.info  # the one that was there is kept
+    assert export_run(copied, data_root=tmp_path / "moved").info == bundle.info
+
+
+def test_a_run_that_is_not_whole_is_refused(copied: RunFolder, tmp_path: Path) -> None:
+    copied.save_record(copied.record().model_copy(update={"finished": False}))
+    with pytest.raises(DataError, match="is not finished; run the same `lesionlab train` command again"):
+        export_run(copied)
+    copied.save_record(copied.record().model_copy(update={"finished": True}))
+    copied.best.write_bytes(copied.best.read_bytes()[:100])
+    with pytest.raises(DataError, match=r"weights .*best\.safetensors cannot be read"):
+        export_run(copied)
+    with pytest.raises(DataError, match="is not a run folder"):
+        export_run(RunFolder(tmp_path))
+
+
+def test_a_threshold_that_calls_every_image_is_no_operating_point(
+    validation: Manifest, caplog: pytest.LogCaptureFixture
+) -> None:
+    fitted = export._fitted(np.zeros((len(validation), 7)), validation)
+    assert fitted["operating_points"] == ()
+    assert "no operating point for 95% sensitivity" in caplog.text

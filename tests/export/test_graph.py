@@ -1,0 +1,96 @@
+"""The exported graph: the network's own answers, for any number of images, and no trace of its maker."""
+
+import getpass
+import platform
+import re
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from lesionlab.export import export_graph
+from lesionlab.recipes import InputSettings, ModelSettings
+from lesionlab.training.network import ExportedNetwork, LesionNetwork
+
+SIZE = 40
+
+
+def make_network(backbone: str) -> LesionNetwork:
+    torch.manual_seed(3)
+    inputs = InputSettings(size=SIZE, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
+    network = LesionNetwork(ModelSettings(backbone=backbone), inputs)
+    network.train()
+    for _ in range(3):  # batch normalisation that has seen something
+        network(torch.rand(8, 3, SIZE, SIZE))
+    torch.nn.init.normal_(network.backbone.get_classifier().weight, std=0.5)
+    return network
+
+
+@pytest.fixture(scope="module", params=["test_efficientnet", "test_resnet"])
+def network(request: pytest.FixtureRequest) -> LesionNetwork:
+    return make_network(request.param)
+
+
+@pytest.fixture(scope="module")
+def graph(network: LesionNetwork) -> bytes:
+    return export_graph(network, SIZE)
+
+
+@pytest.fixture(scope="module")
+def session(graph: bytes) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+
+
+def test_it_is_a_valid_model_with_the_agreed_input_and_outputs(
+    graph: bytes, session: onnxruntime.InferenceSession
+) -> None:
+    onnx.checker.check_model(onnx.load_from_string(graph), full_check=True)
+    (image,) = session.get_inputs()
+    assert (image.name, image.type, image.shape[1:]) == ("image", "tensor(uint8)", [SIZE, SIZE, 3])
+    assert isinstance(image.shape[0], str)
+    assert [output.name for output in session.get_outputs()] == ["logits", "feature_map"]
+
+
+@pytest.mark.parametrize("images", [1, 5])
+def test_it_answers_as_the_network_does(
+    network: LesionNetwork, session: onnxruntime.InferenceSession, images: int
+) -> None:
+    pixels = np.random.default_rng(images).integers(0, 256, (images, SIZE, SIZE, 3), dtype=np.uint8)
+    logits, feature_map = session.run(None, {"image": pixels})
+    with torch.no_grad():
+        of_torch, map_of_torch = ExportedNetwork(network).eval()(torch.from_numpy(pixels))
+        trained = network.eval()(torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255)
+    np.testing.assert_allclose(logits, of_torch, atol=1e-5)
+    np.testing.assert_allclose(logits, trained, atol=1e-5)
+    np.testing.assert_allclose(feature_map, map_of_torch, atol=1e-4)
+    assert logits.shape == (images, 7)
+    assert np.ptp(logits) > 0.1
+
+
+def test_the_logits_are_the_pooled_feature_map_times_the_classifier(
+    network: LesionNetwork, session: onnxruntime.InferenceSession
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 3), dtype=np.uint8)
+    logits, feature_map = session.run(None, {"image": pixels})
+    head = network.backbone.get_classifier()
+    weight, bias = (value.detach().numpy() for value in (head.weight, head.bias))
+    np.testing.assert_allclose(logits, feature_map.mean(axis=(2, 3)) @ weight.T + bias, atol=1e-4)
+
+
+def test_it_holds_no_trace_of_the_machine(graph: bytes) -> None:
+    places = (str(Path(__file__).parents[2]), torch.__path__[0], str(Path.home()))
+    for trace in (*places, platform.node(), getpass.getuser()):
+        assert len(trace) < 5 or trace.encode() not in graph  # a shorter one may stand there by chance
+    assert b"site-packages" not in graph
+    assert not re.search(rb"\.py\b", graph)
+    model = onnx.load_from_string(graph)
+    assert not model.metadata_props
+    assert all(not node.doc_string and not node.metadata_props for node in model.graph.node)
+
+
+@pytest.mark.parametrize("network", ["test_efficientnet"], indirect=True)
+def test_the_same_network_gives_the_same_bytes(network: LesionNetwork, graph: bytes) -> None:
+    assert export_graph(network.train(), SIZE) == graph

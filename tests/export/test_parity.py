@@ -1,0 +1,81 @@
+"""From the same JPEG, training and use give the same probabilities."""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lesionlab.bundle import Bundle, BundleInfo, save_bundle
+from lesionlab.data import Manifest, read_dataset
+from lesionlab.export import export_graph
+from lesionlab.images import Preprocessing
+from lesionlab.prediction import Prediction, Predictor
+from lesionlab.recipes import InputSettings, ModelSettings
+from lesionlab.taxonomy import CODES
+from lesionlab.training import RunFolder
+from lesionlab.training.cache import open_image_cache
+from lesionlab.training.checkpoint import load_weights
+from lesionlab.training.network import LesionNetwork
+from lesionlab.training.weights import load_pretrained
+
+
+def in_training(network: LesionNetwork, manifest: Manifest, inputs: InputSettings, temperature: float) -> np.ndarray:
+    """Return the probabilities [N, 7] by the path that training takes: cache row, batch, network."""
+    pixels = open_image_cache(manifest, Preprocessing(**inputs.model_dump()))
+    rows = []
+    with torch.no_grad():
+        for start in range(0, len(pixels), 50):
+            images = torch.from_numpy(pixels[start : start + 50]).permute(0, 3, 1, 2).float() / 255.0
+            rows.append((network.eval()(images).double() / temperature).softmax(dim=1).numpy())
+    return np.concatenate(rows)
+
+
+def in_use(predictor: Predictor, manifest: Manifest) -> np.ndarray:
+    """Return the probabilities [N, 7] by the path that users take: the image file's bytes, the bundle."""
+    sources: Iterable[bytes] = (Path(manifest.location(record)).read_bytes() for record in manifest)
+    rows = []
+    for result in predictor.predict_many(sources):
+        assert isinstance(result, Prediction)
+        rows.append([result.probabilities[code] for code in CODES])
+    return np.array(rows)
+
+
+def test_a_trained_run_answers_alike(tiny_run: RunFolder) -> None:
+    recipe, manifest = tiny_run.recipe(), tiny_run.manifest()
+    network = LesionNetwork(recipe.model, recipe.input)
+    network.load_state_dict(load_weights(tiny_run.best))
+    predictor = Predictor.load(tiny_run.path)
+    trained = in_training(network, manifest, recipe.input, predictor.info.calibration.temperature)
+    np.testing.assert_allclose(in_use(predictor, manifest), trained, atol=1e-5)
+    assert np.ptp(trained, axis=0).max() > 1e-3  # the images do not all get one answer
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("LESIONLAB_DATA" not in os.environ, reason="LESIONLAB_DATA does not name a folder of datasets")
+def test_the_default_network_answers_alike_for_real_images(tmp_path: Path, tiny_info: BundleInfo) -> None:
+    whole = read_dataset(Path(os.environ["LESIONLAB_DATA"]) / "ham10000")
+    chosen = np.random.default_rng(0).choice(len(whole), 200, replace=False)
+    manifest = Manifest(whole.root, tuple(whole.records[index] for index in chosen))
+    torch.manual_seed(0)
+    inputs = InputSettings()
+    network = LesionNetwork(ModelSettings(backbone="tf_efficientnet_lite0"), inputs)
+    load_pretrained(network.backbone, "tf_efficientnet_lite0")
+    # A head that knows nothing, but tells images apart as sharply as a trained one.
+    torch.nn.init.normal_(network.backbone.get_classifier().weight, std=0.15)
+    graph = export_graph(network, inputs.size)
+    info = tiny_info.model_copy(
+        update={
+            "preprocessing": Preprocessing(**inputs.model_dump()),
+            "graph_sha256": hashlib.sha256(graph).hexdigest(),
+        }
+    )
+    save_bundle(tmp_path / "bundle", info, graph)
+    trained = in_training(network, manifest, inputs, info.calibration.temperature)
+    used = in_use(Predictor.load(Bundle.load(tmp_path / "bundle")), manifest)
+    assert np.abs(used - trained).max() <= 1e-4
+    assert len(set(trained.argmax(axis=1))) >= 3
+    assert trained.max(axis=1).std() > 0.05

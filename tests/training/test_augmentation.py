@@ -1,0 +1,121 @@
+"""Augmentation changes what it is asked to change, differently for each image, and nothing else."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from lesionlab.recipes import AugmentationSettings
+from lesionlab.training.augmentation import BatchAugmentation
+
+NOTHING: Mapping[str, Any] = {
+    "flip": False,
+    "rotation": 0,
+    "scale": (1, 1),
+    "stretch": 0,
+    "translation": 0,
+    "brightness": 0,
+    "contrast": 0,
+    "saturation": 0,
+    "colour_cast": 0,
+}
+CHANGES: tuple[Mapping[str, Any], ...] = (
+    {"flip": True},
+    {"rotation": 90},
+    {"scale": (0.5, 2)},
+    {"stretch": 0.5},
+    {"translation": 0.2},
+    {"brightness": 0.3},
+    {"contrast": 0.3},
+    {"saturation": 0.5},
+    {"colour_cast": 0.2},
+    {"erase": 1.0},
+)
+
+
+@pytest.fixture
+def images() -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(8, 3, 5, 5, generator=generator) * 0.6 + 0.2
+    return torch.nn.functional.interpolate(coarse, size=(24, 24), mode="bilinear")
+
+
+def augment(images: Tensor, seed: int = 0, **settings: Any) -> Tensor:
+    torch.manual_seed(seed)
+    changed: Tensor = BatchAugmentation(AugmentationSettings.model_validate({**NOTHING, **settings}))(images)
+    return changed
+
+
+@pytest.mark.parametrize("settings", [{}, {"erase": 1.0, "rotation": 180, "brightness": 0.9, "contrast": 0.9}])
+def test_pixels_stay_pixels(images: Tensor, settings: dict[str, float]) -> None:
+    torch.manual_seed(0)
+    augmented = BatchAugmentation(AugmentationSettings.model_validate(settings))(images)
+    assert augmented.shape == images.shape
+    assert augmented.dtype == images.dtype
+    assert augmented.min() >= 0
+    assert augmented.max() <= 1
+
+
+def test_nothing_asked_for_is_nothing_done(images: Tensor) -> None:
+    torch.testing.assert_close(augment(images), images, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("settings", CHANGES, ids=[next(iter(settings)) for settings in CHANGES])
+def test_each_setting_changes_images_by_its_seed(images: Tensor, settings: dict[str, Any]) -> None:
+    augmented = augment(images, **settings)
+    assert (augmented - images).abs().amax(dim=(1, 2, 3)).gt(0.01).sum() >= 4
+    assert torch.equal(augment(images, **settings), augmented)
+    assert not torch.equal(augment(images, seed=1, **settings), augmented)
+
+
+@pytest.mark.parametrize("settings", CHANGES, ids=[next(iter(settings)) for settings in CHANGES])
+def test_each_image_has_parameters_of_its_own(images: Tensor, settings: dict[str, Any]) -> None:
+    same = images[:1].expand(8, -1, -1, -1)
+    augmented = augment(same, **settings)
+    assert len({tuple(image.flatten().tolist()) for image in augmented}) >= 3  # flips have four outcomes
+
+
+def test_flips_only_move_pixels(images: Tensor) -> None:
+    augmented = augment(images, flip=True)
+    outcomes = set()
+    for before, after in zip(images, augmented, strict=True):
+        mirrored = {axes: before.flip(axes) for axes in ((), (1,), (2,), (1, 2))}
+        found = [axes for axes, image in mirrored.items() if torch.allclose(image, after, atol=1e-5)]
+        assert len(found) == 1
+        outcomes.add(found[0])
+    assert len(outcomes) >= 3
+
+
+def test_a_quarter_turn_is_a_quarter_turn(images: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The largest draw of the angle: 90 degrees.
+    monkeypatch.setattr(Tensor, "uniform_", lambda self, _low, high: self.fill_(high))
+    augmented = augment(images, rotation=90)
+    turned = [torch.allclose(augmented, images.rot90(turns, (2, 3)), atol=1e-4) for turns in (1, 3)]
+    assert sum(turned) == 1
+
+
+def test_a_zoom_above_one_enlarges_the_lesion() -> None:
+    spot = torch.ones(4, 3, 40, 40)
+    spot[:, :, 15:25, 15:25] = 0
+    larger = augment(spot, scale=(2, 2))
+    smaller = augment(spot, scale=(0.5, 0.5))
+    assert (larger < 0.5).float().mean() > 3.5 * (spot < 0.5).float().mean()
+    # Zoomed out, what lies beyond the border is the mirrored image and not an invented colour.
+    assert (smaller[:, :, 15:25, 15:25] < 0.5).float().mean() < 0.5
+
+
+def test_colours_change_without_moving_anything(images: Tensor) -> None:
+    plain = torch.full((8, 3, 16, 16), 0.5)
+    augmented = augment(plain, brightness=0.2, contrast=0.2, saturation=0.2, colour_cast=0.1)
+    assert augmented.flatten(2).std(dim=2).max() < 1e-5
+    grey = augment(images.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1), saturation=0.9)
+    assert (grey - grey.mean(dim=1, keepdim=True)).abs().max() < 1e-5
+
+
+def test_erasing_covers_at_most_a_rectangle(images: Tensor) -> None:
+    changed = (augment(images, erase=1.0) - images).abs().amax(dim=1) > 1e-4
+    assert changed.any(dim=(1, 2)).sum() >= 6
+    assert changed.float().mean(dim=(1, 2)).max() <= 9 * 9 / 24**2
+    assert torch.allclose(augment(images, erase=0.0), images, atol=1e-5)

@@ -1,0 +1,133 @@
+"""The image cache holds what preprocessing gives, once per dataset and size, or nothing."""
+
+import os
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lesionlab.data import Manifest
+from lesionlab.errors import DataError
+from lesionlab.images import Preprocessing, decode_image, read_image_bytes
+from lesionlab.training import cache
+from lesionlab.training.cache import open_image_cache
+
+SMALL = Preprocessing(size=40)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache."""
+    monkeypatch.setenv("LESIONLAB_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "images"
+
+
+@pytest.fixture
+def copied(phantoms: Manifest, tmp_path: Path) -> Manifest:
+    """A copy of some phantoms that a test may spoil."""
+    shutil.copytree(phantoms.root, tmp_path / "data")
+    return Manifest(tmp_path / "data", phantoms.records[:12])
+
+
+@pytest.fixture
+def builds(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The arrays that were made, one entry per time."""
+    made: list[Path] = []
+    build: Callable[..., None] = cache._build
+
+    def counted(path: Path, *arguments: object) -> None:
+        made.append(path)
+        build(path, *arguments)
+
+    monkeypatch.setattr(cache, "_build", counted)
+    return made
+
+
+@pytest.mark.parametrize("preprocessing", [SMALL, Preprocessing(size=96, interpolation="bicubic")])
+def test_rows_are_what_preprocessing_gives(folder: Path, copied: Manifest, preprocessing: Preprocessing) -> None:
+    seen: list[tuple[int, int]] = []
+    images = open_image_cache(copied, preprocessing, lambda done, total: seen.append((done, total)))
+    assert images.dtype == np.uint8
+    assert seen == [(done, 12) for done in range(1, 13)]
+    for row, record in zip(images, copied, strict=True):
+        data = read_image_bytes(copied.location(record))
+        decoded = decode_image(data, at_least=preprocessing.decode_size)
+        np.testing.assert_array_equal(row, preprocessing.apply(decoded.image))
+
+
+def test_it_is_made_once(folder: Path, copied: Manifest, builds: list[Path]) -> None:
+    first = open_image_cache(copied, SMALL)
+    np.testing.assert_array_equal(open_image_cache(copied, SMALL), first)
+    # Normalisation is applied in the network: it needs no array of its own.
+    open_image_cache(copied, SMALL.model_copy(update={"mean": (0.1, 0.1, 0.1)}))
+    assert len(builds) == 1
+    assert [path.name for path in folder.iterdir()] == [builds[0].name]
+
+
+def test_another_size_filter_or_set_has_its_own(folder: Path, copied: Manifest, builds: list[Path]) -> None:
+    for preprocessing in (SMALL, Preprocessing(size=41), Preprocessing(size=40, interpolation="bicubic")):
+        open_image_cache(copied, preprocessing)
+    assert len(open_image_cache(Manifest(copied.root, copied.records[:5]), SMALL)) == 5
+    assert len(set(builds)) == 4
+
+
+def test_a_changed_file_makes_a_new_one(folder: Path, copied: Manifest, builds: list[Path]) -> None:
+    before = open_image_cache(copied, SMALL)
+    place = Path(copied.location(copied.records[3]))
+    Image.new("RGB", (64, 48), "green").save(place)
+    after = open_image_cache(copied, SMALL)
+    assert len(builds) == 2
+    changed = [row for row in range(12) if not np.array_equal(before[row], after[row])]
+    assert changed == [3]
+    status = place.stat()
+    os.utime(place, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    open_image_cache(copied, SMALL)
+    assert len(builds) == 3
+
+
+def test_a_moved_dataset_keeps_its_array(folder: Path, copied: Manifest, tmp_path: Path, builds: list[Path]) -> None:
+    open_image_cache(copied, SMALL)
+    copied.root.rename(tmp_path / "moved")
+    open_image_cache(Manifest(tmp_path / "moved", copied.records), SMALL)
+    assert len(builds) == 1
+
+
+def test_writing_to_the_array_does_not_reach_the_file(folder: Path, copied: Manifest) -> None:
+    images = open_image_cache(copied, SMALL)
+    before = images[0].copy()
+    images[0] = 0
+    np.testing.assert_array_equal(open_image_cache(copied, SMALL)[0], before)
+
+
+def test_members_of_an_archive_are_cached(folder: Path, tmp_path: Path, copied: Manifest) -> None:
+    from dataclasses import replace
+
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for record in copied:
+            archive.write(copied.root / record.path, record.path)
+    zipped = Manifest(tmp_path, tuple(replace(record, path=f"set.zip::{record.path}") for record in copied))
+    np.testing.assert_array_equal(open_image_cache(zipped, SMALL), open_image_cache(copied, SMALL))
+
+
+def test_all_bad_images_are_named_and_nothing_is_left(folder: Path, copied: Manifest) -> None:
+    places = [Path(copied.location(copied.records[index])) for index in (1, 4, 7)]
+    places[0].write_text("not a picture")
+    places[1].unlink()
+    places[2].write_bytes(places[2].read_bytes()[:200])
+    with pytest.raises(DataError, match="3 of 12 images cannot be used") as caught:
+        open_image_cache(copied, SMALL)
+    for place in places:
+        assert f"{place.relative_to(copied.root)}: " in str(caught.value)
+    assert "`lesionlab data check` lists all" in str(caught.value)
+    assert list(folder.iterdir()) == []
+
+
+def test_of_very_many_bad_images_the_first_are_named(folder: Path, copied: Manifest) -> None:
+    for record in copied:
+        Path(copied.location(record)).write_bytes(b"")
+    with pytest.raises(DataError, match=r"12 of 12 images cannot be used: .*; and 7 more"):
+        open_image_cache(copied, SMALL)
