@@ -18,7 +18,7 @@ from lesionlab.bundle import Bundle
 from lesionlab.files import write_json
 from lesionlab.metrics import softmax
 from lesionlab.prediction import Predictor
-from lesionlab.training import RunFolder
+from lesionlab.runs import RunFolder
 from lesionlab.training.cache import open_image_cache
 from lesionlab.training.checkpoint import load_weights
 from lesionlab.training.network import LesionNetwork
@@ -43,8 +43,8 @@ def main() -> None:
     network.eval()
     pixels = open_image_cache(manifest, bundle.info.preprocessing)
     with torch.no_grad():
-        batches = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float().div(255.0).split(50)
-        trained = torch.cat([network(batch) for batch in batches]).numpy()
+        images = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float().div(255.0)
+        trained = torch.cat([network(batch) for batch in torch.split(images, 50)]).numpy()
     served = Predictor.load(bundle).predict_logits([manifest.location(r) for r in manifest])
     difference = np.abs(softmax(trained, temperature) - softmax(served, temperature))
     result = {

@@ -48,7 +48,7 @@ def measure(python: Path, image: Path, runs: int) -> dict[str, object]:
         peaks.append(usage.ru_maxrss / 1024)
         if status:
             raise SystemExit("lesionlab predict failed")
-    probe = [python, "-c", PROBE.format(names=FRAMEWORKS), image]
+    probe: list[str | Path] = [python, "-c", PROBE.format(names=FRAMEWORKS), image]
     loaded = subprocess.run(probe, capture_output=True, text=True, check=True).stdout.rpartition("LOADED")[2].split()
     return {
         "seconds_median": round(statistics.median(seconds[1:]), 3),
@@ -76,7 +76,7 @@ def main() -> None:
         phantom_image("mel", seed=1).save(image)
         subprocess.run(["uv", "venv", "-q", environment], check=True)  # noqa: S607
         python = environment / "bin" / "python"
-        install = ["uv", "pip", "install", "-q", "--compile-bytecode", "--python", python, ROOT]
+        install: list[str | Path] = ["uv", "pip", "install", "-q", "--compile-bytecode", "--python", python, ROOT]
         subprocess.run([*install, "-c", ROOT / "constraints.txt"], check=True)
         result = {
             "what": "lesionlab predict of one 600x450 JPEG, whole process, and the size of the core installation",

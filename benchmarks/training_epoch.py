@@ -1,6 +1,6 @@
 """An epoch with the image cache against an epoch that opens, decodes and resizes every JPEG, in one run.
 
-    python benchmarks/training_epoch.py --data FOLDER [--images 512] [--rounds 3] [--out FILE]
+    python benchmarks/training_epoch.py --data FOLDER [--images 256] [--rounds 3] [--out FILE]
 
 The plain way is that of a usual notebook: a dataset that opens each file with Pillow, torchvision's transforms
 per image, and a loader. Both ways train the same network with the same optimiser on the same images, in turn,
@@ -93,7 +93,7 @@ def run_epoch(batches: Iterator[tuple[Tensor, Tensor]], augment: Callable[[Tenso
         with stage(times, "forward"):
             loss = F.cross_entropy(network(images), labels)
         with stage(times, "backward"):
-            loss.backward()
+            torch.autograd.backward(loss)
         with stage(times, "optimiser"):
             optimizer.step()
             optimizer.zero_grad()
@@ -104,7 +104,7 @@ def run_epoch(batches: Iterator[tuple[Tensor, Tensor]], augment: Callable[[Tenso
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--images", type=int, default=512)
+    parser.add_argument("--images", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()

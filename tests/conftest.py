@@ -18,7 +18,7 @@ from lesionlab.recipes import Recipe, load_recipe
 from lesionlab.taxonomy import CODES
 
 if TYPE_CHECKING:  # only the tests that need torch pay for its import
-    from lesionlab.training import RunFolder
+    from lesionlab.runs import RunFolder
 
 TINY_SIZE = 64
 # 0.1 million weights, untrained; an epoch over the phantoms takes a tenth of a second.

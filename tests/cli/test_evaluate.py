@@ -12,7 +12,7 @@ from lesionlab import RESEARCH_ONLY
 from lesionlab.bundle import Bundle
 from lesionlab.data import Manifest
 from lesionlab.phantoms import write_phantoms
-from lesionlab.training import RunFolder
+from lesionlab.runs import RunFolder
 
 FILES = ["metrics.json", "predictions.csv", "report.html"]
 

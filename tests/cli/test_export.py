@@ -7,7 +7,7 @@ from typing import Any
 
 from lesionlab.bundle import Bundle
 from lesionlab.data import Manifest
-from lesionlab.training import RunFolder
+from lesionlab.runs import RunFolder
 
 
 def test_a_run_becomes_a_zip_file(

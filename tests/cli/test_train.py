@@ -10,7 +10,7 @@ import pytest
 from lesionlab.bundle import Bundle
 from lesionlab.data import Manifest, make_split
 from lesionlab.recipes import Recipe
-from lesionlab.training import RunFolder
+from lesionlab.runs import RunFolder
 
 TINY = (
     "--set=model.backbone=test_efficientnet",

@@ -15,8 +15,8 @@ from lesionlab.data import Manifest
 from lesionlab.errors import DataError, ImageError, LesionlabError
 from lesionlab.evaluation import Evaluation, evaluate_part, with_test_results, write_evaluation
 from lesionlab.prediction import Predictor
+from lesionlab.runs import RunFolder
 from lesionlab.taxonomy import CODES, MALIGNANT
-from lesionlab.training import RunFolder
 
 FILES = ["metrics.json", "predictions.csv", "report.html"]
 

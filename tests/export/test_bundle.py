@@ -16,8 +16,8 @@ from lesionlab.export import export_run
 from lesionlab.metrics import softmax
 from lesionlab.prediction import Predictor
 from lesionlab.recipes import Recipe
+from lesionlab.runs import RunFolder
 from lesionlab.taxonomy import CODES, MALIGNANT
-from lesionlab.training import RunFolder
 
 
 @pytest.fixture(scope="module")

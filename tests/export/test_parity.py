@@ -15,8 +15,8 @@ from lesionlab.export import export_graph
 from lesionlab.images import Preprocessing
 from lesionlab.prediction import Prediction, Predictor
 from lesionlab.recipes import InputSettings, ModelSettings
+from lesionlab.runs import RunFolder
 from lesionlab.taxonomy import CODES
-from lesionlab.training import RunFolder
 from lesionlab.training.cache import open_image_cache
 from lesionlab.training.checkpoint import load_weights
 from lesionlab.training.network import LesionNetwork

@@ -22,7 +22,8 @@ from lesionlab.bundle import Bundle
 from lesionlab.data import Manifest, make_split
 from lesionlab.errors import DataError, RecipeError, UsageError
 from lesionlab.recipes import Recipe
-from lesionlab.training import RunFolder, module, train_recipe
+from lesionlab.runs import RunFolder
+from lesionlab.training import module, train_recipe
 from lesionlab.training.callbacks import RunRecorder
 from lesionlab.training.checkpoint import load_weights
 from lesionlab.training.module import LesionModule

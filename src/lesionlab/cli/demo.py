@@ -60,6 +60,6 @@ def demo(
 
 
 def _test_ids(run: Path) -> set[str]:
-    from lesionlab.training.run import RunFolder
+    from lesionlab.runs import RunFolder
 
     return set(RunFolder(run).split().parts()["test"])

@@ -58,7 +58,7 @@ def evaluate(
     from lesionlab.data import Split, read_dataset
     from lesionlab.evaluation import evaluate_part, with_test_results, write_evaluation
     from lesionlab.prediction import Predictor
-    from lesionlab.training.run import RunFolder
+    from lesionlab.runs import RunFolder
 
     run = RunFolder(target) if target is not None and RunFolder(target).exists() else None
     bundle = Bundle.load(run.bundle if run else target)

@@ -19,7 +19,7 @@ def export(
     require_extra("lesionlab export", "train", "torch", "timm", "onnxscript")
     log_to_console()
     from lesionlab.export import export_run
-    from lesionlab.training import RunFolder
+    from lesionlab.runs import RunFolder
 
     with progress_bar("calibrating") as calibrating:
         export_run(RunFolder(run), out=out, data_root=data, progress=calibrating)

@@ -20,10 +20,10 @@ from lesionlab.images import Preprocessing
 from lesionlab.metrics import choose_operating_point, fit_temperature, softmax
 from lesionlab.metrics.calibration import expected_calibration_error
 from lesionlab.prediction import Predictor
+from lesionlab.runs import RunFolder
 from lesionlab.taxonomy import CODES, MALIGNANT
 from lesionlab.training.checkpoint import load_weights
 from lesionlab.training.network import LesionNetwork, parameter_count
-from lesionlab.training.run import RunFolder
 
 logger = logging.getLogger(__name__)
 

@@ -6,6 +6,7 @@ same pixels.
 """
 
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +21,7 @@ from lesionlab.images import Preprocessing, decode_image, read_image_bytes
 
 logger = logging.getLogger(__name__)
 
+_ABANDONED_SECONDS = 600
 _VERSION = 1  # raised when decoding changes, so that old arrays are not taken for new ones
 
 
@@ -77,6 +79,7 @@ def _build(
         except ImageError as error:
             return f"{record.path}: {error}"
 
+    _remove_leftovers(path)
     failures: list[str] = []
     # Written in order through a file and not through a mapping: on a full disk a mapping dies with SIGBUS.
     with replacing(path, binary=True) as stream, ThreadPoolExecutor() as pool:
@@ -94,3 +97,11 @@ def _build(
                 f"{manifest.root}: {len(failures)} of {len(manifest)} images cannot be used: {listed}. "
                 "`lesionlab data check` lists all; repair them or remove them from the metadata"
             )
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what processes killed while they built this cache have left: it may be gigabytes."""
+    for leftover in path.parent.glob(f".{path.name}.*.part"):
+        # A younger one may belong to a process that is at work.
+        if time.time() - leftover.stat().st_mtime > _ABANDONED_SECONDS:
+            leftover.unlink(missing_ok=True)

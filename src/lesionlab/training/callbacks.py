@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from lesionlab.files import write_text
+from lesionlab.runs import HISTORY_COLUMNS, RunFolder
 from lesionlab.training.checkpoint import save_tensors
 from lesionlab.training.module import LesionModule
-from lesionlab.training.run import HISTORY_COLUMNS, RunFolder
 
 logger = logging.getLogger(__name__)
 

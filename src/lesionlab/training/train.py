@@ -17,6 +17,7 @@ from lesionlab.data import Manifest, Split, make_split
 from lesionlab.errors import DataError, UsageError
 from lesionlab.images import Preprocessing
 from lesionlab.recipes import Recipe
+from lesionlab.runs import RunFolder, RunRecord
 from lesionlab.taxonomy import CODES
 from lesionlab.training.batches import CachedImages, make_loader
 from lesionlab.training.cache import open_image_cache
@@ -25,7 +26,6 @@ from lesionlab.training.checkpoint import SafetensorsCheckpointIO
 from lesionlab.training.device import can_compile, choose_accelerator, choose_precision, describe_environment
 from lesionlab.training.module import LesionModule, class_weights
 from lesionlab.training.network import LesionNetwork, parameter_count
-from lesionlab.training.run import RunFolder, RunRecord
 from lesionlab.training.weights import load_pretrained
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ import pytest
 from lesionlab.data import Manifest, make_split
 from lesionlab.errors import DataError, RecipeError
 from lesionlab.recipes import Recipe
-from lesionlab.training import RunFolder, RunRecord
+from lesionlab.runs import RunFolder, RunRecord
 
 
 @pytest.fixture

@@ -90,6 +90,8 @@ class RunFolder:
     def begin(self, record: RunRecord, recipe: Recipe, manifest: Manifest, split: Split) -> None:
         """Write all that is known before training. `run.json` comes last: where it is, the rest is whole."""
         write_text(self.path / "recipe.toml", tomli_w.dumps(recipe.model_dump(mode="json")))
+        # What an earlier run left here without its `run.json` must not be taken for a checkpoint of this one.
+        self.last.unlink(missing_ok=True)
         manifest.save(self.path / "manifest.csv")
         split.save(self.path / "split.json")
         self.save_record(record)

@@ -1,0 +1,5 @@
+"""Runs: the folder in which a training leaves everything it knows, readable without a training framework."""
+
+from lesionlab.runs.folder import HISTORY_COLUMNS, RunFolder, RunRecord
+
+__all__ = ["HISTORY_COLUMNS", "RunFolder", "RunRecord"]
