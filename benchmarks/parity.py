@@ -16,12 +16,11 @@ import torch
 
 from lesionlab.bundle import Bundle
 from lesionlab.files import write_json
-from lesionlab.metrics import softmax
 from lesionlab.prediction import Predictor
 from lesionlab.runs import RunFolder
 from lesionlab.training.cache import open_image_cache
 from lesionlab.training.checkpoint import load_weights
-from lesionlab.training.network import LesionNetwork
+from lesionlab.training.network import ExportedNetwork, LesionNetwork
 
 
 def main() -> None:
@@ -36,17 +35,17 @@ def main() -> None:
     chosen = random.Random(0).sample([r.image_id for r in whole], arguments.images)  # noqa: S311 - no secret
     manifest = whole.select(chosen)
     bundle = Bundle.load(run.bundle)
-    temperature = bundle.info.calibration.temperature
+    calibration = bundle.info.calibration
 
     network = LesionNetwork(recipe.model, recipe.input)
     network.load_state_dict(load_weights(run.best))
-    network.eval()
+    exported = ExportedNetwork(network, recipe.inference).eval()
     pixels = open_image_cache(manifest, bundle.info.preprocessing)
     with torch.no_grad():
-        images = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float().div(255.0)
-        trained = torch.cat([network(batch) for batch in torch.split(images, 50)]).numpy()
+        batches = torch.split(torch.from_numpy(np.ascontiguousarray(pixels)), 50)
+        trained = torch.cat([exported(batch)[0] for batch in batches]).numpy()
     served = Predictor.load(bundle).predict_logits([manifest.location(r) for r in manifest])
-    difference = np.abs(softmax(trained, temperature) - softmax(served, temperature))
+    difference = np.abs(calibration.probabilities(trained) - calibration.probabilities(served))
     result = {
         "what": "largest difference of a probability between PyTorch and the bundle, from JPEG bytes",
         "command": " ".join(["python", *sys.argv]).replace(str(arguments.data), "FOLDER"),

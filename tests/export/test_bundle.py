@@ -6,16 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tomli_w
 from sklearn.metrics import log_loss
 
-from lesionlab.bundle import Bundle
+from lesionlab.bundle import Bundle, Calibration
 from lesionlab.data import Manifest
 from lesionlab.errors import DataError, ImageError
 from lesionlab.export import bundle as export
 from lesionlab.export import export_run
 from lesionlab.metrics import softmax
 from lesionlab.prediction import Predictor
-from lesionlab.recipes import Recipe
+from lesionlab.recipes import InferenceSettings, Recipe
 from lesionlab.runs import RunFolder
 from lesionlab.taxonomy import CODES, MALIGNANT
 
@@ -72,6 +73,24 @@ def test_the_temperature_never_makes_the_likelihood_worse(
     assert loss(calibration.temperature) <= loss(1.0)
     for factor in (0.9, 1.1):
         assert loss(calibration.temperature) <= loss(calibration.temperature * factor)
+
+
+def test_levelled_frequencies_lift_rare_classes(copied: RunFolder, bundle: Bundle, logits: np.ndarray) -> None:
+    recipe = copied.recipe().model_copy(update={"inference": InferenceSettings(prior_exponent=1.0)})
+    (copied.path / "recipe.toml").write_text(tomli_w.dumps(recipe.model_dump(mode="json")))
+    levelled = export_run(copied).info.calibration
+    counts = copied.manifest().select(copied.split().parts()["train"]).counts()
+    frequencies = np.array(list(counts.values())) / sum(counts.values())
+    np.testing.assert_allclose(levelled.offsets, -np.log(frequencies), atol=1e-5)
+    assert bundle.info.calibration.offsets == (0.0,) * len(CODES)
+
+    def odds(calibration: Calibration) -> np.ndarray:
+        """Return the log odds of the rarest class against the most frequent one, temperature taken out."""
+        chances = np.log(calibration.probabilities(logits)) * calibration.temperature
+        return np.asarray(chances[:, frequencies.argmin()] - chances[:, frequencies.argmax()])
+
+    lifted = np.log(frequencies.max() / frequencies.min())
+    np.testing.assert_allclose(odds(levelled) - odds(bundle.info.calibration), lifted, atol=1e-4)
 
 
 def test_thresholds_reach_their_sensitivity_on_validation(
@@ -135,6 +154,6 @@ def test_a_run_that_is_not_whole_is_refused(copied: RunFolder, tmp_path: Path) -
 def test_a_threshold_that_calls_every_image_is_no_operating_point(
     validation: Manifest, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fitted = export._fitted(np.zeros((len(validation), 7)), validation)
+    fitted = export._fitted(np.zeros((len(validation), 7)), validation, validation, 0.0)
     assert fitted["operating_points"] == ()
     assert "no operating point for 95% sensitivity" in caplog.text

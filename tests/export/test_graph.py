@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from lesionlab.export import export_graph
-from lesionlab.recipes import InputSettings, ModelSettings
+from lesionlab.recipes import InferenceSettings, InputSettings, ModelSettings
 from lesionlab.training.network import ExportedNetwork, LesionNetwork
 
 SIZE = 40
@@ -34,9 +34,14 @@ def network(request: pytest.FixtureRequest) -> LesionNetwork:
     return make_network(request.param)
 
 
+@pytest.fixture(scope="module", params=["one", "flips"])
+def inference(request: pytest.FixtureRequest) -> InferenceSettings:
+    return InferenceSettings(views=request.param)
+
+
 @pytest.fixture(scope="module")
-def graph(network: LesionNetwork) -> bytes:
-    return export_graph(network, SIZE)
+def graph(network: LesionNetwork, inference: InferenceSettings) -> bytes:
+    return export_graph(network, SIZE, inference)
 
 
 @pytest.fixture(scope="module")
@@ -56,13 +61,15 @@ def test_it_is_a_valid_model_with_the_agreed_input_and_outputs(
 
 @pytest.mark.parametrize("images", [1, 5])
 def test_it_answers_as_the_network_does(
-    network: LesionNetwork, session: onnxruntime.InferenceSession, images: int
+    network: LesionNetwork, inference: InferenceSettings, session: onnxruntime.InferenceSession, images: int
 ) -> None:
     pixels = np.random.default_rng(images).integers(0, 256, (images, SIZE, SIZE, 3), dtype=np.uint8)
     logits, feature_map = session.run(None, {"image": pixels})
     with torch.no_grad():
-        of_torch, map_of_torch = ExportedNetwork(network).eval()(torch.from_numpy(pixels))
-        trained = network.eval()(torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255)
+        of_torch, map_of_torch = ExportedNetwork(network, inference).eval()(torch.from_numpy(pixels))
+        upright = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255
+        views = [upright] if inference.views == "one" else [upright.flip(axes) for axes in ((), (2,), (3,), (2, 3))]
+        trained = torch.stack([network.eval()(view) for view in views]).mean(dim=0)
     np.testing.assert_allclose(logits, of_torch, atol=1e-5)
     np.testing.assert_allclose(logits, trained, atol=1e-5)
     np.testing.assert_allclose(feature_map, map_of_torch, atol=1e-4)
@@ -92,5 +99,8 @@ def test_it_holds_no_trace_of_the_machine(graph: bytes) -> None:
 
 
 @pytest.mark.parametrize("network", ["test_efficientnet"], indirect=True)
-def test_the_same_network_gives_the_same_bytes(network: LesionNetwork, graph: bytes) -> None:
-    assert export_graph(network.train(), SIZE) == graph
+@pytest.mark.parametrize("inference", ["one"], indirect=True)
+def test_the_same_network_gives_the_same_bytes(
+    network: LesionNetwork, inference: InferenceSettings, graph: bytes
+) -> None:
+    assert export_graph(network.train(), SIZE, inference) == graph

@@ -14,7 +14,7 @@ from lesionlab.data import Manifest, read_dataset
 from lesionlab.export import export_graph
 from lesionlab.images import Preprocessing
 from lesionlab.prediction import Prediction, Predictor
-from lesionlab.recipes import InputSettings, ModelSettings
+from lesionlab.recipes import InferenceSettings, InputSettings, ModelSettings
 from lesionlab.runs import RunFolder
 from lesionlab.taxonomy import CODES
 from lesionlab.training.cache import open_image_cache
@@ -66,7 +66,7 @@ def test_the_default_network_answers_alike_for_real_images(tmp_path: Path, tiny_
     load_pretrained(network.backbone, "tf_efficientnet_lite0")
     # A head that knows nothing, but tells images apart as sharply as a trained one.
     torch.nn.init.normal_(network.backbone.get_classifier().weight, std=0.15)
-    graph = export_graph(network, inputs.size)
+    graph = export_graph(network, inputs.size, InferenceSettings())
     info = tiny_info.model_copy(
         update={
             "preprocessing": Preprocessing(**inputs.model_dump()),

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lesionlab.errors import RecipeError
-from lesionlab.recipes import InputSettings, ModelSettings
+from lesionlab.recipes import InferenceSettings, InputSettings, ModelSettings
 from lesionlab.training.network import ExportedNetwork, LesionNetwork, parameter_count
 
 # One of each family: squeeze-and-excite, residual, ConvNeXt, bottleneck blocks, normalisation-free, transformer.
@@ -48,7 +48,7 @@ def test_the_exported_form_takes_bytes_and_gives_the_same_logits(backbone: str) 
     network = make(backbone).eval()
     pixels = torch.randint(0, 256, (2, 160, 160, 3), dtype=torch.uint8)
     with torch.no_grad():
-        logits, feature_map = ExportedNetwork(network).eval()(pixels)
+        logits, feature_map = ExportedNetwork(network, InferenceSettings()).eval()(pixels)
         expected = network(pixels.permute(0, 3, 1, 2).float() / 255)
     torch.testing.assert_close(logits, expected)
     assert len(feature_map) == 2

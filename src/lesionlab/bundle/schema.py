@@ -2,10 +2,12 @@
 
 from typing import Annotated, Final, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lesionlab.images import Preprocessing
-from lesionlab.metrics import Estimate
+from lesionlab.metrics import Estimate, softmax
+from lesionlab.metrics.arrays import FloatArray
 from lesionlab.taxonomy import CODES
 
 SCHEMA_VERSION: Final = 1
@@ -18,9 +20,13 @@ class _Part(BaseModel):
 
 
 class Calibration(_Part):
-    """How logits become probabilities: softmax(logits / temperature), Guo et al., ICML 2017.
+    """How logits become probabilities: softmax((logits + offsets) / temperature).
+
+    Temperature: Guo et al., ICML 2017. Offsets: logit adjustment, Menon et al., ICLR 2021.
 
     Attributes:
+        offsets: Added to the logits of each class; they move the probabilities from the dataset's class
+            frequencies towards equal ones, as far as the recipe's `inference.prior_exponent` says.
         temperature: Fitted on the validation part by minimising the negative log likelihood.
         images: Number of validation images that it was fitted on.
         ece_before: Expected calibration error on those images at temperature 1.
@@ -28,10 +34,15 @@ class Calibration(_Part):
     """
 
     method: Literal["temperature"] = "temperature"
+    offsets: tuple[float, ...] = Field(default=(0.0,) * len(CODES), min_length=len(CODES), max_length=len(CODES))
     temperature: float = Field(gt=0)
     images: int = Field(ge=1)
     ece_before: float
     ece_after: float
+
+    def probabilities(self, logits: FloatArray) -> FloatArray:
+        """Return calibrated probabilities, float64 [N, 7], for the graph's logits [N, 7]."""
+        return softmax(logits + np.array(self.offsets), self.temperature)
 
 
 class OperatingPoint(_Part):

@@ -82,7 +82,8 @@ def _model_rows(bundle: "Bundle") -> list[tuple[str, str]]:
     data = info.training_data
     size = info.preprocessing.size
     calibration = (
-        f"temperature {info.calibration.temperature:.3f} on {info.calibration.images:,} images: expected calibration "
+        ("class frequencies levelled, " if any(info.calibration.offsets) else "")
+        + f"temperature {info.calibration.temperature:.3f} on {info.calibration.images:,} images: expected calibration "
         f"error {info.calibration.ece_before:.3f} before, {info.calibration.ece_after:.3f} after"
     )
     split = (

@@ -1,5 +1,6 @@
 """The application: its commands, and what an error looks like from outside."""
 
+import logging
 import sys
 from typing import Annotated
 
@@ -51,6 +52,8 @@ def _options(
 
 def main() -> None:
     """Run the command line; an error that the user can mend is one line on standard error."""
+    # A line that cannot be logged (a full disk) must not bury the error that matters under a traceback.
+    logging.raiseExceptions = False
     try:
         app()
     except LesionlabError as error:

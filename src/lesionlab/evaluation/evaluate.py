@@ -23,7 +23,7 @@ from lesionlab.evaluation.figures.curves import History
 from lesionlab.evaluation.report import ReportContext, render_report
 from lesionlab.evaluation.tables import operating_point_rows
 from lesionlab.files import write_json, write_text
-from lesionlab.metrics import evaluate_predictions, softmax
+from lesionlab.metrics import evaluate_predictions
 from lesionlab.prediction import Predictor
 from lesionlab.taxonomy import CODES
 
@@ -85,7 +85,7 @@ def evaluate_part(
     """
     locations = tuple(manifest.location(record) for record in manifest)
     logits = predictor.predict_logits(locations, progress=progress)
-    probabilities = softmax(logits, predictor.info.calibration.temperature)
+    probabilities = predictor.info.calibration.probabilities(logits)
     labels = np.array([CODES.index(record.diagnosis) for record in manifest])
     lesions = [record.lesion_id for record in manifest]
     summary = evaluate_predictions(labels, probabilities, lesions, resamples=resamples)

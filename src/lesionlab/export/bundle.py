@@ -57,7 +57,7 @@ def export_run(
     recipe = run.recipe()
     network = LesionNetwork(recipe.model, recipe.input)
     network.load_state_dict(load_weights(run.best))
-    graph = export_graph(network, recipe.input.size)
+    graph = export_graph(network, recipe.input.size, recipe.inference)
     manifest = run.manifest(data_root)
     parts = {name: manifest.select(ids) for name, ids in run.split().parts(record.fold).items() if ids}
     draft = BundleInfo(
@@ -86,7 +86,9 @@ def export_run(
     logits = Predictor.load(Bundle(draft, graph, path)).predict_logits(
         [validation.location(r) for r in validation], progress=progress
     )
-    info = draft.model_copy(update=_fitted(logits.astype(np.float64), validation))
+    info = draft.model_copy(
+        update=_fitted(logits.astype(np.float64), parts["train"], validation, recipe.inference.prior_exponent)
+    )
     save_bundle(path, info, graph)
     calibration = info.calibration
     logger.info(
@@ -100,17 +102,24 @@ def export_run(
     return Bundle(info, graph, path)
 
 
-def _fitted(logits: NDArray[np.float64], validation: Manifest) -> dict[str, object]:
+def _fitted(
+    logits: NDArray[np.float64], train: Manifest, validation: Manifest, prior_exponent: float
+) -> dict[str, object]:
     """Return the calibration and the operating points, fitted on the validation part."""
     labels = np.array([CODES.index(record.diagnosis) for record in validation])
-    temperature = fit_temperature(logits, labels)
-    probabilities = softmax(logits, temperature)
+    # A class that training never saw is not lifted: nothing is known of its frequency.
+    frequencies = np.array(list(train.counts().values())) / len(train)
+    offsets = -prior_exponent * np.log(np.where(frequencies > 0, frequencies, 1.0)) + 0.0  # no -0.0
+    adjusted = logits + offsets
+    temperature = fit_temperature(adjusted, labels)
     calibration = Calibration(
+        offsets=tuple(offsets.round(6).tolist()),
         temperature=temperature,
         images=len(labels),
-        ece_before=float(expected_calibration_error(labels, softmax(logits))),
-        ece_after=float(expected_calibration_error(labels, probabilities)),
+        ece_before=float(expected_calibration_error(labels, softmax(adjusted))),
+        ece_after=float(expected_calibration_error(labels, softmax(adjusted, temperature))),
     )
+    probabilities = calibration.probabilities(logits)
     columns = [CODES.index(code) for code in MALIGNANT]
     malignant = np.isin(labels, columns)
     points: list[OperatingPoint] = []

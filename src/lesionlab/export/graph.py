@@ -6,24 +6,26 @@ import warnings
 import onnx
 import torch
 
+from lesionlab.recipes import InferenceSettings
 from lesionlab.training.network import ExportedNetwork, LesionNetwork
 
 # Read by every runtime since 2023; newer ones bring nothing that these networks use.
 _OPSET = 18
 
 
-def export_graph(network: LesionNetwork, size: int) -> bytes:
+def export_graph(network: LesionNetwork, size: int, inference: InferenceSettings) -> bytes:
     """Return the ONNX graph of a network: uint8 pixels in, logits and the last feature map out.
 
     Args:
         network: The trained network; it is put into evaluation mode.
         size: Side of the input in pixels.
+        inference: Which views of an image the graph averages over.
 
     Returns:
         A checked ONNX model with the input `image` uint8 [N, size, size, 3] and the outputs `logits` [N, 7] and
         `feature_map` [N, C, h, w]. It holds no path and no name of the machine that made it.
     """
-    wrapped = ExportedNetwork(network).eval().cpu()
+    wrapped = ExportedNetwork(network, inference).eval().cpu()
     # Two images: a batch of one is taken for a constant.
     example = torch.zeros(2, size, size, 3, dtype=torch.uint8)
     level = logging.getLogger("torch.onnx").level

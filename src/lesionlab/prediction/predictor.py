@@ -12,7 +12,6 @@ import numpy as np
 from lesionlab.bundle import Bundle, BundleInfo
 from lesionlab.errors import ImageError
 from lesionlab.images import ImageSource, load_image
-from lesionlab.metrics import softmax
 from lesionlab.prediction.ahead import mapped_ahead
 from lesionlab.prediction.result import Failure, Prediction, RankedDiagnosis
 from lesionlab.prediction.session import GraphSession, available_cores
@@ -135,7 +134,7 @@ class Predictor:
         if not batch:
             return []
         logits = self._session.logits(np.stack([item.pixels for item in batch]))
-        rows = softmax(logits, self.info.calibration.temperature)
+        rows = self.info.calibration.probabilities(logits)
         return [self._answer(item, row) for item, row in zip(batch, rows, strict=True)]
 
     def _answer(self, item: _Prepared, probabilities: np.ndarray) -> Prediction:

@@ -3,6 +3,7 @@
 from lesionlab.recipes.load import load_recipe, recipe_names
 from lesionlab.recipes.schema import (
     AugmentationSettings,
+    InferenceSettings,
     InputSettings,
     LossSettings,
     ModelSettings,
@@ -14,6 +15,7 @@ from lesionlab.recipes.schema import (
 
 __all__ = [
     "AugmentationSettings",
+    "InferenceSettings",
     "InputSettings",
     "LossSettings",
     "ModelSettings",

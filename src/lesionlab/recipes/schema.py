@@ -125,6 +125,22 @@ class TrainingSettings(_Table):
     patience: int = Field(default=0, ge=0)
 
 
+class InferenceSettings(_Table):
+    """What the exported model does with a trained network. It does not change training.
+
+    Attributes:
+        views: `one` judges the image as it is; `flips` averages over the image and its three mirror images, at
+            four times the computation.
+        prior_exponent: How far the probabilities are moved from the dataset's class frequencies, at 0, towards
+            equal ones, at 1: each logit is lowered by this times the logarithm of its class' frequency in the
+            training part (logit adjustment, Menon et al., ICLR 2021). It finds more of the rare classes and
+            calls fewer lesions by the name of the most frequent one.
+    """
+
+    views: Literal["one", "flips"] = "one"
+    prior_exponent: float = Field(default=0.0, ge=0, le=1)
+
+
 class Recipe(_Table):
     """A whole recipe.
 
@@ -146,3 +162,4 @@ class Recipe(_Table):
     loss: LossSettings = LossSettings()
     optimizer: OptimizerSettings = OptimizerSettings()
     training: TrainingSettings = TrainingSettings()
+    inference: InferenceSettings = InferenceSettings()

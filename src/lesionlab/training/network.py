@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lesionlab.errors import RecipeError
-from lesionlab.recipes import InputSettings, ModelSettings
+from lesionlab.recipes import InferenceSettings, InputSettings, ModelSettings
 from lesionlab.taxonomy import CODES
 
 
@@ -54,17 +54,31 @@ class LesionNetwork(nn.Module):
         return logits
 
 
-class ExportedNetwork(nn.Module):
-    """The network in the form of a bundle's graph: from bytes of pixels to logits and the last feature map."""
+# The image and its mirror images, as the axes of [N, C, H, W] to flip.
+_VIEWS: dict[str, tuple[tuple[int, ...], ...]] = {"one": ((),), "flips": ((), (3,), (2,), (2, 3))}
 
-    def __init__(self, network: LesionNetwork) -> None:
+
+class ExportedNetwork(nn.Module):
+    """The network in the form of a bundle's graph: from bytes of pixels to logits and the last feature map.
+
+    With several views their feature maps are flipped back and averaged. As the head is a linear layer on the
+    pooled map, this is the average of their logits, and the map still explains them exactly.
+
+    Args:
+        network: The trained network.
+        inference: Which views it looks at.
+    """
+
+    def __init__(self, network: LesionNetwork, inference: InferenceSettings) -> None:
         super().__init__()
         self.network = network
+        self.views = _VIEWS[inference.views]
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits [N, 7] and feature map [N, C, h, w] for uint8 pixels [N, H, W, 3]."""
-        pixels = image.permute(0, 3, 1, 2).float() / 255.0
-        feature_map: Tensor = self.network.backbone.forward_features((pixels - self.network.mean) / self.network.std)
+        pixels = (image.permute(0, 3, 1, 2).float() / 255.0 - self.network.mean) / self.network.std
+        maps = [self.network.backbone.forward_features(pixels.flip(axes)).flip(axes) for axes in self.views]
+        feature_map: Tensor = torch.stack(maps).mean(dim=0) if len(maps) > 1 else maps[0]
         logits: Tensor = self.network.backbone.forward_head(feature_map)
         return logits, feature_map
 

@@ -1,0 +1,74 @@
+"""The model that ships: whole, honest about itself, and giving the answers that its documentation states."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lesionlab import Predictor
+from lesionlab.bundle import Bundle
+from lesionlab.data import make_split, read_dataset
+from lesionlab.evaluation import evaluate_part
+from lesionlab.phantoms import phantom_image
+from lesionlab.recipes import Recipe
+from lesionlab.taxonomy import CODES
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks" / "results" / "default_model.json"
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Bundle:
+    return Bundle.load(ROOT / "src" / "lesionlab" / "models" / "default")
+
+
+def test_it_is_small_and_says_what_it_was_trained_on(shipped: Bundle) -> None:
+    info = shipped.info
+    assert len(shipped.graph) <= 20_000_000
+    assert info.classes == CODES
+    assert not info.training_data.leaky
+    assert info.training_data.lesions_known
+    assert info.licence == "CC-BY-NC-4.0"
+    assert Recipe.model_validate(info.recipe).name == info.name
+    assert {point.measured_on for point in info.operating_points} == {"test"}
+
+
+def test_it_names_no_place_of_the_machine_that_made_it(shipped: Bundle) -> None:
+    text = shipped.graph + shipped.info.model_dump_json().encode()
+    assert b"/home/" not in text
+    assert b"/work" not in text
+    assert b"site-packages" not in text
+
+
+def test_the_documented_figures_are_those_of_this_model(shipped: Bundle) -> None:
+    figures = json.loads(RESULTS.read_text(encoding="utf-8"))
+    assert figures["graph_sha256"] == shipped.info.graph_sha256
+    assert figures["split_sha256"] == shipped.info.training_data.split_sha256
+    stated = {name: estimate.model_dump() for name, estimate in shipped.info.metrics.items()}
+    assert figures["overall"] == stated
+
+
+def test_it_answers_as_it_did_when_it_was_made(shipped: Bundle) -> None:
+    golden = json.loads((Path(__file__).parent / "golden_default_model.json").read_text(encoding="utf-8"))
+    predictor = Predictor.load(shipped)
+    assert golden["bundle"] == shipped.info.identity
+    for code in CODES:
+        answer = predictor.predict(phantom_image(code, seed=0)).probabilities
+        # Pillow's resize and the runtime's kernels may differ in the last bits from version to version.
+        np.testing.assert_allclose(list(answer.values()), golden["probabilities"][code], atol=2e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("LESIONLAB_DATA" not in os.environ, reason="LESIONLAB_DATA names no folder with ham10000/")
+def test_it_repeats_its_figures_on_ham10000(shipped: Bundle) -> None:
+    manifest = read_dataset(Path(os.environ["LESIONLAB_DATA"]) / "ham10000")
+    assert manifest.sha256 == shipped.info.training_data.manifest_sha256
+    settings = Recipe.model_validate(shipped.info.recipe).split
+    split = make_split(manifest, validation=settings.validation, test=settings.test, seed=settings.seed)
+    assert split.sha256 == shipped.info.training_data.split_sha256
+    test = manifest.select(split.parts()["test"])
+    again = evaluate_part(Predictor.load(shipped), test, part="test", unseen=True, resamples=0).case.summary.overall
+    for name in ("balanced_accuracy", "macro_auc", "malignant_auc", "ece"):
+        assert again[name].value == pytest.approx(shipped.info.metrics[name].value, abs=2e-3)
