@@ -1,5 +1,12 @@
 """What tests of several rooms share: a small real bundle made without torch, and a small real run."""
 
+import os
+
+# Before torch is imported: two workers with one thread each are quicker than each with all cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Set by pytest-xdist; a console that meets it keeps this width whatever a test says.
+os.environ.pop("COLUMNS", None)
+
 import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
