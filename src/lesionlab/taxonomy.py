@@ -1,4 +1,4 @@
-"""The seven diagnoses of HAM10000: codes, names, malignancy, risk level and column order. Written once, here.
+"""The seven diagnoses of HAM10000 and the tasks made of them: codes, names, malignancy, risk, order. Only here.
 
 Source of the classes: Tschandl et al., Sci. Data 5, 180161 (2018). The column order of the ISIC 2018 task 3
 submission format is MEL, NV, BCC, AKIEC, BKL, DF, VASC.
@@ -50,6 +50,67 @@ DIAGNOSES: tuple[Diagnosis, ...] = (
 CODES: tuple[str, ...] = tuple(diagnosis.code for diagnosis in DIAGNOSES)
 BY_CODE: dict[str, Diagnosis] = {diagnosis.code: diagnosis for diagnosis in DIAGNOSES}
 MALIGNANT: tuple[str, ...] = tuple(diagnosis.code for diagnosis in DIAGNOSES if diagnosis.malignant)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A question that a model answers: which of the task's classes an image belongs to.
+
+    Attributes:
+        name: Name by which recipes and bundles call it.
+        classes: Codes of the classes, in the order of every probability vector of the task.
+        names: The classes in words, in the same order.
+        members: Diagnoses that each class holds, in the same order.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    names: tuple[str, ...]
+    members: tuple[tuple[str, ...], ...]
+
+    @property
+    def binary(self) -> bool:
+        """Whether there are two classes, the second of which is what is looked for."""
+        return len(self.classes) == 2
+
+    @property
+    def malignant(self) -> tuple[str, ...]:
+        """The classes that hold malignant diagnoses only."""
+        return tuple(code for code, held in zip(self.classes, self.members, strict=True) if set(held) <= set(MALIGNANT))
+
+    @property
+    def tells_malignancy(self) -> bool:
+        """Whether the probability of malignancy follows from the classes: none mixes malignant and benign."""
+        return all(set(held) <= set(MALIGNANT) or not set(held) & set(MALIGNANT) for held in self.members)
+
+    def index(self, diagnosis: str) -> int:
+        """Return the index of the class that holds a diagnosis, given by its code."""
+        return next(index for index, held in enumerate(self.members) if diagnosis in held)
+
+    def name_of(self, code: str) -> str:
+        """Return a class in words."""
+        return self.names[self.classes.index(code)]
+
+
+DIAGNOSIS = Task("diagnosis", CODES, tuple(d.name for d in DIAGNOSES), tuple((code,) for code in CODES))
+TASKS: dict[str, Task] = {
+    task.name: task
+    for task in (
+        DIAGNOSIS,
+        Task(
+            "malignant",
+            ("benign", "malignant"),
+            ("Benign", "Malignant"),
+            (tuple(code for code in CODES if code not in MALIGNANT), MALIGNANT),
+        ),
+        Task(
+            "melanoma",
+            ("other", "mel"),
+            ("Not melanoma", "Melanoma"),
+            (tuple(code for code in CODES if code != "mel"), ("mel",)),
+        ),
+    )
+}
 
 # Spellings met in the wild, beside the codes, the names and the ISIC column names themselves.
 _ALIASES = {

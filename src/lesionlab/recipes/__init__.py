@@ -3,26 +3,36 @@
 from lesionlab.recipes.load import load_recipe, recipe_names
 from lesionlab.recipes.schema import (
     AugmentationSettings,
+    DataSettings,
+    HeadSettings,
     InferenceSettings,
     InputSettings,
     LossSettings,
     ModelSettings,
     OptimizerSettings,
+    PublishedSettings,
     Recipe,
+    SamplingSettings,
     SplitSettings,
     TrainingSettings,
+    UnfreezeSettings,
 )
 
 __all__ = [
     "AugmentationSettings",
+    "DataSettings",
+    "HeadSettings",
     "InferenceSettings",
     "InputSettings",
     "LossSettings",
     "ModelSettings",
     "OptimizerSettings",
+    "PublishedSettings",
     "Recipe",
+    "SamplingSettings",
     "SplitSettings",
     "TrainingSettings",
+    "UnfreezeSettings",
     "load_recipe",
     "recipe_names",
 ]

@@ -86,7 +86,9 @@ def _explain(problem: Any) -> str:
     if problem["type"] == "missing":
         return f"{key} is missing"
     if problem["type"] != "extra_forbidden":
-        return f"{key}: {problem['msg'].removeprefix('Value error, ')} (found {problem['input']!r})"
+        message = problem["msg"].removeprefix("Value error, ")
+        # Rules between tables have no key of their own; their messages name the keys.
+        return f"{key}: {message} (found {problem['input']!r})" if key else message
     known = _keys_beside(problem["loc"])
     near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"

@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from lesionlab.taxonomy import TASKS
+
 Range = Annotated[tuple[float, float], Field(description="lowest and highest value")]
 
 
@@ -20,38 +22,83 @@ class SplitSettings(_Table):
     by_image: bool = False
 
 
+class DataSettings(_Table):
+    """Which images of the dataset are used.
+
+    Attributes:
+        images: Number of images, drawn so that every diagnosis keeps its share; 0 uses all.
+    """
+
+    images: int = Field(default=0, ge=0)
+
+
 class InputSettings(_Table):
     """What the network sees; see `lesionlab.images.Preprocessing`."""
 
     size: int = Field(default=224, ge=32, le=1024)
+    through: int = Field(default=0, ge=0, le=1024)
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
 
 
 class ModelSettings(_Table):
-    """The network: any backbone that timm knows, with a linear layer on its pooled features.
+    """The network: a backbone, and what it begins with.
 
     Attributes:
-        backbone: timm's name of the architecture.
+        backbone: timm's name of an architecture, or `plain_cnn` (see `lesionlab.training.plain_cnn`).
         pretrained: Whether to start from ImageNet weights. If they cannot be found, training does not start.
-        dropout: Probability of dropping a pooled feature.
+        freeze: Whether the backbone keeps its weights and only the head is trained. Its batch normalisation then
+            stays in evaluation mode.
+        dropout: Probability of dropping a feature that enters the head.
         drop_path: Probability of dropping a residual branch (stochastic depth).
     """
 
     backbone: str
     pretrained: bool = True
+    freeze: bool = False
     dropout: float = Field(default=0.2, ge=0, lt=1)
     drop_path: float = Field(default=0.0, ge=0, lt=1)
+
+
+class HeadSettings(_Table):
+    """What stands between the backbone's last feature map and the logits. By default one linear layer.
+
+    Attributes:
+        pool: `average` over the map, or `flatten` it.
+        hidden: Widths of the hidden layers.
+        hidden_dropout: Dropout after each hidden layer, one number for each of them; empty for none.
+        activation: Activation of the hidden layers.
+        batch_norm: Whether batch normalisation follows each activation.
+        sigmoid: One output instead of two, for tasks of two classes: the logit of the second class, that of the
+            first being 0.
+    """
+
+    pool: Literal["average", "flatten"] = "average"
+    hidden: tuple[Annotated[int, Field(ge=1, le=65536)], ...] = ()
+    hidden_dropout: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = ()
+    activation: Literal["relu", "swish", "gelu"] = "relu"
+    batch_norm: bool = False
+    sigmoid: bool = False
+
+    @model_validator(mode="after")
+    def _one_dropout_per_layer(self) -> "HeadSettings":
+        if self.hidden_dropout and len(self.hidden_dropout) != len(self.hidden):
+            raise ValueError(
+                f"hidden_dropout has {len(self.hidden_dropout)} numbers for {len(self.hidden)} hidden layers; give one each"
+            )
+        return self
 
 
 class AugmentationSettings(_Table):
     """Random changes to training images that do not change the diagnosis.
 
     Attributes:
-        flip: Whether to mirror left-right and top-bottom, each with probability 1/2.
+        flip: Whether to mirror left-right and top-bottom, each with probability 1/2; `horizontal` mirrors
+            left-right only.
         rotation: Largest rotation either way, in degrees.
         scale: Range of the zoom; above 1 the lesion grows.
+        shear: Largest shear either way, in degrees.
         stretch: Largest change of the aspect ratio: 0.1 means from 1/1.1 to 1.1.
         translation: Largest shift either way, as a share of the side.
         brightness: Largest relative change of brightness.
@@ -59,11 +106,15 @@ class AugmentationSettings(_Table):
         saturation: Largest relative change of saturation.
         colour_cast: Largest relative change of one channel against the others (white balance of the camera).
         erase: Probability of covering one rectangle with the mean colour.
+        mixup: Parameter of the Beta distribution that mixes pairs of images (Zhang et al., ICLR 2018); 0 for none.
+        cutmix: The same for rectangles cut from the other image (Yun et al., ICCV 2019). With both, each batch
+            gets one of them by chance.
     """
 
-    flip: bool = True
+    flip: bool | Literal["horizontal"] = True
     rotation: float = Field(default=180.0, ge=0, le=180)
     scale: Range = (0.8, 1.25)
+    shear: float = Field(default=0.0, ge=0, lt=90)
     stretch: float = Field(default=0.1, ge=0, lt=1)
     translation: float = Field(default=0.1, ge=0, lt=0.5)
     brightness: float = Field(default=0.2, ge=0, lt=1)
@@ -71,6 +122,8 @@ class AugmentationSettings(_Table):
     saturation: float = Field(default=0.2, ge=0, lt=1)
     colour_cast: float = Field(default=0.05, ge=0, lt=1)
     erase: float = Field(default=0.0, ge=0, le=1)
+    mixup: float = Field(default=0.0, ge=0, le=10)
+    cutmix: float = Field(default=0.0, ge=0, le=10)
 
     @model_validator(mode="after")
     def _scale_is_a_range(self) -> "AugmentationSettings":
@@ -80,25 +133,78 @@ class AugmentationSettings(_Table):
 
 
 class LossSettings(_Table):
-    """Cross-entropy.
+    """Cross-entropy or focal loss, weighted by class.
 
     Attributes:
+        kind: `cross_entropy`, or `focal` (Lin et al., ICCV 2017), which lowers the weight of easy images.
+        gamma: Focusing parameter of the focal loss.
+        alpha: Weight of each class by its code, in place of `class_weights`; empty to go by those.
         class_weights: `none`; `balanced` (inverse frequency); or `sqrt_balanced`, its square root, which
             helps the rare classes at a smaller cost in calibration. Frequencies are those of the training part.
+        logit_adjustment: How far class frequencies are added to the logits during training, so that the network
+            learns to do without them (tau in Menon et al., ICLR 2021); 0 for none.
         label_smoothing: Share of the target that is spread over all classes.
     """
 
+    kind: Literal["cross_entropy", "focal"] = "cross_entropy"
+    gamma: float = Field(default=2.0, ge=0, le=10)
+    alpha: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     class_weights: Literal["none", "sqrt_balanced", "balanced"] = "sqrt_balanced"
+    logit_adjustment: float = Field(default=0.0, ge=0, le=4)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
 
 
-class OptimizerSettings(_Table):
-    """AdamW with a linear warm-up and a cosine decay to zero."""
+class SamplingSettings(_Table):
+    """How often an image of the training part is met in an epoch. The other parts stay as they are.
 
+    Attributes:
+        balance: `none`; `oversample` repeats images until every class is as frequent as the largest;
+            `undersample` draws as many of every class as the smallest has, others in each epoch; `smote` adds
+            points between neighbours in feature space (Chawla et al., JAIR 2002), for a frozen backbone only.
+    """
+
+    balance: Literal["none", "oversample", "undersample", "smote"] = "none"
+
+
+class OptimizerSettings(_Table):
+    """The optimiser and its learning rate: that of `learning_rate` times the factor of each schedule.
+
+    Attributes:
+        name: `adamw` with decoupled weight decay, or `adam`.
+        learning_rate: Highest learning rate.
+        weight_decay: Not applied to biases and normalisation.
+        warmup_epochs: Epochs over which the rate rises linearly from 0.
+        schedule: `cosine` falls to 0 by the step; `step` multiplies by `step_factor` every `step_epochs`;
+            `plateau` multiplies by `plateau_factor` when the validation loss has not improved for more than
+            `plateau_patience` epochs. Several may be named; none keeps the rate.
+        gradient_clip: Largest norm of the gradient; 0 clips nothing.
+    """
+
+    name: Literal["adamw", "adam"] = "adamw"
     learning_rate: float = Field(default=1e-3, gt=0)
     weight_decay: float = Field(default=0.02, ge=0)
     warmup_epochs: float = Field(default=1.0, ge=0)
-    gradient_clip: float = Field(default=1.0, gt=0)
+    schedule: tuple[Literal["cosine", "step", "plateau"], ...] = ("cosine",)
+    step_epochs: int = Field(default=7, ge=1)
+    step_factor: float = Field(default=0.1, gt=0, lt=1)
+    plateau_patience: int = Field(default=5, ge=0)
+    plateau_factor: float = Field(default=0.5, gt=0, lt=1)
+    gradient_clip: float = Field(default=1.0, ge=0)
+
+
+class UnfreezeSettings(_Table):
+    """A second stage for a frozen backbone: its top layers are trained too, from the best weights of the first.
+
+    Attributes:
+        layers: Number of layers to train, from the top; a layer is a convolution, a linear layer or a
+            normalisation. 0: there is no second stage.
+        epochs: Passes over the training part.
+        learning_rate: Highest learning rate of this stage.
+    """
+
+    layers: int = Field(default=0, ge=0)
+    epochs: int = Field(default=10, ge=1)
+    learning_rate: float = Field(default=1e-4, gt=0)
 
 
 class TrainingSettings(_Table):
@@ -114,6 +220,10 @@ class TrainingSettings(_Table):
             and saves about a third of every epoch; on a CPU it needs a C++ compiler and is left out without one.
         monitor: Validation metric that the best checkpoint and early stopping go by.
         patience: Epochs without improvement after which training stops; 0 never stops early.
+        cached_features: Whether the features of a frozen backbone are computed once, and the head is trained on
+            them; `auto` does so wherever a backbone is frozen.
+        feature_views: Number of augmented versions of each training image that are then computed; epochs take
+            turns among them.
     """
 
     epochs: int = Field(default=15, ge=1)
@@ -121,8 +231,10 @@ class TrainingSettings(_Table):
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
     ema_decay: float = Field(default=0.0, ge=0, lt=1)
     compile: bool = False
-    monitor: Literal["balanced_accuracy", "macro_auc", "loss"] = "balanced_accuracy"
+    monitor: Literal["balanced_accuracy", "accuracy", "macro_f1", "macro_auc", "loss"] = "balanced_accuracy"
     patience: int = Field(default=0, ge=0)
+    cached_features: Literal["auto", "off"] = "auto"
+    feature_views: int = Field(default=2, ge=1, le=64)
 
 
 class InferenceSettings(_Table):
@@ -141,25 +253,81 @@ class InferenceSettings(_Table):
     prior_exponent: float = Field(default=0.0, ge=0, le=1)
 
 
+class PublishedSettings(_Table):
+    """What the authors of a system published, and the arrangement of the data that their figures come from.
+
+    Attributes:
+        system: What the system was, in a few words.
+        figures: Their figures by name of the metric, as `metrics.json` names them.
+        part: Which part the figures come from.
+        split: How the authors divided the data.
+        oversampled_before_split: Whether every class was filled up with copies of its images before the data were
+            divided, so that copies of one image stand on both sides.
+        note: What a reader of the figures should know.
+    """
+
+    system: str
+    figures: dict[str, float]
+    part: Literal["validation", "test"] = "test"
+    split: SplitSettings
+    oversampled_before_split: bool = False
+    note: str = ""
+
+
 class Recipe(_Table):
     """A whole recipe.
 
     Attributes:
         name: Name by which it is called and which the model carries.
         description: What it is, in a sentence.
+        task: What the model tells apart; see `lesionlab.taxonomy.TASKS`.
         seed: Everything random follows from it.
         licence: Licence of the weights that come out.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     description: str
+    task: Literal["diagnosis", "malignant", "melanoma"] = "diagnosis"
     seed: int = Field(default=0, ge=0, lt=2**32)
     licence: str = "unspecified"
     split: SplitSettings = SplitSettings()
+    data: DataSettings = DataSettings()
     input: InputSettings = InputSettings()
     model: ModelSettings
+    head: HeadSettings = HeadSettings()
     augmentation: AugmentationSettings = AugmentationSettings()
+    sampling: SamplingSettings = SamplingSettings()
     loss: LossSettings = LossSettings()
     optimizer: OptimizerSettings = OptimizerSettings()
     training: TrainingSettings = TrainingSettings()
+    unfreeze: UnfreezeSettings = UnfreezeSettings()
     inference: InferenceSettings = InferenceSettings()
+    published: PublishedSettings | None = None
+
+    @model_validator(mode="after")
+    def _pieces_fit_together(self) -> "Recipe":
+        classes = TASKS[self.task].classes
+        linear = not self.head.hidden and self.head.pool == "average"
+        for wrong, message in (
+            (self.head.sigmoid and len(classes) != 2, f"head.sigmoid: task {self.task} has {len(classes)} classes"),
+            (
+                bool(self.loss.alpha) and set(self.loss.alpha) != set(classes),
+                f"loss.alpha must name each class of task {self.task} once: {', '.join(classes)}",
+            ),
+            (
+                self.unfreeze.layers > 0 and not self.model.freeze,
+                "unfreeze.layers: the backbone is not frozen; set model.freeze=true",
+            ),
+            (
+                self.sampling.balance == "smote"
+                and (not self.model.freeze or self.training.cached_features == "off" or self.unfreeze.layers > 0),
+                "sampling.balance: smote works on cached features of a frozen backbone, without a second stage",
+            ),
+            (
+                self.inference.views != "one" and not linear,
+                "inference.views: averages of feature maps need a head without hidden layers on an average pool",
+            ),
+        ):
+            if wrong:
+                raise ValueError(message)
+        return self

@@ -53,6 +53,8 @@ def open_image_cache(
 def _key(manifest: Manifest, preprocessing: Preprocessing) -> str:
     files = [_signature(manifest.location(record)) for record in manifest]
     shape = {"size": preprocessing.size, "interpolation": preprocessing.interpolation}
+    if preprocessing.through:
+        shape["through"] = preprocessing.through
     return sha256_of_json([_VERSION, manifest.sha256, shape, files])[:24]
 
 
