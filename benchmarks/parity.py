@@ -37,7 +37,7 @@ def main() -> None:
     bundle = Bundle.load(run.bundle)
     calibration = bundle.info.calibration
 
-    network = LesionNetwork(recipe.model, recipe.input)
+    network = LesionNetwork(recipe)
     network.load_state_dict(load_weights(run.best))
     exported = ExportedNetwork(network, recipe.inference).eval()
     pixels = open_image_cache(manifest, bundle.info.preprocessing)

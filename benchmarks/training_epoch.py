@@ -76,7 +76,7 @@ def stage(times: Times, name: str) -> Iterator[None]:
 def run_epoch(batches: Iterator[tuple[Tensor, Tensor]], augment: Callable[[Tensor], Tensor] | None) -> Times:
     """Train for one epoch and return the seconds that each stage took."""
     torch.manual_seed(0)
-    network = LesionNetwork(RECIPE.model, RECIPE.input).to(memory_format=torch.channels_last).train()
+    network = LesionNetwork(RECIPE).to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
     times: Times = {}
     began = time.perf_counter()

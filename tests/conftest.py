@@ -22,7 +22,7 @@ from lesionlab.images import Preprocessing
 from lesionlab.metrics import Estimate
 from lesionlab.phantoms import write_phantoms
 from lesionlab.recipes import Recipe, load_recipe
-from lesionlab.taxonomy import CODES
+from lesionlab.taxonomy import CODES, TASKS
 
 if TYPE_CHECKING:  # only the tests that need torch pay for its import
     from lesionlab.runs import RunFolder
@@ -77,7 +77,7 @@ def tiny_run(
     return run
 
 
-def _tiny_graph() -> bytes:
+def _tiny_graph(classes: int = len(CODES)) -> bytes:
     from onnx import TensorProto, helper, numpy_helper
 
     draw = np.random.default_rng(0)
@@ -86,8 +86,8 @@ def _tiny_graph() -> bytes:
         "mean": np.full((1, 1, 1, 3), 0.5, np.float32),
         "std": np.full((1, 1, 1, 3), 0.5, np.float32),
         "kernel": draw.normal(0, 0.5, (8, 3, 5, 5)).astype(np.float32),
-        "head": draw.normal(0, 2, (7, 8)).astype(np.float32),
-        "bias": draw.normal(0, 1, 7).astype(np.float32),
+        "head": draw.normal(0, 2, (classes, 8)).astype(np.float32),
+        "bias": draw.normal(0, 1, classes).astype(np.float32),
     }
     nodes = [
         helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
@@ -106,7 +106,7 @@ def _tiny_graph() -> bytes:
         "tiny",
         [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", TINY_SIZE, TINY_SIZE, 3])],
         [
-            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", 7]),
+            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", classes]),
             helper.make_tensor_value_info("feature_map", TensorProto.FLOAT, ["N", 8, 8, 8]),
         ],
         [numpy_helper.from_array(value, name) for name, value in weights.items()],
@@ -168,6 +168,27 @@ def tiny_bundle(tiny_graph: bytes, tiny_info: BundleInfo, tmp_path_factory: pyte
     path = tmp_path_factory.mktemp("bundle") / "tiny"
     save_bundle(path, tiny_info, tiny_graph)
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny_binary_bundle(tiny_info: BundleInfo, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return a function that makes a bundle of a task with two classes; read it, do not change it."""
+    folder = tmp_path_factory.mktemp("binary")
+    graph = _tiny_graph(classes=2)
+
+    def make(task: str) -> Path:
+        changes = {
+            "name": f"tiny-{task}",
+            "task": task,
+            "classes": TASKS[task].classes,
+            "graph_sha256": hashlib.sha256(graph).hexdigest(),
+            "calibration": tiny_info.calibration.model_copy(update={"offsets": (0.0, 4.75)}),
+        }
+        if not (folder / task).exists():
+            save_bundle(folder / task, BundleInfo.model_validate(tiny_info.model_dump() | changes), graph)
+        return folder / task
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -60,6 +60,11 @@ def test_it_answers_as_it_did_when_it_was_made(shipped: Bundle) -> None:
         np.testing.assert_allclose(list(answer.values()), golden["probabilities"][code], atol=2e-3)
 
 
+def test_it_says_that_a_tiny_file_was_enlarged(shipped: Bundle, tmp_path: Path) -> None:
+    phantom_image("nv", seed=0).resize((28, 28)).save(tmp_path / "tiny.png")
+    assert "only 28x28 pixels, enlarged to 224x224" in Predictor.load(shipped).predict(tmp_path / "tiny.png").notes
+
+
 @pytest.mark.slow
 @pytest.mark.skipif("LESIONLAB_DATA" not in os.environ, reason="LESIONLAB_DATA names no folder with ham10000/")
 def test_it_repeats_its_figures_on_ham10000(shipped: Bundle) -> None:

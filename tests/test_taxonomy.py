@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lesionlab.taxonomy import BY_CODE, CODES, DIAGNOSES, MALIGNANT, Diagnosis, Risk, parse_diagnosis
+from lesionlab.taxonomy import BY_CODE, CODES, DIAGNOSES, DIAGNOSIS, MALIGNANT, TASKS, Diagnosis, Risk, parse_diagnosis
 
 
 def test_the_codes_stand_in_the_order_of_the_isic_columns() -> None:
@@ -20,6 +20,13 @@ def test_malignancy_and_risk_agree() -> None:
     assert MALIGNANT == ("mel", "bcc", "akiec")
     for diagnosis in DIAGNOSES:
         assert diagnosis.malignant == (diagnosis.risk is not Risk.LOW)
+
+
+def test_risk_belongs_to_a_class_of_the_task() -> None:
+    assert [DIAGNOSIS.risk_of(code) for code in CODES] == [diagnosis.risk for diagnosis in DIAGNOSES]
+    for name in ("malignant", "melanoma"):
+        task = TASKS[name]
+        assert [task.risk_of(code) for code in task.classes] == [Risk.LOW, Risk.HIGH]
 
 
 @pytest.mark.parametrize(

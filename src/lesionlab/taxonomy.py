@@ -91,6 +91,12 @@ class Task:
         """Return a class in words."""
         return self.names[self.classes.index(code)]
 
+    def risk_of(self, code: str) -> Risk:
+        """Return the risk level of a class: of two, what is looked for is high and the other low."""
+        if self.binary:
+            return Risk.HIGH if code == self.classes[1] else Risk.LOW
+        return BY_CODE[code].risk
+
 
 DIAGNOSIS = Task("diagnosis", CODES, tuple(d.name for d in DIAGNOSES), tuple((code,) for code in CODES))
 TASKS: dict[str, Task] = {

@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 
 from lesionlab.bundle import Bundle, BundleInfo, default_bundle_path, save_bundle, update_info
 from lesionlab.errors import BundleError, LesionlabError
+from lesionlab.taxonomy import TASKS
 
 
 @pytest.mark.parametrize("name", ["folder", "file.zip"])
@@ -27,6 +29,26 @@ def test_comes_back_as_it_was_written(tmp_path: Path, tiny_info: BundleInfo, tin
         assert bundle.info == tiny_info
         assert bundle.graph == tiny_graph
     assert [entry.name for entry in path.parent.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("task", ["malignant", "melanoma"])
+def test_a_model_of_two_classes_has_a_bundle(tiny_binary_bundle: Callable[[str], Path], task: str) -> None:
+    info = Bundle.load(tiny_binary_bundle(task)).info
+    assert (info.task, info.classes) == (task, TASKS[task].classes)
+    assert info.looked_for == task
+    np.testing.assert_allclose(info.calibration.probabilities(np.array([[4.75, 0.0]])), [[0.5, 0.5]])
+
+
+def test_offsets_are_one_for_each_class_or_none(tiny_info: BundleInfo) -> None:
+    def with_offsets(*offsets: float) -> BundleInfo:
+        calibration = tiny_info.calibration.model_dump() | {"offsets": offsets}
+        return BundleInfo.model_validate(tiny_info.model_dump() | {"calibration": calibration})
+
+    logits = np.arange(7.0)[None]
+    without, zeros = with_offsets().calibration, with_offsets(*[0.0] * 7).calibration
+    np.testing.assert_array_equal(without.probabilities(logits), zeros.probabilities(logits))
+    with pytest.raises(ValidationError, match="2 offsets for 7 classes"):
+        with_offsets(0.0, 0.0)
 
 
 def test_the_same_bundle_is_the_same_zip_file(tmp_path: Path, tiny_info: BundleInfo, tiny_graph: bytes) -> None:
@@ -97,6 +119,12 @@ DAMAGE: list[tuple[str, Callable[[Path], object], str]] = [
     ("later schema", lambda b: edit(b / "bundle.json", schema_version=2), "not valid at schema_version"),
     ("unknown key", lambda b: edit(b / "bundle.json", colour="red"), "not valid at colour"),
     ("other classes", lambda b: edit(b / "bundle.json", classes=["nv", "mel"]), "classes are"),
+    (
+        "another task",
+        lambda b: edit(b / "bundle.json", task="melanoma"),
+        r"those of task melanoma are \('other', 'mel'\)",
+    ),
+    ("unknown task", lambda b: edit(b / "bundle.json", task="age"), "not valid at task"),
     ("edited by hand", lambda b: edit(b / "bundle.json", licence="mine"), "damaged or was edited by hand"),
     ("no checksum", lambda b: edit(b / "bundle.json", content_sha256=None), "damaged or was edited by hand"),
     ("gone", shutil.rmtree, "does not exist"),

@@ -79,6 +79,25 @@ def test_on_another_dataset_every_image_is_judged(cli: Callable[..., Any], run: 
     assert "is not what the model was trained on; it has no parts" in done.err
 
 
+@pytest.mark.parametrize("task", ["malignant", "melanoma"])
+def test_a_model_of_two_classes_is_shown_by_what_it_tells(
+    cli: Callable[..., Any],
+    tiny_binary_bundle: Callable[[str], Path],
+    phantoms: Manifest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    task: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = cli("evaluate", tiny_binary_bundle(task), "--data", phantoms.root)
+    assert (done.code, done.err) == (0, "")
+    assert sorted(path.name for path in (tmp_path / "evaluation" / f"tiny-{task}-phantom-all").iterdir()) == FILES
+    for metric in ("balanced accuracy", f"{task} auc", f"{task} recall", f"{task} specificity", f"{task} f1"):
+        assert f"\n {metric} " in done.out
+    assert "not defined" not in done.out
+    assert ("malignan" in done.out) is (task == "malignant")
+
+
 def test_a_leaky_figure_is_called_leaky(cli: Callable[..., Any], run: RunFolder) -> None:
     from lesionlab.bundle.store import update_info
 

@@ -5,6 +5,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import onnxruntime
@@ -81,6 +82,17 @@ def test_people_read_what_the_numbers_mean(
     _, out, _ = run(monkeypatch, capsys, "--model", tmp_path / "leaky")
     assert "LEAKY" in out
     assert "does not tell which images show one lesion" in out
+
+
+def test_a_model_of_two_classes_says_what_it_looks_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tiny_binary_bundle: Callable[[str], Path]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    code, out, _ = run(monkeypatch, capsys, "--model", tiny_binary_bundle("melanoma"))
+    assert code == 0
+    assert "other, mel" in out
+    assert "sensitivity_95: P(melanoma) >= 0.080 gives" in out
+    assert "malignant" not in out
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])

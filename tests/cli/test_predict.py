@@ -83,6 +83,29 @@ def test_several_images_are_shown_as_a_table(run: Run, images: Path) -> None:
     assert lines[-1].endswith(RESEARCH_ONLY)
 
 
+@pytest.mark.parametrize("task", ["malignant", "melanoma"])
+def test_a_model_of_two_classes_speaks_of_what_it_tells(
+    run: Run, images: Path, tiny_binary_bundle: Callable[[str], Path], task: str
+) -> None:
+    bundle = tiny_binary_bundle(task)
+    expected = Predictor.load(bundle).predict(images / "ISIC_1.jpg")
+    code = "mel" if task == "melanoma" else "malignant"
+    done = run("images/ISIC_1.jpg", "--model", bundle)
+    assert (done.code, done.err) == (0, "")
+    assert f"P({task}) {expected.probabilities[code]:.1%}" in done.out
+    assert f"{expected.top[0].name} {expected.top[0].probability:.1%}, {expected.risk} risk" in done.out
+    assert ("malignant" in done.out.lower()) is (task == "malignant")
+    assert len([line for line in done.out.splitlines() if "%  █" in line or "%  ·" in line]) == 2
+    table = run(images, "--model", bundle).out.splitlines()
+    assert table[0].split() == ["image", "prob.", f"P({task})", "risk", "answer"]
+    assert f"{expected.probabilities[code]:.1%}" in table[2]
+    (row, *_) = csv.DictReader(io.StringIO(run("images/ISIC_1.jpg", "--model", bundle, "-f", "csv").out))
+    assert float(row[f"p_{code}"]) == pytest.approx(expected.probabilities[code], abs=1e-6)
+    done = run(images, "--model", bundle, "-f", "isic")
+    assert (done.code, done.out, len(done.err.splitlines())) == (2, "", 1)
+    assert done.err.startswith("error: the format isic holds seven diagnoses")
+
+
 def test_bad_images_are_told_and_the_good_ones_kept(run: Run, images: Path) -> None:
     (images / "ISIC_2.jpg").write_text("not a picture")
     (images / "ISIC_3.jpg").write_bytes(b"")
@@ -220,7 +243,7 @@ def test_hostile_files_each_get_their_own_line(run: Run, images: Path, photograp
         photograph.save(folder / name)
         data = (folder / name).read_bytes()
         (folder / name).write_bytes(data[: len(data) // 2])
-    Image.new("RGB", (1, 1)).save(folder / "tiny.png")
+    Image.new("RGB", (7, 7)).save(folder / "tiny.png")
     photograph.save(folder / "film.gif", save_all=True, append_images=other)
     photograph.save(folder / "pages.tif", save_all=True, append_images=other)
     (folder / "empty.jpg").touch()

@@ -8,10 +8,9 @@ from PIL import Image
 
 from lesionlab.bundle import BundleInfo
 from lesionlab.data.manifest import ImageRecord
-from lesionlab.evaluation.case import EvaluatedPart
+from lesionlab.evaluation.case import EvaluatedPart, measure
 from lesionlab.evaluation.report import ReportContext
-from lesionlab.metrics import evaluate_predictions
-from lesionlab.taxonomy import CODES
+from lesionlab.taxonomy import CODES, DIAGNOSIS, TASKS, Task
 
 MakeCase = Callable[..., EvaluatedPart]
 MakeContext = Callable[..., ReportContext]
@@ -19,7 +18,7 @@ MakeContext = Callable[..., ReportContext]
 
 @pytest.fixture(scope="session")
 def make_case(tmp_path_factory: pytest.TempPathFactory) -> MakeCase:
-    """Return a function that makes an evaluated part of the given labels."""
+    """Return a function that makes an evaluated part of the given diagnoses, by their index in `CODES`."""
     folder = tmp_path_factory.mktemp("images")
 
     def make(
@@ -29,11 +28,13 @@ def make_case(tmp_path_factory: pytest.TempPathFactory) -> MakeCase:
         ids: list[str] | None = None,
         dx_types: list[str | None] | None = None,
         resamples: int = 100,
+        task: Task = DIAGNOSIS,
     ) -> EvaluatedPart:
-        labels = np.asarray(labels)
+        diagnoses = [CODES[label] for label in labels]
+        labels = np.array([task.index(diagnosis) for diagnosis in diagnoses])
         count = len(labels)
         generator = np.random.default_rng(count)
-        logits = generator.normal(0, 1, (count, len(CODES)))
+        logits = generator.normal(0, 1, (count, len(task.classes)))
         logits[np.arange(count), labels] += skill
         powers = np.exp(logits)
         picture = folder / f"{count}.jpg"
@@ -41,13 +42,13 @@ def make_case(tmp_path_factory: pytest.TempPathFactory) -> MakeCase:
         names = ids or [f"ISIC_{number:07d}" for number in range(count)]
         ways = dx_types or [("histo", "follow_up", None)[number % 3] for number in range(count)]
         records = tuple(
-            ImageRecord(name, picture.name, f"HAM_{number // 2}", CODES[label], dx_type=way)
-            for number, (name, label, way) in enumerate(zip(names, labels, ways, strict=True))
+            ImageRecord(name, picture.name, f"HAM_{number // 2}", diagnosis, dx_type=way)
+            for number, (name, diagnosis, way) in enumerate(zip(names, diagnoses, ways, strict=True))
         )
         probabilities = powers / powers.sum(axis=1, keepdims=True)
         lesions = [record.lesion_id for record in records]
-        summary = evaluate_predictions(labels, probabilities, lesions, resamples=resamples)
-        return EvaluatedPart(records, labels, probabilities, (str(picture),) * count, summary)
+        summary = measure(labels, probabilities, lesions, task, resamples=resamples)
+        return EvaluatedPart(records, labels, probabilities, (str(picture),) * count, summary, task)
 
     return make
 
@@ -56,13 +57,16 @@ def make_case(tmp_path_factory: pytest.TempPathFactory) -> MakeCase:
 def make_context(tiny_info: BundleInfo) -> MakeContext:
     """Return a function that makes the context of a report; any of its fields may be given."""
 
-    def make(*, leaky: bool = False, name: str = "small-network", **fields: object) -> ReportContext:
+    def make(
+        *, leaky: bool = False, name: str = "small-network", task: str = "diagnosis", **fields: object
+    ) -> ReportContext:
         data = tiny_info.training_data.model_copy(update={"leaky": leaky})
         points = tuple(
             tiny_info.operating_points[0].model_copy(update={"target_sensitivity": target, "threshold": threshold})
             for target, threshold in ((0.9, 0.3), (0.95, 0.2))
         )
-        bundle = tiny_info.model_copy(update={"name": name, "training_data": data, "operating_points": points})
+        changes = {"name": name, "training_data": data, "operating_points": points}
+        bundle = tiny_info.model_copy(update=changes | {"task": task, "classes": TASKS[task].classes})
         given = {"title": "A small network", "dataset": "HAM10000", "part": "test part, split by lesion"} | fields
         return ReportContext(bundle=bundle, **given)  # type: ignore[arg-type] # the fields are the tests' own
 

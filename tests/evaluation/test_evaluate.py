@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from lesionlab.errors import DataError, ImageError, LesionlabError
 from lesionlab.evaluation import Evaluation, evaluate_part, with_test_results, write_evaluation
 from lesionlab.prediction import Predictor
 from lesionlab.runs import RunFolder
-from lesionlab.taxonomy import CODES, MALIGNANT
+from lesionlab.taxonomy import CODES, MALIGNANT, TASKS
 
 FILES = ["metrics.json", "predictions.csv", "report.html"]
 
@@ -177,3 +178,50 @@ def test_what_a_part_does_not_define_is_null_and_never_reaches_the_model(
     assert "NaN" not in text
     assert {point["sensitivity"] for point in json.loads(text)["operating_points"]} == {None}
     assert with_test_results(predictor.info, found).operating_points == predictor.info.operating_points
+
+
+@pytest.mark.parametrize("task", ["malignant", "melanoma"])
+def test_a_model_of_two_classes_is_measured_by_them(
+    tiny_binary_bundle: Callable[[str], Path], phantoms: Manifest, tmp_path: Path, task: str
+) -> None:
+    model = Predictor.load(tiny_binary_bundle(task))
+    write_evaluation(tmp_path, evaluate_part(model, phantoms, part="all", unseen=True, resamples=50))
+    metrics = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
+    with (tmp_path / "predictions.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    first, second = TASKS[task].classes
+    columns = ["image_id", "lesion_id", "diagnosis", "actual", "predicted", f"p_{first}", f"p_{second}"]
+    assert list(rows[0]) == columns
+    assert [row["diagnosis"] for row in rows] == [record.diagnosis for record in phantoms]
+    sought = MALIGNANT if task == "malignant" else ("mel",)
+    truth = [row["actual"] == second for row in rows]
+    assert truth == [record.diagnosis in sought for record in phantoms]
+    predicted, scores = [row["predicted"] == second for row in rows], [float(row[f"p_{second}"]) for row in rows]
+    assert 0 < sum(predicted) < len(rows)
+    assert metrics["task"] == task
+    assert metrics["confusion_matrix"] == confusion_matrix(truth, predicted).tolist()
+    assert metrics["per_class"][second]["f1"]["value"] == pytest.approx(f1_score(truth, predicted))
+    assert metrics["per_class"][second]["auc"]["value"] == pytest.approx(roc_auc_score(truth, scores), abs=0.01)
+    told = [metrics["overall"][name]["value"] for name in ("malignant_auc", "malignant_recall", "melanoma_auc")]
+    assert [value is None for value in told] == ([False, False, True] if task == "malignant" else [True, True, False])
+    (point,) = metrics["operating_points"]
+    assert point["prevalence"] == pytest.approx(np.mean(truth))
+    assert point["sensitivity"] == pytest.approx(np.mean(np.array(scores)[truth] >= point["threshold"]), abs=0.02)
+
+
+def test_copies_of_an_image_count_as_often_as_they_stand(tiny_bundle: Path, phantoms: Manifest, tmp_path: Path) -> None:
+    records = phantoms.records[:12]
+    copies = tuple(replace(record, image_id=f"{record.image_id}~2") for record in records[:5])
+    with_copies = replace(phantoms, records=records + copies)
+    found = evaluate_part(Predictor.load(tiny_bundle), with_copies, part="all", unseen=True, resamples=20)
+    assert found.case.summary.n_images == 17
+    assert found.case.summary.n_lesions == len({record.lesion_id for record in records})
+    write_evaluation(tmp_path, found)
+    with (tmp_path / "predictions.csv").open(encoding="utf-8", newline="") as stream:
+        rows = {row.pop("image_id"): row for row in csv.DictReader(stream)}
+    assert len(rows) == 17
+    for record in records[:5]:
+        copied, first = rows[f"{record.image_id}~2"], rows[record.image_id]
+        assert copied["lesion_id"] == first["lesion_id"]
+        for code in CODES:  # another place in the batch may change the last bits
+            assert float(copied[f"p_{code}"]) == pytest.approx(float(first[f"p_{code}"]), abs=3e-6)

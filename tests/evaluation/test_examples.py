@@ -10,7 +10,7 @@ from PIL import Image
 
 from lesionlab.evaluation.case import EvaluatedPart
 from lesionlab.evaluation.examples import draw_samples, worst_mistakes
-from lesionlab.taxonomy import BY_CODE
+from lesionlab.taxonomy import BY_CODE, TASKS
 
 MakeCase = Callable[..., EvaluatedPart]
 
@@ -60,3 +60,15 @@ def test_thumbnail_is_a_small_jpeg(make_case: MakeCase) -> None:
         assert image.format == "JPEG"
         assert max(image.size) == 160
         assert image.width * 2 == image.height * 3 or abs(image.height - 107) <= 1
+
+
+def test_of_two_classes_the_missed_come_first_with_their_diagnosis(make_case: MakeCase) -> None:
+    case = make_case(np.arange(140) % 7, skill=0.0, task=TASKS["melanoma"])
+    mistakes = worst_mistakes(case)
+    missed = [e for e in mistakes if e.missed]
+    assert 0 < len(missed) < len(mistakes)
+    assert mistakes[: len(missed)] == tuple(missed)
+    assert {(e.diagnosis, e.actual, e.predicted) for e in missed} == {("Melanoma", "Melanoma", "Not melanoma")}
+    alarms = mistakes[len(missed) :]
+    assert {(e.actual, e.predicted) for e in alarms} == {("Not melanoma", "Melanoma")}
+    assert "Melanoma" not in {e.diagnosis for e in alarms}

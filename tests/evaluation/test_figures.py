@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from lesionlab.errors import LesionlabError
-from lesionlab.evaluation.figures import MarkedPoint, draw_malignant_roc, draw_training_curves, write_curves
+from lesionlab.evaluation.figures import MarkedPoint, draw_roc, draw_training_curves, write_curves
 from lesionlab.metrics import Estimate
 
 History = list[dict[str, float | None]]
@@ -19,9 +19,7 @@ AUC = Estimate(value=0.9, low=0.8, high=0.95)
 def test_inline_figures_take_their_colours_from_the_page() -> None:
     generator = np.random.default_rng(0)
     positive = generator.random(300) < 0.3
-    svg = draw_malignant_roc(
-        positive, positive * 0.5 + generator.random(300), AUC, [MarkedPoint("<b>", 0.9, 0.6)], leaky=False
-    )
+    svg = draw_roc(positive, positive * 0.5 + generator.random(300), AUC, [MarkedPoint("<b>", 0.9, 0.6)], leaky=False)
     assert svg is not None
     assert "var(--accent)" in svg
     assert re.findall(r"#[0-9a-f]{6}\b", svg) == []
@@ -32,7 +30,7 @@ def test_inline_figures_take_their_colours_from_the_page() -> None:
 def test_marks_of_one_sensitivity_keep_their_labels_apart_and_inside() -> None:
     positive = np.arange(20) < 10
     points = [MarkedPoint(f"point {number}", 0.0, 1.0) for number in range(4)]
-    svg = draw_malignant_roc(positive, positive.astype(float), AUC, points, leaky=False)
+    svg = draw_roc(positive, positive.astype(float), AUC, points, leaky=False)
     assert svg is not None
     heights = [float(y) for y in re.findall(r'<text[^>]* y="([\d.]+)"[^>]*>point \d', svg)]
     assert len(heights) == 4
@@ -41,7 +39,7 @@ def test_marks_of_one_sensitivity_keep_their_labels_apart_and_inside() -> None:
 
 
 def test_roc_needs_both_sides() -> None:
-    assert draw_malignant_roc(np.ones(3, dtype=bool), np.ones(3), AUC, [], leaky=False) is None
+    assert draw_roc(np.ones(3, dtype=bool), np.ones(3), AUC, [], leaky=False) is None
 
 
 @pytest.mark.parametrize("leaky", [False, True])

@@ -11,6 +11,7 @@ import pytest
 from lesionlab import RESEARCH_ONLY
 from lesionlab.evaluation.case import EvaluatedPart
 from lesionlab.evaluation.report import ReportContext, render_report
+from lesionlab.taxonomy import TASKS
 
 MakeCase = Callable[..., EvaluatedPart]
 MakeContext = Callable[..., ReportContext]
@@ -195,3 +196,61 @@ def test_unreadable_images_leave_a_word(make_case: MakeCase, make_context: MakeC
 def test_same_input_gives_the_same_page(make_case: MakeCase, make_context: MakeContext) -> None:
     case, context = make_case([0, 1, 4]), make_context()
     assert render_report(case, context) == render_report(case, context)
+
+
+@pytest.mark.parametrize(
+    ("task", "positive", "negative", "positives"),
+    [("malignant", "malignant", "benign", "malignant lesions"), ("melanoma", "melanoma", "not melanoma", "melanomas")],
+)
+def test_page_of_two_classes_speaks_of_what_it_tells(
+    make_case: MakeCase, make_context: MakeContext, task: str, positive: str, negative: str, positives: str
+) -> None:
+    case = make_case(ALL_CLASSES, task=TASKS[task], skill=1.0)
+    html = render_report(case, make_context(task=task))
+    page = Page(html)
+    text = " ".join(page.text.split())
+    assert page.badly_nested == []
+    assert page.open == []
+    code = TASKS[task].classes[1]
+    metrics = case.summary.per_class[code]
+    (cleared, alarms), (missed, found) = case.summary.confusion_matrix
+    assert (cleared + alarms, missed + found) == tuple(case.summary.support.values())
+    assert metrics["recall"].value == pytest.approx(found / (missed + found))
+    counts = f"about {100 * found / (missed + found):.0f} (95% interval"
+    assert f"Of 100 images of {positives} it calls {counts}" in text
+    assert f"“Calls {positive}” means that {positive} got more than half" in text
+    for name in ("auc", "f1"):
+        assert f"{metrics[name].value:.3f} 95% interval {metrics[name].low:.3f} to {metrics[name].high:.3f}" in text
+    tiles = text.split("Headline figures")[1].split("Confusion matrix")[0]
+    assert f"{positive.capitalize()} F1" in tiles
+    assert "not defined" not in tiles
+    assert "Macro AUC" not in text
+    assert ("malignan" in text) is (task == "malignant")
+    assert "seven" not in text
+    labels = [value for tag, name, value in page.attributes if tag == "svg" and name == "aria-label"]
+    assert len([label for label in labels if label.startswith("ROC curve")]) == 1
+    assert len([label for label in labels if label.startswith("Precision-recall curve")]) == 1
+    assert any(f"{positive} against {negative}" in label for label in labels)
+    assert len([cell for cell in page.cells if "%" in cell]) == 4
+
+
+@pytest.mark.parametrize("labels", [[1] * 10, [0, 0], [6]], ids=["no melanoma", "only melanomas", "one image"])
+@pytest.mark.parametrize("task", ["malignant", "melanoma"])
+def test_one_sided_parts_of_two_classes_have_a_report(
+    make_case: MakeCase, make_context: MakeContext, labels: list[int], task: str
+) -> None:
+    page = Page(render_report(make_case(labels, task=TASKS[task]), make_context(task=task)))
+    assert page.badly_nested == []
+    assert "No curve: the images are all" in page.text
+    assert re.search(r"\b(nan|None|inf)\b", page.text) is None
+
+
+@pytest.mark.parametrize("task", ["malignant", "melanoma"])
+def test_leaky_bundle_of_two_classes_marks_every_number(
+    make_case: MakeCase, make_context: MakeContext, task: str
+) -> None:
+    page = Page(render_report(make_case(ALL_CLASSES, task=TASKS[task]), make_context(leaky=True, task=task)))
+    numbers = [cell for cell in page.cells if re.search(r"\d\.\d{3}|%", cell)]
+    assert [cell for cell in numbers if "leaky" not in cell] == ["0.300", "0.200"]
+    labels = [value for tag, name, value in page.attributes if tag == "svg" and name == "aria-label"]
+    assert all("leaky" in label for label in labels)

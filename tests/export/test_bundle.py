@@ -18,7 +18,7 @@ from lesionlab.metrics import softmax
 from lesionlab.prediction import Predictor
 from lesionlab.recipes import InferenceSettings, Recipe
 from lesionlab.runs import RunFolder
-from lesionlab.taxonomy import CODES, MALIGNANT
+from lesionlab.taxonomy import CODES, DIAGNOSIS, MALIGNANT, TASKS
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_the_temperature_never_makes_the_likelihood_worse(
 
 def test_levelled_frequencies_lift_rare_classes(copied: RunFolder, bundle: Bundle, logits: np.ndarray) -> None:
     recipe = copied.recipe().model_copy(update={"inference": InferenceSettings(prior_exponent=1.0)})
-    (copied.path / "recipe.toml").write_text(tomli_w.dumps(recipe.model_dump(mode="json")))
+    (copied.path / "recipe.toml").write_text(tomli_w.dumps(recipe.model_dump(mode="json", exclude_none=True)))
     levelled = export_run(copied).info.calibration
     counts = copied.manifest().select(copied.split().parts()["train"]).counts()
     frequencies = np.array(list(counts.values())) / sum(counts.values())
@@ -154,6 +154,28 @@ def test_a_run_that_is_not_whole_is_refused(copied: RunFolder, tmp_path: Path) -
 def test_a_threshold_that_calls_every_image_is_no_operating_point(
     validation: Manifest, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fitted = export._fitted(np.zeros((len(validation), 7)), validation, validation, 0.0)
+    fitted = export._fitted(np.zeros((len(validation), 7)), validation, validation, 0.0, DIAGNOSIS)
     assert fitted["operating_points"] == ()
     assert "no operating point for 95% sensitivity" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["malignant", "melanoma"])
+def test_two_classes_are_calibrated_and_judged_by_the_second(phantoms: Manifest, name: str) -> None:
+    task = TASKS[name]
+    sought = np.array([record.diagnosis in task.members[1] for record in phantoms])
+    logits = np.random.default_rng(0).normal(0, 2, (len(phantoms), 2))
+    logits[:, 1] += 3 * sought
+    fitted = export._fitted(logits, phantoms, phantoms, 1.0, task)
+    calibration = fitted["calibration"]
+    assert isinstance(calibration, Calibration)
+    np.testing.assert_allclose(calibration.offsets, -np.log([1 - sought.mean(), sought.mean()]), atol=1e-5)
+    scores = calibration.probabilities(logits)[:, 1]
+    points = fitted["operating_points"]
+    assert isinstance(points, tuple)
+    assert [point.name for point in points] == ["sensitivity_90", "sensitivity_95"]
+    for point in points:
+        called = scores >= point.threshold - 1e-12
+        assert called[sought].mean() == pytest.approx(point.sensitivity)
+        assert point.sensitivity >= point.target_sensitivity
+        assert 1 - called[~sought].mean() == pytest.approx(point.specificity)
+        assert sought.mean() == pytest.approx(point.prevalence)

@@ -4,6 +4,7 @@ import getpass
 import platform
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,20 +13,21 @@ import pytest
 import torch
 
 from lesionlab.export import export_graph
-from lesionlab.recipes import InferenceSettings, InputSettings, ModelSettings
+from lesionlab.recipes import HeadSettings, InferenceSettings, InputSettings, ModelSettings, Recipe
 from lesionlab.training.network import ExportedNetwork, LesionNetwork
 
 SIZE = 40
 
 
-def make_network(backbone: str) -> LesionNetwork:
+def make_network(backbone: str, **settings: Any) -> LesionNetwork:
     torch.manual_seed(3)
     inputs = InputSettings(size=SIZE, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
-    network = LesionNetwork(ModelSettings(backbone=backbone), inputs)
+    model = ModelSettings(backbone=backbone, pretrained=False)
+    network = LesionNetwork(Recipe(name="small", description="A network.", input=inputs, model=model, **settings))
     network.train()
     for _ in range(3):  # batch normalisation that has seen something
         network(torch.rand(8, 3, SIZE, SIZE))
-    torch.nn.init.normal_(network.backbone.get_classifier().weight, std=0.5)
+    torch.nn.init.normal_(network.head.classifier.weight, std=0.5)
     return network
 
 
@@ -82,9 +84,24 @@ def test_the_logits_are_the_pooled_feature_map_times_the_classifier(
 ) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 3), dtype=np.uint8)
     logits, feature_map = session.run(None, {"image": pixels})
-    head = network.backbone.get_classifier()
+    head = network.head.classifier
     weight, bias = (value.detach().numpy() for value in (head.weight, head.bias))
     np.testing.assert_allclose(logits, feature_map.mean(axis=(2, 3)) @ weight.T + bias, atol=1e-4)
+
+
+def test_two_classes_have_two_logits_even_from_one_output() -> None:
+    network = make_network("test_resnet", task="melanoma", head=HeadSettings(sigmoid=True))
+    opened = onnxruntime.InferenceSession(
+        export_graph(network, SIZE, InferenceSettings()), providers=["CPUExecutionProvider"]
+    )
+    pixels = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 3), dtype=np.uint8)
+    (logits,) = opened.run(["logits"], {"image": pixels})
+    assert opened.get_outputs()[0].shape[1:] == [2]
+    with torch.no_grad():
+        trained = network.eval()(torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255)
+    np.testing.assert_allclose(logits, trained, atol=1e-5)
+    assert not logits[:, 0].any()
+    assert np.ptp(logits[:, 1]) > 0
 
 
 def test_it_holds_no_trace_of_the_machine(graph: bytes) -> None:

@@ -14,7 +14,7 @@ from lesionlab.data import Manifest, read_dataset
 from lesionlab.export import export_graph
 from lesionlab.images import Preprocessing
 from lesionlab.prediction import Prediction, Predictor
-from lesionlab.recipes import InferenceSettings, InputSettings, ModelSettings
+from lesionlab.recipes import InferenceSettings, InputSettings, load_recipe
 from lesionlab.runs import RunFolder
 from lesionlab.taxonomy import CODES
 from lesionlab.training.cache import open_image_cache
@@ -46,7 +46,7 @@ def in_use(predictor: Predictor, manifest: Manifest) -> np.ndarray:
 
 def test_a_trained_run_answers_alike(tiny_run: RunFolder) -> None:
     recipe, manifest = tiny_run.recipe(), tiny_run.manifest()
-    network = LesionNetwork(recipe.model, recipe.input)
+    network = LesionNetwork(recipe)
     network.load_state_dict(load_weights(tiny_run.best))
     predictor = Predictor.load(tiny_run.path)
     trained = in_training(network, manifest, recipe.input, predictor.info.calibration.temperature)
@@ -61,11 +61,11 @@ def test_the_default_network_answers_alike_for_real_images(tmp_path: Path, tiny_
     chosen = np.random.default_rng(0).choice(len(whole), 200, replace=False)
     manifest = Manifest(whole.root, tuple(whole.records[index] for index in chosen))
     torch.manual_seed(0)
-    inputs = InputSettings()
-    network = LesionNetwork(ModelSettings(backbone="tf_efficientnet_lite0"), inputs)
+    recipe = load_recipe("efficientnet-lite0")
+    inputs, network = recipe.input, LesionNetwork(recipe)
     load_pretrained(network.backbone, "tf_efficientnet_lite0")
     # A head that knows nothing, but tells images apart as sharply as a trained one.
-    torch.nn.init.normal_(network.backbone.get_classifier().weight, std=0.15)
+    torch.nn.init.normal_(network.head.classifier.weight, std=0.15)
     graph = export_graph(network, inputs.size, InferenceSettings())
     info = tiny_info.model_copy(
         update={

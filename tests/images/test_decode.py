@@ -70,14 +70,22 @@ def test_reads_the_formats_of_cameras_and_archives(photograph: Image.Image, imag
         pytest.param(b"\x7fELF" + bytes(64), "not an image of a known format", id="program"),
         pytest.param(b"\x89PNG\r\n", "damaged or truncated in its header", id="head of a PNG"),
         pytest.param(b"\xff\xd8\xff", "damaged or truncated in its header", id="head of a JPEG"),
-        pytest.param(png(1, 1, body=b"\0\0\0\0"), r"too small \(1x1; at least 32x32", id="1x1"),
-        pytest.param(png(400, 31, body=b""), r"too small \(400x31", id="flat"),
+        pytest.param(png(1, 1, body=b"\0\0\0\0"), r"too small \(1x1; at least 8x8", id="1x1"),
+        pytest.param(png(400, 7, body=b""), r"too small \(400x7;", id="flat"),
         pytest.param(png(9_000, 12_000), r"too large \(9000x12000, 108 megapixels; the limit is 100\)", id="108 MP"),
     ],
 )
 def test_refuses_with_the_reason(data: bytes, reason: str) -> None:
     with pytest.raises(ImageError, match=reason):
         decode_image(data)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (28, 28), (8, 400)])
+def test_small_images_are_read_at_their_size(photograph: Image.Image, size: tuple[int, int]) -> None:
+    small = photograph.resize(size)
+    decoded = decode_image(encoded(small, "PNG"), at_least=(224, 224))
+    assert decoded.original_size == size
+    np.testing.assert_array_equal(pixels(decoded.image), pixels(small))
 
 
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "BMP"])

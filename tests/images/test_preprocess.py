@@ -1,11 +1,13 @@
 """The one way from an upright image to the network's input."""
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from lesionlab.images import DecodedImage, Preprocessing
+from lesionlab.images import DecodedImage, Preprocessing, decode_image
 
 
 def test_the_whole_picture_is_squashed_to_a_square(photograph: Image.Image) -> None:
@@ -19,6 +21,38 @@ def test_the_whole_picture_is_squashed_to_a_square(photograph: Image.Image) -> N
 def test_an_image_of_the_right_size_is_left_alone(photograph: Image.Image) -> None:
     image = photograph.resize((64, 64))
     np.testing.assert_array_equal(Preprocessing(size=64).apply(image), np.asarray(image))
+
+
+def test_through_a_small_square_the_model_sees_the_small_image_enlarged(photograph: Image.Image) -> None:
+    small = Image.fromarray(Preprocessing(size=32).apply(photograph))
+    through = Preprocessing(size=96, through=32)
+    expected = Preprocessing(size=96).apply(small)
+    np.testing.assert_array_equal(through.apply(photograph), expected)
+    np.testing.assert_array_equal(through.apply(small), expected)
+    tiny = photograph.resize((28, 28), Image.Resampling.BILINEAR)
+    enlarged = tiny.resize((96, 96), Image.Resampling.BILINEAR)
+    np.testing.assert_array_equal(Preprocessing(size=96, through=28).apply(photograph), np.asarray(enlarged))
+
+
+@pytest.mark.parametrize(("size", "through"), [(96, 28), (224, 0), (64, 128)])
+def test_enough_pixels_of_a_large_file_are_decoded(photograph: Image.Image, size: int, through: int) -> None:
+    stream = io.BytesIO()
+    photograph.resize((2400, 1800)).save(stream, "JPEG")
+    preprocessing = Preprocessing(size=size, through=through)
+    decoded = decode_image(stream.getvalue(), at_least=preprocessing.decode_size)
+    needed = 2 * (through or size)
+    assert needed <= min(decoded.image.size) < 1800
+    whole = decode_image(stream.getvalue())
+    reduced, full = (preprocessing.apply(d.image).astype(float) for d in (decoded, whole))
+    assert np.abs(reduced - full).max() <= 6
+
+
+def test_an_image_as_small_as_the_model_sees_is_nothing_to_note() -> None:
+    preprocessing = Preprocessing(size=96, through=28)
+    assert preprocessing.notes(DecodedImage(Image.new("RGB", (28, 28)), (28, 28))) == ()
+    assert preprocessing.notes(DecodedImage(Image.new("RGB", (600, 450)), (600, 450))) == ()
+    (note,) = preprocessing.notes(DecodedImage(Image.new("RGB", (12, 12)), (12, 12)))
+    assert note == "only 12x12 pixels, enlarged to 96x96"
 
 
 def test_shrinking_averages_over_all_pixels() -> None:

@@ -5,7 +5,7 @@ import io
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from PIL import Image
 from lesionlab.bundle import Bundle, BundleInfo
 from lesionlab.errors import BundleError, ImageError
 from lesionlab.prediction import Failure, Prediction, Predictor
-from lesionlab.taxonomy import BY_CODE, CODES, MALIGNANT
+from lesionlab.taxonomy import BY_CODE, CODES, MALIGNANT, TASKS, Risk
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +51,52 @@ def test_the_answer_follows_from_the_logits(predictor: Predictor, arrays: list[n
         assert [ranked.probability for ranked in prediction.top] == [prediction.probabilities[code] for code in order]
         assert prediction.risk == BY_CODE[order[0]].risk
         assert prediction.bundle == predictor.info.identity
+
+
+@pytest.mark.parametrize("name", ["malignant", "melanoma"])
+def test_a_model_of_two_classes_answers_with_both(
+    tiny_binary_bundle: Callable[[str], Path], arrays: list[np.ndarray], name: str
+) -> None:
+    predictor, task = Predictor.load(tiny_binary_bundle(name)), TASKS[name]
+    logits = predictor.predict_logits(arrays).astype(np.float64)
+    assert logits.shape == (37, 2)
+    answers = [predictor.predict(array) for array in arrays]
+    assert len({answer.top[0].diagnosis for answer in answers}) == 2
+    for row, answer in zip(logits, answers, strict=True):
+        positive = 1 / (1 + np.exp((row[0] - row[1] - 4.75) / 1.5))
+        assert list(answer.probabilities) == list(task.classes)
+        assert answer.probabilities[task.classes[1]] == pytest.approx(positive, abs=1e-6)
+        assert answer.malignant == (answer.probabilities["malignant"] if name == "malignant" else None)
+        assert {ranked.name for ranked in answer.top} == set(task.names)
+        assert answer.top[0].probability >= answer.top[1].probability
+        assert answer.risk == (Risk.HIGH if positive > 0.5 else Risk.LOW)
+        assert Prediction.model_validate_json(answer.model_dump_json()) == answer
+
+
+def test_an_array_of_any_size_gets_a_name_and_its_probability(
+    predictor: Predictor, tiny_binary_bundle: Callable[[str], Path]
+) -> None:
+    pixels = np.random.default_rng(2).integers(0, 256, (28, 28, 3), dtype=np.uint8)
+    best = predictor.predict(pixels).top[0]
+    assert predictor.classify(pixels) == (best.name, best.probability)
+    name, probability = Predictor.load(tiny_binary_bundle("melanoma")).classify(pixels)
+    assert name in ("Melanoma", "Not melanoma")
+    assert 0.5 <= probability <= 1
+    with pytest.raises(ImageError, match="must be uint8"):
+        predictor.classify(pixels / 255)
+
+
+def test_what_the_model_sees_small_is_reduced_first(
+    tiny_info: BundleInfo, tiny_graph: bytes, photograph: Image.Image
+) -> None:
+    preprocessing = tiny_info.preprocessing.model_copy(update={"through": 28})
+    through = Predictor.load(bundle_with(tiny_info, tiny_graph, preprocessing=preprocessing))
+    plain = Predictor.load(bundle_with(tiny_info, tiny_graph))
+    small = np.asarray(photograph.resize((28, 28), Image.Resampling.BILINEAR))
+    expected = plain.predict_logits([small])
+    np.testing.assert_allclose(through.predict_logits([photograph, small]), np.repeat(expected, 2, axis=0), atol=1e-5)
+    assert np.abs(plain.predict_logits([photograph]) - expected).max() > 1e-3
+    assert through.predict(small).notes == ()
 
 
 def test_the_graph_sees_the_preprocessed_pixels(predictor: Predictor, photograph: Image.Image) -> None:

@@ -16,7 +16,7 @@ from lesionlab import RESEARCH_ONLY
 from lesionlab.errors import LesionlabError, MissingExtraError, UsageError
 from lesionlab.prediction import Prediction, RankedDiagnosis
 from lesionlab.prediction.writers import ResultFormat, refuse_repeated_ids, result_writer
-from lesionlab.taxonomy import CODES, Risk
+from lesionlab.taxonomy import CODES, TASKS, Risk
 
 PROBABILITIES = (0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625, 0.015625)
 
@@ -60,6 +60,47 @@ def test_csv_holds_the_answer_and_all_it_rests_on(tmp_path: Path) -> None:
         "notes": "first; second",
         "bundle": "tiny@0123456789ab",
     }
+
+
+def of_two(task: str, malignant: float | None) -> Prediction:
+    codes, names = TASKS[task].classes[::-1], TASKS[task].names[::-1]
+    return Prediction(
+        path="a.jpg",
+        probabilities={codes[1]: 0.25, codes[0]: 0.75},
+        malignant=malignant,
+        top=tuple(
+            RankedDiagnosis(diagnosis=c, name=n, probability=p)
+            for c, n, p in zip(codes, names, (0.75, 0.25), strict=True)
+        ),
+        risk=Risk.HIGH,
+        bundle="tiny@0123456789ab",
+    )
+
+
+@pytest.mark.parametrize(("task", "malignant"), [("malignant", 0.75), ("melanoma", None)])
+def test_columns_follow_the_classes_of_the_task(tmp_path: Path, task: str, malignant: float | None) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    for result_format, name in ((ResultFormat.CSV, "r.csv"), (ResultFormat.PARQUET, "r.parquet")):
+        with result_writer(result_format, tmp_path / name, task=TASKS[task]) as write_one:
+            write_one(of_two(task, malignant))
+    (row,) = rows(tmp_path / "r.csv")
+    first, second = TASKS[task].classes
+    assert list(row)[5:] == ["risk", f"p_{first}", f"p_{second}", "notes", "bundle"]
+    assert (row["diagnosis"], row[f"p_{first}"], row[f"p_{second}"]) == (second, "0.250000", "0.750000")
+    assert row["malignant"] == ("" if malignant is None else "0.750000")
+    (record,) = parquet.read_table(tmp_path / "r.parquet").to_pylist()
+    assert list(record) == list(row)
+    assert (record["malignant"], record[f"p_{second}"]) == (malignant, 0.75)
+
+
+@pytest.mark.parametrize("task", ["malignant", "melanoma"])
+def test_isic_needs_all_seven_diagnoses(tmp_path: Path, task: str) -> None:
+    with (
+        pytest.raises(UsageError, match=r"^the format isic holds seven diagnoses; .*: use csv or jsonl$"),
+        result_writer(ResultFormat.ISIC, tmp_path / "r", task=TASKS[task]),
+    ):
+        pytest.fail("the writer opened")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1.jpg", "-a.jpg", "@a.jpg", "\ta.jpg"])

@@ -49,7 +49,9 @@ def test_every_recipe_of_the_library_is_whole(name: str) -> None:
 @pytest.mark.parametrize("name", recipe_names())
 def test_a_saved_recipe_is_the_same_recipe(name: str, tmp_path: Path) -> None:
     recipe = load_recipe(name, ["training.epochs=3", "input.mean=[0.1, 0.2, 0.3]"])
-    (tmp_path / "recipe.toml").write_text(tomli_w.dumps(recipe.model_dump(mode="json")), encoding="utf-8")
+    (tmp_path / "recipe.toml").write_text(
+        tomli_w.dumps(recipe.model_dump(mode="json", exclude_none=True)), encoding="utf-8"
+    )
     assert load_recipe(str(tmp_path / "recipe.toml")) == recipe
 
 
@@ -69,12 +71,20 @@ def test_what_a_file_leaves_out_has_its_default(write: Callable[[str], str]) -> 
         ('[training]\nepochs = "many"', r"training\.epochs: Input should be a valid integer.*\(found 'many'\)"),
         ("training = 3", r"model\.training"),
         ("[training]\nbatch_size = 1", r"training\.batch_size: "),
-        ('[training]\nmonitor = "f1"', r"training\.monitor: Input should be 'balanced_accuracy', 'macro_auc' or 'l"),
+        (
+            '[training]\nmonitor = "f1"',
+            r"training\.monitor: Input should be 'balanced_accuracy', 'accuracy', 'macro_f1', 'macro_auc' or 'l",
+        ),
         ("[split]\ntest = 0.7", r"split\.test: Input should be less than 0.5"),
         ("[augmentation]\nscale = [1.2, 0.8]", r"augmentation: scale must be a range such as \[0\.8, 1\.25\]"),
         ("[augmentation]\nscale = [1.2]", r"augmentation\.scale\.1 is missing"),
         ("[input]\nmean = [0.5, 0.5]", r"input\.mean\.2 is missing"),
         ('[loss]\nclass_weights = "focal"', r"loss\.class_weights: "),
+        ("[head]\nhidden = [8, 4]\nhidden_dropout = [0.1]", r"head: hidden_dropout has 1 numbers for 2 hidden layers"),
+        ("[head]\nsigmoid = true", r"head\.sigmoid: task diagnosis has 7 classes"),
+        ("[loss.alpha]\nmel = 1.0", r"loss\.alpha must name each class of task diagnosis once: "),
+        ('[sampling]\nbalance = "smote"', r"sampling\.balance: smote works on cached features of a frozen backbone"),
+        ("[unfreeze]\nlayers = 2", r"unfreeze\.layers: the backbone is not frozen; set model\.freeze=true"),
         ("[split]\nseed = 0.5", r"split\.seed: "),
         ("[training]\nepochs = 0\nbatch_size = 0", r"training\.epochs: .*; training\.batch_size: "),
         ("[training\n", r"mine\.toml is not valid TOML: .*line 6"),
@@ -150,7 +160,9 @@ def test_no_change_whatsoever_ends_in_another_error(change: str) -> None:
 def test_an_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(RecipeError, match=r"no recipe is called 'eficientnet-lite'; did you mean efficientnet-lite0\?"):
         load_recipe("eficientnet-lite")
-    with pytest.raises(RecipeError, match="no recipe is called 'zzz'; there are: efficientnet-lite0, "):
+    with pytest.raises(
+        RecipeError, match="no recipe is called 'zzz'; there are: custom-cnn-oversampled, efficientnet-lite0, "
+    ):
         load_recipe("zzz")
 
 

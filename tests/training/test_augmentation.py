@@ -25,6 +25,7 @@ CHANGES: tuple[Mapping[str, Any], ...] = (
     {"flip": True},
     {"rotation": 90},
     {"scale": (0.5, 2)},
+    {"shear": 45},
     {"stretch": 0.5},
     {"translation": 0.2},
     {"brightness": 0.3},
@@ -86,6 +87,50 @@ def test_flips_only_move_pixels(images: Tensor) -> None:
         assert len(found) == 1
         outcomes.add(found[0])
     assert len(outcomes) >= 3
+
+
+def test_a_horizontal_flip_leaves_top_and_bottom(images: Tensor) -> None:
+    augmented = augment(images, flip="horizontal")
+    mirrored = 0
+    for before, after in zip(images, augmented, strict=True):
+        if not torch.allclose(before, after, atol=1e-5):
+            torch.testing.assert_close(after, before.flip(2), atol=1e-5, rtol=0)
+            mirrored += 1
+    assert 1 <= mirrored <= 7
+
+
+@pytest.mark.parametrize("degrees", [20.0, 50.0])
+def test_a_shear_moves_rows_sideways(degrees: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The largest draw of the angle. Pixels hold their own coordinates, from -1 to 1, in two of the channels.
+    monkeypatch.setattr(Tensor, "uniform_", lambda self, _low, high: self.fill_(high))
+    along = (torch.arange(32) + 0.5) / 16 - 1
+    y, x = torch.meshgrid(along, along, indexing="ij")
+    sheared = augment((torch.stack([x, y, y]) / 2 + 0.5).unsqueeze(0), shear=degrees)[0] * 2 - 1
+    angle = torch.tensor(degrees).deg2rad()
+    inside = (x - angle.sin() * y).abs() < 0.9
+    torch.testing.assert_close(sheared[0][inside], (x - angle.sin() * y)[inside], atol=1e-4, rtol=0)
+    torch.testing.assert_close(sheared[1][inside], (angle.cos() * y)[inside], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "draws"),
+    [({}, 0), ({"shear": 0}, 0), ({"shear": 10}, 1), ({"flip": "horizontal"}, 1), ({"flip": True}, 2)],
+)
+def test_settings_that_are_off_draw_no_random_numbers(
+    images: Tensor, settings: dict[str, Any], draws: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Else a run that was begun by an earlier version would not go on as it began.
+    calls: list[tuple[float, float]] = []
+    uniform = Tensor.uniform_
+
+    def counted(self: Tensor, low: float, high: float) -> Tensor:
+        calls.append((low, high))
+        return uniform(self, low, high)
+
+    monkeypatch.setattr(Tensor, "uniform_", counted)
+    augment(images, **settings)
+    always = 3 + 2 + 4  # angle, zoom and stretch; two shifts; four colours
+    assert len(calls) == always + draws
 
 
 def test_a_quarter_turn_is_a_quarter_turn(images: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:

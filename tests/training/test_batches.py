@@ -13,7 +13,7 @@ counts, sizes, seeds, epochs = st.integers(1, 200), st.integers(1, 70), st.integ
 
 
 def batches(count: int, size: int, seed: int | None, epoch: int = 0) -> list[list[int]]:
-    sampler = EpochBatches(count, size, seed)
+    sampler = EpochBatches(np.zeros(count, dtype=np.int64), size, seed)
     sampler.set_epoch(epoch)
     found = list(sampler)
     assert len(found) == len(sampler)

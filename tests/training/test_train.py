@@ -54,7 +54,7 @@ def cut_power(patch: pytest.MonkeyPatch, owner: type, name: str, *, at_call: int
 def scripted(patch: pytest.MonkeyPatch, scores: list[float]) -> None:
     """Let the validation's balanced accuracy be these numbers, epoch by epoch."""
     left = iter(scores)
-    patch.setattr(module, "balanced_accuracy", lambda _matrix: np.float64(next(left)))
+    patch.setattr(module.confusion, "balanced_accuracy", lambda _matrix: np.float64(next(left)))
 
 
 def without_seconds(run: RunFolder) -> list[dict[str, float]]:
@@ -96,7 +96,7 @@ def test_a_run_leaves_all_that_is_known_of_it(phantoms: Manifest, make_recipe: M
         assert words in log
     assert "LEAKY" not in log
     assert logging.getLogger("lesionlab").level == before
-    network = LesionNetwork(run.recipe().model, run.recipe().input)
+    network = LesionNetwork(run.recipe())
     network.load_state_dict(load_weights(run.best))
 
 
@@ -173,6 +173,28 @@ def test_what_cannot_be_trained_leaves_no_folder(phantoms: Manifest, make_recipe
     nobody = split.model_copy(update={"assignment": dict.fromkeys(split.assignment, "train")})
     with pytest.raises(DataError, match="the validation part has no image; split the data again"):
         train_recipe(make_recipe(), phantoms, run, split=nobody)
+    absent = split.model_copy(
+        update={
+            "assignment": {
+                record.image_id: "train" if record.diagnosis == "mel" else split.assignment[record.image_id]
+                for record in phantoms
+            }
+        }
+    )
+    with pytest.raises(DataError, match=r"the (validation|test) part has no image of mel, which task diagnosis tells"):
+        train_recipe(make_recipe(), phantoms, run, split=absent)
+    only_test = absent.model_copy(
+        update={
+            "assignment": {
+                image_id: part if split.assignment[image_id] == "test" else split.assignment[image_id]
+                for image_id, part in absent.assignment.items()
+            }
+        }
+    )
+    with pytest.raises(DataError, match=r"the test part has no image of mel"):
+        train_recipe(make_recipe(), phantoms, run, split=only_test)
+    with pytest.raises(RecipeError, match=r"unfreeze\.layers is 999; the backbone has"):
+        train_recipe(make_recipe("model.freeze=true", "unfreeze.layers=999"), phantoms, run)
     assert not run.exists()
 
 

@@ -10,7 +10,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from lesionlab.errors import DataError
+from lesionlab.recipes import Recipe
 from lesionlab.training import weights
+from lesionlab.training.network import LesionNetwork
 from lesionlab.training.weights import load_pretrained, weights_folder
 
 BACKBONE = "test_efficientnet"
@@ -132,3 +134,19 @@ def test_timm_s_download_is_the_last_resort(folder: Path, monkeypatch: pytest.Mo
 def test_the_user_s_cache_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LESIONLAB_WEIGHTS")
     assert weights_folder().parts[-2:] == ("lesionlab", "weights")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backbone", ["resnet34", "resnet50", "efficientnet_b3"])
+def test_a_file_under_timm_s_name_serves_a_network_of_a_recipe(folder: Path, backbone: str) -> None:
+    torch.manual_seed(1)
+    donor = timm.create_model(backbone)
+    save_file(donor.state_dict(), folder / f"{backbone}.safetensors")
+    torch.manual_seed(2)
+    settings = {"backbone": backbone, "freeze": True}
+    network = LesionNetwork(Recipe.model_validate({"name": "one", "description": "A network.", "model": settings}))
+    assert load_pretrained(network.backbone, backbone) == f"file {backbone}.safetensors"
+    images = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        expected = donor.eval().forward_head(donor.forward_features((images - 0.5) / 0.5), pre_logits=True)
+        torch.testing.assert_close(network.eval().features(images), expected)

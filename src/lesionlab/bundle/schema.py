@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from lesionlab.images import Preprocessing
 from lesionlab.metrics import Estimate, softmax
 from lesionlab.metrics.arrays import FloatArray
-from lesionlab.taxonomy import CODES
+from lesionlab.taxonomy import TASKS
 
 SCHEMA_VERSION: Final = 1
 
@@ -25,8 +25,8 @@ class Calibration(_Part):
     Temperature: Guo et al., ICML 2017. Offsets: logit adjustment, Menon et al., ICLR 2021.
 
     Attributes:
-        offsets: Added to the logits of each class; they move the probabilities from the dataset's class
-            frequencies towards equal ones, as far as the recipe's `inference.prior_exponent` says.
+        offsets: Added to the logits, one for each class; they move the probabilities from the dataset's class
+            frequencies towards equal ones, as far as the recipe's `inference.prior_exponent` says. Empty for none.
         temperature: Fitted on the validation part by minimising the negative log likelihood.
         images: Number of validation images that it was fitted on.
         ece_before: Expected calibration error on those images at temperature 1.
@@ -34,19 +34,19 @@ class Calibration(_Part):
     """
 
     method: Literal["temperature"] = "temperature"
-    offsets: tuple[float, ...] = Field(default=(0.0,) * len(CODES), min_length=len(CODES), max_length=len(CODES))
+    offsets: tuple[float, ...] = ()
     temperature: float = Field(gt=0)
     images: int = Field(ge=1)
     ece_before: float
     ece_after: float
 
     def probabilities(self, logits: FloatArray) -> FloatArray:
-        """Return calibrated probabilities, float64 [N, 7], for the graph's logits [N, 7]."""
-        return softmax(logits + np.array(self.offsets), self.temperature)
+        """Return calibrated probabilities, float64 [N, C], for the graph's logits [N, C]."""
+        return softmax(logits + np.array(self.offsets or 0.0), self.temperature)
 
 
 class OperatingPoint(_Part):
-    """A threshold on the probability of malignancy, with what it costs.
+    """A threshold on the probability of malignancy, or of melanoma for a model of that task, with what it costs.
 
     Attributes:
         name: For example `sensitivity_95`.
@@ -56,7 +56,7 @@ class OperatingPoint(_Part):
         specificity: Measured on `measured_on`.
         ppv: Positive predictive value at `prevalence`.
         npv: Negative predictive value at `prevalence`.
-        prevalence: Share of malignant images in `measured_on`.
+        prevalence: Share of images of what is looked for in `measured_on`.
         measured_on: The part that the four figures come from. The threshold itself always comes from validation.
     """
 
@@ -100,13 +100,13 @@ class BundleInfo(_Part):
         schema_version: Version of this schema; a reader refuses another one.
         name: Name of the model, by default that of its recipe.
         created: Day on which it was exported, ISO 8601.
-        task: What the output means; `diagnosis` is one probability per class.
-        classes: Diagnosis codes in the order of the outputs.
+        task: What the model tells apart; see `lesionlab.taxonomy.TASKS`.
+        classes: Codes of the task's classes in the order of the outputs.
         preprocessing: What is done to an image before the graph.
         graph_sha256: SHA-256 of `model.onnx`.
         parameters: Number of trained weights.
         calibration: How logits become probabilities.
-        operating_points: Thresholds on the probability of malignancy.
+        operating_points: Thresholds on the probability of malignancy, or of melanoma for a model of that task.
         training_data: Hashes and counts of what it was trained on.
         recipe: The recipe, whole, as it was run.
         metrics: Metrics on the test part by name, filled in by `lesionlab evaluate`.
@@ -118,7 +118,7 @@ class BundleInfo(_Part):
     # Shown in terminals and opened in spreadsheets: it begins like a name and holds no control character.
     name: str = Field(pattern=r"^[A-Za-z0-9][^\x00-\x1f\x7f]*$")
     created: str
-    task: Literal["diagnosis"] = "diagnosis"
+    task: Literal["diagnosis", "malignant", "melanoma"] = "diagnosis"
     classes: tuple[str, ...]
     preprocessing: Preprocessing
     graph_sha256: Sha256
@@ -132,10 +132,19 @@ class BundleInfo(_Part):
     licence: str
 
     @model_validator(mode="after")
-    def _classes_are_the_taxonomy(self) -> "BundleInfo":
-        if self.classes != CODES:
-            raise ValueError(f"classes are {self.classes}, this version reads {CODES}")
+    def _classes_are_those_of_the_task(self) -> "BundleInfo":
+        expected, offsets = TASKS[self.task].classes, len(self.calibration.offsets)
+        if self.classes != expected:
+            raise ValueError(f"classes are {self.classes}, those of task {self.task} are {expected}")
+        if offsets not in (0, len(expected)):
+            raise ValueError(f"calibration has {offsets} offsets for {len(expected)} classes")
         return self
+
+    @property
+    def looked_for(self) -> str:
+        """What the operating points look for, in a word: `malignant`, or `melanoma` for a model of that task."""
+        task = TASKS[self.task]
+        return "malignant" if task.tells_malignancy else task.names[1].lower()
 
     @property
     def identity(self) -> str:

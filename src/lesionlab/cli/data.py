@@ -1,4 +1,4 @@
-"""`lesionlab data`: is a dataset whole, and how is it split."""
+"""`lesionlab data`: is a dataset whole, how is it split, and how does it become one of tiny images."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from rich.table import Table
 
 from lesionlab.cli.console import out, progress_bar
 from lesionlab.cli.dataset import Columns, Metadata, column_mapping
+from lesionlab.cli.hmnist import export_hmnist, import_hmnist, mini
 from lesionlab.errors import UsageError
 
 if TYPE_CHECKING:
     from lesionlab.data import DataReport, Manifest, Split
 
-app = typer.Typer(help="Check a dataset, and split it by lesion.", no_args_is_help=True)
+app = typer.Typer(help="Check a dataset, split it by lesion, or make a tiny one.", no_args_is_help=True)
 
 _SHOWN_PER_KIND = 5
 _SHOWN_SIZES = 5
@@ -72,6 +73,10 @@ def split(
         typer.echo(_split_json(manifest, made, target))
     else:
         _show_split(manifest, made, target)
+
+
+for command in (mini, import_hmnist, export_hmnist):
+    app.command()(command)
 
 
 def _show_report(report: DataReport) -> None:

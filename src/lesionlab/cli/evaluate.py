@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from lesionlab.bundle import BundleInfo
     from lesionlab.data import Manifest, Split
     from lesionlab.evaluation import Evaluation
+    from lesionlab.metrics import Estimate
 
 # Shown in the terminal; the report has the rest.
 _HEADLINES = ("balanced_accuracy", "accuracy", "macro_auc", "malignant_auc", "malignant_recall", "melanoma_auc", "ece")
+# Of two classes: metrics of all images around those of the class that is looked for.
+_HEADLINES_OF_TWO = (("balanced_accuracy", "accuracy"), ("auc", "recall", "specificity", "precision", "f1"), ("ece",))
 
 
 class Part(StrEnum):
@@ -68,7 +71,9 @@ def evaluate(
         manifest, split, fold, history = run.manifest(data), run.split(), run.record().fold, run.read_history()
     elif data is not None:
         manifest, fold, history = read_dataset(data, columns=column_mapping(columns), metadata=metadata), None, []
-        split = _split_again(info, manifest)
+        split = None
+        if again := _arranged_again(info, manifest):
+            manifest, split = again
     else:
         raise UsageError("--data is needed: the folder of the dataset to evaluate on")
     chosen = part or (Part.TEST if split else Part.ALL)
@@ -98,26 +103,30 @@ def evaluate(
         _show(evaluation, place)
 
 
-def _split_again(info: "BundleInfo", manifest: "Manifest") -> "Split | None":
-    """Return the split that a bundle was trained with if this is its dataset, None if it is another one."""
-    from lesionlab.data import make_split
-    from lesionlab.recipes import Recipe
+def _arranged_again(info: "BundleInfo", manifest: "Manifest") -> "tuple[Manifest, Split] | None":
+    """Return the images and the split that a bundle was trained with if this is its dataset, None if another one.
 
-    if manifest.sha256 != info.training_data.manifest_sha256:
-        return None
-    settings = Recipe.model_validate(info.recipe).split
-    split = make_split(
-        manifest,
-        validation=settings.validation,
-        test=settings.test,
-        seed=settings.seed,
-        by_image=settings.by_image,
-    )
-    if split.sha256 != info.training_data.split_sha256:
+    Its manifest may be a part of the dataset's, or hold copies: the recipe tells how it was made.
+    """
+    from lesionlab.errors import LesionlabError
+    from lesionlab.recipes import Recipe, arrange
+
+    try:
+        recipe = Recipe.model_validate(info.recipe)
+    except ValueError:
+        return None  # of another package or version: its arrangement cannot be made again
+    for published in (False, True):
+        try:
+            arranged, split = arrange(recipe, manifest, published=published)
+        except LesionlabError:
+            continue  # this dataset cannot be divided so, hence was not
+        if split.sha256 == info.training_data.split_sha256:
+            return arranged, split
+    if manifest.sha256 == info.training_data.manifest_sha256:
         raise UsageError(
             f"{info.name} was trained on {manifest.root} with a split file of its own; evaluate its run folder"
         )
-    return split
+    return None
 
 
 def _default_folder(of_run: Path | None, info: "BundleInfo", evaluation: "Evaluation") -> Path:
@@ -126,17 +135,30 @@ def _default_folder(of_run: Path | None, info: "BundleInfo", evaluation: "Evalua
     return Path("evaluation") / f"{info.name}-{evaluation.dataset}-{evaluation.part}"
 
 
+def _headlines(evaluation: "Evaluation") -> list[tuple[str, "Estimate"]]:
+    """Return the metrics to show, each with its name in words."""
+    summary, task = evaluation.case.summary, evaluation.case.task
+    if not task.binary:
+        return [(name.replace("_", " "), summary.overall[name]) for name in _HEADLINES]
+    first, of_class, last = _HEADLINES_OF_TWO
+    word, metrics = evaluation.info.looked_for, summary.per_class[task.classes[1]]
+    return [
+        *((name.replace("_", " "), summary.overall[name]) for name in first),
+        *((f"{word} {name}", metrics[name]) for name in of_class),
+        *((name, summary.overall[name]) for name in last),
+    ]
+
+
 def _show(evaluation: "Evaluation", place: Path) -> None:
     summary, leaky = evaluation.case.summary, evaluation.info.training_data.leaky
     table = Table(box=None, header_style="bold", title_justify="left")
     table.title = f"{evaluation.info.identity}, {evaluation.dataset}, {evaluation.part}"
     for heading in ("metric", "value", "95% interval by lesion"):
         table.add_column(heading, justify="left" if heading == "metric" else "right")
-    for name in _HEADLINES:
-        found = summary.overall[name]
+    for name, found in _headlines(evaluation):
         value = "not defined" if found.value is None else f"{found.value:.3f}" + (" leaky" if leaky else "")
         interval = "" if found.low is None or found.high is None else f"{found.low:.3f} to {found.high:.3f}"
-        table.add_row(name.replace("_", " "), value, interval)
+        table.add_row(name, value, interval)
     out.print(table)
     out.print(
         f"{summary.n_images} images of {summary.n_lesions} lesions. Report: {place / 'report.html'}", soft_wrap=True

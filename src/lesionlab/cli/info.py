@@ -80,7 +80,8 @@ def _installation_rows(installation: dict[str, Any]) -> list[tuple[str, str]]:
 def _model_rows(bundle: "Bundle") -> list[tuple[str, str]]:
     info = bundle.info
     data = info.training_data
-    size = info.preprocessing.size
+    size, small = info.preprocessing.size, info.preprocessing.through
+    through = f"{small}x{small} and enlarged to " if small else ""
     calibration = (
         ("class frequencies levelled, " if any(info.calibration.offsets) else "")
         + f"temperature {info.calibration.temperature:.3f} on {info.calibration.images:,} images: expected calibration "
@@ -92,9 +93,9 @@ def _model_rows(bundle: "Bundle") -> list[tuple[str, str]]:
     if not data.lesions_known:
         split += " (the source does not tell which images show one lesion)"
     points = [
-        f"{point.name}: P(malignant) >= {point.threshold:.3f} gives sensitivity {point.sensitivity:.3f}, specificity "
-        f"{point.specificity:.3f}, PPV {point.ppv:.3f}, NPV {point.npv:.3f} at prevalence {point.prevalence:.3f} "
-        f"({point.measured_on})"
+        f"{point.name}: P({info.looked_for}) >= {point.threshold:.3f} gives sensitivity {point.sensitivity:.3f}, "
+        f"specificity {point.specificity:.3f}, PPV {point.ppv:.3f}, NPV {point.npv:.3f} at prevalence "
+        f"{point.prevalence:.3f} ({point.measured_on})"
         for point in info.operating_points
     ]
     metrics = [f"{name}: {_with_interval(m.value, m.low, m.high)}" for name, m in info.metrics.items()]
@@ -106,8 +107,9 @@ def _model_rows(bundle: "Bundle") -> list[tuple[str, str]]:
         ("path", str(bundle.path)),
         ("size", f"{_mebibytes(len(bundle.graph))}, {info.parameters:,} parameters"),
         ("created", info.created),
+        ("task", info.task),
         ("classes", ", ".join(info.classes)),
-        ("preprocessing", f"squashed to {size}x{size}, {info.preprocessing.interpolation}"),
+        ("preprocessing", f"squashed to {through}{size}x{size}, {info.preprocessing.interpolation}"),
         ("calibration", calibration),
         ("operating points", "\n".join(points) or "none"),
         ("metrics (95%)", "\n".join(metrics) or "none measured"),

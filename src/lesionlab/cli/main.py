@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from lesionlab import RESEARCH_ONLY, __version__
+from lesionlab.cli.benchmark import benchmark
+from lesionlab.cli.compare import compare
 from lesionlab.cli.data import app as data_app
 from lesionlab.cli.demo import demo
 from lesionlab.cli.evaluate import evaluate
@@ -28,6 +30,8 @@ app = typer.Typer(
 app.command()(predict)
 app.command()(train)
 app.command()(evaluate)
+app.command()(compare)
+app.command()(benchmark)
 app.command()(export)
 app.add_typer(data_app, name="data")
 app.command()(recipes)

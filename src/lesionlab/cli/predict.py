@@ -47,7 +47,7 @@ def predict(
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, max=1024, help="Images per run of the model.")] = 16,
 ) -> None:
-    """Judge images: the probability of each diagnosis and of malignancy.
+    """Judge images: the probability of each class that the model tells apart, and of malignancy.
 
     A bad image is reported on standard error and does not stop the rest; the exit code is then 1.
     """
@@ -86,30 +86,33 @@ def _to_people(predictor: "Predictor", locations: list[str], batch_size: int) ->
         for prediction in good:
             print_prediction(out, prediction, predictor.info)
         return failures.count
-    table = PredictionTable(out)
+    table = PredictionTable(out, predictor.info)
     for prediction in good:
         table.add(prediction)
-    table.close(predictor.info)
+    table.close()
     return failures.count
 
 
 def _to_programs(
     model: Path | None, locations: list[str], batch_size: int, chosen: _Format, out_file: Path | None
 ) -> int:
+    from lesionlab.bundle import Bundle
     from lesionlab.cli.prediction_view import print_footer
     from lesionlab.prediction import Predictor
     from lesionlab.prediction.writers import ResultFormat, refuse_repeated_ids, result_writer
+    from lesionlab.taxonomy import TASKS
 
     if chosen is _Format.ISIC:
         refuse_repeated_ids(locations)
+    bundle = Bundle.load(model)
     failures = _Failures()
     rows_are_seen = out_file is None and out.is_terminal  # they show the progress themselves
     with (
         # Opened first: a place that cannot be written is known before any image is judged.
-        result_writer(ResultFormat(chosen.value), out_file) as write,
+        result_writer(ResultFormat(chosen.value), out_file, task=TASKS[bundle.info.task]) as write,
         nullcontext(lambda _done, _total: None) if rows_are_seen else progress_bar("judging") as update,
     ):
-        predictor = Predictor.load(model)
+        predictor = Predictor.load(bundle)
         results = predictor.predict_many(locations, batch_size=batch_size)
         for prediction in failures.reported(_counted(results, update, len(locations))):
             write(prediction)

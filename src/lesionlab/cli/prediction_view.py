@@ -6,7 +6,7 @@ from rich.text import Text
 from lesionlab import RESEARCH_ONLY
 from lesionlab.bundle import BundleInfo
 from lesionlab.prediction import Prediction
-from lesionlab.taxonomy import BY_CODE, Risk
+from lesionlab.taxonomy import TASKS, Risk
 
 RISK_STYLE = {Risk.HIGH: "bold red", Risk.MODERATE: "yellow", Risk.LOW: "green"}
 _BAR_WIDTH = 24
@@ -26,15 +26,25 @@ def leaky_warning(info: BundleInfo) -> str | None:
     return "leaky: this model saw lesions in training that it was judged on; its figures are too good"
 
 
+def _suspicion(prediction: Prediction, info: BundleInfo) -> float:
+    """Return the probability that the operating points judge."""
+    if prediction.malignant is not None:
+        return prediction.malignant
+    return sum(prediction.probabilities[code] for code in TASKS[info.task].malignant)
+
+
 class PredictionTable:
     """A table whose rows appear as they come."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, info: BundleInfo) -> None:
         self._console = console
+        self._info = info
         # A narrow terminal shortens the names; a file or a pipe gets them whole.
         self._limit = max(16, min(48, console.width - _NUMBERS_WIDTH)) if console.is_terminal else None
         self._width = self._limit or _PIPED_NAME_WIDTH
-        heading = f"{'image':<{self._width}}  {'prob.':>6}  {'P(malignant)':>12}  {'risk':<8}  diagnosis"
+        found = f"P({info.looked_for})"
+        answer = "answer" if TASKS[info.task].binary else "diagnosis"
+        heading = f"{'image':<{self._width}}  {'prob.':>6}  {found:>12}  {'risk':<8}  {answer}"
         console.print(Text(heading, style="bold"), soft_wrap=True)
 
     def add(self, prediction: Prediction) -> None:
@@ -43,17 +53,17 @@ class PredictionTable:
         name = printable(prediction.path)
         if self._limit is not None and len(name) > self._limit:
             name = "…" + name[1 - self._limit :]
-        row = Text(f"{name:<{self._width}}  {best.probability:>6.1%}  {prediction.malignant:>12.1%}  ")
+        row = Text(f"{name:<{self._width}}  {best.probability:>6.1%}  {_suspicion(prediction, self._info):>12.1%}  ")
         row.append(f"{prediction.risk.value:<8}", style=RISK_STYLE[prediction.risk])
         row.append(f"  {best.name}")
         self._console.print(row, soft_wrap=True)
         for note in prediction.notes:
             self._console.print(Text(f"  note: {note}", style="dim"), soft_wrap=True)
 
-    def close(self, info: BundleInfo) -> None:
+    def close(self) -> None:
         """Print what belongs under the table."""
         self._console.print()
-        print_footer(self._console, info)
+        print_footer(self._console, self._info)
 
 
 def print_prediction(console: Console, prediction: Prediction, info: BundleInfo) -> None:
@@ -64,20 +74,22 @@ def print_prediction(console: Console, prediction: Prediction, info: BundleInfo)
     title.append(f" {best.probability:.1%}, ")
     title.append(f"{prediction.risk.value} risk", style=RISK_STYLE[prediction.risk])
     console.print(title, soft_wrap=True)
-    console.print(Text(f"P(malignant) {prediction.malignant:.1%}"))
+    suspicion, task = _suspicion(prediction, info), TASKS[info.task]
+    console.print(Text(f"P({info.looked_for}) {suspicion:.1%}"))
     for point in info.operating_points:
-        reached = "at or above" if prediction.malignant >= point.threshold else "below"
+        reached = "at or above" if suspicion >= point.threshold else "below"
         found = f"{point.measured_on}: sensitivity {point.sensitivity:.3f}, specificity {point.specificity:.3f}"
         threshold = f"{point.threshold:.1%}, the threshold for {point.target_sensitivity:.0%} sensitivity"
         console.print(Text(f"  {reached} {threshold} ({found})"), soft_wrap=True)
     console.print()
+    code_width = max(map(len, task.classes)) + 1
+    marked = () if task.binary else task.malignant  # a class of two says it by its name
     for code, probability in sorted(prediction.probabilities.items(), key=lambda item: -item[1]):
-        diagnosis = BY_CODE[code]
         filled = round(probability * _BAR_WIDTH)
-        row = Text(f"  {code:<6}{probability:>6.1%}  ")
-        row.append("█" * filled, style=RISK_STYLE[diagnosis.risk])
+        row = Text(f"  {code:<{code_width}}{probability:>6.1%}  ")
+        row.append("█" * filled, style=RISK_STYLE[task.risk_of(code)])
         row.append("·" * (_BAR_WIDTH - filled), style="dim")
-        row.append(f"  {diagnosis.name}" + (" (malignant)" if diagnosis.malignant else ""))
+        row.append(f"  {task.name_of(code)}" + (" (malignant)" if code in marked else ""))
         console.print(row, soft_wrap=True)
     for note in prediction.notes:
         console.print(Text(f"note: {note}", style="dim"), soft_wrap=True)
@@ -87,7 +99,8 @@ def print_prediction(console: Console, prediction: Prediction, info: BundleInfo)
 
 def print_footer(console: Console, info: BundleInfo) -> None:
     """Print the model, its leak if it has one, and what results are for."""
-    meaning = "Probabilities are calibrated; risk is that of the most probable diagnosis."
+    answer = "class" if TASKS[info.task].binary else "diagnosis"
+    meaning = f"Probabilities are calibrated; risk is that of the most probable {answer}."
     console.print(Text(f"model {info.identity}. {meaning} {RESEARCH_ONLY}"), soft_wrap=True)
     if warning := leaky_warning(info):
         console.print(Text(f"warning: {warning}", style="red"), soft_wrap=True)

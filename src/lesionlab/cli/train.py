@@ -27,6 +27,9 @@ def train(
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Change a setting: --set training.epochs=3. Repeatable.")
     ] = None,
+    published: Annotated[
+        bool, typer.Option("--published", help="Divide the data as the system's authors did: leaky, to repeat them.")
+    ] = False,
     metadata: Metadata = None,
     columns: Columns = None,
 ) -> None:
@@ -36,10 +39,12 @@ def train(
     """
     require_extra("lesionlab train", "train", "torch", "pytorch_lightning", "timm")
     from lesionlab.data import load_split, read_dataset
-    from lesionlab.recipes import load_recipe
+    from lesionlab.recipes import arrange, load_recipe
 
     checked = load_recipe(recipe, changes or ())
     manifest = read_dataset(data, columns=column_mapping(columns), metadata=metadata)
+    if published and split_file is not None:
+        raise UsageError("--published names a split, and so does --split: give one of them")
     split = load_split(split_file) if split_file else None
     if fold is not None and (split is None or split.folds is None):
         raise UsageError("--fold needs --split with a file made by `lesionlab data split --folds K`")
@@ -48,6 +53,8 @@ def train(
     from lesionlab.export import export_run
     from lesionlab.training import train_recipe
 
+    if split is None:
+        manifest, split = arrange(checked, manifest, published=published)
     folder = out or Path("runs") / f"{checked.name}-{dt.datetime.now().astimezone():%Y%m%d-%H%M%S}"
     with progress_bar("decoding images") as decoding, _interruptible(folder):
         run = train_recipe(checked, manifest, folder, split=split, fold=fold, console=err, decoding_progress=decoding)

@@ -2,10 +2,14 @@
 
 from lesionlab.data.check import DataReport, check_dataset
 from lesionlab.data.dataset import load_manifest, read_dataset
+from lesionlab.data.hmnist import export_hmnist, import_hmnist, read_hmnist, write_hmnist
 from lesionlab.data.manifest import ImageRecord, Manifest
+from lesionlab.data.oversample import oversample, without_copies
 from lesionlab.data.readers import ColumnMapping
+from lesionlab.data.small_images import shrink_images, write_small_images
 from lesionlab.data.split import Split, load_split
 from lesionlab.data.stratify import make_split
+from lesionlab.data.subset import draw_subset
 
 __all__ = [
     "ColumnMapping",
@@ -14,8 +18,17 @@ __all__ = [
     "Manifest",
     "Split",
     "check_dataset",
+    "draw_subset",
+    "export_hmnist",
+    "import_hmnist",
     "load_manifest",
     "load_split",
     "make_split",
+    "oversample",
     "read_dataset",
+    "read_hmnist",
+    "shrink_images",
+    "without_copies",
+    "write_hmnist",
+    "write_small_images",
 ]

@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from lesionlab.data.manifest import ImageRecord, Manifest
 from lesionlab.data.split import TEST, TRAIN, VALIDATION, Split, fold_name
@@ -48,12 +48,12 @@ def make_split(
         if not members:
             continue
         _require(code, len(members), shares, folds, unit="image" if by_image else "lesion")
-        ordered = _shuffled(members, seed)
+        ordered = shuffled(members, seed)
         if folds is None:
-            counts = _quotas(len(ordered), shares)
+            counts = quotas(len(ordered), shares)
             names = [name for name, count in counts.items() for _ in range(count)]
         else:
-            held_out = _quotas(len(ordered), shares, keep=folds).get(TEST, 0)
+            held_out = quotas(len(ordered), shares, keep=folds).get(TEST, 0)
             # Dealing goes on where the last diagnosis stopped: were each to begin at the first fold, that
             # fold would have all the odd lesions.
             rest = range(dealt, dealt + len(ordered) - held_out)
@@ -104,31 +104,32 @@ def _strata(manifest: Manifest, *, by_image: bool) -> dict[str, list[str]]:
     return strata
 
 
-def _shuffled(members: Sequence[str], seed: int) -> list[str]:
+def shuffled(members: Iterable[str], seed: int) -> list[str]:
+    """Return names in an order that looks random and is the same everywhere for one seed."""
     # A hash in place of a random generator: the order of a lesion depends on its own name and the seed alone,
     # not on the order of the rows, nor on a library's version, nor on which other lesions there are.
     return sorted(members, key=lambda unit: hashlib.sha256(f"{seed}:{unit}".encode()).digest())
 
 
-def _quotas(count: int, shares: Mapping[str, float], keep: int = 1) -> dict[str, int]:
+def quotas(count: int, shares: Mapping[str, float], keep: int = 1) -> dict[str, int]:
     """Return how many of `count` each part gets: its share rounded by largest remainder, none left empty.
 
     Args:
-        count: Number of lesions.
+        count: Number of things to deal out, at least one for each part.
         shares: Share of each part; they sum to 1.
         keep: The least number that must stay for training.
     """
-    quotas = {name: math.floor(count * share) for name, share in shares.items()}
-    by_remainder = sorted(shares, key=lambda name: quotas[name] - count * shares[name])
-    for name in by_remainder[: count - sum(quotas.values())]:
-        quotas[name] += 1
+    counts = {name: math.floor(count * share) for name, share in shares.items()}
+    by_remainder = sorted(shares, key=lambda name: counts[name] - count * shares[name])
+    for name in by_remainder[: count - sum(counts.values())]:
+        counts[name] += 1
     least = {name: keep if name == TRAIN else 1 for name in shares}
     for name in shares:
-        while quotas[name] < least[name]:
-            richest = max(shares, key=lambda other: quotas[other] - least[other])
-            quotas[richest] -= 1
-            quotas[name] += 1
-    return quotas
+        while counts[name] < least[name]:
+            richest = max(shares, key=lambda other: counts[other] - least[other])
+            counts[richest] -= 1
+            counts[name] += 1
+    return counts
 
 
 def _require(code: str, count: int, shares: Mapping[str, float], folds: int | None, unit: str) -> None:

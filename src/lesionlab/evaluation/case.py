@@ -1,11 +1,15 @@
 """What was evaluated: the images of one part, what they show, and what the model said of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from lesionlab.data.manifest import ImageRecord
-from lesionlab.metrics import MetricsSummary
+from lesionlab.metrics import Estimate, MetricsSummary, evaluate_predictions
+from lesionlab.taxonomy import DIAGNOSIS, Task
+
+_UNDEFINED = Estimate(value=None, low=None, high=None)
 
 
 @dataclass(frozen=True)
@@ -14,10 +18,11 @@ class EvaluatedPart:
 
     Attributes:
         records: One per image.
-        labels: int [images], index of the actual diagnosis in `lesionlab.taxonomy.CODES`.
-        probabilities: float [images, 7], calibrated, columns in the order of `CODES`.
+        labels: int [images], index of the actual class in the task's classes.
+        probabilities: float [images, C], calibrated, columns in the order of the task's C classes.
         locations: Where each image is, as `lesionlab.images.read_image_bytes` takes it.
         summary: Metrics of all images with their intervals.
+        task: What the model tells apart.
     """
 
     records: tuple[ImageRecord, ...]
@@ -25,13 +30,64 @@ class EvaluatedPart:
     probabilities: np.ndarray
     locations: tuple[str, ...]
     summary: MetricsSummary
+    task: Task = DIAGNOSIS
 
     @property
     def predicted(self) -> np.ndarray:
-        """Index of the most probable diagnosis of each image, int [images]."""
+        """Index of the most probable class of each image, int [images]."""
         return np.asarray(np.argmax(self.probabilities, axis=1))
 
     @property
     def confidence(self) -> np.ndarray:
-        """Probability of the most probable diagnosis of each image, float [images]."""
+        """Probability of the most probable class of each image, float [images]."""
         return np.asarray(np.max(self.probabilities, axis=1))
+
+    @property
+    def sought(self) -> np.ndarray:
+        """Whether each class is one that is looked for (malignant, or melanoma), bool [C]."""
+        return np.array([code in self.task.malignant for code in self.task.classes])
+
+
+def measure(
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    lesion_ids: Sequence[str],
+    task: Task,
+    *,
+    resamples: int,
+    seed: int = 0,
+) -> MetricsSummary:
+    """Return the metrics of a task; those of malignancy are undefined where the task does not tell it.
+
+    Args:
+        labels: int [images], index of the actual class.
+        probabilities: float [images, C] for the task's C classes.
+        lesion_ids: Lesion of each image.
+        task: What the model tells apart.
+        resamples: Bootstrap resamples behind the intervals.
+        seed: Seed of the resamples.
+    """
+    summary = evaluate_predictions(
+        labels,
+        probabilities,
+        lesion_ids,
+        codes=task.classes,
+        malignant=task.malignant,
+        resamples=resamples,
+        seed=seed,
+    )
+    if task.tells_malignancy:
+        return summary
+    overall = {name: _UNDEFINED if name.startswith("malignant_") else e for name, e in summary.overall.items()}
+    return summary.model_copy(update={"overall": overall})
+
+
+def of_sought(summary: MetricsSummary, task: Task, metric: str) -> Estimate:
+    """Return how well what is looked for is told from the rest.
+
+    Args:
+        summary: Metrics of a task.
+        task: The task.
+        metric: `recall`, `specificity`, `precision` or `auc`; for a task of two classes any metric by class.
+    """
+    return summary.per_class[task.classes[1]][metric] if task.binary else summary.overall[f"malignant_{metric}"]

@@ -18,14 +18,13 @@ from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.bundle import BundleInfo, OperatingPoint
 from lesionlab.data import Manifest
 from lesionlab.errors import DataError
-from lesionlab.evaluation.case import EvaluatedPart
+from lesionlab.evaluation.case import EvaluatedPart, measure
 from lesionlab.evaluation.figures.curves import History
 from lesionlab.evaluation.report import ReportContext, render_report
 from lesionlab.evaluation.tables import operating_point_rows
 from lesionlab.files import write_json, write_text
-from lesionlab.metrics import evaluate_predictions
 from lesionlab.prediction import Predictor
-from lesionlab.taxonomy import CODES
+from lesionlab.taxonomy import DIAGNOSIS, TASKS
 
 METRICS, PREDICTIONS, REPORT = "metrics.json", "predictions.csv", "report.html"
 
@@ -86,10 +85,10 @@ def evaluate_part(
     locations = tuple(manifest.location(record) for record in manifest)
     logits = predictor.predict_logits(locations, progress=progress)
     probabilities = predictor.info.calibration.probabilities(logits)
-    labels = np.array([CODES.index(record.diagnosis) for record in manifest])
-    lesions = [record.lesion_id for record in manifest]
-    summary = evaluate_predictions(labels, probabilities, lesions, resamples=resamples)
-    case = EvaluatedPart(manifest.records, labels, probabilities, locations, summary)
+    task = TASKS[predictor.info.task]
+    labels = np.array([task.index(record.diagnosis) for record in manifest])
+    summary = measure(labels, probabilities, [r.lesion_id for r in manifest], task, resamples=resamples)
+    case = EvaluatedPart(manifest.records, labels, probabilities, locations, summary, task)
     return Evaluation(
         case=case,
         info=predictor.info,
@@ -141,6 +140,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
             "notice": RESEARCH_ONLY,
             "bundle": info.identity,
             "graph_sha256": info.graph_sha256,
+            "task": info.task,
             "dataset": evaluation.dataset,
             "part": evaluation.part,
             "unseen": evaluation.unseen,
@@ -203,9 +203,11 @@ def _reads_so_far(metrics: Path) -> int:
 def _predictions_csv(case: EvaluatedPart) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["image_id", "lesion_id", "diagnosis", "predicted", *(f"p_{code}" for code in CODES)])
-    for record, row in zip(case.records, case.probabilities, strict=True):
-        predicted = CODES[int(row.argmax())]
-        values = [f"{value:.6f}" for value in row]
-        writer.writerow([record.image_id, record.lesion_id, record.diagnosis, predicted, *values])
+    classes, same = case.task.classes, case.task is DIAGNOSIS  # there the class is the diagnosis
+    actual = [] if same else ["actual"]
+    writer.writerow(["image_id", "lesion_id", "diagnosis", *actual, "predicted", *(f"p_{code}" for code in classes)])
+    for record, label, row in zip(case.records, case.labels, case.probabilities, strict=True):
+        truth = [] if same else [classes[int(label)]]
+        answer = [classes[int(row.argmax())], *(f"{value:.6f}" for value in row)]
+        writer.writerow([record.image_id, record.lesion_id, record.diagnosis, *truth, *answer])
     return out.getvalue()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lesionlab.errors import ImageError
 from lesionlab.evaluation.case import EvaluatedPart
 from lesionlab.images import decode_image, read_image_bytes
-from lesionlab.taxonomy import DIAGNOSES, Diagnosis
+from lesionlab.taxonomy import BY_CODE
 
 _SIDE = 160  # pixels
 _QUALITY = 80
@@ -23,29 +23,28 @@ class Example:
 
     Attributes:
         image_id: Its id.
-        actual: What it shows.
-        predicted: The most probable diagnosis.
-        probability: The probability of that diagnosis.
-        actual_probability: The probability that the actual diagnosis got.
+        diagnosis: What it shows, in words.
+        actual: The class of the task that holds this, in words.
+        predicted: The most probable class.
+        probability: The probability of that class.
+        actual_probability: The probability that the actual class got.
+        missed: Whether it is one that is looked for (malignant, or a melanoma) and was called by another class.
         thumbnail: `data:` URI of a small JPEG, None where the image cannot be read.
     """
 
     image_id: str
-    actual: Diagnosis
-    predicted: Diagnosis
+    diagnosis: str
+    actual: str
+    predicted: str
     probability: float
     actual_probability: float
+    missed: bool
     thumbnail: str | None
 
     @property
     def correct(self) -> bool:
         """Whether the prediction was right."""
-        return self.actual is self.predicted
-
-    @property
-    def missed(self) -> bool:
-        """Whether a malignant lesion was called benign."""
-        return self.actual.malignant and not self.predicted.malignant
+        return self.actual == self.predicted
 
 
 def draw_samples(case: EvaluatedPart) -> tuple[Example, ...]:
@@ -58,11 +57,11 @@ def draw_samples(case: EvaluatedPart) -> tuple[Example, ...]:
 
 
 def worst_mistakes(case: EvaluatedPart) -> tuple[Example, ...]:
-    """Return the most confident wrong answers, one per lesion: malignant called benign first, then the others."""
+    """Return the most confident wrong answers, one per lesion: the missed first, then the others."""
     confidence, predicted = case.confidence, case.predicted
     order = sorted(range(len(case.records)), key=lambda i: (-float(confidence[i]), case.records[i].image_id))
     mistakes = [index for index in order if predicted[index] != case.labels[index]]
-    missed = {i for i in mistakes if DIAGNOSES[case.labels[i]].malignant and not DIAGNOSES[int(predicted[i])].malignant}
+    missed = {i for i in mistakes if case.sought[case.labels[i]] and not case.sought[predicted[i]]}
     first = _one_per_lesion(case, (i for i in mistakes if i in missed), _MISSED)
     then = _one_per_lesion(case, (i for i in mistakes if i not in missed), _OTHER_MISTAKES)
     return tuple(_example(case, index) for index in (*first, *then))
@@ -93,10 +92,12 @@ def _example(case: EvaluatedPart, index: int) -> Example:
     actual, predicted = int(case.labels[index]), int(case.predicted[index])
     return Example(
         image_id=case.records[index].image_id,
-        actual=DIAGNOSES[actual],
-        predicted=DIAGNOSES[predicted],
+        diagnosis=BY_CODE[case.records[index].diagnosis].name,
+        actual=case.task.names[actual],
+        predicted=case.task.names[predicted],
         probability=float(case.probabilities[index, predicted]),
         actual_probability=float(case.probabilities[index, actual]),
+        missed=bool(case.sought[actual] and not case.sought[predicted]),
         thumbnail=thumbnail(case.locations[index]),
     )
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.bundle.schema import BundleInfo
 from lesionlab.evaluation import figures, wording
-from lesionlab.evaluation.case import EvaluatedPart
+from lesionlab.evaluation.case import EvaluatedPart, of_sought
 from lesionlab.evaluation.examples import draw_samples, worst_mistakes
 from lesionlab.evaluation.figures.curves import History
 from lesionlab.evaluation.figures.style import COLOURS
@@ -20,11 +20,10 @@ from lesionlab.evaluation.tables import (
     PointRow,
     confirmation_rows,
     confusion_cells,
-    malignancy,
     operating_point_rows,
+    positives_and_scores,
 )
 from lesionlab.metrics import Estimate
-from lesionlab.taxonomy import CODES, DIAGNOSES
 
 _WIDEST_ECE = 0.2  # scale of the bar under the ECE, unless its interval reaches further
 
@@ -92,7 +91,9 @@ def render_report(case: EvaluatedPart, context: ReportContext) -> str:
         lesions_known=context.lesions_known and context.bundle.training_data.lesions_known,
         answer=_answer(case, leaky=leaky),
         tiles=_tiles(case),
-        diagnoses=DIAGNOSES,
+        classes=[(code, case.task.name_of(code)) for code in case.task.classes],
+        task=case.task,
+        words=wording.terms(case.task),
         confusion=confusion_cells(case),
         points=points,
         assumed_prevalences=ASSUMED_PREVALENCES,
@@ -111,50 +112,61 @@ def render_report(case: EvaluatedPart, context: ReportContext) -> str:
 def _figures(
     case: EvaluatedPart, context: ReportContext, points: list[PointRow], *, leaky: bool
 ) -> dict[str, Markup | dict[str, Markup | None] | None]:
-    positive, scores = malignancy(case)
-    classes = {code: (case.labels == index, case.probabilities[:, index]) for index, code in enumerate(CODES)}
-    metrics = case.summary.per_class
+    positive, scores = positives_and_scores(case)
+    words, summary = wording.terms(case.task), case.summary
+    # One against the rest is all there is to draw for two classes.
+    panels = {} if case.task.binary else dict(enumerate(case.task.classes))
+    shown = {code: (case.labels == index, case.probabilities[:, index]) for index, code in panels.items()}
+    metrics = summary.per_class
     marked = [figures.MarkedPoint(row.name, row.here.sensitivity, row.here.specificity) for row in points]
-    overall = case.summary.overall
-    found, cleared = overall["malignant_recall"].value, overall["malignant_specificity"].value
+    found, cleared = (of_sought(summary, case.task, metric).value for metric in ("recall", "specificity"))
     if found is not None and cleared is not None:
-        marked.append(figures.MarkedPoint("most probable diagnosis", found, cleared, chosen=False))
+        marked.append(figures.MarkedPoint(f"most probable {words.answer}", found, cleared, chosen=False))
+    auc, ece = of_sought(summary, case.task, "auc"), summary.overall["ece"]
     return {
-        "roc": figures.draw_malignant_roc(positive, scores, overall["malignant_auc"], marked, leaky=leaky),
-        "class_roc": {c: figures.draw_class_roc(c, *classes[c], metrics[c]["auc"], leaky=leaky) for c in CODES},
-        "pr": figures.draw_malignant_precision_recall(positive, scores, leaky=leaky),
+        "roc": figures.draw_roc(positive, scores, auc, marked, leaky=leaky, words=words),
+        "class_roc": {c: figures.draw_class_roc(c, *shown[c], metrics[c]["auc"], leaky=leaky) for c in shown},
+        "pr": figures.draw_precision_recall(positive, scores, leaky=leaky, words=words),
         "class_pr": {
-            c: figures.draw_class_precision_recall(c, *classes[c], metrics[c]["average_precision"], leaky=leaky)
-            for c in CODES
+            c: figures.draw_class_precision_recall(c, *shown[c], metrics[c]["average_precision"], leaky=leaky)
+            for c in shown
         },
-        "reliability": figures.draw_reliability(case.labels, case.probabilities, overall["ece"], leaky=leaky),
+        "reliability": figures.draw_reliability(case.labels, case.probabilities, ece, leaky=leaky, answer=words.answer),
         "curves": figures.draw_training_curves(context.history, leaky=leaky),
     }
 
 
 def _answer(case: EvaluatedPart, *, leaky: bool) -> str:
     """Return the first sentence of the page: what the model does, in counts out of a hundred."""
-    overall = case.summary.overall
-    found = wording.out_of_100(overall["malignant_recall"], leaky=leaky)
-    cleared = wording.out_of_100(overall["malignant_specificity"], leaky=leaky)
+    words = wording.terms(case.task)
+    found = wording.out_of_100(of_sought(case.summary, case.task, "recall"), leaky=leaky)
+    cleared = wording.out_of_100(of_sought(case.summary, case.task, "specificity"), leaky=leaky)
     sentences = []
     if found:
-        sentences.append(f"Of 100 images of malignant lesions it calls {found} malignant")
+        sentences.append(f"Of 100 images of {words.positives} it calls {found} {words.positive}")
     if cleared:
-        sentences.append(f"of 100 images of benign lesions it calls {cleared} benign")
+        sentences.append(f"of 100 images of {words.negatives} it calls {cleared} {words.negative}")
     text = "; ".join(sentences) + "."
     return text[0].upper() + text[1:]
 
 
 def _tiles(case: EvaluatedPart) -> tuple[_Tile, ...]:
-    overall = case.summary.overall
+    overall, words = case.summary.overall, wording.terms(case.task)
     classes = sum(count > 0 for count in case.summary.support.values())
-    recall = f"mean recall of {classes} {'diagnosis' if classes == 1 else 'diagnoses'}"
+    recall = f"mean recall of {classes} {words.answer if classes == 1 else words.answers}"
     widest = max(_WIDEST_ECE, overall["ece"].high or 0.0)
+    against = f"{words.positive} against {words.negative}; guessing gives 0.50"
+    area = _Tile(f"{words.positive.capitalize()} AUC", against, of_sought(case.summary, case.task, "auc"), 0.5, 1)
+    if case.task.binary:
+        balance = f"harmonic mean of precision and recall for {words.positives}"
+        f1 = of_sought(case.summary, case.task, "f1")
+        between = (area, _Tile(f"{words.positive.capitalize()} F1", balance, f1, 0, 1))
+    else:
+        macro = "each diagnosis against the rest; guessing gives 0.50"
+        between = (_Tile("Macro AUC", macro, overall["macro_auc"], 0.5, 1), area)
     return (
         _Tile("Balanced accuracy", f"{recall}; guessing gives {1 / classes:.2f}", overall["balanced_accuracy"], 0, 1),
-        _Tile("Macro AUC", "each diagnosis against the rest; guessing gives 0.50", overall["macro_auc"], 0.5, 1),
-        _Tile("Malignant AUC", "malignant against benign; guessing gives 0.50", overall["malignant_auc"], 0.5, 1),
+        *between,
         _Tile("Calibration error (ECE)", "claimed against true certainty; lower is better", overall["ece"], 0, widest),
     )
 

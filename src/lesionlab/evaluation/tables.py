@@ -7,20 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from lesionlab.bundle.schema import OperatingPoint as StoredPoint
-from lesionlab.evaluation.case import EvaluatedPart
+from lesionlab.evaluation.case import EvaluatedPart, measure, of_sought
 from lesionlab.metrics import (
     Estimate,
     OperatingPoint,
-    evaluate_predictions,
     lesion_weights,
     measure_operating_point,
     percentile_interval,
     predictive_values,
 )
 from lesionlab.metrics.confusion import confusion_matrix, recall
-from lesionlab.taxonomy import CODES, DIAGNOSES
 
-IS_MALIGNANT = np.array([diagnosis.malignant for diagnosis in DIAGNOSES])
 # From a screening population to a clinic that is referred to.
 ASSUMED_PREVALENCES = (0.01, 0.05, 0.2)
 
@@ -72,9 +69,9 @@ class GroupRow:
         name: The way.
         images: Their number.
         lesions: Number of lesions that they show.
-        classes: Number of diagnoses among them.
-        balanced_accuracy: Mean recall over those diagnoses.
-        malignant_auc: Malignant against benign; undefined where only one of them occurs.
+        classes: Number of the task's classes among them.
+        balanced_accuracy: Mean recall over those classes.
+        auc: What is looked for against the rest; undefined where only one of them occurs.
     """
 
     name: str
@@ -82,16 +79,19 @@ class GroupRow:
     lesions: int
     classes: int
     balanced_accuracy: Estimate
-    malignant_auc: Estimate
+    auc: Estimate
 
 
-def malignancy(case: EvaluatedPart) -> tuple[np.ndarray, np.ndarray]:
-    """Return whether each lesion is malignant, bool [images], and its probability of being so, float [images]."""
-    return IS_MALIGNANT[case.labels], case.probabilities[:, IS_MALIGNANT].sum(axis=1)
+def positives_and_scores(case: EvaluatedPart) -> tuple[np.ndarray, np.ndarray]:
+    """Return whether each lesion is malignant, bool [images], and its probability of being so, float [images].
+
+    For the task melanoma: whether it is a melanoma.
+    """
+    return case.sought[case.labels], case.probabilities[:, case.sought].sum(axis=1)
 
 
 def confusion_cells(case: EvaluatedPart) -> list[list[Cell]]:
-    """Return the cells of the confusion matrix, rows actual and columns predicted, in the order of `CODES`."""
+    """Return the cells of the confusion matrix, rows actual and columns predicted, in the task's order."""
     rows = case.summary.confusion_matrix
     return [[Cell(count, count / sum(row) if sum(row) else None) for count in row] for row in rows]
 
@@ -100,7 +100,7 @@ def operating_point_rows(case: EvaluatedPart, points: Sequence[StoredPoint]) -> 
     """Return the bundle's operating points with what each does on the evaluated part."""
     if not points:
         return []
-    positive, scores = malignancy(case)
+    positive, scores = positives_and_scores(case)
     draws = lesion_weights([record.lesion_id for record in case.records], case.summary.resamples, case.summary.seed)
     rows = []
     for stated in points:
@@ -134,15 +134,14 @@ def _with_interval(value: float, drawn: np.ndarray) -> Estimate:
 
 def _group(case: EvaluatedPart, way: str, members: np.ndarray) -> GroupRow:
     lesions = [record.lesion_id for record, member in zip(case.records, members, strict=True) if member]
-    labels = case.labels[members]
-    summary = evaluate_predictions(
-        labels, case.probabilities[members], lesions, resamples=case.summary.resamples, seed=case.summary.seed
-    )
+    labels, probabilities = case.labels[members], case.probabilities[members]
+    resamples, seed = case.summary.resamples, case.summary.seed
+    summary = measure(labels, probabilities, lesions, case.task, resamples=resamples, seed=seed)
     return GroupRow(
         name=_DX_TYPES.get(way, way) or "not stated",
         images=summary.n_images,
         lesions=summary.n_lesions,
-        classes=sum(summary.support[code] > 0 for code in CODES),
+        classes=sum(count > 0 for count in summary.support.values()),
         balanced_accuracy=summary.overall["balanced_accuracy"],
-        malignant_auc=summary.overall["malignant_auc"],
+        auc=of_sought(summary, case.task, "auc"),
     )

@@ -1,11 +1,57 @@
 """Numbers as a reader meets them: the same digits, interval and mark of leakage wherever they stand."""
 
 import math
+from dataclasses import dataclass
 
 from lesionlab.metrics import Estimate
+from lesionlab.taxonomy import DIAGNOSIS, Task
 
 LEAKY = "leaky"
 UNDEFINED = "not defined"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a task looks for, in the words that sentences need.
+
+    Attributes:
+        positive: What a lesion that is looked for is called.
+        negative: What another one is called.
+        positives: Such lesions.
+        negatives: The other lesions.
+        others: The other lesions, in a word.
+        found: Start of "... found (recall)".
+        missed: The verdict on such a lesion that was called otherwise.
+        disease: What is looked for, as a noun.
+        answer: What the model gives: a diagnosis, or a class.
+        answers: More than one of them.
+    """
+
+    positive: str
+    negative: str
+    positives: str
+    negatives: str
+    others: str
+    found: str
+    missed: str
+    disease: str
+    answer: str
+    answers: str
+
+
+def terms(task: Task) -> Terms:
+    """Return the words for a task."""
+    answer = ("class", "classes") if task.binary else ("diagnosis", "diagnoses")
+    if task.tells_malignancy:
+        found, missed = "Malignant", "Malignant called benign"
+        lesions = ("malignant lesions", "benign lesions", "benign")
+        return Terms("malignant", "benign", *lesions, found, missed, "malignancy", *answer)
+    found, missed = "Melanomas", "Melanoma missed"
+    lesions = ("melanomas", "other lesions", "others")
+    return Terms("melanoma", "not melanoma", *lesions, found, missed, "melanoma", *answer)
+
+
+MALIGNANCY = terms(DIAGNOSIS)
 
 
 def number(value: float | None) -> str:

@@ -21,7 +21,7 @@ from lesionlab.metrics import choose_operating_point, fit_temperature, softmax
 from lesionlab.metrics.calibration import expected_calibration_error
 from lesionlab.prediction import Predictor
 from lesionlab.runs import RunFolder
-from lesionlab.taxonomy import CODES, MALIGNANT
+from lesionlab.taxonomy import TASKS, Task
 from lesionlab.training.checkpoint import load_weights
 from lesionlab.training.network import LesionNetwork, parameter_count
 
@@ -55,7 +55,8 @@ def export_run(
     if not record.finished:
         raise DataError(f"{run.path} is not finished; run the same `lesionlab train` command again to go on with it")
     recipe = run.recipe()
-    network = LesionNetwork(recipe.model, recipe.input)
+    task = TASKS[recipe.task]
+    network = LesionNetwork(recipe)
     network.load_state_dict(load_weights(run.best))
     graph = export_graph(network, recipe.input.size, recipe.inference)
     manifest = run.manifest(data_root)
@@ -63,7 +64,8 @@ def export_run(
     draft = BundleInfo(
         name=recipe.name,
         created=dt.datetime.now(dt.UTC).date().isoformat(),
-        classes=CODES,
+        task=recipe.task,
+        classes=task.classes,
         preprocessing=Preprocessing(**recipe.input.model_dump()),
         graph_sha256=hashlib.sha256(graph).hexdigest(),
         parameters=parameter_count(network),
@@ -87,7 +89,7 @@ def export_run(
         [validation.location(r) for r in validation], progress=progress
     )
     info = draft.model_copy(
-        update=_fitted(logits.astype(np.float64), parts["train"], validation, recipe.inference.prior_exponent)
+        update=_fitted(logits.astype(np.float64), parts["train"], validation, recipe.inference.prior_exponent, task)
     )
     save_bundle(path, info, graph)
     calibration = info.calibration
@@ -103,12 +105,13 @@ def export_run(
 
 
 def _fitted(
-    logits: NDArray[np.float64], train: Manifest, validation: Manifest, prior_exponent: float
+    logits: NDArray[np.float64], train: Manifest, validation: Manifest, prior_exponent: float, task: Task
 ) -> dict[str, object]:
     """Return the calibration and the operating points, fitted on the validation part."""
-    labels = np.array([CODES.index(record.diagnosis) for record in validation])
+    labels = np.array([task.index(record.diagnosis) for record in validation])
     # A class that training never saw is not lifted: nothing is known of its frequency.
-    frequencies = np.array(list(train.counts().values())) / len(train)
+    counts = np.bincount([task.index(record.diagnosis) for record in train], minlength=len(task.classes))
+    frequencies = counts / len(train)
     offsets = -prior_exponent * np.log(np.where(frequencies > 0, frequencies, 1.0)) + 0.0  # no -0.0
     adjusted = logits + offsets
     temperature = fit_temperature(adjusted, labels)
@@ -120,12 +123,12 @@ def _fitted(
         ece_after=float(expected_calibration_error(labels, softmax(adjusted, temperature))),
     )
     probabilities = calibration.probabilities(logits)
-    columns = [CODES.index(code) for code in MALIGNANT]
-    malignant = np.isin(labels, columns)
+    columns = [task.classes.index(code) for code in task.malignant]
+    positive = np.isin(labels, columns)
     points: list[OperatingPoint] = []
-    if malignant.any() and not malignant.all():
+    if positive.any() and not positive.all():
         for target in TARGET_SENSITIVITIES:
-            point = choose_operating_point(target, malignant, probabilities[:, columns].sum(axis=1))
+            point = choose_operating_point(target, positive, probabilities[:, columns].sum(axis=1))
             if not all(map(math.isfinite, asdict(point).values())):
                 logger.warning("no operating point for %.0f%% sensitivity: it would call every image", target * 100)
                 continue

@@ -22,8 +22,8 @@ def export_graph(network: LesionNetwork, size: int, inference: InferenceSettings
         inference: Which views of an image the graph averages over.
 
     Returns:
-        A checked ONNX model with the input `image` uint8 [N, size, size, 3] and the outputs `logits` [N, 7] and
-        `feature_map` [N, C, h, w]. It holds no path and no name of the machine that made it.
+        A checked ONNX model with the input `image` uint8 [N, size, size, 3] and the outputs `logits` [N, C] for C
+        classes and `feature_map` [N, D, h, w]. It holds no path and no name of the machine that made it.
     """
     wrapped = ExportedNetwork(network, inference).eval().cpu()
     # Two images: a batch of one is taken for a constant.

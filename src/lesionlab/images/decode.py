@@ -18,7 +18,7 @@ from lesionlab.images.pixels import rgb_from_image
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
 MAX_PIXELS = 100_000_000
-MIN_SIDE = 32
+MIN_SIDE = 8
 
 _PHOTOGRAPH_FORMATS = ("JPEG", "MPO")  # an MPO is a JPEG with further views behind the first, opened as one
 _EXIF_ORIENTATION = 0x0112
@@ -66,7 +66,7 @@ def decode_image(data: bytes, *, at_least: tuple[int, int] | None = None) -> Dec
 
     Raises:
         ImageError: The bytes are not an image of a known format, are damaged or truncated, hold several
-            frames, or the image is too large (100 megapixels) or too small (32 pixels a side).
+            frames, or the image is too large (100 megapixels) or too small (8 pixels a side).
     """
     with _faults_as_image_errors(data):
         with _pillow_warnings_hidden():

@@ -19,7 +19,7 @@ def load_image(source: ImageSource, *, at_least: tuple[int, int] | None = None) 
 
     Args:
         source: A path, `archive.zip::member`, the bytes of an image file, a Pillow image, or an array uint8
-            [height, width, 3] in RGB order. The 32-pixel minimum holds for files, not for images in memory.
+            [height, width, 3] in RGB order. The 8-pixel minimum holds for files, not for images in memory.
         at_least: See `decode_image`.
 
     Raises:

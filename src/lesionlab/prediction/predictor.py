@@ -15,7 +15,7 @@ from lesionlab.images import ImageSource, load_image
 from lesionlab.prediction.ahead import mapped_ahead
 from lesionlab.prediction.result import Failure, Prediction, RankedDiagnosis
 from lesionlab.prediction.session import GraphSession, available_cores
-from lesionlab.taxonomy import BY_CODE, CODES, MALIGNANT
+from lesionlab.taxonomy import TASKS
 
 _RANKED = 3
 
@@ -39,6 +39,7 @@ class Predictor:
     def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
         """Open the graph of a bundle; see `load`."""
         self.bundle = bundle
+        self._task = TASKS[bundle.info.task]
         self._session = GraphSession(bundle, threads)
 
     @classmethod
@@ -71,6 +72,22 @@ class Predictor:
         """
         return self._judge([_or_raise(self._prepare(image, 0))])[0]
 
+    def classify(self, pixels: np.ndarray) -> tuple[str, float]:
+        """Return the name of the most probable class and its probability.
+
+        Args:
+            pixels: An image, uint8 [height, width, 3] in RGB order; small ones such as [28, 28, 3] will do.
+
+        Raises:
+            ImageError: The array is not an image.
+
+        Example:
+            >>> predictor.classify(np.zeros((28, 28, 3), np.uint8))  # doctest: +SKIP
+            ('Melanocytic nevus', 0.83)
+        """
+        best = self.predict(pixels).top[0]
+        return best.name, best.probability
+
     def predict_many(self, images: Iterable[ImageSource], *, batch_size: int = 16) -> Iterator[Prediction | Failure]:
         """Judge images one batch after the other, in their order; a bad one does not stop the rest.
 
@@ -95,7 +112,7 @@ class Predictor:
         batch_size: int = 16,
         progress: Callable[[int, int], None] | None = None,
     ) -> np.ndarray:
-        """Return the uncalibrated outputs of the network, float32 [N, 7].
+        """Return the uncalibrated outputs of the network, float32 [N, C] for C classes.
 
         Args:
             images: What `predict` takes.
@@ -105,7 +122,7 @@ class Predictor:
         Raises:
             ImageError: An image cannot be judged; the message begins with its name.
         """
-        logits = np.empty((len(images), len(CODES)), dtype=np.float32)
+        logits = np.empty((len(images), len(self._task.classes)), dtype=np.float32)
         done = 0
         with closing(self._prepare_ahead(images, batch_size)) as prepared:
             while batch := list(islice(prepared, batch_size)):
@@ -138,16 +155,17 @@ class Predictor:
         return [self._answer(item, row) for item, row in zip(batch, rows, strict=True)]
 
     def _answer(self, item: _Prepared, probabilities: np.ndarray) -> Prediction:
-        by_code = dict(zip(CODES, probabilities.tolist(), strict=True))
+        task = self._task
+        by_code = dict(zip(task.classes, probabilities.tolist(), strict=True))
         ranked = sorted(by_code, key=by_code.__getitem__, reverse=True)[:_RANKED]
         return Prediction(
             path=item.name,
             probabilities=by_code,
-            malignant=min(1.0, sum(by_code[code] for code in MALIGNANT)),
+            malignant=min(1.0, sum(by_code[code] for code in task.malignant)) if task.tells_malignancy else None,
             top=tuple(
-                RankedDiagnosis(diagnosis=code, name=BY_CODE[code].name, probability=by_code[code]) for code in ranked
+                RankedDiagnosis(diagnosis=code, name=task.name_of(code), probability=by_code[code]) for code in ranked
             ),
-            risk=BY_CODE[ranked[0]].risk,
+            risk=task.risk_of(ranked[0]),
             notes=item.notes,
             bundle=self.info.identity,
         )

@@ -10,10 +10,10 @@ class _Result(BaseModel):
 
 
 class RankedDiagnosis(_Result):
-    """One of the most probable diagnoses.
+    """One of the most probable answers.
 
     Attributes:
-        diagnosis: Its code.
+        diagnosis: Code of the diagnosis, or of the class for a model of another task.
         name: Its name.
         probability: Calibrated probability.
     """
@@ -28,18 +28,19 @@ class Prediction(_Result):
 
     Attributes:
         path: The image, as it was named in the request.
-        probabilities: Calibrated probability of each diagnosis by code; they sum to 1.
+        probabilities: Calibrated probability of each class of the model's task by code; they sum to 1.
         malignant: Probability that the lesion is malignant: the sum over melanoma, basal cell carcinoma and
-            actinic keratosis / intraepithelial carcinoma.
-        top: The three most probable diagnoses, the most probable first.
-        risk: Risk level of the most probable diagnosis.
+            actinic keratosis / intraepithelial carcinoma, or the class of a model that tells just this. None where
+            the model does not tell, as one for melanoma against the rest.
+        top: The most probable classes, at most three, the most probable first.
+        risk: Risk level of the most probable class.
         notes: What was unusual about the image and how it was treated.
         bundle: Name and hash of the model.
     """
 
     path: str
     probabilities: dict[str, float]
-    malignant: float
+    malignant: float | None
     top: tuple[RankedDiagnosis, ...]
     risk: Risk
     notes: tuple[str, ...] = ()

@@ -57,7 +57,7 @@ class GraphSession:
             raise BundleError(f"{self._place}: the graph gives {outputs}, expected 'logits', float [N, {classes}]")
 
     def logits(self, pixels: np.ndarray) -> np.ndarray:
-        """Return the logits, float32 [N, 7], of the network's input, uint8 [N, size, size, 3].
+        """Return the logits, float32 [N, C], of the network's input, uint8 [N, size, size, 3].
 
         Raises:
             BundleError: The graph fails, or gives something that is not a number.

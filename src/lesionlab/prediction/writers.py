@@ -16,7 +16,7 @@ from lesionlab.errors import LesionlabError, MissingExtraError, UsageError
 from lesionlab.files import replacing
 from lesionlab.prediction.inputs import image_id
 from lesionlab.prediction.result import Prediction
-from lesionlab.taxonomy import CODES, DIAGNOSES
+from lesionlab.taxonomy import CODES, DIAGNOSES, DIAGNOSIS, Task
 
 Write: TypeAlias = Callable[[Prediction], None]
 
@@ -30,42 +30,48 @@ class ResultFormat(StrEnum):
     ISIC = "isic"
 
 
-CSV_COLUMNS = (
-    *("path", "diagnosis", "name", "probability", "malignant", "risk"),
-    *(f"p_{code}" for code in CODES),
-    *("notes", "bundle"),
-)
 ISIC_COLUMNS = ("image", *(diagnosis.isic for diagnosis in DIAGNOSES))
 _ROWS_PER_GROUP = 5_000
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
+def csv_columns(task: Task) -> tuple[str, ...]:
+    """Return the columns of CSV and Parquet for models of a task."""
+    answer = ("path", "diagnosis", "name", "probability", "malignant", "risk")
+    return (*answer, *(f"p_{code}" for code in task.classes), "notes", "bundle")
+
+
 @contextmanager
-def result_writer(result_format: ResultFormat, out: Path | None = None) -> Iterator[Write]:
+def result_writer(result_format: ResultFormat, out: Path | None = None, *, task: Task = DIAGNOSIS) -> Iterator[Write]:
     """Open a place for results; yield the function that writes one.
 
     A file gets its name once it is whole; if anything fails, what stood there stays.
 
     Args:
-        result_format: `csv`: one row per image with the most probable diagnosis and all probabilities. `jsonl`:
+        result_format: `csv`: one row per image with the most probable class and all probabilities. `jsonl`:
             one `Prediction` as JSON per line. `parquet`: the columns of `csv`, unrounded. `isic`: the submission
-            format of ISIC 2018 task 3.
+            format of ISIC 2018 task 3, for the task `diagnosis` only.
         out: The file; None: standard output.
+        task: The task of the model whose results are written.
 
     Raises:
-        UsageError: Parquet to standard output.
+        UsageError: Parquet to standard output, or ISIC's format for a task without its seven diagnoses.
         MissingExtraError: Parquet without pyarrow.
         LesionlabError: The place cannot be written, or is full.
     """
+    if result_format is ResultFormat.ISIC and task is not DIAGNOSIS:
+        raise UsageError(
+            f"the format isic holds seven diagnoses; this model tells {' from '.join(task.classes)}: use csv or jsonl"
+        )
     if result_format is ResultFormat.PARQUET:
         if out is None:
             raise UsageError("parquet cannot be written to standard output; name a file with --out")
         _require_pyarrow()
-        with replacing(out, binary=True) as stream, _parquet(stream) as write:
+        with replacing(out, binary=True) as stream, _parquet(stream, csv_columns(task)) as write:
             yield write
         return
     with _text_stream(out) as stream:
-        yield _text_writer(result_format, stream)
+        yield _text_writer(result_format, stream, task)
 
 
 def refuse_repeated_ids(locations: Iterable[str]) -> None:
@@ -81,14 +87,14 @@ def refuse_repeated_ids(locations: Iterable[str]) -> None:
             raise UsageError(f"the format isic cannot tell {first} from {location}; use csv or jsonl, or rename one")
 
 
-def _text_writer(result_format: ResultFormat, stream: IO[str]) -> Write:
+def _text_writer(result_format: ResultFormat, stream: IO[str], task: Task) -> Write:
     if result_format is ResultFormat.JSONL:
         return lambda prediction: _write_line(stream, prediction)
     rows = csv.writer(stream, lineterminator="\n")
     if result_format is ResultFormat.ISIC:
         rows.writerow(ISIC_COLUMNS)
         return lambda prediction: _ignore(rows.writerow(_isic_row(prediction)))
-    rows.writerow(CSV_COLUMNS)
+    rows.writerow(csv_columns(task))
     return lambda prediction: _ignore(rows.writerow(_csv_row(prediction)))
 
 
@@ -104,7 +110,13 @@ def _csv_row(prediction: Prediction) -> list[str]:
     values = _record(prediction)
     values["path"] = _no_formula(prediction.path)
     values["notes"] = "; ".join(prediction.notes)
-    return [f"{value:.6f}" if isinstance(value, float) else str(value) for value in values.values()]
+    return [_cell(value) for value in values.values()]
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6f}" if isinstance(value, float) else str(value)
 
 
 def _isic_row(prediction: Prediction) -> list[str]:
@@ -120,7 +132,7 @@ def _record(prediction: Prediction) -> dict[str, Any]:
         "probability": best.probability,
         "malignant": prediction.malignant,
         "risk": prediction.risk.value,
-        **{f"p_{code}": prediction.probabilities[code] for code in CODES},
+        **{f"p_{code}": probability for code, probability in prediction.probabilities.items()},
         "notes": list(prediction.notes),
         "bundle": prediction.bundle,
     }
@@ -166,12 +178,12 @@ def _require_pyarrow() -> None:
 
 
 @contextmanager
-def _parquet(stream: IO[bytes]) -> Iterator[Write]:
+def _parquet(stream: IO[bytes], columns: tuple[str, ...]) -> Iterator[Write]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     texts = dict.fromkeys(("path", "diagnosis", "name", "risk", "bundle"), pa.string())
-    kinds = {column: texts.get(column, pa.float64()) for column in CSV_COLUMNS} | {"notes": pa.list_(pa.string())}
+    kinds = {column: texts.get(column, pa.float64()) for column in columns} | {"notes": pa.list_(pa.string())}
     schema = pa.schema(kinds, metadata={"notice": RESEARCH_ONLY})
     rows: list[dict[str, Any]] = []
     with pq.ParquetWriter(stream, schema) as writer:

@@ -1,5 +1,6 @@
 """Recipes: what to train and how, as data. Each TOML file in `library/` can be called by its name."""
 
+from lesionlab.recipes.arrangement import arrange
 from lesionlab.recipes.load import load_recipe, recipe_names
 from lesionlab.recipes.schema import (
     AugmentationSettings,
@@ -33,6 +34,7 @@ __all__ = [
     "SplitSettings",
     "TrainingSettings",
     "UnfreezeSettings",
+    "arrange",
     "load_recipe",
     "recipe_names",
 ]

@@ -2,11 +2,24 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from lesionlab.taxonomy import TASKS
 
 Range = Annotated[tuple[float, float], Field(description="lowest and highest value")]
+
+
+Metric = Literal["balanced_accuracy", "accuracy", "macro_f1", "macro_auc", "loss"]
+
+
+def _zero_or_enough(parameter: float) -> float:
+    # In single precision a Beta distribution with a smaller parameter breaks down.
+    if parameter != 0 and parameter < 0.01:
+        raise ValueError("must be 0, for none, or at least 0.01")
+    return parameter
+
+
+Mixing = Annotated[float, Field(le=10), AfterValidator(_zero_or_enough)]
 
 
 class _Table(BaseModel):
@@ -26,7 +39,8 @@ class DataSettings(_Table):
     """Which images of the dataset are used.
 
     Attributes:
-        images: Number of images, drawn so that every diagnosis keeps its share; 0 uses all.
+        images: Number of images, drawn so that every diagnosis keeps its share; 0 uses all. The test part of a
+            split by lesion stays whole.
     """
 
     images: int = Field(default=0, ge=0)
@@ -85,7 +99,8 @@ class HeadSettings(_Table):
     def _one_dropout_per_layer(self) -> "HeadSettings":
         if self.hidden_dropout and len(self.hidden_dropout) != len(self.hidden):
             raise ValueError(
-                f"hidden_dropout has {len(self.hidden_dropout)} numbers for {len(self.hidden)} hidden layers; give one each"
+                f"hidden_dropout has {len(self.hidden_dropout)} numbers for {len(self.hidden)} hidden layers; "
+                "give one for each"
             )
         return self
 
@@ -122,8 +137,8 @@ class AugmentationSettings(_Table):
     saturation: float = Field(default=0.2, ge=0, lt=1)
     colour_cast: float = Field(default=0.05, ge=0, lt=1)
     erase: float = Field(default=0.0, ge=0, le=1)
-    mixup: float = Field(default=0.0, ge=0, le=10)
-    cutmix: float = Field(default=0.0, ge=0, le=10)
+    mixup: Mixing = 0.0
+    cutmix: Mixing = 0.0
 
     @model_validator(mode="after")
     def _scale_is_a_range(self) -> "AugmentationSettings":
@@ -220,6 +235,7 @@ class TrainingSettings(_Table):
             and saves about a third of every epoch; on a CPU it needs a C++ compiler and is left out without one.
         monitor: Validation metric that the best checkpoint and early stopping go by.
         patience: Epochs without improvement after which training stops; 0 never stops early.
+        stop_on: Validation metric that this patience goes by; `monitor` for the one above.
         cached_features: Whether the features of a frozen backbone are computed once, and the head is trained on
             them; `auto` does so wherever a backbone is frozen.
         feature_views: Number of augmented versions of each training image that are then computed; epochs take
@@ -231,8 +247,9 @@ class TrainingSettings(_Table):
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
     ema_decay: float = Field(default=0.0, ge=0, lt=1)
     compile: bool = False
-    monitor: Literal["balanced_accuracy", "accuracy", "macro_f1", "macro_auc", "loss"] = "balanced_accuracy"
+    monitor: Metric = "balanced_accuracy"
     patience: int = Field(default=0, ge=0)
+    stop_on: Metric | Literal["monitor"] = "monitor"
     cached_features: Literal["auto", "off"] = "auto"
     feature_views: int = Field(default=2, ge=1, le=64)
 

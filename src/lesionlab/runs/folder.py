@@ -9,6 +9,7 @@ history.csv                   metrics per epoch
 curves.svg                    the same as a figure
 checkpoints/last.safetensors  all that is needed to go on
 checkpoints/best.safetensors  the weights of the best epoch
+checkpoints/start.safetensors the weights that a second stage starts from, where there is one
 bundle/                       the model, ready to use
 evaluation/PART/              metrics.json, predictions.csv, report.html
 """
@@ -28,7 +29,9 @@ HISTORY_COLUMNS = (
     "epoch",
     "train_loss",
     "validation_loss",
+    "validation_accuracy",
     "validation_balanced_accuracy",
+    "validation_macro_f1",
     "validation_macro_auc",
     "learning_rate",
     "seconds",
@@ -48,6 +51,8 @@ class RunRecord(BaseModel):
         leaky: Whether images of one lesion may stand on both sides of the split.
         environment: Versions, device and precision.
         weights: Where the starting weights came from.
+        stage: The stage of the training that is under way or was the last.
+        epochs_before_stage: Epochs that the stages before it took.
         finished: Whether the last epoch is done.
     """
 
@@ -62,6 +67,8 @@ class RunRecord(BaseModel):
     leaky: bool
     environment: dict[str, str]
     weights: str = "random"
+    stage: int = 1
+    epochs_before_stage: int = 0
     finished: bool = False
 
 
@@ -80,6 +87,7 @@ class RunFolder:
         self.curves = path / "curves.svg"
         self.last = path / "checkpoints" / "last.safetensors"
         self.best = path / "checkpoints" / "best.safetensors"
+        self.start = path / "checkpoints" / "start.safetensors"
         self.bundle = path / "bundle"
         self.evaluation = path / "evaluation"
 
@@ -89,7 +97,7 @@ class RunFolder:
 
     def begin(self, record: RunRecord, recipe: Recipe, manifest: Manifest, split: Split) -> None:
         """Write all that is known before training. `run.json` comes last: where it is, the rest is whole."""
-        write_text(self.path / "recipe.toml", tomli_w.dumps(recipe.model_dump(mode="json")))
+        write_text(self.path / "recipe.toml", tomli_w.dumps(recipe.model_dump(mode="json", exclude_none=True)))
         # What an earlier run left here without its `run.json` must not be taken for a checkpoint of this one.
         self.last.unlink(missing_ok=True)
         manifest.save(self.path / "manifest.csv")

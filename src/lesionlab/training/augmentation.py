@@ -47,12 +47,15 @@ class BatchAugmentation(nn.Module):
         stretch = torch.exp(uniform(-1, 1) * math.log1p(s.stretch) / 2)
         mirror = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0) if s.flip else torch.ones_like(angle)
         x, y = zoom * stretch, zoom / stretch
-        cosine, sine = torch.cos(angle), torch.sin(angle)
+        # A shear turns the vertical axis and leaves the horizontal one: [[1, -sin], [0, cos]], as in Keras. Off,
+        # it draws no numbers, so that runs without it repeat those of versions that did not have it.
+        lean = angle + uniform(-1, 1) * math.radians(s.shear) if s.shear > 0 else angle
         # With every rotation allowed, one mirror axis reaches all of the square's symmetries; the second
         # matters for recipes that rotate little.
-        upside = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0) if s.flip else torch.ones_like(angle)
-        top = torch.stack([x * cosine * mirror, -x * sine * upside, 2 * s.translation * uniform(-1, 1)], dim=1)
-        bottom = torch.stack([y * sine * mirror, y * cosine * upside, 2 * s.translation * uniform(-1, 1)], dim=1)
+        upside = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0) if s.flip is True else torch.ones_like(angle)
+        right, down = 2 * s.translation * uniform(-1, 1), 2 * s.translation * uniform(-1, 1)
+        top = torch.stack([x * torch.cos(angle) * mirror, -x * torch.sin(lean) * upside, right], dim=1)
+        bottom = torch.stack([y * torch.sin(angle) * mirror, y * torch.cos(lean) * upside, down], dim=1)
         return torch.stack([top, bottom], dim=1)
 
     def _recolour(self, images: Tensor) -> Tensor:

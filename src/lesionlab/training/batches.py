@@ -1,13 +1,24 @@
-"""Batches: rows of the image cache in an order that depends on the seed and the epoch alone."""
+"""Batches: rows of a cache in an order that depends on the seed and the epoch alone."""
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
+
+from lesionlab.training.sampling import epoch_order
+
+Balance = Literal["none", "oversample", "undersample", "smote"]
+
+
+def to_images(pixels: Tensor) -> Tensor:
+    """Return pixels uint8 [N, H, W, 3] as images [N, 3, H, W] with values in [0, 1]."""
+    # The permuted view of [N, H, W, 3] already is channels-last, the layout that convolutions are fastest in.
+    return pixels.permute(0, 3, 1, 2).float() / 255.0
 
 
 class CachedImages(Dataset[tuple[Tensor, Tensor]]):
@@ -18,6 +29,8 @@ class CachedImages(Dataset[tuple[Tensor, Tensor]]):
         rows: The rows of the cache that belong to this part.
         labels: Class index of each of these rows.
     """
+
+    views = 1
 
     def __init__(self, array: NDArray[np.uint8], rows: Sequence[int], labels: Sequence[int]) -> None:
         self.array = array
@@ -32,42 +45,85 @@ class CachedImages(Dataset[tuple[Tensor, Tensor]]):
         return torch.from_numpy(self.array[self.rows[positions]]), self.labels[positions]
 
 
+class CachedFeatures(Dataset[tuple[Tensor, Tensor]]):
+    """Features and labels by lists of positions; position `view * len + image` is an image under one view.
+
+    Args:
+        features: float32 [views, images, D].
+        labels: Class index of each image.
+    """
+
+    def __init__(self, features: NDArray[np.float32], labels: Sequence[int]) -> None:
+        self.features = torch.from_numpy(features)
+        self.labels = torch.as_tensor(labels)
+        self.views = len(features)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, positions: list[int]) -> tuple[Tensor, Tensor]:
+        """Return features [N, D] and labels [N]."""
+        views, images = np.divmod(np.asarray(positions), len(self))
+        return self.features[views, images], self.labels[images]
+
+
 class EpochBatches(Sampler[list[int]]):
-    """Every position once per epoch, in batches of one size.
+    """Positions of one epoch after the other, in batches of one size.
 
     A shuffled epoch fills its last batch with positions from its beginning: leaving the rest out would skip
     images, a rest of one image breaks batch normalisation, and a second size would be compiled a second time.
     Lightning calls `set_epoch`, so that an epoch that is run again after an interruption sees the same batches.
 
     Args:
-        count: Number of positions.
-        batch_size: Size of a batch, at most `count`.
+        labels: Class index of each image, [N].
+        batch_size: Size of a batch, at most the number of positions.
         seed: Decides the order; None keeps the given order, with a last batch that may be smaller.
+        balance: How often the classes are met; `none` and `smote`, which has balanced them already, meet every image
+            once.
+        views: Number of views of each image, which the epochs take turns among; see `CachedFeatures`.
     """
 
-    def __init__(self, count: int, batch_size: int, seed: int | None = None) -> None:
-        self.count, self.batch_size, self.seed, self.epoch = count, min(batch_size, count), seed, 0
+    def __init__(
+        self,
+        labels: NDArray[np.int64],
+        batch_size: int,
+        seed: int | None = None,
+        *,
+        balance: Balance = "none",
+        views: int = 1,
+    ) -> None:
+        self.labels, self.seed, self.views, self.epoch = labels, seed, views, 0
+        self.balance: Literal["none", "oversample", "undersample"] = "none" if balance == "smote" else balance
+        self.length = len(labels) if seed is None else len(self._order())
+        self.batch_size = min(batch_size, self.length)
 
     def set_epoch(self, epoch: int) -> None:
         """Tell which epoch comes next."""
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return math.ceil(self.count / self.batch_size)
+        return math.ceil(self.length / self.batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
-        order = np.arange(self.count)
+        order = np.arange(len(self.labels))
         if self.seed is not None:
-            order = np.random.default_rng((self.seed, self.epoch)).permutation(self.count)
-            order = np.resize(order, len(self) * self.batch_size)
+            order = np.resize(self._order(), len(self) * self.batch_size)
+            # Each image moves on by a view each epoch; neighbours are at different ones.
+            order = order + len(self.labels) * ((self.epoch + order) % self.views)
         for start in range(0, len(order), self.batch_size):
             yield order[start : start + self.batch_size].tolist()
 
+    def _order(self) -> NDArray[np.int64]:
+        return epoch_order(self.labels, self.balance, np.random.default_rng((self.seed or 0, self.epoch)))
 
-def make_loader(images: CachedImages, batch_size: int, *, seed: int | None = None) -> DataLoader[tuple[Tensor, Tensor]]:
+
+def make_loader(
+    part: CachedImages | CachedFeatures, batch_size: int, *, seed: int | None = None, balance: Balance = "none"
+) -> DataLoader[Any]:
     """Return a loader of whole batches; shuffled if a seed is given.
 
     There are no worker processes: a batch is a copy out of the page cache, which takes a millisecond.
     """
-    sampler = EpochBatches(len(images), batch_size, seed)
-    return DataLoader(images, batch_size=None, sampler=sampler, pin_memory=torch.cuda.is_available())
+    labels = part.labels.numpy()
+    sampler = EpochBatches(labels, batch_size, seed, balance=balance, views=part.views if seed is not None else 1)
+    return DataLoader(part, batch_size=None, sampler=sampler, pin_memory=torch.cuda.is_available())

@@ -42,7 +42,7 @@ def open_image_cache(
         DataError: At least one image cannot be decoded. All such images are listed: none is left out silently.
         LesionlabError: The cache cannot be written.
     """
-    path = cache_folder() / "images" / f"{_key(manifest, preprocessing)}.npy"
+    path = cache_folder() / "images" / f"{image_cache_key(manifest, preprocessing)}.npy"
     if not path.exists():
         _build(path, manifest, preprocessing, progress)
     # torch wants a writable array behind a tensor; copy-on-write keeps the file as it is.
@@ -50,7 +50,8 @@ def open_image_cache(
     return array
 
 
-def _key(manifest: Manifest, preprocessing: Preprocessing) -> str:
+def image_cache_key(manifest: Manifest, preprocessing: Preprocessing) -> str:
+    """Return what tells this image cache from others: it changes with the images, their files and their size."""
     files = [_signature(manifest.location(record)) for record in manifest]
     shape = {"size": preprocessing.size, "interpolation": preprocessing.interpolation}
     if preprocessing.through:

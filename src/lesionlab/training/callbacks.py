@@ -4,6 +4,7 @@ import csv
 import io
 import logging
 import time
+from collections.abc import Sequence
 from typing import Any, cast
 
 import pytorch_lightning as pl
@@ -29,12 +30,14 @@ class RunRecorder(Checkpoint):
     Args:
         run: Folder to write to.
         monitor: Column of the history that the best checkpoint goes by.
+        earlier: The history of the stage before this one.
     """
 
-    def __init__(self, run: RunFolder, monitor: str) -> None:
+    def __init__(self, run: RunFolder, monitor: str, earlier: Sequence[dict[str, float]] = ()) -> None:
         self.run = run
         self.monitor = monitor
-        self.history: list[dict[str, float]] = []
+        self.earlier = len(earlier)
+        self.history: list[dict[str, float]] = [dict(row) for row in earlier]
         self._began = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
@@ -68,7 +71,7 @@ class RunRecorder(Checkpoint):
         """Record the epoch that has just been validated."""
         values = {name: float(value) for name, value in trainer.callback_metrics.items()}
         values |= {
-            "epoch": trainer.current_epoch + 1,
+            "epoch": self.earlier + trainer.current_epoch + 1,
             "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
             "seconds": round(time.monotonic() - self._began, 1),
         }
@@ -84,8 +87,9 @@ class RunRecorder(Checkpoint):
                 cast(LesionModule, pl_module).shipped.state_dict(), self.run.best, {"epoch": str(values["epoch"])}
             )
         trainer.save_checkpoint(self.run.last)
-        row, total = self.history[-1], trainer.max_epochs or 0
-        left = (total - row["epoch"]) * sum(r["seconds"] for r in self.history) / len(self.history)
+        row, total = self.history[-1], self.earlier + (trainer.max_epochs or 0)
+        stage = self.history[self.earlier :]
+        left = (total - row["epoch"]) * sum(r["seconds"] for r in stage) / len(stage)
         logger.info(
             "epoch %d/%d: train loss %.3f, validation loss %.3f, balanced accuracy %.3f, macro AUC %.3f%s "
             "(%.0f s, about %s left)",

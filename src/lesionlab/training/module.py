@@ -1,6 +1,8 @@
 """The Lightning module: loss, optimiser, moving average and validation metrics around the plain network."""
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,30 +10,39 @@ import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every torch program uses
 from numpy.typing import NDArray
-from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from timm.optim._param_groups import param_groups_weight_decay
 from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR, MultiplicativeLR, ReduceLROnPlateau
 
-from lesionlab.metrics.confusion import balanced_accuracy, confusion_matrix
+from lesionlab.metrics import confusion
 from lesionlab.metrics.ranking import macro_auc
-from lesionlab.recipes import LossSettings, Recipe
-from lesionlab.taxonomy import CODES
+from lesionlab.recipes import Recipe
+from lesionlab.taxonomy import TASKS
 from lesionlab.training.augmentation import BatchAugmentation
+from lesionlab.training.batches import to_images
+from lesionlab.training.losses import Loss, class_weights
+from lesionlab.training.mixing import BatchMixing
 from lesionlab.training.network import LesionNetwork
 
 
-def class_weights(counts: NDArray[np.int64], settings: LossSettings) -> NDArray[np.float64]:
-    """Return one weight per class, such that the mean weight over the training images is 1.
+@dataclass(frozen=True)
+class Stage:
+    """One of the stages of a training.
 
-    Args:
-        counts: Number of training images per class; a class without any gets weight 0.
-        settings: Which kind of weight.
+    Attributes:
+        number: 1, or 2 where the top of a frozen backbone is trained too.
+        epochs: Passes over the training part.
+        learning_rate: Highest learning rate.
+        cached: Whether batches hold features of a frozen backbone in place of pixels.
+        first_epoch: Epochs that were done before this stage.
     """
-    power = {"none": 0.0, "sqrt_balanced": 0.5, "balanced": 1.0}[settings.class_weights]
-    weights = np.where(counts > 0, np.maximum(counts, 1).astype(np.float64) ** -power, 0.0)
-    scaled: NDArray[np.float64] = weights * (counts.sum() / (weights * counts).sum())
-    return scaled
+
+    number: int
+    epochs: int
+    learning_rate: float
+    cached: bool = False
+    first_epoch: int = 0
 
 
 class LesionModule(pl.LightningModule):
@@ -40,27 +51,37 @@ class LesionModule(pl.LightningModule):
     Args:
         network: The network, with its starting weights.
         recipe: Loss, optimiser and schedule.
-        weights: Class weights of the loss, [7].
+        counts: Number of training images of each class, [C].
+        stage: Epochs, learning rate and kind of the batches.
         compiled: Whether to fuse the network's operations for the training steps.
     """
 
-    class_weights: Tensor
-
     def __init__(
-        self, network: LesionNetwork, recipe: Recipe, weights: NDArray[np.float64], *, compiled: bool = False
+        self,
+        network: LesionNetwork,
+        recipe: Recipe,
+        counts: NDArray[np.int64],
+        stage: Stage,
+        *,
+        compiled: bool = False,
     ) -> None:
         super().__init__()
         self.network = network
         # The method and not the module: a compiled module would appear in checkpoints under a second name.
         self._logits = torch.compile(network.forward, dynamic=False) if compiled else network.forward
         self.recipe = recipe
+        self.stage = stage
+        self.classes = TASKS[recipe.task].classes
         self.augment = BatchAugmentation(recipe.augmentation)
+        self.mix = BatchMixing(recipe.augmentation, len(self.classes))
+        met = _met_in_an_epoch(counts, recipe)
+        self.loss = Loss(recipe.loss, class_weights(met, recipe.loss, self.classes), met / met.sum())
         # The average is what is validated and shipped. It is a module so that checkpoints carry it.
         decay = recipe.training.ema_decay
         self.average = ModelEmaV3(network, decay=decay, use_warmup=True) if decay else None
-        self.register_buffer("class_weights", torch.as_tensor(weights, dtype=torch.float32), persistent=False)
         self._train_losses: list[Tensor] = []
         self._validation: list[tuple[Tensor, Tensor]] = []
+        self._plateaus: list[ReduceLROnPlateau] = []
 
     @property
     def shipped(self) -> LesionNetwork:
@@ -77,19 +98,22 @@ class LesionModule(pl.LightningModule):
         after a checkpoint that was written at the end of one.
         """
         if batch_idx == 0:
-            torch.manual_seed(self.recipe.seed * 1_000_003 + self.current_epoch)
+            torch.manual_seed(self.recipe.seed * 1_000_003 + self.stage.first_epoch + self.current_epoch)
             self._train_losses.clear()
-            self.shipped.train(self.shipped is self.network)
+            self.network.train()
+            if self.average is not None:
+                self.average.eval()
 
     def training_step(self, batch: tuple[Tensor, Tensor], _index: int) -> Tensor:
-        """Return the loss of one batch: pixels uint8 [N, H, W, 3] and labels [N]."""
-        pixels, labels = batch
-        with torch.autocast(self.device.type, enabled=False):  # colours and coordinates need float32
-            images = self.augment(_to_images(pixels)).contiguous(memory_format=torch.channels_last)
-        logits = self._logits(images)
-        loss = F.cross_entropy(
-            logits.float(), labels, self.class_weights, label_smoothing=self.recipe.loss.label_smoothing
-        )
+        """Return the loss of one batch: pixels uint8 [N, H, W, 3], or features [N, D], and labels [N]."""
+        inputs, labels = batch
+        if self.stage.cached:
+            loss: Tensor = self.loss(self.network.head(inputs).float(), labels)
+        else:
+            with torch.autocast(self.device.type, enabled=False):  # colours and coordinates need float32
+                images, targets = self.mix(self.augment(to_images(inputs)), labels)
+                images = images.contiguous(memory_format=torch.channels_last)
+            loss = self.loss(self._logits(images).float(), targets)
         self._train_losses.append(loss.detach())
         return loss
 
@@ -100,8 +124,9 @@ class LesionModule(pl.LightningModule):
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _index: int) -> None:
         """Collect the logits of one batch of the validation part."""
-        pixels, labels = batch
-        self._validation.append((self.shipped(_to_images(pixels)).float().cpu(), labels.cpu()))
+        inputs, labels = batch
+        logits = self.shipped.head(inputs) if self.stage.cached else self.shipped(to_images(inputs))
+        self._validation.append((logits.float().cpu(), labels.cpu()))
 
     def on_validation_epoch_end(self) -> None:
         """Log the epoch's losses and metrics."""
@@ -109,34 +134,70 @@ class LesionModule(pl.LightningModule):
         self._validation.clear()
         probabilities = logits.double().softmax(dim=1).numpy()
         truth = labels.numpy()
+        matrix = confusion.confusion_matrix(truth, probabilities.argmax(axis=1), classes=len(self.classes))
         losses = self._train_losses
         row = {
             "train_loss": torch.stack(losses).mean().item() if losses else math.nan,
             "validation_loss": F.cross_entropy(logits, labels).item(),
-            "validation_balanced_accuracy": float(
-                balanced_accuracy(confusion_matrix(truth, probabilities.argmax(axis=1), classes=len(CODES)))
-            ),
+            "validation_accuracy": float(confusion.accuracy(matrix)),
+            "validation_balanced_accuracy": float(confusion.balanced_accuracy(matrix)),
+            "validation_macro_f1": float(confusion.macro_f1(matrix)),
             "validation_macro_auc": float(macro_auc(truth, probabilities)),
         }
         self.log_dict(row)
+        for schedule in self._plateaus:
+            schedule.step(row["validation_loss"])
 
-    def configure_optimizers(self) -> OptimizerLRScheduler:
-        """AdamW without decay on biases and normalisation; warm-up, then cosine to zero, by the step."""
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        """Step what goes by the step; Lightning would step a plateau only after the epoch's checkpoint is written."""
+        if scheduler not in self._plateaus:
+            super().lr_scheduler_step(scheduler, metric)
+
+    def configure_optimizers(self) -> Any:
+        """Return the recipe's optimiser, without decay on biases and normalisation, and its schedules."""
         settings = self.recipe.optimizer
-        groups = param_groups_weight_decay(self.network, settings.weight_decay)
-        optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate)
+        groups = param_groups_weight_decay(self.network, settings.weight_decay)  # leaves out what is frozen
+        kind = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
+        optimizer = kind(groups, lr=self.stage.learning_rate)
+        factor = self._schedule_factor()
+        schedules: list[dict[str, Any]] = []
+        if "plateau" not in settings.schedule:
+            schedules.append({"scheduler": LambdaLR(optimizer, factor), "interval": "step"})
+            return [optimizer], schedules
+
+        # The plateau changes the rate itself, so the others must go on from whatever it is now.
+        def ratio(step: int) -> float:
+            return factor(step) / before if (before := factor(step - 1)) > 0 else 0.0
+
+        for group in optimizer.param_groups:
+            group["lr"] *= factor(0)
+        schedules.append({"scheduler": MultiplicativeLR(optimizer, ratio), "interval": "step"})
+        plateau = ReduceLROnPlateau(optimizer, factor=settings.plateau_factor, patience=settings.plateau_patience)
+        self._plateaus = [plateau]
+        schedules.append({"scheduler": plateau, "interval": "epoch", "monitor": "validation_loss"})
+        return [optimizer], schedules
+
+    def _schedule_factor(self) -> Callable[[int], float]:
+        """Return the factor of the learning rate by step: warm-up, then each schedule that goes by the step."""
+        settings, epochs = self.recipe.optimizer, self.stage.epochs
         total = int(self.trainer.estimated_stepping_batches)
-        warmup = max(1, round(total * min(1.0, settings.warmup_epochs / self.recipe.training.epochs)))
+        warmup = round(total * min(1.0, settings.warmup_epochs / epochs))
 
         def factor(step: int) -> float:
             if step < warmup:
                 return (step + 1) / warmup
-            return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, total - warmup))))
+            value = 1.0
+            if "cosine" in settings.schedule:
+                value *= 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, total - warmup))))
+            if "step" in settings.schedule:
+                value *= settings.step_factor ** (step * epochs // total // settings.step_epochs)
+            return value
 
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        return factor
 
 
-def _to_images(pixels: Tensor) -> Tensor:
-    # The permuted view of [N, H, W, 3] already is channels-last, the layout that convolutions are fastest in.
-    return pixels.permute(0, 3, 1, 2).float() / 255.0
+def _met_in_an_epoch(counts: NDArray[np.int64], recipe: Recipe) -> NDArray[np.int64]:
+    """Return how often each class is met in an epoch: class weights must not balance what sampling has balanced."""
+    if recipe.sampling.balance == "none":
+        return counts
+    return np.where(counts > 0, counts.min() if recipe.sampling.balance == "undersample" else counts.max(), 0)

@@ -1,23 +1,58 @@
-"""The network: a timm backbone with the preprocessing's last step in front of it."""
+"""The network: a backbone with the preprocessing's last step in front of it and a head behind it."""
 
 import difflib
-from typing import Any
+from typing import Any, Self
 
 import timm
 import torch
 from torch import Tensor, nn
 
 from lesionlab.errors import RecipeError
-from lesionlab.recipes import InferenceSettings, InputSettings, ModelSettings
-from lesionlab.taxonomy import CODES
+from lesionlab.recipes import HeadSettings, InferenceSettings, ModelSettings, Recipe
+from lesionlab.taxonomy import TASKS
+from lesionlab.training import plain_cnn
+
+_ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "swish": nn.SiLU, "gelu": nn.GELU}
+
+
+class Head(nn.Module):
+    """From features to logits: hidden layers if the recipe asks for any, and a linear layer.
+
+    Args:
+        features: Number of features that enter.
+        classes: Number of classes.
+        settings: The recipe's head.
+        dropout: Probability of dropping a feature that enters.
+    """
+
+    def __init__(self, features: int, classes: int, settings: HeadSettings, dropout: float) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Dropout(dropout)]
+        shares = settings.hidden_dropout or (0.0,) * len(settings.hidden)
+        for width, share in zip(settings.hidden, shares, strict=True):
+            layers += [nn.Linear(features, width), _ACTIVATIONS[settings.activation]()]
+            layers += [nn.BatchNorm1d(width)] if settings.batch_norm else []
+            layers += [nn.Dropout(share)] if share else []
+            features = width
+        self.hidden = nn.Sequential(*layers)
+        self.sigmoid = settings.sigmoid
+        self.classifier = nn.Linear(features, 1 if settings.sigmoid else classes)
+        # A default start is certain and wrong where the features are large.
+        nn.init.normal_(self.classifier.weight, std=0.01)
+        nn.init.zeros_(self.classifier.bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return logits [N, C] for features [N, D]."""
+        logits: Tensor = self.classifier(self.hidden(features))
+        # The softmax of (0, z) is the sigmoid of z: all that follows sees two classes.
+        return torch.cat([torch.zeros_like(logits), logits], dim=1) if self.sigmoid else logits
 
 
 class LesionNetwork(nn.Module):
     """A classifier that takes pixels, so that no caller can normalise them differently.
 
     Args:
-        model: Which backbone, and its regularisation.
-        inputs: Mean and standard deviation to normalise with.
+        recipe: Task, backbone, head, and the mean and standard deviation to normalise with.
 
     Raises:
         RecipeError: timm does not know the backbone, or it does not take the settings.
@@ -27,31 +62,85 @@ class LesionNetwork(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, model: ModelSettings, inputs: InputSettings) -> None:
+    def __init__(self, recipe: Recipe) -> None:
         super().__init__()
-        if not timm.is_model(model.backbone):
-            near = difflib.get_close_matches(model.backbone.lower().replace("-", "_"), timm.list_models(), n=5)
-            raise RecipeError(f"model.backbone: timm knows no {model.backbone!r}; similar: {', '.join(near) or 'none'}")
-        options: dict[str, Any] = {"drop_rate": model.dropout, "num_classes": len(CODES)}
-        if model.drop_path > 0:
-            options["drop_path_rate"] = model.drop_path
-        try:
-            self.backbone = timm.create_model(model.backbone, **options)
-        except TypeError as error:
-            if "drop_path_rate" not in str(error):
-                raise
-            raise RecipeError(f"model.drop_path: {model.backbone} has no residual branches to drop") from error
-        # Some architectures draw a head for a thousand classes; on seven it starts certain and wrong.
-        head: nn.Linear = self.backbone.get_classifier()
-        nn.init.normal_(head.weight, std=0.01)
-        nn.init.zeros_(head.bias)
-        self.register_buffer("mean", torch.tensor(inputs.mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(inputs.std).view(1, 3, 1, 1), persistent=False)
+        self.backbone = _create_backbone(recipe.model)
+        self.flatten = recipe.head.pool == "flatten"
+        self.register_buffer("mean", torch.tensor(recipe.input.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(recipe.input.std).view(1, 3, 1, 1), persistent=False)
+        classes = len(TASKS[recipe.task].classes)
+        self.head = Head(self._feature_count(recipe.input.size), classes, recipe.head, recipe.model.dropout)
+        self.frozen = recipe.model.freeze
+        if self.frozen:
+            self.backbone.requires_grad_(False)
+
+    def feature_map(self, images: Tensor) -> Tensor:
+        """Return the backbone's last map [N, C, h, w] of images [N, 3, H, W] with pixels in [0, 1]."""
+        feature_map: Tensor = self.backbone.forward_features((images - self.mean) / self.std)
+        return feature_map
+
+    def pool(self, feature_map: Tensor) -> Tensor:
+        """Return features [N, D] of a feature map."""
+        pooled: Tensor = feature_map.flatten(1) if self.flatten else self.backbone.forward_head(feature_map)
+        return pooled
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return the features [N, D] that enter the head, for images [N, 3, H, W] with pixels in [0, 1]."""
+        return self.pool(self.feature_map(images))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return logits [N, 7] for images [N, 3, H, W] with pixels in [0, 1]."""
-        logits: Tensor = self.backbone((images - self.mean) / self.std)
+        """Return logits [N, C] for images [N, 3, H, W] with pixels in [0, 1]."""
+        logits: Tensor = self.head(self.features(images))
         return logits
+
+    def unfreeze_top(self, layers: int) -> None:
+        """Let the topmost layers of the backbone be trained; a layer is a module with weights of its own.
+
+        Raises:
+            RecipeError: The backbone has fewer layers.
+        """
+        with_weights = [m for m in self.backbone.modules() if any(True for _ in m.parameters(recurse=False))]
+        if layers > len(with_weights):
+            raise RecipeError(f"unfreeze.layers is {layers}; the backbone has {len(with_weights)}")
+        for module in with_weights[len(with_weights) - layers :]:
+            for parameter in module.parameters(recurse=False):
+                parameter.requires_grad_(True)
+
+    def train(self, mode: bool = True) -> Self:
+        """Enter training mode; what is frozen stays in evaluation mode, its batch statistics included."""
+        super().train(mode)
+        if mode and self.frozen:
+            for module in self.backbone.modules():
+                if not any(p.requires_grad for p in module.parameters(recurse=False)):
+                    module.training = False
+        return self
+
+    def _feature_count(self, size: int) -> int:
+        if not self.flatten:
+            return int(self.backbone.head_hidden_size)
+        with torch.no_grad():
+            was_training = self.backbone.training
+            count = self.backbone.eval().forward_features(torch.zeros(1, 3, size, size)).flatten(1).shape[1]
+            self.backbone.train(was_training)
+        return int(count)
+
+
+def _create_backbone(model: ModelSettings) -> nn.Module:
+    if model.backbone == plain_cnn.NAME:
+        if model.pretrained or model.drop_path > 0:
+            raise RecipeError(f"model.backbone: {plain_cnn.NAME} has no pretrained weights and no residual branches")
+        return plain_cnn.PlainCNN()
+    if not timm.is_model(model.backbone):
+        near = difflib.get_close_matches(model.backbone.lower().replace("-", "_"), timm.list_models(), n=5)
+        raise RecipeError(f"model.backbone: timm knows no {model.backbone!r}; similar: {', '.join(near) or 'none'}")
+    options: dict[str, Any] = {"drop_path_rate": model.drop_path} if model.drop_path > 0 else {}
+    try:
+        backbone: nn.Module = timm.create_model(model.backbone, num_classes=0, **options)
+    except TypeError as error:
+        if "drop_path_rate" not in str(error):
+            raise
+        raise RecipeError(f"model.drop_path: {model.backbone} has no residual branches to drop") from error
+    return backbone
 
 
 # The image and its mirror images, as the axes of [N, C, H, W] to flip.
@@ -75,14 +164,14 @@ class ExportedNetwork(nn.Module):
         self.views = _VIEWS[inference.views]
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits [N, 7] and feature map [N, C, h, w] for uint8 pixels [N, H, W, 3]."""
-        pixels = (image.permute(0, 3, 1, 2).float() / 255.0 - self.network.mean) / self.network.std
-        maps = [self.network.backbone.forward_features(pixels.flip(axes)).flip(axes) for axes in self.views]
+        """Return logits [N, C] and feature map [N, D, h, w] for uint8 pixels [N, H, W, 3]."""
+        pixels = image.permute(0, 3, 1, 2).float() / 255.0
+        maps = [self.network.feature_map(pixels.flip(axes)).flip(axes) for axes in self.views]
         feature_map: Tensor = torch.stack(maps).mean(dim=0) if len(maps) > 1 else maps[0]
-        logits: Tensor = self.network.backbone.forward_head(feature_map)
+        logits: Tensor = self.network.head(self.network.pool(feature_map))
         return logits, feature_map
 
 
-def parameter_count(network: nn.Module) -> int:
-    """Return the number of trainable weights."""
-    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+def parameter_count(network: nn.Module, *, trainable: bool = False) -> int:
+    """Return the number of weights, or of those that training changes."""
+    return sum(p.numel() for p in network.parameters() if p.requires_grad or not trainable)

@@ -1,31 +1,25 @@
 """Training a recipe: from a dataset to a run folder with its best weights."""
 
 import logging
-import os
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytorch_lightning as pl
-import torch
-from pytorch_lightning.callbacks import EarlyStopping
 from rich.console import Console
 
-from lesionlab.data import Manifest, Split, make_split
+from lesionlab.data import Manifest, Split, without_copies
 from lesionlab.errors import DataError, UsageError
 from lesionlab.images import Preprocessing
-from lesionlab.recipes import Recipe
+from lesionlab.recipes import Recipe, arrange
 from lesionlab.runs import RunFolder, RunRecord
-from lesionlab.taxonomy import CODES
-from lesionlab.training.batches import CachedImages, make_loader
-from lesionlab.training.cache import open_image_cache
-from lesionlab.training.callbacks import RunRecorder, StepProgress
-from lesionlab.training.checkpoint import SafetensorsCheckpointIO
+from lesionlab.taxonomy import TASKS
+from lesionlab.training.batches import CachedImages
+from lesionlab.training.cache import image_cache_key, open_image_cache
 from lesionlab.training.device import can_compile, choose_accelerator, choose_precision, describe_environment
-from lesionlab.training.module import LesionModule, class_weights
 from lesionlab.training.network import LesionNetwork, parameter_count
+from lesionlab.training.stages import run_stages
 from lesionlab.training.weights import load_pretrained
 
 logger = logging.getLogger(__name__)
@@ -65,17 +59,10 @@ def train_recipe(
         DataError: The data does not allow it: unreadable images, a part without a class.
     """
     run = RunFolder(folder)
-    split = split or make_split(
-        manifest,
-        validation=recipe.split.validation,
-        test=recipe.split.test,
-        seed=recipe.split.seed,
-        by_image=recipe.split.by_image,
-    )
+    if split is None:
+        manifest, split = arrange(recipe, manifest)
     split.check_against(manifest)
-    for name in ("train", "validation"):
-        if not split.parts(fold)[name]:
-            raise DataError(f"the {name} part has no image; split the data again")
+    _check_classes(recipe, manifest, split, fold)
     accelerator = choose_accelerator()
     precision = choose_precision(recipe.training.precision, accelerator)
     compiled = recipe.training.compile and can_compile(accelerator)
@@ -93,18 +80,27 @@ def train_recipe(
     )
     resuming = _check_folder(run, record, recipe)
     pl.seed_everything(recipe.seed, verbose=False)
-    network = LesionNetwork(recipe.model, recipe.input)  # a wrong backbone ends here, before anything is written
-    if resuming and run.last.exists():  # it holds the weights to go on with
-        record = record.model_copy(update={"weights": run.record().weights})
-    elif recipe.model.pretrained:
-        record = record.model_copy(update={"weights": load_pretrained(network.backbone, recipe.model.backbone)})
+    network = LesionNetwork(recipe)  # a wrong backbone ends here, before anything is written
+    if recipe.unfreeze.layers:  # too many layers end here as well
+        network.unfreeze_top(recipe.unfreeze.layers)
+        network.backbone.requires_grad_(False)
+    found = run.record() if resuming else record
+    update: dict[str, object] = {"stage": found.stage, "epochs_before_stage": found.epochs_before_stage}
+    if not recipe.model.pretrained or (resuming and run.last.exists() and not recipe.model.freeze):
+        update["weights"] = found.weights  # random, or the checkpoint holds the weights to go on with
+    else:
+        update["weights"] = load_pretrained(network.backbone, recipe.model.backbone)
+    record = record.model_copy(update=update)
     if not resuming:
         run.begin(record, recipe, manifest, split)
     with _log_to(run.log):
         _announce(run, record, recipe, split, fold, network, resuming=resuming)
-        images = open_image_cache(manifest, Preprocessing(**recipe.input.model_dump()), decoding_progress)
-        parts = _cached_parts(images, manifest, split, fold)
-        _fit(run, recipe, network, parts, record.environment, console)
+        preprocessing = Preprocessing(**recipe.input.model_dump())
+        different = without_copies(manifest)
+        images = open_image_cache(different, preprocessing, decoding_progress)
+        rows = {r.path: row for row, r in enumerate(different)}
+        parts = _cached_parts(images, {r.image_id: rows[r.path] for r in manifest}, recipe, manifest, split, fold)
+        record = run_stages(run, recipe, network, parts, image_cache_key(different, preprocessing), record, console)
         run.save_record(record.model_copy(update={"finished": True}))
         logger.info("finished: best epoch %d, weights in %s", _best_epoch(run, recipe), run.best)
     return run
@@ -127,56 +123,39 @@ def _check_folder(run: RunFolder, record: RunRecord, recipe: Recipe) -> bool:
     return True
 
 
-def _cached_parts(images: np.ndarray, manifest: Manifest, split: Split, fold: int | None) -> dict[str, CachedImages]:
-    rows = {record.image_id: row for row, record in enumerate(manifest)}
-    labels = {record.image_id: CODES.index(record.diagnosis) for record in manifest}
+def _check_classes(recipe: Recipe, manifest: Manifest, split: Split, fold: int | None) -> None:
+    """Refuse a part that lacks a class of the task: its recall could be neither learnt nor measured."""
+    task = TASKS[recipe.task]
+    diagnosis = {record.image_id: record.diagnosis for record in manifest}
+    for name, ids in split.parts(fold).items():
+        if not ids:
+            if name == "test":  # it may be left out; training does not read it
+                continue
+            raise DataError(f"the {name} part has no image; split the data again")
+        found = {task.index(diagnosis[image_id]) for image_id in ids}
+        absent = [code for index, code in enumerate(task.classes) if index not in found]
+        if absent:
+            raise DataError(
+                f"the {name} part has no image of {', '.join(absent)}, which task {task.name} tells apart; "
+                "add images of it, or split the data again"
+            )
+
+
+def _cached_parts(
+    images: np.ndarray,
+    rows: Mapping[str, int],
+    recipe: Recipe,
+    manifest: Manifest,
+    split: Split,
+    fold: int | None,
+) -> dict[str, CachedImages]:
+    task = TASKS[recipe.task]
+    labels = {record.image_id: task.index(record.diagnosis) for record in manifest}
     parts = split.parts(fold)
     return {
         name: CachedImages(images, [rows[i] for i in parts[name]], [labels[i] for i in parts[name]])
         for name in ("train", "validation")
     }
-
-
-def _fit(
-    run: RunFolder,
-    recipe: Recipe,
-    network: LesionNetwork,
-    parts: dict[str, CachedImages],
-    environment: dict[str, str],
-    console: Console | None,
-) -> None:
-    settings = recipe.training
-    counts = np.bincount(parts["train"].labels.numpy(), minlength=len(CODES))
-    network.to(memory_format=torch.channels_last)
-    compiled = environment["compiled"] == "true"
-    module = LesionModule(network, recipe, class_weights(counts, recipe.loss), compiled=compiled)
-    monitor = f"validation_{settings.monitor}"
-    callbacks: list[pl.Callback] = [StepProgress(console or Console(quiet=True))]
-    if settings.patience:
-        mode = "min" if settings.monitor == "loss" else "max"
-        callbacks.append(EarlyStopping(monitor, patience=settings.patience, mode=mode))
-    callbacks.append(RunRecorder(run, monitor))
-    with _quiet_lightning():
-        trainer = pl.Trainer(
-            accelerator=environment["accelerator"],
-            devices=1,
-            precision=environment["precision"],  # type: ignore[arg-type] # checked by the recipe's schema
-            max_epochs=settings.epochs,
-            gradient_clip_val=recipe.optimizer.gradient_clip,
-            callbacks=callbacks,
-            plugins=[SafetensorsCheckpointIO()],
-            deterministic="warn",
-            logger=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-        )
-        trainer.fit(
-            module,
-            make_loader(parts["train"], settings.batch_size, seed=recipe.seed),
-            make_loader(parts["validation"], 2 * settings.batch_size),
-            ckpt_path=str(run.last) if run.last.exists() else None,
-        )
 
 
 def _announce(
@@ -193,8 +172,14 @@ def _announce(
         done = len(run.read_history())
         logger.info("going on with %s after epoch %d of %d", run.path, done, recipe.training.epochs)
     sizes = ", ".join(f"{len(ids)} {part}" for part, ids in split.parts(fold).items())
-    millions = parameter_count(network) / 1e6
-    logger.info("recipe %s: %s, %.1f million weights", recipe.name, recipe.model.backbone, millions)
+    weights, trained = parameter_count(network) / 1e6, parameter_count(network, trainable=True) / 1e6
+    logger.info(
+        "recipe %s: %s, %.1f million weights, %.3g million of them trained",
+        recipe.name,
+        recipe.model.backbone,
+        weights,
+        trained,
+    )
     logger.info("starting weights: %s", record.weights)
     logger.info("images: %s; split %s by %s", sizes, split.sha256[:12], split.unit)
     environment = record.environment
@@ -227,20 +212,3 @@ def _log_to(path: Path) -> Iterator[None]:
         package.setLevel(level)
         package.removeHandler(handler)
         handler.close()
-
-
-@contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Keep Lightning's hints to itself: they speak of loaders and loggers that the user does not choose."""
-    library = logging.getLogger("pytorch_lightning")
-    level = library.level
-    library.setLevel(logging.ERROR)
-    # Asked for by torch where CUDA's matrix products shall be repeatable.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="pytorch_lightning.*")
-            warnings.filterwarnings("ignore", message=".*does not have a deterministic implementation.*")
-            yield
-    finally:
-        library.setLevel(level)

@@ -92,7 +92,9 @@ def _load_by_order(network: nn.Module, state: Mapping[str, Tensor], place: str) 
     wanted = network.state_dict()
     pairs = list(zip(wanted, state.values(), strict=False))
     body = {name: value for name, value in pairs if not name.startswith(_CLASSIFIERS)}
-    if len(wanted) != len(state) or any(wanted[name].shape != value.shape for name, value in body.items()):
+    # The package's classifier comes last, a weight and a bias; the network may have none.
+    fits = len(wanted) in (len(state), len(state) - 2)
+    if not fits or any(wanted[name].shape != value.shape for name, value in body.items()):
         raise DataError(f"weights in {place} do not fit the network: another architecture or another order")
     network.load_state_dict(body, strict=False)
 

@@ -1,17 +1,17 @@
 """The figures of a report, each drawn from arrays and metrics to an `<svg>` element or to a file."""
 
 from lesionlab.evaluation.figures.curves import draw_training_curves, write_curves
-from lesionlab.evaluation.figures.precision_recall import draw_class_precision_recall, draw_malignant_precision_recall
+from lesionlab.evaluation.figures.precision_recall import draw_class_precision_recall, draw_precision_recall
 from lesionlab.evaluation.figures.reliability import draw_reliability
-from lesionlab.evaluation.figures.roc import MarkedPoint, draw_class_roc, draw_malignant_roc
+from lesionlab.evaluation.figures.roc import MarkedPoint, draw_class_roc, draw_roc
 
 __all__ = [
     "MarkedPoint",
     "draw_class_precision_recall",
     "draw_class_roc",
-    "draw_malignant_precision_recall",
-    "draw_malignant_roc",
+    "draw_precision_recall",
     "draw_reliability",
+    "draw_roc",
     "draw_training_curves",
     "write_curves",
 ]

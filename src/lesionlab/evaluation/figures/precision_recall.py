@@ -17,7 +17,7 @@ from lesionlab.evaluation.figures.style import (
     to_inline_svg,
     unit_axes,
 )
-from lesionlab.evaluation.wording import short_estimate
+from lesionlab.evaluation.wording import MALIGNANCY, Terms, short_estimate
 from lesionlab.metrics import Estimate
 from lesionlab.metrics.ranking import average_precision, precision_recall_curve
 from lesionlab.taxonomy import BY_CODE
@@ -26,13 +26,16 @@ _HIGH = 0.9  # a baseline above it has its label below the line
 _LOW = 0.15  # a baseline below it leaves no room under itself
 
 
-def draw_malignant_precision_recall(positive: np.ndarray, scores: np.ndarray, *, leaky: bool) -> Markup | None:
-    """Draw precision against recall for malignancy; None where no image is malignant.
+def draw_precision_recall(
+    positive: np.ndarray, scores: np.ndarray, *, leaky: bool, words: Terms = MALIGNANCY
+) -> Markup | None:
+    """Draw precision against recall for what is looked for; None where no image shows it.
 
     Args:
-        positive: bool [images], whether the lesion is malignant.
-        scores: float [images], probability of malignancy.
+        positive: bool [images], whether the lesion is malignant, or a melanoma.
+        scores: float [images], probability of that.
         leaky: Whether to mark the numbers as leaky.
+        words: What is looked for, in words.
     """
     if not positive.any():
         return None
@@ -41,7 +44,8 @@ def draw_malignant_precision_recall(positive: np.ndarray, scores: np.ndarray, *,
         figure = new_figure(FULL_WIDTH, 368)
         axes = figure.add_subplot()
         _draw_curve(axes, positive, scores, on_page(ACCENT))
-        unit_axes(axes, across="Malignant found (recall)", up="Of those called malignant, truly so (precision)")
+        precision = f"Of those called {words.positive}, truly so (precision)"
+        unit_axes(axes, across=f"{words.found} found (recall)", up=precision)
         area, prevalence = float(average_precision(positive, scores)), float(positive.mean())
         below = prevalence > _HIGH
         axes.text(
@@ -57,7 +61,7 @@ def draw_malignant_precision_recall(positive: np.ndarray, scores: np.ndarray, *,
             0.01, where, f"average precision {area:.2f}{mark}", color=on_page(ACCENT), fontweight="bold", va="bottom"
         )
         figures = f"Average precision {area:.2f}{mark}, prevalence {prevalence:.2f}"
-        label = f"Precision-recall curve for malignancy. {figures}"
+        label = f"Precision-recall curve for {words.disease}. {figures}"
         return to_inline_svg(figure, "pr", label)
 
 

@@ -21,14 +21,17 @@ from lesionlab.metrics.calibration import reliability_bins
 _TICKS = [0, 0.25, 0.5, 0.75, 1]
 
 
-def draw_reliability(labels: np.ndarray, probabilities: np.ndarray, ece: Estimate, *, leaky: bool) -> Markup:
+def draw_reliability(
+    labels: np.ndarray, probabilities: np.ndarray, ece: Estimate, *, leaky: bool, answer: str = "diagnosis"
+) -> Markup:
     """Draw accuracy against confidence in bins of confidence, above a histogram of the confidence.
 
     Args:
         labels: int [images].
-        probabilities: float [images, 7].
+        probabilities: float [images, C].
         ece: Expected calibration error with its interval.
         leaky: Whether to mark the numbers as leaky.
+        answer: What the model gives, in a word.
     """
     bins = reliability_bins(labels, probabilities)
     filled = bins.count > 0
@@ -48,7 +51,7 @@ def draw_reliability(labels: np.ndarray, probabilities: np.ndarray, ece: Estimat
         upper.set_title("gap between claim and truth", loc="right", color=on_page(SECOND), fontsize=10)
         upper.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), ylabel="Answers that were right")
         lower.bar(centres, count, width, color=on_page(MUTED), alpha=0.6, linewidth=0)
-        lower.set(xlabel="Probability of the most probable diagnosis", ylabel="Images")
+        lower.set(xlabel=f"Probability of the most probable {answer}", ylabel="Images")
         lower.locator_params(axis="y", nbins=3, integer=True)
         upper.set_yticks(_TICKS, [f"{tick:g}" for tick in _TICKS])
         lower.set_xticks(_TICKS, [f"{tick:g}" for tick in _TICKS])

@@ -1,4 +1,4 @@
-"""ROC curves: malignant against benign with the operating points on it, and each class against the rest."""
+"""ROC curves: what is looked for against the rest with the operating points on it, and each class against the rest."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from lesionlab.evaluation.figures.style import (
     to_inline_svg,
     unit_axes,
 )
-from lesionlab.evaluation.wording import short_estimate
+from lesionlab.evaluation.wording import MALIGNANCY, Terms, short_estimate
 from lesionlab.metrics import Estimate
 from lesionlab.metrics.ranking import roc_curve
 from lesionlab.taxonomy import BY_CODE
@@ -37,9 +37,9 @@ class MarkedPoint:
 
     Attributes:
         name: What the decision is called.
-        sensitivity: Share of the malignant images that it finds.
-        specificity: Share of the benign images that it clears.
-        chosen: True for a stored operating point, False for the most probable diagnosis, which has no threshold.
+        sensitivity: Share of the malignant images (or melanomas) that it finds.
+        specificity: Share of the other images that it clears.
+        chosen: True for a stored operating point, False for the most probable class, which has no threshold.
     """
 
     name: str
@@ -48,20 +48,27 @@ class MarkedPoint:
     chosen: bool = True
 
 
-def draw_malignant_roc(
-    positive: np.ndarray, scores: np.ndarray, auc: Estimate, points: Sequence[MarkedPoint], *, leaky: bool
+def draw_roc(
+    positive: np.ndarray,
+    scores: np.ndarray,
+    auc: Estimate,
+    points: Sequence[MarkedPoint],
+    *,
+    leaky: bool,
+    words: Terms = MALIGNANCY,
 ) -> Markup | None:
-    """Draw sensitivity against the false alarm rate for malignancy, with the operating points marked.
+    """Draw sensitivity against the false alarm rate for what is looked for, with the operating points marked.
 
     Args:
-        positive: bool [images], whether the lesion is malignant.
-        scores: float [images], probability of malignancy.
+        positive: bool [images], whether the lesion is malignant, or a melanoma.
+        scores: float [images], probability of that.
         auc: The area under the curve with its interval.
         points: Decisions to mark, as measured on these images.
         leaky: Whether to mark the numbers as leaky.
+        words: What is looked for, in words.
 
     Returns:
-        None where the images are all malignant or all benign: there is no curve then.
+        None where the images are all positive or all negative: there is no curve then.
     """
     if positive.all() or not positive.any():
         return None
@@ -69,13 +76,13 @@ def draw_malignant_roc(
         figure = new_figure(FULL_WIDTH, 368)
         axes = figure.add_subplot()
         _draw_curve(axes, positive, scores, on_page(ACCENT))
-        false_alarms = "False alarms: benign called malignant (1 - specificity)"
-        unit_axes(axes, across=false_alarms, up="Malignant found (sensitivity)")
+        false_alarms = f"False alarms: {words.others} called {words.positive} (1 - specificity)"
+        unit_axes(axes, across=false_alarms, up=f"{words.found} found (sensitivity)")
         area = short_estimate(auc, leaky=leaky)
         axes.text(0.99, 0.03, f"AUC {area}", ha="right", color=on_page(ACCENT), fontweight="bold")
         _mark(axes, points, leaky=leaky)
         named = "; ".join(f"{p.name}: sensitivity {p.sensitivity:.2f}, specificity {p.specificity:.2f}" for p in points)
-        label = f"ROC curve, malignant against benign. Area under the curve {area}. {named}"
+        label = f"ROC curve, {words.positive} against {words.negative}. Area under the curve {area}. {named}"
         return to_inline_svg(figure, "roc", label)
 
 

@@ -16,8 +16,6 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lesionlab.taxonomy import CODES
-
 POINTS_PER_INCH = 72
 FULL_WIDTH, PANEL_WIDTH = 380, 168  # in points; text of 11 points stays readable when a phone shows 350 pixels
 
@@ -46,8 +44,11 @@ CLASS_COLOURS: dict[str, Colour] = {
     "bkl": Colour("bkl", "#00805c", "#3ccb9b"),
     "df": Colour("df", "#5b3fa0", "#b39dff"),
     "vasc": Colour("vasc", "#4a4a4a", "#d0d0d0"),
+    "benign": Colour("benign", "#0072b2", "#56b4e9"),
+    "malignant": Colour("malignant", "#c25400", "#ff9a4d"),
+    "other": Colour("other", "#0072b2", "#56b4e9"),
 }
-COLOURS = (INK, MUTED, GRID, CARD, ACCENT, SECOND, *(CLASS_COLOURS[code] for code in CODES))
+COLOURS = (INK, MUTED, GRID, CARD, ACCENT, SECOND, *CLASS_COLOURS.values())
 
 # What matplotlib draws with: values that no drawing uses for anything else.
 _PLACEHOLDERS = {colour.variable: f"#0102{number:02x}" for number, colour in enumerate(COLOURS)}

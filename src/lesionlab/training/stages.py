@@ -1,0 +1,181 @@
+"""The stages of a training: the head on a frozen backbone's features, the whole network, the backbone's top."""
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import EarlyStopping
+from rich.console import Console
+
+from lesionlab.recipes import Recipe
+from lesionlab.runs import RunFolder, RunRecord
+from lesionlab.taxonomy import TASKS
+from lesionlab.training.batches import CachedFeatures, CachedImages, make_loader
+from lesionlab.training.callbacks import RunRecorder, StepProgress
+from lesionlab.training.checkpoint import SafetensorsCheckpointIO, load_weights, save_tensors
+from lesionlab.training.features import FeatureStore, augments
+from lesionlab.training.module import LesionModule, Stage
+from lesionlab.training.network import LesionNetwork
+from lesionlab.training.sampling import smote
+
+logger = logging.getLogger(__name__)
+
+Parts = Mapping[str, CachedImages] | Mapping[str, CachedFeatures]
+
+
+def run_stages(
+    run: RunFolder,
+    recipe: Recipe,
+    network: LesionNetwork,
+    parts: Mapping[str, CachedImages],
+    images_key: str,
+    record: RunRecord,
+    console: Console | None,
+) -> RunRecord:
+    """Train from the stage that the record names to the last one.
+
+    Args:
+        run: Where the weights and the history are written.
+        recipe: What to do.
+        network: The network, with its starting weights.
+        parts: Training and validation images.
+        images_key: What tells their image cache from others.
+        record: The run's record; it is saved again when a stage begins.
+        console: Where to show progress; None shows none.
+
+    Returns:
+        The record with the last stage.
+    """
+    if record.stage == 1:
+        stage = Stage(1, recipe.training.epochs, recipe.optimizer.learning_rate, _caches_features(recipe))
+        inputs: Parts = parts
+        if stage.cached:
+            logger.info(
+                "the backbone is frozen: its features are computed once and the head is trained on them "
+                "(training.cached_features='off' turns this off)"
+            )
+            accelerator = record.environment["accelerator"]
+            store = FeatureStore(network, recipe, parts["train"].array, images_key, device=accelerator)
+            inputs = _feature_parts(store, recipe, parts)
+        _fit(run, recipe, network, inputs, record, stage, console)
+        if recipe.unfreeze.layers:
+            record = record.model_copy(update={"stage": 2, "epochs_before_stage": len(run.read_history())})
+            save_tensors(load_weights(run.best), run.start)
+            run.save_record(record)
+    if record.stage == 2:
+        _second_stage(run, recipe, network, parts, record, console)
+    return record
+
+
+def _caches_features(recipe: Recipe) -> bool:
+    """Tell whether the head can be trained on features: a mixture of images is none of its images' features."""
+    mixes = recipe.augmentation.mixup > 0 or recipe.augmentation.cutmix > 0
+    return recipe.model.freeze and recipe.training.cached_features == "auto" and not mixes
+
+
+def _feature_parts(store: FeatureStore, recipe: Recipe, parts: Mapping[str, CachedImages]) -> dict[str, CachedFeatures]:
+    train, validation = parts["train"], parts["validation"]
+    views = range(1, recipe.training.feature_views + 1) if augments(recipe.augmentation) else range(1)
+    features = np.stack([store.view(view, train.rows.tolist()) for view in views])
+    labels = train.labels.numpy()
+    if recipe.sampling.balance == "smote":
+        # View by view: between two views of one image lies nothing new. Every view gets the same labels in one order.
+        classes = TASKS[recipe.task].classes
+        balanced = [smote(view, labels, recipe.seed, classes) for view in features]
+        features, labels = np.stack([view for view, _ in balanced]), balanced[0][1]
+    plain = store.view(0, validation.rows.tolist())[np.newaxis]
+    return {
+        "train": CachedFeatures(features, labels.tolist()),
+        "validation": CachedFeatures(plain, validation.labels.tolist()),
+    }
+
+
+def _second_stage(
+    run: RunFolder,
+    recipe: Recipe,
+    network: LesionNetwork,
+    parts: Mapping[str, CachedImages],
+    record: RunRecord,
+    console: Console | None,
+) -> None:
+    """Train the top of the backbone too, from the best weights of the first stage."""
+    settings = recipe.unfreeze
+    logger.info("second stage: the top %d layers of the backbone are trained as well", settings.layers)
+    if len(run.read_history()) == record.epochs_before_stage:
+        run.last.unlink(missing_ok=True)  # it is the first stage's: this one has no epoch yet
+    # Not the best weights: this stage may have written its own before it was interrupted.
+    network.load_state_dict(load_weights(run.start))
+    network.unfreeze_top(settings.layers)
+    stage = Stage(2, settings.epochs, settings.learning_rate, first_epoch=record.epochs_before_stage)
+    _fit(run, recipe, network, parts, record, stage, console)
+
+
+def _fit(
+    run: RunFolder,
+    recipe: Recipe,
+    network: LesionNetwork,
+    parts: Mapping[str, CachedImages | CachedFeatures],
+    record: RunRecord,
+    stage: Stage,
+    console: Console | None,
+) -> None:
+    settings, environment = recipe.training, record.environment
+    counts = np.bincount(parts["train"].labels.numpy(), minlength=len(TASKS[recipe.task].classes))
+    network.to(memory_format=torch.channels_last)
+    compiled = environment["compiled"] == "true" and not stage.cached
+    module = LesionModule(network, recipe, counts, stage, compiled=compiled)
+    monitor = f"validation_{settings.monitor}"
+    callbacks: list[pl.Callback] = [StepProgress(console or Console(quiet=True))]
+    if settings.patience:
+        stop_on = settings.monitor if settings.stop_on == "monitor" else settings.stop_on
+        mode = "min" if stop_on == "loss" else "max"
+        callbacks.append(EarlyStopping(f"validation_{stop_on}", patience=settings.patience, mode=mode))
+    callbacks.append(RunRecorder(run, monitor, run.read_history()[: stage.first_epoch]))
+    with _quiet_lightning():
+        trainer = pl.Trainer(
+            accelerator=environment["accelerator"],
+            devices=1,
+            precision=environment["precision"],  # type: ignore[arg-type] # checked by the recipe's schema
+            max_epochs=stage.epochs,
+            gradient_clip_val=recipe.optimizer.gradient_clip or None,
+            callbacks=callbacks,
+            plugins=[SafetensorsCheckpointIO()],
+            deterministic="warn",
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+        )
+        trainer.fit(
+            module,
+            make_loader(
+                parts["train"],
+                settings.batch_size,
+                seed=recipe.seed + stage.number - 1,
+                balance=recipe.sampling.balance,
+            ),
+            make_loader(parts["validation"], 2 * settings.batch_size),
+            ckpt_path=str(run.last) if run.last.exists() else None,
+        )
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Keep Lightning's hints to itself: they speak of loaders and loggers that the user does not choose."""
+    library = logging.getLogger("pytorch_lightning")
+    level = library.level
+    library.setLevel(logging.ERROR)
+    # Asked for by torch where CUDA's matrix products shall be repeatable.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="pytorch_lightning.*")
+            warnings.filterwarnings("ignore", message=".*does not have a deterministic implementation.*")
+            yield
+    finally:
+        library.setLevel(level)

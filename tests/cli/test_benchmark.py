@@ -1,0 +1,78 @@
+"""`lesionlab benchmark` from outside."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+
+from lesionlab import RESEARCH_ONLY
+from lesionlab.data import Manifest
+from lesionlab.recipes import Recipe
+
+
+@pytest.fixture
+def recipe(make_recipe: Callable[..., Recipe], tmp_path: Path) -> Path:
+    """A recipe file that trains in a second, with a published arrangement."""
+    made = make_recipe(
+        "name=tiny-published",
+        "training.epochs=1",
+        'published.system="A small system"',
+        "published.split={validation=0.2, test=0.25, by_image=true}",
+        "published.figures={accuracy=0.92, macro_auc=0.99}",
+    )
+    path = tmp_path / "tiny.toml"
+    path.write_text(tomli_w.dumps(made.model_dump(mode="json")), encoding="utf-8")
+    return path
+
+
+def test_a_plan_becomes_a_table(cli: Callable[..., Any], recipe: Path, phantoms: Manifest, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text(
+        f'[[run]]\nrecipe = "{recipe}"\nset = ["input.size=48"]\nremark = "48 pixels [small]"\n'
+        'arrangements = ["published"]\n'
+    )
+    arguments = ("benchmark", "--plan", plan, "--data", phantoms.root, "--out", tmp_path / "out")
+    done = cli(*arguments)
+    assert done.code == 0
+    assert "1 of 1: recipe tiny-published, arrangement published" in done.err
+    assert RESEARCH_ONLY in done.out
+    (line,) = [line for line in done.out.splitlines() if "macro auc" in line]
+    assert line.strip().startswith("tiny-published (48 pixels [small])  macro auc")
+    assert " 0.99 " in line
+    assert line.count("leaky") == 1
+    assert "mel" not in done.out.split("Intervals")[0]  # headlines only
+    found = json.loads(cli(*arguments, "--json").out)
+    assert found == json.loads((tmp_path / "out" / "benchmark.json").read_text(encoding="utf-8"))
+    assert found["recipes"][0]["changes"] == ["input.size=48"]
+    refused = cli(*arguments, "--against", tmp_path / "out" / "tiny-published" / "elsewhere")
+    assert (refused.code, len(refused.err.splitlines())) == (1, 1)
+    assert "is not a run folder" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give the recipes to run, or --plan"),
+        (["phantom-demo", "--plan", "plan.toml"], "one of the two"),
+        (["--plan", "plan.toml"], "plan plan.toml: unknown key run.0.epochs; known here: recipe, set, remark"),
+        (["phantom-demi"], "did you mean phantom-demo?"),
+    ],
+)
+def test_wrong_use_is_one_line(
+    cli: Callable[..., Any],
+    arguments: list[str],
+    message: str,
+    phantoms: Manifest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("plan.toml").write_text('[[run]]\nrecipe = "phantom-demo"\nepochs = 3\n')
+    done = cli("benchmark", *arguments, "--data", phantoms.root, "--out", "out")
+    assert done.code == 2
+    assert message in done.err
+    assert len(done.err.splitlines()) == 1
+    assert not Path("out").exists()

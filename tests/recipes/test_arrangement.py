@@ -1,0 +1,51 @@
+"""The arrangement: by lesion with a whole test part, or as the authors of a system divided the data."""
+
+from collections import defaultdict
+from collections.abc import Callable
+
+import pytest
+
+from lesionlab.data import Manifest, make_split
+from lesionlab.errors import RecipeError
+from lesionlab.recipes import Recipe, arrange, load_recipe
+
+
+def test_a_number_of_images_leaves_the_test_part_whole(make_recipe: Callable[..., Recipe], phantoms: Manifest) -> None:
+    whole, split_of_all = arrange(make_recipe(), phantoms)
+    assert (whole, split_of_all) == (phantoms, make_split(phantoms, validation=0.2, test=0.25))
+    manifest, split = arrange(make_recipe("data.images=60"), phantoms)
+    split.check_against(manifest)
+    parts, all_parts = split.parts(), split_of_all.parts()
+    assert set(parts["test"]) == set(all_parts["test"])
+    assert len(parts["train"]) == pytest.approx(60 * 0.55, abs=1)
+    assert len(parts["validation"]) == pytest.approx(60 * 0.2, abs=1)
+    assert all(set(parts[name]) <= set(all_parts[name]) for name in parts)
+    assert not split.leaky
+
+
+def test_copies_made_before_the_split_stand_on_both_sides(phantoms: Manifest) -> None:
+    recipe = load_recipe("custom-cnn-oversampled")
+    manifest, split = arrange(recipe, phantoms, published=True)
+    split.check_against(manifest)
+    assert split.leaky
+    assert len(manifest) > len(phantoms)
+    parts_of_path = defaultdict(set)
+    for record in manifest:
+        parts_of_path[record.path].add(split.assignment[record.image_id])
+    assert any({"train", "test"} <= parts for parts in parts_of_path.values())
+    honest, by_lesion = arrange(recipe, phantoms)
+    assert (honest, by_lesion.leaky) == (phantoms, False)
+
+
+def test_the_published_number_of_images_is_drawn_first(phantoms: Manifest) -> None:
+    recipe = load_recipe("mobilenetv2-mini-melanoma", ["data.images=60"])
+    manifest, split = arrange(recipe, phantoms, published=True)
+    assert len(manifest) == 60
+    assert len(split.parts()["test"]) == pytest.approx(12, abs=7)
+
+
+def test_a_recipe_without_a_published_arrangement_is_refused(
+    make_recipe: Callable[..., Recipe], phantoms: Manifest
+) -> None:
+    with pytest.raises(RecipeError, match=r"recipe phantom-demo has no table \[published\]"):
+        arrange(make_recipe(), phantoms, published=True)

@@ -1,0 +1,107 @@
+"""Features of a frozen backbone are computed once, and are the same whoever asks for them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lesionlab.recipes import AugmentationSettings, Recipe
+from lesionlab.training.features import FeatureStore, augments
+from lesionlab.training.network import LesionNetwork
+
+OFF = {
+    "flip": False,
+    "rotation": 0,
+    "scale": (1, 1),
+    "stretch": 0,
+    "translation": 0,
+    "brightness": 0,
+    "contrast": 0,
+    "saturation": 0,
+    "colour_cast": 0,
+}
+
+
+@pytest.fixture
+def make_store(
+    make_recipe: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], FeatureStore]:
+    recipe = make_recipe("model.freeze=true")
+    torch.manual_seed(0)
+    network = LesionNetwork(recipe)
+    images = np.random.default_rng(0).integers(0, 256, (150, 32, 32, 3), dtype=np.uint8)
+
+    def make(cache: str) -> FeatureStore:
+        monkeypatch.setenv("LESIONLAB_CACHE", str(tmp_path / cache))
+        return FeatureStore(network, recipe, images, "made-up")
+
+    return make
+
+
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The sizes of the batches that were computed."""
+    sizes: list[int] = []
+    features = LesionNetwork.features
+
+    def counted(self: LesionNetwork, images: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(images))
+        return features(self, images)
+
+    monkeypatch.setattr(LesionNetwork, "features", counted)
+    return sizes
+
+
+@pytest.mark.parametrize("view", [0, 1])
+def test_a_row_is_computed_once(make_store: Callable[[str], FeatureStore], computed: list[int], view: int) -> None:
+    first = make_store("a").view(view, range(100))
+    assert sum(size for size in computed if size > 1) == 100
+    computed.clear()
+    np.testing.assert_array_equal(make_store("a").view(view, range(100)), first)
+    assert max(computed, default=0) <= 1  # one image tells the width
+    more = make_store("a").view(view, [120, 5, 119])
+    assert sum(size for size in computed if size > 1) == 2
+    np.testing.assert_array_equal(more[1], first[5])
+
+
+@pytest.mark.parametrize("view", [0, 1])
+def test_features_do_not_depend_on_what_else_is_asked_for(make_store: Callable[[str], FeatureStore], view: int) -> None:
+    whole = make_store("a").view(view, range(150))
+    some = make_store("b").view(view, [140, 3, 70])
+    np.testing.assert_allclose(some, whole[[140, 3, 70]], atol=1e-5)
+    assert np.abs(whole[3] - whole[70]).max() > 1e-4
+
+
+def test_views_differ(make_store: Callable[[str], FeatureStore]) -> None:
+    store = make_store("a")
+    views = [store.view(view, range(8)) for view in range(3)]
+    assert min(np.abs(views[a] - views[b]).max() for a, b in ((0, 1), (0, 2), (1, 2))) > 1e-4
+
+
+def test_an_interrupted_computation_goes_on(
+    make_store: Callable[[str], FeatureStore], computed: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lesionlab.training.features._BLOCKS_PER_SAVE", 1)
+    store = make_store("a")
+
+    def stop(done: int, _total: int) -> None:
+        if done == 128:
+            raise KeyboardInterrupt
+
+    store.progress = stop
+    with pytest.raises(KeyboardInterrupt):
+        store.view(1, range(150))
+    computed.clear()
+    rest = make_store("a").view(1, range(150))
+    assert sum(size for size in computed if size > 1) == 150 - 128
+    np.testing.assert_allclose(rest, make_store("b").view(1, range(150)), atol=1e-6)
+
+
+def test_whether_anything_is_augmented() -> None:
+    assert augments(AugmentationSettings())
+    assert not augments(AugmentationSettings.model_validate(OFF))
+    assert not augments(AugmentationSettings.model_validate(OFF | {"mixup": 0.2}))
+    for change in ({"flip": "horizontal"}, {"rotation": 5}, {"shear": 3}, {"erase": 0.5}, {"scale": (1, 1.1)}):
+        assert augments(AugmentationSettings.model_validate(OFF | change)), change

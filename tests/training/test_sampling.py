@@ -1,0 +1,106 @@
+"""An epoch meets every class as often as was asked for, and no image more often than it must."""
+
+from typing import Literal
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lesionlab.errors import DataError
+from lesionlab.taxonomy import CODES
+from lesionlab.training.sampling import epoch_order, smote
+
+Balance = Literal["none", "oversample", "undersample"]
+
+sizes_of_classes = st.lists(st.integers(0, 40), min_size=1, max_size=7).filter(any)
+seeds = st.integers(0, 2**32 - 1)
+
+
+def make_labels(sizes: list[int], seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).permutation(np.repeat(np.arange(len(sizes)), sizes))
+
+
+def make_features(labels: np.ndarray) -> np.ndarray:
+    noise = np.random.default_rng(0).normal(size=(len(labels), 6))
+    return (10 * labels[:, None] + noise).astype(np.float32)
+
+
+@given(sizes_of_classes, seeds)
+def test_without_balance_every_image_is_met_once(sizes: list[int], seed: int) -> None:
+    labels = make_labels(sizes)
+    order = epoch_order(labels, "none", np.random.default_rng(seed))
+    np.testing.assert_array_equal(order, np.random.default_rng(seed).permutation(len(labels)))
+
+
+@given(sizes_of_classes, seeds)
+def test_oversampling_repeats_images_evenly(sizes: list[int], seed: int) -> None:
+    labels = make_labels(sizes)
+    order = epoch_order(labels, "oversample", np.random.default_rng(seed))
+    times = np.bincount(order, minlength=len(labels))
+    for label in np.unique(labels):
+        own = times[labels == label]
+        assert own.sum() == max(sizes)
+        assert own.min() >= max(sizes) // len(own)
+        assert own.max() - own.min() <= 1
+
+
+@given(sizes_of_classes, seeds)
+def test_undersampling_leaves_images_out(sizes: list[int], seed: int) -> None:
+    labels = make_labels(sizes)
+    order = epoch_order(labels, "undersample", np.random.default_rng(seed))
+    assert len(set(order.tolist())) == len(order)
+    assert set(np.unique(labels[order], return_counts=True)[1]) == {min(size for size in sizes if size)}
+    assert set(labels[order]) == set(labels)
+
+
+@pytest.mark.parametrize("balance", ["none", "oversample", "undersample"])
+def test_an_epoch_follows_from_its_generator_and_is_shuffled(balance: Balance) -> None:
+    labels = np.repeat([0, 1], [90, 30])
+    first, again, other = (epoch_order(labels, balance, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+    half = labels[first[: len(first) // 2]]
+    assert (half == 1).mean() == pytest.approx((labels[first] == 1).mean(), abs=0.15)
+
+
+def test_the_next_epoch_draws_other_images() -> None:
+    labels, rng = np.repeat([0, 1], [90, 30]), np.random.default_rng(0)
+    assert set(epoch_order(labels, "undersample", rng)) != set(epoch_order(labels, "undersample", rng))
+
+
+def test_smote_fills_classes_up_between_their_own_points() -> None:
+    labels = make_labels([40, 12, 3])
+    features = make_features(labels)
+    points, codes = smote(features, labels, 0, CODES)
+    assert points.dtype == np.float32
+    assert np.bincount(codes).tolist() == [40, 40, 40]
+    np.testing.assert_array_equal(points[: len(labels)], features)
+    np.testing.assert_array_equal(codes[: len(labels)], labels)
+    for label in range(3):
+        own, new = features[labels == label], points[len(labels) :][codes[len(labels) :] == label]
+        assert (new >= own.min(axis=0) - 1e-4).all()
+        assert (new <= own.max(axis=0) + 1e-4).all()
+        assert len(np.unique(new, axis=0)) == len(new)
+
+
+def test_smote_follows_from_its_seed() -> None:
+    labels = make_labels([20, 8])
+    features = make_features(labels)
+    first, again, other = (smote(features, labels, seed, CODES)[0] for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("sizes", [[6], [5, 5], [0, 9, 0, 9]])
+def test_smote_adds_nothing_where_classes_are_balanced(sizes: list[int]) -> None:
+    labels = make_labels(sizes)
+    points, codes = smote(make_features(labels), labels, 0, CODES)
+    np.testing.assert_array_equal(codes, labels)
+    np.testing.assert_array_equal(points, make_features(labels))
+
+
+def test_smote_names_a_class_with_one_image() -> None:
+    labels = make_labels([9, 1, 5])
+    with pytest.raises(DataError, match=f"class {CODES[1]} has a single training image"):
+        smote(make_features(labels), labels, 0, CODES)

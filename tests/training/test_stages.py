@@ -1,0 +1,158 @@
+"""Stages: the second goes on from the best of the first, and an interruption anywhere changes nothing."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+import timm
+import torch
+from safetensors.torch import save_file
+
+from lesionlab.data import Manifest
+from lesionlab.recipes import Recipe
+from lesionlab.runs import RunFolder
+from lesionlab.training import stages, train_recipe
+from lesionlab.training.callbacks import RunRecorder
+from lesionlab.training.module import LesionModule
+
+MakeRecipe = Callable[..., Recipe]
+FROZEN = ("model.pretrained=true", "model.freeze=true", "optimizer.schedule=[]", "optimizer.warmup_epochs=0")
+PLAIN = (
+    "augmentation.flip=false",
+    "augmentation.rotation=0",
+    "augmentation.scale=[1, 1]",
+    "augmentation.stretch=0",
+    "augmentation.translation=0",
+    "augmentation.brightness=0",
+    "augmentation.contrast=0",
+    "augmentation.saturation=0",
+)
+TWO = (*FROZEN, "unfreeze.layers=2", "unfreeze.epochs=2", "optimizer.schedule=['plateau']")
+
+
+class PowerCut(BaseException):
+    """Stands for whatever ends a process."""
+
+
+def cut_power(patch: pytest.MonkeyPatch, owner: Any, name: str, *, at_call: int) -> None:
+    """Let the n-th call end the process in its stead."""
+    function = getattr(owner, name)
+    calls = 0
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == at_call:
+            raise PowerCut
+        return function(*arguments, **options)
+
+    patch.setattr(owner, name, counted)
+
+
+def without_seconds(run: RunFolder) -> list[dict[str, float]]:
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in run.read_history()]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imagenet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Stand-in weights for a pretrained start."""
+    folder = tmp_path_factory.mktemp("imagenet")
+    torch.manual_seed(77)
+    save_file(timm.create_model("test_efficientnet").state_dict(), folder / "test_efficientnet.safetensors")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LESIONLAB_WEIGHTS", str(folder))
+        yield
+
+
+@pytest.fixture(scope="module")
+def two_stages(make_recipe: MakeRecipe, phantoms: Manifest, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    return train_recipe(make_recipe(*TWO), phantoms, tmp_path_factory.mktemp("two") / "run")
+
+
+def test_the_history_has_both_stages(two_stages: RunFolder) -> None:
+    history = two_stages.read_history()
+    assert [row["epoch"] for row in history] == [1, 2, 3, 4]
+    assert [row["learning_rate"] for row in history] == pytest.approx([2e-3, 2e-3, 1e-4, 1e-4])
+    record = two_stages.record()
+    assert (record.stage, record.epochs_before_stage, record.finished) == (2, 2, True)
+
+
+@pytest.mark.parametrize(
+    ("owner", "method", "call"),
+    [
+        pytest.param(RunFolder, "save_record", 2, id="before the second stage is recorded"),
+        pytest.param(stages, "_second_stage", 1, id="between the stages"),
+        pytest.param(pl.Trainer, "save_checkpoint", 3, id="before the second stage's first checkpoint"),
+        pytest.param(RunRecorder, "on_train_epoch_end", 4, id="before the last record"),
+    ],
+)
+def test_an_interruption_changes_nothing(
+    make_recipe: MakeRecipe,
+    phantoms: Manifest,
+    two_stages: RunFolder,
+    tmp_path: Path,
+    owner: Any,
+    method: str,
+    call: int,
+) -> None:
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(PowerCut):
+        cut_power(patch, owner, method, at_call=call)
+        train_recipe(make_recipe(*TWO), phantoms, tmp_path / "run")
+    torch.manual_seed(999)
+    run = train_recipe(make_recipe(*TWO), phantoms, tmp_path / "run")
+    assert run.best.read_bytes() == two_stages.best.read_bytes()
+    assert without_seconds(run) == without_seconds(two_stages)
+    assert run.record() == two_stages.record()
+
+
+def test_cached_features_train_the_same_head(make_recipe: MakeRecipe, phantoms: Manifest, tmp_path: Path) -> None:
+    losses = []
+    for cached in ("auto", "off"):
+        recipe = make_recipe(*FROZEN, *PLAIN, "model.dropout=0", f"training.cached_features={cached}")
+        run = train_recipe(recipe, phantoms, tmp_path / cached)
+        losses.append([row["validation_loss"] for row in run.read_history()])
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+
+
+def test_dropout_is_on_in_training_where_an_average_is_kept(
+    make_recipe: MakeRecipe, phantoms: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[bool, bool]] = []
+    step = LesionModule.training_step
+
+    def watched(self: LesionModule, *arguments: Any) -> Any:
+        seen.append((self.network.head.training, self.shipped.training))
+        return step(self, *arguments)
+
+    monkeypatch.setattr(LesionModule, "training_step", watched)
+    train_recipe(make_recipe(*FROZEN, "training.ema_decay=0.9"), phantoms, tmp_path / "run")
+    assert set(seen) == {(True, False)}
+
+
+def test_the_rate_falls_by_the_step_and_at_a_plateau(
+    make_recipe: MakeRecipe, phantoms: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = (*FROZEN, "training.epochs=4")
+    by_step = make_recipe(*base, "optimizer.schedule=['step']", "optimizer.step_epochs=2")
+    rates = [row["learning_rate"] for row in train_recipe(by_step, phantoms, tmp_path / "step").read_history()]
+    assert rates == pytest.approx([2e-3, 2e-4, 2e-4, 2e-5])  # the rate that the next epoch begins with
+    losses = iter([1.0, 2.0, 2.0, 0.5])
+    monkeypatch.setattr("lesionlab.training.module.F.cross_entropy", _scripted(losses))
+    plateau = make_recipe(*base, "optimizer.schedule=['plateau']", "optimizer.plateau_patience=1", "loss.kind=focal")
+    rates = [row["learning_rate"] for row in train_recipe(plateau, phantoms, tmp_path / "plateau").read_history()]
+    assert rates == pytest.approx([2e-3, 2e-3, 1e-3, 1e-3])
+
+
+def test_patience_goes_by_the_metric_that_is_named(
+    make_recipe: MakeRecipe, phantoms: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lesionlab.training.module.F.cross_entropy", _scripted(iter([1.0, 2.0, 3.0, 0.1, 0.1])))
+    changes = ("training.epochs=5", "training.patience=2", "training.stop_on=loss", "loss.kind=focal")
+    run = train_recipe(make_recipe(*FROZEN, *changes), phantoms, tmp_path / "run")
+    assert [row["validation_loss"] for row in run.read_history()] == [1.0, 2.0, 3.0]
+
+
+def _scripted(losses: Iterator[float]) -> Callable[..., torch.Tensor]:
+    return lambda *_, **__: torch.tensor(next(losses))
