@@ -24,7 +24,7 @@ def recipe(make_recipe: Callable[..., Recipe], tmp_path: Path) -> Path:
         "published.figures={accuracy=0.92, macro_auc=0.99}",
     )
     path = tmp_path / "tiny.toml"
-    path.write_text(tomli_w.dumps(made.model_dump(mode="json")), encoding="utf-8")
+    path.write_text(tomli_w.dumps(made.model_dump(mode="json", exclude_none=True)), encoding="utf-8")
     return path
 
 

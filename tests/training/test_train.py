@@ -101,13 +101,13 @@ def test_a_run_leaves_all_that_is_known_of_it(phantoms: Manifest, make_recipe: M
 
 
 def test_the_same_recipe_gives_the_same_weights_and_another_seed_others(
-    phantoms: Manifest, make_recipe: MakeRecipe, tiny_run: RunFolder, tmp_path: Path
+    phantoms: Manifest, tiny_run: RunFolder, tmp_path: Path
 ) -> None:
     torch.manual_seed(123)
-    again = train_recipe(make_recipe(), phantoms, tmp_path / "again")
+    again = train_recipe(tiny_run.recipe(), phantoms, tmp_path / "again")
     assert again.best.read_bytes() == tiny_run.best.read_bytes()
     assert without_seconds(again) == without_seconds(tiny_run)
-    other = train_recipe(make_recipe("seed=1"), phantoms, tmp_path / "other")
+    other = train_recipe(tiny_run.recipe().model_copy(update={"seed": 1}), phantoms, tmp_path / "other")
     assert other.best.read_bytes() != tiny_run.best.read_bytes()
 
 
@@ -148,12 +148,12 @@ def test_a_folder_with_another_or_a_finished_run_is_refused(
     shutil.copytree(tiny_run.path, path)
     before = {place: place.read_bytes() for place in path.rglob("*") if place.is_file()}
     with pytest.raises(UsageError, match="holds a finished run; choose another --out, or evaluate this one"):
-        train_recipe(make_recipe(), phantoms, path)
+        train_recipe(tiny_run.recipe(), phantoms, path)
     part = Manifest(phantoms.root, phantoms.records[:-1])
     for recipe, manifest, split in (
         (make_recipe("training.epochs=3"), phantoms, None),
-        (make_recipe(), part, None),
-        (make_recipe(), phantoms, make_split(phantoms, seed=1)),
+        (tiny_run.recipe(), part, None),
+        (tiny_run.recipe(), phantoms, make_split(phantoms, seed=1)),
     ):
         with pytest.raises(UsageError, match="holds a run of another recipe, dataset or split"):
             train_recipe(recipe, manifest, path, split=split)
