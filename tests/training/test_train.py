@@ -23,7 +23,7 @@ from lesionlab.data import Manifest, make_split
 from lesionlab.errors import DataError, RecipeError, UsageError
 from lesionlab.recipes import Recipe
 from lesionlab.runs import RunFolder
-from lesionlab.training import module, train_recipe
+from lesionlab.training import train_recipe
 from lesionlab.training.callbacks import RunRecorder
 from lesionlab.training.checkpoint import load_weights
 from lesionlab.training.module import LesionModule
@@ -54,7 +54,7 @@ def cut_power(patch: pytest.MonkeyPatch, owner: type, name: str, *, at_call: int
 def scripted(patch: pytest.MonkeyPatch, scores: list[float]) -> None:
     """Let the validation's balanced accuracy be these numbers, epoch by epoch."""
     left = iter(scores)
-    patch.setattr(module.confusion, "balanced_accuracy", lambda _matrix: np.float64(next(left)))
+    patch.setattr("lesionlab.metrics.confusion.balanced_accuracy", lambda _matrix: np.float64(next(left)))
 
 
 def without_seconds(run: RunFolder) -> list[dict[str, float]]:

@@ -140,7 +140,7 @@ def test_the_user_s_cache_is_the_default(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("backbone", ["resnet34", "resnet50", "efficientnet_b3"])
 def test_a_file_under_timm_s_name_serves_a_network_of_a_recipe(folder: Path, backbone: str) -> None:
     torch.manual_seed(1)
-    donor = timm.create_model(backbone)
+    donor: Any = timm.create_model(backbone)
     save_file(donor.state_dict(), folder / f"{backbone}.safetensors")
     torch.manual_seed(2)
     settings = {"backbone": backbone, "freeze": True}
