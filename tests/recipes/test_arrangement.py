@@ -23,6 +23,17 @@ def test_a_number_of_images_leaves_the_test_part_whole(make_recipe: Callable[...
     assert not split.leaky
 
 
+def test_a_dataset_of_just_that_many_images_is_used_whole(
+    make_recipe: Callable[..., Recipe], phantoms: Manifest
+) -> None:
+    # Its lesions have several images, so a part rarely holds exactly its share.
+    manifest, split = arrange(make_recipe(f"data.images={len(phantoms)}"), phantoms)
+    split.check_against(manifest)
+    assert len(phantoms) - len(manifest) <= 5
+    more, _ = arrange(make_recipe(f"data.images={2 * len(phantoms)}"), phantoms)
+    assert more == phantoms
+
+
 def test_copies_made_before_the_split_stand_on_both_sides(phantoms: Manifest) -> None:
     recipe = load_recipe("custom-cnn-oversampled")
     manifest, split = arrange(recipe, phantoms, published=True)

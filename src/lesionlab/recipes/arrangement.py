@@ -51,7 +51,9 @@ def _reduced(manifest: Manifest, split: Split, wanted: int, seed: int) -> tuple[
     parts = split.parts()
     kept = set(parts["test"])
     for name, share in shares.items():
-        drawn = draw_subset(manifest.select(parts[name]), round(wanted * share), seed)
+        # Of a dataset that is hardly larger than what is wanted, a part may hold fewer than its share.
+        count = min(round(wanted * share), len(parts[name]))
+        drawn = draw_subset(manifest.select(parts[name]), count, seed)
         kept |= {record.image_id for record in drawn}
     chosen = manifest.select(kept)
     assignment = {image_id: part for image_id, part in split.assignment.items() if image_id in kept}
