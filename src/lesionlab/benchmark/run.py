@@ -99,7 +99,7 @@ def _train(prepared: PreparedRun, console: Console | None, bar: Bar) -> None:
             console=console,
             decoding_progress=decoding,
         )
-    write_curves(run.read_history(), run.curves, leaky=run.record().leaky)
+    write_curves(run.read_history(), run.curves, monitor=run.recipe().training.monitor, leaky=run.record().leaky)
 
 
 def _is_evaluated(prepared: PreparedRun) -> bool:

@@ -58,7 +58,7 @@ def train(
     folder = out or Path("runs") / f"{checked.name}-{dt.datetime.now().astimezone():%Y%m%d-%H%M%S}"
     with progress_bar("decoding images") as decoding, _interruptible(folder):
         run = train_recipe(checked, manifest, folder, split=split, fold=fold, console=err, decoding_progress=decoding)
-    write_curves(run.read_history(), run.curves, leaky=run.record().leaky)
+    write_curves(run.read_history(), run.curves, monitor=checked.training.monitor, leaky=run.record().leaky)
     with progress_bar("calibrating") as calibrating:
         export_run(run, progress=calibrating)
     logging.getLogger("lesionlab").info("next: lesionlab evaluate %s", run.path)

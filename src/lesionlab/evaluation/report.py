@@ -103,6 +103,8 @@ def render_report(case: EvaluatedPart, context: ReportContext) -> str:
         recipe=json.dumps(context.bundle.recipe, indent=2, ensure_ascii=False, default=str),
         style=Markup(_resource("report.css")),  # noqa: S704 - a file of the package
         palettes={"light": _palette("light"), "dark": _palette("dark")},
+        monitored=("lowest " if _monitor(context.bundle) == "loss" else "highest ")
+        + _monitor(context.bundle).replace("_", " "),
         research_only=RESEARCH_ONLY,
         version=__version__,
         **_figures(case, context, points, leaky=leaky),
@@ -132,8 +134,14 @@ def _figures(
             for c in shown
         },
         "reliability": figures.draw_reliability(case.labels, case.probabilities, ece, leaky=leaky, answer=words.answer),
-        "curves": figures.draw_training_curves(context.history, leaky=leaky),
+        "curves": figures.draw_training_curves(context.history, monitor=_monitor(context.bundle), leaky=leaky),
     }
+
+
+def _monitor(info: BundleInfo) -> str:
+    """Return the metric that the best epoch was chosen by."""
+    training = info.recipe.get("training")
+    return str(training.get("monitor", "balanced_accuracy")) if isinstance(training, dict) else "balanced_accuracy"
 
 
 def _answer(case: EvaluatedPart, *, leaky: bool) -> str:

@@ -5,6 +5,7 @@ silently started at random would only show as a worse number.
 """
 
 import importlib
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -102,6 +103,10 @@ def _load_by_order(network: nn.Module, state: Mapping[str, Tensor], place: str) 
 def _download(backbone: str, folder: Path) -> Mapping[str, Tensor]:
     import timm
 
+    # Each retry would print a line of its own; what became of them stands in the one error below.
+    hub = logging.getLogger("huggingface_hub")
+    level = hub.level
+    hub.setLevel(logging.ERROR)
     try:
         return timm.create_model(backbone, pretrained=True).state_dict()
     except Exception as error:  # the hub's client raises a dozen unrelated types
@@ -109,3 +114,5 @@ def _download(backbone: str, folder: Path) -> Mapping[str, Tensor]:
             f"no ImageNet weights for {backbone}: none in {folder}, no installed package has them and they cannot be "
             f"downloaded ({type(error).__name__}). Put {backbone}.safetensors there, or set model.pretrained=false"
         ) from error
+    finally:
+        hub.setLevel(level)

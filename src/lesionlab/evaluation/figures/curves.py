@@ -38,19 +38,20 @@ _METRICS = (
 _PIXELS_PER_INCH = 200
 
 
-def draw_training_curves(history: History, *, leaky: bool = False) -> Markup | None:
+def draw_training_curves(history: History, *, monitor: str = "balanced_accuracy", leaky: bool = False) -> Markup | None:
     """Draw the curves for a page; None where the history has no epoch.
 
     Args:
         history: One row per epoch with `epoch`, `train_loss`, `validation_loss`,
             `validation_balanced_accuracy` and `validation_macro_auc`; a missing value leaves a gap.
+        monitor: Validation metric that the best epoch was chosen by, as in the recipe.
         leaky: Whether to mark the numbers as leaky.
     """
     if not history:
         return None
     with drawing_settings():
-        figure = _draw(history, (FULL_WIDTH, 400), columns=1, paint=on_page, leaky=leaky)
-        best = _best_row(history)
+        figure = _draw(history, (FULL_WIDTH, 400), columns=1, paint=on_page, monitor=monitor, leaky=leaky)
+        best = _best_row(history, monitor)
         label = f"Training and validation loss, balanced accuracy and macro AUC over {len(history)} epochs."
         if best is not None:
             label += f" Best epoch {_epoch(best)}: balanced accuracy {_value(best, _METRICS[1][0]):.3f}"
@@ -58,12 +59,13 @@ def draw_training_curves(history: History, *, leaky: bool = False) -> Markup | N
         return to_inline_svg(figure, "curves", label)
 
 
-def write_curves(history: History, path: Path, *, leaky: bool = False) -> None:
+def write_curves(history: History, path: Path, *, monitor: str = "balanced_accuracy", leaky: bool = False) -> None:
     """Draw the curves into a file on white.
 
     Args:
         history: As for `draw_training_curves`, at least one row.
         path: Ends in `.png` or `.svg`.
+        monitor: As for `draw_training_curves`.
         leaky: Whether to mark the numbers as leaky.
 
     Raises:
@@ -74,7 +76,7 @@ def write_curves(history: History, path: Path, *, leaky: bool = False) -> None:
     if kind not in ("png", "svg"):
         raise UsageError(f"{path}: curves are written as .png or .svg; choose a name that ends in one of them")
     with drawing_settings(on_white):
-        figure = _draw(history, (2 * FULL_WIDTH, 280), columns=2, paint=on_white, leaky=leaky)
+        figure = _draw(history, (2 * FULL_WIDTH, 280), columns=2, paint=on_white, monitor=monitor, leaky=leaky)
         stream = io.BytesIO()
         metadata = {"Date": None} if kind == "svg" else None
         figure.savefig(stream, format=kind, dpi=_PIXELS_PER_INCH, facecolor="white", metadata=metadata)
@@ -82,7 +84,7 @@ def write_curves(history: History, path: Path, *, leaky: bool = False) -> None:
         target.write(stream.getvalue())
 
 
-def _draw(history: History, size: tuple[int, int], *, columns: int, paint: Paint, leaky: bool) -> Figure:
+def _draw(history: History, size: tuple[int, int], *, columns: int, paint: Paint, monitor: str, leaky: bool) -> Figure:
     figure = new_figure(*size)
     upper, lower = figure.subplots(2 // columns, columns, sharex=columns == 1)
     _draw_lines(upper, history, _LOSSES, paint)
@@ -95,7 +97,7 @@ def _draw(history: History, size: tuple[int, int], *, columns: int, paint: Paint
         axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
     for axes in (lower,) if columns == 1 else (upper, lower):
         axes.set_xlabel("Epoch")
-    best = _best_row(history)
+    best = _best_row(history, monitor)
     if best is not None:
         for axes in (upper, lower):
             axes.axvline(_epoch(best), color=paint(MUTED), linewidth=1, linestyle=(0, (2, 3)), zorder=1)
@@ -135,10 +137,11 @@ def _draw_lines(axes: Axes, history: History, lines: Sequence[tuple[str, str, Co
     )
 
 
-def _best_row(history: History) -> Mapping[str, float | None] | None:
-    """Return the first row with the highest balanced accuracy; None where no row has one."""
-    rows = [row for row in history if not math.isnan(_value(row, _METRICS[1][0]))]
-    return max(rows, key=lambda row: _value(row, _METRICS[1][0]), default=None)
+def _best_row(history: History, monitor: str) -> Mapping[str, float | None] | None:
+    """Return the first row that is best by the monitored metric; None where no row has it."""
+    column, sign = f"validation_{monitor}", -1 if monitor == "loss" else 1
+    rows = [row for row in history if not math.isnan(_value(row, column))]
+    return max(rows, key=lambda row: sign * _value(row, column), default=None)
 
 
 def _epoch(row: Mapping[str, float | None]) -> int:
