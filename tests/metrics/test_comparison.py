@@ -198,7 +198,7 @@ def test_measuring_in_portions_changes_nothing(monkeypatch: pytest.MonkeyPatch) 
         )
 
     whole = difference()
-    monkeypatch.setattr("lesionlab.metrics.comparison._WEIGHTS_AT_ONCE", 300)
+    monkeypatch.setattr("lesionlab.metrics.bootstrap._WEIGHTS_AT_ONCE", 300)
     assert difference() == whole
 
 

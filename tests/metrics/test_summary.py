@@ -127,7 +127,7 @@ def test_the_same_seed_gives_the_same_intervals_in_one_chunk_or_many(
 ) -> None:
     arguments = (sample.labels, sample.probabilities, sample.lesion_ids)
     whole = evaluate_predictions(*arguments, resamples=30, seed=2)
-    monkeypatch.setattr("lesionlab.metrics.summary._WEIGHTS_AT_ONCE", 7 * len(sample.labels))
+    monkeypatch.setattr("lesionlab.metrics.bootstrap._WEIGHTS_AT_ONCE", 7 * len(sample.labels))
     chunked = evaluate_predictions(*arguments, resamples=30, seed=2)
     assert chunked.support == whole.support
     for name, estimate in whole.overall.items():

@@ -1,7 +1,5 @@
 """`lesionlab benchmark`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,8 +7,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from lesionlab.cli.console import err, log_to_console, out, progress_bar, require_extra
-from lesionlab.errors import LesionlabError, UsageError
+from lesionlab.cli.console import err, interruptible, log_to_console, out, progress_bar, require_extra
+from lesionlab.errors import UsageError
 
 if TYPE_CHECKING:
     from lesionlab.benchmark import Benchmark
@@ -48,7 +46,7 @@ def benchmark(
     opponent = read_against(against) if against else None
     prepared = prepare(planned, read_dataset(data), folder, against=opponent)
     log_to_console()
-    with _interruptible():
+    with interruptible("goes on from here"):
         found = run_benchmark(prepared, folder, against=opponent, console=err, bar=progress_bar)
     if as_json:
         typer.echo((folder / "benchmark.json").read_text(encoding="utf-8"), nl=False)
@@ -71,12 +69,3 @@ def _show(found: "Benchmark", folder: Path) -> None:
         out.print(note, markup=False, soft_wrap=True)
     out.print(f"All figures: {folder / 'benchmark.md'}", markup=False, soft_wrap=True)
     out.print(found.notice)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Say how to go on after Ctrl-C, which Lightning turns into a silent exit."""
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit) as error:
-        raise LesionlabError("interrupted; the same command goes on from here") from error

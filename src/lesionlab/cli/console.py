@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from lesionlab.errors import MissingExtraError
+from lesionlab.errors import LesionlabError, MissingExtraError
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -33,6 +33,15 @@ def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
             bar.update(task, completed=done, total=total)
 
         yield update
+
+
+@contextmanager
+def interruptible(how_to_go_on: str) -> Iterator[None]:
+    """Say how to go on after Ctrl-C, which Lightning turns into a silent exit."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as error:
+        raise LesionlabError(f"interrupted; the same command {how_to_go_on}") from error
 
 
 def require_extra(purpose: str, extra: str, *modules: str) -> None:

@@ -115,7 +115,7 @@ def _arranged_again(info: "BundleInfo", manifest: "Manifest") -> "tuple[Manifest
         recipe = Recipe.model_validate(info.recipe)
     except ValueError:
         return None  # of another package or version: its arrangement cannot be made again
-    for published in (False, True):
+    for published in (False, True) if info.training_data.leaky else (False,):
         try:
             arranged, split = arrange(recipe, manifest, published=published)
         except LesionlabError:

@@ -2,16 +2,14 @@
 
 import datetime as dt
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lesionlab.cli.console import err, log_to_console, progress_bar, require_extra
+from lesionlab.cli.console import err, interruptible, log_to_console, progress_bar, require_extra
 from lesionlab.cli.dataset import Columns, Metadata, column_mapping
-from lesionlab.errors import LesionlabError, UsageError
+from lesionlab.errors import UsageError
 
 
 def train(
@@ -56,18 +54,9 @@ def train(
     if split is None:
         manifest, split = arrange(checked, manifest, published=published)
     folder = out or Path("runs") / f"{checked.name}-{dt.datetime.now().astimezone():%Y%m%d-%H%M%S}"
-    with progress_bar("decoding images") as decoding, _interruptible(folder):
+    with progress_bar("decoding images") as decoding, interruptible(f"with --out {folder} goes on from here"):
         run = train_recipe(checked, manifest, folder, split=split, fold=fold, console=err, decoding_progress=decoding)
     write_curves(run.read_history(), run.curves, monitor=checked.training.monitor, leaky=run.record().leaky)
     with progress_bar("calibrating") as calibrating:
         export_run(run, progress=calibrating)
     logging.getLogger("lesionlab").info("next: lesionlab evaluate %s", run.path)
-
-
-@contextmanager
-def _interruptible(folder: Path) -> Iterator[None]:
-    """Say how to go on after Ctrl-C, which Lightning turns into a silent exit."""
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit) as error:
-        raise LesionlabError(f"interrupted; the same command with --out {folder} goes on from here") from error

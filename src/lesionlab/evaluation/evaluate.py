@@ -20,13 +20,14 @@ from lesionlab.data import Manifest
 from lesionlab.errors import DataError
 from lesionlab.evaluation.case import EvaluatedPart, measure
 from lesionlab.evaluation.figures.curves import History
+from lesionlab.evaluation.predictions_file import METRICS, PREDICTIONS
 from lesionlab.evaluation.report import ReportContext, render_report
 from lesionlab.evaluation.tables import operating_point_rows
 from lesionlab.files import write_json, write_text
 from lesionlab.prediction import Predictor
 from lesionlab.taxonomy import DIAGNOSIS, TASKS
 
-METRICS, PREDICTIONS, REPORT = "metrics.json", "predictions.csv", "report.html"
+REPORT = "report.html"
 
 
 @dataclass(frozen=True)

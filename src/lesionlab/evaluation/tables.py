@@ -13,7 +13,6 @@ from lesionlab.metrics import (
     OperatingPoint,
     lesion_weights,
     measure_operating_point,
-    percentile_interval,
     predictive_values,
 )
 from lesionlab.metrics.confusion import confusion_matrix, recall
@@ -112,8 +111,8 @@ def operating_point_rows(case: EvaluatedPart, points: Sequence[StoredPoint]) -> 
         )
         called = (scores >= stated.threshold).astype(np.int64)
         drawn = recall(confusion_matrix(positive.astype(np.int64), called, 2, draws))
-        specificity = _with_interval(here.specificity, drawn[:, 0])
-        sensitivity = _with_interval(here.sensitivity, drawn[:, 1])
+        specificity = Estimate.from_resamples(here.specificity, drawn[:, 0])
+        sensitivity = Estimate.from_resamples(here.sensitivity, drawn[:, 1])
         rows.append(PointRow(stated, here, sensitivity, specificity, elsewhere))
     return rows
 
@@ -125,11 +124,6 @@ def confirmation_rows(case: EvaluatedPart) -> list[GroupRow]:
     if not any(found):
         return []
     return [_group(case, str(way), ways == way) for way in found[np.argsort(-counts, kind="stable")]]
-
-
-def _with_interval(value: float, drawn: np.ndarray) -> Estimate:
-    low, high = percentile_interval(drawn)
-    return Estimate(value=value, low=low, high=high)
 
 
 def _group(case: EvaluatedPart, way: str, members: np.ndarray) -> GroupRow:

@@ -5,12 +5,14 @@ together. Drawing image by image would count each as independent evidence and ma
 Lesions are drawn with replacement, all images of one together; the draw is the weight that the metrics take.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from lesionlab.metrics.arrays import FloatArray
+
+_WEIGHTS_AT_ONCE = 2**20
 
 
 def lesion_weights(lesion_ids: Sequence[str], resamples: int, seed: int) -> npt.NDArray[np.int32]:
@@ -34,6 +36,16 @@ def lesion_weights(lesion_ids: Sequence[str], resamples: int, seed: int) -> npt.
         drawn = generator.integers(len(lesions), size=len(lesions))
         row[:] = np.bincount(drawn, minlength=len(lesions))[lesion_of_image]
     return weights
+
+
+def portions(weights: npt.NDArray[np.int32]) -> Iterator[npt.NDArray[np.int32]]:
+    """Yield the rows of weights [B, N] in portions of 4 MiB, at least one.
+
+    Measuring them in turn keeps the working memory the same however many resamples there are.
+    """
+    rows = max(1, _WEIGHTS_AT_ONCE // weights.shape[1])
+    for start in range(0, max(len(weights), 1), rows):
+        yield weights[start : start + rows]
 
 
 def percentile_interval(values: FloatArray, level: float = 0.95) -> tuple[float, float]:

@@ -13,15 +13,12 @@ import numpy.typing as npt
 
 from lesionlab.errors import DataError
 from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray, divide
-from lesionlab.metrics.bootstrap import lesion_weights, percentile_interval
+from lesionlab.metrics.bootstrap import lesion_weights, portions
 from lesionlab.metrics.ranking import counts_at_thresholds
 from lesionlab.metrics.summary import Estimate
 
 Measure = Callable[[IntArray], FloatArray]
 """A metric of fixed predictions: from weights [N] or [B, N] to a scalar array or [B]."""
-
-# Weights measured at once: arrays of 8 MiB, so that the working memory does not grow with the resamples.
-_WEIGHTS_AT_ONCE = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +93,13 @@ def paired_bootstrap(
     """
     once = np.ones(len(lesion_ids), dtype=np.int32)
     draws = lesion_weights(lesion_ids, resamples, seed)
-    rows = max(1, _WEIGHTS_AT_ONCE // len(lesion_ids))
-    parts = [draws[start : start + rows] for start in range(0, resamples, rows)]
+    parts = list(portions(draws))
     drawn_a, drawn_b = (np.concatenate([measure(part) for part in parts]) for measure in (measure_a, measure_b))
     value_a, value_b = float(measure_a(once)), float(measure_b(once))
     return PairedEstimate(
-        _estimate(value_a, drawn_a), _estimate(value_b, drawn_b), _estimate(value_b - value_a, drawn_b - drawn_a)
+        Estimate.from_resamples(value_a, drawn_a),
+        Estimate.from_resamples(value_b, drawn_b),
+        Estimate.from_resamples(value_b - value_a, drawn_b - drawn_a),
     )
 
 
@@ -194,11 +192,6 @@ def recall_at_precision(
     # nan, where nothing is called positive, is not precise enough.
     reached = divide(hits, hits + counts.false_positives) >= precision
     return divide(np.where(reached, hits, 0).max(axis=-1), counts.positives)
-
-
-def _estimate(value: float, drawn: FloatArray) -> Estimate:
-    low, high = percentile_interval(drawn)
-    return Estimate(value=value, low=low, high=high)
 
 
 def _placements(positive: BoolArray, scores: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -11,11 +11,8 @@ from pydantic import BaseModel, ConfigDict, field_validator
 from lesionlab.errors import DataError, UsageError
 from lesionlab.metrics import calibration, confusion, ranking
 from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray, mean_of_defined
-from lesionlab.metrics.bootstrap import lesion_weights, percentile_interval
+from lesionlab.metrics.bootstrap import lesion_weights, percentile_interval, portions
 from lesionlab.taxonomy import CODES, MALIGNANT
-
-# Weights measured at once: arrays of 8 MiB, so that the working memory does not grow with the resamples.
-_WEIGHTS_AT_ONCE = 2**20
 
 # How far a float16 softmax over a few classes may sum away from 1.
 _SUM_TOLERANCE = 5e-3
@@ -29,6 +26,12 @@ class Estimate(BaseModel):
     value: float | None
     low: float | None
     high: float | None
+
+    @classmethod
+    def from_resamples(cls, value: float, drawn: FloatArray) -> "Estimate":
+        """Return a metric with the percentile interval of its values in the resamples, [B]."""
+        low, high = percentile_interval(drawn)
+        return cls(value=value, low=low, high=high)
 
     @field_validator("value", "low", "high")
     @classmethod
@@ -111,12 +114,10 @@ def evaluate_predictions(
     once = np.ones(len(lesion_ids), dtype=np.int32)
     values, class_values = _measure(predictions, once)
     draws = lesion_weights(lesion_ids, resamples, seed)
-    rows = max(1, _WEIGHTS_AT_ONCE // len(lesion_ids))
-    parts = [_measure(predictions, draws[start : start + rows]) for start in range(0, max(resamples, 1), rows)]
+    parts = [_measure(predictions, portion) for portion in portions(draws)]
 
     def estimate(value: FloatArray, drawn: list[FloatArray]) -> Estimate:
-        low, high = percentile_interval(np.concatenate(drawn))
-        return Estimate(value=float(value), low=low, high=high)
+        return Estimate.from_resamples(float(value), np.concatenate(drawn))
 
     matrix = _confusion(predictions, once)
     return MetricsSummary(

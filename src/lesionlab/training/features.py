@@ -107,7 +107,7 @@ class FeatureStore:
 
     def _open(self, view: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         path, mask = self._files(view)
-        shape = (len(self.images), self._width())
+        shape = (len(self.images), self.network.feature_count)
         if not (path.exists() and mask.exists()):
             path.parent.mkdir(parents=True, exist_ok=True)
             mask.unlink(missing_ok=True)
@@ -147,9 +147,3 @@ class FeatureStore:
 
     def _files(self, view: int) -> tuple[Path, Path]:
         return self.folder / f"view-{view}.npy", self.folder / f"view-{view}-done.npy"
-
-    @torch.no_grad()
-    def _width(self) -> int:
-        self.network.eval()
-        pixels = torch.from_numpy(self.images[:1]).to(next(self.network.parameters()).device)
-        return int(self.network.features(to_images(pixels)).shape[1])

@@ -69,7 +69,8 @@ class LesionNetwork(nn.Module):
         self.register_buffer("mean", torch.tensor(recipe.input.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(recipe.input.std).view(1, 3, 1, 1), persistent=False)
         classes = len(TASKS[recipe.task].classes)
-        self.head = Head(self._feature_count(recipe.input.size), classes, recipe.head, recipe.model.dropout)
+        self.feature_count = self._count_features(recipe.input.size)
+        self.head = Head(self.feature_count, classes, recipe.head, recipe.model.dropout)
         self.frozen = recipe.model.freeze
         if self.frozen:
             self.backbone.requires_grad_(False)
@@ -115,7 +116,7 @@ class LesionNetwork(nn.Module):
                     module.training = False
         return self
 
-    def _feature_count(self, size: int) -> int:
+    def _count_features(self, size: int) -> int:
         if not self.flatten:
             return int(self.backbone.head_hidden_size)
         with torch.no_grad():

@@ -3,7 +3,7 @@
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping
 from rich.console import Console
+from rich.progress import Progress
 
 from lesionlab.recipes import Recipe
 from lesionlab.runs import RunFolder, RunRecord
@@ -60,8 +61,10 @@ def run_stages(
                 "(training.cached_features='off' turns this off)"
             )
             accelerator = record.environment["accelerator"]
-            store = FeatureStore(network, recipe, parts["train"].array, images_key, device=accelerator)
-            inputs = _feature_parts(store, recipe, parts)
+            with _feature_progress(console) as progress:
+                images = parts["train"].array
+                store = FeatureStore(network, recipe, images, images_key, device=accelerator, progress=progress)
+                inputs = _feature_parts(store, recipe, parts)
         _fit(run, recipe, network, inputs, record, stage, console)
         if recipe.unfreeze.layers:
             record = record.model_copy(update={"stage": 2, "epochs_before_stage": len(run.read_history())})
@@ -70,6 +73,15 @@ def run_stages(
     if record.stage == 2:
         _second_stage(run, recipe, network, parts, record, console)
     return record
+
+
+@contextmanager
+def _feature_progress(console: Console | None) -> Iterator[Callable[[int, int], None]]:
+    """Show how many images of a view are done; nothing where that is not a terminal."""
+    hidden = console is None or not console.is_terminal
+    with Progress(console=console, transient=True, disable=hidden) as bar:
+        task = bar.add_task("computing features", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _caches_features(recipe: Recipe) -> bool:
