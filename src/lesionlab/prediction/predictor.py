@@ -21,7 +21,15 @@ _RANKED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class _Prepared:
+class PreparedImage:
+    """An image in the form that the graph takes.
+
+    Attributes:
+        name: What to call it in the answer.
+        pixels: uint8 [size, size, 3].
+        notes: What was unusual about it and how it was treated.
+    """
+
     name: str
     pixels: np.ndarray
     notes: tuple[str, ...]
@@ -70,7 +78,7 @@ class Predictor:
         Raises:
             ImageError: The image cannot be judged; the message begins with its name.
         """
-        return self._judge([_or_raise(self._prepare(image, 0))])[0]
+        return self.judge([self.prepare(image)])[0]
 
     def classify(self, pixels: np.ndarray) -> tuple[str, float]:
         """Return the name of the most probable class and its probability.
@@ -101,7 +109,7 @@ class Predictor:
         """
         with closing(self._prepare_ahead(images, batch_size)) as prepared:
             while batch := list(islice(prepared, batch_size)):
-                judged = iter(self._judge([item for item in batch if isinstance(item, _Prepared)]))
+                judged = iter(self.judge([item for item in batch if isinstance(item, PreparedImage)]))
                 for item in batch:
                     yield item if isinstance(item, Failure) else next(judged)
 
@@ -133,28 +141,50 @@ class Predictor:
                     progress(done, len(images))
         return logits
 
+    def prepare(self, image: ImageSource, name: str | None = None) -> PreparedImage:
+        """Decode and scale one image: the half of `predict` that needs no graph.
+
+        A server does this for many images at once, and judges together what is ready at a time.
+
+        Args:
+            image: What `predict` takes.
+            name: What to call it in the answer; default: its path, or `image 0`.
+
+        Raises:
+            ImageError: The image cannot be judged; the message begins with its name.
+        """
+        name = name or _name(image, 0)
+        try:
+            return self._prepared(image, name)
+        except ImageError as error:
+            raise ImageError(f"{name}: {error}") from error
+
+    def judge(self, images: Sequence[PreparedImage]) -> list[Prediction]:
+        """Judge prepared images in one run of the graph, in their order."""
+        if not images:
+            return []
+        logits = self._session.logits(np.stack([image.pixels for image in images]))
+        rows = self.info.calibration.probabilities(logits)
+        return [self._answer(image, row) for image, row in zip(images, rows, strict=True)]
+
     def _prepare_ahead(
         self, images: Iterable[ImageSource], batch_size: int
-    ) -> Generator[_Prepared | Failure, None, None]:
-        return mapped_ahead(self._prepare, images, ahead=2 * batch_size, threads=available_cores())
+    ) -> Generator[PreparedImage | Failure, None, None]:
+        return mapped_ahead(self._attempt, images, ahead=2 * batch_size, threads=available_cores())
 
-    def _prepare(self, image: ImageSource, index: int) -> _Prepared | Failure:
+    def _attempt(self, image: ImageSource, index: int) -> PreparedImage | Failure:
         name = _name(image, index)
-        preprocessing = self.info.preprocessing
         try:
-            decoded = load_image(image, at_least=preprocessing.decode_size)
-            return _Prepared(name, preprocessing.apply(decoded.image), decoded.notes + preprocessing.notes(decoded))
+            return self._prepared(image, name)
         except ImageError as error:
             return Failure(path=name, error=str(error))
 
-    def _judge(self, batch: Sequence[_Prepared]) -> list[Prediction]:
-        if not batch:
-            return []
-        logits = self._session.logits(np.stack([item.pixels for item in batch]))
-        rows = self.info.calibration.probabilities(logits)
-        return [self._answer(item, row) for item, row in zip(batch, rows, strict=True)]
+    def _prepared(self, image: ImageSource, name: str) -> PreparedImage:
+        preprocessing = self.info.preprocessing
+        decoded = load_image(image, at_least=preprocessing.decode_size)
+        return PreparedImage(name, preprocessing.apply(decoded.image), decoded.notes + preprocessing.notes(decoded))
 
-    def _answer(self, item: _Prepared, probabilities: np.ndarray) -> Prediction:
+    def _answer(self, item: PreparedImage, probabilities: np.ndarray) -> Prediction:
         task = self._task
         by_code = dict(zip(task.classes, probabilities.tolist(), strict=True))
         ranked = sorted(by_code, key=by_code.__getitem__, reverse=True)[:_RANKED]
@@ -171,7 +201,7 @@ class Predictor:
         )
 
 
-def _or_raise(prepared: _Prepared | Failure) -> _Prepared:
+def _or_raise(prepared: PreparedImage | Failure) -> PreparedImage:
     if isinstance(prepared, Failure):
         raise ImageError(f"{prepared.path}: {prepared.error}")
     return prepared
