@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from lesionlab.benchmark import Arrangement, PlannedRun, PreparedRun, prepare, read_against
+from lesionlab.benchmark import PlannedRun, PreparedRun, prepare, read_against
 from lesionlab.data import Manifest
 from lesionlab.errors import DataError, LesionlabError, UsageError
 from lesionlab.evaluation.predictions_file import read_predictions
-from lesionlab.recipes import Recipe
+from lesionlab.recipes import Arrangement, Recipe
 from lesionlab.runs import RunRecord
 
 WriteRecipe = Callable[..., Path]

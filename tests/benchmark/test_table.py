@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
-from lesionlab.benchmark import Arrangement, RunOutcome
+import pytest
+
+from lesionlab.benchmark import RunOutcome
 from lesionlab.benchmark.table import figure_rows
 from lesionlab.metrics import Estimate
-from lesionlab.recipes import Recipe, load_recipe
+from lesionlab.recipes import Arrangement, Recipe, load_recipe
 
 
 def outcome(**figures: float | None) -> RunOutcome:
@@ -43,6 +45,22 @@ def test_the_headline_comes_first_and_the_leak_is_theirs_minus_ours() -> None:
         ("accuracy", False, 0.852, 0.0),
         ("mel.recall", False, 0.79, -0.25),
     ]
+
+
+def test_a_split_by_image_without_copies_stands_between_the_two() -> None:
+    recipe = load_recipe("custom-cnn-oversampled")
+    runs = {
+        Arrangement.PUBLISHED: outcome(accuracy=0.9, balanced_accuracy=0.8),
+        Arrangement.IMAGE: outcome(accuracy=0.7, balanced_accuracy=0.6),
+        Arrangement.LESION: outcome(accuracy=0.65, balanced_accuracy=0.5, melanoma_recall_at_precision=0.4),
+    }
+    rows = {row.metric: row for row in figure_rows(recipe, runs)}
+    assert list(rows) == ["balanced_accuracy", "melanoma_recall_at_precision", "accuracy"]
+    assert rows["accuracy"].image_split == Estimate(value=0.7, low=None, high=None)
+    assert rows["accuracy"].leak == pytest.approx(0.25)
+    # What only a comparison measures has no other column.
+    alone = rows["melanoma_recall_at_precision"]
+    assert (alone.published_arrangement, alone.image_split, alone.leak) == (None, None, None)
 
 
 def test_a_binary_recipe_is_judged_by_its_malignant_auc(make_recipe: Callable[..., Recipe]) -> None:

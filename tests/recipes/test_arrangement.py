@@ -7,7 +7,7 @@ import pytest
 
 from lesionlab.data import Manifest, make_split
 from lesionlab.errors import RecipeError
-from lesionlab.recipes import Recipe, arrange, load_recipe
+from lesionlab.recipes import Arrangement, Recipe, arrange, load_recipe, possible_arrangements
 
 
 def test_a_number_of_images_leaves_the_test_part_whole(make_recipe: Callable[..., Recipe], phantoms: Manifest) -> None:
@@ -36,7 +36,7 @@ def test_a_dataset_of_just_that_many_images_is_used_whole(
 
 def test_copies_made_before_the_split_stand_on_both_sides(phantoms: Manifest) -> None:
     recipe = load_recipe("custom-cnn-oversampled")
-    manifest, split = arrange(recipe, phantoms, published=True)
+    manifest, split = arrange(recipe, phantoms, Arrangement.PUBLISHED)
     split.check_against(manifest)
     assert split.leaky
     assert len(manifest) > len(phantoms)
@@ -48,9 +48,24 @@ def test_copies_made_before_the_split_stand_on_both_sides(phantoms: Manifest) ->
     assert (honest, by_lesion.leaky) == (phantoms, False)
 
 
+def test_the_published_split_without_the_copies(phantoms: Manifest, make_recipe: Callable[..., Recipe]) -> None:
+    recipe = load_recipe("custom-cnn-oversampled")
+    assert possible_arrangements(recipe) == (Arrangement.PUBLISHED, Arrangement.IMAGE, Arrangement.LESION)
+    manifest, split = arrange(recipe, phantoms, Arrangement.IMAGE)
+    split.check_against(manifest)
+    assert manifest == phantoms
+    assert split.leaky
+    # Elsewhere nothing was copied, so it would be the published arrangement under another name.
+    other = load_recipe("efficientnetb3-focal")
+    assert possible_arrangements(other) == (Arrangement.PUBLISHED, Arrangement.LESION)
+    with pytest.raises(RecipeError, match="nothing was copied before the published split"):
+        arrange(other, phantoms, Arrangement.IMAGE)
+    assert possible_arrangements(make_recipe()) == (Arrangement.LESION,)
+
+
 def test_the_published_number_of_images_is_drawn_first(phantoms: Manifest) -> None:
     recipe = load_recipe("mobilenetv2-mini-melanoma", ["data.images=60"])
-    manifest, split = arrange(recipe, phantoms, published=True)
+    manifest, split = arrange(recipe, phantoms, Arrangement.PUBLISHED)
     assert len(manifest) == 60
     assert len(split.parts()["test"]) == pytest.approx(12, abs=7)
 
@@ -59,4 +74,4 @@ def test_a_recipe_without_a_published_arrangement_is_refused(
     make_recipe: Callable[..., Recipe], phantoms: Manifest
 ) -> None:
     with pytest.raises(RecipeError, match=r"recipe phantom-demo has no table \[published\]"):
-        arrange(make_recipe(), phantoms, published=True)
+        arrange(make_recipe(), phantoms, Arrangement.PUBLISHED)

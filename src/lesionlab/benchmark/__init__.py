@@ -4,13 +4,12 @@ Needs the extra `train`.
 """
 
 from lesionlab.benchmark.markdown import render_markdown
-from lesionlab.benchmark.plan import Arrangement, PlannedRun, read_plan
+from lesionlab.benchmark.plan import PlannedRun, read_plan
 from lesionlab.benchmark.prepare import PreparedRecipe, PreparedRun, prepare, read_against
 from lesionlab.benchmark.run import run_benchmark
 from lesionlab.benchmark.table import Benchmark, BenchmarkedRecipe, FigureRow, PairedDifference, RunOutcome
 
 __all__ = [
-    "Arrangement",
     "Benchmark",
     "BenchmarkedRecipe",
     "FigureRow",

@@ -2,17 +2,24 @@
 
 from collections.abc import Sequence
 
-from lesionlab.benchmark.plan import Arrangement
-from lesionlab.benchmark.table import Benchmark, BenchmarkedRecipe, FigureRow, RunOutcome
+from lesionlab.benchmark.table import AT_EQUAL_PRECISION, Benchmark, BenchmarkedRecipe, FigureRow, RunOutcome
 from lesionlab.evaluation.wording import LEAKY, UNDEFINED, counted, interval, number
 from lesionlab.metrics import Estimate
+from lesionlab.recipes import Arrangement
 
 NOTHING = "-"
+_NAMES = {
+    Arrangement.PUBLISHED: "Published arrangement",
+    Arrangement.IMAGE: "Split by image, copies after it",
+    Arrangement.LESION: "Split by lesion",
+}
 
 
 def headings(benchmark: Benchmark) -> list[str]:
     """Return the headings of the table."""
     found = ["recipe", "figure", "published", "published arrangement", "split by lesion (95%)", "leak"]
+    if _has_image_splits(benchmark):
+        found.insert(4, "split by image, copies after it")
     if benchmark.against:
         found += ["compared run", "compared run - recipe (95%)"]
     return found
@@ -20,7 +27,7 @@ def headings(benchmark: Benchmark) -> list[str]:
 
 def cells(benchmark: Benchmark, recipe: BenchmarkedRecipe, row: FigureRow) -> list[str]:
     """Return one row of the table as text."""
-    theirs, honest = recipe.runs.get(Arrangement.PUBLISHED), recipe.runs.get(Arrangement.LESION)
+    theirs, by_image, honest = (recipe.runs.get(arrangement) for arrangement in Arrangement)
     shown = [
         recipe.title,
         row.metric.replace("_", " "),
@@ -29,6 +36,8 @@ def cells(benchmark: Benchmark, recipe: BenchmarkedRecipe, row: FigureRow) -> li
         _marked(row.lesion_split, honest, limits=True),
         NOTHING if row.leak is None else f"{row.leak:+.3f}",
     ]
+    if _has_image_splits(benchmark):
+        shown.insert(4, _marked(row.image_split, by_image, limits=False))
     if benchmark.against:
         pair = row.against
         mark = f" {LEAKY}" if benchmark.against.leaky else ""
@@ -66,10 +75,20 @@ def general_notes(benchmark: Benchmark) -> list[str]:
             f"The compared run is {benchmark.against.name}, judged on the test images of the split by lesion; "
             "a difference above zero is in its favour."
         )
+    rows = [row for recipe in benchmark.recipes for row in recipe.figures]
+    if any(row.metric == AT_EQUAL_PRECISION for row in rows):
+        notes.append(
+            "Melanoma recall at precision: the share of the melanomas found at the threshold that finds most with at "
+            "least the precision of the recipe's own calls of melanoma, for the recipe and for the compared run."
+        )
     pending = [f"{recipe.name} ({', '.join(recipe.pending)})" for recipe in benchmark.recipes if recipe.pending]
     if pending:
         notes.append(f"Not finished yet: {'; '.join(pending)}.")
     return notes
+
+
+def _has_image_splits(benchmark: Benchmark) -> bool:
+    return any(Arrangement.IMAGE in recipe.runs for recipe in benchmark.recipes)
 
 
 def _sentences(recipe: BenchmarkedRecipe) -> Sequence[str]:
@@ -79,7 +98,7 @@ def _sentences(recipe: BenchmarkedRecipe) -> Sequence[str]:
     if recipe.note:
         found.append(recipe.note)
     for arrangement, run in recipe.runs.items():
-        name = "Published arrangement" if arrangement is Arrangement.PUBLISHED else "Split by lesion"
+        name = _NAMES[arrangement]
         seen = "" if run.unseen else ", which also chose the epoch and the calibration"
         parts = ", ".join(f"{count:,} {part}" for part, count in run.images.items())
         found.append(

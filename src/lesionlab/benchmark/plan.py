@@ -1,20 +1,13 @@
 """Plans: which recipes a benchmark runs, with which changes, under which arrangements of the data."""
 
 import tomllib
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from lesionlab.errors import UsageError
-
-
-class Arrangement(StrEnum):
-    """How the data is divided: as a system's authors did it, or by lesion as the recipe says."""
-
-    PUBLISHED = "published"
-    LESION = "lesion"
+from lesionlab.recipes import Arrangement
 
 
 class PlannedRun(BaseModel):
@@ -25,8 +18,7 @@ class PlannedRun(BaseModel):
         changes: Settings to change, under the key `set`; see `lesionlab.recipes.load_recipe`.
         remark: What a reader must know of the changes, such as a smaller backbone. It stands beside the recipe's
             name in every table.
-        arrangements: The arrangements to run; None for both, or for the split by lesion alone where the recipe
-            names no published arrangement.
+        arrangements: The arrangements to run; None for all that the recipe allows.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lesionlab.benchmark.plan import Arrangement, PlannedRun
+from lesionlab.benchmark.plan import PlannedRun
 from lesionlab.data import Manifest, Split
 from lesionlab.errors import DataError, UsageError
 from lesionlab.evaluation.predictions_file import Predictions, find_predictions, read_predictions
-from lesionlab.recipes import Recipe, arrange, load_recipe
+from lesionlab.recipes import Arrangement, Recipe, arrange, load_recipe, possible_arrangements
 from lesionlab.runs import RunFolder
 from lesionlab.taxonomy import DIAGNOSIS, TASKS
 from lesionlab.training.network import LesionNetwork
@@ -92,10 +92,9 @@ def read_against(path: Path) -> Predictions:
 
 
 def _prepared_runs(planned: PlannedRun, recipe: Recipe, manifest: Manifest, out: Path) -> Iterator[PreparedRun]:
-    possible = tuple(Arrangement) if recipe.published else (Arrangement.LESION,)
-    for arrangement in planned.arrangements or possible:
-        images, split = arrange(recipe, manifest, published=arrangement is Arrangement.PUBLISHED)
-        published = recipe.published if arrangement is Arrangement.PUBLISHED else None
+    for arrangement in planned.arrangements or possible_arrangements(recipe):
+        images, split = arrange(recipe, manifest, arrangement)
+        published = None if arrangement is Arrangement.LESION else recipe.published
         part = published.part if published else "test"
         if not split.parts()[part]:
             raise DataError(f"recipe {recipe.name}: the {arrangement} arrangement has no {part} part to judge")

@@ -13,7 +13,6 @@ from rich.console import Console
 
 from lesionlab import __version__
 from lesionlab.benchmark.markdown import render_markdown
-from lesionlab.benchmark.plan import Arrangement
 from lesionlab.benchmark.prepare import PreparedRecipe, PreparedRun
 from lesionlab.benchmark.table import (
     HEADLINES,
@@ -27,13 +26,14 @@ from lesionlab.bundle import Bundle
 from lesionlab.bundle.store import update_info
 from lesionlab.errors import DataError
 from lesionlab.evaluation import evaluate_part, with_test_results, write_evaluation
-from lesionlab.evaluation.compare import compare_predictions
+from lesionlab.evaluation.compare import ComparedMetric, compare_predictions
 from lesionlab.evaluation.figures.curves import write_curves
 from lesionlab.evaluation.predictions_file import METRICS, Predictions, find_predictions, read_predictions
 from lesionlab.export import export_run
 from lesionlab.files import write_json, write_text
 from lesionlab.metrics import Estimate
 from lesionlab.prediction import Predictor
+from lesionlab.recipes import Arrangement
 from lesionlab.training import train_recipe
 
 logger = logging.getLogger(__name__)
@@ -141,7 +141,12 @@ def _outcome(prepared: PreparedRun, out: Path, against: Predictions | None) -> R
     figures = dict(metrics["overall"])
     for code, of_class in metrics["per_class"].items():
         figures |= {f"{code}.{name}": estimate for name, estimate in of_class.items()}
-    compared = against is not None and prepared.arrangement is Arrangement.LESION
+    estimates = {name: Estimate.model_validate(estimate) for name, estimate in figures.items()}
+    pairs: dict[str, PairedDifference] = {}
+    if against is not None and prepared.arrangement is Arrangement.LESION:
+        for name, compared in _compared(prepared, against).items():
+            pairs[name] = PairedDifference(value=compared.b, difference=compared.difference)
+            estimates.setdefault(name, compared.a)
     return RunOutcome(
         folder=str(run.path.relative_to(out)),
         bundle=metrics["bundle"],
@@ -157,20 +162,17 @@ def _outcome(prepared: PreparedRun, out: Path, against: Predictions | None) -> R
         training_seconds=round(sum(row["seconds"] for row in history), 1),
         weights=record.weights,
         environment=record.environment,
-        figures={name: Estimate.model_validate(estimate) for name, estimate in figures.items()},
-        against=_paired(prepared, against) if compared and against is not None else {},
+        figures=estimates,
+        against=pairs,
     )
 
 
-def _paired(prepared: PreparedRun, against: Predictions) -> dict[str, PairedDifference]:
+def _compared(prepared: PreparedRun, against: Predictions) -> dict[str, ComparedMetric]:
+    """Compare the headlines of the recipe's task with another run's, on the same images."""
     own = read_predictions(find_predictions(prepared.run.path, prepared.part))
     comparison = compare_predictions(own, against, resamples=RESAMPLES)
     found = {row.metric: row for row in comparison.metrics}
-    return {
-        name: PairedDifference(value=found[compared].b, difference=found[compared].difference)
-        for name, compared in HEADLINES[prepared.recipe.task].items()
-        if compared in found
-    }
+    return {name: found[metric] for name, metric in HEADLINES[prepared.recipe.task].items() if metric in found}
 
 
 def _assembled(

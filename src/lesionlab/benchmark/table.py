@@ -3,14 +3,19 @@
 from pydantic import BaseModel, ConfigDict
 
 from lesionlab import RESEARCH_ONLY
-from lesionlab.benchmark.plan import Arrangement
 from lesionlab.evaluation.predictions_file import Model
 from lesionlab.metrics import Estimate
-from lesionlab.recipes import Recipe
+from lesionlab.recipes import Arrangement, Recipe
+
+AT_EQUAL_PRECISION = "melanoma_recall_at_precision"  # measured by a comparison alone
 
 # By task, each as `metrics.json` names it and as a comparison of two runs does.
 HEADLINES: dict[str, dict[str, str]] = {
-    "diagnosis": {"balanced_accuracy": "balanced_accuracy", "macro_auc": "macro_auc"},
+    "diagnosis": {
+        "balanced_accuracy": "balanced_accuracy",
+        "macro_auc": "macro_auc",
+        AT_EQUAL_PRECISION: AT_EQUAL_PRECISION,
+    },
     "malignant": {"malignant_auc": "malignant_auc"},
     "melanoma": {"mel.f1": "melanoma_f1"},
 }
@@ -80,6 +85,7 @@ class FigureRow(_Record):
         headline: Whether it is one that the recipe's task is judged by.
         published: What the authors published.
         published_arrangement: Ours under their arrangement.
+        image_split: Ours under their split, without the copies that were made before it.
         lesion_split: Ours under the split by lesion.
         leak: The difference that the arrangement makes: theirs minus the split by lesion.
         against: The other run on the images of the split by lesion.
@@ -89,6 +95,7 @@ class FigureRow(_Record):
     headline: bool
     published: float | None
     published_arrangement: Estimate | None
+    image_split: Estimate | None
     lesion_split: Estimate | None
     leak: float | None
     against: PairedDifference | None
@@ -157,22 +164,23 @@ def figure_rows(recipe: Recipe, runs: dict[Arrangement, RunOutcome]) -> tuple[Fi
     published = recipe.published.figures if recipe.published else {}
     measured = {name for run in runs.values() for name in run.figures}
     wanted = dict.fromkeys((*headlines, "balanced_accuracy", *published))
-    theirs, honest = runs.get(Arrangement.PUBLISHED), runs.get(Arrangement.LESION)
     rows = []
     for name in wanted:
         if name not in measured:
             continue
-        leaky = theirs.figures[name] if theirs else None
-        ours = honest.figures[name] if honest else None
-        both = leaky is not None and ours is not None and leaky.value is not None and ours.value is not None
+        found = {arrangement: run.figures.get(name) for arrangement, run in runs.items()}
+        theirs, ours = found.get(Arrangement.PUBLISHED), found.get(Arrangement.LESION)
+        both = theirs is not None and ours is not None and theirs.value is not None and ours.value is not None
+        honest = runs.get(Arrangement.LESION)
         rows.append(
             FigureRow(
                 metric=name,
                 headline=name in headlines,
                 published=published.get(name),
-                published_arrangement=leaky,
+                published_arrangement=theirs,
+                image_split=found.get(Arrangement.IMAGE),
                 lesion_split=ours,
-                leak=leaky.value - ours.value if both else None,  # type: ignore[union-attr, operator]  # both tells
+                leak=theirs.value - ours.value if both else None,  # type: ignore[union-attr, operator]  # both tells
                 against=honest.against.get(name) if honest else None,
             )
         )

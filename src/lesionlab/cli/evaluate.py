@@ -109,15 +109,16 @@ def _arranged_again(info: "BundleInfo", manifest: "Manifest") -> "tuple[Manifest
     Its manifest may be a part of the dataset's, or hold copies: the recipe tells how it was made.
     """
     from lesionlab.errors import LesionlabError
-    from lesionlab.recipes import Recipe, arrange
+    from lesionlab.recipes import Arrangement, Recipe, arrange, possible_arrangements
 
     try:
         recipe = Recipe.model_validate(info.recipe)
     except ValueError:
         return None  # of another package or version: its arrangement cannot be made again
-    for published in (False, True) if info.training_data.leaky else (False,):
+    leaky = info.training_data.leaky
+    for arrangement in possible_arrangements(recipe) if leaky else (Arrangement.LESION,):
         try:
-            arranged, split = arrange(recipe, manifest, published=published)
+            arranged, split = arrange(recipe, manifest, arrangement)
         except LesionlabError:
             continue  # this dataset cannot be divided so, hence was not
         if split.sha256 == info.training_data.split_sha256:

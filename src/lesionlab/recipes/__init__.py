@@ -1,6 +1,6 @@
 """Recipes: what to train and how, as data. Each TOML file in `library/` can be called by its name."""
 
-from lesionlab.recipes.arrangement import arrange
+from lesionlab.recipes.arrangement import Arrangement, arrange, possible_arrangements
 from lesionlab.recipes.load import load_recipe, recipe_names
 from lesionlab.recipes.schema import (
     AugmentationSettings,
@@ -20,6 +20,7 @@ from lesionlab.recipes.schema import (
 )
 
 __all__ = [
+    "Arrangement",
     "AugmentationSettings",
     "DataSettings",
     "HeadSettings",
@@ -36,5 +37,6 @@ __all__ = [
     "UnfreezeSettings",
     "arrange",
     "load_recipe",
+    "possible_arrangements",
     "recipe_names",
 ]

@@ -1,11 +1,29 @@
 """Which images a recipe is trained on and how they are divided: honestly, or as a system's authors did it."""
 
+from enum import StrEnum
+
 from lesionlab.data import Manifest, Split, draw_subset, make_split, oversample
 from lesionlab.errors import RecipeError
 from lesionlab.recipes.schema import Recipe, SplitSettings
 
 
-def arrange(recipe: Recipe, manifest: Manifest, *, published: bool = False) -> tuple[Manifest, Split]:
+class Arrangement(StrEnum):
+    """How the data is divided.
+
+    - `published`: as a system's authors did it, which is leaky.
+    - `image`: their split as well, without the copies that were made before it; leaky too. It tells what part of the
+      difference between the other two comes from the copies, and what from lesions with several images.
+    - `lesion`: by lesion, as the recipe says.
+    """
+
+    PUBLISHED = "published"
+    IMAGE = "image"
+    LESION = "lesion"
+
+
+def arrange(
+    recipe: Recipe, manifest: Manifest, arrangement: Arrangement = Arrangement.LESION
+) -> tuple[Manifest, Split]:
     """Return the images that a recipe uses and their split.
 
     A recipe that asks for a number of images gets them in the published arrangement before the data is divided.
@@ -15,23 +33,37 @@ def arrange(recipe: Recipe, manifest: Manifest, *, published: bool = False) -> t
     Args:
         recipe: Number of images, split, and the published arrangement.
         manifest: The whole dataset.
-        published: Divide as the system's authors did, which is leaky, in place of by lesion.
+        arrangement: How to divide it.
 
     Raises:
-        RecipeError: The recipe names no published arrangement.
+        RecipeError: The recipe names no published arrangement, or one without copies where they are to be left out.
         DataError: The data does not allow it.
     """
     wanted = recipe.data.images
-    if not published:
+    if arrangement is Arrangement.LESION:
         split = _divide(manifest, recipe.split)
         return _reduced(manifest, split, wanted, recipe.seed) if wanted else (manifest, split)
     if recipe.published is None:
         raise RecipeError(f"recipe {recipe.name} has no table [published], so no arrangement to repeat")
+    copies = recipe.published.oversampled_before_split
+    if arrangement is Arrangement.IMAGE and not copies:
+        raise RecipeError(
+            f"recipe {recipe.name}: nothing was copied before the published split, so the arrangement image is no "
+            "other than published"
+        )
     if wanted:
         manifest = draw_subset(manifest, wanted, recipe.seed)
-    if recipe.published.oversampled_before_split:
+    if copies and arrangement is Arrangement.PUBLISHED:
         manifest = oversample(manifest)
     return manifest, _divide(manifest, recipe.published.split)
+
+
+def possible_arrangements(recipe: Recipe) -> tuple[Arrangement, ...]:
+    """Return the arrangements that a recipe allows, from the leakiest to the honest one."""
+    if recipe.published is None:
+        return (Arrangement.LESION,)
+    copies = recipe.published.oversampled_before_split
+    return tuple(one for one in Arrangement if copies or one is not Arrangement.IMAGE)
 
 
 def _divide(manifest: Manifest, settings: SplitSettings) -> Split:
