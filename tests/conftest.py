@@ -16,7 +16,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionlab.bundle import BundleInfo, Calibration, OperatingPoint, TrainingData, save_bundle
+from lesionlab.bundle import (
+    BundleInfo,
+    Calibration,
+    Epoch,
+    Evaluation,
+    LinearHead,
+    OperatingPoint,
+    PictureLimits,
+    Reference,
+    ReliabilityBin,
+    Roc,
+    RocPoint,
+    Subgroup,
+    TrainingData,
+    save_bundle,
+)
 from lesionlab.data import Manifest
 from lesionlab.images import Preprocessing
 from lesionlab.metrics import Estimate
@@ -79,11 +94,9 @@ def tiny_run(
     return run
 
 
-def _tiny_graph(classes: int = len(CODES)) -> bytes:
-    from onnx import TensorProto, helper, numpy_helper
-
+def _tiny_weights(classes: int) -> dict[str, np.ndarray]:
     draw = np.random.default_rng(0)
-    weights = {
+    return {
         "scale": np.array(1 / 255, np.float32),
         "mean": np.full((1, 1, 1, 3), 0.5, np.float32),
         "std": np.full((1, 1, 1, 3), 0.5, np.float32),
@@ -91,6 +104,12 @@ def _tiny_graph(classes: int = len(CODES)) -> bytes:
         "head": draw.normal(0, 2, (classes, 8)).astype(np.float32),
         "bias": draw.normal(0, 1, classes).astype(np.float32),
     }
+
+
+def _tiny_graph(classes: int = len(CODES)) -> bytes:
+    from onnx import TensorProto, helper, numpy_helper
+
+    weights = _tiny_weights(classes)
     nodes = [
         helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
         helper.make_node("Mul", ["float", "scale"], ["unit"]),
@@ -170,6 +189,63 @@ def tiny_bundle(tiny_graph: bytes, tiny_info: BundleInfo, tmp_path_factory: pyte
     path = tmp_path_factory.mktemp("bundle") / "tiny"
     save_bundle(path, tiny_info, tiny_graph)
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny_reference() -> Reference:
+    """What `tiny_graph` needs to explain; it refuses what is nearly uniform, very dark or very bright."""
+    weights = _tiny_weights(len(CODES))
+    limits = PictureLimits(*(np.array(limit, np.float32) for limit in (40, 230, 4)))
+    return Reference(head=LinearHead(weights["head"], weights["bias"]), picture=limits)
+
+
+@pytest.fixture(scope="session")
+def tiny_whole_bundle(
+    tiny_graph: bytes, tiny_info: BundleInfo, tiny_reference: Reference, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """`tiny_bundle` with all that a bundle may have; read it, do not change it."""
+    path = tmp_path_factory.mktemp("whole") / "tiny"
+    save_bundle(path, tiny_info, tiny_graph, reference=tiny_reference, evaluation=_tiny_evaluation(tiny_info))
+    return path
+
+
+def _tiny_evaluation(info: BundleInfo) -> Evaluation:
+    unknown = Estimate(value=None, low=None, high=None)
+    some = Estimate(value=0.5, low=0.4, high=0.6)
+    curve = Roc(auc=some, points=(RocPoint(fpr=0, tpr=0), RocPoint(fpr=0.5, tpr=0.5), RocPoint(fpr=1, tpr=1)))
+    return Evaluation(
+        graph_sha256=info.graph_sha256,
+        dataset="made-up",
+        part="test",
+        unseen=True,
+        leaky=False,
+        date="2025-01-31",
+        n_images=100,
+        n_lesions=75,
+        classes=info.classes,
+        support={code: 10 + 30 * (code == "nv") for code in info.classes},
+        confusion_matrix=tuple(
+            tuple((5 + 15 * (a == "nv")) if a == b else (a == "nv") * 2 + 1 for b in info.classes) for a in info.classes
+        ),
+        overall={"accuracy": some, "balanced_accuracy": some, "malignant_auc": some, "melanoma_auc": unknown},
+        per_class={code: {"recall": some, "precision": unknown, "auc": some} for code in info.classes},
+        operating_points=tuple(p.model_copy(update={"measured_on": "test"}) for p in info.operating_points),
+        roc={**dict.fromkeys(info.classes, curve), "malignant": curve},
+        reliability=(
+            ReliabilityBin(confidence=0.45, accuracy=0.5, count=40),
+            ReliabilityBin(confidence=0.9, accuracy=0.8, count=60),
+        ),
+        history=(
+            Epoch(epoch=1, train_loss=1.5, validation_loss=1.2, validation_balanced_accuracy=0.4),
+            Epoch(epoch=2, train_loss=1.0, validation_loss=None, validation_balanced_accuracy=0.5),
+        ),
+        subgroups=(
+            Subgroup(
+                group="sex", value="female", n_images=60, n_lesions=45, balanced_accuracy=some, malignant_auc=some
+            ),
+            Subgroup(group="sex", value="male", n_images=40, n_lesions=30, balanced_accuracy=some, malignant_auc=None),
+        ),
+    )
 
 
 @pytest.fixture(scope="session")

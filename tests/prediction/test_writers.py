@@ -58,6 +58,7 @@ def test_csv_holds_the_answer_and_all_it_rests_on(tmp_path: Path) -> None:
         "risk": "high",
         **{f"p_{code}": f"{p:.6f}" for code, p in zip(CODES, PROBABILITIES, strict=True)},
         "notes": "first; second",
+        "refusal": "",
         "bundle": "tiny@0123456789ab",
     }
 
@@ -85,7 +86,7 @@ def test_columns_follow_the_classes_of_the_task(tmp_path: Path, task: str, malig
             write_one(of_two(task, malignant))
     (row,) = rows(tmp_path / "r.csv")
     first, second = TASKS[task].classes
-    assert list(row)[5:] == ["risk", f"p_{first}", f"p_{second}", "notes", "bundle"]
+    assert list(row)[5:] == ["risk", f"p_{first}", f"p_{second}", "notes", "refusal", "bundle"]
     assert (row["diagnosis"], row[f"p_{first}"], row[f"p_{second}"]) == (second, "0.250000", "0.750000")
     assert row["malignant"] == ("" if malignant is None else "0.750000")
     (record,) = parquet.read_table(tmp_path / "r.parquet").to_pylist()
@@ -116,7 +117,16 @@ def test_jsonl_holds_one_prediction_per_line(tmp_path: Path) -> None:
     write(ResultFormat.JSONL, tmp_path / "r.jsonl", written)
     lines = (tmp_path / "r.jsonl").read_text(encoding="utf-8").splitlines()
     assert [Prediction.model_validate_json(line) for line in lines] == written
-    assert list(json.loads(lines[0])) == ["path", "probabilities", "malignant", "top", "risk", "notes", "bundle"]
+    assert list(json.loads(lines[0])) == [
+        "path",
+        "probabilities",
+        "malignant",
+        "top",
+        "risk",
+        "notes",
+        "refusal",
+        "bundle",
+    ]
 
 
 def test_isic_has_the_columns_of_the_challenge(tmp_path: Path) -> None:
@@ -149,6 +159,7 @@ def test_parquet_keeps_every_digit(tmp_path: Path) -> None:
             "risk": "high",
             **{f"p_{code}": p for code, p in zip(CODES, PROBABILITIES, strict=True)},
             "notes": ["note"],
+            "refusal": [],
             "bundle": "tiny@0123456789ab",
         }
     ]

@@ -1,5 +1,7 @@
 """The model bundle: a graph and the description without which its numbers mean nothing."""
 
+from lesionlab.bundle.evaluation import Epoch, Evaluation, ReliabilityBin, Roc, RocPoint, Subgroup
+from lesionlab.bundle.reference import FeatureSpace, LinearHead, PictureLimits, Reference
 from lesionlab.bundle.schema import BundleInfo, Calibration, OperatingPoint, TrainingData
 from lesionlab.bundle.store import Bundle, default_bundle_path, save_bundle, update_info
 
@@ -7,7 +9,17 @@ __all__ = [
     "Bundle",
     "BundleInfo",
     "Calibration",
+    "Epoch",
+    "Evaluation",
+    "FeatureSpace",
+    "LinearHead",
     "OperatingPoint",
+    "PictureLimits",
+    "Reference",
+    "ReliabilityBin",
+    "Roc",
+    "RocPoint",
+    "Subgroup",
     "TrainingData",
     "default_bundle_path",
     "save_bundle",

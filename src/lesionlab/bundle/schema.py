@@ -1,10 +1,11 @@
 """What `bundle.json` says: everything that is needed to use a model and to know what its numbers mean."""
 
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from lesionlab.bundle.part import Part, Sha256
 from lesionlab.images import Preprocessing
 from lesionlab.metrics import Estimate, softmax
 from lesionlab.metrics.arrays import FloatArray
@@ -12,14 +13,8 @@ from lesionlab.taxonomy import TASKS
 
 SCHEMA_VERSION: Final = 1
 
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Calibration(_Part):
+class Calibration(Part):
     """How logits become probabilities: softmax((logits + offsets) / temperature).
 
     Temperature: Guo et al., ICML 2017. Offsets: logit adjustment, Menon et al., ICLR 2021.
@@ -45,7 +40,7 @@ class Calibration(_Part):
         return softmax(logits + np.array(self.offsets or 0.0), self.temperature)
 
 
-class OperatingPoint(_Part):
+class OperatingPoint(Part):
     """A threshold on the probability of malignancy, or of melanoma for a model of that task, with what it costs.
 
     Attributes:
@@ -71,7 +66,7 @@ class OperatingPoint(_Part):
     measured_on: Literal["validation", "test", "other"]
 
 
-class TrainingData(_Part):
+class TrainingData(Part):
     """What the model was trained on, by hash and by count.
 
     Attributes:
@@ -93,7 +88,7 @@ class TrainingData(_Part):
     sources: tuple[str, ...]
 
 
-class BundleInfo(_Part):
+class BundleInfo(Part):
     """The whole of `bundle.json`.
 
     Attributes:
@@ -104,6 +99,8 @@ class BundleInfo(_Part):
         classes: Codes of the task's classes in the order of the outputs.
         preprocessing: What is done to an image before the graph.
         graph_sha256: SHA-256 of `model.onnx`.
+        reference_sha256: SHA-256 of `reference.npz`; None for a bundle without one.
+        evaluation_sha256: SHA-256 of `evaluation.json`; None for a bundle without one.
         parameters: Number of trained weights.
         calibration: How logits become probabilities.
         operating_points: Thresholds on the probability of malignancy, or of melanoma for a model of that task.
@@ -122,6 +119,8 @@ class BundleInfo(_Part):
     classes: tuple[str, ...]
     preprocessing: Preprocessing
     graph_sha256: Sha256
+    reference_sha256: Sha256 | None = None
+    evaluation_sha256: Sha256 | None = None
     parameters: int = Field(ge=1)
     calibration: Calibration
     operating_points: tuple[OperatingPoint, ...] = ()

@@ -1,4 +1,4 @@
-"""Reading and writing bundles: a folder with `model.onnx` and `bundle.json`, or the two in one zip file."""
+"""Reading and writing bundles: `model.onnx`, `bundle.json` and what else there is, in a folder or one zip file."""
 
 import hashlib
 import json
@@ -7,18 +7,27 @@ import shutil
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
+from lesionlab.bundle.evaluation import Evaluation
+from lesionlab.bundle.reference import Reference
 from lesionlab.bundle.schema import BundleInfo
 from lesionlab.errors import BundleError
 from lesionlab.files import cannot_write, replacing, sha256_of_json, write_text
 
-GRAPH = "model.onnx"
-DESCRIPTION = "bundle.json"
+GRAPH: Final = "model.onnx"
+DESCRIPTION: Final = "bundle.json"
+REFERENCE: Final = "reference.npz"
+EVALUATION: Final = "evaluation.json"
+_FILES = (DESCRIPTION, GRAPH, REFERENCE, EVALUATION)
+Content = TypeVar("Content")
 _CHECKSUM = "content_sha256"  # of the rest of the description, whatever its white space
 
 
@@ -36,11 +45,15 @@ class Bundle:
         info: The description.
         graph: The bytes of the ONNX graph; their hash is the one in `info`.
         path: Where the bundle was read from.
+        reference: What reasons and refusals rest on; None for a bundle without it.
+        evaluation: What was measured on the test part; None for a bundle without it.
     """
 
     info: BundleInfo
     graph: bytes
     path: Path
+    reference: Reference | None = None
+    evaluation: Evaluation | None = None
 
     @classmethod
     def load(cls, path: Path | str | None = None) -> "Bundle":
@@ -55,30 +68,69 @@ class Bundle:
         place = default_bundle_path() if path is None else Path(path)
         if not os.path.exists(place / DESCRIPTION) and os.path.exists(place / "bundle" / DESCRIPTION):
             place = place / "bundle"
-        description, graph = _read_parts(place)
-        info = _parse_description(place, description)
-        found = hashlib.sha256(graph).hexdigest()
-        if found != info.graph_sha256:
-            raise BundleError(
-                f"{place}: {GRAPH} is damaged or was replaced (SHA-256 {found[:12]}..., "
-                f"{DESCRIPTION} expects {info.graph_sha256[:12]}...); copy or export the bundle again"
-            )
-        return cls(info, graph, place)
+        with _opened(place) as read:
+            info = _parse_description(place, read(DESCRIPTION))
+            graph = _checked(place, GRAPH, read(GRAPH), info.graph_sha256)
+            reference = evaluation = None
+            if info.reference_sha256 is not None:
+                data = _checked(place, REFERENCE, read(REFERENCE), info.reference_sha256)
+                reference = _parsed(place, REFERENCE, Reference.from_bytes, data)
+            if info.evaluation_sha256 is not None:
+                data = _checked(place, EVALUATION, read(EVALUATION), info.evaluation_sha256)
+                evaluation = _parsed(place, EVALUATION, Evaluation.model_validate_json, data)
+        if evaluation is not None and evaluation.graph_sha256 != info.graph_sha256:
+            raise BundleError(f"{place}: {EVALUATION} is that of another graph; evaluate the model again")
+        return cls(info, graph, place, reference, evaluation)
 
 
-def save_bundle(path: Path, info: BundleInfo, graph: bytes) -> None:
+def save_bundle(
+    path: Path,
+    info: BundleInfo,
+    graph: bytes,
+    *,
+    reference: Reference | None = None,
+    evaluation: Evaluation | None = None,
+) -> Bundle:
     """Write a bundle: one zip file if `path` ends in `.zip`, else a folder. All of it or nothing.
+
+    Args:
+        path: The place; a bundle that stands there is replaced.
+        info: The description; the hashes of the two optional files are filled in.
+        graph: The bytes of the ONNX graph.
+        reference: What reasons and refusals rest on.
+        evaluation: What was measured on the test part.
+
+    Returns:
+        The bundle as it now stands there.
 
     Raises:
         LesionlabError: The place cannot be written.
     """
-    description = _describe(info)
+    contents = {GRAPH: graph}
+    if reference is not None:
+        contents[REFERENCE] = reference.to_bytes()
+    if evaluation is not None:
+        contents[EVALUATION] = (evaluation.model_dump_json(indent=2) + "\n").encode()
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
+    info = info.model_copy(
+        update={"reference_sha256": hashes.get(REFERENCE), "evaluation_sha256": hashes.get(EVALUATION)}
+    )
+    contents = {DESCRIPTION: _describe(info).encode(), **contents}
     if path.suffix == ".zip":
         with replacing(path, binary=True) as stream, zipfile.ZipFile(stream, "w") as archive:
-            # Fixed dates: the same bundle is the same bytes.
-            archive.writestr(zipfile.ZipInfo(DESCRIPTION), description)
-            archive.writestr(zipfile.ZipInfo(GRAPH), graph)
-        return
+            for name, data in contents.items():
+                archive.writestr(zipfile.ZipInfo(name), data)  # fixed dates: the same bundle is the same bytes
+    else:
+        _save_folder(path, contents)
+    return Bundle(info, graph, path, reference, evaluation)
+
+
+def update_info(path: Path, info: BundleInfo) -> None:
+    """Replace the description of the bundle folder at `path`, keeping its other files."""
+    write_text(path / DESCRIPTION, _describe(info))
+
+
+def _save_folder(path: Path, contents: dict[str, bytes]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
@@ -86,9 +138,9 @@ def save_bundle(path: Path, info: BundleInfo, graph: bytes) -> None:
         raise cannot_write(path, error) from error
     try:
         temporary.chmod(0o755)
-        with replacing(temporary / GRAPH, binary=True) as stream:
-            stream.write(graph)
-        write_text(temporary / DESCRIPTION, description)
+        for name, data in contents.items():
+            with replacing(temporary / name, binary=True) as stream:
+                stream.write(data)
         if path.exists():
             _refuse_to_replace_other_than_a_bundle(path)
             # A folder cannot be replaced in one step; the old one stands aside until the new one is in place.
@@ -101,11 +153,6 @@ def save_bundle(path: Path, info: BundleInfo, graph: bytes) -> None:
         raise cannot_write(path, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def update_info(path: Path, info: BundleInfo) -> None:
-    """Replace the description of the bundle folder at `path`, keeping its graph."""
-    write_text(path / DESCRIPTION, _describe(info))
 
 
 def _describe(info: BundleInfo) -> str:
@@ -124,8 +171,7 @@ def _parse_description(place: Path, description: bytes) -> BundleInfo:
         info = BundleInfo.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise BundleError(f"{place}: {DESCRIPTION} is not valid at {key}: {first['msg']}") from error
+        raise BundleError(f"{place}: {DESCRIPTION} is not valid at {_key(first['loc'])}: {first['msg']}") from error
     # One wrong digit in the temperature or a threshold would change every answer and look like any other file.
     if found != written:
         raise BundleError(
@@ -136,21 +182,48 @@ def _parse_description(place: Path, description: bytes) -> BundleInfo:
 
 
 def _refuse_to_replace_other_than_a_bundle(path: Path) -> None:
-    if not path.is_dir() or {entry.name for entry in path.iterdir()} - {GRAPH, DESCRIPTION}:
+    if not path.is_dir() or {entry.name for entry in path.iterdir()} - set(_FILES):
         raise BundleError(f"{path} exists and is not a bundle; choose another place")
 
 
-def _read_parts(place: Path) -> tuple[bytes, bytes]:
+def _checked(place: Path, name: str, data: bytes, expected: str) -> bytes:
+    found = hashlib.sha256(data).hexdigest()
+    if found != expected:
+        raise BundleError(
+            f"{place}: {name} is damaged or was replaced (SHA-256 {found[:12]}..., "
+            f"{DESCRIPTION} expects {expected[:12]}...); copy or export the bundle again"
+        )
+    return data
+
+
+def _parsed(place: Path, name: str, parse: Callable[[bytes], Content], data: bytes) -> Content:
+    try:
+        return parse(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise BundleError(f"{place}: {name} is not valid at {_key(first['loc'])}: {first['msg']}") from error
+    except ValueError as error:
+        raise BundleError(f"{place}: {name} is not valid: {error}; export the bundle again") from error
+
+
+def _key(location: tuple[int | str, ...]) -> str:
+    return ".".join(map(str, location)) or "the file"
+
+
+@contextmanager
+def _opened(place: Path) -> Iterator[Callable[[str], bytes]]:
+    """Open a bundle; yield the function that reads one of its files."""
     try:
         if place.is_dir():
-            return (place / DESCRIPTION).read_bytes(), (place / GRAPH).read_bytes()
-        with zipfile.ZipFile(place) as archive:
-            return archive.read(DESCRIPTION), archive.read(GRAPH)
+            yield lambda name: (place / name).read_bytes()
+        else:
+            with zipfile.ZipFile(place) as archive:
+                yield archive.read
     except FileNotFoundError as error:
         missing = Path(error.filename).name if error.filename else place.name
         what = f"has no {missing}" if place.is_dir() else "does not exist"
         raise BundleError(f"{place} {what}; a bundle is made by `lesionlab train` or `lesionlab export`") from error
     except KeyError as error:
-        raise BundleError(f"{place} is a zip file but not a bundle: it lacks {GRAPH} or {DESCRIPTION}") from error
+        raise BundleError(f"{place} is a zip file but not a bundle: {error.args[0]}") from error
     except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise BundleError(f"{place} is not a bundle: {error}") from error

@@ -1,6 +1,16 @@
 """From images to answers: load a bundle once, judge as many images as wanted."""
 
+from lesionlab.prediction.explanation import Explanation
 from lesionlab.prediction.predictor import Predictor, PreparedImage
-from lesionlab.prediction.result import Failure, Prediction, RankedDiagnosis
+from lesionlab.prediction.result import Failure, Prediction, RankedDiagnosis, Refusal, RefusalReason
 
-__all__ = ["Failure", "Prediction", "Predictor", "PreparedImage", "RankedDiagnosis"]
+__all__ = [
+    "Explanation",
+    "Failure",
+    "Prediction",
+    "Predictor",
+    "PreparedImage",
+    "RankedDiagnosis",
+    "Refusal",
+    "RefusalReason",
+]

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from lesionlab.bundle import Bundle, BundleInfo
-from lesionlab.errors import ImageError
+from lesionlab.bundle import Bundle, BundleInfo, Reference
+from lesionlab.errors import BundleError, ImageError, UsageError
 from lesionlab.images import ImageSource, load_image
 from lesionlab.prediction.ahead import mapped_ahead
-from lesionlab.prediction.result import Failure, Prediction, RankedDiagnosis
+from lesionlab.prediction.explanation import METHOD, Explanation, class_activation_map, scaled
+from lesionlab.prediction.refusal import pooled, refusal_of
+from lesionlab.prediction.result import Failure, Prediction, RankedDiagnosis, Refusal
 from lesionlab.prediction.session import GraphSession, available_cores
 from lesionlab.taxonomy import TASKS
 
@@ -49,6 +51,7 @@ class Predictor:
         self.bundle = bundle
         self._task = TASKS[bundle.info.task]
         self._session = GraphSession(bundle, threads)
+        self._reference = _checked_reference(bundle, self._session.channels)
 
     @classmethod
     def load(cls, bundle: Path | str | Bundle | None = None, *, threads: int | None = None) -> "Predictor":
@@ -68,6 +71,16 @@ class Predictor:
         """The description of the model."""
         return self.bundle.info
 
+    @property
+    def explains(self) -> bool:
+        """Whether `explain` works: the network's head is linear and the bundle carries its weights."""
+        return self._reference.head is not None
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the bundle knows what images it can judge, so that others get a `refusal`."""
+        return self._reference.picture is not None or self._reference.features is not None
+
     def predict(self, image: ImageSource) -> Prediction:
         """Judge one image.
 
@@ -79,6 +92,19 @@ class Predictor:
             ImageError: The image cannot be judged; the message begins with its name.
         """
         return self.judge([self.prepare(image)])[0]
+
+    def explain(self, image: ImageSource, diagnosis: str | None = None) -> Explanation:
+        """Say where in the picture an answer comes from.
+
+        Args:
+            image: What `predict` takes.
+            diagnosis: Code of the class to explain; default: the most probable one.
+
+        Raises:
+            ImageError: The image cannot be judged; the message begins with its name.
+            UsageError: The model has no such class, or no class activation map.
+        """
+        return self.judge_explained([self.prepare(image)], [diagnosis])[0][1]
 
     def classify(self, pixels: np.ndarray) -> tuple[str, float]:
         """Return the name of the most probable class and its probability.
@@ -163,9 +189,45 @@ class Predictor:
         """Judge prepared images in one run of the graph, in their order."""
         if not images:
             return []
-        logits = self._session.logits(np.stack([image.pixels for image in images]))
-        rows = self.info.calibration.probabilities(logits)
-        return [self._answer(image, row) for image, row in zip(images, rows, strict=True)]
+        pixels = np.stack([image.pixels for image in images])
+        if self._reference.features is None:
+            return self._answers(images, self._session.logits(pixels), None)
+        logits, feature_map = self._session.logits_and_map(pixels)
+        return self._answers(images, logits, pooled(feature_map))
+
+    def judge_explained(
+        self, images: Sequence[PreparedImage], diagnoses: Sequence[str | None]
+    ) -> list[tuple[Prediction, Explanation]]:
+        """Judge prepared images and explain an answer for each, in one run of the graph.
+
+        Args:
+            images: The images.
+            diagnoses: Code of the class to explain for each; None: its most probable one.
+
+        Raises:
+            UsageError: The model has no such class, or no class activation map.
+        """
+        head = self._reference.head
+        if head is None:
+            raise UsageError(f"{self.info.identity} has no class activation map: {self._why_no_map()}")
+        for code in set(diagnoses) - {None}:
+            if code not in self._task.classes:
+                raise UsageError(f"diagnosis {code!r} is none of {', '.join(self._task.classes)}")
+        if not images:
+            return []
+        logits, feature_map = self._session.logits_and_map(np.stack([image.pixels for image in images]))
+        predictions = self._answers(images, logits, pooled(feature_map))
+        explained = []
+        for prediction, of_image, code in zip(predictions, feature_map, diagnoses, strict=True):
+            chosen = code or prediction.top[0].diagnosis
+            values = scaled(class_activation_map(head, of_image, self._task.classes.index(chosen)))
+            explained.append((prediction, Explanation(chosen, self._task.name_of(chosen), METHOD, values)))
+        return explained
+
+    def _why_no_map(self) -> str:
+        if self.bundle.reference is None:
+            return "its bundle has no reference.npz; export its run again"
+        return "its network does more than pool the last map and weigh the channels"
 
     def _prepare_ahead(
         self, images: Iterable[ImageSource], batch_size: int
@@ -184,7 +246,17 @@ class Predictor:
         decoded = load_image(image, at_least=preprocessing.decode_size)
         return PreparedImage(name, preprocessing.apply(decoded.image), decoded.notes + preprocessing.notes(decoded))
 
-    def _answer(self, item: PreparedImage, probabilities: np.ndarray) -> Prediction:
+    def _answers(
+        self, images: Sequence[PreparedImage], logits: np.ndarray, features: np.ndarray | None
+    ) -> list[Prediction]:
+        rows = self.info.calibration.probabilities(logits)
+        refusals = [
+            refusal_of(self._reference, image.pixels, None if features is None else features[index])
+            for index, image in enumerate(images)
+        ]
+        return [self._answer(*parts) for parts in zip(images, rows, refusals, strict=True)]
+
+    def _answer(self, item: PreparedImage, probabilities: np.ndarray, refusal: Refusal | None) -> Prediction:
         task = self._task
         by_code = dict(zip(task.classes, probabilities.tolist(), strict=True))
         ranked = sorted(by_code, key=by_code.__getitem__, reverse=True)[:_RANKED]
@@ -197,8 +269,19 @@ class Predictor:
             ),
             risk=task.risk_of(ranked[0]),
             notes=item.notes,
+            refusal=refusal,
             bundle=self.info.identity,
         )
+
+
+def _checked_reference(bundle: Bundle, channels: int | None) -> Reference:
+    """Return what a bundle's reasons and refusals rest on, if it fits the graph."""
+    reference = bundle.reference or Reference()
+    head, features = reference.head, reference.features
+    fits = head is None or (head.weights.shape == (len(bundle.info.classes), channels))
+    if not fits or (features is not None and features.basis.shape[1:] != (channels,)):
+        raise BundleError(f"{bundle.path}: reference.npz is not that of this graph; export the bundle again")
+    return reference
 
 
 def _or_raise(prepared: PreparedImage | Failure) -> PreparedImage:

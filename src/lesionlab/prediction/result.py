@@ -1,6 +1,8 @@
 """What the predictor answers: one typed object per image."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from lesionlab.taxonomy import Risk
 
@@ -23,6 +25,28 @@ class RankedDiagnosis(_Result):
     probability: float
 
 
+class RefusalReason(_Result):
+    """One reason not to rely on an answer.
+
+    Attributes:
+        code: `uniform`, `too_dark`, `too_bright`, or `unfamiliar` for a picture unlike the training images.
+        message: The reason in words, with what was measured.
+    """
+
+    code: Literal["uniform", "too_dark", "too_bright", "unfamiliar"]
+    message: str
+
+
+class Refusal(_Result):
+    """The model should not be relied on for this image.
+
+    Attributes:
+        reasons: Why; at least one.
+    """
+
+    reasons: tuple[RefusalReason, ...] = Field(min_length=1)
+
+
 class Prediction(_Result):
     """The answer for one image.
 
@@ -35,6 +59,7 @@ class Prediction(_Result):
         top: The most probable classes, at most three, the most probable first.
         risk: Risk level of the most probable class.
         notes: What was unusual about the image and how it was treated.
+        refusal: Why the answer should not be relied on; None where nothing speaks against it.
         bundle: Name and hash of the model.
     """
 
@@ -44,6 +69,7 @@ class Prediction(_Result):
     top: tuple[RankedDiagnosis, ...]
     risk: Risk
     notes: tuple[str, ...] = ()
+    refusal: Refusal | None = None
     bundle: str
 
 

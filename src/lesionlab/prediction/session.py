@@ -19,7 +19,11 @@ def available_cores() -> int:
 
 
 class GraphSession:
-    """An inference session with the input and output that every bundle has. Safe to use from several threads."""
+    """An inference session with the input and output that every bundle has. Safe to use from several threads.
+
+    Attributes:
+        channels: Number of channels of the feature map; None for a graph without one.
+    """
 
     def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
         """Open the graph.
@@ -55,6 +59,9 @@ class GraphSession:
         outputs = {o.name: (o.type, o.shape[1:]) for o in self._session.get_outputs()}
         if outputs.get("logits") != ("tensor(float)", [classes]):
             raise BundleError(f"{self._place}: the graph gives {outputs}, expected 'logits', float [N, {classes}]")
+        kind, shape = outputs.get("feature_map", ("", []))
+        # The tokens of a transformer are no map.
+        self.channels = shape[0] if kind == "tensor(float)" and len(shape) == 3 and isinstance(shape[0], int) else None
 
     def logits(self, pixels: np.ndarray) -> np.ndarray:
         """Return the logits, float32 [N, C], of the network's input, uint8 [N, size, size, 3].
@@ -62,14 +69,29 @@ class GraphSession:
         Raises:
             BundleError: The graph fails, or gives something that is not a number.
         """
+        # Only what is asked for leaves the graph.
+        return self._run(["logits"], pixels)[0]
+
+    def logits_and_map(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the logits, float32 [N, C], and the last feature map, float32 [N, D, h, w], of one run.
+
+        Only for a graph that has such a map: `channels` is its D, None for any other graph.
+
+        Raises:
+            BundleError: The graph fails, or gives something that is not a number.
+        """
+        logits, feature_map = self._run(["logits", "feature_map"], pixels)
+        return logits, feature_map
+
+    def _run(self, names: list[str], pixels: np.ndarray) -> list[np.ndarray]:
         try:
-            # Only what is asked for is computed: the feature map stays inside the graph.
-            logits: np.ndarray = self._session.run(["logits"], {"image": pixels})[0]
+            found: list[np.ndarray] = self._session.run(names, {"image": pixels})
         except Exception as error:
             raise BundleError(f"{self._place}: the graph cannot be run: {_one_line(error)}") from error
-        if not np.isfinite(logits).all():
+        # A map with such a value has such logits.
+        if not np.isfinite(found[0]).all():
             raise BundleError(f"{self._place}: the graph gives values that are not numbers; export the bundle again")
-        return logits
+        return found
 
 
 def _one_line(error: Exception) -> str:

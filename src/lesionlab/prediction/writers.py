@@ -38,7 +38,7 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 def csv_columns(task: Task) -> tuple[str, ...]:
     """Return the columns of CSV and Parquet for models of a task."""
     answer = ("path", "diagnosis", "name", "probability", "malignant", "risk")
-    return (*answer, *(f"p_{code}" for code in task.classes), "notes", "bundle")
+    return (*answer, *(f"p_{code}" for code in task.classes), "notes", "refusal", "bundle")
 
 
 @contextmanager
@@ -110,6 +110,7 @@ def _csv_row(prediction: Prediction) -> list[str]:
     values = _record(prediction)
     values["path"] = _no_formula(prediction.path)
     values["notes"] = "; ".join(prediction.notes)
+    values["refusal"] = "; ".join(values["refusal"])
     return [_cell(value) for value in values.values()]
 
 
@@ -134,6 +135,7 @@ def _record(prediction: Prediction) -> dict[str, Any]:
         "risk": prediction.risk.value,
         **{f"p_{code}": probability for code, probability in prediction.probabilities.items()},
         "notes": list(prediction.notes),
+        "refusal": [f"{r.code}: {r.message}" for r in prediction.refusal.reasons] if prediction.refusal else [],
         "bundle": prediction.bundle,
     }
 
@@ -183,7 +185,9 @@ def _parquet(stream: IO[bytes], columns: tuple[str, ...]) -> Iterator[Write]:
     import pyarrow.parquet as pq
 
     texts = dict.fromkeys(("path", "diagnosis", "name", "risk", "bundle"), pa.string())
-    kinds = {column: texts.get(column, pa.float64()) for column in columns} | {"notes": pa.list_(pa.string())}
+    kinds = {column: texts.get(column, pa.float64()) for column in columns} | dict.fromkeys(
+        ("notes", "refusal"), pa.list_(pa.string())
+    )
     schema = pa.schema(kinds, metadata={"notice": RESEARCH_ONLY})
     rows: list[dict[str, Any]] = []
     with pq.ParquetWriter(stream, schema) as writer:

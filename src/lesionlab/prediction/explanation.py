@@ -1,0 +1,50 @@
+"""Where in the picture an answer comes from: the class activation map."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from lesionlab.bundle import LinearHead
+
+METHOD: Final = "class activation map"
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """How much each place of a picture speaks for a class.
+
+    Attributes:
+        diagnosis: Code of the class that is explained.
+        name: Its name.
+        method: How the map was made.
+        values: float32 [rows, columns] over the whole picture, from 0 to 1, where 1 is the place that speaks for
+            the class most. All 0 where no place speaks for it.
+    """
+
+    diagnosis: str
+    name: str
+    method: str
+    values: np.ndarray
+
+
+def class_activation_map(head: LinearHead, feature_map: np.ndarray, index: int) -> np.ndarray:
+    """Return how much each place speaks for a class, float32 [h, w], before anything is cut off or scaled.
+
+    Its mean is the class's logit less the bias, as the head is linear and the map is pooled by its mean. For such a
+    network it equals Grad-CAM up to a factor. Source: Zhou et al., Learning Deep Features for Discriminative
+    Localization, CVPR 2016.
+
+    Args:
+        head: The last layer of the network.
+        feature_map: float32 [D, h, w] of one image.
+        index: Index of the class.
+    """
+    return np.tensordot(head.weights[index].astype(np.float32), feature_map, axes=1)
+
+
+def scaled(activation: np.ndarray) -> np.ndarray:
+    """Return a map without what speaks against the class, divided by its maximum, float32 [h, w]."""
+    positive = np.maximum(activation, 0, dtype=np.float32)
+    highest = float(positive.max())
+    return np.asarray(positive / highest if highest > 0 else positive)
