@@ -110,7 +110,7 @@ def save_bundle(
     if reference is not None:
         contents[REFERENCE] = reference.to_bytes()
     if evaluation is not None:
-        contents[EVALUATION] = (evaluation.model_dump_json(indent=2) + "\n").encode()
+        contents[EVALUATION] = (evaluation.model_dump_json() + "\n").encode()
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
     info = info.model_copy(
         update={"reference_sha256": hashes.get(REFERENCE), "evaluation_sha256": hashes.get(EVALUATION)}

@@ -57,9 +57,9 @@ def evaluate(
     """
     require_extra("lesionlab evaluate", "train", "matplotlib", "jinja2")
     from lesionlab.bundle import Bundle
-    from lesionlab.bundle.store import update_info
     from lesionlab.data import Split, read_dataset
-    from lesionlab.evaluation import evaluate_part, with_test_results, write_evaluation
+    from lesionlab.evaluation import evaluate_part, write_evaluation
+    from lesionlab.evaluation.stored import keep_test_results
     from lesionlab.prediction import Predictor
     from lesionlab.runs import RunFolder
 
@@ -96,7 +96,7 @@ def evaluate(
     place = folder or _default_folder(run.evaluation if run else None, info, evaluation)
     write_evaluation(place, evaluation)
     if run is not None and chosen is Part.TEST:
-        update_info(run.bundle, with_test_results(info, evaluation))
+        keep_test_results(bundle, evaluation)
     if as_json:
         typer.echo((place / "metrics.json").read_text(encoding="utf-8"), nl=False)
     else:

@@ -15,11 +15,20 @@ def export(
     ] = None,
     data: Annotated[Path | None, typer.Option("--data", help="Where the dataset is now, if it has moved.")] = None,
 ) -> None:
-    """Export a run's best weights as a calibrated bundle."""
-    require_extra("lesionlab export", "train", "torch", "timm", "onnxscript")
+    """Export a run's best weights as a calibrated bundle that can explain and refuse.
+
+    What `lesionlab evaluate` measured of the same weights on the test part is kept.
+    """
+    require_extra("lesionlab export", "train", "torch", "timm", "onnxscript", "matplotlib")
     log_to_console()
+    from lesionlab.evaluation.again import read_evaluation
+    from lesionlab.evaluation.stored import keep_test_results
     from lesionlab.export import export_run
     from lesionlab.runs import RunFolder
 
-    with progress_bar("calibrating") as calibrating:
-        export_run(RunFolder(run), out=out, data_root=data, progress=calibrating)
+    folder = RunFolder(run)
+    with progress_bar("calibrating") as progress:
+        bundle = export_run(folder, out=out, data_root=data, progress=progress)
+    test, manifest = folder.evaluation / "test", folder.manifest(data)
+    if evaluation := read_evaluation(test, bundle.info, manifest, folder.read_history()):
+        keep_test_results(bundle, evaluation)

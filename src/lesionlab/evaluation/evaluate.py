@@ -7,7 +7,7 @@ import json
 import math
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ class Evaluation:
         lesions_known: Whether the dataset tells which images show one lesion.
         operating_points: The model's thresholds with what was measured here.
         history: Metrics per epoch of the training, if it is known.
+        date: Day of the evaluation, ISO 8601.
     """
 
     case: EvaluatedPart
@@ -55,6 +56,7 @@ class Evaluation:
     lesions_known: bool
     operating_points: tuple[OperatingPoint, ...]
     history: History = ()
+    date: str = field(default_factory=lambda: dt.datetime.now(dt.UTC).date().isoformat())
 
 
 def evaluate_part(
@@ -150,7 +152,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
             "manifest_sha256": evaluation.manifest_sha256,
             "split_sha256": data.split_sha256,
             "times_test_was_read": reads,
-            "date": dt.datetime.now(dt.UTC).date().isoformat(),
+            "date": evaluation.date,
             "environment": environment,
             "operating_points": [_defined(point) for point in evaluation.operating_points],
             **evaluation.case.summary.model_dump(mode="json"),

@@ -1,0 +1,69 @@
+"""How good the model is for whom: the images of a part by what is known of them beside the diagnosis."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import get_args
+
+import numpy as np
+
+from lesionlab.bundle import Subgroup
+from lesionlab.bundle.evaluation import GroupBy
+from lesionlab.data.manifest import ImageRecord
+from lesionlab.evaluation.case import EvaluatedPart
+from lesionlab.evaluation.tables import positives_and_scores
+from lesionlab.metrics import Estimate, lesion_weights
+from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray
+from lesionlab.metrics.bootstrap import portions
+from lesionlab.metrics.confusion import balanced_accuracy, confusion_matrix
+from lesionlab.metrics.ranking import roc_auc
+
+_AGES = (0, 30, 45, 60, 75, np.inf)
+_UNKNOWN = "unknown"
+
+
+def subgroups(case: EvaluatedPart) -> tuple[Subgroup, ...]:
+    """Return the metrics of each subgroup, group by group, its values in alphabetical order.
+
+    The intervals come from a bootstrap by lesion within the subgroup. A group of which nothing is known is left out.
+    """
+    found: list[Subgroup] = []
+    for group in get_args(GroupBy):
+        values = np.array([_value(group, record) for record in case.records])
+        names = sorted(set(values.tolist()), key=lambda name: (name == _UNKNOWN, name))
+        if names != [_UNKNOWN]:
+            found += [_measured(case, group, name, values == name) for name in names]
+    return tuple(found)
+
+
+def _value(group: GroupBy, record: ImageRecord) -> str:
+    if group == "age":
+        return _UNKNOWN if record.age is None else _age_band(record.age)
+    value: str | None = getattr(record, group)
+    return value or _UNKNOWN
+
+
+def _age_band(age: float) -> str:
+    low, high = next((low, high) for low, high in pairwise(_AGES) if age < high)
+    return f"{low} and over" if high == np.inf else f"{low} to {high - 1}"
+
+
+def _measured(case: EvaluatedPart, group: GroupBy, value: str, members: BoolArray) -> Subgroup:
+    lesions = [record.lesion_id for record, member in zip(case.records, members, strict=True) if member]
+    draws = lesion_weights(lesions, case.summary.resamples, case.summary.seed)
+    labels, predicted = case.labels[members], case.predicted[members]
+    positive, scores = (values[members] for values in positives_and_scores(case))
+
+    def estimate(measure: Callable[[IntArray], FloatArray]) -> Estimate | None:
+        value = float(measure(np.ones(len(labels), np.int64)))
+        drawn = np.concatenate([measure(portion) for portion in portions(draws)])
+        return None if np.isnan(value) else Estimate.from_resamples(value, drawn)
+
+    classes = len(case.task.classes)
+    return Subgroup(
+        group=group,
+        value=value,
+        n_images=len(labels),
+        n_lesions=len(set(lesions)),
+        balanced_accuracy=estimate(lambda w: balanced_accuracy(confusion_matrix(labels, predicted, classes, w))),
+        malignant_auc=estimate(lambda w: roc_auc(positive, scores, w)),
+    )
