@@ -23,16 +23,14 @@ from lesionlab.benchmark.table import (
     figure_rows,
 )
 from lesionlab.bundle import Bundle
-from lesionlab.bundle.store import update_info
 from lesionlab.errors import DataError
-from lesionlab.evaluation import evaluate_part, with_test_results, write_evaluation
+from lesionlab.evaluation import evaluate_run
 from lesionlab.evaluation.compare import ComparedMetric, compare_predictions
 from lesionlab.evaluation.figures.curves import write_curves
 from lesionlab.evaluation.predictions_file import METRICS, Predictions, find_predictions, read_predictions
 from lesionlab.export import export_run
 from lesionlab.files import write_json, write_text
 from lesionlab.metrics import Estimate
-from lesionlab.prediction import Predictor
 from lesionlab.recipes import Arrangement
 from lesionlab.training import train_recipe
 
@@ -81,7 +79,10 @@ def run_benchmark(
             with bar("calibrating") as progress:
                 export_run(run.run, data_root=run.manifest.root, progress=progress)
         if not _is_evaluated(run):
-            _evaluate(run, bar)
+            with bar("judging images") as progress:
+                evaluate_run(
+                    run.run, part=run.part, data_root=run.manifest.root, resamples=RESAMPLES, progress=progress
+                )
         outcomes[run.recipe.name, run.arrangement] = _outcome(run, out, against)
         benchmark = _assembled(prepared, outcomes, against)
         write_json(out / JSON, benchmark.model_dump(mode="json"))
@@ -107,24 +108,6 @@ def _is_evaluated(prepared: PreparedRun) -> bool:
     if not (prepared.run.evaluation / prepared.part / METRICS).exists():
         return False
     return bool(_metrics(prepared)["graph_sha256"] == Bundle.load(prepared.run.bundle).info.graph_sha256)
-
-
-def _evaluate(prepared: PreparedRun, bar: Bar) -> None:
-    run, bundle = prepared.run, Bundle.load(prepared.run.bundle)
-    with bar("judging images") as progress:
-        evaluation = evaluate_part(
-            Predictor.load(bundle),
-            prepared.manifest.select(prepared.split.parts()[prepared.part]),
-            part=prepared.part,
-            unseen=prepared.part == "test",
-            manifest_sha256=prepared.manifest.sha256,
-            history=run.read_history(),
-            resamples=RESAMPLES,
-            progress=progress,
-        )
-    write_evaluation(run.evaluation / prepared.part, evaluation)
-    if prepared.part == "test":
-        update_info(run.bundle, with_test_results(bundle.info, evaluation))
 
 
 def _metrics(prepared: PreparedRun) -> dict[str, Any]:

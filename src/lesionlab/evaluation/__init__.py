@@ -6,12 +6,14 @@ Needs the extra `train`, for the figures.
 from lesionlab.evaluation.case import EvaluatedPart
 from lesionlab.evaluation.evaluate import Evaluation, evaluate_part, with_test_results, write_evaluation
 from lesionlab.evaluation.report import ReportContext, render_report
+from lesionlab.evaluation.run import evaluate_run
 
 __all__ = [
     "EvaluatedPart",
     "Evaluation",
     "ReportContext",
     "evaluate_part",
+    "evaluate_run",
     "render_report",
     "with_test_results",
     "write_evaluation",

@@ -1,0 +1,62 @@
+"""Evaluating a run: the model that it exported, on one part of its own data."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from lesionlab.bundle import Bundle
+from lesionlab.bundle.store import update_info
+from lesionlab.errors import UsageError
+from lesionlab.evaluation.evaluate import Evaluation, evaluate_part, with_test_results, write_evaluation
+from lesionlab.prediction import Predictor
+from lesionlab.runs import RunFolder
+
+WHOLE = "all"  # the name of all parts together
+
+
+def evaluate_run(
+    run: RunFolder,
+    *,
+    part: str = "test",
+    data_root: Path | None = None,
+    out: Path | None = None,
+    resamples: int = 1000,
+    progress: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Judge one part of a run's images with its bundle; write metrics, predictions and report.
+
+    What is measured on the test part goes into the bundle's description as well, so that it travels with the model.
+
+    Args:
+        run: A finished and exported run.
+        part: `train`, `validation`, `test`, or `all` for the three together.
+        data_root: Where the images are now, if they have moved.
+        out: Folder to write to; None writes `evaluation/<part>/` in the run folder.
+        resamples: Bootstrap resamples behind the intervals.
+        progress: Called with the number of images done and the number in all.
+
+    Raises:
+        BundleError: The run has no bundle, or a damaged one.
+        UsageError: The run has no image in this part.
+        ImageError: An image cannot be read; nothing is left out silently.
+    """
+    bundle, manifest = Bundle.load(run.bundle), run.manifest(data_root)
+    images = manifest
+    if part != WHOLE:
+        ids = run.split().parts(run.record().fold)[part]
+        if not ids:
+            raise UsageError(f"{run.path} has no {part} part; evaluate another part of it")
+        images = manifest.select(ids)
+    evaluation = evaluate_part(
+        Predictor.load(bundle),
+        images,
+        part=part,
+        unseen=part == "test",
+        manifest_sha256=manifest.sha256,
+        history=run.read_history(),
+        resamples=resamples,
+        progress=progress,
+    )
+    write_evaluation(out or run.evaluation / part, evaluation)
+    if part == "test":
+        update_info(run.bundle, with_test_results(bundle.info, evaluation))
+    return evaluation
