@@ -16,6 +16,7 @@ from lesionlab.cli.export import export
 from lesionlab.cli.info import info
 from lesionlab.cli.predict import predict
 from lesionlab.cli.recipes import recipes
+from lesionlab.cli.serve import serve
 from lesionlab.cli.train import train
 from lesionlab.errors import LesionlabError
 
@@ -28,6 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(predict)
+app.command()(serve)
 app.command()(train)
 app.command()(evaluate)
 app.command()(compare)

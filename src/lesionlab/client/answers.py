@@ -1,0 +1,191 @@
+"""What the server answers, as typed objects. A newer server may say more than stands here."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class BundleName(_Part):
+    """The model that answered: its name, the same with the head of its graph's hash, and the whole hash."""
+
+    name: str
+    identity: str
+    graph_sha256: str
+
+
+class ClassProbability(_Part):
+    """One class: calibrated probability; `malignant` is None for a class that holds both kinds."""
+
+    code: str
+    name: str
+    probability: float
+    malignant: bool | None
+
+
+class OperatingPoint(_Part):
+    """A threshold, what it was measured to cost, and whether the image lies at or above it."""
+
+    name: str
+    target_sensitivity: float
+    looked_for: str
+    threshold: float
+    suspicious: bool
+    sensitivity: float
+    specificity: float
+    ppv: float
+    npv: float
+    prevalence: float
+    measured_on: str
+
+
+class Reason(_Part):
+    """One reason not to rely on the model for an image."""
+
+    code: str
+    message: str
+
+
+class Refusal(_Part):
+    """Why the model should not be relied on for an image."""
+
+    reasons: tuple[Reason, ...]
+
+
+class Result(_Part):
+    """What the model says of one image.
+
+    Attributes:
+        classes: All classes, the most probable first.
+        malignant: Probability that the lesion is malignant, None where the model does not tell.
+        risk: `high`, `moderate` or `low`: the risk level of the most probable class.
+        operating_points: The model's thresholds.
+        refusal: Set where the model should not be relied on for this image.
+        notes: What was unusual and how it was treated.
+    """
+
+    classes: tuple[ClassProbability, ...]
+    malignant: float | None
+    risk: str | None
+    operating_points: tuple[OperatingPoint, ...]
+    refusal: Refusal | None
+    notes: tuple[str, ...]
+
+
+class Explanation(_Part):
+    """Where the model saw what speaks for a class: a grid over the whole image, 0 for nothing to 1 for most."""
+
+    method: str
+    diagnosis: str
+    name: str
+    rows: int
+    columns: int
+    values: tuple[tuple[float, ...], ...]
+
+
+class Problem(_Part):
+    """Why one image of several has no result."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+
+
+class BatchItem(_Part):
+    """One image of several, by its place: a result, or the problem that there was with it."""
+
+    index: int
+    result: Result | None
+    problem: Problem | None
+
+
+class _Answer(_Part):
+    notice: str
+    version: str
+    request_id: str
+    bundle: BundleName
+
+
+class Answer(_Answer):
+    """The answer for one image."""
+
+    result: Result
+
+
+class ExplainedAnswer(Answer):
+    """The answer for one image, with its reason."""
+
+    explanation: Explanation
+
+
+class BatchAnswer(_Answer):
+    """The answers for several images, in the order sent."""
+
+    results: tuple[BatchItem, ...]
+
+
+class ModelClass(_Part):
+    """One class of the model's task."""
+
+    code: str
+    name: str
+    risk: str
+    malignant: bool | None
+
+
+class ModelPoint(_Part):
+    """A threshold of the model, and what it was measured to cost."""
+
+    name: str
+    target_sensitivity: float
+    looked_for: str
+    threshold: float
+    sensitivity: float
+    specificity: float
+    ppv: float
+    npv: float
+    prevalence: float
+    measured_on: str
+
+
+class Estimate(_Part):
+    """A metric and its 95 % interval; None for what the data do not define."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class Limits(_Part):
+    """What the server takes: bytes of a file and of a request with several, pixels, files, formats."""
+
+    max_bytes: int
+    max_batch_bytes: int
+    max_pixels: int
+    max_batch: int
+    formats: tuple[str, ...]
+
+
+class ModelCard(_Part):
+    """The model behind the server. Calibration, training data and preprocessing are as in its bundle.json."""
+
+    notice: str
+    version: str
+    bundle: BundleName
+    task: str
+    classes: tuple[ModelClass, ...]
+    operating_points: tuple[ModelPoint, ...]
+    metrics: dict[str, Estimate]
+    calibration: dict[str, object]
+    training_data: dict[str, object]
+    preprocessing: dict[str, object]
+    licence: str
+    created: str
+    parameters: int
+    recipe: str
+    explains: bool
+    refuses: bool
+    limits: Limits

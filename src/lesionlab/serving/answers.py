@@ -1,0 +1,165 @@
+"""What the server answers: the typed form of every result."""
+
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lesionlab import RESEARCH_ONLY, __version__
+from lesionlab.bundle import BundleInfo
+from lesionlab.prediction import Explanation, Prediction
+from lesionlab.serving.problem import Problem
+from lesionlab.taxonomy import MALIGNANT, TASKS, Risk, Task
+
+METHOD: Final = "class activation map"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class BundleName(_Part):
+    """The model that answered."""
+
+    name: str = Field(examples=["efficientnet-lite0"])
+    identity: str = Field(description="Its name and the head of its graph's hash.")
+    graph_sha256: str
+
+
+class ClassProbability(_Part):
+    """One class of the model's task."""
+
+    code: str = Field(examples=["mel"])
+    name: str = Field(examples=["Melanoma"])
+    probability: float = Field(description="Calibrated; those of all classes sum to 1.", ge=0, le=1, examples=[0.81])
+    malignant: bool | None = Field(description="Null for a class that holds malignant and benign diagnoses.")
+
+
+class JudgedPoint(_Part):
+    """A threshold, what it was measured to cost, and on which side of it the image lies."""
+
+    name: str = Field(examples=["sensitivity_95"])
+    target_sensitivity: float = Field(description="What the threshold was chosen for.")
+    looked_for: str = Field(description="Whose probability is compared: malignant, or melanoma.")
+    threshold: float
+    suspicious: bool = Field(description="Whether that probability is at or above the threshold.")
+    sensitivity: float
+    specificity: float
+    ppv: float = Field(description="Positive predictive value at `prevalence`.")
+    npv: float = Field(description="Negative predictive value at `prevalence`.")
+    prevalence: float
+    measured_on: str = Field(description="The part that the figures come from.")
+
+
+class Reason(_Part):
+    """One reason not to rely on the model for this image."""
+
+    code: str
+    message: str
+
+
+class Refusal(_Part):
+    """Why the model should not be relied on for this image."""
+
+    reasons: tuple[Reason, ...]
+
+
+class Result(_Part):
+    """What the model says of one image."""
+
+    classes: tuple[ClassProbability, ...] = Field(description="All classes, the most probable first.")
+    malignant: float | None = Field(description="Probability that the lesion is malignant, where the model tells it.")
+    risk: Risk | None = Field(description="Risk level of the most probable class.")
+    operating_points: tuple[JudgedPoint, ...]
+    refusal: Refusal | None
+    notes: tuple[str, ...] = Field(description="What was unusual and how it was treated.")
+
+
+class Explained(_Part):
+    """Where the model saw what speaks for a class: a grid over the whole image, row by row from the top left."""
+
+    method: Literal["class activation map"] = METHOD
+    diagnosis: str = Field(examples=["mel"])
+    name: str = Field(examples=["Melanoma"])
+    rows: int
+    columns: int
+    values: tuple[tuple[float, ...], ...] = Field(description="0 for nothing, 1 for the place that speaks most for it.")
+
+
+class _Answer(_Part):
+    notice: str = RESEARCH_ONLY
+    version: str = Field(default=__version__, description="Version of lesionlab.")
+    request_id: str
+    bundle: BundleName
+
+
+class Answer(_Answer):
+    """The answer for one image."""
+
+    result: Result
+
+
+class ExplainedAnswer(Answer):
+    """The answer for one image, with its reason."""
+
+    explanation: Explained
+
+
+class BatchItem(_Part):
+    """One image of several: a result, or the problem that there was with it."""
+
+    index: int = Field(description="Place in the request, from 0.")
+    result: Result | None = None
+    problem: Problem | None = None
+
+
+class BatchAnswer(_Answer):
+    """The answers for several images, in the order sent."""
+
+    results: tuple[BatchItem, ...]
+
+
+def bundle_name(info: BundleInfo) -> BundleName:
+    """Return the name of a model."""
+    return BundleName(name=info.name, identity=info.identity, graph_sha256=info.graph_sha256)
+
+
+def is_malignant(task: Task, code: str) -> bool | None:
+    """Return whether a class of a task is malignant, None where it holds both kinds."""
+    held = task.members[task.classes.index(code)]
+    kinds = {diagnosis in MALIGNANT for diagnosis in held}
+    return kinds.pop() if len(kinds) == 1 else None
+
+
+def result_of(prediction: Prediction, info: BundleInfo, notes: tuple[str, ...] = ()) -> Result:
+    """Return a prediction in the form of the API, with further notes."""
+    task = TASKS[info.task]
+    ranked = sorted(prediction.probabilities.items(), key=lambda item: -item[1])
+    suspicion = prediction.malignant
+    if suspicion is None:
+        suspicion = sum(prediction.probabilities[code] for code in task.malignant)
+    refusal = prediction.refusal
+    return Result(
+        classes=tuple(
+            ClassProbability(
+                code=code, name=task.name_of(code), probability=probability, malignant=is_malignant(task, code)
+            )
+            for code, probability in ranked
+        ),
+        malignant=prediction.malignant,
+        risk=prediction.risk,
+        operating_points=tuple(
+            JudgedPoint(**point.model_dump(), looked_for=info.looked_for, suspicious=suspicion >= point.threshold)
+            for point in info.operating_points
+        ),
+        refusal=refusal
+        and Refusal(reasons=tuple(Reason(code=reason.code, message=reason.message) for reason in refusal.reasons)),
+        notes=prediction.notes + notes,
+    )
+
+
+def explained_of(explanation: Explanation) -> Explained:
+    """Return an explanation in the form of the API."""
+    rows, columns = explanation.values.shape
+    # Three digits are finer than any screen shows, and a third of the bytes.
+    values = tuple(tuple(round(value, 3) for value in row) for row in explanation.values.tolist())
+    return Explained(diagnosis=explanation.diagnosis, name=explanation.name, rows=rows, columns=columns, values=values)

@@ -1,0 +1,93 @@
+"""Many questions at once, one model: images are decoded side by side and judged together as they get ready."""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeAlias
+
+import numpy as np
+
+from lesionlab.prediction import Explanation, Prediction, Predictor, PreparedImage
+from lesionlab.prediction.session import available_cores
+from lesionlab.serving.batching import Batcher
+from lesionlab.serving.decoding import Decoder
+from lesionlab.serving.metrics import Metrics
+
+MAX_BATCH: Final = 16
+_MAX_DECODERS: Final = 4
+
+_Question: TypeAlias = tuple[PreparedImage, str | None]
+
+
+class Engine:
+    """Judges images for many callers: a few threads decode, one runs the graph."""
+
+    def __init__(self, predictor: Predictor, max_pixels: int, metrics: Metrics) -> None:
+        """Make an engine that does nothing before `start`."""
+        self._predictor = predictor
+        self._decoder = Decoder(predictor, max_pixels)
+        self._metrics = metrics
+        self._decoders = ThreadPoolExecutor(min(available_cores(), _MAX_DECODERS), "lesionlab-decode")
+        self._graph = ThreadPoolExecutor(1, "lesionlab-judge")
+        # To judge and to explain are different runs of the graph; they take turns.
+        self._judging = Batcher(self._judge, self._graph, MAX_BATCH)
+        self._explaining = Batcher(self._explain, self._graph, MAX_BATCH)
+        self._workers: tuple[asyncio.Task[None], ...] = ()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the model has answered and goes on answering."""
+        return bool(self._workers) and not any(worker.done() for worker in self._workers)
+
+    async def start(self) -> None:
+        """Run the graph once, so that the first caller does not wait for it, and begin to work.
+
+        Raises:
+            BundleError: The graph fails.
+        """
+        side = self._predictor.info.preprocessing.size
+        blank = PreparedImage("warm-up", np.zeros((side, side, 3), np.uint8), ())
+        await asyncio.get_running_loop().run_in_executor(self._graph, self._predictor.judge, [blank])
+        self._workers = tuple(asyncio.create_task(batcher.work()) for batcher in (self._judging, self._explaining))
+
+    async def stop(self) -> None:
+        """Stop working; what has not been answered is dropped."""
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+        for pool in (self._decoders, self._graph):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    async def predict(self, data: bytes) -> Prediction:
+        """Judge the bytes of an image file.
+
+        Raises:
+            ProblemError: The image cannot be judged.
+        """
+        return await self._judging.ask(await self._prepared(data))
+
+    async def explain(self, data: bytes, diagnosis: str | None) -> tuple[Prediction, Explanation]:
+        """Judge the bytes of an image file, and say where the model saw what speaks for a class.
+
+        Args:
+            data: The file.
+            diagnosis: Code of the class; None: the most probable one.
+
+        Raises:
+            ProblemError: The image cannot be judged.
+        """
+        return await self._explaining.ask((await self._prepared(data), diagnosis))
+
+    async def _prepared(self, data: bytes) -> PreparedImage:
+        return await asyncio.get_running_loop().run_in_executor(self._decoders, self._decoder.prepare, data)
+
+    def _judge(self, images: Sequence[PreparedImage]) -> Sequence[Prediction]:
+        answers = self._predictor.judge(images)
+        self._metrics.judged(answers)
+        return answers
+
+    def _explain(self, questions: Sequence[_Question]) -> Sequence[tuple[Prediction, Explanation]]:
+        images, diagnoses = zip(*questions, strict=True)
+        answers = self._predictor.judge_explained(images, diagnoses)
+        self._metrics.judged([prediction for prediction, _ in answers])
+        return answers

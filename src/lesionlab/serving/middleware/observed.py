@@ -1,0 +1,72 @@
+"""Each request gets an id, a line in the log and a place in the metrics. None of them tells what was sent."""
+
+import logging
+import re
+import time
+import uuid
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lesionlab.serving.metrics import Metrics
+from lesionlab.serving.problem import CLIENT_CLOSED
+
+_VALID_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_log = logging.getLogger("lesionlab.serving.access")
+
+
+class Observed:
+    """Request id, access log and metrics."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        """Stand before `app`."""
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request pass."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        status, sent = CLIENT_CLOSED, 0
+
+        async def noting(message: Message) -> None:
+            nonlocal status, sent
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            sent += len(message.get("body", b""))
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        finally:
+            seconds = time.perf_counter() - began
+            route = _route(scope)
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            self._metrics.request(route, method, status, seconds)
+            fields = {
+                "method": method,
+                "route": route,
+                "status": status,
+                "milliseconds": round(1000 * seconds, 1),
+                "bytes": sent,
+                "request_id": request_id,
+            }
+            _log.info("%(method)s %(route)s %(status)d %(milliseconds).1f ms %(bytes)d bytes %(request_id)s", fields)
+
+
+def _request_id(scope: Scope) -> str:
+    given = Headers(scope=scope).get("x-request-id", "")
+    return given if _VALID_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _route(scope: Scope) -> str:
+    """Return the route's template; the path itself may hold anything."""
+    path = getattr(scope.get("route"), "path", None)
+    return path if isinstance(path, str) else "none"

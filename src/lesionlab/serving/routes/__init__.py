@@ -1,0 +1,9 @@
+"""The addresses of the API, by subject."""
+
+from lesionlab.serving.routes.batch import batch_routes
+from lesionlab.serving.routes.health import health_routes
+from lesionlab.serving.routes.images import image_routes
+from lesionlab.serving.routes.model import model_routes
+from lesionlab.serving.routes.page import page_routes
+
+__all__ = ["batch_routes", "health_routes", "image_routes", "model_routes", "page_routes"]

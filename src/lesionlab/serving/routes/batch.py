@@ -1,0 +1,45 @@
+"""Judging several images at once."""
+
+import asyncio
+
+from fastapi import APIRouter, Request
+
+from lesionlab.serving.answers import BatchAnswer, BatchItem, bundle_name, result_of
+from lesionlab.serving.problem import ProblemError, request_id_of
+from lesionlab.serving.routes.described import IMAGE_PROBLEMS, several_images
+from lesionlab.serving.service import Service, while_connected
+from lesionlab.serving.upload import FORM_BYTES, declared_size, read_upload, small_enough
+
+
+def batch_routes(service: Service) -> APIRouter:
+    """Return the route that takes several images."""
+    routes = APIRouter(prefix="/v1", tags=["images"])
+    settings, engine, info = service.settings, service.engine, service.predictor.info
+    bundle = bundle_name(info)
+    limit = settings.max_batch_bytes + FORM_BYTES
+
+    async def judged(index: int, data: bytes, request_id: str) -> BatchItem:
+        try:
+            prediction = await engine.predict(small_enough(data, settings.max_bytes))
+        except ProblemError as error:
+            return BatchItem(index=index, problem=error.problem(request_id))
+        return BatchItem(index=index, result=result_of(prediction, info))
+
+    async def all_judged(files: tuple[bytes, ...], request_id: str) -> tuple[BatchItem, ...]:
+        answers = (judged(index, data, request_id) for index, data in enumerate(files))
+        return tuple(await asyncio.gather(*answers))
+
+    @routes.post("/predict/batch", responses=IMAGE_PROBLEMS, openapi_extra=several_images(settings.max_batch))
+    async def predict_batch(request: Request) -> BatchAnswer:
+        """Judge several images, the field `files` of a form, repeated. A bad one does not stop the rest."""
+        request_id = request_id_of(request.scope)
+        # How many there are is known once the form has been read; until then it holds one place.
+        with service.places.taken(1, declared_size(request, limit)):
+            upload = await read_upload(request, "files", max_files=settings.max_batch, limit=limit)
+            if upload.fields:
+                raise ProblemError(422, "there is a field that is not known here; several images have `files` alone")
+            with service.places.taken(len(upload.files) - 1):
+                results = await while_connected(request, all_judged(upload.files, request_id))
+        return BatchAnswer(request_id=request_id, bundle=bundle, results=results)
+
+    return routes

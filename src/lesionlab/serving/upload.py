@@ -1,0 +1,141 @@
+"""Reading images from a request into memory: bounded, and never onto the disk."""
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Final
+
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from lesionlab.serving.problem import ProblemError
+
+FORM_BYTES: Final = 65_536  # what a form may hold beside its files: borders, part headers, short fields
+_FIELD_BYTES: Final = 1_024
+_MAX_FIELDS: Final = 8
+_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What a request carried.
+
+    Attributes:
+        files: The files, whole, in the order sent. Their names were read over.
+        fields: The other fields of the form by name.
+    """
+
+    files: tuple[bytes, ...]
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+def declared_size(request: Request, limit: int) -> int:
+    """Return how many bytes the body has as its header says, `limit` where that does not tell.
+
+    Raises:
+        ProblemError: 413, more than `limit`; 415, compressed.
+    """
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise ProblemError(415, "compressed requests are not read here; send the image as it is")
+    declared = request.headers.get("content-length", "")
+    if not (declared.isascii() and declared.isdecimal()):
+        return limit
+    if len(declared) > 18 or int(declared) > limit:
+        raise _too_large(limit)
+    return int(declared)
+
+
+async def read_upload(request: Request, name: str, *, max_files: int, limit: int) -> Upload:
+    """Read the body: a form with files in the field `name`, or, for one file, the file itself.
+
+    Args:
+        request: The request, its body not yet read.
+        name: Name of the form's field.
+        max_files: Most files.
+        limit: Most bytes of the body.
+
+    Raises:
+        ProblemError: 400, the form is malformed; 408, it came too slowly; 413, too many bytes, known while reading;
+            415, neither a form nor an image; 422, the form lacks files or has too many.
+        ClientDisconnect: The client left.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    try:
+        async with asyncio.timeout(_SECONDS), aclosing(_bounded(request, limit)) as body:
+            if kind == "multipart/form-data":
+                return await _read_form(request, body, name, max_files)
+            if max_files > 1 or not (kind in ("", "application/octet-stream") or kind.startswith("image/")):
+                raise ProblemError(415, _how_to_send(name, max_files))
+            return Upload((b"".join([chunk async for chunk in body]),))
+    except TimeoutError as error:
+        raise ProblemError(408, f"the request did not arrive within {_SECONDS:.0f} s") from error
+
+
+def small_enough(data: bytes, limit: int) -> bytes:
+    """Return a file that has at most `limit` bytes.
+
+    Raises:
+        ProblemError: 413, it has more.
+    """
+    if len(data) > limit:
+        raise _too_large(limit)
+    return data
+
+
+async def _bounded(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
+    size = 0
+    async with aclosing(request.stream()) as stream:
+        async for chunk in stream:
+            size += len(chunk)
+            if size > limit:
+                raise _too_large(limit)
+            yield chunk
+
+
+async def _read_form(request: Request, body: AsyncGenerator[bytes, None], name: str, max_files: int) -> Upload:
+    parser = _InMemoryParser(
+        request.headers, body, max_files=max_files, max_fields=_MAX_FIELDS, max_part_size=_FIELD_BYTES
+    )
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        if parser.too_many_files:
+            raise ProblemError(422, f"there are too many files. {_how_to_send(name, max_files)}") from error
+        raise ProblemError(400, f"the form is malformed: {error.message}") from error
+    try:
+        files: list[bytes] = []
+        fields: dict[str, str] = {}
+        for key, value in form.multi_items():
+            if isinstance(value, UploadFile) and key == name:
+                files.append(await value.read())
+            elif isinstance(value, str) and key not in fields and key != name:
+                fields[key] = value
+            else:
+                raise ProblemError(422, _how_to_send(name, max_files))
+    finally:
+        await form.close()
+    if not files:
+        raise ProblemError(422, f"there is no file in the request. {_how_to_send(name, max_files)}")
+    return Upload(tuple(files), fields)
+
+
+class _InMemoryParser(MultiPartParser):
+    # Starlette would put files above 1 MB into a temporary file. The body is bounded before it comes here.
+    spool_max_size = sys.maxsize
+
+    @property
+    def too_many_files(self) -> bool:
+        return self._current_files > self.max_files
+
+
+def _how_to_send(name: str, max_files: int) -> str:
+    if max_files > 1:
+        return f"Send a form (multipart/form-data) with up to {max_files} files in the field `{name}`, repeated"
+    return f"Send a form (multipart/form-data) with one file in the field `{name}`, or an image as the body"
+
+
+def _too_large(limit: int) -> ProblemError:
+    return ProblemError(413, f"this is more than {limit / 1e6:.3g} MB; scale the image down")
