@@ -75,6 +75,18 @@ def test_what_is_wrong_with_the_last_recipe_is_found_first(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_class_that_cannot_stand_in_every_part_is_found_before_the_first_training(
+    write_recipe: WriteRecipe, phantoms: Manifest, tmp_path: Path
+) -> None:
+    one_vascular = next(record for record in phantoms if record.diagnosis == "vasc")
+    few = phantoms.select(
+        record.image_id for record in phantoms if record.diagnosis != "vasc" or record.image_id == one_vascular.image_id
+    )
+    with pytest.raises(DataError, match="class vasc has 1 image: cannot stand in train, validation and test"):
+        prepare([planned(write_recipe())], few, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_one_recipe_runs_once(write_recipe: WriteRecipe, phantoms: Manifest, tmp_path: Path) -> None:
     one = planned(write_recipe())
     with pytest.raises(UsageError, match="recipe tiny-published is to run twice"):

@@ -8,7 +8,7 @@ from lesionlab.benchmark.plan import PlannedRun
 from lesionlab.data import Manifest, Split
 from lesionlab.errors import DataError, UsageError
 from lesionlab.evaluation.predictions_file import Predictions, find_predictions, read_predictions
-from lesionlab.recipes import Arrangement, Recipe, arrange, load_recipe, possible_arrangements
+from lesionlab.recipes import Arrangement, Recipe, arrange, check_classes, load_recipe, possible_arrangements
 from lesionlab.runs import RunFolder
 from lesionlab.taxonomy import DIAGNOSIS, TASKS
 from lesionlab.training.network import LesionNetwork
@@ -98,6 +98,7 @@ def _prepared_runs(planned: PlannedRun, recipe: Recipe, manifest: Manifest, out:
         part = published.part if published else "test"
         if not split.parts()[part]:
             raise DataError(f"recipe {recipe.name}: the {arrangement} arrangement has no {part} part to judge")
+        check_classes(recipe, images, split)
         run = PreparedRun(recipe, arrangement, images, split, RunFolder(out / recipe.name / arrangement), part)
         _check_folder(run)
         yield run

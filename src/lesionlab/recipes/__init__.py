@@ -1,6 +1,6 @@
 """Recipes: what to train and how, as data. Each TOML file in `library/` can be called by its name."""
 
-from lesionlab.recipes.arrangement import Arrangement, arrange, possible_arrangements
+from lesionlab.recipes.arrangement import Arrangement, arrange, check_classes, possible_arrangements
 from lesionlab.recipes.load import load_recipe, recipe_names
 from lesionlab.recipes.schema import (
     AugmentationSettings,
@@ -36,6 +36,7 @@ __all__ = [
     "TrainingSettings",
     "UnfreezeSettings",
     "arrange",
+    "check_classes",
     "load_recipe",
     "possible_arrangements",
     "recipe_names",

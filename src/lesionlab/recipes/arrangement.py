@@ -3,8 +3,9 @@
 from enum import StrEnum
 
 from lesionlab.data import Manifest, Split, draw_subset, make_split, oversample
-from lesionlab.errors import RecipeError
+from lesionlab.errors import DataError, RecipeError
 from lesionlab.recipes.schema import Recipe, SplitSettings
+from lesionlab.taxonomy import TASKS
 
 
 class Arrangement(StrEnum):
@@ -64,6 +65,36 @@ def possible_arrangements(recipe: Recipe) -> tuple[Arrangement, ...]:
         return (Arrangement.LESION,)
     copies = recipe.published.oversampled_before_split
     return tuple(one for one in Arrangement if copies or one is not Arrangement.IMAGE)
+
+
+def check_classes(recipe: Recipe, manifest: Manifest, split: Split, fold: int | None = None) -> None:
+    """Refuse a part that lacks a class of the recipe's task: its recall could be neither learnt nor measured.
+
+    A test part may be left out as a whole; training does not read it.
+
+    Args:
+        recipe: What is to be told apart.
+        manifest: The images.
+        split: Their parts.
+        fold: Which fold of a split with folds is the validation part.
+
+    Raises:
+        DataError: A part has no image, or none of a class.
+    """
+    task = TASKS[recipe.task]
+    diagnosis = {record.image_id: record.diagnosis for record in manifest}
+    for name, ids in split.parts(fold).items():
+        if not ids:
+            if name == "test":
+                continue
+            raise DataError(f"the {name} part has no image; split the data again")
+        found = {task.index(diagnosis[image_id]) for image_id in ids}
+        absent = [code for index, code in enumerate(task.classes) if index not in found]
+        if absent:
+            raise DataError(
+                f"the {name} part has no image of {', '.join(absent)}, which task {task.name} tells apart; "
+                "add images of it, or split the data again"
+            )
 
 
 def _divide(manifest: Manifest, settings: SplitSettings) -> Split:

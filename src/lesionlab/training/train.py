@@ -10,9 +10,9 @@ import pytorch_lightning as pl
 from rich.console import Console
 
 from lesionlab.data import Manifest, Split, without_copies
-from lesionlab.errors import DataError, UsageError
+from lesionlab.errors import UsageError
 from lesionlab.images import Preprocessing
-from lesionlab.recipes import Recipe, arrange
+from lesionlab.recipes import Recipe, arrange, check_classes
 from lesionlab.runs import RunFolder, RunRecord
 from lesionlab.taxonomy import TASKS
 from lesionlab.training.batches import CachedImages
@@ -62,7 +62,7 @@ def train_recipe(
     if split is None:
         manifest, split = arrange(recipe, manifest)
     split.check_against(manifest)
-    _check_classes(recipe, manifest, split, fold)
+    check_classes(recipe, manifest, split, fold)
     accelerator = choose_accelerator()
     precision = choose_precision(recipe.training.precision, accelerator)
     compiled = recipe.training.compile and can_compile(accelerator)
@@ -121,24 +121,6 @@ def _check_folder(run: RunFolder, record: RunRecord, recipe: Recipe) -> bool:
     if changed:
         logger.warning("going on with another %s than before: the result may differ", ", ".join(sorted(changed)))
     return True
-
-
-def _check_classes(recipe: Recipe, manifest: Manifest, split: Split, fold: int | None) -> None:
-    """Refuse a part that lacks a class of the task: its recall could be neither learnt nor measured."""
-    task = TASKS[recipe.task]
-    diagnosis = {record.image_id: record.diagnosis for record in manifest}
-    for name, ids in split.parts(fold).items():
-        if not ids:
-            if name == "test":  # it may be left out; training does not read it
-                continue
-            raise DataError(f"the {name} part has no image; split the data again")
-        found = {task.index(diagnosis[image_id]) for image_id in ids}
-        absent = [code for index, code in enumerate(task.classes) if index not in found]
-        if absent:
-            raise DataError(
-                f"the {name} part has no image of {', '.join(absent)}, which task {task.name} tells apart; "
-                "add images of it, or split the data again"
-            )
 
 
 def _cached_parts(
