@@ -1,0 +1,34 @@
+"""Draw the synthetic examples that the page offers: `python scripts/make_page_examples.py`. Same bytes every time."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from lesionlab.phantoms import draw_lesion, draw_view, render
+from lesionlab.taxonomy import CODES
+
+FOLDER = Path(__file__).parent.parent / "src/lesionlab/page/examples"
+SIZE = (320, 240)
+# File, diagnosis, seed of the lesion, number of the view: two views of one melanoma serve the side-by-side view.
+EXAMPLES = (
+    ("nevus", "nv", 0, 0),
+    ("melanoma", "mel", 1, 0),
+    ("melanoma-again", "mel", 1, 2),
+    ("basal-cell-carcinoma", "bcc", 1, 0),
+    ("vascular-lesion", "vasc", 2, 0),
+)
+
+
+def main() -> None:
+    """Write all of them."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, code, seed, number in EXAMPLES:
+        rng = np.random.default_rng((seed, CODES.index(code)))
+        lesion = draw_lesion(code, rng)
+        view = [draw_view(rng) for _ in range(number + 1)][-1]
+        Image.fromarray(render(lesion, view, SIZE)).save(FOLDER / f"{name}.jpg", quality=85, optimize=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+/** The report on one image: a page to print, and the same as one self-contained HTML file. */
+
+import { download } from "../download.js";
+import { lesionsOf, noun, percent, pointName, RESEARCH_ONLY, stamp, suspicion } from "../format.js";
+import { html } from "../vendor/htm-preact.js";
+import { Bars } from "./probabilities.js";
+import { PointInWords, RiskMark } from "./verdict.js";
+
+/** @typedef {import("../session.js").Session} Session */
+/** @typedef {import("../session.js").Item} Item */
+/** @typedef {{ photograph: string, overlay: string, overlayName: string }} Pictures As data: addresses; empty for none. */
+
+/** @param {{ session: Session, item: Item, pictures: Pictures }} props */
+export function Report({ session, item, pictures }) {
+  const { answer } = item;
+  if (!answer) return null;
+  const { result } = answer;
+  const point = result.operating_points.find(({ name }) => name === session.point?.name);
+  const share = suspicion(result, point?.looked_for);
+  const [best] = result.classes;
+  const leaky = session.model?.training_data.leaky ?? false;
+  return html`<article class="report" lang="en">
+    <p class="report-notice">${RESEARCH_ONLY}</p>
+    <header>
+      <h1>${item.name}</h1>
+      <p>Judged ${stamp(item.at)} by ${answer.bundle.identity}, lesionlab ${answer.version}.
+        ${item.synthetic && " The picture is synthetic, drawn by a program."}
+        ${leaky && " Every figure measured for this model is leaky: too good."}</p>
+    </header>
+    ${result.refusal &&
+    html`<section class="report-alarm">
+      <h2>The model should not be relied on for this image</h2>
+      <ul>${result.refusal.reasons.map(({ code, message }) => html`<li key=${code}>${message}</li>`)}</ul>
+    </section>`}
+    <div class="report-pictures">
+      ${pictures.photograph && html`<figure><img src=${pictures.photograph} alt="The image" /><figcaption>The image</figcaption></figure>`}
+      ${pictures.overlay &&
+      html`<figure><img src=${pictures.overlay} alt="The image with its heat map" /><figcaption>What spoke for ${pictures.overlayName}: bright most, dark least. Where the network looked, not where disease is.</figcaption></figure>`}
+    </div>
+    <section>
+      <h2>${best?.name}, ${percent(best?.probability ?? 0)}</h2>
+      <p>Risk level of the most probable diagnosis: <${RiskMark} risk=${result.risk} />.
+        ${share !== null && html` Probability of ${noun(point?.looked_for ?? "malignant")}: <b>${percent(share)}</b>.`}
+        ${point &&
+        html` <b>${point.suspicious ? "Suspicious" : "Below the threshold"}</b> at the operating point for ${pointName(point)}, threshold ${percent(point.threshold)}.`}</p>
+      ${point && html`<p><${PointInWords} point=${point} leaky=${leaky} /> Among other ${lesionsOf(point.looked_for)[0]} and cameras this may differ.</p>`}
+    </section>
+    <section>
+      <h2>All probabilities, calibrated</h2>
+      <${Bars} result=${result} />
+    </section>
+    ${(result.notes.length > 0 || Object.keys(item.patient).length > 0) &&
+    html`<section>
+      <h2>Notes</h2>
+      <ul>
+        ${result.notes.map((note) => html`<li key=${note}>${note}</li>`)}
+        ${Object.entries(item.patient).map(([field, value]) => html`<li key=${field}>given: ${field} ${value}</li>`)}
+      </ul>
+    </section>`}
+    <footer>Model graph SHA-256 ${answer.bundle.graph_sha256}. ${session.model && `Licence ${session.model.licence}.`} ${RESEARCH_ONLY}</footer>
+  </article>`;
+}
+
+/**
+ * Hand over the report as it stands on the page, with its style and pictures inside.
+ * @param {Element} report
+ * @param {string} name
+ */
+export async function downloadReport(report, name) {
+  const style = await (await fetch(new URL("../report.css", import.meta.url))).text();
+  const shell = document.implementation.createHTMLDocument(`${name} · lesionlab`);
+  shell.documentElement.lang = "en";
+  // The file loads nothing from anywhere, and runs nothing: whoever opens it can rely on that.
+  shell.head.prepend(
+    element(shell, "meta", { charset: "utf-8" }),
+    element(shell, "meta", { "http-equiv": "Content-Security-Policy", content: "default-src 'none'; img-src data:; style-src 'unsafe-inline'" }),
+    element(shell, "meta", { name: "viewport", content: "width=device-width, initial-scale=1" }),
+  );
+  const sheet = element(shell, "style", {});
+  sheet.textContent = style;
+  shell.head.append(sheet);
+  shell.body.className = "report-file";
+  shell.body.append(shell.importNode(report, true));
+  download("lesionlab-report.html", "text/html;charset=utf-8", `<!doctype html>\n${shell.documentElement.outerHTML}\n`);
+}
+
+/**
+ * @param {Document} page
+ * @param {string} tag
+ * @param {Record<string, string>} attributes
+ */
+function element(page, tag, attributes) {
+  const made = page.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  return made;
+}
