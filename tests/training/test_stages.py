@@ -1,14 +1,13 @@
 """Stages: the second goes on from the best of the first, and an interruption anywhere changes nothing."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytorch_lightning as pl
-import timm
 import torch
-from safetensors.torch import save_file
 
 from lesionlab.data import Manifest
 from lesionlab.recipes import Recipe
@@ -17,7 +16,10 @@ from lesionlab.training import stages, train_recipe
 from lesionlab.training.callbacks import RunRecorder
 from lesionlab.training.module import LesionModule
 
+pytestmark = pytest.mark.usefixtures("imagenet")
+
 MakeRecipe = Callable[..., Recipe]
+PowerCut = Callable[[object, str, int], AbstractContextManager[None]]
 FROZEN = ("model.pretrained=true", "model.freeze=true", "optimizer.schedule=[]", "optimizer.warmup_epochs=0")
 PLAIN = (
     "augmentation.flip=false",
@@ -32,42 +34,14 @@ PLAIN = (
 TWO = (*FROZEN, "unfreeze.layers=2", "unfreeze.epochs=2", "optimizer.schedule=['plateau']")
 
 
-class PowerCut(BaseException):
-    """Stands for whatever ends a process."""
-
-
-def cut_power(patch: pytest.MonkeyPatch, owner: Any, name: str, *, at_call: int) -> None:
-    """Let the n-th call end the process in its stead."""
-    function = getattr(owner, name)
-    calls = 0
-
-    def counted(*arguments: Any, **options: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == at_call:
-            raise PowerCut
-        return function(*arguments, **options)
-
-    patch.setattr(owner, name, counted)
-
-
 def without_seconds(run: RunFolder) -> list[dict[str, float]]:
     return [{name: value for name, value in row.items() if name != "seconds"} for row in run.read_history()]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def imagenet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Stand-in weights for a pretrained start."""
-    folder = tmp_path_factory.mktemp("imagenet")
-    torch.manual_seed(77)
-    save_file(timm.create_model("test_efficientnet").state_dict(), folder / "test_efficientnet.safetensors")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LESIONLAB_WEIGHTS", str(folder))
-        yield
-
-
 @pytest.fixture(scope="module")
-def two_stages(make_recipe: MakeRecipe, phantoms: Manifest, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+def two_stages(
+    make_recipe: MakeRecipe, phantoms: Manifest, imagenet: Path, tmp_path_factory: pytest.TempPathFactory
+) -> RunFolder:
     return train_recipe(make_recipe(*TWO), phantoms, tmp_path_factory.mktemp("two") / "run")
 
 
@@ -92,13 +66,13 @@ def test_an_interruption_changes_nothing(
     make_recipe: MakeRecipe,
     phantoms: Manifest,
     two_stages: RunFolder,
+    power_cut: PowerCut,
     tmp_path: Path,
-    owner: Any,
+    owner: object,
     method: str,
     call: int,
 ) -> None:
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(PowerCut):
-        cut_power(patch, owner, method, at_call=call)
+    with power_cut(owner, method, call):
         train_recipe(make_recipe(*TWO), phantoms, tmp_path / "run")
     torch.manual_seed(999)
     run = train_recipe(make_recipe(*TWO), phantoms, tmp_path / "run")

@@ -6,17 +6,15 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import pytorch_lightning as pl
-import timm
 import torch
 from PIL import Image
-from safetensors.torch import save_file
 
 from lesionlab.bundle import Bundle
 from lesionlab.data import Manifest, make_split
@@ -30,25 +28,7 @@ from lesionlab.training.module import LesionModule
 from lesionlab.training.network import LesionNetwork
 
 MakeRecipe = Callable[..., Recipe]
-
-
-class PowerCut(BaseException):
-    """Stands for whatever ends a process."""
-
-
-def cut_power(patch: pytest.MonkeyPatch, owner: type, name: str, *, at_call: int) -> None:
-    """Let the n-th call of a method end the process in its stead."""
-    method = getattr(owner, name)
-    calls = 0
-
-    def counted(self: object, *arguments: Any, **options: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == at_call:
-            raise PowerCut
-        return method(self, *arguments, **options)
-
-    patch.setattr(owner, name, counted)
+PowerCut = Callable[[object, str, int], AbstractContextManager[None]]
 
 
 def scripted(patch: pytest.MonkeyPatch, scores: list[float]) -> None:
@@ -219,24 +199,13 @@ DELICATE = ("training.epochs=3", "training.ema_decay=0.9", "model.dropout=0.3", 
 
 
 @pytest.fixture(scope="module")
-def imagenet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Stand-in weights for a pretrained start."""
-    folder = tmp_path_factory.mktemp("imagenet")
-    torch.manual_seed(77)
-    save_file(timm.create_model("test_efficientnet").state_dict(), folder / "test_efficientnet.safetensors")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LESIONLAB_WEIGHTS", str(folder))
-        yield
-
-
-@pytest.fixture(scope="module")
 def delicate(make_recipe: MakeRecipe) -> Recipe:
     return make_recipe(*DELICATE, "model.pretrained=true")
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(
-    delicate: Recipe, phantoms: Manifest, imagenet: None, tmp_path_factory: pytest.TempPathFactory
+    delicate: Recipe, phantoms: Manifest, imagenet: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> RunFolder:
     return train_recipe(delicate, phantoms, tmp_path_factory.mktemp("whole") / "run")
 
@@ -256,11 +225,17 @@ def uninterrupted(
     ],
 )
 def test_an_interrupted_run_ends_as_if_nothing_had_happened(
-    delicate: Recipe, phantoms: Manifest, uninterrupted: RunFolder, tmp_path: Path, owner: type, method: str, call: int
+    delicate: Recipe,
+    phantoms: Manifest,
+    uninterrupted: RunFolder,
+    power_cut: PowerCut,
+    tmp_path: Path,
+    owner: type,
+    method: str,
+    call: int,
 ) -> None:
     path = tmp_path / "run"
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(PowerCut):
-        cut_power(patch, owner, method, at_call=call)
+    with power_cut(owner, method, call):
         train_recipe(delicate, phantoms, path)
     assert not RunFolder(path).record().finished
     torch.manual_seed(999)
@@ -274,10 +249,13 @@ def test_an_interrupted_run_ends_as_if_nothing_had_happened(
 
 
 def test_another_device_than_before_is_told(
-    phantoms: Manifest, make_recipe: MakeRecipe, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    phantoms: Manifest,
+    make_recipe: MakeRecipe,
+    power_cut: PowerCut,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(PowerCut):
-        cut_power(patch, RunRecorder, "on_train_epoch_end", at_call=2)
+    with power_cut(RunRecorder, "on_train_epoch_end", 2):
         train_recipe(make_recipe(), phantoms, tmp_path / "run")
     run = RunFolder(tmp_path / "run")
     record = run.record()
@@ -286,9 +264,10 @@ def test_another_device_than_before_is_told(
     assert "going on with another torch than before: the result may differ" in caplog.text
 
 
-def test_a_damaged_checkpoint_is_named(phantoms: Manifest, make_recipe: MakeRecipe, tmp_path: Path) -> None:
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(PowerCut):
-        cut_power(patch, RunRecorder, "on_train_epoch_end", at_call=2)
+def test_a_damaged_checkpoint_is_named(
+    phantoms: Manifest, make_recipe: MakeRecipe, power_cut: PowerCut, tmp_path: Path
+) -> None:
+    with power_cut(RunRecorder, "on_train_epoch_end", 2):
         train_recipe(make_recipe(), phantoms, tmp_path / "run")
     last = RunFolder(tmp_path / "run").last
     last.write_bytes(last.read_bytes()[:1000])
@@ -307,6 +286,7 @@ def test_a_damaged_checkpoint_is_named(phantoms: Manifest, make_recipe: MakeReci
 def test_patience_ends_a_run_and_outlasts_an_interruption(
     phantoms: Manifest,
     make_recipe: MakeRecipe,
+    power_cut: PowerCut,
     tmp_path: Path,
     owner: type | None,
     method: str,
@@ -319,8 +299,7 @@ def test_patience_ends_a_run_and_outlasts_an_interruption(
         if owner is None:
             run = train_recipe(recipe, phantoms, tmp_path / "run")
         else:
-            with pytest.raises(PowerCut):
-                cut_power(patch, owner, method, at_call=call)
+            with power_cut(owner, method, call):
                 train_recipe(recipe, phantoms, tmp_path / "run")
             patch.undo()
             scripted(patch, rest)

@@ -1,0 +1,51 @@
+"""What several tests of training share: starting weights, and an end of the process at a chosen call."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+
+PowerCut = Callable[[object, str, int], AbstractContextManager[None]]
+
+
+@pytest.fixture(scope="module")
+def imagenet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Stand-in weights for a pretrained start; return their folder."""
+    folder = tmp_path_factory.mktemp("imagenet")
+    torch.manual_seed(77)
+    save_file(timm.create_model("test_efficientnet").state_dict(), folder / "test_efficientnet.safetensors")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LESIONLAB_WEIGHTS", str(folder))
+        yield folder
+
+
+class _ProcessEnded(BaseException):
+    """Stands for whatever ends a process."""
+
+
+@pytest.fixture
+def power_cut() -> PowerCut:
+    """Return a context in which the n-th call of a function of some owner ends the process in its stead."""
+
+    @contextmanager
+    def cut(owner: object, name: str, at_call: int) -> Iterator[None]:
+        function = getattr(owner, name)
+        calls = 0
+
+        def counted(*arguments: Any, **options: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls == at_call:
+                raise _ProcessEnded
+            return function(*arguments, **options)
+
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(_ProcessEnded):
+            patch.setattr(owner, name, counted)
+            yield
+
+    return cut
