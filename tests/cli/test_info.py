@@ -49,6 +49,7 @@ def test_json_tells_the_installation_and_the_model(
     assert model.pop("identity") == tiny_info.identity
     assert model.pop("bytes") == (tiny_bundle / "model.onnx").stat().st_size
     assert model.pop("path") == str(tiny_bundle)
+    assert (model.pop("explains"), model.pop("refuses")) == (False, False)
     assert BundleInfo.model_validate(model) == tiny_info
 
 

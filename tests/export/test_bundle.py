@@ -124,7 +124,8 @@ def test_a_second_export_is_the_same_model(copied: RunFolder, bundle: Bundle, tm
     loaded = Bundle.load(place)
     assert returned.info == loaded.info == bundle.info
     assert loaded.graph == bundle.graph
-    assert seen[-1] == (bundle.info.calibration.images,) * 2
+    data = bundle.info.training_data.images
+    assert seen[-1] == (data["train"] + data["validation"],) * 2
 
 
 def test_the_dataset_may_have_moved(

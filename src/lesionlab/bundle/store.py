@@ -55,6 +55,17 @@ class Bundle:
     reference: Reference | None = None
     evaluation: Evaluation | None = None
 
+    @property
+    def explains(self) -> bool:
+        """Whether answers can be explained: the head is linear and its weights are known."""
+        return self.reference is not None and self.reference.head is not None
+
+    @property
+    def refuses(self) -> bool:
+        """Whether it is known which images the model can judge."""
+        reference = self.reference
+        return reference is not None and (reference.picture is not None or reference.features is not None)
+
     @classmethod
     def load(cls, path: Path | str | None = None) -> "Bundle":
         """Read a bundle and check it.

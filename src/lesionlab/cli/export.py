@@ -27,7 +27,7 @@ def export(
     from lesionlab.runs import RunFolder
 
     folder = RunFolder(run)
-    with progress_bar("calibrating") as progress:
+    with progress_bar("judging training and validation images") as progress:
         bundle = export_run(folder, out=out, data_root=data, progress=progress)
     test, manifest = folder.evaluation / "test", folder.manifest(data)
     if evaluation := read_evaluation(test, bundle.info, manifest, folder.read_history()):

@@ -40,7 +40,13 @@ def info(
             _print_rows(_installation_rows(installation))
         raise
     if as_json:
-        described = {"path": str(bundle.path), "bytes": len(bundle.graph), "identity": bundle.info.identity}
+        described = {
+            "path": str(bundle.path),
+            "bytes": len(bundle.graph),
+            "identity": bundle.info.identity,
+            "explains": bundle.explains,
+            "refuses": bundle.refuses,
+        }
         description = bundle.info.model_dump(mode="json")
         typer.echo(json.dumps({**installation, "model": {**described, **description}}, indent=2))
         return
@@ -102,6 +108,12 @@ def _model_rows(bundle: "Bundle") -> list[tuple[str, str]]:
     counts = [
         f"{part}: {count:,} images of {data.lesions.get(part, 0):,} lesions" for part, count in data.images.items()
     ]
+    evaluation = "none in the bundle"
+    if (held := bundle.evaluation) is not None:
+        evaluation = (
+            f"{held.part} part of {held.dataset}, {held.date}: {held.n_images:,} images of {held.n_lesions:,} lesions; "
+            "curves, reliability and subgroups"
+        )
     return [
         ("model", info.identity),
         ("path", str(bundle.path)),
@@ -112,11 +124,21 @@ def _model_rows(bundle: "Bundle") -> list[tuple[str, str]]:
         ("preprocessing", f"squashed to {through}{size}x{size}, {info.preprocessing.interpolation}"),
         ("calibration", calibration),
         ("operating points", "\n".join(points) or "none"),
+        ("explains", "class activation map" if bundle.explains else "no"),
+        ("refuses", _refused(bundle)),
+        ("evaluation", evaluation),
         ("metrics (95%)", "\n".join(metrics) or "none measured"),
         ("training data", "\n".join([", ".join(data.sources), *counts])),
         ("split", split),
         ("licence", info.licence),
     ]
+
+
+def _refused(bundle: "Bundle") -> str:
+    if not bundle.refuses or bundle.reference is None:
+        return "no"
+    what = ["too dark, too bright, nearly uniform"] if bundle.reference.picture is not None else []
+    return "; ".join([*what, *(["unlike the training images"] if bundle.reference.features is not None else [])])
 
 
 def _with_interval(value: float | None, low: float | None, high: float | None) -> str:

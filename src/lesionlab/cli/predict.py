@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -45,9 +46,15 @@ def predict(
     out_file: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write the results to this file.", show_default=False)
     ] = None,
+    explain: Annotated[
+        Path | None,
+        typer.Option(help="Folder for pictures of where each answer comes from.", metavar="FOLDER", show_default=False),
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1, max=1024, help="Images per run of the model.")] = 16,
 ) -> None:
     """Judge images: the probability of each class that the model tells apart, and of malignancy.
+
+    An image that the model cannot judge, too dark or no lesion at all, is marked with the reason.
 
     A bad image is reported on standard error and does not stop the rest; the exit code is then 1.
     """
@@ -57,9 +64,9 @@ def predict(
     chosen = _choose_format(result_format, out_file)
     locations = expand_inputs(paths)
     if chosen is _Format.TABLE:
-        failures = _to_people(Predictor.load(model), locations, batch_size)
+        failures = _to_people(Predictor.load(model), _Images(locations, batch_size, explain))
     else:
-        failures = _to_programs(model, locations, batch_size, chosen, out_file)
+        failures = _to_programs(model, _Images(locations, batch_size, explain), chosen, out_file)
     if failures:
         err.print(Text(f"{failures} of {len(locations)} images could not be judged"), soft_wrap=True)
         raise typer.Exit(1)
@@ -77,12 +84,51 @@ def _choose_format(wanted: _Format | None, out_file: Path | None) -> _Format:
     return chosen
 
 
-def _to_people(predictor: "Predictor", locations: list[str], batch_size: int) -> int:
+@dataclass(frozen=True)
+class _Images:
+    """What is asked for.
+
+    Attributes:
+        locations: The images.
+        batch_size: Images per run of the model.
+        explain: Where to put a picture of each explanation; None for none.
+    """
+
+    locations: list[str]
+    batch_size: int
+    explain: Path | None
+
+    def judged(self, predictor: "Predictor") -> "Iterator[Prediction | Failure]":
+        """Return the answers in the order of the images; each is explained before it is handed on."""
+        if self.explain is None:
+            return predictor.predict_many(self.locations, batch_size=self.batch_size)
+        return self._explained(predictor, self.explain)
+
+    def _explained(self, predictor: "Predictor", folder: Path) -> "Iterator[Prediction | Failure]":
+        from lesionlab.errors import ImageError
+        from lesionlab.prediction import Failure
+        from lesionlab.prediction.overlay import OverlayFolder
+
+        overlays = OverlayFolder(folder, self.locations)
+        results = predictor.explain_many(self.locations, batch_size=self.batch_size)
+        for location, result in zip(self.locations, results, strict=True):
+            if isinstance(result, Failure):
+                yield result
+                continue
+            try:
+                overlays.write(location, *result)
+            except ImageError as error:  # it could be read a moment ago
+                yield Failure(path=result[0].path, error=str(error))
+            else:
+                yield result[0]
+
+
+def _to_people(predictor: "Predictor", images: _Images) -> int:
     from lesionlab.cli.prediction_view import PredictionTable, print_prediction
 
     failures = _Failures()
-    good = failures.reported(predictor.predict_many(locations, batch_size=batch_size))
-    if len(locations) == 1:
+    good = failures.reported(images.judged(predictor))
+    if len(images.locations) == 1:
         for prediction in good:
             print_prediction(out, prediction, predictor.info)
         return failures.count
@@ -93,9 +139,7 @@ def _to_people(predictor: "Predictor", locations: list[str], batch_size: int) ->
     return failures.count
 
 
-def _to_programs(
-    model: Path | None, locations: list[str], batch_size: int, chosen: _Format, out_file: Path | None
-) -> int:
+def _to_programs(model: Path | None, images: _Images, chosen: _Format, out_file: Path | None) -> int:
     from lesionlab.bundle import Bundle
     from lesionlab.cli.prediction_view import print_footer
     from lesionlab.prediction import Predictor
@@ -103,7 +147,7 @@ def _to_programs(
     from lesionlab.taxonomy import TASKS
 
     if chosen is _Format.ISIC:
-        refuse_repeated_ids(locations)
+        refuse_repeated_ids(images.locations)
     bundle = Bundle.load(model)
     failures = _Failures()
     rows_are_seen = out_file is None and out.is_terminal  # they show the progress themselves
@@ -113,8 +157,7 @@ def _to_programs(
         nullcontext(lambda _done, _total: None) if rows_are_seen else progress_bar("judging") as update,
     ):
         predictor = Predictor.load(bundle)
-        results = predictor.predict_many(locations, batch_size=batch_size)
-        for prediction in failures.reported(_counted(results, update, len(locations))):
+        for prediction in failures.reported(_counted(images.judged(predictor), update, len(images.locations))):
             write(prediction)
     print_footer(err, predictor.info)
     return failures.count

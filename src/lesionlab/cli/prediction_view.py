@@ -57,6 +57,7 @@ class PredictionTable:
         row.append(f"{prediction.risk.value:<8}", style=RISK_STYLE[prediction.risk])
         row.append(f"  {best.name}")
         self._console.print(row, soft_wrap=True)
+        _print_refusal(self._console, prediction, indent="  ")
         for note in prediction.notes:
             self._console.print(Text(f"  note: {note}", style="dim"), soft_wrap=True)
 
@@ -67,7 +68,8 @@ class PredictionTable:
 
 
 def print_prediction(console: Console, prediction: Prediction, info: BundleInfo) -> None:
-    """Print one image in full: its risk, all probabilities as bars, and the notes."""
+    """Print one image in full: whether it can be judged, its risk, all probabilities as bars, and the notes."""
+    _print_refusal(console, prediction)
     best = prediction.top[0]
     title = Text(f"{printable(prediction.path)}: ")
     title.append(best.name, style="bold")
@@ -95,6 +97,11 @@ def print_prediction(console: Console, prediction: Prediction, info: BundleInfo)
         console.print(Text(f"note: {note}", style="dim"), soft_wrap=True)
     console.print()
     print_footer(console, info)
+
+
+def _print_refusal(console: Console, prediction: Prediction, indent: str = "") -> None:
+    for reason in prediction.refusal.reasons if prediction.refusal else ():
+        console.print(Text(f"{indent}not to be relied on: {reason.message}", style="bold magenta"), soft_wrap=True)
 
 
 def print_footer(console: Console, info: BundleInfo) -> None:

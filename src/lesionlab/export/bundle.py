@@ -16,10 +16,11 @@ from lesionlab.bundle.store import save_bundle
 from lesionlab.data import Manifest
 from lesionlab.errors import DataError
 from lesionlab.export.graph import export_graph
+from lesionlab.export.measure import measure_images
+from lesionlab.export.reference import make_reference
 from lesionlab.images import Preprocessing
 from lesionlab.metrics import choose_operating_point, fit_temperature, softmax
 from lesionlab.metrics.calibration import expected_calibration_error
-from lesionlab.prediction import Predictor
 from lesionlab.runs import RunFolder
 from lesionlab.taxonomy import TASKS, Task
 from lesionlab.training.checkpoint import load_weights
@@ -28,6 +29,8 @@ from lesionlab.training.network import LesionNetwork, parameter_count
 logger = logging.getLogger(__name__)
 
 TARGET_SENSITIVITIES = (0.90, 0.95)
+# Training images behind what the model refuses; more change nothing but the time.
+MAX_SEEN = 10_000
 
 
 def export_run(
@@ -40,16 +43,18 @@ def export_run(
     """Export the best weights of a run as a bundle.
 
     Temperature and thresholds are fitted on what the exported graph answers for the image files of the
-    validation part, so that they belong to the model as it will be used.
+    validation part, so that they belong to the model as it will be used. What the model refuses follows from the
+    training images, once through the same graph.
 
     Args:
         run: A finished run.
         out: Folder or `.zip` file to write; None writes `bundle/` in the run folder.
         data_root: Where the images are now, if they have moved.
-        progress: Called with the number of validation images done and the number in all.
+        progress: Called with the number of images done and the number in all.
 
     Raises:
-        DataError: The run is not finished, or a validation image cannot be read.
+        DataError: The run is not finished.
+        ImageError: An image cannot be read.
     """
     record = run.record()
     if not record.finished:
@@ -85,13 +90,17 @@ def export_run(
     )
     path = out or run.bundle
     validation = parts["validation"]
-    logits = Predictor.load(Bundle(draft, graph, path)).predict_logits(
-        [validation.location(r) for r in validation], progress=progress
+    seen = _some_of(parts["train"])
+    measured = measure_images(
+        Bundle(draft, graph, path), [*seen, *(validation.location(r) for r in validation)], progress
     )
-    info = draft.model_copy(
-        update=_fitted(logits.astype(np.float64), parts["train"], validation, recipe.inference.prior_exponent, task)
+    of_train, of_validation = measured[: len(seen)], measured[len(seen) :]
+    fitted = _fitted(
+        of_validation.logits.astype(np.float64), parts["train"], validation, recipe.inference.prior_exponent, task
     )
-    save_bundle(path, info, graph)
+    reference = make_reference(network, of_train, of_validation)
+    bundle = save_bundle(path, draft.model_copy(update=fitted), graph, reference=reference)
+    info = bundle.info
     calibration = info.calibration
     logger.info(
         "bundle %s: temperature %.3f (validation ECE %.3f before, %.3f after), %.1f MB",
@@ -101,7 +110,15 @@ def export_run(
         calibration.ece_after,
         len(graph) / 1e6,
     )
-    return Bundle(info, graph, path)
+    if reference.head is None:
+        logger.info("no class activation maps: they need a linear head on the mean of the last feature map")
+    return bundle
+
+
+def _some_of(train: Manifest) -> list[str]:
+    """Return the places of the training images, each once, of many just an even choice."""
+    places = list(dict.fromkeys(train.location(record) for record in train))
+    return places[:: math.ceil(len(places) / MAX_SEEN)]
 
 
 def _fitted(

@@ -1,40 +1,26 @@
 """The predictor: a bundle loaded once, asked as often as wanted."""
 
-import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from lesionlab.bundle import Bundle, BundleInfo, Reference
-from lesionlab.errors import BundleError, ImageError, UsageError
-from lesionlab.images import ImageSource, load_image
-from lesionlab.prediction.ahead import mapped_ahead
+from lesionlab.errors import BundleError, UsageError
+from lesionlab.images import ImageSource
 from lesionlab.prediction.explanation import METHOD, Explanation, class_activation_map, scaled
+from lesionlab.prediction.prepared import PreparedImage, or_raise, prepare_ahead, prepare_image
 from lesionlab.prediction.refusal import pooled, refusal_of
 from lesionlab.prediction.result import Failure, Prediction, RankedDiagnosis, Refusal
-from lesionlab.prediction.session import GraphSession, available_cores
+from lesionlab.prediction.session import GraphSession
 from lesionlab.taxonomy import TASKS
 
+Answer = TypeVar("Answer")
+
 _RANKED = 3
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedImage:
-    """An image in the form that the graph takes.
-
-    Attributes:
-        name: What to call it in the answer.
-        pixels: uint8 [size, size, 3].
-        notes: What was unusual about it and how it was treated.
-    """
-
-    name: str
-    pixels: np.ndarray
-    notes: tuple[str, ...]
 
 
 class Predictor:
@@ -74,12 +60,12 @@ class Predictor:
     @property
     def explains(self) -> bool:
         """Whether `explain` works: the network's head is linear and the bundle carries its weights."""
-        return self._reference.head is not None
+        return self.bundle.explains
 
     @property
     def refuses(self) -> bool:
         """Whether the bundle knows what images it can judge, so that others get a `refusal`."""
-        return self._reference.picture is not None or self._reference.features is not None
+        return self.bundle.refuses
 
     def predict(self, image: ImageSource) -> Prediction:
         """Judge one image.
@@ -133,11 +119,21 @@ class Predictor:
                 its place.
             batch_size: Images per run of the graph.
         """
-        with closing(self._prepare_ahead(images, batch_size)) as prepared:
-            while batch := list(islice(prepared, batch_size)):
-                judged = iter(self.judge([item for item in batch if isinstance(item, PreparedImage)]))
-                for item in batch:
-                    yield item if isinstance(item, Failure) else next(judged)
+        return self._in_batches(images, batch_size, self.judge)
+
+    def explain_many(
+        self, images: Iterable[ImageSource], *, batch_size: int = 16
+    ) -> Iterator[tuple[Prediction, Explanation] | Failure]:
+        """Judge images as `predict_many` does, and explain the most probable class of each.
+
+        Args:
+            images: What `predict_many` takes.
+            batch_size: Images per run of the graph.
+
+        Raises:
+            UsageError: The model has no class activation map.
+        """
+        return self._in_batches(images, batch_size, lambda batch: self.judge_explained(batch, [None] * len(batch)))
 
     def predict_logits(
         self,
@@ -158,10 +154,9 @@ class Predictor:
         """
         logits = np.empty((len(images), len(self._task.classes)), dtype=np.float32)
         done = 0
-        with closing(self._prepare_ahead(images, batch_size)) as prepared:
+        with closing(prepare_ahead(images, self.info.preprocessing, batch_size)) as prepared:
             while batch := list(islice(prepared, batch_size)):
-                pixels = np.stack([_or_raise(item).pixels for item in batch])
-                logits[done : done + len(batch)] = self._session.logits(pixels)
+                logits[done : done + len(batch)] = self._session.logits(_stacked([or_raise(item) for item in batch]))
                 done += len(batch)
                 if progress is not None:
                     progress(done, len(images))
@@ -179,20 +174,15 @@ class Predictor:
         Raises:
             ImageError: The image cannot be judged; the message begins with its name.
         """
-        name = name or _name(image, 0)
-        try:
-            return self._prepared(image, name)
-        except ImageError as error:
-            raise ImageError(f"{name}: {error}") from error
+        return prepare_image(image, self.info.preprocessing, name)
 
     def judge(self, images: Sequence[PreparedImage]) -> list[Prediction]:
         """Judge prepared images in one run of the graph, in their order."""
         if not images:
             return []
-        pixels = np.stack([image.pixels for image in images])
         if self._reference.features is None:
-            return self._answers(images, self._session.logits(pixels), None)
-        logits, feature_map = self._session.logits_and_map(pixels)
+            return self._answers(images, self._session.logits(_stacked(images)), None)
+        logits, feature_map = self._session.logits_and_map(_stacked(images))
         return self._answers(images, logits, pooled(feature_map))
 
     def judge_explained(
@@ -207,44 +197,36 @@ class Predictor:
         Raises:
             UsageError: The model has no such class, or no class activation map.
         """
-        head = self._reference.head
+        head, classes = self._reference.head, self._task.classes
         if head is None:
-            raise UsageError(f"{self.info.identity} has no class activation map: {self._why_no_map()}")
-        for code in set(diagnoses) - {None}:
-            if code not in self._task.classes:
-                raise UsageError(f"diagnosis {code!r} is none of {', '.join(self._task.classes)}")
+            raise UsageError(f"{self.info.identity} cannot explain its answers: {self._why_no_map()}")
+        for code in diagnoses:
+            if code is not None and code not in classes:
+                raise UsageError(f"diagnosis {code!r} is none of {', '.join(classes)}")
         if not images:
             return []
-        logits, feature_map = self._session.logits_and_map(np.stack([image.pixels for image in images]))
+        logits, feature_map = self._session.logits_and_map(_stacked(images))
         predictions = self._answers(images, logits, pooled(feature_map))
         explained = []
         for prediction, of_image, code in zip(predictions, feature_map, diagnoses, strict=True):
             chosen = code or prediction.top[0].diagnosis
-            values = scaled(class_activation_map(head, of_image, self._task.classes.index(chosen)))
+            values = scaled(class_activation_map(head, of_image, classes.index(chosen)))
             explained.append((prediction, Explanation(chosen, self._task.name_of(chosen), METHOD, values)))
         return explained
 
     def _why_no_map(self) -> str:
         if self.bundle.reference is None:
-            return "its bundle has no reference.npz; export its run again"
-        return "its network does more than pool the last map and weigh the channels"
+            return "its bundle was exported without reference.npz; export its run again"
+        return "its network does more with the last feature map than pool it and weigh the channels"
 
-    def _prepare_ahead(
-        self, images: Iterable[ImageSource], batch_size: int
-    ) -> Generator[PreparedImage | Failure, None, None]:
-        return mapped_ahead(self._attempt, images, ahead=2 * batch_size, threads=available_cores())
-
-    def _attempt(self, image: ImageSource, index: int) -> PreparedImage | Failure:
-        name = _name(image, index)
-        try:
-            return self._prepared(image, name)
-        except ImageError as error:
-            return Failure(path=name, error=str(error))
-
-    def _prepared(self, image: ImageSource, name: str) -> PreparedImage:
-        preprocessing = self.info.preprocessing
-        decoded = load_image(image, at_least=preprocessing.decode_size)
-        return PreparedImage(name, preprocessing.apply(decoded.image), decoded.notes + preprocessing.notes(decoded))
+    def _in_batches(
+        self, images: Iterable[ImageSource], batch_size: int, judge: Callable[[list[PreparedImage]], list[Answer]]
+    ) -> Iterator[Answer | Failure]:
+        with closing(prepare_ahead(images, self.info.preprocessing, batch_size)) as prepared:
+            while batch := list(islice(prepared, batch_size)):
+                judged = iter(judge([item for item in batch if isinstance(item, PreparedImage)]))
+                for item in batch:
+                    yield item if isinstance(item, Failure) else next(judged)
 
     def _answers(
         self, images: Sequence[PreparedImage], logits: np.ndarray, features: np.ndarray | None
@@ -274,24 +256,15 @@ class Predictor:
         )
 
 
+def _stacked(images: Sequence[PreparedImage]) -> np.ndarray:
+    return np.stack([image.pixels for image in images])
+
+
 def _checked_reference(bundle: Bundle, channels: int | None) -> Reference:
     """Return what a bundle's reasons and refusals rest on, if it fits the graph."""
     reference = bundle.reference or Reference()
     head, features = reference.head, reference.features
-    fits = head is None or (head.weights.shape == (len(bundle.info.classes), channels))
+    fits = head is None or head.weights.shape == (len(bundle.info.classes), channels)
     if not fits or (features is not None and features.basis.shape[1:] != (channels,)):
         raise BundleError(f"{bundle.path}: reference.npz is not that of this graph; export the bundle again")
     return reference
-
-
-def _or_raise(prepared: PreparedImage | Failure) -> PreparedImage:
-    if isinstance(prepared, Failure):
-        raise ImageError(f"{prepared.path}: {prepared.error}")
-    return prepared
-
-
-def _name(image: ImageSource, index: int) -> str:
-    if not isinstance(image, str | Path):
-        return f"image {index}"
-    # A file name may hold bytes that are no UTF-8; no JSON or CSV could carry them as they are.
-    return os.fsencode(image).decode("utf-8", "backslashreplace")

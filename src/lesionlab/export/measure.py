@@ -1,0 +1,68 @@
+"""What an exported graph makes of images, and what the images are like: the raw material of a bundle's figures."""
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from lesionlab.bundle import Bundle
+from lesionlab.prediction.prepared import or_raise, prepare_ahead
+from lesionlab.prediction.refusal import measure_picture, pooled
+from lesionlab.prediction.session import GraphSession
+
+_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of N images.
+
+    Attributes:
+        logits: float32 [N, C].
+        features: The last feature map's mean over its places, float32 [N, D]; D is 0 for a graph without a map.
+        pictures: Brightness and contrast, float32 [N, 2]; see `lesionlab.prediction.refusal.measure_picture`.
+    """
+
+    logits: np.ndarray
+    features: np.ndarray
+    pictures: np.ndarray
+
+    def __getitem__(self, part: slice) -> "Measured":
+        return Measured(self.logits[part], self.features[part], self.pictures[part])
+
+
+def measure_images(
+    bundle: Bundle, images: Sequence[str | np.ndarray], progress: Callable[[int, int], None] | None = None
+) -> Measured:
+    """Run images through a bundle's graph as its users will.
+
+    Args:
+        bundle: The bundle; nothing but its graph and preprocessing is used.
+        images: Where they are, or their pixels, uint8 [height, width, 3].
+        progress: Called after each batch with the number of images done and of all.
+
+    Raises:
+        ImageError: An image cannot be read; the message begins with its name.
+    """
+    session, preprocessing = GraphSession(bundle), bundle.info.preprocessing
+    measured = Measured(
+        np.empty((len(images), len(bundle.info.classes)), np.float32),
+        np.empty((len(images), session.channels or 0), np.float32),
+        np.empty((len(images), 2), np.float32),
+    )
+    done = 0
+    with closing(prepare_ahead(images, preprocessing, _BATCH)) as prepared:
+        while batch := [or_raise(item).pixels for item in islice(prepared, _BATCH)]:
+            rows = slice(done, done + len(batch))
+            if session.channels is None:
+                measured.logits[rows] = session.logits(np.stack(batch))
+            else:
+                measured.logits[rows], feature_map = session.logits_and_map(np.stack(batch))
+                measured.features[rows] = pooled(feature_map)
+            measured.pictures[rows] = [measure_picture(pixels) for pixels in batch]
+            done += len(batch)
+            if progress is not None:
+                progress(done, len(images))
+    return measured

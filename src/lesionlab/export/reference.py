@@ -1,0 +1,94 @@
+"""What a bundle carries to explain and to refuse: the classifier's weights, and what its training images were like."""
+
+import numpy as np
+import torch
+
+from lesionlab.bundle import FeatureSpace, LinearHead, PictureLimits, Reference
+from lesionlab.export.measure import Measured
+from lesionlab.prediction.refusal import distances
+from lesionlab.training.network import LesionNetwork
+
+# Of the validation images at most this share lies beyond the limit. Every one of them is a picture that the model
+# could have judged, so it is the price; what it buys is in benchmarks/results/refusal.json.
+REFUSED = 0.02
+DIRECTIONS = 64
+# Rounding errors of a float32 network, relative to its largest logit.
+_TOLERANCE = 1e-3
+
+
+def make_reference(network: LesionNetwork, train: Measured, validation: Measured) -> Reference:
+    """Return what a bundle's reasons and refusals rest on.
+
+    Args:
+        network: The trained network.
+        train: What its graph makes of training images.
+        validation: The same of the validation images, by which the limit of the features is chosen.
+    """
+    return Reference(
+        head=linear_head(network, validation),
+        picture=picture_limits(train),
+        features=feature_space(train, validation) if train.features.shape[1] else None,
+    )
+
+
+def linear_head(network: LesionNetwork, measured: Measured) -> LinearHead | None:
+    """Return the last layer of a network whose logits are linear in the mean of its last map; None for any other.
+
+    A single sigmoid output z stands for the logits 0 and z. Its two classes get half of its weights each, one of
+    them with the sign turned: what speaks for the one speaks against the other, and the probabilities stay the same.
+
+    Args:
+        network: The network.
+        measured: What its graph makes of some images, which shows whether this is all that it does.
+    """
+    head = network.head
+    if network.flatten or any(not isinstance(layer, torch.nn.Dropout) for layer in head.hidden):
+        return None
+    last = head.classifier
+    weights, bias = (p.detach().cpu().float().numpy() for p in (last.weight, last.bias))
+    if head.sigmoid:
+        weights = np.concatenate([-weights, weights]) / np.float32(2)
+        bias = np.concatenate([-bias, bias]) / np.float32(2)
+    if measured.features.shape[1] != weights.shape[1]:
+        return None
+    # Some backbones do more between map and classifier than take the mean.
+    surplus = measured.features @ weights.T + bias - measured.logits
+    surplus -= surplus.mean(axis=1, keepdims=True)
+    if np.abs(surplus).max() > _TOLERANCE * np.abs(measured.logits).max():
+        return None
+    return LinearHead(weights, bias)
+
+
+def picture_limits(train: Measured) -> PictureLimits:
+    """Return the most extreme brightness and contrast of the training images.
+
+    No share of them has to be chosen: of n images and one more of their kind, the last is the most extreme with
+    probability 1 / (n + 1) in each of the three respects.
+    """
+    brightness, contrast = train.pictures.T
+    return PictureLimits(*(np.array(limit) for limit in (brightness.min(), brightness.max(), contrast.min())))
+
+
+def feature_space(train: Measured, validation: Measured) -> FeatureSpace:
+    """Return where the features of the training images lie, and how far from it an image may be.
+
+    Args:
+        train: What the graph makes of training images.
+        validation: The same of images that it was not fitted to.
+    """
+    features = train.features.astype(np.float64)
+    mean = features.mean(axis=0)
+    values, directions = np.linalg.eigh(np.cov(features, rowvar=False))
+    # A direction in which the training images do not differ at all would make every other image infinitely far.
+    variances = np.maximum(values, max(values[-1] * 1e-6, np.finfo(np.float32).tiny)).astype(np.float32)
+    kept = min(DIRECTIONS, len(mean) - 1, len(features) - 2)
+    # Rounded first: the limit has to hold for the numbers that are stored.
+    space = FeatureSpace(
+        mean=mean.astype(np.float32),
+        basis=directions[:, : -kept - 1 : -1].T.astype(np.float16),
+        spread=np.sqrt(variances[: -kept - 1 : -1]),
+        rest=np.sqrt(variances[:-kept].mean()),
+        limit=np.array(np.inf, np.float32),
+    )
+    limit = np.quantile(distances(space, validation.features), 1 - REFUSED, method="higher")
+    return FeatureSpace(space.mean, space.basis, space.spread, space.rest, np.asarray(limit, np.float32))

@@ -1,0 +1,122 @@
+"""An explanation laid over its picture, as PNG files that say what they show."""
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
+
+from lesionlab import RESEARCH_ONLY
+from lesionlab.files import cannot_write, replacing
+from lesionlab.images import load_image
+from lesionlab.prediction.explanation import Explanation
+from lesionlab.prediction.inputs import image_id
+from lesionlab.prediction.result import Prediction
+
+# Every sixteenth of matplotlib's viridis (CC0): one order of lightness, so that it is read without seeing colours.
+_COLOURS = np.array(
+    [
+        (68, 1, 84), (72, 26, 108), (71, 47, 125), (65, 68, 135), (57, 86, 140), (49, 104, 142), (42, 120, 142),
+        (35, 136, 142), (31, 152, 139), (34, 168, 132), (53, 183, 121), (84, 197, 104), (122, 209, 81),
+        (165, 219, 54), (210, 226, 27), (253, 231, 37),
+    ]
+)  # fmt: skip
+_OPACITY = 0.65
+_SIDES = (320, 1024)  # of a picture's longer side, in pixels: room for the caption, and no more than a screen shows
+_NAME_LENGTH = 80
+
+
+class OverlayFolder:
+    """A folder that takes one picture for each explanation.
+
+    Args:
+        folder: The folder; it is made if it is missing.
+        images: The images that will be explained. None of them is ever overwritten.
+
+    Raises:
+        LesionlabError: The folder cannot be made.
+    """
+
+    def __init__(self, folder: Path, images: Iterable[str] = ()) -> None:
+        self.folder = folder
+        # Without regard to case, as on the file systems of Windows and macOS.
+        self._taken = {os.path.basename(image).lower() for image in images}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot_write(folder, error) from error
+
+    def write(self, image: str, prediction: Prediction, explanation: Explanation) -> Path:
+        """Lay an explanation over its image; return the picture's place.
+
+        Args:
+            image: Where the image is; it is read again, since a prediction keeps no pixels.
+            prediction: What was predicted for it.
+            explanation: Of one of its classes.
+
+        Raises:
+            ImageError: The image cannot be read any more.
+            LesionlabError: The picture cannot be written.
+        """
+        low, high = _SIDES
+        picture = load_image(image, at_least=(high, high)).image
+        scale = min(max(low / max(picture.size), 1), high / max(picture.size))
+        size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+        lines = [f"{explanation.name} {prediction.probabilities[explanation.diagnosis]:.1%}", RESEARCH_ONLY]
+        if prediction.refusal is not None:
+            lines.insert(1, "Not to be relied on: " + prediction.refusal.reasons[0].message)
+        target = self.folder / self._free_name(image, explanation.diagnosis)
+        notes = PngImagePlugin.PngInfo()
+        notes.add_text("Title", f"{explanation.method}: {explanation.name}")
+        notes.add_text("Software", prediction.bundle)
+        notes.add_text("Disclaimer", RESEARCH_ONLY)
+        with replacing(target, binary=True) as stream:
+            _captioned(overlaid(picture.resize(size), explanation.values), lines).save(stream, "PNG", pnginfo=notes)
+        return target
+
+    def _free_name(self, path: str, diagnosis: str) -> str:
+        # What a file system, a shell or a browser may take for something else.
+        stem = re.sub(r"[^A-Za-z0-9._-]+", "_", image_id(path)).strip("._-")[:_NAME_LENGTH] or "image"
+        number, name = 1, f"{stem}-{diagnosis}.png"
+        while name.lower() in self._taken:
+            number += 1
+            name = f"{stem}-{diagnosis}-{number}.png"
+        self._taken.add(name.lower())
+        return name
+
+
+def overlaid(picture: Image.Image, values: np.ndarray) -> Image.Image:
+    """Return a picture with an explanation over it: the stronger, the lighter and the less transparent.
+
+    Args:
+        picture: RGB.
+        values: float32 [rows, columns] from 0 to 1 over the whole picture.
+    """
+    grid = Image.fromarray(values.astype(np.float32))
+    heat = np.asarray(grid.resize(picture.size, Image.Resampling.BILINEAR))[..., None].clip(0, 1)
+    positions = np.linspace(0, 1, len(_COLOURS))
+    colours = np.concatenate([np.interp(heat, positions, channel) for channel in _COLOURS.T], axis=2)
+    opacity = _OPACITY * np.sqrt(heat)
+    pixels = np.asarray(picture) * (1 - opacity) + colours * opacity
+    return Image.fromarray(pixels.round().astype(np.uint8))
+
+
+def _captioned(picture: Image.Image, lines: list[str]) -> Image.Image:
+    font = _font_that_fits(lines, picture.width - 8)
+    height = round(max(font.getbbox(line)[3] for line in lines) * 1.3)
+    whole = Image.new("RGB", (picture.width, picture.height + height * len(lines) + 6), "white")
+    whole.paste(picture)
+    draw = ImageDraw.Draw(whole)
+    for row, line in enumerate(lines):
+        draw.text((4, picture.height + 3 + row * height), line, fill="black", font=font)
+    return whole
+
+
+def _font_that_fits(lines: list[str], width: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    for size in (18, 16, 14, 12, 10):
+        font = ImageFont.load_default(size)
+        if max(font.getlength(line) for line in lines) <= width:
+            return font
+    return ImageFont.load_default(8)

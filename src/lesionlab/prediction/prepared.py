@@ -1,0 +1,76 @@
+"""From an image in any form to what the graph takes: the half of a prediction that needs no graph."""
+
+import os
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lesionlab.errors import ImageError
+from lesionlab.images import ImageSource, Preprocessing, load_image
+from lesionlab.prediction.ahead import mapped_ahead
+from lesionlab.prediction.result import Failure
+from lesionlab.prediction.session import available_cores
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedImage:
+    """An image in the form that the graph takes.
+
+    Attributes:
+        name: What to call it in the answer.
+        pixels: uint8 [size, size, 3].
+        notes: What was unusual about it and how it was treated.
+    """
+
+    name: str
+    pixels: np.ndarray
+    notes: tuple[str, ...]
+
+
+def prepare_image(image: ImageSource, preprocessing: Preprocessing, name: str | None = None) -> PreparedImage:
+    """Decode and scale one image; without a name it is called by its path, or `image 0`.
+
+    Raises:
+        ImageError: The image cannot be judged; the message begins with its name.
+    """
+    prepared = _attempt(image, preprocessing, name or _name(image, 0))
+    return or_raise(prepared)
+
+
+def prepare_ahead(
+    images: Iterable[ImageSource], preprocessing: Preprocessing, batch_size: int
+) -> Generator[PreparedImage | Failure, None, None]:
+    """Yield images prepared, in their order, at most two batches before they are asked for."""
+
+    def attempt(image: ImageSource, index: int) -> PreparedImage | Failure:
+        return _attempt(image, preprocessing, _name(image, index))
+
+    return mapped_ahead(attempt, images, ahead=2 * batch_size, threads=available_cores())
+
+
+def or_raise(prepared: PreparedImage | Failure) -> PreparedImage:
+    """Return what could be prepared.
+
+    Raises:
+        ImageError: It could not; the message begins with the image's name.
+    """
+    if isinstance(prepared, Failure):
+        raise ImageError(f"{prepared.path}: {prepared.error}")
+    return prepared
+
+
+def _attempt(image: ImageSource, preprocessing: Preprocessing, name: str) -> PreparedImage | Failure:
+    try:
+        decoded = load_image(image, at_least=preprocessing.decode_size)
+    except ImageError as error:
+        return Failure(path=name, error=str(error))
+    return PreparedImage(name, preprocessing.apply(decoded.image), decoded.notes + preprocessing.notes(decoded))
+
+
+def _name(image: ImageSource, index: int) -> str:
+    if not isinstance(image, str | Path):
+        return f"image {index}"
+    # A file name may hold bytes that are no UTF-8; no JSON or CSV could carry them as they are.
+    return os.fsencode(image).decode("utf-8", "backslashreplace")
