@@ -1,0 +1,33 @@
+# The server with the model of the package: core and extra `app`, no training framework. How to run it: docs/containers.md.
+# What each step does is tried without a container engine by scripts/container_steps.py.
+
+FROM python:3.11-slim AS build
+ENV VIRTUAL_ENV=/opt/lesionlab UV_NO_CACHE=1 UV_COMPILE_BYTECODE=1 UV_PYTHON_DOWNLOADS=never
+RUN python -m venv /opt/uv && /opt/uv/bin/pip install --quiet --no-cache-dir uv==0.13.8
+WORKDIR /build
+# Dependencies first: a change of the code alone then installs none of them again.
+COPY pyproject.toml constraints.txt ./
+RUN /opt/uv/bin/uv venv --python /usr/local/bin/python /opt/lesionlab \
+    && /opt/uv/bin/uv pip install --require-hashes -r pyproject.toml --extra app -c constraints.txt
+COPY README.md LICENSE MODEL_LICENSE.md ./
+COPY src src
+RUN /opt/uv/bin/uv pip install --no-deps .
+
+FROM python:3.11-slim
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="lesionlab" \
+      org.opencontainers.image.description="Classifies dermoscopic images of skin lesions. For research and education only, not a diagnosis." \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.revision="$REVISION" \
+      org.opencontainers.image.licenses="MIT AND CC-BY-NC-4.0"
+COPY --from=build /opt/lesionlab /opt/lesionlab
+ENV PATH=/opt/lesionlab/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOME=/tmp ORT_DISABLE_TELEMETRY=1
+# By number: Kubernetes' runAsNonRoot cannot judge a name.
+USER 10001:10001
+WORKDIR /tmp
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --start-interval=1s \
+    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/readyz', timeout=4)"]
+CMD ["lesionlab", "serve", "--host", "0.0.0.0", "--port", "8000", \
+     "--api-key-file", "/run/secrets/lesionlab_api_key", "--log-format", "json"]
