@@ -10,22 +10,20 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from PIL import Image
 
 from lesionlab import RESEARCH_ONLY
 from lesionlab.bundle import BundleInfo
 from lesionlab.errors import ImageError, LesionlabError, MissingExtraError
 from lesionlab.images import load_image
-from lesionlab.prediction import Explanation, Prediction, Predictor
+from lesionlab.prediction import Prediction, Predictor
+from lesionlab.prediction.overlay import overlaid
 from lesionlab.taxonomy import TASKS
 
 if TYPE_CHECKING:
     import gradio
 
 _SHOWN_SIDE = 1024
-_HEAT = (230, 97, 0)  # one hue by strength: it reads the same without colour vision
-_STRONGEST = 0.65
 _KEPT_SECONDS = 300  # Gradio keeps uploads as temporary files; these are deleted after a few minutes
 _MAX_UPLOAD = "20mb"
 
@@ -88,20 +86,12 @@ def answer(model: Predictor, path: str | Path) -> Answer:
     picture.thumbnail((_SHOWN_SIDE, _SHOWN_SIDE))
     if model.explains:
         prediction, explanation = model.judge_explained([prepared], [None])[0]
-        picture = overlaid(picture, explanation)
+        picture = overlaid(picture, explanation.values)
     else:
         prediction = model.judge([prepared])[0]
     task = TASKS[model.info.task]
     by_name = {task.name_of(code): probability for code, probability in prediction.probabilities.items()}
     return by_name, in_words(prediction, model.info), picture
-
-
-def overlaid(picture: Image.Image, explanation: Explanation) -> Image.Image:
-    """Return the picture with colour where it speaks for the diagnosis, the more the stronger."""
-    strength = Image.fromarray((explanation.values * 255 * _STRONGEST).round().astype(np.uint8))
-    return Image.composite(
-        Image.new("RGB", picture.size, _HEAT), picture, strength.resize(picture.size, Image.Resampling.BILINEAR)
-    )
 
 
 def in_words(prediction: Prediction, info: BundleInfo) -> str:
