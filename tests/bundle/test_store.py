@@ -1,5 +1,6 @@
 """Bundles come back as they were written, or are refused with the reason."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -8,6 +9,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +19,8 @@ from pydantic import ValidationError
 
 from lesionlab.bundle import Bundle, BundleInfo, default_bundle_path, save_bundle, update_info
 from lesionlab.errors import BundleError, LesionlabError
-from lesionlab.taxonomy import TASKS
+from lesionlab.files import sha256_of_json
+from lesionlab.taxonomy import CODES, TASKS
 
 
 @pytest.mark.parametrize("name", ["folder", "file.zip"])
@@ -57,6 +60,39 @@ def test_the_same_bundle_is_the_same_zip_file(tmp_path: Path, tiny_info: BundleI
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
 
 
+@pytest.mark.parametrize("name", ["folder", "file.zip"])
+def test_what_a_bundle_may_have_beside_comes_back_too(tmp_path: Path, tiny_whole_bundle: Path, name: str) -> None:
+    whole = Bundle.load(tiny_whole_bundle)
+    assert whole.reference is not None
+    assert whole.evaluation is not None
+    assert (whole.explains, whole.refuses) == (True, True)
+    path = tmp_path / name
+    returned = save_bundle(path, whole.info, whole.graph, reference=whole.reference, evaluation=whole.evaluation)
+    again = Bundle.load(path)
+    assert returned.info == again.info == whole.info
+    assert again.evaluation == whole.evaluation
+    assert again.reference is not None
+    assert again.reference.to_bytes() == whole.reference.to_bytes()
+    # Saved without them, they are gone, and the description does not promise them any more.
+    plain = save_bundle(path, whole.info, whole.graph)
+    assert (plain.info.reference_sha256, plain.info.evaluation_sha256) == (None, None)
+    assert (Bundle.load(path).explains, Bundle.load(path).refuses, Bundle.load(path).evaluation) == (False, False, None)
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
+def test_a_bundle_of_before_they_existed_is_read(tmp_path: Path, tiny_bundle: Path) -> None:
+    path = tmp_path / "old"
+    shutil.copytree(tiny_bundle, path)
+    content = json.loads((path / "bundle.json").read_text())
+    for key in ("reference_sha256", "evaluation_sha256", "content_sha256"):
+        del content[key]
+    content["content_sha256"] = sha256_of_json(content)
+    (path / "bundle.json").write_text(json.dumps(content))
+    old = Bundle.load(path)
+    assert old.info == Bundle.load(tiny_bundle).info
+    assert (old.reference, old.evaluation, old.explains, old.refuses) == (None, None, False, False)
+
+
 def test_a_run_folder_stands_for_its_bundle(tmp_path: Path, tiny_bundle: Path) -> None:
     shutil.copytree(tiny_bundle, tmp_path / "run" / "bundle")
     assert Bundle.load(tmp_path / "run").info.name == "tiny"
@@ -70,13 +106,14 @@ def test_the_environment_names_the_default(monkeypatch: pytest.MonkeyPatch, tiny
     assert default_bundle_path().parts[-3:] == ("lesionlab", "models", "default")
 
 
-def test_metrics_are_added_without_touching_the_graph(tmp_path: Path, tiny_bundle: Path) -> None:
+def test_metrics_are_added_without_touching_the_graph(tmp_path: Path, tiny_whole_bundle: Path) -> None:
     path = tmp_path / "b"
-    shutil.copytree(tiny_bundle, path)
+    shutil.copytree(tiny_whole_bundle, path)
     before = Bundle.load(path)
     update_info(path, before.info.model_copy(update={"metrics": {}}))
     after = Bundle.load(path)
     assert after.info.metrics == {}
+    assert after.evaluation == before.evaluation
     assert after.info.identity == before.info.identity == f"tiny@{before.info.graph_sha256[:12]}"
 
 
@@ -109,6 +146,21 @@ def edit(path: Path, **changes: object) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
+def swap(path: Path, name: str, data: bytes) -> None:
+    """Replace a file of a bundle by one that is what the description says, and yet is wrong."""
+    (path / name).write_bytes(data)
+    info = BundleInfo.model_validate(
+        {k: v for k, v in json.loads((path / "bundle.json").read_text()).items() if k != "content_sha256"}
+    )
+    key = f"{name.partition('.')[0]}_sha256"
+    update_info(path, info.model_copy(update={key: hashlib.sha256(data).hexdigest()}))
+
+
+def evaluation_of(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((path / "evaluation.json").read_text())
+    return content
+
+
 DAMAGE: list[tuple[str, Callable[[Path], object], str]] = [
     ("a byte of the graph", lambda b: flip(b / "model.onnx", 700), r"model.onnx is damaged or was replaced \(SHA-256"),
     ("no graph", lambda b: (b / "model.onnx").unlink(), "has no model.onnx; a bundle is made by `lesionlab train`"),
@@ -128,15 +180,32 @@ DAMAGE: list[tuple[str, Callable[[Path], object], str]] = [
     ("edited by hand", lambda b: edit(b / "bundle.json", licence="mine"), "damaged or was edited by hand"),
     ("no checksum", lambda b: edit(b / "bundle.json", content_sha256=None), "damaged or was edited by hand"),
     ("gone", shutil.rmtree, "does not exist"),
+    ("a byte of the reference", lambda b: flip(b / "reference.npz", 50), r"reference.npz is damaged or was replaced"),
+    ("no reference", lambda b: (b / "reference.npz").unlink(), "has no reference.npz"),
+    ("a byte of the evaluation", lambda b: flip(b / "evaluation.json", 50), r"evaluation.json is damaged or was repl"),
+    ("no evaluation", lambda b: (b / "evaluation.json").unlink(), "has no evaluation.json"),
+    ("a reference that is none", lambda b: swap(b, "reference.npz", b"PK"), "reference.npz is not valid: it cannot be"),
+    (
+        "an evaluation that is none",
+        lambda b: swap(b, "evaluation.json", b"{}"),
+        "evaluation.json is not valid at graph",
+    ),
+    (
+        "an evaluation of another graph",
+        lambda b: swap(
+            b, "evaluation.json", json.dumps(evaluation_of(b) | {"graph_sha256": "0" * 64, "classes": CODES}).encode()
+        ),
+        "evaluation.json is that of another graph",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("damage", "reason"), [case[1:] for case in DAMAGE], ids=[case[0] for case in DAMAGE])
 def test_a_damaged_bundle_is_refused(
-    tmp_path: Path, tiny_bundle: Path, damage: Callable[[Path], object], reason: str
+    tmp_path: Path, tiny_whole_bundle: Path, damage: Callable[[Path], object], reason: str
 ) -> None:
     path = tmp_path / "b"
-    shutil.copytree(tiny_bundle, path)
+    shutil.copytree(tiny_whole_bundle, path)
     damage(path)
     with pytest.raises(BundleError, match=reason) as caught:
         Bundle.load(path)
@@ -172,6 +241,13 @@ def test_other_zip_files_are_refused(tmp_path: Path, tiny_info: BundleInfo, tiny
     flip(tmp_path / "b.zip", 2_000)
     with pytest.raises(BundleError):
         Bundle.load(tmp_path / "b.zip")
+    promised = tiny_info.model_copy(update={"reference_sha256": "0" * 64})
+    description = json.loads(promised.model_dump_json())
+    with zipfile.ZipFile(tmp_path / "half.zip", "w") as archive:
+        archive.writestr("bundle.json", json.dumps(description | {"content_sha256": sha256_of_json(description)}))
+        archive.writestr("model.onnx", tiny_graph)
+    with pytest.raises(BundleError, match=r"a zip file but not a bundle: .*reference\.npz"):
+        Bundle.load(tmp_path / "half.zip")
 
 
 @pytest.mark.parametrize("name", ["", "=1+1", "a\nb", "\x1b[31mred"])
