@@ -55,5 +55,5 @@ def create_app(predictor: Predictor, settings: Settings | None = None) -> FastAP
     use_problems(app)
     for routes in (image_routes, batch_routes, model_routes, health_routes):
         app.include_router(routes(service))
-    app.router.routes.extend(page_routes())
+    app.include_router(page_routes())
     return app

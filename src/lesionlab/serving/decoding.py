@@ -1,6 +1,7 @@
 """From the bytes of an upload to what the graph takes, or the problem that says why not."""
 
 import io
+import sys
 import threading
 from typing import Final
 
@@ -32,34 +33,28 @@ class Decoder:
             ProblemError: 415: the bytes are no image of a known format. 422: the image is damaged, too large or too
                 small.
         """
-        pixels = _pixels(data)
-        if pixels > self._max_pixels:
-            megapixels = f"{pixels / 1e6:.1f} megapixels; the limit is {self._max_pixels / 1e6:g}"
-            raise ProblemError(422, f"the image is too large ({megapixels}); scale it down")
-        if pixels <= _LARGE:
-            return self._prepared(data)
-        with self._large:
-            return self._prepared(data)
-
-    def _prepared(self, data: bytes) -> PreparedImage:
+        header = _read_header(data)
+        if header is not None and header > self._max_pixels:
+            limit = f"{self._max_pixels / 1e6:g} megapixels"
+            raise ProblemError(422, f"the image is too large; the limit is {limit}; scale it down")
         try:
-            return self._predictor.prepare(data, _NAME)
+            if (header or 0) <= _LARGE:
+                return self._predictor.prepare(data, _NAME)
+            with self._large:
+                return self._predictor.prepare(data, _NAME)
         except ImageError as error:
-            raise ProblemError(_status(error), str(error).removeprefix(f"{_NAME}: ")) from error
+            status = 415 if data and header is None else 422
+            raise ProblemError(status, str(error).removeprefix(f"{_NAME}: ")) from error
 
 
-def _pixels(data: bytes) -> int:
-    """Return the number of pixels that the file's header promises, 0 where it cannot be read."""
+def _read_header(data: bytes) -> int | None:
+    """Return the number of pixels that a file promises, None where it is of no known format."""
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
             return opened.width * opened.height
+    except UnidentifiedImageError:
+        return None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        return sys.maxsize
     except Exception:  # noqa: BLE001 - the decoder meets the same fault, and says what it is
         return 0
-
-
-def _status(error: BaseException | None) -> int:
-    while error is not None:
-        if isinstance(error, UnidentifiedImageError):
-            return 415
-        error = error.__cause__
-    return 422

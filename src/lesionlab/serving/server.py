@@ -51,6 +51,14 @@ def run(app: FastAPI, bound: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is in the house and leave with code 0."""
     # Pillow warns of odd metadata; what matters of it arrives as a problem.
     warnings.filterwarnings("ignore", module=r"PIL\.")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn takes the signals over while it runs, and raises them again when it has ended.
+        signal.signal(number, lambda *_: sys.exit(0))
+    server_for(app).run([bound])
+
+
+def server_for(app: FastAPI) -> uvicorn.Server:
+    """Return the server that `run` runs, for whoever runs it in a thread."""
     config = uvicorn.Config(
         app,
         http=BoundedProtocol,
@@ -63,10 +71,7 @@ def run(app: FastAPI, bound: socket.socket) -> None:
         backlog=_BACKLOG,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # uvicorn takes the signals over while it runs, and raises them again when it has ended.
-        signal.signal(number, lambda *_: sys.exit(0))
-    _Server(config, app.state.service.places).run([bound])
+    return _Server(config, app.state.service.places)
 
 
 class _Server(uvicorn.Server):

@@ -2,6 +2,7 @@
 
 import ipaddress
 import math
+import re
 import time
 from typing import Final
 
@@ -10,8 +11,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lesionlab.serving.problem import ProblemError, request_id_of
 
-_MOST_ADDRESSES: Final = 10_000
+_MOST_COUNTS: Final = 20_000
 _COUNTED: Final = "/v1/"
+_HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]+)(?::\d+)?")
 
 
 class KnownHost:
@@ -62,17 +64,15 @@ class WithinRate:
         await self._app(scope, receive, send)
 
     def _who(self, scope: Scope) -> str:
-        address = _network(scope["client"][0]) if scope.get("client") else "unknown"
-        if len(self._storage.storage) < _MOST_ADDRESSES:
-            return address
-        # So many at once are an attack. They share one count until the old ones are forgotten.
-        return "the rest"
+        who = _network(scope["client"][0]) if scope.get("client") else "unknown"
+        known = self._limiter.get_window_stats(self._item, who).remaining < self._item.amount
+        # So many addresses at once are an attack. New ones share one count until old ones are forgotten.
+        return who if known or len(self._storage.storage) < _MOST_COUNTS else "the rest"
 
 
 def _host(scope: Scope) -> str:
-    name = Headers(scope=scope).get("host", "").lower()
-    end = name.find("]") + 1 if name.startswith("[") else name.find(":")
-    return name[:end] if end > 0 else name
+    match = _HOST.fullmatch(Headers(scope=scope).get("host", "").lower())
+    return match[1] if match else ""
 
 
 def _network(client: str) -> str:

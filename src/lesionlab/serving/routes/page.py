@@ -1,37 +1,42 @@
 """The page: files of the package, sent as they are."""
 
+import os
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from starlette.responses import FileResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from fastapi import APIRouter, Request, Response
+from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
-
-from lesionlab.serving.problem import ProblemError
 
 PAGE: Final = Path(str(files("lesionlab") / "page"))
 _INDEX: Final = "index.html"
-# They may be kept, and are asked for again each time: the answer is 304 while they are the same.
-_KEPT: Final = {"Cache-Control": "no-cache"}
+_METHODS: Final = ["GET", "HEAD"]
 
 
-def page_routes(folder: Path = PAGE) -> list[BaseRoute]:
-    """Return the routes of the page in `folder`."""
+def page_routes(folder: Path = PAGE) -> APIRouter:
+    """Return the routes of the page in `folder`: its index at the root, all its files under `/assets`."""
+    routes = APIRouter(include_in_schema=False, default_response_class=Response)
+    static = StaticFiles(directory=folder, check_dir=False)
 
-    async def index(_request: Any) -> Response:
-        if not (folder / _INDEX).is_file():
-            raise ProblemError(404, "this installation has no page; the API stands under /v1")
-        return FileResponse(folder / _INDEX, headers=_KEPT)
-
-    return [
-        Route("/", index, methods=["GET"]),
-        Mount("/assets", _Assets(directory=folder, check_dir=False), name="assets"),
-    ]
-
-
-class _Assets(StaticFiles):
-    def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        response = super().file_response(*args, **kwargs)
-        response.headers.update(_KEPT)
+    async def sent(path: str, request: Request) -> Response:
+        response = await static.get_response(path, request.scope)
+        # It may be kept, and is asked for again each time: the answer is 304 while it is the same.
+        response.headers["Cache-Control"] = "no-cache"
         return response
+
+    @routes.api_route("/", methods=_METHODS)
+    async def index(request: Request) -> Response:
+        return await sent(_INDEX, request)
+
+    @routes.api_route("/assets/{path:path}", methods=_METHODS)
+    async def asset(path: str, request: Request) -> Response:
+        return await sent(_normal(path), request)
+
+    return routes
+
+
+def _normal(path: str) -> str:
+    if "\0" in path:
+        raise HTTPException(404)
+    return os.path.normpath(path)
