@@ -53,7 +53,7 @@ def serve(
     require_extra("lesionlab serve", "app", *_MODULES)
     from lesionlab.prediction import Predictor
     from lesionlab.serving import Settings, create_app
-    from lesionlab.serving.logs import log_to_standard_error
+    from lesionlab.serving.logs import logging_to_standard_error
     from lesionlab.serving.server import bind, run
     from lesionlab.serving.settings import LOOPBACK_NAMES
 
@@ -75,14 +75,6 @@ def serve(
     # A port in use is known before the model is loaded.
     bound = bind(host, port)
     predictor = Predictor.load(model, threads=threads)
-    log_to_standard_error(as_json=log_format is _LogFormat.JSON)
-    place = f"[{host}]" if ":" in host else host
-    err.print(
-        f"lesionlab {__version__} serves {predictor.info.identity} at http://{place}:{bound.getsockname()[1]}. "
-        f"{RESEARCH_ONLY}",
-        markup=False,
-        soft_wrap=True,
-    )
     if not local and key is None:
         err.print(
             f"warning: {host} can be reached from other machines and there is no API key: whoever finds the port may "
@@ -91,7 +83,15 @@ def serve(
             markup=False,
             soft_wrap=True,
         )
-    run(create_app(predictor, settings), bound)
+    place = f"[{host}]" if ":" in host else host
+    url = f"http://{place}:{bound.getsockname()[1]}"
+
+    def announce() -> None:
+        what = f"lesionlab {__version__} serves {predictor.info.identity} at {url}"
+        err.print(f"{what} (Ctrl-C stops it). {RESEARCH_ONLY}", markup=False, soft_wrap=True)
+
+    with logging_to_standard_error(as_json=log_format is _LogFormat.JSON):
+        run(create_app(predictor, settings), bound, announce)
 
 
 def _api_key(path: Path | None) -> SecretStr | None:

@@ -2,17 +2,34 @@
 
 import json
 import logging
+import os
+import queue
+import threading
 import time
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from logging.handlers import QueueHandler
+from typing import Final, TypeAlias
 
 _LOGGERS: Final = ("lesionlab", "uvicorn")
 _TEXT: Final = "%(asctime)s %(levelname)s %(message)s"
+_STANDARD_ERROR: Final = 2
+_MOST_LINES: Final = 10_000
+_LAST_SECONDS: Final = 2.0
+
+_Lines: TypeAlias = "queue.Queue[logging.LogRecord | None]"
 
 
-def log_to_standard_error(*, as_json: bool) -> None:
-    """Send what the server and uvicorn log to standard error, and nowhere else."""
-    handler = logging.StreamHandler()
+@contextmanager
+def logging_to_standard_error(*, as_json: bool) -> Iterator[None]:
+    """Send what the server and uvicorn log to standard error while the block runs, and nowhere else.
+
+    A thread writes. Where nobody reads any more, as from a pipe that is full, lines are lost and not the server.
+    """
+    lines: _Lines = queue.Queue(_MOST_LINES)
+    writer = threading.Thread(target=_write, args=(lines,), name="lesionlab-log", daemon=True)
+    writer.start()
+    handler = QueueHandler(lines)
     formatter = _JsonFormatter() if as_json else logging.Formatter(_TEXT)
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
@@ -22,6 +39,21 @@ def log_to_standard_error(*, as_json: bool) -> None:
         logger.propagate = False
     logging.getLogger("lesionlab").setLevel(logging.INFO)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    # Of what it finds odd in an upload, that which matters arrives as a problem.
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        with suppress(queue.Full):
+            lines.put_nowait(None)
+        writer.join(_LAST_SECONDS)
+
+
+def _write(lines: _Lines) -> None:
+    while (record := lines.get()) is not None:
+        # Not through sys.stderr: a thread that waits for a reader must not hold its lock when the process ends.
+        with suppress(OSError):
+            os.write(_STANDARD_ERROR, f"{record.getMessage()}\n".encode(errors="backslashreplace"))
 
 
 class _JsonFormatter(logging.Formatter):

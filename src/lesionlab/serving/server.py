@@ -6,6 +6,7 @@ import socket
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from typing import Final
 
 import uvicorn
@@ -47,17 +48,23 @@ def bind(host: str, port: int) -> socket.socket:
     return bound
 
 
-def run(app: FastAPI, bound: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what is in the house and leave with code 0."""
+def run(app: FastAPI, bound: socket.socket, announce: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is in the house and leave with code 0.
+
+    Args:
+        app: What `create_app` made.
+        bound: What `bind` made.
+        announce: Called once the server listens and the model has answered.
+    """
     # Pillow warns of odd metadata; what matters of it arrives as a problem.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn takes the signals over while it runs, and raises them again when it has ended.
         signal.signal(number, lambda *_: sys.exit(0))
-    server_for(app).run([bound])
+    server_for(app, announce).run([bound])
 
 
-def server_for(app: FastAPI) -> uvicorn.Server:
+def server_for(app: FastAPI, announce: Callable[[], None] = lambda: None) -> uvicorn.Server:
     """Return the server that `run` runs, for whoever runs it in a thread."""
     config = uvicorn.Config(
         app,
@@ -71,13 +78,19 @@ def server_for(app: FastAPI) -> uvicorn.Server:
         backlog=_BACKLOG,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    return _Server(config, app.state.service.places)
+    return _Server(config, app.state.service.places, announce)
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, places: Places) -> None:
+    def __init__(self, config: uvicorn.Config, places: Places, announce: Callable[[], None]) -> None:
         super().__init__(config)
         self._places = places
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._announce()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # Who comes now is told that the server is stopping, as long as others wait for their answers.
