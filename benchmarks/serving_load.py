@@ -167,7 +167,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--images", type=int, default=640, help="images per round")
+    parser.add_argument("--images", type=int, default=320, help="images per round")
     parser.add_argument("--restarts", type=int, default=5)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
