@@ -1,0 +1,146 @@
+"""An image that the model cannot judge is refused, with the reason; any other is not."""
+
+import csv
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from lesionlab.bundle import Bundle, FeatureSpace, Reference
+from lesionlab.errors import BundleError
+from lesionlab.prediction import Predictor, Refusal
+from lesionlab.prediction.refusal import distances, measure_picture, refusal_of
+from lesionlab.prediction.writers import ResultFormat, result_writer
+
+
+@pytest.fixture(scope="module")
+def predictor(tiny_whole_bundle: Path) -> Predictor:
+    return Predictor.load(tiny_whole_bundle)
+
+
+def codes(refusal: Refusal | None) -> set[str]:
+    return {reason.code for reason in refusal.reasons} if refusal else set()
+
+
+def space_around(features: np.ndarray, kept: int, limit: float) -> FeatureSpace:
+    values, directions = np.linalg.eigh(np.cov(features, rowvar=False))
+    return FeatureSpace(
+        mean=features.mean(axis=0).astype(np.float32),
+        basis=directions[:, ::-1][:, :kept].T.astype(np.float32),
+        spread=np.sqrt(values[::-1][:kept]).astype(np.float32),
+        rest=np.sqrt(values[::-1][kept:].mean()).astype(np.float32),
+        limit=np.array(limit, np.float32),
+    )
+
+
+def test_a_picture_of_a_lesion_is_judged(predictor: Predictor, photograph: Image.Image) -> None:
+    assert predictor.refuses
+    assert predictor.predict(photograph).refusal is None
+
+
+@pytest.mark.parametrize(
+    ("level", "expected"),
+    [(0, {"too_dark", "uniform"}), (255, {"too_bright", "uniform"}), (128, {"uniform"})],
+)
+def test_a_blank_picture_is_refused(predictor: Predictor, level: int, expected: set[str]) -> None:
+    refusal = predictor.predict(np.full((48, 64, 3), level, np.uint8)).refusal
+    assert codes(refusal) == expected
+    assert refusal is not None
+    assert all("training images" in reason.message for reason in refusal.reasons)
+
+
+@pytest.mark.parametrize(("factor", "expected"), [(0.15, {"too_dark"}), (1.0, set()), (3.0, {"too_bright"})])
+def test_exposure_is_judged(predictor: Predictor, photograph: Image.Image, factor: float, expected: set[str]) -> None:
+    exposed = photograph.point(lambda value: min(255, round(value * factor)))
+    assert codes(predictor.predict(exposed).refusal) - {"uniform"} == expected
+
+
+def test_an_image_is_refused_alone_as_in_a_batch(predictor: Predictor, photograph: Image.Image) -> None:
+    images = [photograph, Image.new("RGB", (64, 64)), photograph.rotate(90), Image.new("RGB", (64, 64), "white")]
+    together = predictor.judge([predictor.prepare(image) for image in images])
+    assert [prediction.refusal for prediction in together] == [predictor.predict(image).refusal for image in images]
+    assert [bool(prediction.refusal) for prediction in together] == [False, True, False, True]
+
+
+def test_brightness_and_contrast_are_what_they_are_called() -> None:
+    pixels = np.zeros((4, 4, 3), np.uint8)
+    pixels[:2] = (200, 100, 0)
+    assert measure_picture(pixels) == (50, 50)
+    assert measure_picture(np.full((4, 4, 3), 7, np.uint8)) == (7, 0)
+    # Colours alone are no contrast: a red wall is as blank as a grey one.
+    assert measure_picture(np.tile(np.array([255, 0, 0], np.uint8), (4, 4, 1)))[1] == 0
+
+
+@given(seed=st.integers(0, 10_000), kept=st.integers(1, 5))
+def test_the_distance_is_that_of_mahalanobis(seed: int, kept: int) -> None:
+    draw = np.random.default_rng(seed)
+    features = draw.normal(size=(60, 6)) * [9, 5, 3, 1, 1, 1] @ np.linalg.qr(draw.normal(size=(6, 6)))[0]
+    space = space_around(features, kept, limit=1.0)
+    outside = np.eye(6) - space.basis.T @ space.basis
+    covariance = (space.basis.T * space.spread**2) @ space.basis + outside * space.rest**2
+    point = draw.normal(size=6) * 10
+    difference = point - space.mean
+    expected = np.sqrt(difference @ np.linalg.inv(covariance) @ difference / 6)
+    assert distances(space, point[None])[0] == pytest.approx(expected, rel=1e-3)
+
+
+def test_what_is_far_from_the_training_images_is_unfamiliar() -> None:
+    draw = np.random.default_rng(0)
+    features = draw.normal(size=(500, 20)).astype(np.float32)
+    space = space_around(features, 5, limit=2.0)
+    reference = Reference(features=space)
+    pixels = np.zeros((4, 4, 3), np.uint8)
+    assert refusal_of(reference, pixels, features[0]) is None
+    assert refusal_of(reference, pixels, None) is None
+    refusal = refusal_of(reference, pixels, features[0] + 10)
+    assert codes(refusal) == {"unfamiliar"}
+    assert refusal is not None
+    assert refusal.reasons[0].message.startswith("unlike the images that the model was trained on: distance ")
+
+
+def test_a_graph_that_gives_other_features_is_refused(tiny_whole_bundle: Path) -> None:
+    features = np.random.default_rng(0).normal(size=(50, 9))
+    whole = Bundle.load(tiny_whole_bundle)
+    with pytest.raises(BundleError, match=r"reference\.npz is not that of this graph"):
+        Predictor.load(replace(whole, reference=Reference(features=space_around(features, 3, 1.0))))
+
+
+def test_the_same_run_of_the_graph_serves_answer_and_refusal(tiny_whole_bundle: Path, photograph: Image.Image) -> None:
+    whole = Bundle.load(tiny_whole_bundle)
+    assert whole.reference is not None
+    features = np.random.default_rng(0).normal(size=(50, 8))
+    near, far = (
+        Predictor.load(
+            replace(whole, reference=replace(whole.reference, features=space_around(features, 3, limit)))
+        ).predict(photograph)
+        for limit in (1e9, 0.0)
+    )
+    assert near.refusal is None
+    assert codes(far.refusal) == {"unfamiliar"}
+    assert (
+        near.probabilities == far.probabilities == Predictor.load(tiny_whole_bundle).predict(photograph).probabilities
+    )
+
+
+def test_files_carry_the_reasons(predictor: Predictor, photograph: Image.Image, tmp_path: Path) -> None:
+    blank = predictor.predict(np.zeros((64, 64, 3), np.uint8))
+    assert blank.refusal is not None
+    expected = [f"{reason.code}: {reason.message}" for reason in blank.refusal.reasons]
+    for result_format in (ResultFormat.CSV, ResultFormat.JSONL, ResultFormat.PARQUET):
+        if result_format is ResultFormat.PARQUET:
+            pytest.importorskip("pyarrow")
+        with result_writer(result_format, tmp_path / result_format.value) as write:
+            write(blank)
+            write(predictor.predict(photograph))
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "csv").read_text(encoding="utf-8"))))
+    assert [row["refusal"] for row in rows] == ["; ".join(expected), ""]
+    lines = (tmp_path / "jsonl").read_text(encoding="utf-8").splitlines()
+    assert type(blank).model_validate_json(lines[0]) == blank
+    assert '"refusal": null' in lines[1]
+    parquet = pytest.importorskip("pyarrow.parquet")
+    assert parquet.read_table(tmp_path / "parquet").column("refusal").to_pylist() == [expected, []]
