@@ -73,25 +73,27 @@ def serve(
     except ValidationError as error:  # the bounds of all other options are known to the command line
         raise UsageError(f"--rate {rate} is not understood; write it like 60/minute") from error
     # A port in use is known before the model is loaded.
-    bound = bind(host, port)
-    predictor = Predictor.load(model, threads=threads)
-    if not local and key is None:
-        err.print(
-            f"warning: {host} can be reached from other machines and there is no API key: whoever finds the port may "
-            "ask. Set one with --api-key-file",
-            style="yellow",
-            markup=False,
-            soft_wrap=True,
-        )
-    place = f"[{host}]" if ":" in host else host
-    url = f"http://{place}:{bound.getsockname()[1]}"
+    with bind(host, port) as bound:
+        predictor = Predictor.load(model, threads=threads)
+        place = f"[{host}]" if ":" in host else host
+        url = f"http://{place}:{bound.getsockname()[1]}"
+        if not local and key is None:
+            _say(
+                f"warning: {host} can be reached from other machines and there is no API key: whoever finds the port "
+                "may ask. Set one with --api-key-file",
+                style="yellow",
+            )
 
-    def announce() -> None:
-        what = f"lesionlab {__version__} serves {predictor.info.identity} at {url}"
-        err.print(f"{what} (Ctrl-C stops it). {RESEARCH_ONLY}", markup=False, soft_wrap=True)
+        def announce() -> None:
+            what = f"lesionlab {__version__} serves {predictor.info.identity} at {url}"
+            _say(f"{what} (Ctrl-C stops it). {RESEARCH_ONLY}")
 
-    with logging_to_standard_error(as_json=log_format is _LogFormat.JSON):
-        run(create_app(predictor, settings), bound, announce)
+        with logging_to_standard_error(as_json=log_format is _LogFormat.JSON):
+            run(create_app(predictor, settings), bound, announce)
+
+
+def _say(text: str, style: str | None = None) -> None:
+    err.print(text, style=style, markup=False, soft_wrap=True)
 
 
 def _api_key(path: Path | None) -> SecretStr | None:

@@ -1,0 +1,117 @@
+"""`lesionlab serve`: what is said before it serves, and every way not to."""
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from lesionlab import RESEARCH_ONLY
+from lesionlab.serving import Settings
+
+Cli = Callable[..., Any]
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
+    """Keep `serve` from serving; return the settings that it would have served with."""
+    seen: list[Settings] = []
+
+    def run(app: FastAPI, bound: socket.socket, announce: Callable[[], None]) -> None:
+        seen.append(app.state.service.settings)
+        announce()
+        bound.close()
+
+    monkeypatch.setattr("lesionlab.serving.server.run", run)
+    monkeypatch.delenv("LESIONLAB_API_KEY", raising=False)
+    return seen
+
+
+def test_it_says_what_it_serves_and_where(cli: Cli, served: list[Settings], tiny_bundle: Path) -> None:
+    done = cli("serve", "--model", tiny_bundle, "--port", 0)
+    assert (done.code, done.out) == (0, "")
+    assert done.err.startswith("lesionlab 0.1.0 serves tiny@")
+    assert "http://127.0.0.1:" in done.err
+    assert RESEARCH_ONLY in done.err
+    assert "warning" not in done.err
+    assert served[0].api_key is None
+    assert served[0].allowed_hosts == ("localhost", "127.0.0.1", "[::1]")
+
+
+def test_options_become_settings(cli: Cli, served: list[Settings], tiny_bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("k" * 32 + "\n")
+    limits = ["--max-megabytes", 1.5, "--max-megapixels", 2, "--max-batch", 3, "--queue", 4, "--rate", "5/minute"]
+    names = ["--allowed-host", "skin.example", "--api-key-file", tmp_path / "key", "--threads", 1]
+    assert cli("serve", "--model", tiny_bundle, "--port", 0, *limits, *names).code == 0
+    settings = served[0]
+    assert (settings.max_bytes, settings.max_pixels, settings.max_batch) == (1_500_000, 2_000_000, 3)
+    assert (settings.queue, settings.rate) == (4, "5/minute")
+    assert settings.allowed_hosts[-1] == "skin.example"
+    assert settings.api_key is not None
+    assert settings.api_key.get_secret_value() == "k" * 32
+    assert "k" * 32 not in repr(settings)
+
+
+@pytest.mark.parametrize("key", [None, "0123456789abcdef"])
+def test_without_a_key_it_warns_where_others_can_reach_it(
+    cli: Cli, served: list[Settings], tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, key: str | None
+) -> None:
+    if key:
+        monkeypatch.setenv("LESIONLAB_API_KEY", key)
+    done = cli("serve", "--model", tiny_bundle, "--port", 0, "--host", "0.0.0.0")  # noqa: S104 - it is what is tested
+    assert done.code == 0
+    assert ("warning: 0.0.0.0 can be reached from other machines" in done.err) == (key is None)
+    assert served[0].allowed_hosts == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["--rate", "often"], 2, "error: --rate often is not understood; write it like 60/minute"),
+        (["--api-key-file", "nowhere"], 2, "error: --api-key-file nowhere cannot be read"),
+        (["--model", "nowhere"], 1, "error: nowhere does not exist"),
+        (["--host", "no.such.host.invalid"], 1, "error: no.such.host.invalid is no address of this machine"),
+        (["--host", "192.0.2.1"], 1, "error: cannot listen on 192.0.2.1"),
+    ],
+)
+def test_what_is_wrong_is_one_line(
+    cli: Cli, served: list[Settings], tiny_bundle: Path, options: list[str], code: int, message: str
+) -> None:
+    done = cli("serve", "--model", tiny_bundle, "--port", 0, *options)
+    assert done.code == code
+    assert done.err.startswith(message)
+    assert len(done.err.splitlines()) == 1
+    assert served == []
+
+
+@pytest.mark.parametrize("key", ["short", "with a space in it all", "umlaut-äöü-äöü-äöü", "x" * 257])
+def test_a_key_is_one_that_a_header_can_carry(
+    cli: Cli, served: list[Settings], tiny_bundle: Path, tmp_path: Path, key: str
+) -> None:
+    (tmp_path / "key").write_text(key)
+    done = cli("serve", "--model", tiny_bundle, "--api-key-file", tmp_path / "key")
+    assert done.code == 2
+    assert "16 to 256 visible ASCII characters" in done.err
+    assert key not in done.err
+    (tmp_path / "key").write_text("")
+    assert cli("serve", "--model", tiny_bundle, "--api-key-file", tmp_path / "key").code == 2
+    assert served == []
+
+
+def test_a_port_in_use_is_one_line(cli: Cli, served: list[Settings], tiny_bundle: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = cli("serve", "--model", tiny_bundle, "--port", port)
+    assert done.code == 1
+    assert done.err.startswith(f"error: cannot listen on 127.0.0.1, port {port}: Address already in use")
+    assert len(done.err.splitlines()) == 1
+    assert served == []
+
+
+def test_without_the_extra_it_says_how_to_get_it(cli: Cli, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    done = cli("serve", "--model", tiny_bundle)
+    assert done.code == 1
+    assert done.err == "error: lesionlab serve needs the extra 'app': pip install 'lesionlab[app]'\n"
