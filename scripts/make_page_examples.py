@@ -1,4 +1,4 @@
-"""Draw the synthetic examples that the page offers: `python scripts/make_page_examples.py`. Same bytes every time."""
+"""Draw the synthetic examples that the page offers: `python scripts/make_page_examples.py`. Same bytes every time."""  # noqa: INP001
 
 from pathlib import Path
 

@@ -6,7 +6,7 @@ import { JudgeView } from "./judge/view.js";
 import { KeyDialog } from "./key_dialog.js";
 import { QualityView } from "./quality/view.js";
 import { chooseTheme, isDark } from "./theme.js";
-import { html, useEffect, useReducer, useRef, useState } from "./vendor/htm-preact.js";
+import { html, useEffect, useLayoutEffect, useReducer, useRef, useState } from "./vendor/htm-preact.js";
 
 /** @typedef {import("./session.js").Session} Session */
 
@@ -19,7 +19,8 @@ const VIEWS = [
 /** @param {{ session: Session }} props */
 export function App({ session }) {
   const [, redraw] = useReducer((/** @type {number} */ count) => count + 1, 0);
-  useEffect(() => session.subscribe(() => redraw(undefined)), [session]);
+  // Before the first answer can come: an effect would wait for the next frame.
+  useLayoutEffect(() => session.subscribe(() => redraw(undefined)), [session]);
   const [hash, main] = useView();
   const current = VIEWS.find((view) => view.hash === hash) ?? VIEWS[0];
 

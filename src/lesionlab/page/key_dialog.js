@@ -1,12 +1,12 @@
 /** Asks for the server's API key. It is kept in memory only, as long as the page is open. */
 
-import { html, useEffect, useRef } from "./vendor/htm-preact.js";
+import { html, useLayoutEffect, useRef } from "./vendor/htm-preact.js";
 
 /** @param {{ wanted: import("./session.js").Session["keyWanted"] }} props */
 export function KeyDialog({ wanted }) {
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const input = useRef(/** @type {HTMLInputElement | null} */ (null));
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (wanted && !dialog.current?.open) dialog.current?.showModal();
     if (!wanted) dialog.current?.close();
   }, [wanted]);
@@ -21,7 +21,11 @@ export function KeyDialog({ wanted }) {
     event.preventDefault();
     wanted?.answer(null);
   };
-  return html`<dialog ref=${dialog} onCancel=${cancel} aria-labelledby="key-title">
+  // The browser may close it too. When it opens again at once, for a wrong key, the news of the closing comes late.
+  const closed = () => {
+    if (!dialog.current?.open) wanted?.answer(null);
+  };
+  return html`<dialog ref=${dialog} onCancel=${cancel} onClose=${closed} aria-labelledby="key-title">
     <form onSubmit=${submit}>
       <h2 id="key-title">This server wants its API key</h2>
       <p>${wanted?.wrong ? "That key was not accepted. " : ""}Whoever started the server knows it. Your images wait here meanwhile.</p>

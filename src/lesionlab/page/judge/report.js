@@ -10,6 +10,9 @@ import { PointInWords, RiskMark } from "./verdict.js";
 /** @typedef {import("../session.js").Item} Item */
 /** @typedef {{ photograph: string, overlay: string, overlayName: string }} Pictures As data: addresses; empty for none. */
 
+// The file loads nothing from anywhere, and runs nothing: whoever opens it can rely on that.
+const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
+
 /** @param {{ session: Session, item: Item, pictures: Pictures }} props */
 export function Report({ session, item, pictures }) {
   const { answer } = item;
@@ -68,29 +71,26 @@ export function Report({ session, item, pictures }) {
  */
 export async function downloadReport(report, name) {
   const style = await (await fetch(new URL("../report.css", import.meta.url))).text();
-  const shell = document.implementation.createHTMLDocument(`${name} · lesionlab`);
-  shell.documentElement.lang = "en";
-  // The file loads nothing from anywhere, and runs nothing: whoever opens it can rely on that.
-  shell.head.prepend(
-    element(shell, "meta", { charset: "utf-8" }),
-    element(shell, "meta", { "http-equiv": "Content-Security-Policy", content: "default-src 'none'; img-src data:; style-src 'unsafe-inline'" }),
-    element(shell, "meta", { name: "viewport", content: "width=device-width, initial-scale=1" }),
-  );
-  const sheet = element(shell, "style", {});
-  sheet.textContent = style;
-  shell.head.append(sheet);
-  shell.body.className = "report-file";
-  shell.body.append(shell.importNode(report, true));
-  download("lesionlab-report.html", "text/html;charset=utf-8", `<!doctype html>\n${shell.documentElement.outerHTML}\n`);
+  // Put together as text: in a document, even an unseen one, this page's own policy would forbid the style.
+  const page = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${POLICY}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escaped(name)} · lesionlab</title>
+<style>
+${style}</style>
+</head>
+<body class="report-file">
+${report.outerHTML}
+</body>
+</html>
+`;
+  download("lesionlab-report.html", "text/html;charset=utf-8", page);
 }
 
-/**
- * @param {Document} page
- * @param {string} tag
- * @param {Record<string, string>} attributes
- */
-function element(page, tag, attributes) {
-  const made = page.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made;
+/** @param {string} text */
+function escaped(text) {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 }
