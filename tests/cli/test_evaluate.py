@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lesionlab import RESEARCH_ONLY
-from lesionlab.bundle import Bundle
+from lesionlab.bundle import Bundle, save_bundle
 from lesionlab.data import Manifest
 from lesionlab.phantoms import write_phantoms
 from lesionlab.runs import RunFolder
@@ -39,9 +39,13 @@ def test_a_run_is_judged_on_its_test_part(cli: Callable[..., Any], run: RunFolde
     (line,) = [line for line in done.out.splitlines() if line.split()[:2] == ["balanced", "accuracy"]]
     assert f"{balanced['value']:.3f}" in line
     assert f"{balanced['low']:.3f} to {balanced['high']:.3f}" in line
-    info = Bundle.load(run.path).info
-    assert info.metrics["balanced_accuracy"].model_dump() == balanced
-    assert {point.measured_on for point in info.operating_points} == {"test"}
+    bundle = Bundle.load(run.path)
+    assert bundle.info.metrics["balanced_accuracy"].model_dump() == balanced
+    assert {point.measured_on for point in bundle.info.operating_points} == {"test"}
+    assert (bundle.explains, bundle.refuses) == (True, True)
+    assert bundle.evaluation is not None
+    assert bundle.evaluation.overall == bundle.info.metrics
+    assert len(bundle.evaluation.history) == len(run.read_history())
 
 
 def test_the_part_that_it_was_fitted_on_is_called_seen(cli: Callable[..., Any], run: RunFolder) -> None:
@@ -99,14 +103,15 @@ def test_a_model_of_two_classes_is_shown_by_what_it_tells(
 
 
 def test_a_leaky_figure_is_called_leaky(cli: Callable[..., Any], run: RunFolder) -> None:
-    from lesionlab.bundle.store import update_info
-
-    info = Bundle.load(run.path).info
-    data = info.training_data.model_copy(update={"leaky": True})
-    update_info(run.bundle, info.model_copy(update={"training_data": data}))
+    bundle = Bundle.load(run.path)
+    data = bundle.info.training_data.model_copy(update={"leaky": True})
+    save_bundle(run.bundle, bundle.info.model_copy(update={"training_data": data}), bundle.graph)
     shown = cli("evaluate", run.path).out
     (line,) = [line for line in shown.splitlines() if line.split()[:2] == ["balanced", "accuracy"]]
     assert " leaky" in line
+    stored = Bundle.load(run.path).evaluation
+    assert stored is not None
+    assert stored.leaky
 
 
 def test_what_is_missing_is_named(cli: Callable[..., Any], run: RunFolder) -> None:

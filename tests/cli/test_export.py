@@ -22,6 +22,27 @@ def test_a_run_becomes_a_zip_file(
     assert Bundle.load(tmp_path / "model.zip").info == Bundle.load(tiny_run.path).info
 
 
+def test_a_new_export_keeps_what_the_test_part_said(
+    cli: Callable[..., Any], tiny_run: RunFolder, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_run.path, tmp_path / "run")
+    run = RunFolder(tmp_path / "run")
+    cli("evaluate", run.path)
+    before = Bundle.load(run.path)
+    assert cli("export", run.path).code == 0
+    after = Bundle.load(run.path)
+    assert after.info == before.info.model_copy(update={"evaluation_sha256": after.info.evaluation_sha256})
+    assert after.evaluation is not None
+    assert before.evaluation is not None
+    # Its curves come from probabilities of six decimals, its figures from the metrics of then.
+    assert after.evaluation.overall == before.evaluation.overall
+    assert after.evaluation.subgroups == before.evaluation.subgroups
+    (run.evaluation / "test" / "predictions.csv").write_text("image_id")
+    done = cli("export", run.path)
+    assert done.code == 1
+    assert "predictions.csv does not have the columns" in done.err
+
+
 def test_an_unfinished_run_is_refused(cli: Callable[..., Any], tiny_run: RunFolder, tmp_path: Path) -> None:
     shutil.copytree(tiny_run.path, tmp_path / "run")
     run = RunFolder(tmp_path / "run")

@@ -85,6 +85,22 @@ def test_people_read_what_the_numbers_mean(
     assert "does not tell which images show one lesion" in out
 
 
+def test_people_read_what_a_model_can_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tiny_bundle: Path, tiny_whole_bundle: Path
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def row(bundle: Path, name: str) -> str:
+        _, out, _ = run(monkeypatch, capsys, "--model", bundle)
+        (line,) = [line for line in out.splitlines() if line.split()[:1] == [name]]
+        return line.removeprefix(name).strip()
+
+    assert [row(tiny_bundle, name) for name in ("explains", "refuses")] == ["no", "no"]
+    assert row(tiny_whole_bundle, "explains") == "class activation map"
+    assert row(tiny_whole_bundle, "refuses") == "too dark, too bright, nearly uniform"
+    assert row(tiny_whole_bundle, "evaluation").startswith("test part of made-up, 2025-01-31: 100 images of 75 lesions")
+
+
 def test_a_model_of_two_classes_says_what_it_looks_for(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tiny_binary_bundle: Callable[[str], Path]
 ) -> None:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -104,6 +105,41 @@ def test_a_model_of_two_classes_speaks_of_what_it_tells(
     done = run(images, "--model", bundle, "-f", "isic")
     assert (done.code, done.out, len(done.err.splitlines())) == (2, "", 1)
     assert done.err.startswith("error: the format isic holds seven diagnoses")
+
+
+@pytest.mark.parametrize("options", [[], ["--out", "r.csv"]])
+def test_answers_are_explained(run: Run, images: Path, tiny_whole_bundle: Path, options: list[str]) -> None:
+    (images / "ISIC_2.jpg").write_text("not a picture")
+    (images / "more").mkdir()
+    shutil.copy(images / "ISIC_1.jpg", images / "more")
+    done = run(images, "--model", tiny_whole_bundle, "--explain", "maps/new", *options)
+    assert done.code == 1
+    assert "ISIC_2.jpg: the file holds text" in done.err
+    written = sorted(path.name for path in Path("maps/new").iterdir())
+    expected = list(Predictor.load(tiny_whole_bundle).predict_many(sorted(images.rglob("*.jpg"))))
+    stems = [f"{Path(p.path).stem}-{p.top[0].diagnosis}" for p in expected if isinstance(p, Prediction)]
+    assert written == sorted(f"{stem}{'-2' if stem in stems[:index] else ''}.png" for index, stem in enumerate(stems))
+
+
+def test_what_cannot_be_explained_is_one_line(run: Run, images: Path, tiny_whole_bundle: Path) -> None:
+    done = run(images, "--explain", "maps")
+    assert (done.code, done.out.count("\n"), len(done.err.splitlines())) == (2, 1, 1)
+    assert "cannot explain its answers: its bundle was exported without reference.npz" in done.err
+    Path("file").touch()
+    done = run(images, "--model", tiny_whole_bundle, "--explain", "file")
+    assert done.code == 1
+    assert "cannot write file" in done.err
+
+
+def test_a_refused_image_is_marked_before_its_answer(run: Run, images: Path, tiny_whole_bundle: Path) -> None:
+    Image.new("RGB", (64, 64)).save(images / "black.png")
+    lines = run(images / "black.png", "--model", tiny_whole_bundle).out.splitlines()
+    assert lines[0].startswith("not to be relied on: nearly uniform: contrast 0.0, ")
+    assert lines[1].startswith("not to be relied on: too dark: brightness 0 of 255")
+    assert lines[2].startswith(f"{images}/black.png: ")
+    table = run(images, "--model", tiny_whole_bundle).out
+    assert table.count("  not to be relied on: ") == 2
+    assert "not to be relied on" not in run(images / "ISIC_0.jpg", "--model", tiny_whole_bundle).out
 
 
 def test_bad_images_are_told_and_the_good_ones_kept(run: Run, images: Path) -> None:

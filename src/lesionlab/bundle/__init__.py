@@ -3,7 +3,7 @@
 from lesionlab.bundle.evaluation import Epoch, Evaluation, ReliabilityBin, Roc, RocPoint, Subgroup
 from lesionlab.bundle.reference import FeatureSpace, LinearHead, PictureLimits, Reference
 from lesionlab.bundle.schema import BundleInfo, Calibration, OperatingPoint, TrainingData
-from lesionlab.bundle.store import Bundle, default_bundle_path, save_bundle, update_info
+from lesionlab.bundle.store import Bundle, default_bundle_path, save_bundle
 
 __all__ = [
     "Bundle",
@@ -23,5 +23,4 @@ __all__ = [
     "TrainingData",
     "default_bundle_path",
     "save_bundle",
-    "update_info",
 ]

@@ -20,7 +20,7 @@ from lesionlab.bundle.evaluation import Evaluation
 from lesionlab.bundle.reference import Reference
 from lesionlab.bundle.schema import BundleInfo
 from lesionlab.errors import BundleError
-from lesionlab.files import cannot_write, replacing, sha256_of_json, write_text
+from lesionlab.files import cannot_write, replacing, sha256_of_json
 
 GRAPH: Final = "model.onnx"
 DESCRIPTION: Final = "bundle.json"
@@ -134,11 +134,6 @@ def save_bundle(
     else:
         _save_folder(path, contents)
     return Bundle(info, graph, path, reference, evaluation)
-
-
-def update_info(path: Path, info: BundleInfo) -> None:
-    """Replace the description of the bundle folder at `path`, keeping its other files."""
-    write_text(path / DESCRIPTION, _describe(info))
 
 
 def _save_folder(path: Path, contents: dict[str, bytes]) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lesionlab.data import Manifest, Split
     from lesionlab.evaluation import Evaluation
     from lesionlab.metrics import Estimate
+    from lesionlab.runs import RunFolder
 
 # Shown in the terminal; the report has the rest.
 _HEADLINES = ("balanced_accuracy", "accuracy", "macro_auc", "malignant_auc", "malignant_recall", "melanoma_auc", "ece")
@@ -56,31 +57,47 @@ def evaluate(
     part is found again from the split's hash; on another dataset every image is judged.
     """
     require_extra("lesionlab evaluate", "train", "matplotlib", "jinja2")
-    from lesionlab.bundle import Bundle
-    from lesionlab.data import Split, read_dataset
-    from lesionlab.evaluation import evaluate_part, write_evaluation
-    from lesionlab.evaluation.stored import keep_test_results
-    from lesionlab.prediction import Predictor
+    from lesionlab.data import read_dataset
     from lesionlab.runs import RunFolder
 
-    run = RunFolder(target) if target is not None and RunFolder(target).exists() else None
-    bundle = Bundle.load(run.bundle if run else target)
-    info = bundle.info
-    split: Split | None
-    if run is not None:
-        manifest, split, fold, history = run.manifest(data), run.split(), run.record().fold, run.read_history()
+    if target is not None and (run := RunFolder(target)).exists():
+        evaluation, place = _evaluate_run(run, data, part or Part.TEST, folder)
     elif data is not None:
-        manifest, fold, history = read_dataset(data, columns=column_mapping(columns), metadata=metadata), None, []
-        split = None
-        if again := _arranged_again(info, manifest):
-            manifest, split = again
+        evaluation, place = _evaluate_bundle(
+            target, read_dataset(data, columns=column_mapping(columns), metadata=metadata), part, folder
+        )
     else:
         raise UsageError("--data is needed: the folder of the dataset to evaluate on")
+    if as_json:
+        typer.echo((place / "metrics.json").read_text(encoding="utf-8"), nl=False)
+    else:
+        _show(evaluation, place)
+
+
+def _evaluate_run(run: "RunFolder", data: Path | None, part: Part, folder: Path | None) -> "tuple[Evaluation, Path]":
+    from lesionlab.evaluation import evaluate_run
+
+    place = folder or run.evaluation / part
+    with progress_bar("judging images") as progress:
+        return evaluate_run(run, part=part, data_root=data, out=place, progress=progress), place
+
+
+def _evaluate_bundle(
+    model: Path | None, manifest: "Manifest", part: Part | None, folder: Path | None
+) -> "tuple[Evaluation, Path]":
+    from lesionlab.bundle import Bundle
+    from lesionlab.evaluation import evaluate_part, write_evaluation
+    from lesionlab.prediction import Predictor
+
+    bundle = Bundle.load(model)
+    split: Split | None = None
+    if again := _arranged_again(bundle.info, manifest):
+        manifest, split = again
     chosen = part or (Part.TEST if split else Part.ALL)
-    if split is not None and chosen is not Part.ALL:
-        images = manifest.select(split.parts(fold)[chosen])
-    elif chosen is Part.ALL:
+    if chosen is Part.ALL:
         images = manifest
+    elif split is not None:
+        images = manifest.select(split.parts()[chosen])
     else:
         raise UsageError(f"--part {chosen}: {manifest.root} is not what the model was trained on; it has no parts")
     with progress_bar("judging images") as progress:
@@ -90,17 +107,11 @@ def evaluate(
             part=chosen,
             unseen=split is None or chosen is Part.TEST,
             manifest_sha256=manifest.sha256,
-            history=history,
             progress=progress,
         )
-    place = folder or _default_folder(run.evaluation if run else None, info, evaluation)
+    place = folder or Path("evaluation") / f"{bundle.info.name}-{evaluation.dataset}-{evaluation.part}"
     write_evaluation(place, evaluation)
-    if run is not None and chosen is Part.TEST:
-        keep_test_results(bundle, evaluation)
-    if as_json:
-        typer.echo((place / "metrics.json").read_text(encoding="utf-8"), nl=False)
-    else:
-        _show(evaluation, place)
+    return evaluation, place
 
 
 def _arranged_again(info: "BundleInfo", manifest: "Manifest") -> "tuple[Manifest, Split] | None":
@@ -128,12 +139,6 @@ def _arranged_again(info: "BundleInfo", manifest: "Manifest") -> "tuple[Manifest
             f"{info.name} was trained on {manifest.root} with a split file of its own; evaluate its run folder"
         )
     return None
-
-
-def _default_folder(of_run: Path | None, info: "BundleInfo", evaluation: "Evaluation") -> Path:
-    if of_run is not None:
-        return of_run / evaluation.part
-    return Path("evaluation") / f"{info.name}-{evaluation.dataset}-{evaluation.part}"
 
 
 def _headlines(evaluation: "Evaluation") -> list[tuple[str, "Estimate"]]:

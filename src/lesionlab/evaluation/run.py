@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lesionlab.bundle import Bundle
-from lesionlab.bundle.store import update_info
 from lesionlab.errors import UsageError
-from lesionlab.evaluation.evaluate import Evaluation, evaluate_part, with_test_results, write_evaluation
+from lesionlab.evaluation.evaluate import Evaluation, evaluate_part, write_evaluation
+from lesionlab.evaluation.stored import keep_test_results
 from lesionlab.prediction import Predictor
 from lesionlab.runs import RunFolder
 
@@ -24,7 +24,7 @@ def evaluate_run(
 ) -> Evaluation:
     """Judge one part of a run's images with its bundle; write metrics, predictions and report.
 
-    What is measured on the test part goes into the bundle's description as well, so that it travels with the model.
+    What is measured on the test part goes into the bundle as well, so that it travels with the model.
 
     Args:
         run: A finished and exported run.
@@ -58,5 +58,5 @@ def evaluate_run(
     )
     write_evaluation(out or run.evaluation / part, evaluation)
     if part == "test":
-        update_info(run.bundle, with_test_results(bundle.info, evaluation))
+        keep_test_results(bundle, evaluation)
     return evaluation
