@@ -12,6 +12,6 @@ if [ ! -f "$run/bundle/bundle.json" ]; then
 fi
 lesionlab evaluate "$run" --data "$data"
 mkdir -p "src/lesionlab/models/default"
-cp "$run/bundle/model.onnx" "$run/bundle/bundle.json" "src/lesionlab/models/default/"
+cp "$run/bundle/"* "src/lesionlab/models/default/"
 cp "$run/evaluation/test/metrics.json" "benchmarks/results/default_model.json"
 python "benchmarks/parity.py" "$run" --data "$data" --out "benchmarks/results/parity.json"

@@ -1,6 +1,9 @@
 """When an image is not one that the model can judge, and why."""
 
+from statistics import fmean
+
 import numpy as np
+from PIL import Image, ImageStat
 
 from lesionlab.bundle import FeatureSpace, PictureLimits, Reference
 from lesionlab.prediction.result import Refusal, RefusalReason
@@ -21,8 +24,8 @@ def refusal_of(reference: Reference, pixels: np.ndarray, features: np.ndarray | 
         distance = float(distances(reference.features, features[None])[0])
         if distance > reference.features.limit:
             message = (
-                "unlike the images that the model was trained on: "
-                f"distance {distance:.2f}, {float(reference.features.limit):.2f} is usual"
+                f"unlike the images that the model was trained on: distance {distance:.2f}, "
+                f"that of 98 in 100 of its kind is at most {float(reference.features.limit):.2f}"
             )
             reasons.append(RefusalReason(code="unfamiliar", message=message))
     return Refusal(reasons=tuple(reasons)) if reasons else None
@@ -34,8 +37,8 @@ def measure_picture(pixels: np.ndarray) -> tuple[float, float]:
     Brightness is the mean of all values; contrast is the standard deviation of a channel over the picture, the mean
     of the three.
     """
-    channels = pixels.reshape(-1, 3).astype(np.float32)
-    return float(channels.mean()), float(channels.std(axis=0).mean())
+    channels = ImageStat.Stat(Image.fromarray(pixels))
+    return fmean(channels.mean), fmean(channels.stddev)
 
 
 def pooled(feature_map: np.ndarray) -> np.ndarray:
@@ -59,13 +62,13 @@ def distances(space: FeatureSpace, features: np.ndarray) -> np.ndarray:
 
 def _picture_reasons(limits: PictureLimits, pixels: np.ndarray) -> list[RefusalReason]:
     brightness, contrast = measure_picture(pixels)
-    seen = f"training images have {{}} {float(limits.darkest):.0f} to {float(limits.brightest):.0f}"
+    seen = f"training images have {float(limits.darkest):.0f} to {float(limits.brightest):.0f}"
     reasons = []
     if contrast < limits.flattest:
         message = f"nearly uniform: contrast {contrast:.1f}, training images have at least {float(limits.flattest):.1f}"
         reasons.append(RefusalReason(code="uniform", message=message))
     if not limits.darkest <= brightness <= limits.brightest:
         dark = brightness < limits.darkest
-        message = f"{'too dark' if dark else 'too bright'}: brightness {brightness:.0f} of 255, {seen.format('')}"
+        message = f"{'too dark' if dark else 'too bright'}: brightness {brightness:.0f} of 255, {seen}"
         reasons.append(RefusalReason(code="too_dark" if dark else "too_bright", message=message))
     return reasons

@@ -1,0 +1,238 @@
+"""What the model refuses: images that are no dermoscopic images, and how many of those that are.
+
+    python benchmarks/refusal.py RUN --data FOLDER --photographs FOLDER [--other FOLDER] [--out FILE]
+
+Four distances in the space of the pooled features are compared. Each is fitted to the training images, its limit is the
+one that 2 % of the validation images exceed, and the test part is not read. The photographs are those that
+scikit-image carries: its folder `data`. `--other` is a dataset of another source.
+"""
+
+import argparse
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from lesionlab.bundle import Bundle, FeatureSpace, PictureLimits, Reference
+from lesionlab.data import read_dataset
+from lesionlab.export.measure import Measured, measure_images
+from lesionlab.export.reference import REFUSED, feature_space, picture_limits
+from lesionlab.files import write_json
+from lesionlab.metrics.ranking import roc_auc
+from lesionlab.phantoms import phantom_image
+from lesionlab.prediction.refusal import distances, pooled, refusal_of
+from lesionlab.prediction.session import GraphSession
+from lesionlab.runs import RunFolder
+from lesionlab.taxonomy import CODES
+
+PHOTOGRAPHS = (
+    *("astronaut.png", "camera.png", "chelsea.png", "coffee.png", "coins.png", "hubble_deep_field.jpg", "moon.png"),
+    *("motorcycle_left.png", "rocket.jpg", "page.png", "color.png"),
+)
+MEDICAL = ("ihc.png", "retina.jpg", "microaneurysms.png", "cell.png")
+TEXTURES = ("brick.png", "grass.png", "gravel.png", "text.png", "chessboard_RGB.png")
+Distance = Callable[[np.ndarray], np.ndarray]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--photographs", type=Path, required=True)
+    parser.add_argument("--other", type=Path)
+    parser.add_argument("--features", type=Path, help="where to keep what the graph made of the dataset")
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    run = RunFolder(arguments.run)
+    bundle = Bundle.load(run.bundle)
+    train, validation = measured_parts(run, bundle, arguments.data, arguments.features)
+    far = {name: measure_images(bundle, images) for name, images in far_images(arguments.photographs).items()}
+    limits, space = picture_limits(train), feature_space(train, validation)
+    reference = Reference(picture=limits, features=space)
+    near = {"phantoms": measure_images(bundle, phantoms())}
+    if arguments.other:
+        other = read_dataset(arguments.other)
+        near[arguments.other.name] = measure_images(bundle, [other.location(record) for record in other][::4])
+    result = {
+        "what": "images that the model refuses; AUROC of a distance between validation images and images of a group",
+        "command": "python benchmarks/refusal.py RUN --data FOLDER --photographs FOLDER --other FOLDER",
+        "versions": {name: version(name) for name in ("onnxruntime", "numpy", "pillow")}
+        | {"python": platform.python_version()},
+        "bundle": bundle.info.identity,
+        "images": {"train": len(train.logits), "validation": len(validation.logits)}
+        | {name: len(measured.logits) for name, measured in (far | near).items()},
+        "auroc": {
+            name: {group: separation(distance, validation, measured) for group, measured in far.items()}
+            | {"limit_refuses": refused_by(distance, validation, far)}
+            for name, distance in candidates(space, train).items()
+        },
+        "refused": {
+            name: shares_refused(limits, space, measured)
+            for name, measured in {"validation": validation, **far, **near}.items()
+        },
+        "reference_bytes": len(reference.to_bytes()),
+        "seconds_for_16_images": cost(bundle, reference),
+    }
+    print(json.dumps(result, indent=2))
+    if arguments.out:
+        write_json(arguments.out, result)
+
+
+def measured_parts(run: RunFolder, bundle: Bundle, data: Path, kept: Path | None) -> tuple[Measured, Measured]:
+    manifest, parts = run.manifest(data), run.split().parts(run.record().fold)
+    found = []
+    for name in ("train", "validation"):
+        file = kept / f"{bundle.info.graph_sha256[:12]}-{name}.npz" if kept else None
+        if file is not None and file.exists():
+            with np.load(file) as arrays:
+                found.append(Measured(arrays["logits"], arrays["features"], arrays["pictures"]))
+            continue
+        part = manifest.select(parts[name])
+        measured = measure_images(bundle, [part.location(record) for record in part], say_progress)
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            np.savez(file, logits=measured.logits, features=measured.features, pictures=measured.pictures)
+        found.append(measured)
+    return found[0], found[1]
+
+
+def say_progress(done: int, total: int) -> None:
+    print(f"\r{done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+
+
+def far_images(folder: Path) -> dict[str, list[np.ndarray]]:
+    draw = np.random.default_rng(0)
+    return {
+        "photographs": [crop for name in PHOTOGRAPHS for crop in crops(folder / name)],
+        "other medical images": [crop for name in MEDICAL for crop in crops(folder / name)],
+        "textures": [crop for name in TEXTURES for crop in crops(folder / name)],
+        "noise": [noise(draw, grain) for grain in (1, 2, 4, 8, 16, 32) for _ in range(10)],
+        "solid colours": [np.tile(draw.integers(0, 256, 3, dtype=np.uint8), (224, 224, 1)) for _ in range(60)],
+        "skin-coloured noise": [skin_noise(draw, grain) for grain in (1, 4, 8, 16, 32, 64) for _ in range(10)],
+    }
+
+
+def crops(path: Path) -> Iterator[np.ndarray]:
+    """Yield a picture and its four quarters."""
+    with Image.open(path) as opened:
+        pixels = np.asarray(opened.convert("RGB"))
+    rows, columns = pixels.shape[0] // 2, pixels.shape[1] // 2
+    yield pixels
+    for top in (slice(rows), slice(rows, None)):
+        for left in (slice(columns), slice(columns, None)):
+            yield pixels[top, left]
+
+
+def noise(draw: np.random.Generator, grain: int) -> np.ndarray:
+    small = draw.integers(0, 256, (224 // grain, 224 // grain, 3), dtype=np.uint8)
+    return np.asarray(Image.fromarray(small).resize((224, 224), Image.Resampling.BICUBIC))
+
+
+def skin_noise(draw: np.random.Generator, grain: int) -> np.ndarray:
+    tone = np.array([205, 150, 140]) + draw.normal(0, 15, 3)
+    return (tone + (noise(draw, grain) - 127.5) * draw.uniform(0.1, 0.4)).clip(0, 255).astype(np.uint8)
+
+
+def phantoms() -> list[np.ndarray]:
+    return [np.asarray(phantom_image(code, seed=seed)) for code in CODES for seed in range(10)]
+
+
+def candidates(space: FeatureSpace, train: Measured) -> dict[str, Distance]:
+    """Return the distances that are compared, each a function of features [N, D]."""
+    mean, basis = space.mean, space.basis.astype(np.float32)
+
+    def along(features: np.ndarray) -> np.ndarray:
+        return np.asarray((features - mean) @ basis.T)
+
+    def mahalanobis(features: np.ndarray) -> np.ndarray:
+        return np.asarray(np.sqrt(((along(features) / space.spread) ** 2).sum(axis=1)))
+
+    def residual(features: np.ndarray) -> np.ndarray:
+        centred = features - mean
+        return np.asarray(np.linalg.norm(centred - along(features) @ basis, axis=1))
+
+    def directed(features: np.ndarray) -> np.ndarray:
+        projected = along(features)
+        return np.asarray(projected / np.linalg.norm(projected, axis=1, keepdims=True))
+
+    coreset = farthest_first(directed(train.features), 1000)
+
+    def neighbours(features: np.ndarray) -> np.ndarray:
+        similarity = directed(features) @ coreset.T
+        return np.asarray(1 - np.sort(similarity, axis=1)[:, -5])
+
+    return {
+        "Mahalanobis in the principal directions": mahalanobis,
+        "residual outside them": residual,
+        "both (probabilistic PCA)": lambda features: distances(space, features),
+        "fifth nearest neighbour in a coreset of 1,000": neighbours,
+    }
+
+
+def farthest_first(points: np.ndarray, count: int) -> np.ndarray:
+    """Return points of which each in turn lies farthest from those before it."""
+    chosen = [0]
+    nearest = np.full(len(points), np.inf)
+    for _ in range(min(count, len(points)) - 1):
+        nearest = np.minimum(nearest, ((points - points[chosen[-1]]) ** 2).sum(axis=1))
+        chosen.append(int(nearest.argmax()))
+    return points[chosen]
+
+
+def separation(distance: Distance, validation: Measured, far: Measured) -> float:
+    scores = np.concatenate([distance(validation.features), distance(far.features)])
+    is_far = np.arange(len(scores)) >= len(validation.features)
+    return round(float(roc_auc(is_far, scores)), 4)
+
+
+def refused_by(distance: Distance, validation: Measured, far: dict[str, Measured]) -> dict[str, float]:
+    limit = np.quantile(distance(validation.features), 1 - REFUSED, method="higher")
+    return {group: round(float((distance(m.features) > limit).mean()), 4) for group, m in far.items()}
+
+
+def shares_refused(limits: PictureLimits, space: FeatureSpace, measured: Measured) -> dict[str, float]:
+    brightness, contrast = measured.pictures.T
+    reasons = {
+        "too_dark": brightness < limits.darkest,
+        "too_bright": brightness > limits.brightest,
+        "uniform": contrast < limits.flattest,
+        "unfamiliar": distances(space, measured.features) > space.limit,
+    }
+    reasons["any"] = np.any(list(reasons.values()), axis=0)
+    return {name: round(float(refused.mean()), 4) for name, refused in reasons.items()}
+
+
+def cost(bundle: Bundle, reference: Reference) -> dict[str, float]:
+    """Return what a batch takes without and with the feature map and the refusal that follows, in turn."""
+    session = GraphSession(bundle)
+    size = bundle.info.preprocessing.size
+    pixels = np.random.default_rng(0).integers(0, 256, (16, size, size, 3), dtype=np.uint8)
+
+    def with_refusal() -> None:
+        _, feature_map = session.logits_and_map(pixels)
+        for one, features in zip(pixels, pooled(feature_map), strict=True):
+            refusal_of(reference, one, features)
+
+    times: dict[str, list[float]] = {"logits alone": [], "with the map and the refusal": []}
+    for _ in range(20):
+        for name, work in (("logits alone", lambda: session.logits(pixels)), (list(times)[1], with_refusal)):
+            start = time.perf_counter()
+            work()
+            times[name].append(time.perf_counter() - start)
+    medians = {name: float(np.median(values[1:])) for name, values in times.items()}
+    without, whole = medians.values()
+    pairs = np.array(times[list(times)[1]][1:]) / np.array(times["logits alone"][1:])
+    return {name: round(value, 4) for name, value in medians.items()} | {
+        "ratio of the medians": round(whole / without, 4),
+        "median ratio of the pairs": round(float(np.median(pairs)), 4),
+    }
+
+
+if __name__ == "__main__":
+    main()
