@@ -70,7 +70,7 @@ def test_a_server_that_is_gone_costs_nothing(
     expect(page.locator(".answers tbody tr", has_text="mole.jpg").locator(".risk")).to_be_visible()
     back = serve(tiny_bundle, "--port", address.rpartition(":")[2])
     assert back == address
-    page.get_by_role("button", name="Try 1 again").click()
+    page.get_by_role("button", name="Try 1 image again").click()
     expect(page.locator(".answers .risk")).to_have_count(2)
 
 

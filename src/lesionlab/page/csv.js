@@ -1,6 +1,6 @@
 /** The answers as a table that a spreadsheet opens: the columns of `lesionlab predict --out answers.csv`, and more. */
 
-import { RESEARCH_ONLY } from "./format.js";
+import { judgedPoint, RESEARCH_ONLY } from "./format.js";
 
 /** @typedef {import("./session.js").Item} Item */
 /** @typedef {import("./contract.js").Model} Model */
@@ -28,7 +28,7 @@ export function toCsv(items, model, pointName) {
 function row(item, codes, pointName) {
   const result = item.answer?.result;
   const best = result?.classes[0];
-  const point = result?.operating_points.find(({ name }) => name === pointName);
+  const point = result && judgedPoint(result, pointName);
   const probabilities = codes.map((code) => result?.classes.find((other) => other.code === code)?.probability);
   const refusal = result?.refusal?.reasons.map(({ message }) => message).join("; ");
   const answer = [item.name, best?.code, best?.name, best?.probability, result?.malignant, result?.risk];

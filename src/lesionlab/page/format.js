@@ -97,6 +97,15 @@ export function suspicion(result, lookedFor = "malignant") {
 }
 
 /**
+ * The chosen operating point as it judged an image; the first where none is chosen yet.
+ * @param {Result} result
+ * @param {string} chosen
+ */
+export function judgedPoint({ operating_points: all }, chosen) {
+  return all.find(({ name }) => name === chosen) ?? all[0];
+}
+
+/**
  * Predictive values at another prevalence (Bayes).
  * @param {OperatingPoint} point
  * @param {number} prevalence 0 to 1.

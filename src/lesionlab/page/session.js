@@ -245,6 +245,7 @@ export class Session {
       });
       // Changed meanwhile: this answer is to another question, and the item waits for its own.
       if (item.patient === asked) Object.assign(item, { answer, state: "done", at: new Date() });
+      if (!this.model) void this.loadModel();
     } catch (error) {
       const passing = !(error instanceof EngineError) || error.passing;
       if (item.patient === asked) Object.assign(item, { state: "failed", problem: message(error), passing });
@@ -288,6 +289,6 @@ export class Session {
 
 /** @param {unknown} error */
 function message(error) {
-  if (error instanceof EngineError && error.requestId) return `${error.message} (request ${error.requestId})`;
+  if (error instanceof EngineError && error.kind === "fault" && error.requestId) return `${error.message} (request ${error.requestId})`;
   return error instanceof Error ? error.message : String(error);
 }

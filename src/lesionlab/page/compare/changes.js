@@ -1,6 +1,6 @@
 /** What changed between two answers, in words and as a table. */
 
-import { noun, percent, points, suspicion } from "../format.js";
+import { judgedPoint, noun, percent, points, suspicion } from "../format.js";
 import { RiskMark } from "../judge/verdict.js";
 import { html } from "../vendor/htm-preact.js";
 
@@ -64,7 +64,7 @@ function sentence(left, right, pointName, lookedFor) {
   const [before, after] = [suspicion(left, lookedFor), suspicion(right, lookedFor)];
   if (before === null || after === null) return best;
   const moved = `The probability of ${noun(lookedFor)} went from ${percent(before)} to ${percent(after)}`;
-  const at = (/** @type {Result} */ result) => result.operating_points.find(({ name }) => name === pointName)?.suspicious;
+  const at = (/** @type {Result} */ result) => judgedPoint(result, pointName)?.suspicious;
   const [was, is] = [at(left), at(right)];
   const crossing = was === is || is === undefined ? "." : is ? ", and now stands above the threshold." : ", and now stands below the threshold.";
   return `${moved}${crossing} ${best}`;

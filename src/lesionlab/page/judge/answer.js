@@ -15,7 +15,8 @@ export function AnswerView({ session, item }) {
   const heading = useRef(/** @type {HTMLElement | null} */ (null));
   const many = session.items.length > 1;
   useEffect(() => {
-    if (many) heading.current?.focus();
+    // Also where the button that was pressed is gone by now.
+    if (many || document.activeElement === document.body) heading.current?.focus();
   }, []);
   const open = item.state === "waiting" || item.state === "judging";
   return html`<article class="answer" aria-labelledby="answer-title" aria-busy=${String(open)}>

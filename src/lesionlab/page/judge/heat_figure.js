@@ -1,4 +1,4 @@
-/** The image, with the map of what spoke for a diagnosis laid over it. */
+/** The image, with the map of the evidence for a diagnosis laid over it. */
 
 import { colour, drawHeat } from "../heat.js";
 import { html, useEffect, useRef, useState } from "../vendor/htm-preact.js";
@@ -35,7 +35,7 @@ export function HeatFigure({ session, item, diagnosis }) {
       ></canvas>`}
     </div>
     <figcaption class="quiet">
-      ${mapped && `What spoke for ${name}`}
+      ${mapped && `Evidence for ${name}`}
       ${typeof explanation === "string" && `No heat map: ${explanation}`}
       ${!session.model?.explains && "This model has no heat map."}
     </figcaption>
@@ -84,7 +84,7 @@ function Legend() {
       context.fillRect(x, 0, 1, 1);
     }
   }, []);
-  return html`<p class="legend quiet">spoke little <canvas ref=${canvas} width="64" height="1" aria-hidden="true"></canvas> spoke most</p>`;
+  return html`<p class="legend quiet">weak <canvas ref=${canvas} width="64" height="1" aria-hidden="true"></canvas> strong</p>`;
 }
 
 /**
@@ -97,7 +97,7 @@ function whereabouts(values) {
   values.forEach((row, j) => row.forEach((value, i) => {
     if (value > best) [best, y, x] = [value, j, i];
   }));
-  if (best === 0) return "nothing in the image spoke for it";
+  if (best === 0) return "nothing in the image is evidence for it";
   const third = (/** @type {number} */ place, /** @type {number} */ length, /** @type {string[]} */ words) =>
     words[Math.min(2, Math.floor((3 * (place + 0.5)) / length))];
   const up = third(y, rows, ["upper", "middle", "lower"]);

@@ -81,7 +81,7 @@ function Examples({ session, small }) {
   const words = "Drawn by a program: no skin, and no meaning in the answers.";
   return html`<div class="example-box">
     ${small
-      ? html`<details><summary>Synthetic examples</summary><p class="quiet">${words}</p>${list}</details>`
+      ? html`<details key=${session.items.length}><summary>Synthetic examples</summary><p class="quiet">${words}</p>${list}</details>`
       : html`<h2 class="minor">Or try a synthetic example</h2><p class="quiet">${words}</p>${list}`}
     ${problem && html`<p class="problem" role="alert">${problem}</p>`}
   </div>`;

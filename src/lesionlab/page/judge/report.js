@@ -1,7 +1,7 @@
 /** The report on one image: a page to print, and the same as one self-contained HTML file. */
 
 import { download } from "../download.js";
-import { lesionsOf, noun, percent, pointName, RESEARCH_ONLY, stamp, suspicion } from "../format.js";
+import { judgedPoint, noun, percent, pointName, RESEARCH_ONLY, stamp, suspicion } from "../format.js";
 import { html } from "../vendor/htm-preact.js";
 import { Bars } from "./probabilities.js";
 import { PointInWords, RiskMark } from "./verdict.js";
@@ -18,7 +18,7 @@ export function Report({ session, item, pictures }) {
   const { answer } = item;
   if (!answer) return null;
   const { result } = answer;
-  const point = result.operating_points.find(({ name }) => name === session.point?.name);
+  const point = judgedPoint(result, session.pointName);
   const share = suspicion(result, point?.looked_for);
   const [best] = result.classes;
   const leaky = session.model?.training_data.leaky ?? false;
@@ -38,7 +38,7 @@ export function Report({ session, item, pictures }) {
     <div class="report-pictures">
       ${pictures.photograph && html`<figure><img src=${pictures.photograph} alt="The image" /><figcaption>The image</figcaption></figure>`}
       ${pictures.overlay &&
-      html`<figure><img src=${pictures.overlay} alt="The image with its heat map" /><figcaption>What spoke for ${pictures.overlayName}: bright most, dark least. Where the network looked, not where disease is.</figcaption></figure>`}
+      html`<figure><img src=${pictures.overlay} alt="The image with its heat map" /><figcaption>Evidence for ${pictures.overlayName}, from dark (weak) to bright (strong): where the network looked, not where disease is.</figcaption></figure>`}
     </div>
     <section>
       <h2>${best?.name}, ${percent(best?.probability ?? 0)}</h2>
@@ -46,7 +46,7 @@ export function Report({ session, item, pictures }) {
         ${share !== null && html` Probability of ${noun(point?.looked_for ?? "malignant")}: <b>${percent(share)}</b>.`}
         ${point &&
         html` <b>${point.suspicious ? "Suspicious" : "Below the threshold"}</b> at the operating point for ${pointName(point)}, threshold ${percent(point.threshold)}.`}</p>
-      ${point && html`<p><${PointInWords} point=${point} leaky=${leaky} /> Among other ${lesionsOf(point.looked_for)[0]} and cameras this may differ.</p>`}
+      ${point && html`<p><${PointInWords} point=${point} leaky=${leaky} /> On other patients and cameras this may differ.</p>`}
     </section>
     <section>
       <h2>All probabilities, calibrated</h2>

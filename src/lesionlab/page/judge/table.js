@@ -2,7 +2,7 @@
 
 import { toCsv } from "../csv.js";
 import { download } from "../download.js";
-import { percent, suspicion } from "../format.js";
+import { counted, judgedPoint, percent, suspicion } from "../format.js";
 import { html, useEffect, useRef, useState } from "../vendor/htm-preact.js";
 import { RiskMark } from "./verdict.js";
 
@@ -41,7 +41,7 @@ export function AnswerTable({ session }) {
       ${done < items.length &&
       html`<p class="progress"><progress max=${items.length} value=${done} aria-label="Images judged"></progress> ${done} judged. ${delay}</p>`}
       <div class="actions">
-        ${again.length > 0 && html`<button type="button" onClick=${() => session.retry()}>Try ${again.length} again</button>`}
+        ${again.length > 0 && html`<button type="button" onClick=${() => session.retry()}>Try ${counted(again.length, "image")} again</button>`}
         <button type="button" onClick=${save} disabled=${!model || done < items.length}>Download as CSV</button>
         <button type="button" onClick=${() => session.clear()}>Remove all</button>
       </div>
@@ -73,7 +73,7 @@ function Row({ session, item, lookedFor }) {
   const result = item.answer?.result;
   const best = result?.classes[0];
   const share = sought(item, lookedFor);
-  const point = result?.operating_points.find(({ name }) => name === session.pointName);
+  const point = result && judgedPoint(result, session.pointName);
   const open = () => session.set({ selected: item.id });
   return html`<tr role="row" class=${result?.refusal ? "refused" : ""}>
     <th scope="row" role="rowheader" class="image">

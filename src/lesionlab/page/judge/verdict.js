@@ -1,6 +1,6 @@
 /** The answer in words: the risk, the most probable diagnosis, and what the chosen threshold says. */
 
-import { lesionsOf, noun, of100, percent, pointName, suspicion } from "../format.js";
+import { judgedPoint, lesionsOf, noun, of100, percent, pointName, suspicion } from "../format.js";
 import { html } from "../vendor/htm-preact.js";
 
 /** @typedef {import("../session.js").Session} Session */
@@ -20,7 +20,7 @@ export function RiskMark({ risk }) {
 /** @param {{ session: Session, result: Result }} props */
 export function Verdict({ session, result }) {
   const [best] = result.classes;
-  const point = result.operating_points.find(({ name }) => name === session.point?.name);
+  const point = judgedPoint(result, session.pointName);
   const share = suspicion(result, point?.looked_for);
   return html`<section class="card verdict" aria-labelledby="verdict-title">
     <h2 id="verdict-title" class="unseen">Answer</h2>
@@ -69,8 +69,8 @@ function Threshold({ session, result, point, share }) {
 export function PointInWords({ point, leaky }) {
   const [sought, others] = lesionsOf(point.looked_for);
   const mark = leaky && html` <span class="leaky">leaky</span>`;
-  return html`Measured on the ${point.measured_on} images: of 100 ${sought} this threshold flags
-    ${" "}${of100(point.sensitivity)} (sensitivity ${point.sensitivity.toFixed(3)})${mark}; of 100 ${others} it leaves
+  return html`Measured on the ${point.measured_on} images: of 100 that show ${sought} this threshold flags
+    ${" "}${of100(point.sensitivity)} (sensitivity ${point.sensitivity.toFixed(3)})${mark}; of 100 that show ${others} it leaves
     ${" "}${of100(point.specificity)} alone (specificity ${point.specificity.toFixed(3)})${mark}. Where ${percent(point.prevalence)}
-    ${" "}are ${sought}, as there, ${of100(point.ppv)} of 100 flagged are${mark}.`;
+    ${" "}show ${sought}, as there, so do ${of100(point.ppv)} of 100 flagged${mark} and ${of100(1 - point.npv)} of 100 left alone${mark}.`;
 }

@@ -1,4 +1,7 @@
-/** Types of the vendored module: Preact, its hooks and htm in one file. */
+/**
+ * Types of the vendored module, which is `preact/standalone.module.js` of htm 3.1.1, unchanged: Preact (MIT), its hooks and
+ * htm (Apache-2.0) in one file. The licences stand beside it.
+ */
 
 import type { VNode } from "preact";
 
