@@ -2,12 +2,12 @@
 
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import SecretStr, ValidationError
 
 from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.cli.console import err, require_extra
@@ -15,6 +15,7 @@ from lesionlab.errors import UsageError
 
 _MODULES = ("fastapi", "uvicorn", "httptools", "prometheus_client", "limits", "python_multipart")
 _LOOPBACK = re.compile(r"localhost|::1|127\.\d+\.\d+\.\d+")
+_KEY = re.compile(r"[\x21-\x7e]{16,256}")
 _KEY_VARIABLE = "LESIONLAB_API_KEY"
 
 
@@ -51,63 +52,66 @@ def serve(
 ) -> None:
     """Serve a model: the REST API under /v1 and a page for the browser. Ctrl-C stops it."""
     require_extra("lesionlab serve", "app", *_MODULES)
-    from lesionlab.prediction import Predictor
-    from lesionlab.serving import Settings, create_app
-    from lesionlab.serving.logs import logging_to_standard_error
-    from lesionlab.serving.server import bind, run
-    from lesionlab.serving.settings import LOOPBACK_NAMES
-
-    local = _LOOPBACK.fullmatch(host) is not None
-    names = (*LOOPBACK_NAMES, *(allowed_host or ())) if local or allowed_host else ()
     key = _api_key(api_key_file)
-    try:
-        settings = Settings(
-            api_key=key,
-            allowed_hosts=names,
-            max_bytes=round(max_megabytes * 1e6),
-            max_pixels=round(max_megapixels * 1e6),
-            max_batch=max_batch,
-            queue=queue,
-            rate=rate,
-        )
-    except ValidationError as error:  # the bounds of all other options are known to the command line
-        raise UsageError(f"--rate {rate} is not understood; write it like 60/minute") from error
-    # A port in use is known before the model is loaded.
-    with bind(host, port) as bound:
-        predictor = Predictor.load(model, threads=threads)
-        place = f"[{host}]" if ":" in host else host
-        url = f"http://{place}:{bound.getsockname()[1]}"
-        if not local and key is None:
-            _say(
-                f"warning: {host} can be reached from other machines and there is no API key: whoever finds the port "
-                "may ask. Set one with --api-key-file",
-                style="yellow",
+    from lesionlab.prediction import Predictor
+
+    with ThreadPoolExecutor(1) as aside:
+        # Opening the model and importing the framework take about as long; the one is native code.
+        loading = aside.submit(Predictor.load, model, threads=threads)
+        from pydantic import SecretStr, ValidationError
+
+        from lesionlab.serving import Settings, create_app
+        from lesionlab.serving.logs import logging_to_standard_error
+        from lesionlab.serving.server import bind, run
+        from lesionlab.serving.settings import LOOPBACK_NAMES
+
+        local = _LOOPBACK.fullmatch(host) is not None
+        names = (*LOOPBACK_NAMES, *(allowed_host or ())) if local or allowed_host else ()
+        try:
+            settings = Settings(
+                api_key=SecretStr(key) if key else None,
+                allowed_hosts=names,
+                max_bytes=round(max_megabytes * 1e6),
+                max_pixels=round(max_megapixels * 1e6),
+                max_batch=max_batch,
+                queue=queue,
+                rate=rate,
             )
+        except ValidationError as error:  # the bounds of all other options are known to the command line
+            raise UsageError(f"--rate {rate} is not understood; write it like 60/minute") from error
+        with bind(host, port) as bound:
+            predictor = loading.result()
+            place = f"[{host}]" if ":" in host else host
+            url = f"http://{place}:{bound.getsockname()[1]}"
+            if not local and key is None:
+                _say(
+                    f"warning: {host} can be reached from other machines and there is no API key: whoever finds the "
+                    "port may ask. Set one with --api-key-file",
+                    style="yellow",
+                )
 
-        def announce() -> None:
-            what = f"lesionlab {__version__} serves {predictor.info.identity} at {url}"
-            _say(f"{what} (Ctrl-C stops it). {RESEARCH_ONLY}")
+            def announce() -> None:
+                what = f"lesionlab {__version__} serves {predictor.info.identity} at {url}"
+                _say(f"{what} (Ctrl-C stops it). {RESEARCH_ONLY}")
 
-        with logging_to_standard_error(as_json=log_format is _LogFormat.JSON):
-            run(create_app(predictor, settings), bound, announce)
+            with logging_to_standard_error(as_json=log_format is _LogFormat.JSON):
+                run(create_app(predictor, settings), bound, announce)
 
 
 def _say(text: str, style: str | None = None) -> None:
     err.print(text, style=style, markup=False, soft_wrap=True)
 
 
-def _api_key(path: Path | None) -> SecretStr | None:
-    from lesionlab.serving.settings import KEY_PATTERN
-
+def _api_key(path: Path | None) -> str | None:
     try:
         key = path.read_text("utf-8").strip() if path else os.environ.get(_KEY_VARIABLE, "").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--api-key-file {path} cannot be read: {error}") from error
     if path is None and not key:
         return None
-    if not re.fullmatch(KEY_PATTERN, key):
+    if not _KEY.fullmatch(key):
         where = path or _KEY_VARIABLE
         raise UsageError(
             f"{where}: an API key has 16 to 256 visible ASCII characters; `openssl rand -hex 32` makes a good one"
         )
-    return SecretStr(key)
+    return key

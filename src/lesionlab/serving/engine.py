@@ -13,7 +13,9 @@ from lesionlab.serving.batching import Batcher
 from lesionlab.serving.decoding import Decoder
 from lesionlab.serving.metrics import Metrics
 
-MAX_BATCH: Final = 16
+# Measured on two cores with the model of the package: 16 at a time take a sixth more computing per image than 4, and
+# 900 MB instead of 390.
+MAX_BATCH: Final = 4
 _MAX_DECODERS: Final = 4
 
 _Question: TypeAlias = tuple[PreparedImage, str | None]

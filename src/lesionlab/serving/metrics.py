@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from lesionlab.prediction import Prediction
 
 _LATENCIES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-_BATCHES = (1, 2, 4, 8, 16)
+_BATCHES = (1, 2, 3, 4)
 
 
 class Metrics:

@@ -16,7 +16,9 @@ from lesionlab.errors import LesionlabError
 from lesionlab.serving.places import Places
 from lesionlab.serving.protocol import BoundedProtocol
 
-_GRACE_SECONDS: Final = 25  # below the 30 that container engines give
+# Together below the 30 that container engines give: for the answers, then for writing them.
+_GRACE_SECONDS: Final = 24
+_WRITING_SECONDS: Final = 4
 _BACKLOG: Final = 1024
 
 
@@ -76,7 +78,7 @@ def server_for(app: FastAPI, announce: Callable[[], None] = lambda: None) -> uvi
         proxy_headers=False,  # whom a header names as client is for a proxy to say, and any caller can
         server_header=False,
         backlog=_BACKLOG,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_graceful_shutdown=_WRITING_SECONDS,
     )
     return _Server(config, app.state.service.places, announce)
 

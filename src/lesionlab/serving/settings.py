@@ -6,7 +6,6 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from lesionlab.images.decode import MAX_PIXELS
 
-KEY_PATTERN: Final = r"[\x21-\x7e]{16,256}"
 LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
 
 
