@@ -1,5 +1,6 @@
 import csv
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,8 @@ def test_slider_and_diagnosis_change_the_heat_map(open_page: OpenPage, pictures:
     first = page.evaluate(drawn)
     page.get_by_label("Heat map for", exact=True).select_option("vasc")
     expect(page.locator(".heat figcaption")).to_contain_text("Vascular lesion")
-    page.wait_for_function(f"first => {drawn} !== first", arg=first)
+    expect(heat).to_have_attribute("aria-label", re.compile("^Heat map for Vascular lesion: strongest in the"))
+    assert page.evaluate(drawn) != first
 
 
 def test_an_example_is_marked_as_synthetic(open_page: OpenPage) -> None:
@@ -131,6 +133,7 @@ def test_many_images_become_a_table(batch: Page) -> None:
     table = batch.locator(".answers")
     expect(table.locator("tbody tr")).to_have_count(5)
     expect(table.locator("tbody tr", has_text="grey.png")).to_contain_text("not to be relied on")
+    expect(table.locator("tbody tr", has_text="grey.png").locator(".risk-cell")).to_have_text("refused")
     expect(table.locator("tbody tr", has_text="scan.dcm")).to_contain_text("DICOM")
     expect(table.locator("tbody tr", has_text="damaged.jpg").locator(".alarm")).not_to_be_empty()
     expect(batch.locator("[role=status]")).to_contain_text("3 of 5 images judged")

@@ -24,6 +24,18 @@ def test_a_bad_file_gets_a_reason(open_page: OpenPage, pictures: dict[str, Path]
     expect(page.get_by_role("button", name="Try again")).to_have_count(0)
 
 
+def test_a_drop_beside_its_place_leaves_the_page_as_it_is(open_page: OpenPage) -> None:
+    page = open_page(view="#quality")
+    prevented = page.evaluate(
+        """() => ["dragover", "drop"].map((kind) => {
+          const event = new DragEvent(kind, { bubbles: true, cancelable: true });
+          document.querySelector("main").dispatchEvent(event);
+          return event.defaultPrevented;
+        })"""
+    )
+    assert prevented == [True, True]
+
+
 @pytest.mark.slow
 def test_a_file_that_is_too_large_is_not_sent(
     open_page: OpenPage, serve: Serve, tiny_bundle: Path, pictures: dict[str, Path]

@@ -57,6 +57,8 @@ export class Session {
   keyWanted = null;
   #engine;
   #running = 0;
+  /** @type {Promise<void>} */
+  #thumbnails = Promise.resolve();
   #ids = 0;
   /** @type {Set<() => void>} */
   #listeners = new Set();
@@ -129,7 +131,8 @@ export class Session {
     const added = [...files].map(({ file, name, synthetic = false }) => this.#newItem(file, name, synthetic));
     if (added.length === 0) return added;
     this.set({ items: [...this.items, ...added], selected: added.length === 1 ? (added[0]?.id ?? null) : null });
-    for (const item of added) void this.#drawThumbnail(item);
+    // One after the other: a camera's picture takes 50 MB while it is decoded.
+    for (const item of added) this.#thumbnails = this.#thumbnails.then(() => this.#drawThumbnail(item));
     this.#next();
     return added;
   }
@@ -218,6 +221,7 @@ export class Session {
 
   /** @param {Item} item */
   async #drawThumbnail(item) {
+    if (!this.items.includes(item)) return;
     const small = await thumbnail(item.file);
     if (small && this.items.includes(item)) item.thumb = URL.createObjectURL(small);
     this.set({});

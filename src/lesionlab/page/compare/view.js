@@ -50,19 +50,11 @@ function Slot({ session, item, side, diagnosis }) {
     const [added] = session.add([{ file, name: file.name || "pasted image" }]);
     if (added) put(added.id);
   };
-  const drop = (/** @type {DragEvent} */ event) => {
-    event.preventDefault();
-    take(filesOf(event.dataTransfer));
-  };
+  const drop = (/** @type {DragEvent} */ event) => take(filesOf(event.dataTransfer));
   const choose = (/** @type {Event & { currentTarget: HTMLSelectElement }} */ { currentTarget }) =>
     put(currentTarget.value === "" ? null : Number(currentTarget.value));
   const heading = `side-${side}`;
-  return html`<section
-    class="card slot"
-    aria-labelledby=${heading}
-    onDragOver=${(/** @type {Event} */ event) => event.preventDefault()}
-    onDrop=${drop}
-  >
+  return html`<section class="card slot" aria-labelledby=${heading} onDrop=${drop}>
     <h2 id=${heading}>${SIDES[side]}</h2>
     <div class="actions">
       <${FileButton} label=${item ? "Another image" : "Choose or drop an image"} primary=${!item} onFiles=${take} />

@@ -1,7 +1,7 @@
 /** The image, with the map of the evidence for a diagnosis laid over it. */
 
 import { colour, drawHeat } from "../heat.js";
-import { html, useEffect, useRef, useState } from "../vendor/htm-preact.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/htm-preact.js";
 
 /** @typedef {import("../session.js").Session} Session */
 /** @typedef {import("../session.js").Item} Item */
@@ -15,7 +15,7 @@ export function HeatFigure({ session, item, diagnosis }) {
   useEffect(() => {
     if (diagnosis && item.state === "done") void session.explain(item, diagnosis);
   }, [item, item.state, diagnosis]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (canvas.current && explanation && typeof explanation !== "string") drawHeat(canvas.current, explanation);
   }, [explanation]);
 

@@ -18,7 +18,7 @@ const COLUMNS = [
   { key: "diagnosis", label: "Most probable", value: (item) => item.answer?.result.classes[0]?.name ?? "" },
   { key: "probability", label: "Probability", value: (item) => item.answer?.result.classes[0]?.probability ?? -1 },
   { key: "malignant", label: "P(malignant)", value: (item) => sought(item) ?? -1 },
-  { key: "risk", label: "Risk", value: (item) => RISKS.indexOf(item.answer?.result.risk ?? "") },
+  { key: "risk", label: "Risk", value: (item) => (item.answer?.result.refusal ? -1 : RISKS.indexOf(item.answer?.result.risk ?? "")) },
   { key: "remark", label: "Remarks", value: (item) => remark(item) },
 ];
 
@@ -86,9 +86,9 @@ function Row({ session, item, lookedFor }) {
     <td role="cell" class="probability">${best && percent(best.probability)}</td>
     <td role="cell" class="malignant">
       ${share !== null && html`<span class="cell-label" aria-hidden="true">P(${lookedFor}) </span>${percent(share)}`}
-      ${point?.suspicious && html`<small class="suspicious">suspicious</small>`}
+      ${point?.suspicious && !result?.refusal && html`<small class="suspicious">suspicious</small>`}
     </td>
-    <td role="cell" class="risk-cell">${result && html`<${RiskMark} risk=${result.risk} />`}</td>
+    <td role="cell" class="risk-cell">${result && (result.refusal ? html`<span class="quiet">refused</span>` : html`<${RiskMark} risk=${result.risk} />`)}</td>
     <td role="cell" class=${item.state === "failed" || result?.refusal ? "remark alarm" : "remark"}>${remark(item)}</td>
   </tr>`;
 }

@@ -41,19 +41,13 @@ function Welcome({ session }) {
  */
 function useDroppedAndPasted(session) {
   useEffect(() => {
-    const over = (/** @type {DragEvent} */ event) => event.preventDefault();
     const take = (/** @type {DataTransfer | null} */ transfer) =>
       session.add(filesOf(transfer).map((file) => ({ file, name: file.name || "pasted image" })));
-    const drop = (/** @type {DragEvent} */ event) => {
-      event.preventDefault();
-      take(event.dataTransfer);
-    };
+    const drop = (/** @type {DragEvent} */ event) => take(event.dataTransfer);
     const paste = (/** @type {ClipboardEvent} */ event) => take(event.clipboardData);
-    addEventListener("dragover", over);
     addEventListener("drop", drop);
     addEventListener("paste", paste);
     return () => {
-      removeEventListener("dragover", over);
       removeEventListener("drop", drop);
       removeEventListener("paste", paste);
     };
