@@ -2,9 +2,9 @@
 
     python benchmarks/refusal.py RUN --data FOLDER --photographs FOLDER [--other FOLDER] [--out FILE]
 
-Four distances in the space of the pooled features are compared. Each is fitted to the training images, its limit is the
-one that 2 % of the validation images exceed, and the test part is not read. The photographs are those that
-scikit-image carries: its folder `data`. `--other` is a dataset of another source.
+Four distances in the space of the pooled features, and of their roots, are compared. Each is fitted to the training
+images, its limit is the one that 2 % of the validation images exceed, and the test part is not read. The photographs
+are those that scikit-image carries: its folder `data`. `--other` is a dataset of another source.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from lesionlab.export.reference import REFUSED, feature_space, picture_limits
 from lesionlab.files import write_json
 from lesionlab.metrics.ranking import roc_auc
 from lesionlab.phantoms import phantom_image
-from lesionlab.prediction.refusal import distances, pooled, refusal_of
+from lesionlab.prediction.refusal import distances, pooled, refusal_of, roots
 from lesionlab.prediction.session import GraphSession
 from lesionlab.runs import RunFolder
 from lesionlab.taxonomy import CODES
@@ -144,35 +144,43 @@ def phantoms() -> list[np.ndarray]:
 
 
 def candidates(space: FeatureSpace, train: Measured) -> dict[str, Distance]:
-    """Return the distances that are compared, each a function of features [N, D]."""
-    mean, basis = space.mean, space.basis.astype(np.float32)
+    """Return the distances that are compared, each a function of features [N, D]; the first is the bundle's."""
+    found: dict[str, Distance] = {"residual of the roots (the bundle's)": lambda features: distances(space, features)}
+    for of, prepare in (("the roots", roots), ("the features", np.asarray)):
+        found |= {
+            f"{name} of {of}": distance for name, distance in distances_of(prepare, train.features, len(space.basis))
+        }
+    return found
+
+
+def distances_of(prepare: Distance, train: np.ndarray, kept: int) -> Iterator[tuple[str, Distance]]:
+    points = prepare(train).astype(np.float64)
+    mean = points.mean(axis=0)
+    variances, directions = np.linalg.eigh(np.cov(points, rowvar=False))
+    basis, spread = directions[:, : -kept - 1 : -1], np.sqrt(variances[: -kept - 1 : -1])
+    rest = np.sqrt(variances[:-kept].mean())
 
     def along(features: np.ndarray) -> np.ndarray:
-        return np.asarray((features - mean) @ basis.T)
+        return np.asarray((prepare(features) - mean) @ basis)
 
     def mahalanobis(features: np.ndarray) -> np.ndarray:
-        return np.asarray(np.sqrt(((along(features) / space.spread) ** 2).sum(axis=1)))
+        return np.asarray(np.linalg.norm(along(features) / spread, axis=1))
 
     def residual(features: np.ndarray) -> np.ndarray:
-        centred = features - mean
-        return np.asarray(np.linalg.norm(centred - along(features) @ basis, axis=1))
+        return np.asarray(np.linalg.norm(prepare(features) - mean - along(features) @ basis.T, axis=1))
 
     def directed(features: np.ndarray) -> np.ndarray:
         projected = along(features)
         return np.asarray(projected / np.linalg.norm(projected, axis=1, keepdims=True))
 
-    coreset = farthest_first(directed(train.features), 1000)
-
-    def neighbours(features: np.ndarray) -> np.ndarray:
-        similarity = directed(features) @ coreset.T
-        return np.asarray(1 - np.sort(similarity, axis=1)[:, -5])
-
-    return {
-        "Mahalanobis in the principal directions": mahalanobis,
-        "residual outside them": residual,
-        "both (probabilistic PCA)": lambda features: distances(space, features),
-        "fifth nearest neighbour in a coreset of 1,000": neighbours,
-    }
+    coreset = farthest_first(directed(train), 1000)
+    yield "Mahalanobis along the principal directions", mahalanobis
+    yield "residual across them", residual
+    yield "both (probabilistic PCA)", lambda features: np.hypot(mahalanobis(features), residual(features) / rest)
+    yield (
+        "fifth nearest neighbour in a coreset of 1,000",
+        lambda features: 1 - np.sort(directed(features) @ coreset.T, axis=1)[:, -5],
+    )
 
 
 def farthest_first(points: np.ndarray, count: int) -> np.ndarray:

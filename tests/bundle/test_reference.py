@@ -21,7 +21,7 @@ def whole() -> Reference:
     return Reference(
         head=LinearHead(numbers(7, 12), numbers(7)),
         picture=PictureLimits(numbers(), numbers(), numbers()),
-        features=FeatureSpace(numbers(12), numbers(3, 12).astype(np.float16), numbers(3), numbers(), numbers()),
+        features=FeatureSpace(numbers(12), numbers(3, 12).astype(np.float16), numbers()),
     )
 
 

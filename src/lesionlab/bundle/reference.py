@@ -42,20 +42,16 @@ class PictureLimits:
 
 @dataclass(frozen=True, eq=False)
 class FeatureSpace:
-    """Where the pooled features of the training images lie.
+    """Where the roots of the training images' pooled features lie; see `lesionlab.prediction.refusal.distances`.
 
     Attributes:
         mean: Their mean, [D].
         basis: Their first K principal directions, orthonormal, [K, D].
-        spread: Standard deviation along each of them, [K].
-        rest: Standard deviation along a direction outside them, [].
         limit: Distance beyond which an image is refused: exceeded by 2 % of the validation images, [].
     """
 
     mean: np.ndarray
     basis: np.ndarray
-    spread: np.ndarray
-    rest: np.ndarray
     limit: np.ndarray
 
 

@@ -1,17 +1,19 @@
 """What a bundle carries to explain and to refuse: the classifier's weights, and what its training images were like."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from lesionlab.bundle import FeatureSpace, LinearHead, PictureLimits, Reference
 from lesionlab.export.measure import Measured
-from lesionlab.prediction.refusal import distances
+from lesionlab.prediction.refusal import distances, roots
 from lesionlab.training.network import LesionNetwork
 
 # Of the validation images at most this share lies beyond the limit. Every one of them is a picture that the model
 # could have judged, so it is the price; what it buys is in benchmarks/results/refusal.json.
 REFUSED = 0.02
-DIRECTIONS = 64
+DIRECTIONS = 128
 # Rounding errors of a float32 network, relative to its largest logit.
 _TOLERANCE = 1e-3
 
@@ -76,19 +78,12 @@ def feature_space(train: Measured, validation: Measured) -> FeatureSpace:
         train: What the graph makes of training images.
         validation: The same of images that it was not fitted to.
     """
-    features = train.features.astype(np.float64)
-    mean = features.mean(axis=0)
-    values, directions = np.linalg.eigh(np.cov(features, rowvar=False))
-    # A direction in which the training images do not differ at all would make every other image infinitely far.
-    variances = np.maximum(values, max(values[-1] * 1e-6, np.finfo(np.float32).tiny)).astype(np.float32)
-    kept = min(DIRECTIONS, len(mean) - 1, len(features) - 2)
-    # Rounded first: the limit has to hold for the numbers that are stored.
-    space = FeatureSpace(
-        mean=mean.astype(np.float32),
-        basis=directions[:, : -kept - 1 : -1].T.astype(np.float16),
-        spread=np.sqrt(variances[: -kept - 1 : -1]),
-        rest=np.sqrt(variances[:-kept].mean()),
-        limit=np.array(np.inf, np.float32),
-    )
-    limit = np.quantile(distances(space, validation.features), 1 - REFUSED, method="higher")
-    return FeatureSpace(space.mean, space.basis, space.spread, space.rest, np.asarray(limit, np.float32))
+    of_train = roots(train.features).astype(np.float64)
+    _, directions = np.linalg.eigh(np.cov(of_train, rowvar=False))
+    # Half of the directions at most: it is the rest that tells.
+    kept = max(1, min(DIRECTIONS, *(side // 2 for side in of_train.shape)))
+    mean, basis = of_train.mean(axis=0).astype(np.float32), directions[:, : -kept - 1 : -1].T.astype(np.float16)
+    # Measured with the rounded numbers: the limit has to hold for those that are stored.
+    unlimited = FeatureSpace(mean, basis, np.array(0, np.float32))
+    limit = np.quantile(distances(unlimited, validation.features), 1 - REFUSED, method="higher")
+    return replace(unlimited, limit=np.asarray(limit, np.float32))
