@@ -67,9 +67,11 @@ def main() -> None:
         "bundle": bundle.info.identity,
         "images": {"train": len(train.logits), "validation": len(validation.logits)}
         | {name: len(measured.logits) for name, measured in (far | near).items()},
-        "auroc": {
-            name: {group: separation(distance, validation, measured) for group, measured in far.items()}
-            | {"limit_refuses": refused_by(distance, validation, far)}
+        "distances": {
+            name: {
+                "auroc": {group: separation(distance, validation, measured) for group, measured in far.items()},
+                "refused_at_the_limit": refused_by(distance, validation, far),
+            }
             for name, distance in candidates(space, train).items()
         },
         "refused": {
@@ -216,8 +218,8 @@ def shares_refused(limits: PictureLimits, space: FeatureSpace, measured: Measure
     return {name: round(float(refused.mean()), 4) for name, refused in reasons.items()}
 
 
-def cost(bundle: Bundle, reference: Reference) -> dict[str, float]:
-    """Return what a batch takes without and with the feature map and the refusal that follows, in turn."""
+def cost(bundle: Bundle, reference: Reference) -> dict[str, dict[str, float]]:
+    """Return what a batch takes without and with the feature map and the refusal that follows; measured in turn."""
     session = GraphSession(bundle)
     size = bundle.info.preprocessing.size
     pixels = np.random.default_rng(0).integers(0, 256, (16, size, size, 3), dtype=np.uint8)
@@ -227,18 +229,22 @@ def cost(bundle: Bundle, reference: Reference) -> dict[str, float]:
         for one, features in zip(pixels, pooled(feature_map), strict=True):
             refusal_of(reference, one, features)
 
-    times: dict[str, list[float]] = {"logits alone": [], "with the map and the refusal": []}
-    for _ in range(20):
-        for name, work in (("logits alone", lambda: session.logits(pixels)), (list(times)[1], with_refusal)):
+    works: dict[str, Callable[[], object]] = {
+        "logits": lambda: session.logits(pixels),
+        "logits and map": lambda: session.logits_and_map(pixels),
+        "logits, map and refusal": with_refusal,
+    }
+    times = np.empty((21, len(works)))
+    for round_of_times in times:
+        for column, work in enumerate(works.values()):
             start = time.perf_counter()
             work()
-            times[name].append(time.perf_counter() - start)
-    medians = {name: float(np.median(values[1:])) for name, values in times.items()}
-    without, whole = medians.values()
-    pairs = np.array(times[list(times)[1]][1:]) / np.array(times["logits alone"][1:])
-    return {name: round(value, 4) for name, value in medians.items()} | {
-        "ratio of the medians": round(whole / without, 4),
-        "median ratio of the pairs": round(float(np.median(pairs)), 4),
+            round_of_times[column] = time.perf_counter() - start
+    times = times[1:]
+    ratios = np.median(times / times[:, :1], axis=0)
+    return {
+        name: {"seconds": round(float(seconds), 4), "median ratio to the logits alone": round(float(ratio), 4)}
+        for name, seconds, ratio in zip(works, np.median(times, axis=0), ratios, strict=True)
     }
 
 
