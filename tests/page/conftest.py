@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,7 +21,7 @@ from lesionlab.bundle import BundleInfo, FeatureSpace, PictureLimits, Reference,
 from lesionlab.data import Manifest
 from lesionlab.images import load_image
 from lesionlab.phantoms import phantom_image
-from lesionlab.prediction.refusal import distances
+from lesionlab.prediction.refusal import distances, roots
 
 CHROMIUM = os.environ.get("LESIONLAB_CHROMIUM", "/usr/bin/chromium")
 DESKTOP, PHONE = (1280, 900), (390, 844)
@@ -174,18 +175,10 @@ def wary_bundle(
     images = [tiny_info.preprocessing.apply(load_image(phantoms.root / r.path).image) for r in phantoms.records[:40]]
     session = onnxruntime.InferenceSession(tiny_graph)
     features = session.run(["feature_map"], {"image": np.stack(images)})[0].mean(axis=(2, 3))
-    centred = features - features.mean(axis=0)
-    _, scales, directions = np.linalg.svd(centred, full_matrices=False)
-    spread = scales[:4] / np.sqrt(len(features))
-    space = FeatureSpace(
-        mean=features.mean(axis=0).astype(np.float32),
-        basis=directions[:4].astype(np.float32),
-        spread=spread.astype(np.float32),
-        rest=np.array(scales[4:].mean() / np.sqrt(len(features)), np.float32),
-        limit=np.array(0, np.float32),
-    )
-    limit = 1.2 * distances(space, features).max()
-    space = FeatureSpace(space.mean, space.basis, space.spread, space.rest, np.array(limit, np.float32))
+    known = roots(features)
+    _, _, directions = np.linalg.svd(known - known.mean(axis=0), full_matrices=False)
+    space = FeatureSpace(known.mean(axis=0), directions[:4], np.array(0, np.float32))
+    space = replace(space, limit=np.array(1.2 * distances(space, features).max(), np.float32))
     limits = PictureLimits(*(np.array(value, np.float32) for value in (20, 245, 2)))
     path = tmp_path_factory.mktemp("wary") / "wary"
     info = tiny_info.model_copy(update={"name": "wary"})

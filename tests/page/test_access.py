@@ -7,14 +7,10 @@ from playwright.sync_api import Page, expect
 
 from tests.page.conftest import DESKTOP, PHONE, OpenPage, choose, faults, width_of
 
-LOOKS = [
-    pytest.param(PHONE, "dark", id="phone dark"),
-    pytest.param(DESKTOP, "light", id="desktop light", marks=pytest.mark.slow),
-    pytest.param(PHONE, "light", id="phone light", marks=pytest.mark.slow),
-    pytest.param(DESKTOP, "dark", id="desktop dark", marks=pytest.mark.slow),
-]
+LOOKS = [(PHONE, "dark"), (DESKTOP, "light"), (PHONE, "light"), (DESKTOP, "dark")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "scheme"), LOOKS)
 def test_every_view_is_for_everyone(
     open_page: OpenPage, pictures: dict[str, Path], tmp_path: Path, size: tuple[int, int], scheme: str

@@ -2,6 +2,7 @@
 
 import { number } from "../format.js";
 import { html } from "../vendor/htm-preact.js";
+import { Leaky } from "./metrics.js";
 import { path, Plot, ticks } from "./plot.js";
 
 /** @typedef {import("../contract.js").Evaluation} Evaluation */
@@ -17,7 +18,7 @@ const LOSSES = [
 const ACCURACY = [{ key: "validation_balanced_accuracy", label: "balanced accuracy, validation" }];
 
 /** @param {{ evaluation: Evaluation }} props */
-export function History({ evaluation: { history } }) {
+export function History({ evaluation: { history, leaky } }) {
   return html`<section class="card" aria-labelledby="history-title">
     <h2 id="history-title">Training</h2>
     <p class="quiet">${history.length} epochs. The training loss sees augmented images, so it may stand above the validation loss.</p>
@@ -34,7 +35,7 @@ export function History({ evaluation: { history } }) {
             ${history.map(
               (epoch) => html`<tr key=${epoch.epoch}>
                 <th scope="row">${epoch.epoch}</th>
-                ${[...LOSSES, ...ACCURACY].map(({ key }) => html`<td key=${key}>${epoch[key] === null ? "" : number(epoch[key])}</td>`)}
+                ${[...LOSSES, ...ACCURACY].map(({ key }) => html`<td key=${key}>${epoch[key] !== null && html`${number(epoch[key])}<${Leaky} on=${leaky} />`}</td>`)}
               </tr>`,
             )}
           </tbody>
