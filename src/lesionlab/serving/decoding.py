@@ -10,6 +10,7 @@ from PIL import Image, UnidentifiedImageError
 from lesionlab.errors import ImageError
 from lesionlab.images.decode import FORMATS
 from lesionlab.prediction import Predictor, PreparedImage
+from lesionlab.serving.bounds import bound_tags, refuse_if_slow
 from lesionlab.serving.problem import ProblemError
 
 _NAME: Final = "image"
@@ -21,6 +22,7 @@ class Decoder:
 
     def __init__(self, predictor: Predictor, max_pixels: int) -> None:
         """Prepare for this model images of at most so many pixels."""
+        bound_tags()
         self._predictor = predictor
         self._max_pixels = max_pixels
         # A large picture takes some hundred megabytes for a moment: never two at once.
@@ -33,6 +35,7 @@ class Decoder:
             ProblemError: 415: the bytes are no image of a known format. 422: the image is damaged, too large or too
                 small.
         """
+        refuse_if_slow(data)
         header = _read_header(data)
         if header is not None and header > self._max_pixels:
             limit = f"{self._max_pixels / 1e6:g} megapixels"
