@@ -103,7 +103,8 @@ def test_a_tiff_of_a_million_strips_is_refused_in_time(server_of: Start) -> None
     body = b"".join(struct.pack("<HHII", *entry) for entry in entries)
     data = b"II*\0" + struct.pack("<IH", 8, len(entries)) + body + bytes(4) + bytes(2 * rows + 1_000)
     began = time.perf_counter()
-    assert server_of().post("/v1/predict", content=data).status_code == 422
+    # Without the places of its strips it is no picture that Pillow knows.
+    assert server_of().post("/v1/predict", content=data).status_code == 415
     assert time.perf_counter() - began < 1
 
 
@@ -128,4 +129,4 @@ def test_ordinary_files_pass(server_of: Start, photograph: Image.Image) -> None:
         answer = client.post("/v1/predict", content=out.getvalue())
         assert answer.status_code == 200, (image_format, answer.text)
         turned = any("upright" in note for note in answer.json()["result"]["notes"])
-        assert turned == ("exif" in options), image_format
+        assert turned == (image_format in ("JPEG", "PNG", "WEBP"))  # Pillow turns a TIFF itself
