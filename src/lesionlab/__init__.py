@@ -9,6 +9,7 @@ Example:
     'Melanocytic nevus'
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = ["RESEARCH_ONLY", "Bundle", "Prediction", "Predictor", "__version__"]
+
+# The inference runtime's official builds report their use to their maker unless told not to, and look here when they
+# are first imported. Nothing that lesionlab judges, and nothing about it, is sent anywhere.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 RESEARCH_ONLY = "For research and education only, not a diagnosis."
 

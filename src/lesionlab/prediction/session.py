@@ -1,6 +1,8 @@
 """The graph of a bundle, ready to run."""
 
+import math
 import os
+from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
@@ -11,11 +13,21 @@ from lesionlab.errors import BundleError
 _ONLY_FATAL = 4
 
 
+_CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
 def available_cores() -> int:
-    """Return the number of cores that this process may use, which in a container is often fewer than there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Return the number of cores that this process may use, which in a container is often fewer than there are.
+
+    A container is held to some cores by its affinity, to some share of all of them by a quota of the control group
+    (Linux, cgroup v2: microseconds per period).
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = _CPU_QUOTA.read_text(encoding="ascii").split()
+        return max(1, min(cores, math.ceil(int(quota) / int(period))))
+    except (OSError, ValueError):  # no control group, or `max` for no quota
+        return cores
 
 
 class GraphSession:
