@@ -11,7 +11,19 @@ import pytest
 
 from lesionlab import RESEARCH_ONLY, __version__
 
-COMMANDS = ("predict", "train", "evaluate", "export", "data", "recipes", "info", "demo")
+COMMANDS = (
+    "predict",
+    "train",
+    "evaluate",
+    "export",
+    "data",
+    "recipes",
+    "info",
+    "demo",
+    "serve",
+    "compare",
+    "benchmark",
+)
 FRAMEWORKS = {"torch", "timm", "pytorch_lightning", "pandas", "sklearn", "scipy", "matplotlib", "onnxruntime", "onnx"}
 
 

@@ -57,6 +57,7 @@ def evaluate(
     part is found again from the split's hash; on another dataset every image is judged.
     """
     require_extra("lesionlab evaluate", "train", "matplotlib", "jinja2")
+    from lesionlab.bundle import Bundle
     from lesionlab.data import read_dataset
     from lesionlab.runs import RunFolder
 
@@ -67,6 +68,7 @@ def evaluate(
             target, read_dataset(data, columns=column_mapping(columns), metadata=metadata), part, folder
         )
     else:
+        Bundle.load(target)  # what is missing altogether is said first
         raise UsageError("--data is needed: the folder of the dataset to evaluate on")
     if as_json:
         typer.echo((place / "metrics.json").read_text(encoding="utf-8"), nl=False)

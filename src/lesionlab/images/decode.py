@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from PIL import Image, UnidentifiedImageError
 
 from lesionlab.errors import ImageError
+from lesionlab.images.bounds import refuse_if_slow
 from lesionlab.images.pixels import rgb_from_image
 
 # What cameras, dermatoscopes and archives produce. Pillow knows many more formats; a decoder that is never
@@ -65,9 +66,10 @@ def decode_image(data: bytes, *, at_least: tuple[int, int] | None = None) -> Dec
             faster for camera-sized files. None decodes at full size.
 
     Raises:
-        ImageError: The bytes are not an image of a known format, are damaged or truncated, hold several
-            frames, or the image is too large (100 megapixels) or too small (8 pixels a side).
+        ImageError: The bytes are not an image of a known format, are damaged or truncated, are built to take
+            minutes, hold several frames, or the image is too large (100 megapixels) or too small (8 pixels a side).
     """
+    refuse_if_slow(data)
     with _faults_as_image_errors(data):
         with _pillow_warnings_hidden():
             opened = Image.open(io.BytesIO(data), formats=FORMATS)

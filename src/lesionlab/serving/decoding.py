@@ -8,10 +8,11 @@ from typing import Final
 from PIL import Image, UnidentifiedImageError
 
 from lesionlab.errors import ImageError
+from lesionlab.images.bounds import refuse_if_slow
 from lesionlab.images.decode import FORMATS
 from lesionlab.prediction import Predictor, PreparedImage
-from lesionlab.serving.bounds import bound_tags, refuse_if_slow
 from lesionlab.serving.problem import ProblemError
+from lesionlab.serving.tags import bound_tags
 
 _NAME: Final = "image"
 _LARGE: Final = 16_000_000  # pixels
@@ -35,7 +36,10 @@ class Decoder:
             ProblemError: 415: the bytes are no image of a known format. 422: the image is damaged, too large or too
                 small.
         """
-        refuse_if_slow(data)
+        try:
+            refuse_if_slow(data)  # before the header, which Pillow reads to its end
+        except ImageError as error:
+            raise ProblemError(422, str(error)) from error
         header = _read_header(data)
         if header is not None and header > self._max_pixels:
             limit = f"{self._max_pixels / 1e6:g} megapixels"

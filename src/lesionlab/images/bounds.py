@@ -1,27 +1,22 @@
-"""Bounds that Pillow lacks: small files, harmless by their size in pixels, that would take minutes or all memory."""
+"""Bounds that Pillow lacks: small files, harmless by their size in pixels, that would take it minutes."""
 
 import re
 import struct
-from contextlib import suppress
 from itertools import islice
-from typing import IO, Final
+from typing import Final
 
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
-
-from lesionlab.serving.problem import ProblemError
+from lesionlab.errors import ImageError
 
 _MOST_SCANS: Final = 32  # cameras and editors write at most about a dozen
 _MOST_SEGMENTS: Final = 20_000  # a few by design, and one in some thousand bytes of metadata by chance
 _MOST_CHUNKS: Final = 200  # beside the pixels
 _MOST_BLOCKS: Final = 100_000  # of 255 bytes
 _MOST_PACKED_BYTES: Final = 1_000_000
-_MOST_TAG_BYTES: Final = 400_000  # the places of 50,000 strips; a picture of 50 megapixels has 7,000
 
 # Among pixels, 0xff is followed by 0 or by a restart marker.
 _SEGMENT: Final = re.compile(rb"\xff[\xc0-\xcf\xdb-\xfe]")
 _SCAN: Final = b"\xff\xda"
 _PACKED: Final = (1, 2)  # run lengths of 8 and of 4 bits
-_load = ImageFileDirectory_v2.load
 
 
 def refuse_if_slow(data: bytes) -> None:
@@ -32,7 +27,7 @@ def refuse_if_slow(data: bytes) -> None:
     - It unpacks BMPs in such a loop as well.
 
     Raises:
-        ProblemError: 422.
+        ImageError: It is built so.
     """
     if data.startswith(b"\xff\xd8"):
         slow = data.count(_SCAN) > _MOST_SCANS or _more_segments_than(_MOST_SEGMENTS, data)
@@ -43,16 +38,7 @@ def refuse_if_slow(data: bytes) -> None:
     else:
         slow = data.startswith(b"BM") and len(data) > _MOST_PACKED_BYTES and data[30] in _PACKED
     if slow:
-        raise ProblemError(422, "the image is built of far too many parts; save it again without its metadata, as PNG")
-
-
-def bound_tags() -> None:
-    """Make Pillow read at most 400 kB of tags per directory of a TIFF, or of EXIF data; what is beyond is left out.
-
-    Each tag names a place and a length, and many may name the same place: five megabytes of them can claim two
-    hundred gigabytes. Pillow reads them all while it opens a file, and has no setting for it.
-    """
-    ImageFileDirectory_v2.load = _bounded_load  # type: ignore[method-assign]
+        raise ImageError("the image is built of far too many parts; save it again without its metadata, as PNG")
 
 
 def _more_segments_than(most: int, jpeg: bytes) -> bool:
@@ -89,28 +75,3 @@ def _more_blocks_than(most: int, gif: bytes) -> bool:
         position += 1
         found += 1
     return found > most
-
-
-def _bounded_load(self: ImageFileDirectory_v2, fp: IO[bytes]) -> None:
-    with suppress(_EnoughError):
-        _load(self, _Metered(fp))  # type: ignore[arg-type]
-
-
-class _EnoughError(Exception):
-    """The tags claim more than they may; those read so far are kept."""
-
-
-class _Metered:
-    """The part of a file that `load` uses, up to a number of bytes."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self._left = _MOST_TAG_BYTES
-        self.tell = file.tell
-        self.seek = file.seek
-
-    def read(self, size: int) -> bytes:
-        self._left -= size
-        if self._left < 0:
-            raise _EnoughError
-        return self._file.read(size)
