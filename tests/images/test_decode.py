@@ -8,13 +8,13 @@ import tracemalloc
 import warnings
 import zlib
 from collections.abc import Callable
+from importlib.metadata import version
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from PIL import __version__ as PIL_VERSION
 
 from lesionlab.errors import ImageError
 from lesionlab.images import decode_image
@@ -188,7 +188,7 @@ def test_transparency_is_laid_on_white(photograph: Image.Image) -> None:
 
 
 # Older ones cannot read such a file back that they wrote themselves, and say so.
-NEEDS_PILLOW_13 = pytest.mark.skipif(int(PIL_VERSION.split(".")[0]) < 13, reason="needs Pillow 13")
+NEEDS_PILLOW_13 = pytest.mark.skipif(int(version("pillow").split(".")[0]) < 13, reason="needs Pillow 13")
 
 
 @pytest.mark.parametrize(
