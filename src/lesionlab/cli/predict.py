@@ -50,7 +50,7 @@ def predict(
         Path | None,
         typer.Option(help="Folder for pictures of where each answer comes from.", metavar="FOLDER", show_default=False),
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, max=1024, help="Images per run of the model.")] = 16,
+    batch_size: Annotated[int, typer.Option(min=1, max=1024, help="Images per run of the model.")] = 4,
 ) -> None:
     """Judge images: the probability of each class that the model tells apart, and of malignancy.
 

@@ -10,9 +10,7 @@ import numpy as np
 from lesionlab.bundle import Bundle
 from lesionlab.prediction.prepared import or_raise, prepare_ahead
 from lesionlab.prediction.refusal import measure_picture, pooled
-from lesionlab.prediction.session import GraphSession
-
-_BATCH = 16
+from lesionlab.prediction.session import IMAGES_PER_RUN, GraphSession
 
 
 @dataclass(frozen=True)
@@ -53,8 +51,8 @@ def measure_images(
         np.empty((len(images), 2), np.float32),
     )
     done = 0
-    with closing(prepare_ahead(images, preprocessing, _BATCH)) as prepared:
-        while batch := [or_raise(item).pixels for item in islice(prepared, _BATCH)]:
+    with closing(prepare_ahead(images, preprocessing, IMAGES_PER_RUN)) as prepared:
+        while batch := [or_raise(item).pixels for item in islice(prepared, IMAGES_PER_RUN)]:
             rows = slice(done, done + len(batch))
             if session.channels is None:
                 measured.logits[rows] = session.logits(np.stack(batch))

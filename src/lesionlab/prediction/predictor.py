@@ -15,7 +15,7 @@ from lesionlab.prediction.explanation import METHOD, Explanation, class_activati
 from lesionlab.prediction.prepared import PreparedImage, or_raise, prepare_ahead, prepare_image
 from lesionlab.prediction.refusal import pooled, refusal_of
 from lesionlab.prediction.result import Failure, Prediction, RankedDiagnosis, Refusal
-from lesionlab.prediction.session import GraphSession
+from lesionlab.prediction.session import IMAGES_PER_RUN, GraphSession
 from lesionlab.taxonomy import TASKS
 
 Answer = TypeVar("Answer")
@@ -108,7 +108,9 @@ class Predictor:
         best = self.predict(pixels).top[0]
         return best.name, best.probability
 
-    def predict_many(self, images: Iterable[ImageSource], *, batch_size: int = 16) -> Iterator[Prediction | Failure]:
+    def predict_many(
+        self, images: Iterable[ImageSource], *, batch_size: int = IMAGES_PER_RUN
+    ) -> Iterator[Prediction | Failure]:
         """Judge images one batch after the other, in their order; a bad one does not stop the rest.
 
         The next images are decoded while a batch is computed, never more than two batches ahead, so that memory
@@ -122,7 +124,7 @@ class Predictor:
         return self._in_batches(images, batch_size, self.judge)
 
     def explain_many(
-        self, images: Iterable[ImageSource], *, batch_size: int = 16
+        self, images: Iterable[ImageSource], *, batch_size: int = IMAGES_PER_RUN
     ) -> Iterator[tuple[Prediction, Explanation] | Failure]:
         """Judge images as `predict_many` does, and explain the most probable class of each.
 
@@ -139,7 +141,7 @@ class Predictor:
         self,
         images: Sequence[ImageSource],
         *,
-        batch_size: int = 16,
+        batch_size: int = IMAGES_PER_RUN,
         progress: Callable[[int, int], None] | None = None,
     ) -> np.ndarray:
         """Return the uncalibrated outputs of the network, float32 [N, C] for C classes.

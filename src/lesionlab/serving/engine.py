@@ -8,14 +8,11 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from lesionlab.prediction import Explanation, Prediction, Predictor, PreparedImage
-from lesionlab.prediction.session import available_cores
+from lesionlab.prediction.session import IMAGES_PER_RUN, available_cores
 from lesionlab.serving.batching import Batcher
 from lesionlab.serving.decoding import Decoder
 from lesionlab.serving.metrics import Metrics
 
-# Measured on two cores with the model of the package: 16 at a time take a sixth more computing per image than 4, and
-# 900 MB instead of 390.
-MAX_BATCH: Final = 4
 _MAX_DECODERS: Final = 4
 
 _Question: TypeAlias = tuple[PreparedImage, str | None]
@@ -32,8 +29,8 @@ class Engine:
         self._decoders = ThreadPoolExecutor(min(available_cores(), _MAX_DECODERS), "lesionlab-decode")
         self._graph = ThreadPoolExecutor(1, "lesionlab-judge")
         # To judge and to explain are different runs of the graph; they take turns.
-        self._judging = Batcher(self._judge, self._graph, MAX_BATCH)
-        self._explaining = Batcher(self._explain, self._graph, MAX_BATCH)
+        self._judging = Batcher(self._judge, self._graph, IMAGES_PER_RUN)
+        self._explaining = Batcher(self._explain, self._graph, IMAGES_PER_RUN)
         self._workers: tuple[asyncio.Task[None], ...] = ()
 
     @property
