@@ -42,6 +42,23 @@ def test_it_names_no_place_of_the_machine_that_made_it(shipped: Bundle) -> None:
     assert b"site-packages" not in text
 
 
+def test_it_explains_refuses_and_knows_its_own_quality(shipped: Bundle) -> None:
+    assert (shipped.explains, shipped.refuses) == (True, True)
+    assert shipped.reference is not None
+    assert shipped.reference.features is not None
+    assert len(shipped.reference.to_bytes()) < 500_000
+    predictor = Predictor.load(shipped)
+    for refused in (
+        np.zeros((450, 600, 3), np.uint8),
+        np.random.default_rng(0).integers(0, 256, (450, 600, 3), np.uint8),
+    ):
+        assert predictor.predict(refused).refusal is not None
+    assert shipped.evaluation is not None
+    assert shipped.evaluation.overall == shipped.info.metrics
+    assert shipped.evaluation.n_images == shipped.info.training_data.images["test"]
+    assert b"/work" not in shipped.evaluation.model_dump_json().encode()
+
+
 def test_the_documented_figures_are_those_of_this_model(shipped: Bundle) -> None:
     figures = json.loads(RESULTS.read_text(encoding="utf-8"))
     assert figures["graph_sha256"] == shipped.info.graph_sha256
