@@ -67,6 +67,7 @@ def check_comparison(plan: list[PlannedRun], phantoms: Manifest, out: Path, writ
     prepare([melanoma], phantoms, out, against=own)  # seven diagnoses answer every task
 
 
+@pytest.mark.slow
 def test_an_interrupted_benchmark_goes_on_and_a_finished_one_is_reused(
     write_recipe: WriteRecipe, phantoms: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

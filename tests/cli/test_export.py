@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from lesionlab.bundle import Bundle
 from lesionlab.data import Manifest
 from lesionlab.runs import RunFolder
@@ -22,6 +24,7 @@ def test_a_run_becomes_a_zip_file(
     assert Bundle.load(tmp_path / "model.zip").info == Bundle.load(tiny_run.path).info
 
 
+@pytest.mark.slow
 def test_a_new_export_keeps_what_the_test_part_said(
     cli: Callable[..., Any], tiny_run: RunFolder, tmp_path: Path
 ) -> None:

@@ -82,6 +82,7 @@ def test_a_mistake_is_one_line_and_leaves_no_run(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_recipe_of_one_s_own_and_a_table_with_other_columns(
     cli: Callable[..., Any], phantoms: Manifest, make_recipe: Callable[..., Recipe], tmp_path: Path
 ) -> None:

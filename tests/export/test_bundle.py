@@ -75,6 +75,7 @@ def test_the_temperature_never_makes_the_likelihood_worse(
         assert loss(calibration.temperature) <= loss(calibration.temperature * factor)
 
 
+@pytest.mark.slow
 def test_levelled_frequencies_lift_rare_classes(copied: RunFolder, bundle: Bundle, logits: np.ndarray) -> None:
     recipe = copied.recipe().model_copy(update={"inference": InferenceSettings(prior_exponent=1.0)})
     (copied.path / "recipe.toml").write_text(tomli_w.dumps(recipe.model_dump(mode="json", exclude_none=True)))

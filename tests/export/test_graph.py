@@ -31,7 +31,7 @@ def make_network(backbone: str, **settings: Any) -> LesionNetwork:
     return network
 
 
-@pytest.fixture(scope="module", params=["test_efficientnet", "test_resnet"])
+@pytest.fixture(scope="module", params=["test_efficientnet", pytest.param("test_resnet", marks=pytest.mark.slow)])
 def network(request: pytest.FixtureRequest) -> LesionNetwork:
     return make_network(request.param)
 

@@ -43,7 +43,8 @@ OpenPage = Callable[..., Page]
 Serve = Callable[..., str]
 
 
-@pytest.fixture(scope="session")
+# No longer than a file: while it lasts, Playwright's event loop counts as running, and no other test can run one.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     if not Path(CHROMIUM).exists():
         pytest.skip(f"no browser at {CHROMIUM}; LESIONLAB_CHROMIUM names another one")

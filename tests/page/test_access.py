@@ -50,6 +50,7 @@ def check(page: Page, picture: Path) -> None:
     assert width_of(page) == page.viewport_size["width"]
 
 
+@pytest.mark.slow
 def test_the_switch_turns_the_page_dark_and_is_remembered(open_page: OpenPage) -> None:
     page = open_page()
     colour = "getComputedStyle(document.body).backgroundColor"
@@ -65,6 +66,7 @@ def test_the_switch_turns_the_page_dark_and_is_remembered(open_page: OpenPage) -
     assert page.evaluate(colour) == dark
 
 
+@pytest.mark.slow
 def test_nothing_moves_for_those_who_asked_for_rest(open_page: OpenPage) -> None:
     for still, name in ((True, "none"), (False, "turn")):
         page = open_page(still=still)
@@ -72,6 +74,7 @@ def test_nothing_moves_for_those_who_asked_for_rest(open_page: OpenPage) -> None
         assert page.evaluate("getComputedStyle(document.querySelector('.spinner')).animationName") == name
 
 
+@pytest.mark.slow
 def test_the_address_names_the_view_and_the_way_back_works(open_page: OpenPage) -> None:
     page = open_page(view="#quality")
     expect(page.get_by_role("link", name="How good is it")).to_have_attribute("aria-current", "page")

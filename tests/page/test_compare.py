@@ -1,10 +1,12 @@
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.page.conftest import OpenPage, choose
 
 
+@pytest.mark.slow
 def test_two_images_stand_side_by_side_with_what_changed(open_page: OpenPage, pictures: dict[str, Path]) -> None:
     page = open_page(view="#compare")
     slots = page.locator(".slot")
@@ -22,6 +24,7 @@ def test_two_images_stand_side_by_side_with_what_changed(open_page: OpenPage, pi
         expect(canvas).to_have_css("opacity", "0.2")
 
 
+@pytest.mark.slow
 def test_images_judged_before_can_be_taken(open_page: OpenPage, pictures: dict[str, Path]) -> None:
     page = open_page()
     choose(page, pictures["mole.jpg"], pictures["=nevus, left.png"])
@@ -34,6 +37,7 @@ def test_images_judged_before_can_be_taken(open_page: OpenPage, pictures: dict[s
     page.get_by_role("button", name="mole.jpg").or_(page.locator(".answers")).first.wait_for()
 
 
+@pytest.mark.slow
 def test_the_synthetic_pair(open_page: OpenPage) -> None:
     page = open_page(view="#compare")
     page.get_by_role("button", name="two synthetic images").click()

@@ -7,6 +7,7 @@ from lesionlab.bundle import Bundle, BundleInfo, save_bundle
 from tests.page.conftest import OpenPage, Serve
 
 
+@pytest.mark.slow
 def test_shows_what_the_evaluation_holds(open_page: OpenPage, tiny_whole_bundle: Path) -> None:
     evaluation = Bundle.load(tiny_whole_bundle).evaluation
     assert evaluation is not None
@@ -26,6 +27,7 @@ def test_shows_what_the_evaluation_holds(open_page: OpenPage, tiny_whole_bundle:
     expect(page.locator(".leaky")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_predictive_values_follow_the_prevalence(open_page: OpenPage) -> None:
     page = open_page(view="#quality")
     page.get_by_label("Share with malignant lesions, %").fill("50")
