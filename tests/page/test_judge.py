@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from lesionlab import RESEARCH_ONLY
 from lesionlab.taxonomy import DIAGNOSES
@@ -71,6 +71,22 @@ def test_patient_data_are_sent_and_answered(open_page: OpenPage, pictures: dict[
     page.get_by_role("button", name="Judge again").click()
     expect(page.locator(".numbers .note")).to_contain_text("age and site given, but not read")
     assert {"file": "image", "age": "61", "site": "lower extremity"} in sent_fields(page)
+
+
+def test_what_is_typed_outlasts_a_map_that_comes_late(open_page: OpenPage, pictures: dict[str, Path]) -> None:
+    page = open_page()
+    late: list[Route] = []
+    page.route("**/v1/explain*", lambda route: late.append(route))  # noqa: PLW0108 - Playwright wants a function
+    answered(page, pictures["mole.jpg"])
+    page.get_by_text("Age, sex and site (optional)").click()
+    page.get_by_label("Age in years").fill("61")
+    page.get_by_label("Sex", exact=True).select_option("female")
+    expect(page.locator(".heat canvas")).to_have_count(0)
+    for route in late:
+        route.continue_()
+    page.locator(".heat canvas").wait_for()
+    expect(page.get_by_label("Age in years")).to_have_value("61")
+    expect(page.get_by_label("Sex", exact=True)).to_have_value("female")
 
 
 def test_the_name_of_a_file_stays_in_the_browser(open_page: OpenPage, pictures: dict[str, Path]) -> None:

@@ -61,7 +61,7 @@ function Answered({ session, item }) {
             ${result.notes.map((note) => html`<li key=${note}>${note}</li>`)}
           </ul>
         </section>`}
-        <${PatientFields} session=${session} item=${item} />
+        <${PatientFields} key=${item.id} session=${session} item=${item} />
         <p class="identity quiet">Answered by <b>${item.answer?.bundle.identity}</b>.</p>
         <${ReportActions} session=${session} item=${item} diagnosis=${diagnosis}>
           <${Remove} session=${session} item=${item} />
