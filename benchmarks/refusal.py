@@ -61,7 +61,8 @@ def main() -> None:
         near[arguments.other.name] = measure_images(bundle, [other.location(record) for record in other][::4])
     result = {
         "what": "images that the model refuses; AUROC of a distance between validation images and images of a group",
-        "command": "python benchmarks/refusal.py RUN --data FOLDER --photographs FOLDER --other FOLDER",
+        "command": "python benchmarks/refusal.py RUN --data FOLDER --photographs FOLDER"
+        + (" --other FOLDER" if arguments.other else ""),
         "versions": {name: version(name) for name in ("onnxruntime", "numpy", "pillow")}
         | {"python": platform.python_version()},
         "bundle": bundle.info.identity,
