@@ -10,17 +10,7 @@ from torch import Tensor
 from lesionlab.recipes import AugmentationSettings
 from lesionlab.training.augmentation import BatchAugmentation
 
-NOTHING: Mapping[str, Any] = {
-    "flip": False,
-    "rotation": 0,
-    "scale": (1, 1),
-    "stretch": 0,
-    "translation": 0,
-    "brightness": 0,
-    "contrast": 0,
-    "saturation": 0,
-    "colour_cast": 0,
-}
+NOTHING: Mapping[str, Any] = AugmentationSettings.none().model_dump()
 CHANGES: tuple[Mapping[str, Any], ...] = (
     {"flip": True},
     {"rotation": 90},

@@ -11,17 +11,7 @@ from lesionlab.recipes import AugmentationSettings, Recipe
 from lesionlab.training.features import FeatureStore, augments
 from lesionlab.training.network import LesionNetwork
 
-OFF = {
-    "flip": False,
-    "rotation": 0,
-    "scale": (1, 1),
-    "stretch": 0,
-    "translation": 0,
-    "brightness": 0,
-    "contrast": 0,
-    "saturation": 0,
-    "colour_cast": 0,
-}
+OFF = AugmentationSettings.none().model_dump()
 
 
 @pytest.fixture

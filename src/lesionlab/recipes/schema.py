@@ -140,6 +140,21 @@ class AugmentationSettings(_Table):
     mixup: Mixing = 0.0
     cutmix: Mixing = 0.0
 
+    @classmethod
+    def none(cls) -> "AugmentationSettings":
+        """Return the settings that leave every image as it is."""
+        return cls(
+            flip=False,
+            rotation=0,
+            scale=(1, 1),
+            stretch=0,
+            translation=0,
+            brightness=0,
+            contrast=0,
+            saturation=0,
+            colour_cast=0,
+        )
+
     @model_validator(mode="after")
     def _scale_is_a_range(self) -> "AugmentationSettings":
         if not 0.1 <= self.scale[0] <= self.scale[1] <= 10:

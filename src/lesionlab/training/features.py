@@ -30,19 +30,7 @@ _BLOCKS_PER_SAVE = 16
 
 def augments(settings: AugmentationSettings) -> bool:
     """Tell whether anything changes an image before it is mixed with others."""
-    off = AugmentationSettings(
-        flip=False,
-        rotation=0,
-        scale=(1, 1),
-        stretch=0,
-        translation=0,
-        brightness=0,
-        contrast=0,
-        saturation=0,
-        colour_cast=0,
-        mixup=settings.mixup,
-        cutmix=settings.cutmix,
-    )
+    off = AugmentationSettings.none().model_copy(update={"mixup": settings.mixup, "cutmix": settings.cutmix})
     return settings != off
 
 
