@@ -8,6 +8,7 @@ import typer
 
 from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.cli.benchmark import benchmark
+from lesionlab.cli.card import card
 from lesionlab.cli.compare import compare
 from lesionlab.cli.data import app as data_app
 from lesionlab.cli.demo import demo
@@ -37,6 +38,7 @@ app.command()(benchmark)
 app.command()(export)
 app.add_typer(data_app, name="data")
 app.command()(recipes)
+app.command()(card)
 app.command()(info)
 app.command()(demo)
 

@@ -20,7 +20,7 @@ from lesionlab.metrics.confusion import confusion_matrix, recall
 # From a screening population to a clinic that is referred to.
 ASSUMED_PREVALENCES = (0.01, 0.05, 0.2)
 
-_DX_TYPES = {
+DX_TYPES = {
     "histo": "histopathology",
     "follow_up": "follow-up",
     "consensus": "expert consensus",
@@ -132,7 +132,7 @@ def _group(case: EvaluatedPart, way: str, members: np.ndarray) -> GroupRow:
     resamples, seed = case.summary.resamples, case.summary.seed
     summary = measure(labels, probabilities, lesions, case.task, resamples=resamples, seed=seed)
     return GroupRow(
-        name=_DX_TYPES.get(way, way) or "not stated",
+        name=DX_TYPES.get(way, way) or "not stated",
         images=summary.n_images,
         lesions=summary.n_lesions,
         classes=sum(count > 0 for count in summary.support.values()),
