@@ -174,6 +174,7 @@ def tiny_info(tiny_graph: bytes) -> BundleInfo:
             lesions_known=True,
             images={"train": 700, "validation": 200, "test": 100},
             lesions={"train": 500, "validation": 150, "test": 75},
+            classes=dict(zip(CODES, (100, 600, 50, 30, 100, 10, 10), strict=True)),
             sources=("made-up",),
         ),
         recipe={"name": "tiny"},
@@ -259,6 +260,7 @@ def tiny_binary_bundle(tiny_info: BundleInfo, tmp_path_factory: pytest.TempPathF
             "name": f"tiny-{task}",
             "task": task,
             "classes": TASKS[task].classes,
+            "training_data": tiny_info.training_data.model_copy(update={"classes": {}}),
             "graph_sha256": hashlib.sha256(graph).hexdigest(),
             "calibration": tiny_info.calibration.model_copy(update={"offsets": (0.0, 4.75)}),
         }

@@ -76,7 +76,7 @@ def answer(model: Predictor, path: str | Path) -> Answer:
 
     Returns:
         The probability of each class by its name, what is to be said about the image as Markdown, and the picture,
-        with the map of the most probable class laid over it where the model explains itself.
+        with the map of the answer laid over it where the model explains itself.
 
     Raises:
         ImageError: The image cannot be judged.
@@ -120,7 +120,7 @@ def in_words(prediction: Prediction, info: BundleInfo) -> str:
 
 
 def _picture_label(model: Predictor) -> str:
-    return "What speaks for the most probable class" if model.explains else "The image"
+    return "What speaks for the answer" if model.explains else "The image"
 
 
 def main() -> None:

@@ -50,7 +50,7 @@ def test_offsets_are_one_for_each_class_or_none(tiny_info: BundleInfo) -> None:
     logits = np.arange(7.0)[None]
     without, zeros = with_offsets().calibration, with_offsets(*[0.0] * 7).calibration
     np.testing.assert_array_equal(without.probabilities(logits), zeros.probabilities(logits))
-    with pytest.raises(ValidationError, match="2 offsets for 7 classes"):
+    with pytest.raises(ValidationError, match="offsets has 2 numbers for 7 classes"):
         with_offsets(0.0, 0.0)
 
 

@@ -216,7 +216,7 @@ def test_what_cannot_be_done_is_one_line(
     done = run(*arguments)
     assert done.code == code
     assert done.err.startswith(reason)
-    assert len(done.err.splitlines()) == 1
+    assert len(done.stderr.splitlines()) == 1
     assert done.out == ""
     assert sorted(images.parent.rglob("*")) == before
 
@@ -224,7 +224,7 @@ def test_what_cannot_be_done_is_one_line(
 def test_the_place_for_the_results_is_tried_before_any_image(
     run: Run, images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Predictor, "load", lambda *_: pytest.fail("the model was loaded"))
+    monkeypatch.setattr(Predictor, "predict_many", lambda *_, **__: pytest.fail("an image was judged"))
     assert run(images, "--out", "images/ISIC_0.jpg/r.csv").code == 1
 
 
@@ -359,3 +359,36 @@ def test_the_whole_process_answers_and_loads_no_training_framework(images: Path,
     assert done.returncode == 0
     assert done.stderr == "heavy: []\n"
     assert Bundle.load(tiny_bundle).info.identity in done.stdout
+
+
+def test_an_ensemble_a_mirror_and_a_prevalence_are_asked_by_options(
+    run: Run, images: Path, tiny_bundle: Path, tiny_binary_bundle: Callable[[str], Path]
+) -> None:
+    assert images.is_dir()
+    plain = json.loads(run("images/ISIC_0.jpg", "--model", tiny_bundle, "--format", "jsonl").out)
+    mirrored = json.loads(run("images/ISIC_0.jpg", "--model", tiny_bundle, "--tta", "--format", "jsonl").out)
+    assert mirrored["bundle"] == plain["bundle"]
+    two = ["--ensemble", tiny_binary_bundle("malignant"), "--ensemble", tiny_binary_bundle("malignant")]
+    for arguments, message in (
+        (two, "needs different members"),
+        ([*two[:2], "--model", tiny_bundle], "not both"),
+        (two[:2], "at least two"),
+        ([*two, "--explain", "maps"], "has no map"),
+        (["--prevalence", "mel"], "write it as malignant=0.02"),
+        (["--prevalence", "mel=2"], "between 0 and 1"),
+        (["--prevalence", "mel=0.1", "--format", "isic"], "no prevalence changes"),
+        (["--age", "200"], "--age 200"),
+        (["--sex", "x"], "--sex x"),
+        (["--age", "50", "--patients", "p.csv"], "not both"),
+        (["--patients", "gone.csv"], "gone.csv cannot be read"),
+    ):
+        done = run("images/ISIC_0.jpg", *arguments)
+        assert done.code in (1, 2)
+        assert message in " ".join(done.err.split())
+
+
+def test_what_is_known_of_the_patient_is_noted(run: Run, images: Path, tiny_bundle: Path) -> None:
+    images.parent.joinpath("patients.csv").write_text("image,age\nISIC_0,60\n", encoding="utf-8")
+    for arguments in (["--age", "60"], ["--patients", "patients.csv"]):
+        answer = json.loads(run("images/ISIC_0.jpg", "--model", tiny_bundle, "--format", "jsonl", *arguments).out)
+        assert answer["notes"] == ["age given, but not read: this model judges the picture alone"]

@@ -226,6 +226,7 @@ def test_it_loads_nothing_of_the_package() -> None:
 
 def _answer() -> dict[str, Any]:
     result: dict[str, Any] = {
+        "diagnosis": "nv",
         "classes": [],
         "malignant": None,
         "risk": None,

@@ -48,7 +48,8 @@ def make_case(tmp_path_factory: pytest.TempPathFactory) -> MakeCase:
         probabilities = powers / powers.sum(axis=1, keepdims=True)
         lesions = [record.lesion_id for record in records]
         summary = measure(labels, probabilities, lesions, task, resamples=resamples)
-        return EvaluatedPart(records, labels, probabilities, (str(picture),) * count, summary, task)
+        predicted = probabilities.argmax(axis=1)
+        return EvaluatedPart(records, labels, probabilities, (str(picture),) * count, predicted, summary, task)
 
     return make
 

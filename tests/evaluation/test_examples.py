@@ -20,7 +20,12 @@ def test_samples_do_not_depend_on_the_order_of_the_images(make_case: MakeCase) -
     case = make_case(np.arange(60) % 7)
     case = replace(case, records=tuple(replace(r, lesion_id=r.image_id) for r in case.records))
     turned = EvaluatedPart(
-        case.records[::-1], case.labels[::-1], case.probabilities[::-1], case.locations[::-1], case.summary
+        case.records[::-1],
+        case.labels[::-1],
+        case.probabilities[::-1],
+        case.locations[::-1],
+        case.predicted[::-1],
+        case.summary,
     )
     samples = draw_samples(case)
     assert [e.image_id for e in samples] == [e.image_id for e in draw_samples(turned)]

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tomli_w
 from sklearn.metrics import log_loss
 
-from lesionlab.bundle import Bundle, Calibration
+from lesionlab.bundle import Bundle, Calibration, Decision
 from lesionlab.data import Manifest
 from lesionlab.errors import DataError, ImageError
 from lesionlab.export import bundle as export
@@ -75,29 +74,24 @@ def test_the_temperature_never_makes_the_likelihood_worse(
         assert loss(calibration.temperature) <= loss(calibration.temperature * factor)
 
 
-@pytest.mark.slow
-def test_levelled_frequencies_lift_rare_classes(copied: RunFolder, bundle: Bundle, logits: np.ndarray) -> None:
-    recipe = copied.recipe().model_copy(update={"inference": InferenceSettings(prior_exponent=1.0)})
-    (copied.path / "recipe.toml").write_text(tomli_w.dumps(recipe.model_dump(mode="json", exclude_none=True)))
-    levelled = export_run(copied).info.calibration
-    counts = copied.manifest().select(copied.split().parts()["train"]).counts()
-    frequencies = np.array(list(counts.values())) / sum(counts.values())
-    np.testing.assert_allclose(levelled.offsets, -np.log(frequencies), atol=1e-5)
-    assert bundle.info.calibration.offsets == (0.0,) * len(CODES)
-
-    def odds(calibration: Calibration) -> np.ndarray:
-        """Return the log odds of the rarest class against the most frequent one, temperature taken out."""
-        chances = np.log(calibration.probabilities(logits)) * calibration.temperature
-        return np.asarray(chances[:, frequencies.argmin()] - chances[:, frequencies.argmax()])
-
-    lifted = np.log(frequencies.max() / frequencies.min())
-    np.testing.assert_allclose(odds(levelled) - odds(bundle.info.calibration), lifted, atol=1e-4)
+def test_an_exponent_lifts_rare_classes_in_the_answer_alone(validation: Manifest) -> None:
+    logits = np.random.default_rng(0).normal(0, 1, (len(validation), 7))
+    plain, lifted = (
+        export._fitted(logits, validation, validation, InferenceSettings(prior_exponent=exponent), DIAGNOSIS)
+        for exponent in (0.0, 1.0)
+    )
+    assert plain["calibration"] == lifted["calibration"]
+    assert plain["decision"] == Decision()
+    frequencies = np.array(list(validation.counts().values())) / len(validation)
+    rule = lifted["decision"]
+    assert isinstance(rule, Decision)
+    np.testing.assert_allclose(rule.weights, 1 / frequencies, rtol=1e-4)
 
 
 def test_thresholds_reach_their_sensitivity_on_validation(
     bundle: Bundle, logits: np.ndarray, validation: Manifest
 ) -> None:
-    probabilities = softmax(logits, bundle.info.calibration.temperature)
+    probabilities = bundle.info.calibration.probabilities(logits)
     scores = probabilities[:, [CODES.index(code) for code in MALIGNANT]].sum(axis=1)
     malignant = np.array([record.diagnosis in MALIGNANT for record in validation])
     points = bundle.info.operating_points
@@ -156,7 +150,7 @@ def test_a_run_that_is_not_whole_is_refused(copied: RunFolder, tmp_path: Path) -
 def test_a_threshold_that_calls_every_image_is_no_operating_point(
     validation: Manifest, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fitted = export._fitted(np.zeros((len(validation), 7)), validation, validation, 0.0, DIAGNOSIS)
+    fitted = export._fitted(np.zeros((len(validation), 7)), validation, validation, InferenceSettings(), DIAGNOSIS)
     assert fitted["operating_points"] == ()
     assert "no operating point for 95% sensitivity" in caplog.text
 
@@ -167,10 +161,13 @@ def test_two_classes_are_calibrated_and_judged_by_the_second(phantoms: Manifest,
     sought = np.array([record.diagnosis in task.members[1] for record in phantoms])
     logits = np.random.default_rng(0).normal(0, 2, (len(phantoms), 2))
     logits[:, 1] += 3 * sought
-    fitted = export._fitted(logits, phantoms, phantoms, 1.0, task)
+    settings = InferenceSettings(prior_exponent=1.0, calibration="temperature")
+    fitted = export._fitted(logits, phantoms, phantoms, settings, task)
     calibration = fitted["calibration"]
     assert isinstance(calibration, Calibration)
-    np.testing.assert_allclose(calibration.offsets, -np.log([1 - sought.mean(), sought.mean()]), atol=1e-5)
+    decision = fitted["decision"]
+    assert isinstance(decision, Decision)
+    np.testing.assert_allclose(decision.weights, [1 / (1 - sought.mean()), 1 / sought.mean()], rtol=1e-4)
     scores = calibration.probabilities(logits)[:, 1]
     points = fitted["operating_points"]
     assert isinstance(points, tuple)

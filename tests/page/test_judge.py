@@ -37,7 +37,7 @@ def test_one_image_gets_risk_probabilities_and_meaning(open_page: OpenPage, pict
     expect(page.locator(".threshold")).to_contain_text("Measured on the validation images")
     expect(page.get_by_text("of 100 images that get 30%")).to_be_visible()
     expect(page.locator(".research")).to_have_text(RESEARCH_ONLY)
-    expect(page.locator("[role=status]")).to_contain_text("most probable")
+    expect(page.locator("[role=status]")).to_contain_text("malignant: ")
 
 
 def test_slider_and_diagnosis_change_the_heat_map(open_page: OpenPage, pictures: dict[str, Path]) -> None:

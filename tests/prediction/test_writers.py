@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from lesionlab import RESEARCH_ONLY
+from lesionlab.bundle import Decision
 from lesionlab.errors import LesionlabError, MissingExtraError, UsageError
 from lesionlab.prediction import Prediction, RankedDiagnosis
 from lesionlab.prediction.writers import ResultFormat, refuse_repeated_ids, result_writer
@@ -26,6 +27,7 @@ def prediction(path: str = "photos/ISIC_1.jpg", notes: tuple[str, ...] = ()) -> 
         path=path,
         probabilities=dict(zip(CODES, PROBABILITIES, strict=True)),
         malignant=0.6875,
+        suspicion=0.6875,
         top=tuple(
             RankedDiagnosis(diagnosis=code, name=name, probability=p)
             for code, name, p in (("mel", "Melanoma", 0.5), ("nv", "Melanocytic nevus", 0.25), ("bcc", "BCC", 0.125))
@@ -69,6 +71,7 @@ def of_two(task: str, malignant: float | None) -> Prediction:
         path="a.jpg",
         probabilities={codes[1]: 0.25, codes[0]: 0.75},
         malignant=malignant,
+        suspicion=0.75,
         top=tuple(
             RankedDiagnosis(diagnosis=c, name=n, probability=p)
             for c, n, p in zip(codes, names, (0.75, 0.25), strict=True)
@@ -121,6 +124,7 @@ def test_jsonl_holds_one_prediction_per_line(tmp_path: Path) -> None:
         "path",
         "probabilities",
         "malignant",
+        "suspicion",
         "top",
         "risk",
         "notes",
@@ -135,6 +139,16 @@ def test_isic_has_the_columns_of_the_challenge(tmp_path: Path) -> None:
     assert lines[0] == "image,MEL,NV,BCC,AKIEC,BKL,DF,VASC"
     assert lines[1] == "ISIC_1,0.500000,0.250000,0.125000,0.062500,0.031250,0.015625,0.015625"
     assert lines[2].startswith("ISIC_2,")
+
+
+def test_isic_holds_what_the_answer_goes_by(tmp_path: Path) -> None:
+    rule = Decision(exponent=1, weights=(1, 1, 10, 1, 1, 1, 1))  # lifts bcc over mel
+    with result_writer(ResultFormat.ISIC, tmp_path / "r.csv", decision=rule) as write_one:
+        write_one(prediction())
+    (row,) = rows(tmp_path / "r.csv")
+    scores = {name: float(value) for name, value in row.items() if name != "image"}
+    assert max(scores, key=scores.__getitem__) == "BCC"
+    assert sum(scores.values()) == pytest.approx(1, abs=1e-5)
 
 
 def test_isic_refuses_images_it_cannot_tell_apart() -> None:

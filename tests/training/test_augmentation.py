@@ -22,6 +22,10 @@ CHANGES: tuple[Mapping[str, Any], ...] = (
     {"contrast": 0.3},
     {"saturation": 0.5},
     {"colour_cast": 0.2},
+    {"detail": 1.0},
+    {"noise": 0.2},
+    {"vignette": 1.0},
+    {"artefacts": 1.0},
     {"erase": 1.0},
 )
 
@@ -66,6 +70,14 @@ def test_each_image_has_parameters_of_its_own(images: Tensor, settings: dict[str
     same = images[:1].expand(8, -1, -1, -1)
     augmented = augment(same, **settings)
     assert len({tuple(image.flatten().tolist()) for image in augmented}) >= 3  # flips have four outcomes
+
+
+def test_a_smaller_size_may_be_asked_for(images: Tensor) -> None:
+    augmentation = BatchAugmentation(AugmentationSettings.none())
+    smaller = augmentation(images, 12)
+    reduced = torch.nn.functional.interpolate(images, (12, 12), mode="bilinear", antialias=True)
+    torch.testing.assert_close(smaller, reduced, atol=1e-5, rtol=0)
+    torch.testing.assert_close(augmentation(images, 24), images, atol=1e-5, rtol=0)
 
 
 def test_flips_only_move_pixels(images: Tensor) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 import torch
 
 from lesionlab.recipes import Recipe
@@ -23,3 +24,15 @@ def test_the_average_is_shipped_where_the_recipe_keeps_one(make_recipe: Callable
         torch.testing.assert_close(
             module.shipped(pixels.permute(0, 3, 1, 2) / 255), module.network(pixels.permute(0, 3, 1, 2) / 255)
         )
+
+
+def test_images_grow_over_the_epochs(make_recipe: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = make_recipe("training.epochs=4", "training.sizes=[32,48]", "input.size=48")
+    module = LesionModule(LesionNetwork(recipe), recipe, np.ones(7, dtype=np.int64), Stage(1, 4, 1e-3))
+    seen = []
+    monkeypatch.setattr(module, "_logits", lambda images: seen.append(images.shape[2]) or module.network(images))
+    batch = torch.randint(0, 256, (2, 48, 48, 3), dtype=torch.uint8), torch.tensor([0, 1])
+    for epoch in range(4):
+        monkeypatch.setattr(LesionModule, "current_epoch", epoch)
+        module.training_step(batch, 0)
+    assert seen == [32, 32, 48, 48]

@@ -40,6 +40,7 @@ export interface JudgedPoint extends OperatingPoint {
 export type Risk = "high" | "moderate" | "low";
 
 export interface Result {
+  diagnosis: string;
   classes: ClassProbability[];
   malignant: number | null;
   risk: Risk | null;

@@ -1,24 +1,29 @@
 """The model bundle: a graph and the description without which its numbers mean nothing."""
 
 from lesionlab.bundle.evaluation import Epoch, Evaluation, ReliabilityBin, Roc, RocPoint, Subgroup
+from lesionlab.bundle.patient import Patient, PatientEffects, Site
 from lesionlab.bundle.reference import FeatureSpace, LinearHead, PictureLimits, Reference
-from lesionlab.bundle.schema import BundleInfo, Calibration, OperatingPoint, TrainingData
+from lesionlab.bundle.schema import BundleInfo, Calibration, Decision, OperatingPoint, TrainingData
 from lesionlab.bundle.store import Bundle, default_bundle_path, save_bundle
 
 __all__ = [
     "Bundle",
     "BundleInfo",
     "Calibration",
+    "Decision",
     "Epoch",
     "Evaluation",
     "FeatureSpace",
     "LinearHead",
     "OperatingPoint",
+    "Patient",
+    "PatientEffects",
     "PictureLimits",
     "Reference",
     "ReliabilityBin",
     "Roc",
     "RocPoint",
+    "Site",
     "Subgroup",
     "TrainingData",
     "default_bundle_path",

@@ -1,11 +1,12 @@
 """What `bundle.json` says: everything that is needed to use a model and to know what its numbers mean."""
 
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from lesionlab.bundle.part import Part, Sha256
+from lesionlab.bundle.patient import PatientEffects
 from lesionlab.images import Preprocessing
 from lesionlab.metrics import Estimate, softmax
 from lesionlab.metrics.arrays import FloatArray
@@ -15,29 +16,61 @@ SCHEMA_VERSION: Final = 1
 
 
 class Calibration(Part):
-    """How logits become probabilities: softmax((logits + offsets) / temperature).
+    """How logits become probabilities: softmax((scales * logits + offsets) / temperature).
 
-    Temperature: Guo et al., ICML 2017. Offsets: logit adjustment, Menon et al., ICLR 2021.
+    Fitted on the validation part by minimising the negative log likelihood.
 
     Attributes:
-        offsets: Added to the logits, one for each class; they move the probabilities from the dataset's class
-            frequencies towards equal ones, as far as the recipe's `inference.prior_exponent` says. Empty for none.
-        temperature: Fitted on the validation part by minimising the negative log likelihood.
+        method: `temperature`: one number (Guo et al., ICML 2017). `bias`: one offset for each class as well, which
+            also undoes what training did to the class frequencies (Alexandari et al., ICML 2020). `vector`: one scale
+            for each class, too (Guo et al.).
+        scales: The logits are multiplied by them, one for each class. Empty for none.
+        offsets: Added to the logits after that, one for each class. Empty for none.
+        temperature: What is then divided by.
         images: Number of validation images that it was fitted on.
-        ece_before: Expected calibration error on those images at temperature 1.
-        ece_after: The same at the fitted temperature.
+        ece_before: Expected calibration error on those images of the logits as they are.
+        ece_after: The same with these probabilities.
+        nll_by_method: Negative log likelihood of each method that was tried, on validation lesions that it was not
+            fitted on (cross-validation); the method with the lowest one is used. Empty where just one was tried.
     """
 
-    method: Literal["temperature"] = "temperature"
+    method: Literal["temperature", "bias", "vector"] = "temperature"
+    scales: tuple[float, ...] = ()
     offsets: tuple[float, ...] = ()
     temperature: float = Field(gt=0)
     images: int = Field(ge=1)
     ece_before: float
     ece_after: float
+    nll_by_method: dict[str, float] = Field(default_factory=dict)
 
     def probabilities(self, logits: FloatArray) -> FloatArray:
         """Return calibrated probabilities, float64 [N, C], for the graph's logits [N, C]."""
-        return softmax(logits + np.array(self.offsets or 0.0), self.temperature)
+        return softmax(logits * np.array(self.scales or 1.0) + np.array(self.offsets or 0.0), self.temperature)
+
+
+class Decision(Part):
+    """How probabilities become one answer: the class with the highest probability times weight.
+
+    With probabilities that are true to the dataset's class frequencies, weights of 1 make the fewest mistakes, and
+    weights of 1 / frequency reach the highest balanced accuracy (the Bayes rule for that measure; Menon et al.,
+    ICLR 2021). The probabilities stay what they are.
+
+    Attributes:
+        exponent: Weights are frequencies to the power of minus this: 0 answers with the most probable class.
+        weights: One for each class; empty for equal ones.
+    """
+
+    exponent: float = Field(default=0.0, ge=0, le=1)
+    weights: tuple[Annotated[float, Field(gt=0)], ...] = ()
+
+    def scores(self, probabilities: FloatArray) -> FloatArray:
+        """Return what the classes are ranked by, [..., C], each row summing to 1, for probabilities [..., C].
+
+        With an exponent of 1 these are the probabilities for a dataset in which all classes are equally frequent.
+        """
+        weighted = probabilities * np.array(self.weights or 1.0)
+        scores: FloatArray = weighted / weighted.sum(axis=-1, keepdims=True)
+        return scores
 
 
 class OperatingPoint(Part):
@@ -76,6 +109,8 @@ class TrainingData(Part):
         lesions_known: Whether the source told which images show one lesion.
         images: Number of images per part.
         lesions: Number of lesions per part.
+        classes: Number of training images of each class: the frequencies that the probabilities are true to. Empty in
+            bundles that were exported before this was kept.
         sources: Names of the datasets.
     """
 
@@ -85,6 +120,7 @@ class TrainingData(Part):
     lesions_known: bool
     images: dict[str, int]
     lesions: dict[str, int]
+    classes: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
     sources: tuple[str, ...]
 
 
@@ -103,6 +139,8 @@ class BundleInfo(Part):
         evaluation_sha256: SHA-256 of `evaluation.json`; None for a bundle without one.
         parameters: Number of trained weights.
         calibration: How logits become probabilities.
+        decision: How probabilities become one answer.
+        patient_effects: What age, sex and site add to an image; None for a model that judges the picture alone.
         operating_points: Thresholds on the probability of malignancy, or of melanoma for a model of that task.
         training_data: Hashes and counts of what it was trained on.
         recipe: The recipe, whole, as it was run.
@@ -123,6 +161,8 @@ class BundleInfo(Part):
     evaluation_sha256: Sha256 | None = None
     parameters: int = Field(ge=1)
     calibration: Calibration
+    decision: Decision = Decision()
+    patient_effects: PatientEffects | None = None
     operating_points: tuple[OperatingPoint, ...] = ()
     training_data: TrainingData
     recipe: dict[str, object]
@@ -132,11 +172,20 @@ class BundleInfo(Part):
 
     @model_validator(mode="after")
     def _classes_are_those_of_the_task(self) -> "BundleInfo":
-        expected, offsets = TASKS[self.task].classes, len(self.calibration.offsets)
+        expected, calibration = TASKS[self.task].classes, self.calibration
         if self.classes != expected:
             raise ValueError(f"classes are {self.classes}, those of task {self.task} are {expected}")
-        if offsets not in (0, len(expected)):
-            raise ValueError(f"calibration has {offsets} offsets for {len(expected)} classes")
+        for name, values in (
+            ("calibration.scales", calibration.scales),
+            ("calibration.offsets", calibration.offsets),
+            ("decision.weights", self.decision.weights),
+        ):
+            if len(values) not in (0, len(expected)):
+                raise ValueError(f"{name} has {len(values)} numbers for {len(expected)} classes")
+        if self.patient_effects is not None and self.patient_effects.classes not in (None, len(expected)):
+            raise ValueError(f"patient_effects has {self.patient_effects.classes} numbers for {len(expected)} classes")
+        if self.training_data.classes and tuple(self.training_data.classes) != expected:
+            raise ValueError(f"training_data.classes are not those of task {self.task} in their order")
         return self
 
     @property

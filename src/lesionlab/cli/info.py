@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from lesionlab.bundle import Bundle
 
 
+_CALIBRATIONS = {
+    "temperature": "",
+    "bias": "one offset for each class, ",
+    "vector": "one scale and one offset for each class, ",
+}
+
+
 def info(
     model: Annotated[
         Path | None, typer.Option("--model", "-m", help="Bundle to describe instead of the one in the package.")
@@ -88,10 +95,10 @@ def _model_rows(bundle: "Bundle") -> list[tuple[str, str]]:
     data = info.training_data
     size, small = info.preprocessing.size, info.preprocessing.through
     through = f"{small}x{small} and enlarged to " if small else ""
+    fitted = info.calibration
     calibration = (
-        ("class frequencies levelled, " if any(info.calibration.offsets) else "")
-        + f"temperature {info.calibration.temperature:.3f} on {info.calibration.images:,} images: expected calibration "
-        f"error {info.calibration.ece_before:.3f} before, {info.calibration.ece_after:.3f} after"
+        f"{_CALIBRATIONS[fitted.method]}temperature {fitted.temperature:.3f} on {fitted.images:,} images: expected "
+        f"calibration error {fitted.ece_before:.3f} before, {fitted.ece_after:.3f} after"
     )
     split = (
         "LEAKY: images of one lesion may stand on both sides; every figure is too good" if data.leaky else "by lesion"
@@ -123,6 +130,7 @@ def _model_rows(bundle: "Bundle") -> list[tuple[str, str]]:
         ("classes", ", ".join(info.classes)),
         ("preprocessing", f"squashed to {through}{size}x{size}, {info.preprocessing.interpolation}"),
         ("calibration", calibration),
+        ("answer", _decision(info.decision.exponent)),
         ("operating points", "\n".join(points) or "none"),
         ("explains", "class activation map" if bundle.explains else "no"),
         ("refuses", _refused(bundle)),
@@ -132,6 +140,13 @@ def _model_rows(bundle: "Bundle") -> list[tuple[str, str]]:
         ("split", split),
         ("licence", info.licence),
     ]
+
+
+def _decision(exponent: float) -> str:
+    if exponent == 0:
+        return "the most probable class"
+    power = "" if exponent == 1 else f" to the power of {exponent:g}"
+    return f"the class whose probability, divided by its frequency{power}, is the highest"
 
 
 def _refused(bundle: "Bundle") -> str:

@@ -1,6 +1,6 @@
 """`lesionlab predict`."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +14,8 @@ from lesionlab.cli.console import err, out, progress_bar
 from lesionlab.errors import UsageError
 
 if TYPE_CHECKING:
-    from lesionlab.prediction import Failure, Prediction, Predictor
+    from lesionlab.bundle import Patient
+    from lesionlab.prediction import Ensemble, Failure, Prediction, Predictor
 
 
 class _Format(StrEnum):
@@ -50,6 +51,29 @@ def predict(
         Path | None,
         typer.Option(help="Folder for pictures of where each answer comes from.", metavar="FOLDER", show_default=False),
     ] = None,
+    tta: Annotated[
+        bool, typer.Option("--tta", help="Average over each image and its mirror images: four times the time.")
+    ] = False,
+    ensemble: Annotated[
+        list[Path] | None,
+        typer.Option(help="Bundle to ask together with others; give it once for each.", show_default=False),
+    ] = None,
+    age: Annotated[float | None, typer.Option(help="Age of the patient in years.", show_default=False)] = None,
+    sex: Annotated[str | None, typer.Option(help="female or male.", show_default=False)] = None,
+    site: Annotated[str | None, typer.Option(help="Place on the body, such as back.", show_default=False)] = None,
+    patients: Annotated[
+        Path | None,
+        typer.Option(help="CSV with image, age, sex and site, for many images.", metavar="FILE", show_default=False),
+    ] = None,
+    prevalence: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="How frequent a class is where the images come from, such as malignant=0.02. Repeatable; "
+            "default: as in the training data.",
+            metavar="CLASS=SHARE",
+            show_default=False,
+        ),
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1, max=1024, help="Images per run of the model.")] = 4,
 ) -> None:
     """Judge images: the probability of each class that the model tells apart, and of malignancy.
@@ -58,18 +82,76 @@ def predict(
 
     A bad image is reported on standard error and does not stop the rest; the exit code is then 1.
     """
-    from lesionlab.prediction import Predictor
     from lesionlab.prediction.inputs import expand_inputs
 
     chosen = _choose_format(result_format, out_file)
-    locations = expand_inputs(paths)
-    if chosen is _Format.TABLE:
-        failures = _to_people(Predictor.load(model), _Images(locations, batch_size, explain))
-    else:
-        failures = _to_programs(model, _Images(locations, batch_size, explain), chosen, out_file)
+    asked = _Asked(model, tuple(ensemble or ()), tta, _shares(prevalence or ()))
+    if asked.ensemble and explain is not None:
+        raise UsageError("--explain: an ensemble has no map of its own; explain one of its members with --model")
+    patient_of = _patients(patients, {"age": age, "sex": sex, "site": site})
+    images = _Images(expand_inputs(paths), batch_size, explain, patient_of)
+    failures = _to_people(asked, images) if chosen is _Format.TABLE else _to_programs(asked, images, chosen, out_file)
     if failures:
-        err.print(Text(f"{failures} of {len(locations)} images could not be judged"), soft_wrap=True)
+        err.print(Text(f"{failures} of {len(images.locations)} images could not be judged"), soft_wrap=True)
         raise typer.Exit(1)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Who is asked, and how.
+
+    Attributes:
+        model: The bundle; None: the one in the package.
+        ensemble: Bundles to ask together.
+        tta: Whether to average over mirror images.
+        prevalence: Shares of classes where the images come from.
+    """
+
+    model: Path | None
+    ensemble: tuple[Path, ...]
+    tta: bool
+    prevalence: dict[str, float]
+
+    def load(self) -> "Predictor | Ensemble":
+        """Open the model or the models."""
+        from lesionlab.prediction import Ensemble, Predictor
+
+        if self.ensemble and self.model is not None:
+            raise UsageError("give --model or --ensemble, not both")
+        opened = [
+            Predictor.load(place, views="flips" if self.tta else "one", prevalence=self.prevalence or None)
+            for place in (self.ensemble or (self.model,))
+        ]
+        return Ensemble(opened) if self.ensemble else opened[0]
+
+
+def _shares(given: Sequence[str]) -> dict[str, float]:
+    shares: dict[str, float] = {}
+    for text in given:
+        name, _, share = text.partition("=")
+        try:
+            shares[name.strip()] = float(share)
+        except ValueError:
+            raise UsageError(f"--prevalence {text}: write it as malignant=0.02") from None
+    return shares
+
+
+def _patients(table: Path | None, of_all: dict[str, float | str | None]) -> "Callable[[str], Patient] | None":
+    from pydantic import ValidationError
+
+    from lesionlab.bundle import Patient
+    from lesionlab.prediction.patients import read_patients
+
+    if not any(value is not None for value in of_all.values()):
+        return read_patients(table) if table is not None else None
+    if table is not None:
+        raise UsageError("give --patients for many images, or --age, --sex and --site for one, not both")
+    try:
+        patient = Patient.model_validate(of_all)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"--{first['loc'][0]} {first['input']}: {first['msg'].lower()}") from error
+    return lambda _path: patient
 
 
 def _choose_format(wanted: _Format | None, out_file: Path | None) -> _Format:
@@ -92,17 +174,21 @@ class _Images:
         locations: The images.
         batch_size: Images per run of the model.
         explain: Where to put a picture of each explanation; None for none.
+        patient_of: What is known of the patient of each; None for nothing.
     """
 
     locations: list[str]
     batch_size: int
     explain: Path | None
+    patient_of: "Callable[[str], Patient] | None"
 
-    def judged(self, predictor: "Predictor") -> "Iterator[Prediction | Failure]":
+    def judged(self, model: "Predictor | Ensemble") -> "Iterator[Prediction | Failure]":
         """Return the answers in the order of the images; each is explained before it is handed on."""
-        if self.explain is None:
-            return predictor.predict_many(self.locations, batch_size=self.batch_size)
-        return self._explained(predictor, self.explain)
+        from lesionlab.prediction import Predictor
+
+        if self.explain is None or not isinstance(model, Predictor):
+            return model.predict_many(self.locations, batch_size=self.batch_size, patient_of=self.patient_of)
+        return self._explained(model, self.explain)
 
     def _explained(self, predictor: "Predictor", folder: Path) -> "Iterator[Prediction | Failure]":
         from lesionlab.errors import ImageError
@@ -110,7 +196,7 @@ class _Images:
         from lesionlab.prediction.overlay import OverlayFolder
 
         overlays = OverlayFolder(folder, self.locations)
-        results = predictor.explain_many(self.locations, batch_size=self.batch_size)
+        results = predictor.explain_many(self.locations, batch_size=self.batch_size, patient_of=self.patient_of)
         for location, result in zip(self.locations, results, strict=True):
             if isinstance(result, Failure):
                 yield result
@@ -123,9 +209,10 @@ class _Images:
                 yield result[0]
 
 
-def _to_people(predictor: "Predictor", images: _Images) -> int:
+def _to_people(asked: _Asked, images: _Images) -> int:
     from lesionlab.cli.prediction_view import PredictionTable, print_prediction
 
+    predictor = asked.load()
     failures = _Failures()
     good = failures.reported(images.judged(predictor))
     if len(images.locations) == 1:
@@ -139,27 +226,27 @@ def _to_people(predictor: "Predictor", images: _Images) -> int:
     return failures.count
 
 
-def _to_programs(model: Path | None, images: _Images, chosen: _Format, out_file: Path | None) -> int:
-    from lesionlab.bundle import Bundle
+def _to_programs(asked: _Asked, images: _Images, chosen: _Format, out_file: Path | None) -> int:
     from lesionlab.cli.prediction_view import print_footer
-    from lesionlab.prediction import Predictor
     from lesionlab.prediction.writers import ResultFormat, refuse_repeated_ids, result_writer
     from lesionlab.taxonomy import TASKS
 
     if chosen is _Format.ISIC:
+        if asked.prevalence:
+            raise UsageError("--format isic holds what the answer goes by, which no prevalence changes; leave it out")
         refuse_repeated_ids(images.locations)
-    bundle = Bundle.load(model)
+    predictor = asked.load()
+    info = predictor.info
     failures = _Failures()
     rows_are_seen = out_file is None and out.is_terminal  # they show the progress themselves
     with (
         # Opened first: a place that cannot be written is known before any image is judged.
-        result_writer(ResultFormat(chosen.value), out_file, task=TASKS[bundle.info.task]) as write,
+        result_writer(ResultFormat(chosen.value), out_file, task=TASKS[info.task], decision=info.decision) as write,
         nullcontext(lambda _done, _total: None) if rows_are_seen else progress_bar("judging") as update,
     ):
-        predictor = Predictor.load(bundle)
         for prediction in failures.reported(_counted(images.judged(predictor), update, len(images.locations))):
             write(prediction)
-    print_footer(err, predictor.info)
+    print_footer(err, info)
     return failures.count
 
 

@@ -26,8 +26,8 @@ def leaky_warning(info: BundleInfo) -> str | None:
     return "leaky: this model saw lesions in training that it was judged on; its figures are too good"
 
 
-def _suspicion(prediction: Prediction, info: BundleInfo) -> float:
-    """Return the probability that the operating points judge."""
+def _found(prediction: Prediction, info: BundleInfo) -> float:
+    """Return the probability of what is looked for."""
     if prediction.malignant is not None:
         return prediction.malignant
     return sum(prediction.probabilities[code] for code in TASKS[info.task].malignant)
@@ -53,7 +53,7 @@ class PredictionTable:
         name = printable(prediction.path)
         if self._limit is not None and len(name) > self._limit:
             name = "…" + name[1 - self._limit :]
-        row = Text(f"{name:<{self._width}}  {best.probability:>6.1%}  {_suspicion(prediction, self._info):>12.1%}  ")
+        row = Text(f"{name:<{self._width}}  {best.probability:>6.1%}  {_found(prediction, self._info):>12.1%}  ")
         row.append(f"{prediction.risk.value:<8}", style=RISK_STYLE[prediction.risk])
         row.append(f"  {best.name}")
         self._console.print(row, soft_wrap=True)
@@ -76,13 +76,17 @@ def print_prediction(console: Console, prediction: Prediction, info: BundleInfo)
     title.append(f" {best.probability:.1%}, ")
     title.append(f"{prediction.risk.value} risk", style=RISK_STYLE[prediction.risk])
     console.print(title, soft_wrap=True)
-    suspicion, task = _suspicion(prediction, info), TASKS[info.task]
-    console.print(Text(f"P({info.looked_for}) {suspicion:.1%}"))
+    suspicion, task = prediction.suspicion, TASKS[info.task]
+    found = _found(prediction, info)
+    console.print(Text(f"P({info.looked_for}) {found:.1%}"))
+    if abs(found - suspicion) > 1e-9:
+        told = f"  {suspicion:.1%} at the frequencies of the training data, which thresholds are compared with"
+        console.print(Text(told), soft_wrap=True)
     for point in info.operating_points:
         reached = "at or above" if suspicion >= point.threshold else "below"
-        found = f"{point.measured_on}: sensitivity {point.sensitivity:.3f}, specificity {point.specificity:.3f}"
+        cost = f"{point.measured_on}: sensitivity {point.sensitivity:.3f}, specificity {point.specificity:.3f}"
         threshold = f"{point.threshold:.1%}, the threshold for {point.target_sensitivity:.0%} sensitivity"
-        console.print(Text(f"  {reached} {threshold} ({found})"), soft_wrap=True)
+        console.print(Text(f"  {reached} {threshold} ({cost})"), soft_wrap=True)
     console.print()
     code_width = max(map(len, task.classes)) + 1
     marked = () if task.binary else task.malignant  # a class of two says it by its name
@@ -107,7 +111,8 @@ def _print_refusal(console: Console, prediction: Prediction, indent: str = "") -
 def print_footer(console: Console, info: BundleInfo) -> None:
     """Print the model, its leak if it has one, and what results are for."""
     answer = "class" if TASKS[info.task].binary else "diagnosis"
-    meaning = f"Probabilities are calibrated; risk is that of the most probable {answer}."
+    lifted = ", for which rare ones are lifted" if info.decision.exponent > 0 else ""
+    meaning = f"Probabilities are calibrated; risk is that of the {answer} answered{lifted}."
     console.print(Text(f"model {info.identity}. {meaning} {RESEARCH_ONLY}"), soft_wrap=True)
     if warning := leaky_warning(info):
         console.print(Text(f"warning: {warning}", style="red"), soft_wrap=True)

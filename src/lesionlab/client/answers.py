@@ -57,14 +57,16 @@ class Result(_Part):
     """What the model says of one image.
 
     Attributes:
+        diagnosis: Code of the model's answer, which may be a rare class that its rule lifts over a more probable one.
         classes: All classes, the most probable first.
         malignant: Probability that the lesion is malignant, None where the model does not tell.
-        risk: `high`, `moderate` or `low`: the risk level of the most probable class.
+        risk: `high`, `moderate` or `low`: the risk level of the answer.
         operating_points: The model's thresholds.
         refusal: Set where the model should not be relied on for this image.
         notes: What was unusual and how it was treated.
     """
 
+    diagnosis: str
     classes: tuple[ClassProbability, ...]
     malignant: float | None
     risk: str | None

@@ -54,6 +54,7 @@ def read_evaluation(folder: Path, info: BundleInfo, manifest: Manifest, history:
         labels=np.array([task.index(record.diagnosis) for record in part]),
         probabilities=predictions.probabilities,
         locations=tuple(part.location(record) for record in part),
+        predicted=predictions.decisions,
         summary=summary,
         task=task,
     )

@@ -21,6 +21,7 @@ class EvaluatedPart:
         labels: int [images], index of the actual class in the task's classes.
         probabilities: float [images, C], calibrated, columns in the order of the task's C classes.
         locations: Where each image is, as `lesionlab.images.read_image_bytes` takes it.
+        predicted: Index of the class that the model answered for each image, int [images].
         summary: Metrics of all images with their intervals.
         task: What the model tells apart.
     """
@@ -29,18 +30,14 @@ class EvaluatedPart:
     labels: np.ndarray
     probabilities: np.ndarray
     locations: tuple[str, ...]
+    predicted: np.ndarray
     summary: MetricsSummary
     task: Task = DIAGNOSIS
 
     @property
-    def predicted(self) -> np.ndarray:
-        """Index of the most probable class of each image, int [images]."""
-        return np.asarray(np.argmax(self.probabilities, axis=1))
-
-    @property
     def confidence(self) -> np.ndarray:
-        """Probability of the most probable class of each image, float [images]."""
-        return np.asarray(np.max(self.probabilities, axis=1))
+        """Probability of the class that the model answered for each image, float [images]."""
+        return np.asarray(np.take_along_axis(self.probabilities, self.predicted[:, None], axis=1)[:, 0])
 
     @property
     def sought(self) -> np.ndarray:
@@ -54,6 +51,7 @@ def measure(
     lesion_ids: Sequence[str],
     task: Task,
     *,
+    predicted: np.ndarray | None = None,
     resamples: int,
     seed: int = 0,
 ) -> MetricsSummary:
@@ -64,6 +62,7 @@ def measure(
         probabilities: float [images, C] for the task's C classes.
         lesion_ids: Lesion of each image.
         task: What the model tells apart.
+        predicted: int [images], index of the class that was answered; None for the most probable one.
         resamples: Bootstrap resamples behind the intervals.
         seed: Seed of the resamples.
     """
@@ -71,6 +70,7 @@ def measure(
         labels,
         probabilities,
         lesion_ids,
+        decided=predicted,
         codes=task.classes,
         malignant=task.malignant,
         resamples=resamples,

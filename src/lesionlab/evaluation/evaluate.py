@@ -90,8 +90,10 @@ def evaluate_part(
     probabilities = predictor.info.calibration.probabilities(logits)
     task = TASKS[predictor.info.task]
     labels = np.array([task.index(record.diagnosis) for record in manifest])
-    summary = measure(labels, probabilities, [r.lesion_id for r in manifest], task, resamples=resamples)
-    case = EvaluatedPart(manifest.records, labels, probabilities, locations, summary, task)
+    predicted = predictor.info.decision.scores(probabilities).argmax(axis=1)
+    lesions = [record.lesion_id for record in manifest]
+    summary = measure(labels, probabilities, lesions, task, predicted=predicted, resamples=resamples)
+    case = EvaluatedPart(manifest.records, labels, probabilities, locations, predicted, summary, task)
     return Evaluation(
         case=case,
         info=predictor.info,
@@ -209,8 +211,9 @@ def _predictions_csv(case: EvaluatedPart) -> str:
     classes, same = case.task.classes, case.task is DIAGNOSIS  # there the class is the diagnosis
     actual = [] if same else ["actual"]
     writer.writerow(["image_id", "lesion_id", "diagnosis", *actual, "predicted", *(f"p_{code}" for code in classes)])
-    for record, label, row in zip(case.records, case.labels, case.probabilities, strict=True):
+    rows = zip(case.records, case.labels, case.predicted, case.probabilities, strict=True)
+    for record, label, predicted, row in rows:
         truth = [] if same else [classes[int(label)]]
-        answer = [classes[int(row.argmax())], *(f"{value:.6f}" for value in row)]
+        answer = [classes[int(predicted)], *(f"{value:.6f}" for value in row)]
         writer.writerow([record.image_id, record.lesion_id, record.diagnosis, *truth, *answer])
     return out.getvalue()

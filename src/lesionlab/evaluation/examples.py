@@ -25,7 +25,7 @@ class Example:
         image_id: Its id.
         diagnosis: What it shows, in words.
         actual: The class of the task that holds this, in words.
-        predicted: The most probable class.
+        predicted: The class that was answered.
         probability: The probability of that class.
         actual_probability: The probability that the actual class got.
         missed: Whether it is one that is looked for (malignant, or a melanoma) and was called by another class.

@@ -123,7 +123,7 @@ def _figures(
     marked = [figures.MarkedPoint(row.name, row.here.sensitivity, row.here.specificity) for row in points]
     found, cleared = (of_sought(summary, case.task, metric).value for metric in ("recall", "specificity"))
     if found is not None and cleared is not None:
-        marked.append(figures.MarkedPoint(f"most probable {words.answer}", found, cleared, chosen=False))
+        marked.append(figures.MarkedPoint("the answer", found, cleared, chosen=False))
     auc, ece = of_sought(summary, case.task, "auc"), summary.overall["ece"]
     return {
         "roc": figures.draw_roc(positive, scores, auc, marked, leaky=leaky, words=words),

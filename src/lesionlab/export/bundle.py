@@ -11,16 +11,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionlab.bundle import Bundle, BundleInfo, Calibration, OperatingPoint, TrainingData
+from lesionlab.bundle import Bundle, BundleInfo, Calibration, Decision, OperatingPoint, TrainingData
 from lesionlab.bundle.store import save_bundle
 from lesionlab.data import Manifest
 from lesionlab.errors import DataError
+from lesionlab.export.calibrate import fit_calibration
 from lesionlab.export.graph import export_graph
 from lesionlab.export.measure import measure_images
+from lesionlab.export.patient import fit_patient_effects
 from lesionlab.export.reference import make_reference
 from lesionlab.images import Preprocessing
-from lesionlab.metrics import choose_operating_point, fit_temperature, softmax
-from lesionlab.metrics.calibration import expected_calibration_error
+from lesionlab.metrics import choose_operating_point
+from lesionlab.recipes import InferenceSettings
 from lesionlab.runs import RunFolder
 from lesionlab.taxonomy import TASKS, Task
 from lesionlab.training.checkpoint import load_weights
@@ -82,6 +84,7 @@ def export_run(
             lesions_known=record.lesions_known,
             images={name: len(part) for name, part in parts.items()},
             lesions={name: part.lesion_count for name, part in parts.items()},
+            classes=_class_counts(parts["train"], task),
             sources=tuple(sorted({r.source for r in manifest})),
         ),
         recipe=recipe.model_dump(mode="json"),
@@ -95,16 +98,15 @@ def export_run(
         Bundle(draft, graph, path), [*seen, *(validation.location(r) for r in validation)], progress
     )
     of_train, of_validation = measured[: len(seen)], measured[len(seen) :]
-    fitted = _fitted(
-        of_validation.logits.astype(np.float64), parts["train"], validation, recipe.inference.prior_exponent, task
-    )
+    fitted = _fitted(of_validation.logits.astype(np.float64), parts["train"], validation, recipe.inference, task)
     reference = make_reference(network, of_train, of_validation)
     bundle = save_bundle(path, draft.model_copy(update=fitted), graph, reference=reference)
     info = bundle.info
     calibration = info.calibration
     logger.info(
-        "bundle %s: temperature %.3f (validation ECE %.3f before, %.3f after), %.1f MB",
+        "bundle %s: %s scaling, temperature %.3f (validation ECE %.3f before, %.3f after), %.1f MB",
         path,
+        calibration.method,
         calibration.temperature,
         calibration.ece_before,
         calibration.ece_after,
@@ -122,24 +124,13 @@ def _some_of(train: Manifest) -> list[str]:
 
 
 def _fitted(
-    logits: NDArray[np.float64], train: Manifest, validation: Manifest, prior_exponent: float, task: Task
+    logits: NDArray[np.float64], train: Manifest, validation: Manifest, inference: InferenceSettings, task: Task
 ) -> dict[str, object]:
-    """Return the calibration and the operating points, fitted on the validation part."""
+    """Return the calibration, the decision rule and the operating points, fitted on the validation part."""
     labels = np.array([task.index(record.diagnosis) for record in validation])
-    # A class that training never saw is not lifted: nothing is known of its frequency.
-    counts = np.bincount([task.index(record.diagnosis) for record in train], minlength=len(task.classes))
-    frequencies = counts / len(train)
-    offsets = -prior_exponent * np.log(np.where(frequencies > 0, frequencies, 1.0)) + 0.0  # no -0.0
-    adjusted = logits + offsets
-    temperature = fit_temperature(adjusted, labels)
-    calibration = Calibration(
-        offsets=tuple(offsets.round(6).tolist()),
-        temperature=temperature,
-        images=len(labels),
-        ece_before=float(expected_calibration_error(labels, softmax(adjusted))),
-        ece_after=float(expected_calibration_error(labels, softmax(adjusted, temperature))),
-    )
+    calibration = fit_calibration(logits, labels, [r.lesion_id for r in validation], inference.calibration)
     probabilities = calibration.probabilities(logits)
+    effects = fit_patient_effects(train.records, validation.records, probabilities, task)
     columns = [task.classes.index(code) for code in task.malignant]
     positive = np.isin(labels, columns)
     points: list[OperatingPoint] = []
@@ -157,4 +148,23 @@ def _fitted(
                     **asdict(point),
                 )
             )
-    return {"calibration": calibration, "operating_points": tuple(points)}
+    decision = _decision(np.array(list(_class_counts(train, task).values())), inference.prior_exponent)
+    return {
+        "calibration": calibration,
+        "decision": decision,
+        "patient_effects": effects,
+        "operating_points": tuple(points),
+    }
+
+
+def _class_counts(train: Manifest, task: Task) -> dict[str, int]:
+    counts = np.bincount([task.index(record.diagnosis) for record in train], minlength=len(task.classes))
+    return dict(zip(task.classes, counts.tolist(), strict=True))
+
+
+def _decision(counts: NDArray[np.int64], exponent: float) -> Decision:
+    """Return the rule that lifts rare classes; one that training never saw is not lifted."""
+    if exponent == 0:
+        return Decision()
+    weights = np.where(counts > 0, (np.maximum(counts, 1) / counts.sum()) ** -exponent, 1.0)
+    return Decision(exponent=exponent, weights=tuple(weights.round(6).tolist()))

@@ -49,8 +49,8 @@ class MetricsSummary(BaseModel):
         seed: Seed of the resamples.
         overall: By name of the metric. `malignant_auc` ranks by the sum of the malignant classes'
             probabilities. `malignant_recall` (sensitivity), `malignant_specificity` and
-            `malignant_precision` judge another decision: whether the most probable single class is a malignant
-            one. No threshold is tuned for any of them; see `lesionlab.metrics.operating_point` for that.
+            `malignant_precision` judge another decision: whether the class that was answered is a malignant one.
+            No threshold is tuned for any of them; see `lesionlab.metrics.operating_point` for that.
         per_class: By class, then by name of the metric, each class against the rest.
         support: Number of images of each class.
         confusion_matrix: Counts of images; rows are actual, columns predicted, both in the order of `support`.
@@ -72,6 +72,7 @@ class MetricsSummary(BaseModel):
 class _Predictions:
     labels: IntArray
     probabilities: FloatArray
+    decided: IntArray
     malignant: BoolArray  # by class
     melanoma: int | None  # index of the class
 
@@ -81,6 +82,7 @@ def evaluate_predictions(
     probabilities: npt.ArrayLike,
     lesion_ids: Sequence[str],
     *,
+    decided: npt.ArrayLike | None = None,
     codes: Sequence[str] = CODES,
     malignant: Collection[str] = MALIGNANT,
     resamples: int = 1000,
@@ -99,6 +101,7 @@ def evaluate_predictions(
         labels: Index of each image's class in `codes`, [N].
         probabilities: [N, C], each row summing to 1.
         lesion_ids: Lesion of each image, length N.
+        decided: Index of the class that was answered for each image, [N]; None for the most probable one.
         codes: Names of the C classes in order: the seven of the taxonomy, or a binary model's two.
         malignant: Those among them that count as malignant. `melanoma_auc` needs the class `mel`.
         resamples: Number of resamples; 0 gives no intervals.
@@ -110,7 +113,7 @@ def evaluate_predictions(
     """
     if resamples < 0:
         raise UsageError(f"{resamples} resamples cannot be drawn: give 0 or more")
-    predictions = _checked(labels, probabilities, lesion_ids, codes, malignant)
+    predictions = _checked(labels, probabilities, lesion_ids, decided, codes, malignant)
     once = np.ones(len(lesion_ids), dtype=np.int32)
     values, class_values = _measure(predictions, once)
     draws = lesion_weights(lesion_ids, resamples, seed)
@@ -139,8 +142,8 @@ def evaluate_predictions(
 
 
 def _confusion(predictions: _Predictions, weights: IntArray) -> IntArray:
-    probabilities = predictions.probabilities
-    return confusion.confusion_matrix(predictions.labels, probabilities.argmax(axis=1), probabilities.shape[1], weights)
+    classes = predictions.probabilities.shape[1]
+    return confusion.confusion_matrix(predictions.labels, predictions.decided, classes, weights)
 
 
 def _measure(predictions: _Predictions, weights: IntArray) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
@@ -181,6 +184,7 @@ def _checked(
     labels: npt.ArrayLike,
     probabilities: npt.ArrayLike,
     lesion_ids: Sequence[str],
+    decided: npt.ArrayLike | None,
     codes: Sequence[str],
     malignant: Collection[str],
 ) -> _Predictions:
@@ -203,9 +207,13 @@ def _checked(
             f"row {wrong.argmax()} of the probabilities holds a negative value or nan, or does not sum to 1 "
             f"({wrong.sum()} such rows): give the output of a softmax"
         )
+    answers = table.argmax(axis=1) if decided is None else np.asarray(decided)
+    if answers.shape != (images,) or answers.min() < 0 or answers.max() >= len(codes):
+        raise DataError(f"give one answer for each of the {images} images, an index of the {len(codes)} classes")
     return _Predictions(
         labels=classes,
         probabilities=table,
+        decided=answers,
         malignant=np.array([code in malignant for code in codes]),
         melanoma=list(codes).index("mel") if "mel" in codes else None,
     )

@@ -1,6 +1,6 @@
 /** The answers as a table that a spreadsheet opens: the columns of `lesionlab predict --out answers.csv`, and more. */
 
-import { judgedPoint, RESEARCH_ONLY } from "./format.js";
+import { RESEARCH_ONLY, answerOf, judgedPoint } from "./format.js";
 
 /** @typedef {import("./session.js").Item} Item */
 /** @typedef {import("./contract.js").Model} Model */
@@ -27,7 +27,7 @@ export function toCsv(items, model, pointName) {
  */
 function row(item, codes, pointName) {
   const result = item.answer?.result;
-  const best = result?.classes[0];
+  const best = answerOf(result);
   const point = result && judgedPoint(result, pointName);
   const probabilities = codes.map((code) => result?.classes.find((other) => other.code === code)?.probability);
   const refusal = result?.refusal?.reasons.map(({ message }) => message).join("; ");

@@ -7,6 +7,14 @@
 export const RESEARCH_ONLY = "For research and education only, not a diagnosis.";
 
 /**
+ * The class that the model answers with: mostly the most probable one, else a rare one that its rule lifts over it.
+ * @param {Result | undefined} result
+ */
+export function answerOf(result) {
+  return result?.classes.find(({ code }) => code === result.diagnosis);
+}
+
+/**
  * A small count in words, for a sentence.
  * @param {number} count
  */

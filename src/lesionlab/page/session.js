@@ -1,7 +1,7 @@
 /** What the reader has on the page: the images, their answers, and the choices that all views share. */
 
 import { EngineError } from "./api.js";
-import { percent, suspicion } from "./format.js";
+import { answerOf, percent, suspicion } from "./format.js";
 import { objection, thumbnail } from "./intake.js";
 
 /** @typedef {import("./api.js").Engine} Engine */
@@ -280,12 +280,12 @@ export class Session {
     } else if (item.state === "failed") {
       this.said = `${item.name}: ${item.problem}`;
     } else if (item.answer) {
-      const { refusal, classes } = item.answer.result;
-      const [best] = classes;
+      const { refusal } = item.answer.result;
+      const best = answerOf(item.answer.result);
       const share = suspicion(item.answer.result, this.point?.looked_for);
       this.said = refusal
         ? `${item.name}: the model should not be relied on for this image.`
-        : `${item.name}: most probable ${best?.name}, ${percent(best?.probability ?? 0)}.` +
+        : `${item.name}: ${best?.name}, ${percent(best?.probability ?? 0)}.` +
           (share === null ? "" : ` ${this.point?.looked_for ?? "malignant"}: ${percent(share)}.`);
     }
   }

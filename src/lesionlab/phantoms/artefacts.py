@@ -1,4 +1,4 @@
-"""What lies between the lens and the skin (hair, gel bubbles, a ruler), and the mark that every phantom carries."""
+"""What lies between the lens and the skin (hair, gel bubbles, a ruler, ink), and the mark that phantoms carry."""
 
 from functools import cache
 
@@ -10,51 +10,87 @@ from lesionlab.phantoms.frame import Field, Frame, Ink
 from lesionlab.phantoms.view import View
 
 MARK = "PHANTOM"
-_DARK_HAIR = (0.1, 0.07, 0.06)
-_LIGHT_HAIR = (0.78, 0.66, 0.5)
+DARK_HAIR = (0.1, 0.07, 0.06)
+LIGHT_HAIR = (0.78, 0.66, 0.5)
+BLACK = (0.12, 0.12, 0.14)
+WHITE = (1.0, 1.0, 1.0)
 _CURVE = np.linspace(0.0, 1.0, 12)[:, None]
 
 
 def add_hairs(rgb: NDArray[np.float32], view: View, frame: Frame, rng: np.random.Generator) -> None:
     """Draw bent hairs that run in roughly one direction, in place."""
-    if not view.hairs:
-        return
-    ink = Ink(frame.size)
+    if view.hairs:
+        _paint(rgb, hairs(frame.size, view.hairs, rng), DARK_HAIR if view.dark_hair else LIGHT_HAIR)
+
+
+def add_bubbles(rgb: NDArray[np.float32], view: View, frame: Frame, rng: np.random.Generator) -> None:
+    """Draw the bright rims of bubbles in the immersion gel, in place."""
+    if view.bubbles:
+        _paint(rgb, bubbles(frame.size, view.bubbles, rng), WHITE)
+
+
+def add_ruler(rgb: NDArray[np.float32], view: View, frame: Frame) -> None:
+    """Draw millimetre marks along the lower edge, in place."""
+    if view.ruler:
+        _paint(rgb, ruler(frame.size, 0.13 * frame.scale), BLACK)
+
+
+def hairs(size: tuple[int, int], count: int, rng: np.random.Generator) -> Field:
+    """Return how much of each pixel lies under bent hairs that run in roughly one direction, 0 to 1, [H, W]."""
+    half_side = min(size) / 2
+    ink = Ink(size)
     grain = rng.uniform(0, np.pi)
-    extent = np.array(frame.size) / frame.half_side / 2
-    for _ in range(view.hairs):
+    extent = np.array(size) / half_side / 2
+    for _ in range(count):
         middle = rng.uniform(-extent, extent)
         heading = grain + rng.normal(0, 0.4)
         along = np.array([np.cos(heading), np.sin(heading)]) * rng.uniform(0.2, 0.8)
         bend = np.array([-along[1], along[0]]) * rng.normal(0, 0.35)
         path = middle + (2 * _CURVE - 1) * along + (4 * _CURVE * (1 - _CURVE)) * bend
         width = rng.uniform(0.008, 0.018)
-        ink.line((path + extent) * frame.half_side, width * frame.half_side, 0.85)
-    _paint(rgb, ink.coverage(), _DARK_HAIR if view.dark_hair else _LIGHT_HAIR)
+        ink.line((path + extent) * half_side, width * half_side, 0.85)
+    return ink.coverage()
 
 
-def add_bubbles(rgb: NDArray[np.float32], view: View, frame: Frame, rng: np.random.Generator) -> None:
-    """Draw the bright rims of bubbles in the immersion gel, in place."""
-    if not view.bubbles:
-        return
-    ink = Ink(frame.size)
-    width, height = frame.size
-    for _ in range(view.bubbles):
-        centre = (float(rng.uniform(0, width)), float(rng.uniform(0, height)))
-        ink.ring(centre, float(rng.uniform(0.03, 0.12)) * frame.half_side, 0.01 * frame.half_side)
-    _paint(rgb, 0.5 * ink.coverage(0.006 * frame.half_side), (1.0, 1.0, 1.0))
+def bubbles(size: tuple[int, int], count: int, rng: np.random.Generator) -> Field:
+    """Return how much of each pixel the rims of gel bubbles cover, [H, W]."""
+    half_side = min(size) / 2
+    ink = Ink(size)
+    for _ in range(count):
+        centre = (float(rng.uniform(0, size[0])), float(rng.uniform(0, size[1])))
+        ink.ring(centre, float(rng.uniform(0.03, 0.12)) * half_side, 0.01 * half_side)
+    return np.float32(0.5) * ink.coverage(0.006 * half_side)
 
 
-def add_ruler(rgb: NDArray[np.float32], view: View, frame: Frame) -> None:
-    """Draw millimetre marks along the lower edge, in place."""
-    if not view.ruler:
-        return
-    ink = Ink(frame.size)
-    width, height = frame.size
-    for number, x in enumerate(np.arange(0.05 * frame.half_side, width, 0.13 * frame.scale)):
-        length = (0.16 if number % 5 == 0 else 0.09) * frame.half_side
-        ink.line(np.array([[x, height - length], [x, height]]), 0.012 * frame.half_side)
-    _paint(rgb, 0.8 * ink.coverage(), (0.12, 0.12, 0.14))
+def ruler(size: tuple[int, int], millimetre: float) -> Field:
+    """Return how much of each pixel the marks of a ruler along the lower edge cover, [H, W].
+
+    Args:
+        size: (width, height) in pixels.
+        millimetre: Distance between marks in pixels.
+    """
+    half_side = min(size) / 2
+    ink = Ink(size)
+    width, height = size
+    for number, x in enumerate(np.arange(0.05 * half_side, width, millimetre)):
+        length = (0.16 if number % 5 == 0 else 0.09) * half_side
+        ink.line(np.array([[x, height - length], [x, height]]), 0.012 * half_side)
+    return np.float32(0.8) * ink.coverage()
+
+
+def pen_marks(size: tuple[int, int], rng: np.random.Generator) -> Field:
+    """Return how much of each pixel a skin marker covers: thick strokes that pass the lesion by, [H, W]."""
+    half_side = min(size) / 2
+    ink = Ink(size)
+    middle = np.array(size) / 2
+    for _ in range(int(rng.integers(1, 4))):
+        # An arc around the lesion: surgeons circle it or draw dashes beside it.
+        start, span = rng.uniform(0, 2 * np.pi), rng.uniform(0.2, 1.6)
+        angles = start + span * _CURVE
+        radius = half_side * (rng.uniform(0.7, 1.25) + rng.normal(0, 0.04, _CURVE.shape))
+        path = middle + radius * np.hstack([np.cos(angles), np.sin(angles)])
+        ink.line(path, rng.uniform(0.03, 0.12) * half_side, 0.8)
+    return ink.coverage(0.01 * half_side)
 
 
 def stamp(picture: Image.Image) -> None:

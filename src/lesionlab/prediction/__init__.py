@@ -1,11 +1,13 @@
 """From images to answers: load a bundle once, judge as many images as wanted."""
 
+from lesionlab.prediction.ensemble import Ensemble
 from lesionlab.prediction.explanation import Explanation
 from lesionlab.prediction.predictor import Predictor
 from lesionlab.prediction.prepared import PreparedImage
 from lesionlab.prediction.result import Failure, Prediction, RankedDiagnosis, Refusal, RefusalReason
 
 __all__ = [
+    "Ensemble",
     "Explanation",
     "Failure",
     "Prediction",

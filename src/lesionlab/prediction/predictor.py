@@ -1,22 +1,25 @@
 """The predictor: a bundle loaded once, asked as often as wanted."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
-from lesionlab.bundle import Bundle, BundleInfo, Reference
+from lesionlab.bundle import Bundle, BundleInfo, Patient, Reference
 from lesionlab.errors import BundleError, UsageError
 from lesionlab.images import ImageSource
 from lesionlab.prediction.explanation import METHOD, Explanation, class_activation_map, scaled
 from lesionlab.prediction.prepared import PreparedImage, or_raise, prepare_ahead, prepare_image
+from lesionlab.prediction.prevalence import at_prevalence, prior_shift
 from lesionlab.prediction.refusal import pooled, refusal_of
 from lesionlab.prediction.result import Failure, Prediction, RankedDiagnosis, Refusal
 from lesionlab.prediction.session import IMAGES_PER_RUN, GraphSession
-from lesionlab.taxonomy import TASKS
+from lesionlab.prediction.views import MirroredSession, Session, Views
+from lesionlab.taxonomy import TASKS, Task
 
 Answer = TypeVar("Answer")
 
@@ -32,30 +35,52 @@ class Predictor:
         0.12
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        threads: int | None = None,
+        views: Views = "one",
+        prevalence: Mapping[str, float] | None = None,
+    ) -> None:
         """Open the graph of a bundle; see `load`."""
         self.bundle = bundle
         self._task = TASKS[bundle.info.task]
-        self._session = GraphSession(bundle, threads)
-        self._reference = _checked_reference(bundle, self._session.channels)
+        self._shift = prior_shift(bundle.info, prevalence) if prevalence else None
+        self._info = at_prevalence(bundle.info, self._shift) if self._shift else bundle.info
+        session = GraphSession(bundle, threads)
+        self._session: Session = session if views == "one" else MirroredSession(session)
+        self._reference = _checked_reference(bundle, session.channels)
 
     @classmethod
-    def load(cls, bundle: Path | str | Bundle | None = None, *, threads: int | None = None) -> "Predictor":
+    def load(
+        cls,
+        bundle: Path | str | Bundle | None = None,
+        *,
+        threads: int | None = None,
+        views: Views = "one",
+        prevalence: Mapping[str, float] | None = None,
+    ) -> "Predictor":
         """Load a model.
 
         Args:
             bundle: A bundle, or where to read it from; None: the model that ships with the package.
             threads: Threads for inference; default: one per core that the process may use.
+            views: `flips` averages over an image and its three mirror images, at four times the computation.
+            prevalence: How frequent classes are where the images come from, by code, or of `malignant`; default: as
+                in the training data. See `lesionlab.prediction.prevalence`.
 
         Raises:
             BundleError: The bundle is missing or damaged, or its graph is not what its description says.
+            UsageError: The prevalence makes no sense for this model.
         """
-        return cls(bundle if isinstance(bundle, Bundle) else Bundle.load(bundle), threads=threads)
+        opened = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
+        return cls(opened, threads=threads, views=views, prevalence=prevalence)
 
     @property
     def info(self) -> BundleInfo:
-        """The description of the model."""
-        return self.bundle.info
+        """The description of the model; its thresholds' predictive values are those at the prevalence given."""
+        return self._info
 
     @property
     def explains(self) -> bool:
@@ -67,24 +92,25 @@ class Predictor:
         """Whether the bundle knows what images it can judge, so that others get a `refusal`."""
         return self.bundle.refuses
 
-    def predict(self, image: ImageSource) -> Prediction:
+    def predict(self, image: ImageSource, patient: Patient | None = None) -> Prediction:
         """Judge one image.
 
         Args:
             image: A path, `archive.zip::member`, the bytes of an image file, a Pillow image, or an array uint8
                 [height, width, 3] in RGB order.
+            patient: What is known of the patient; models that judge the picture alone say so in a note.
 
         Raises:
             ImageError: The image cannot be judged; the message begins with its name.
         """
-        return self.judge([self.prepare(image)])[0]
+        return self.judge([self.prepare(image, patient=patient)])[0]
 
     def explain(self, image: ImageSource, diagnosis: str | None = None) -> Explanation:
         """Say where in the picture an answer comes from.
 
         Args:
             image: What `predict` takes.
-            diagnosis: Code of the class to explain; default: the most probable one.
+            diagnosis: Code of the class to explain; default: the model's answer.
 
         Raises:
             ImageError: The image cannot be judged; the message begins with its name.
@@ -93,7 +119,7 @@ class Predictor:
         return self.judge_explained([self.prepare(image)], [diagnosis])[0][1]
 
     def classify(self, pixels: np.ndarray) -> tuple[str, float]:
-        """Return the name of the most probable class and its probability.
+        """Return the name of the class that the model answers and its probability.
 
         Args:
             pixels: An image, uint8 [height, width, 3] in RGB order; small ones such as [28, 28, 3] will do.
@@ -109,7 +135,11 @@ class Predictor:
         return best.name, best.probability
 
     def predict_many(
-        self, images: Iterable[ImageSource], *, batch_size: int = IMAGES_PER_RUN
+        self,
+        images: Iterable[ImageSource],
+        *,
+        batch_size: int = IMAGES_PER_RUN,
+        patient_of: Callable[[str], Patient] | None = None,
     ) -> Iterator[Prediction | Failure]:
         """Judge images one batch after the other, in their order; a bad one does not stop the rest.
 
@@ -120,22 +150,32 @@ class Predictor:
             images: What `predict` takes. An image without a name is called `image 0`, `image 1` and so on, by
                 its place.
             batch_size: Images per run of the graph.
+            patient_of: Returns what is known of the patient of an image, for the image's name.
         """
-        return self._in_batches(images, batch_size, self.judge)
+        return self._in_batches(images, batch_size, patient_of, self.judge)
 
     def explain_many(
-        self, images: Iterable[ImageSource], *, batch_size: int = IMAGES_PER_RUN
+        self,
+        images: Iterable[ImageSource],
+        *,
+        batch_size: int = IMAGES_PER_RUN,
+        patient_of: Callable[[str], Patient] | None = None,
     ) -> Iterator[tuple[Prediction, Explanation] | Failure]:
-        """Judge images as `predict_many` does, and explain the most probable class of each.
+        """Judge images as `predict_many` does, and explain the answer to each.
 
         Args:
             images: What `predict_many` takes.
             batch_size: Images per run of the graph.
+            patient_of: What `predict_many` takes.
 
         Raises:
             UsageError: The model has no class activation map.
         """
-        return self._in_batches(images, batch_size, lambda batch: self.judge_explained(batch, [None] * len(batch)))
+
+        def explained(batch: list[PreparedImage]) -> list[tuple[Prediction, Explanation]]:
+            return self.judge_explained(batch, [None] * len(batch))
+
+        return self._in_batches(images, batch_size, patient_of, explained)
 
     def predict_logits(
         self,
@@ -164,7 +204,7 @@ class Predictor:
                     progress(done, len(images))
         return logits
 
-    def prepare(self, image: ImageSource, name: str | None = None) -> PreparedImage:
+    def prepare(self, image: ImageSource, name: str | None = None, patient: Patient | None = None) -> PreparedImage:
         """Decode and scale one image: the half of `predict` that needs no graph.
 
         A server does this for many images at once, and judges together what is ready at a time.
@@ -172,11 +212,13 @@ class Predictor:
         Args:
             image: What `predict` takes.
             name: What to call it in the answer; default: its path, or `image 0`.
+            patient: What is known of the patient.
 
         Raises:
             ImageError: The image cannot be judged; the message begins with its name.
         """
-        return prepare_image(image, self.info.preprocessing, name)
+        prepared = prepare_image(image, self.info.preprocessing, name)
+        return replace(prepared, patient=patient) if patient is not None else prepared
 
     def judge(self, images: Sequence[PreparedImage]) -> list[Prediction]:
         """Judge prepared images in one run of the graph, in their order."""
@@ -194,7 +236,7 @@ class Predictor:
 
         Args:
             images: The images.
-            diagnoses: Code of the class to explain for each; None: its most probable one.
+            diagnoses: Code of the class to explain for each; None: the model's answer.
 
         Raises:
             UsageError: The model has no such class, or no class activation map.
@@ -222,11 +264,18 @@ class Predictor:
         return "its network does more with the last feature map than pool it and weigh the channels"
 
     def _in_batches(
-        self, images: Iterable[ImageSource], batch_size: int, judge: Callable[[list[PreparedImage]], list[Answer]]
+        self,
+        images: Iterable[ImageSource],
+        batch_size: int,
+        patient_of: Callable[[str], Patient] | None,
+        judge: Callable[[list[PreparedImage]], list[Answer]],
     ) -> Iterator[Answer | Failure]:
         with closing(prepare_ahead(images, self.info.preprocessing, batch_size)) as prepared:
             while batch := list(islice(prepared, batch_size)):
-                judged = iter(judge([item for item in batch if isinstance(item, PreparedImage)]))
+                good = [item for item in batch if isinstance(item, PreparedImage)]
+                if patient_of is not None:
+                    good = [replace(item, patient=patient_of(item.name)) for item in good]
+                judged = iter(judge(good))
                 for item in batch:
                     yield item if isinstance(item, Failure) else next(judged)
 
@@ -241,21 +290,44 @@ class Predictor:
         return [self._answer(*parts) for parts in zip(images, rows, refusals, strict=True)]
 
     def _answer(self, item: PreparedImage, probabilities: np.ndarray, refusal: Refusal | None) -> Prediction:
-        task = self._task
+        task, info = self._task, self._info
+        if info.patient_effects is not None:
+            probabilities = info.patient_effects.adjusted(probabilities, item.patient)
+        # What thresholds were chosen on: the data's own class frequencies, whatever the prevalence.
+        suspicion = _sum_of(task.malignant, task, probabilities)
+        ranking = info.decision.scores(probabilities)
+        if self._shift is not None:
+            probabilities = self._shift.applied(probabilities)
+            # The rule's weights are powers of the class frequencies, which are others here.
+            ranking = ranking * self._shift.ratio ** (1 - info.decision.exponent)
         by_code = dict(zip(task.classes, probabilities.tolist(), strict=True))
-        ranked = sorted(by_code, key=by_code.__getitem__, reverse=True)[:_RANKED]
+        ranked = [task.classes[index] for index in np.argsort(-ranking, kind="stable")[:_RANKED]]
         return Prediction(
             path=item.name,
             probabilities=by_code,
-            malignant=min(1.0, sum(by_code[code] for code in task.malignant)) if task.tells_malignancy else None,
+            malignant=_sum_of(task.malignant, task, probabilities) if task.tells_malignancy else None,
+            suspicion=suspicion,
             top=tuple(
                 RankedDiagnosis(diagnosis=code, name=task.name_of(code), probability=by_code[code]) for code in ranked
             ),
             risk=task.risk_of(ranked[0]),
-            notes=item.notes,
+            notes=item.notes + self._patient_notes(item.patient),
             refusal=refusal,
-            bundle=self.info.identity,
+            bundle=info.identity,
         )
+
+    def _patient_notes(self, patient: Patient) -> tuple[str, ...]:
+        """Return what a reader of the result has to know of what was told of the patient."""
+        if not patient.given:
+            return ()
+        given = " and ".join(patient.given)
+        if self._info.patient_effects is None:
+            return (f"{given} given, but not read: this model judges the picture alone",)
+        return (f"{given} taken into account",)
+
+
+def _sum_of(codes: Sequence[str], task: Task, probabilities: np.ndarray) -> float:
+    return min(1.0, float(probabilities[[task.classes.index(code) for code in codes]].sum()))
 
 
 def _stacked(images: Sequence[PreparedImage]) -> np.ndarray:

@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Generator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from lesionlab.bundle import Patient
 from lesionlab.errors import ImageError
 from lesionlab.images import ImageSource, Preprocessing, load_image
 from lesionlab.prediction.ahead import mapped_ahead
@@ -22,11 +23,13 @@ class PreparedImage:
         name: What to call it in the answer.
         pixels: uint8 [size, size, 3].
         notes: What was unusual about it and how it was treated.
+        patient: What is known of the patient.
     """
 
     name: str
     pixels: np.ndarray
     notes: tuple[str, ...]
+    patient: Patient = field(default_factory=Patient)
 
 
 def prepare_image(image: ImageSource, preprocessing: Preprocessing, name: str | None = None) -> PreparedImage:

@@ -12,7 +12,7 @@ class _Result(BaseModel):
 
 
 class RankedDiagnosis(_Result):
-    """One of the most probable answers.
+    """One of the model's first answers.
 
     Attributes:
         diagnosis: Code of the diagnosis, or of the class for a model of another task.
@@ -56,8 +56,11 @@ class Prediction(_Result):
         malignant: Probability that the lesion is malignant: the sum over melanoma, basal cell carcinoma and
             actinic keratosis / intraepithelial carcinoma, or the class of a model that tells just this. None where
             the model does not tell, as one for melanoma against the rest.
-        top: The most probable classes, at most three, the most probable first.
-        risk: Risk level of the most probable class.
+        suspicion: Probability that thresholds are compared with: of malignancy, or of melanoma for a model of that
+            task, at the class frequencies of the training data, whatever prevalence was asked for.
+        top: The model's first answers, at most three, the answer first. They stand in the order of the model's
+            decision rule (`BundleInfo.decision`), which may lift rare classes over a more probable one.
+        risk: Risk level of the answer.
         notes: What was unusual about the image and how it was treated.
         refusal: Why the answer should not be relied on; None where nothing speaks against it.
         bundle: Name and hash of the model.
@@ -66,6 +69,7 @@ class Prediction(_Result):
     path: str
     probabilities: dict[str, float]
     malignant: float | None
+    suspicion: float
     top: tuple[RankedDiagnosis, ...]
     risk: Risk
     notes: tuple[str, ...] = ()

@@ -11,7 +11,10 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
+import numpy as np
+
 from lesionlab import RESEARCH_ONLY
+from lesionlab.bundle import Decision
 from lesionlab.errors import LesionlabError, MissingExtraError, UsageError
 from lesionlab.files import replacing
 from lesionlab.prediction.inputs import image_id
@@ -42,17 +45,21 @@ def csv_columns(task: Task) -> tuple[str, ...]:
 
 
 @contextmanager
-def result_writer(result_format: ResultFormat, out: Path | None = None, *, task: Task = DIAGNOSIS) -> Iterator[Write]:
+def result_writer(
+    result_format: ResultFormat, out: Path | None = None, *, task: Task = DIAGNOSIS, decision: Decision | None = None
+) -> Iterator[Write]:
     """Open a place for results; yield the function that writes one.
 
     A file gets its name once it is whole; if anything fails, what stood there stays.
 
     Args:
-        result_format: `csv`: one row per image with the most probable class and all probabilities. `jsonl`:
+        result_format: `csv`: one row per image with the model's answer and all probabilities. `jsonl`:
             one `Prediction` as JSON per line. `parquet`: the columns of `csv`, unrounded. `isic`: the submission
-            format of ISIC 2018 task 3, for the task `diagnosis` only.
+            format of ISIC 2018 task 3, for the task `diagnosis` only. Its scorer takes the highest value of a row as
+            the answer, so it gets the decision's scores instead of the probabilities.
         out: The file; None: standard output.
         task: The task of the model whose results are written.
+        decision: The model's decision rule, for `isic`; None answers with the most probable class.
 
     Raises:
         UsageError: Parquet to standard output, or ISIC's format for a task without its seven diagnoses.
@@ -71,7 +78,7 @@ def result_writer(result_format: ResultFormat, out: Path | None = None, *, task:
             yield write
         return
     with _text_stream(out) as stream:
-        yield _text_writer(result_format, stream, task)
+        yield _text_writer(result_format, stream, task, decision or Decision())
 
 
 def refuse_repeated_ids(locations: Iterable[str]) -> None:
@@ -87,13 +94,13 @@ def refuse_repeated_ids(locations: Iterable[str]) -> None:
             raise UsageError(f"the format isic cannot tell {first} from {location}; use csv or jsonl, or rename one")
 
 
-def _text_writer(result_format: ResultFormat, stream: IO[str], task: Task) -> Write:
+def _text_writer(result_format: ResultFormat, stream: IO[str], task: Task, decision: Decision) -> Write:
     if result_format is ResultFormat.JSONL:
         return lambda prediction: _write_line(stream, prediction)
     rows = csv.writer(stream, lineterminator="\n")
     if result_format is ResultFormat.ISIC:
         rows.writerow(ISIC_COLUMNS)
-        return lambda prediction: _ignore(rows.writerow(_isic_row(prediction)))
+        return lambda prediction: _ignore(rows.writerow(_isic_row(prediction, decision)))
     rows.writerow(csv_columns(task))
     return lambda prediction: _ignore(rows.writerow(_csv_row(prediction)))
 
@@ -120,8 +127,9 @@ def _cell(value: object) -> str:
     return f"{value:.6f}" if isinstance(value, float) else str(value)
 
 
-def _isic_row(prediction: Prediction) -> list[str]:
-    return [image_id(prediction.path), *(f"{prediction.probabilities[code]:.6f}" for code in CODES)]
+def _isic_row(prediction: Prediction, decision: Decision) -> list[str]:
+    scores = decision.scores(np.array([prediction.probabilities[code] for code in CODES]))
+    return [image_id(prediction.path), *(f"{score:.6f}" for score in scores)]
 
 
 def _record(prediction: Prediction) -> dict[str, Any]:

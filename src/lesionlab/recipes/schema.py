@@ -120,6 +120,10 @@ class AugmentationSettings(_Table):
         contrast: Largest relative change of contrast.
         saturation: Largest relative change of saturation.
         colour_cast: Largest relative change of one channel against the others (white balance of the camera).
+        detail: Largest share of the fine detail that is taken away, or added to, as between sharp and soft cameras.
+        noise: Largest standard deviation of the sensor's noise, of 1.
+        vignette: Probability that only a round field of view is lit, as through a dermatoscope's tube.
+        artefacts: Probability of something that lies on the skin or the lens: hair, a ruler, ink or bubbles.
         erase: Probability of covering one rectangle with the mean colour.
         mixup: Parameter of the Beta distribution that mixes pairs of images (Zhang et al., ICLR 2018); 0 for none.
         cutmix: The same for rectangles cut from the other image (Yun et al., ICCV 2019). With both, each batch
@@ -136,6 +140,10 @@ class AugmentationSettings(_Table):
     contrast: float = Field(default=0.2, ge=0, lt=1)
     saturation: float = Field(default=0.2, ge=0, lt=1)
     colour_cast: float = Field(default=0.05, ge=0, lt=1)
+    detail: float = Field(default=0.0, ge=0, le=1)
+    noise: float = Field(default=0.0, ge=0, le=0.5)
+    vignette: float = Field(default=0.0, ge=0, le=1)
+    artefacts: float = Field(default=0.0, ge=0, le=1)
     erase: float = Field(default=0.0, ge=0, le=1)
     mixup: Mixing = 0.0
     cutmix: Mixing = 0.0
@@ -243,6 +251,9 @@ class TrainingSettings(_Table):
     Attributes:
         epochs: Passes over the training part.
         batch_size: Images per step.
+        sizes: Sides of the images in pixels that the epochs are shared out among, from small to `input.size`
+            (progressive resizing): a network learns most of what it knows from small images, at a fraction of the
+            time. Empty: `input.size` throughout. Validation always sees `input.size`.
         precision: `auto` computes in bfloat16 where the hardware does so natively, else in float32.
         ema_decay: Decay per step of the moving average of the weights, which is what is validated and shipped;
             0 turns it off.
@@ -259,6 +270,7 @@ class TrainingSettings(_Table):
 
     epochs: int = Field(default=15, ge=1)
     batch_size: int = Field(default=32, ge=2)
+    sizes: tuple[Annotated[int, Field(ge=32, le=1024)], ...] = ()
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
     ema_decay: float = Field(default=0.0, ge=0, lt=1)
     compile: bool = False
@@ -275,13 +287,15 @@ class InferenceSettings(_Table):
     Attributes:
         views: `one` judges the image as it is; `flips` averages over the image and its three mirror images, at
             four times the computation.
-        prior_exponent: How far the probabilities are moved from the dataset's class frequencies, at 0, towards
-            equal ones, at 1: each logit is lowered by this times the logarithm of its class' frequency in the
-            training part (logit adjustment, Menon et al., ICLR 2021). It finds more of the rare classes and
-            calls fewer lesions by the name of the most frequent one.
+        calibration: How logits become probabilities (see `lesionlab.bundle.Calibration`); `auto` takes the method
+            that does best in cross-validation over the validation part's lesions.
+        prior_exponent: How far the answer is moved from the most probable class, at 0, towards rare ones: that of
+            the highest probability divided by the class' frequency in the training part to this power. 1 is the rule
+            of the highest balanced accuracy (Menon et al., ICLR 2021). The probabilities stay what they are.
     """
 
     views: Literal["one", "flips"] = "one"
+    calibration: Literal["auto", "temperature", "bias", "vector"] = "auto"
     prior_exponent: float = Field(default=0.0, ge=0, le=1)
 
 
@@ -354,6 +368,22 @@ class Recipe(_Table):
                 self.sampling.balance == "smote"
                 and (not self.model.freeze or self.training.cached_features == "off" or self.unfreeze.layers > 0),
                 "sampling.balance: smote works on cached features of a frozen backbone, without a second stage",
+            ),
+            (
+                bool(self.training.sizes)
+                and (
+                    self.training.sizes[-1] != self.input.size
+                    or list(self.training.sizes) != sorted(self.training.sizes)
+                ),
+                f"training.sizes must rise to input.size, {self.input.size}",
+            ),
+            (
+                len(self.training.sizes) > self.training.epochs,
+                f"training.sizes: {self.training.epochs} epochs cannot be shared out among them",
+            ),
+            (
+                bool(self.training.sizes) and (self.head.pool == "flatten" or self.model.freeze),
+                "training.sizes: a frozen backbone or a flattened map needs one size",
             ),
             (
                 self.inference.views != "one" and not linear,

@@ -66,9 +66,13 @@ class Refusal(_Part):
 class Result(_Part):
     """What the model says of one image."""
 
+    diagnosis: str = Field(
+        description="Code of the model's answer. Its rule may lift a rare class over a more probable one.",
+        examples=["mel"],
+    )
     classes: tuple[ClassProbability, ...] = Field(description="All classes, the most probable first.")
     malignant: float | None = Field(description="Probability that the lesion is malignant, where the model tells it.")
-    risk: Risk | None = Field(description="Risk level of the most probable class.")
+    risk: Risk | None = Field(description="Risk level of the answer.")
     operating_points: tuple[JudgedPoint, ...]
     refusal: Refusal | None
     notes: tuple[str, ...] = Field(description="What was unusual and how it was treated.")
@@ -130,15 +134,13 @@ def is_malignant(task: Task, code: str) -> bool | None:
     return kinds.pop() if len(kinds) == 1 else None
 
 
-def result_of(prediction: Prediction, info: BundleInfo, notes: tuple[str, ...] = ()) -> Result:
-    """Return a prediction in the form of the API, with further notes."""
+def result_of(prediction: Prediction, info: BundleInfo) -> Result:
+    """Return a prediction in the form of the API."""
     task = TASKS[info.task]
     ranked = sorted(prediction.probabilities.items(), key=lambda item: -item[1])
-    suspicion = prediction.malignant
-    if suspicion is None:
-        suspicion = sum(prediction.probabilities[code] for code in task.malignant)
     refusal = prediction.refusal
     return Result(
+        diagnosis=prediction.top[0].diagnosis,
         classes=tuple(
             ClassProbability(
                 code=code, name=task.name_of(code), probability=probability, malignant=is_malignant(task, code)
@@ -148,12 +150,14 @@ def result_of(prediction: Prediction, info: BundleInfo, notes: tuple[str, ...] =
         malignant=prediction.malignant,
         risk=prediction.risk,
         operating_points=tuple(
-            JudgedPoint(**point.model_dump(), looked_for=info.looked_for, suspicious=suspicion >= point.threshold)
+            JudgedPoint(
+                **point.model_dump(), looked_for=info.looked_for, suspicious=prediction.suspicion >= point.threshold
+            )
             for point in info.operating_points
         ),
         refusal=refusal
         and Refusal(reasons=tuple(Reason(code=reason.code, message=reason.message) for reason in refusal.reasons)),
-        notes=prediction.notes + notes,
+        notes=prediction.notes,
     )
 
 

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Final, TypeAlias
 
 import numpy as np
 
+from lesionlab.bundle import Patient
 from lesionlab.prediction import Explanation, Prediction, Predictor, PreparedImage
 from lesionlab.prediction.session import IMAGES_PER_RUN, available_cores
 from lesionlab.serving.batching import Batcher
@@ -14,6 +16,7 @@ from lesionlab.serving.decoding import Decoder
 from lesionlab.serving.metrics import Metrics
 
 _MAX_DECODERS: Final = 4
+_NOTHING_KNOWN: Final = Patient()
 
 _Question: TypeAlias = tuple[PreparedImage, str | None]
 
@@ -57,25 +60,28 @@ class Engine:
         for pool in (self._decoders, self._graph):
             pool.shutdown(wait=False, cancel_futures=True)
 
-    async def predict(self, data: bytes) -> Prediction:
-        """Judge the bytes of an image file.
+    async def predict(self, data: bytes, patient: Patient = _NOTHING_KNOWN) -> Prediction:
+        """Judge the bytes of an image file, with what is known of the patient.
 
         Raises:
             ProblemError: The image cannot be judged.
         """
-        return await self._judging.ask(await self._prepared(data))
+        return await self._judging.ask(replace(await self._prepared(data), patient=patient))
 
-    async def explain(self, data: bytes, diagnosis: str | None) -> tuple[Prediction, Explanation]:
+    async def explain(
+        self, data: bytes, diagnosis: str | None, patient: Patient = _NOTHING_KNOWN
+    ) -> tuple[Prediction, Explanation]:
         """Judge the bytes of an image file, and say where the model saw what speaks for a class.
 
         Args:
             data: The file.
-            diagnosis: Code of the class; None: the most probable one.
+            diagnosis: Code of the class; None: the answer.
+            patient: What is known of the patient.
 
         Raises:
             ProblemError: The image cannot be judged.
         """
-        return await self._explaining.ask((await self._prepared(data), diagnosis))
+        return await self._explaining.ask((replace(await self._prepared(data), patient=patient), diagnosis))
 
     async def _prepared(self, data: bytes) -> PreparedImage:
         return await asyncio.get_running_loop().run_in_executor(self._decoders, self._decoder.prepare, data)

@@ -2,6 +2,7 @@
 
 Libraries either draw one set of parameters per batch or pass over the pixels once per operation. Here all
 geometric changes are one matrix (one interpolation, no border piled on border) and all colour changes another.
+What is switched off draws no random numbers, so that runs without it repeat those of versions that did not have it.
 """
 
 import math
@@ -11,6 +12,7 @@ import torch.nn.functional as F  # noqa: N812 - the name that every torch progra
 from torch import Tensor, nn
 
 from lesionlab.recipes import AugmentationSettings
+from lesionlab.training.artefacts import ArtefactSheets, vignette
 
 # ITU-R BT.601 luma, as in Pillow's conversion to grey.
 _LUMA = (0.299, 0.587, 0.114)
@@ -25,13 +27,28 @@ class BatchAugmentation(nn.Module):
     def __init__(self, settings: AugmentationSettings) -> None:
         super().__init__()
         self.settings = settings
+        self.sheets = ArtefactSheets(settings.artefacts)
 
     @torch.no_grad()
-    def forward(self, images: Tensor) -> Tensor:
-        """Return augmented images [N, 3, H, W], pixels in [0, 1], from images of the same kind."""
+    def forward(self, images: Tensor, size: int | None = None) -> Tensor:
+        """Return augmented images, pixels in [0, 1], from images of the same kind.
+
+        Args:
+            images: [N, 3, H, W].
+            size: Side of the images to return, at most H and W; None keeps both.
+        """
+        if size is not None and size < min(images.shape[2:]):
+            # Reduced before it is resampled, which reads four pixels wherever it reads.
+            images = F.interpolate(images, (size, size), mode="bilinear", antialias=True)
         grid = F.affine_grid(self._geometry(images), list(images.shape), align_corners=False)
         images = F.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+        # On the skin, then on the way of the light to the sensor.
+        if self.settings.artefacts > 0:
+            images = self.sheets(images)
+        if self.settings.vignette > 0:
+            images = vignette(images, self.settings.vignette)
         images = self._recolour(images)
+        images = self._camera(images)
         return self._erase(images) if self.settings.erase > 0 else images
 
     def _geometry(self, images: Tensor) -> Tensor:
@@ -47,8 +64,7 @@ class BatchAugmentation(nn.Module):
         stretch = torch.exp(uniform(-1, 1) * math.log1p(s.stretch) / 2)
         mirror = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0) if s.flip else torch.ones_like(angle)
         x, y = zoom * stretch, zoom / stretch
-        # A shear turns the vertical axis and leaves the horizontal one: [[1, -sin], [0, cos]], as in Keras. Off,
-        # it draws no numbers, so that runs without it repeat those of versions that did not have it.
+        # A shear turns the vertical axis and leaves the horizontal one: [[1, -sin], [0, cos]], as in Keras.
         lean = angle + uniform(-1, 1) * math.radians(s.shear) if s.shear > 0 else angle
         # With every rotation allowed, one mirror axis reaches all of the square's symmetries; the second
         # matters for recipes that rotate little.
@@ -73,6 +89,19 @@ class BatchAugmentation(nn.Module):
         mean = matrix @ images.mean(dim=(2, 3)).unsqueeze(2)
         pixels = (contrast * matrix) @ images.flatten(2) + (1 - contrast) * mean
         return pixels.clamp_(0, 1).view_as(images)
+
+    def _camera(self, images: Tensor) -> Tensor:
+        """Take fine detail away or add to it, and add the sensor's noise."""
+        s, (n, _, height, width) = self.settings, images.shape
+        if s.detail > 0:
+            half = F.interpolate(images, (-(-height // 2), -(-width // 2)), mode="bilinear", antialias=True)
+            soft = F.interpolate(half, (height, width), mode="bilinear")
+            share = s.detail * torch.empty(n, 1, 1, 1, device=images.device).uniform_(-1, 1)
+            images = torch.lerp(images, soft, share).clamp_(0, 1)
+        if s.noise > 0:
+            spread = s.noise * torch.rand(n, 1, 1, 1, device=images.device)
+            images = (images + spread * torch.randn_like(images)).clamp_(0, 1)
+        return images
 
     def _erase(self, images: Tensor) -> Tensor:
         n, _, height, width = images.shape

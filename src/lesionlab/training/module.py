@@ -111,11 +111,17 @@ class LesionModule(pl.LightningModule):
             loss: Tensor = self.loss(self.network.head(inputs).float(), labels)
         else:
             with torch.autocast(self.device.type, enabled=False):  # colours and coordinates need float32
-                images, targets = self.mix(self.augment(to_images(inputs)), labels)
+                images, targets = self.mix(self.augment(to_images(inputs), self._image_size), labels)
                 images = images.contiguous(memory_format=torch.channels_last)
             loss = self.loss(self._logits(images).float(), targets)
         self._train_losses.append(loss.detach())
         return loss
+
+    @property
+    def _image_size(self) -> int | None:
+        """Side of the training images in this epoch; None for that of the input."""
+        sizes = self.recipe.training.sizes
+        return sizes[self.current_epoch * len(sizes) // self.stage.epochs] if sizes else None
 
     def on_train_batch_end(self, *_: Any) -> None:
         """Move the average towards the weights that the step just made."""

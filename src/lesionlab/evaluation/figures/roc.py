@@ -39,7 +39,7 @@ class MarkedPoint:
         name: What the decision is called.
         sensitivity: Share of the malignant images (or melanomas) that it finds.
         specificity: Share of the other images that it clears.
-        chosen: True for a stored operating point, False for the most probable class, which has no threshold.
+        chosen: True for a stored operating point, False for the answer, which has no threshold.
     """
 
     name: str

@@ -1,6 +1,6 @@
 /** What changed between two answers, in words and as a table. */
 
-import { judgedPoint, noun, percent, points, suspicion } from "../format.js";
+import { answerOf, judgedPoint, noun, percent, points, suspicion } from "../format.js";
 import { RiskMark } from "../judge/verdict.js";
 import { html } from "../vendor/htm-preact.js";
 
@@ -31,7 +31,7 @@ export function Changes({ session, left, right }) {
             return html`<${Row} key=${code} name=${name} before=${probability} after=${later} />`;
           })}
           <tr>
-            <th scope="row">Risk of the most probable</th>
+            <th scope="row">Risk of the answer</th>
             <td><${RiskMark} risk=${left.risk} /></td>
             <td><${RiskMark} risk=${right.risk} /></td>
             <td>${left.risk === right.risk ? "the same" : "changed"}</td>
@@ -59,8 +59,8 @@ function Row({ name, before, after, strong = false }) {
  * @param {string} lookedFor
  */
 function sentence(left, right, pointName, lookedFor) {
-  const [first, second] = [left.classes[0]?.name, right.classes[0]?.name];
-  const best = first === second ? `${first} stays the most probable.` : `The most probable was ${first} and is ${second}.`;
+  const [first, second] = [answerOf(left)?.name, answerOf(right)?.name];
+  const best = first === second ? `The answer is ${first} for both.` : `The answer was ${first} and is ${second}.`;
   const [before, after] = [suspicion(left, lookedFor), suspicion(right, lookedFor)];
   if (before === null || after === null) return best;
   const moved = `The probability of ${noun(lookedFor)} went from ${percent(before)} to ${percent(after)}`;

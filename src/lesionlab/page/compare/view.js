@@ -19,7 +19,7 @@ export function CompareView({ session }) {
   const [left, right] = pair;
   const [chosen, setChosen] = useState("");
   const first = left?.answer ?? right?.answer;
-  const diagnosis = chosen || first?.result.classes[0]?.code || "";
+  const diagnosis = chosen || first?.result.diagnosis || "";
   return html`
     <h1>Side by side</h1>
     <p class="lead">Two images of one lesion, for example before and after some months.</p>

@@ -37,7 +37,7 @@ export function AnswerView({ session, item }) {
 /** @param {{ session: Session, item: Item }} props */
 function Answered({ session, item }) {
   const result = item.answer?.result;
-  const [diagnosis, setDiagnosis] = useState(result?.classes[0]?.code ?? "");
+  const [diagnosis, setDiagnosis] = useState(result?.diagnosis ?? "");
   if (!result) return null;
   const numbers = html`
     <${Verdict} session=${session} result=${result} />

@@ -1,7 +1,7 @@
 /** The report on one image: a page to print, and the same as one self-contained HTML file. */
 
 import { download } from "../download.js";
-import { judgedPoint, noun, percent, pointName, RESEARCH_ONLY, stamp, suspicion } from "../format.js";
+import { RESEARCH_ONLY, answerOf, judgedPoint, noun, percent, pointName, stamp, suspicion } from "../format.js";
 import { html } from "../vendor/htm-preact.js";
 import { Bars } from "./probabilities.js";
 import { PointInWords, RiskMark } from "./verdict.js";
@@ -20,7 +20,7 @@ export function Report({ session, item, pictures }) {
   const { result } = answer;
   const point = judgedPoint(result, session.pointName);
   const share = suspicion(result, point?.looked_for);
-  const [best] = result.classes;
+  const best = answerOf(result);
   const leaky = session.model?.training_data.leaky ?? false;
   return html`<article class="report" lang="en">
     <p class="report-notice">${RESEARCH_ONLY}</p>
@@ -42,7 +42,7 @@ export function Report({ session, item, pictures }) {
     </div>
     <section>
       <h2>${best?.name}, ${percent(best?.probability ?? 0)}</h2>
-      <p>Risk level of the most probable diagnosis: <${RiskMark} risk=${result.risk} />.
+      <p>Risk level of this answer: <${RiskMark} risk=${result.risk} />.
         ${share !== null && html` Probability of ${noun(point?.looked_for ?? "malignant")}: <b>${percent(share)}</b>.`}
         ${point &&
         html` <b>${point.suspicious ? "Suspicious" : "Below the threshold"}</b> at the operating point for ${pointName(point)}, threshold ${percent(point.threshold)}.`}</p>

@@ -2,7 +2,7 @@
 
 import { toCsv } from "../csv.js";
 import { download } from "../download.js";
-import { counted, judgedPoint, percent, suspicion } from "../format.js";
+import { answerOf, counted, judgedPoint, percent, suspicion } from "../format.js";
 import { html, useEffect, useRef, useState } from "../vendor/htm-preact.js";
 import { RiskMark } from "./verdict.js";
 
@@ -15,8 +15,8 @@ const RISKS = ["low", "moderate", "high"];
 /** @type {Column[]} */
 const COLUMNS = [
   { key: "image", label: "Image", value: (item) => item.name.toLowerCase() },
-  { key: "diagnosis", label: "Most probable", value: (item) => item.answer?.result.classes[0]?.name ?? "" },
-  { key: "probability", label: "Probability", value: (item) => item.answer?.result.classes[0]?.probability ?? -1 },
+  { key: "diagnosis", label: "Answer", value: (item) => answerOf(item.answer?.result)?.name ?? "" },
+  { key: "probability", label: "Probability", value: (item) => answerOf(item.answer?.result)?.probability ?? -1 },
   { key: "malignant", label: "P(malignant)", value: (item) => sought(item) ?? -1 },
   { key: "risk", label: "Risk", value: (item) => (item.answer?.result.refusal ? -1 : RISKS.indexOf(item.answer?.result.risk ?? "")) },
   { key: "remark", label: "Remarks", value: (item) => remark(item) },
@@ -71,7 +71,7 @@ export function AnswerTable({ session }) {
 /** @param {{ session: Session, item: Item, lookedFor: string }} props */
 function Row({ session, item, lookedFor }) {
   const result = item.answer?.result;
-  const best = result?.classes[0];
+  const best = answerOf(result);
   const share = sought(item, lookedFor);
   const point = result && judgedPoint(result, session.pointName);
   const open = () => session.set({ selected: item.id });

@@ -1,6 +1,6 @@
-/** The answer in words: the risk, the most probable diagnosis, and what the chosen threshold says. */
+/** The answer in words: the risk, the answer, and what the chosen threshold says. */
 
-import { judgedPoint, lesionsOf, noun, of100, percent, pointName, suspicion } from "../format.js";
+import { answerOf, judgedPoint, lesionsOf, noun, of100, percent, pointName, suspicion } from "../format.js";
 import { html } from "../vendor/htm-preact.js";
 
 /** @typedef {import("../session.js").Session} Session */
@@ -19,16 +19,22 @@ export function RiskMark({ risk }) {
 
 /** @param {{ session: Session, result: Result }} props */
 export function Verdict({ session, result }) {
-  const [best] = result.classes;
+  const [likeliest] = result.classes;
+  const best = answerOf(result);
   const point = judgedPoint(result, session.pointName);
   const share = suspicion(result, point?.looked_for);
   return html`<section class="card verdict" aria-labelledby="verdict-title">
     <h2 id="verdict-title" class="unseen">Answer</h2>
     <p class="best">
-      <span class="quiet">Most probable</span>
+      <span class="quiet">Answer</span>
       <strong>${best?.name}</strong>
       <span class="share">${percent(best?.probability ?? 0)}</span>
     </p>
+    ${likeliest !== best &&
+    html`<p class="quiet">
+      ${likeliest?.name} is more probable (${percent(likeliest?.probability ?? 0)}) because it is more frequent. The answer weighs each
+      diagnosis by how rare it is, so that rare ones are found too.
+    </p>`}
     <p>
       Risk level of this diagnosis: <${RiskMark} risk=${result.risk} />.
       ${share !== null && html` Probability of ${noun(point?.looked_for ?? "malignant")}: <b>${percent(share)}</b>.`}

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from lesionlab.serving.patient import Patient
+from lesionlab.bundle import Patient
 from lesionlab.serving.problem import MEDIA_TYPE
 
 _MEANINGS: Final = {

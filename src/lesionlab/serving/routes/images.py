@@ -5,8 +5,9 @@ from typing import Annotated, TypeVar
 from fastapi import APIRouter, Query, Request
 from pydantic import ValidationError
 
+from lesionlab.bundle import Patient
 from lesionlab.serving.answers import Answer, ExplainedAnswer, bundle_name, explained_of, result_of
-from lesionlab.serving.patient import Patient, Question
+from lesionlab.serving.patient import Question
 from lesionlab.serving.problem import ProblemError, request_id_of, validation_detail
 from lesionlab.serving.routes.described import IMAGE_PROBLEMS, one_image, problems
 from lesionlab.serving.service import Service, while_connected
@@ -30,9 +31,9 @@ def image_routes(service: Service) -> APIRouter:
             upload = await read_upload(request, "file", max_files=1, limit=limit)
             patient = _with_fields(known, upload.fields)
             prediction = await while_connected(
-                request, engine.predict(small_enough(upload.files[0], settings.max_bytes))
+                request, engine.predict(small_enough(upload.files[0], settings.max_bytes), patient)
             )
-        result = result_of(prediction, info, patient.notes())
+        result = result_of(prediction, info)
         return Answer(request_id=request_id_of(request.scope), bundle=bundle, result=result)
 
     @routes.post("/explain", responses=IMAGE_PROBLEMS | problems(409), openapi_extra=one_image(Question))
@@ -45,12 +46,12 @@ def image_routes(service: Service) -> APIRouter:
             asked = _with_fields(known, upload.fields)
             if asked.diagnosis is not None and asked.diagnosis not in codes:
                 raise ProblemError(422, f"diagnosis: it should be one of {', '.join(info.classes)}")
-            answer = engine.explain(small_enough(upload.files[0], settings.max_bytes), asked.diagnosis)
+            answer = engine.explain(small_enough(upload.files[0], settings.max_bytes), asked.diagnosis, asked)
             prediction, explanation = await while_connected(request, answer)
         return ExplainedAnswer(
             request_id=request_id_of(request.scope),
             bundle=bundle,
-            result=result_of(prediction, info, asked.notes()),
+            result=result_of(prediction, info),
             explanation=explained_of(explanation),
         )
 

@@ -1,0 +1,115 @@
+"""What is known of the patient beside the image, and what it says of each diagnosis."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from lesionlab.bundle.part import Part
+from lesionlab.metrics.arrays import FloatArray
+
+Row = tuple[float, ...]
+
+
+class Site(StrEnum):
+    """Places on the body, as HAM10000 names them."""
+
+    ABDOMEN = "abdomen"
+    ACRAL = "acral"
+    BACK = "back"
+    CHEST = "chest"
+    EAR = "ear"
+    FACE = "face"
+    FOOT = "foot"
+    GENITAL = "genital"
+    HAND = "hand"
+    LOWER_EXTREMITY = "lower extremity"
+    NECK = "neck"
+    SCALP = "scalp"
+    TRUNK = "trunk"
+    UPPER_EXTREMITY = "upper extremity"
+    UNKNOWN = "unknown"
+
+
+class Patient(BaseModel):
+    """What is known of the patient; each may be missing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    age: Annotated[float | None, Field(ge=0, le=120, allow_inf_nan=False, description="Age in years.")] = None
+    sex: Annotated[Literal["female", "male"] | None, Field(description="Sex.")] = None
+    site: Annotated[Site | None, Field(description="Place on the body.")] = None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _empty_is_unknown(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Names of what is known."""
+        known = {"age": self.age, "sex": self.sex, "site": None if self.site is Site.UNKNOWN else self.site}
+        return tuple(name for name, value in known.items() if value is not None)
+
+
+class PatientEffects(Part):
+    """What age, sex and site say of each class: log likelihood ratios that are added to the log-probabilities.
+
+    The ratio of a value is log p(value | class) - log p(value) among the training lesions, smoothed. Adding it is
+    Bayes' rule for findings that are independent of the image given the class, which they are not quite: `strength`,
+    fitted on validation lesions, takes back what is counted twice. What is missing adds nothing, so an answer
+    without patient data is the image's alone, to the bit.
+
+    Attributes:
+        ages: Ages in years that `age` is given for, rising; between them it is interpolated.
+        age: One row of C ratios for each age.
+        sex: C ratios by sex.
+        site: C ratios by place on the body; a place that training hardly saw is not here and adds nothing.
+        strength: Factor on all ratios.
+        images: Number of validation images that it was fitted on.
+        nll_without: Negative log likelihood on those images by the image alone.
+        nll_with: The same with patient data, in cross-validation over lesions.
+    """
+
+    ages: Row
+    age: tuple[Row, ...]
+    sex: dict[Literal["female", "male"], Row]
+    site: dict[str, Row]
+    strength: float = Field(gt=0, le=2)
+    images: int = Field(ge=1)
+    nll_without: float
+    nll_with: float
+
+    @model_validator(mode="after")
+    def _rows_fit(self) -> "PatientEffects":
+        if len(self.ages) != len(self.age) or list(self.ages) != sorted(set(self.ages)):
+            raise ValueError("ages must rise, with one row of ratios for each")
+        if len({len(row) for row in (*self.age, *self.sex.values(), *self.site.values())}) > 1:
+            raise ValueError("all rows of ratios must have one number for each class")
+        return self
+
+    @property
+    def classes(self) -> int | None:
+        """Number of classes; None if there is no row at all."""
+        return next((len(row) for row in (*self.age, *self.sex.values(), *self.site.values())), None)
+
+    def log_ratio(self, patient: Patient) -> FloatArray:
+        """Return what is added to the log-probabilities, [C], or 0 [] where nothing is known."""
+        total = np.zeros(())
+        if patient.age is not None and self.ages:
+            columns = np.array(self.age).T
+            total = total + np.array([np.interp(patient.age, self.ages, column) for column in columns])
+        for row in (self.sex.get(patient.sex) if patient.sex else None, self.site.get(patient.site or "")):
+            if row is not None:
+                total = total + np.array(row)
+        return np.asarray(self.strength * total)
+
+    def adjusted(self, probabilities: FloatArray, patient: Patient) -> FloatArray:
+        """Return the probabilities [C] of an image together with what is known of its patient."""
+        ratio = self.log_ratio(patient)
+        if not ratio.ndim:
+            return probabilities
+        weighted = probabilities * np.exp(ratio - ratio.max())
+        adjusted: FloatArray = weighted / weighted.sum()
+        return adjusted

@@ -1,0 +1,119 @@
+"""Fitting what turns logits into probabilities, on validation lesions alone."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from sklearn.model_selection import GroupKFold
+
+from lesionlab.bundle import Calibration
+from lesionlab.metrics import fit_temperature, softmax
+from lesionlab.metrics.calibration import expected_calibration_error
+
+Method = Literal["temperature", "bias", "vector"]
+
+# From few parameters to many: of two that do equally well the simpler one is taken.
+_METHODS: tuple[Method, ...] = ("temperature", "bias", "vector")
+_FOLDS = 5
+# In units of the summed log likelihood: as if so much were known beforehand of scales near their mean and offsets near
+# 0. It keeps a class with a handful of images from being moved by one of them.
+_PENALTY = 1.0
+
+
+def fit_calibration(
+    logits: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    lesion_ids: Sequence[str],
+    method: Method | Literal["auto"] = "auto",
+) -> Calibration:
+    """Fit a calibration.
+
+    Args:
+        logits: Of the validation images, [N, C].
+        labels: Index of each image's class, [N].
+        lesion_ids: Lesion of each image: cross-validation keeps a lesion's images together.
+        method: Which one; `auto` goes by the negative log likelihood in cross-validation. A method with more
+            parameters must do better than a simpler one by more than twice the standard error of the difference.
+    """
+    losses = _cross_validated(logits, labels, lesion_ids) if method == "auto" else {}
+    chosen = _best(losses) if method == "auto" else method
+    scales, offsets, temperature = _fit(logits, labels, chosen)
+    fitted = Calibration(
+        method=chosen,
+        scales=_numbers(scales) if chosen == "vector" else (),
+        offsets=_numbers(offsets) if chosen != "temperature" else (),
+        temperature=temperature,
+        images=len(labels),
+        ece_before=float(expected_calibration_error(labels, softmax(logits))),
+        ece_after=0.0,
+        nll_by_method={name: round(float(loss.mean()), 6) for name, loss in losses.items()},
+    )
+    after = float(expected_calibration_error(labels, fitted.probabilities(logits)))
+    return fitted.model_copy(update={"ece_after": after})
+
+
+def _best(losses: dict[Method, NDArray[np.float64]]) -> Method:
+    best: Method = "temperature"
+    for method, loss in losses.items():
+        gain = losses[best] - loss
+        if gain.mean() > 2 * gain.std() / np.sqrt(len(gain)):
+            best = method
+    return best
+
+
+def _cross_validated(
+    logits: NDArray[np.float64], labels: NDArray[np.int64], lesion_ids: Sequence[str]
+) -> dict[Method, NDArray[np.float64]]:
+    """Return each image's loss by a method that was fitted on other lesions, [N]; empty for few lesions."""
+    if len(set(lesion_ids)) < 10 * _FOLDS:
+        return {}
+    folds = list(GroupKFold(_FOLDS, shuffle=True, random_state=0).split(logits, labels, np.asarray(lesion_ids)))
+    losses: dict[Method, NDArray[np.float64]] = {}
+    for method in _METHODS:
+        losses[method] = np.empty(len(labels))
+        for fitted_on, held_out in folds:
+            scales, offsets, temperature = _fit(logits[fitted_on], labels[fitted_on], method)
+            probabilities = softmax(logits[held_out] * scales + offsets, temperature)
+            losses[method][held_out] = -np.log(
+                np.maximum(probabilities[range(len(held_out)), labels[held_out]], 1e-300)
+            )
+    return losses
+
+
+def _fit(
+    logits: NDArray[np.float64], labels: NDArray[np.int64], method: Method
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Return scales [C], offsets [C] and the temperature; what a method leaves out is 1 or 0."""
+    classes = logits.shape[1]
+    ones, zeros = np.ones(classes), np.zeros(classes)
+    temperature = fit_temperature(logits, labels)
+    if method == "temperature":
+        return ones, zeros, temperature
+    start = np.full(classes if method == "vector" else 1, 1 / temperature)
+    truth = np.eye(classes)[labels]
+
+    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        slopes, offsets = parameters[:-classes], parameters[-classes:]
+        spread = slopes - slopes.mean()
+        probabilities = softmax(logits * slopes + offsets)
+        value = float(-np.log(np.maximum((probabilities * truth).sum(axis=1), 1e-300)).sum())
+        gradient = probabilities - truth
+        by_slope = (gradient * logits).sum(axis=0)
+        by_slope = by_slope if method == "vector" else by_slope.sum(keepdims=True)
+        return (
+            value + _PENALTY * float((spread**2).sum() + 0.1 * (offsets**2).sum()),
+            np.concatenate([by_slope + 2 * _PENALTY * spread, gradient.sum(axis=0) + 0.2 * _PENALTY * offsets]),
+        )
+
+    bounds = [(1e-3, None)] * len(start) + [(None, None)] * classes
+    found = minimize(loss, np.concatenate([start, zeros]), jac=True, method="L-BFGS-B", bounds=bounds).x
+    slopes, offsets = found[:-classes], found[-classes:] - found[-classes:].mean()
+    # One number more than is needed: the temperature stays what a reader knows it as.
+    temperature = float(1 / slopes.mean())
+    return slopes * temperature * np.ones(classes), offsets * temperature, temperature
+
+
+def _numbers(values: NDArray[np.float64]) -> tuple[float, ...]:
+    return tuple((values.round(6) + 0.0).tolist())  # no -0.0
