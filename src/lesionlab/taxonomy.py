@@ -7,6 +7,8 @@ submission format is MEL, NV, BCC, AKIEC, BKL, DF, VASC.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lesionlab.errors import DataError
+
 
 class Risk(StrEnum):
     """How urgently a diagnosis asks for a specialist's eye."""
@@ -83,9 +85,25 @@ class Task:
         """Whether the probability of malignancy follows from the classes: none mixes malignant and benign."""
         return all(set(held) <= set(MALIGNANT) or not set(held) & set(MALIGNANT) for held in self.members)
 
-    def index(self, diagnosis: str) -> int:
-        """Return the index of the class that holds a diagnosis, given by its code."""
-        return next(index for index, held in enumerate(self.members) if diagnosis in held)
+    def tells(self, label: str) -> bool:
+        """Whether a label, a diagnosis or one of `COARSE`, says to which class an image belongs."""
+        return label in self.classes or any(label in held for held in self.members)
+
+    def index(self, label: str) -> int:
+        """Return the index of the class that a label stands for, or that holds a diagnosis, given by its code.
+
+        Raises:
+            DataError: The label says too little: `benign` for a task that tells benign diagnoses apart.
+        """
+        if label in self.classes:
+            return self.classes.index(label)
+        found = next((index for index, held in enumerate(self.members) if label in held), None)
+        if found is None:
+            raise DataError(
+                f"the label {label!r} does not say which class of task {self.name} an image belongs to "
+                f"({', '.join(self.classes)})"
+            )
+        return found
 
     def name_of(self, code: str) -> str:
         """Return a class in words."""
@@ -118,6 +136,23 @@ TASKS: dict[str, Task] = {
     )
 }
 
+# What a dataset may tell in place of the diagnosis: the classes of the tasks with two. Such images serve to evaluate
+# any model, and to train one of that task.
+COARSE: dict[str, str] = {
+    code: name
+    for task in TASKS.values()
+    if task.binary
+    for code, name in zip(task.classes, task.names, strict=True)
+    if code not in CODES
+}
+LABELS: tuple[str, ...] = (*CODES, *COARSE)
+
+
+def label_name(code: str) -> str:
+    """Return a diagnosis, or a label of `COARSE`, in words."""
+    return BY_CODE[code].name if code in BY_CODE else COARSE[code]
+
+
 # Spellings met in the wild, beside the codes, the names and the ISIC column names themselves.
 _ALIASES = {
     "melanoma": "mel",
@@ -135,12 +170,19 @@ _ALIASES = {
     "vascular": "vasc",
     "vascular lesion": "vasc",
     "vascular lesions": "vasc",
+    "non melanoma": "other",
 }
-_SPELLINGS = _ALIASES | {d.name.lower(): d.code for d in DIAGNOSES} | {d.code: d.code for d in DIAGNOSES}
+_SPELLINGS = (
+    _ALIASES
+    | {n.lower(): c for c, n in COARSE.items()}
+    | {c: c for c in COARSE}
+    | {d.name.lower(): d.code for d in DIAGNOSES}
+    | {d.code: d.code for d in DIAGNOSES}
+)
 
 
 def parse_diagnosis(text: str) -> str | None:
-    """Return the code for a diagnosis as people spell it, or None where it is not one of the seven.
+    """Return the code for a diagnosis as people spell it, or None where it is none of the seven and none of `COARSE`.
 
     Example:
         >>> parse_diagnosis("MEL"), parse_diagnosis("Basal_cell_carcinoma"), parse_diagnosis("wart")

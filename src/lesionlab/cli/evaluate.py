@@ -149,7 +149,8 @@ def _headlines(evaluation: "Evaluation") -> list[tuple[str, "Estimate"]]:
     if not task.binary:
         return [(name.replace("_", " "), summary.overall[name]) for name in _HEADLINES]
     first, of_class, last = _HEADLINES_OF_TWO
-    word, metrics = evaluation.info.looked_for, summary.per_class[task.classes[1]]
+    word = "malignant" if task.tells_malignancy else task.names[1].lower()
+    metrics = summary.per_class[task.classes[1]]
     return [
         *((name.replace("_", " "), summary.overall[name]) for name in first),
         *((f"{word} {name}", metrics[name]) for name in of_class),

@@ -16,7 +16,7 @@ from lesionlab.data.readers.columns import ColumnMapping
 from lesionlab.data.scan import Problem, ProblemKind, Scan
 from lesionlab.errors import ImageError
 from lesionlab.images import decode_image, read_image_bytes
-from lesionlab.taxonomy import CODES
+from lesionlab.taxonomy import CODES, LABELS
 
 
 class DataReport(BaseModel):
@@ -157,7 +157,7 @@ def _report(scan: Scan, looks: list[_Look], problems: tuple[Problem, ...]) -> Da
         lesions=len(by_lesion),
         lesions_with_several_images=sum(count > 1 for count in by_lesion.values()),
         lesions_known=scan.lesions_known,
-        diagnoses={code: diagnoses[code] for code in CODES},
+        diagnoses={code: diagnoses[code] for code in LABELS if code in CODES or diagnoses[code]},
         sources=dict(Counter(record.source for record in records).most_common()),
         sizes=dict(sizes.most_common()),
         gaps={name: sum(getattr(r, name) is None for r in records) for name in ("age", "sex", "site", "dx_type")},

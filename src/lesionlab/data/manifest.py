@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lesionlab.errors import DataError
 from lesionlab.files import sha256_of_json, write_text
-from lesionlab.taxonomy import BY_CODE, CODES
+from lesionlab.taxonomy import CODES, LABELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class ImageRecord:
             `archive.zip::member.jpg`.
         lesion_id: The lesion that the image shows. Images of one lesion never stand on both sides of a
             split. Where a source does not tell, it equals `image_id`.
-        diagnosis: One of `lesionlab.taxonomy.CODES`.
+        diagnosis: One of `lesionlab.taxonomy.CODES`; for a dataset that tells less, one of `COARSE`.
         age: Age of the patient in years, None if unknown.
         sex: `male` or `female`, None if unknown.
         site: Place on the body, None if unknown.
@@ -43,8 +43,8 @@ class ImageRecord:
     source: str = "unknown"
 
     def __post_init__(self) -> None:
-        if self.diagnosis not in BY_CODE:
-            raise DataError(f"image {self.image_id}: diagnosis {self.diagnosis!r} is none of {', '.join(CODES)}")
+        if self.diagnosis not in LABELS:
+            raise DataError(f"image {self.image_id}: diagnosis {self.diagnosis!r} is none of {', '.join(LABELS)}")
 
 
 _COLUMNS = tuple(field.name for field in fields(ImageRecord))
@@ -91,9 +91,9 @@ class Manifest:
         return len({record.lesion_id for record in self.records})
 
     def counts(self) -> dict[str, int]:
-        """Return the number of images of each diagnosis, in the order of the taxonomy."""
+        """Return the number of images of each diagnosis, in the order of the taxonomy, and of coarser labels."""
         found = Counter(record.diagnosis for record in self.records)
-        return {code: found[code] for code in CODES}
+        return {code: found[code] for code in LABELS if code in CODES or found[code]}
 
     def location(self, record: ImageRecord) -> str:
         """Return the place of a record's image, as `lesionlab.images.read_image_bytes` takes it."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from lesionlab.data.manifest import ImageRecord, Manifest
 from lesionlab.data.split import TEST, TRAIN, VALIDATION, Split, fold_name
 from lesionlab.errors import DataError, UsageError
-from lesionlab.taxonomy import CODES
+from lesionlab.taxonomy import CODES, LABELS
 
 
 def make_split(
@@ -98,10 +98,10 @@ def _strata(manifest: Manifest, *, by_image: bool) -> dict[str, list[str]]:
     diagnoses: dict[str, Counter[str]] = {}
     for record in manifest:
         diagnoses.setdefault(_unit(record, by_image=by_image), Counter())[record.diagnosis] += 1
-    strata: dict[str, list[str]] = {code: [] for code in CODES}
+    strata: dict[str, list[str]] = {label: [] for label in LABELS}
     for unit, counts in diagnoses.items():
-        strata[max(CODES, key=counts.__getitem__)].append(unit)
-    return strata
+        strata[max(LABELS, key=counts.__getitem__)].append(unit)
+    return {label: units for label, units in strata.items() if label in CODES or units}
 
 
 def shuffled(members: Iterable[str], seed: int) -> list[str]:

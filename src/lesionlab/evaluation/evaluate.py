@@ -19,13 +19,14 @@ from lesionlab.bundle import BundleInfo, OperatingPoint
 from lesionlab.data import Manifest
 from lesionlab.errors import DataError
 from lesionlab.evaluation.case import EvaluatedPart, measure
+from lesionlab.evaluation.coarse import answerable_task, collapsed
 from lesionlab.evaluation.figures.curves import History
 from lesionlab.evaluation.predictions_file import METRICS, PREDICTIONS
 from lesionlab.evaluation.report import ReportContext, render_report
 from lesionlab.evaluation.tables import operating_point_rows
 from lesionlab.files import write_json, write_text
 from lesionlab.prediction import Predictor
-from lesionlab.taxonomy import DIAGNOSIS, TASKS
+from lesionlab.taxonomy import DIAGNOSIS, TASKS, Task
 
 REPORT = "report.html"
 
@@ -72,6 +73,9 @@ def evaluate_part(
 ) -> Evaluation:
     """Judge every image of a part with the model as its users will have it, and measure.
 
+    A dataset that tells less than the model, such as melanoma or not, is measured on what it tells: the
+    probabilities of the model's classes are summed.
+
     Args:
         predictor: The model.
         manifest: The images of the part.
@@ -84,13 +88,18 @@ def evaluate_part(
 
     Raises:
         ImageError: An image cannot be read; nothing is left out silently.
+        DataError: The dataset tells less than any question that the model can answer.
     """
     locations = tuple(manifest.location(record) for record in manifest)
     logits = predictor.predict_logits(locations, progress=progress)
     probabilities = predictor.info.calibration.probabilities(logits)
-    task = TASKS[predictor.info.task]
+    task = answerable_task(TASKS[predictor.info.task], manifest)
     labels = np.array([task.index(record.diagnosis) for record in manifest])
-    predicted = predictor.info.decision.scores(probabilities).argmax(axis=1)
+    if task.name == predictor.info.task:
+        predicted = predictor.info.decision.scores(probabilities).argmax(axis=1)
+    else:
+        probabilities = collapsed(probabilities, TASKS[predictor.info.task], task)
+        predicted = probabilities.argmax(axis=1)
     lesions = [record.lesion_id for record in manifest]
     summary = measure(labels, probabilities, lesions, task, predicted=predicted, resamples=resamples)
     case = EvaluatedPart(manifest.records, labels, probabilities, locations, predicted, summary, task)
@@ -102,7 +111,7 @@ def evaluate_part(
         unseen=unseen,
         manifest_sha256=manifest_sha256 or manifest.sha256,
         lesions_known=manifest.lesions_known,
-        operating_points=_measured(case, predictor.info.operating_points, part),
+        operating_points=_measured(case, predictor.info.operating_points, part, TASKS[predictor.info.task]),
         history=history,
     )
 
@@ -129,7 +138,8 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
     write_text(folder / PREDICTIONS, _predictions_csv(evaluation.case))
     context = ReportContext(
         title=f"{info.name} on {evaluation.dataset}",
-        bundle=info,
+        # Thresholds on something else than what these images tell are not shown.
+        bundle=info if evaluation.operating_points else info.model_copy(update={"operating_points": ()}),
         dataset=evaluation.dataset,
         part=_part_in_words(evaluation),
         unseen=evaluation.unseen,
@@ -145,7 +155,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
             "notice": RESEARCH_ONLY,
             "bundle": info.identity,
             "graph_sha256": info.graph_sha256,
-            "task": info.task,
+            "task": evaluation.case.task.name,
             "dataset": evaluation.dataset,
             "part": evaluation.part,
             "unseen": evaluation.unseen,
@@ -170,7 +180,11 @@ def with_test_results(info: BundleInfo, evaluation: Evaluation) -> BundleInfo:
     return info.model_copy(update={"metrics": evaluation.case.summary.overall, "operating_points": points})
 
 
-def _measured(case: EvaluatedPart, points: Sequence[OperatingPoint], part: str) -> tuple[OperatingPoint, ...]:
+def _measured(
+    case: EvaluatedPart, points: Sequence[OperatingPoint], part: str, task: Task
+) -> tuple[OperatingPoint, ...]:
+    if case.task is not task and not (case.task.name == "malignant" and task.tells_malignancy):
+        return ()  # they look for something else than what the images tell
     measured_on = part if part in ("test", "validation") else "other"
     return tuple(
         row.stated.model_copy(update=asdict(row.here) | {"measured_on": measured_on})

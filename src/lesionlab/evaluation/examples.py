@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lesionlab.errors import ImageError
 from lesionlab.evaluation.case import EvaluatedPart
 from lesionlab.images import decode_image, read_image_bytes
-from lesionlab.taxonomy import BY_CODE
+from lesionlab.taxonomy import label_name
 
 _SIDE = 160  # pixels
 _QUALITY = 80
@@ -92,7 +92,7 @@ def _example(case: EvaluatedPart, index: int) -> Example:
     actual, predicted = int(case.labels[index]), int(case.predicted[index])
     return Example(
         image_id=case.records[index].image_id,
-        diagnosis=BY_CODE[case.records[index].diagnosis].name,
+        diagnosis=label_name(case.records[index].diagnosis),
         actual=case.task.names[actual],
         predicted=case.task.names[predicted],
         probability=float(case.probabilities[index, predicted]),

@@ -71,13 +71,21 @@ class ColumnMapping:
         return complete
 
 
+# Columns that tell less than a diagnosis: what 0 and 1 stand for in them.
+BINARY_COLUMNS = {
+    "melanoma": ("other", "mel"),
+    "malignant": ("benign", "malignant"),
+    "benign_malignant": ("benign", "malignant"),
+    "target": ("benign", "malignant"),  # ISIC 2020
+}
+
 # HAM10000's own names, those of the ISIC archive and challenges, and those of a saved manifest.
 _USUAL_NAMES = {
     "image_id": ("image_id", "isic_id", "image"),
     "path": ("path",),
     "lesion_id": ("lesion_id",),
-    "diagnosis": ("diagnosis", "dx"),
-    "age": ("age", "age_approx"),
+    "diagnosis": ("diagnosis", "dx", *BINARY_COLUMNS),
+    "age": ("age", "age_approx", "age_approximate"),
     "sex": ("sex",),
     "site": ("site", "localization", "anatom_site_general"),
     "dx_type": ("dx_type",),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from lesionlab.data.manifest import ImageRecord
-from lesionlab.data.readers.columns import ColumnMapping, one_hot_columns
+from lesionlab.data.readers.columns import BINARY_COLUMNS, ColumnMapping, one_hot_columns
 from lesionlab.data.readers.image_index import ImageIndex
 from lesionlab.data.readers.table import Table
 from lesionlab.data.scan import Problem, ProblemKind
@@ -14,6 +14,7 @@ from lesionlab.images.read import ZIP_SEPARATOR
 from lesionlab.taxonomy import CODES, parse_diagnosis
 
 _UNKNOWN = frozenset({"", "unknown", "na", "n/a", "nan", "none", "null"})
+_BINARY = frozenset({"0", "1", "0.0", "1.0"})
 _SEXES = {"male": "male", "m": "male", "female": "female", "f": "female"}
 
 
@@ -65,7 +66,7 @@ class RowReader:
         # All of a row's faults are noted, not only the first: one round of mending should do.
         before = len(self.problems)
         path = self._path(row, image_id)
-        diagnosis = _hot(row, one_hot) if one_hot else parse_diagnosis(self._cell(row, "diagnosis"))
+        diagnosis = _hot(row, one_hot) if one_hot else self._diagnosis(row)
         if diagnosis is None:
             found = "not exactly one 1" if one_hot else repr(self._cell(row, "diagnosis"))
             self._note(ProblemKind.UNKNOWN_DIAGNOSIS, image_id, f"{found} is none of {', '.join(CODES)}")
@@ -93,6 +94,11 @@ class RowReader:
                 source=self._optional(row, "source") or self.source,
             )
         )
+
+    def _diagnosis(self, row: dict[str, str]) -> str | None:
+        text = self._cell(row, "diagnosis")
+        classes = BINARY_COLUMNS.get((self.columns.diagnosis or "").lower())
+        return classes[int(float(text))] if classes and text in _BINARY else parse_diagnosis(text)
 
     def _path(self, row: dict[str, str], image_id: str) -> str | None:
         written = self._cell(row, "path")

@@ -105,4 +105,7 @@ def read_external(place: Path, info: BundleInfo) -> ExternalEvaluation:
 def _same_thresholds(found: ExternalEvaluation, info: BundleInfo) -> bool:
     measured = {point.name: point.threshold for point in found.operating_points}
     stated = {point.name: point.threshold for point in info.operating_points}
-    return measured.keys() == stated.keys() and all(math.isclose(measured[name], stated[name]) for name in stated)
+    # A dataset that does not tell malignancy measures none of them.
+    return not measured or (
+        measured.keys() == stated.keys() and all(math.isclose(measured[name], stated[name]) for name in stated)
+    )
