@@ -43,7 +43,7 @@ def inference(request: pytest.FixtureRequest) -> InferenceSettings:
 
 @pytest.fixture(scope="module")
 def graph(network: LesionNetwork, inference: InferenceSettings) -> bytes:
-    return export_graph(network, SIZE, inference)
+    return export_graph([network], SIZE, inference)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_the_logits_are_the_pooled_feature_map_times_the_classifier(
 def test_two_classes_have_two_logits_even_from_one_output() -> None:
     network = make_network("test_resnet", task="melanoma", head=HeadSettings(sigmoid=True))
     opened = onnxruntime.InferenceSession(
-        export_graph(network, SIZE, InferenceSettings()), providers=["CPUExecutionProvider"]
+        export_graph([network], SIZE, InferenceSettings()), providers=["CPUExecutionProvider"]
     )
     pixels = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 3), dtype=np.uint8)
     (logits,) = opened.run(["logits"], {"image": pixels})
@@ -120,4 +120,4 @@ def test_it_holds_no_trace_of_the_machine(graph: bytes) -> None:
 def test_the_same_network_gives_the_same_bytes(
     network: LesionNetwork, inference: InferenceSettings, graph: bytes
 ) -> None:
-    assert export_graph(network.train(), SIZE, inference) == graph
+    assert export_graph([network.train()], SIZE, inference) == graph

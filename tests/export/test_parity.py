@@ -66,7 +66,7 @@ def test_the_default_network_answers_alike_for_real_images(tmp_path: Path, tiny_
     load_pretrained(network.backbone, "tf_efficientnet_lite0")
     # A head that knows nothing, but tells images apart as sharply as a trained one.
     torch.nn.init.normal_(network.head.classifier.weight, std=0.15)
-    graph = export_graph(network, inputs.size, InferenceSettings())
+    graph = export_graph([network], inputs.size, InferenceSettings())
     info = tiny_info.model_copy(
         update={
             "preprocessing": Preprocessing(**inputs.model_dump()),

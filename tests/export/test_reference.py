@@ -91,7 +91,7 @@ def test_the_explanation_is_grad_cam(
     network = make_network(backbone, task=task, head=HeadSettings(**head))
     exported = ExportedNetwork(network, InferenceSettings.model_validate({"views": views}))
     measured, maps = outputs_of(exported, pictures)
-    found = linear_head(network, measured)
+    found = linear_head([network], measured)
     assert found is not None
     summed = np.array(
         [[class_activation_map(found, one, c).mean() for c in range(len(found.bias))] + found.bias for one in maps]
@@ -128,7 +128,7 @@ def test_the_bundle_explains_as_autograd_does(tiny_run: RunFolder) -> None:
 @pytest.mark.parametrize("head", [{"hidden": [8], "activation": "relu"}, {"pool": "flatten"}])
 def test_a_network_whose_map_explains_nothing_has_no_head(pictures: list[np.ndarray], head: dict[str, Any]) -> None:
     network = make_network("test_resnet", head=HeadSettings(**head))
-    assert linear_head(network, outputs_of(ExportedNetwork(network, InferenceSettings()), pictures)[0]) is None
+    assert linear_head([network], outputs_of(ExportedNetwork(network, InferenceSettings()), pictures)[0]) is None
 
 
 def test_what_the_graph_does_decides(pictures: list[np.ndarray]) -> None:
@@ -136,10 +136,10 @@ def test_what_the_graph_does_decides(pictures: list[np.ndarray]) -> None:
     measured, _ = outputs_of(ExportedNetwork(network, InferenceSettings()), pictures)
     # A backbone that does something between the map and the classifier.
     other = Measured(np.tanh(measured.logits), measured.features, measured.pictures)
-    assert linear_head(network, measured) is not None
-    assert linear_head(network, other) is None
+    assert linear_head([network], measured) is not None
+    assert linear_head([network], other) is None
     without_map = Measured(measured.logits, measured.features[:, :0], measured.pictures)
-    reference = make_reference(network, without_map, without_map)
+    reference = make_reference([network], without_map, without_map)
     assert (reference.head, reference.features) == (None, None)
     assert reference.picture is not None
 

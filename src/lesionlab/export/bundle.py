@@ -4,7 +4,7 @@ import datetime as dt
 import hashlib
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lesionlab.bundle import Bundle, BundleInfo, Calibration, Decision, OperatingPoint, TrainingData
 from lesionlab.bundle.store import save_bundle
 from lesionlab.data import Manifest
-from lesionlab.errors import DataError
+from lesionlab.errors import DataError, UsageError
 from lesionlab.export.calibrate import fit_calibration
 from lesionlab.export.graph import export_graph
 from lesionlab.export.measure import measure_images
@@ -38,11 +38,12 @@ MAX_SEEN = 10_000
 def export_run(
     run: RunFolder,
     *,
+    others: Sequence[RunFolder] = (),
     out: Path | None = None,
     data_root: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Bundle:
-    """Export the best weights of a run as a bundle.
+    """Export the best weights of a run, or of several together, as one bundle.
 
     Temperature and thresholds are fitted on what the exported graph answers for the image files of the
     validation part, so that they belong to the model as it will be used. What the model refuses follows from the
@@ -50,32 +51,34 @@ def export_run(
 
     Args:
         run: A finished run.
+        others: Finished runs of the same data and split, with which it makes an ensemble: their logits are averaged.
         out: Folder or `.zip` file to write; None writes `bundle/` in the run folder.
         data_root: Where the images are now, if they have moved.
         progress: Called with the number of images done and the number in all.
 
     Raises:
-        DataError: The run is not finished.
+        DataError: A run is not finished, or the runs do not fit together.
+        UsageError: An ensemble without a place of its own.
         ImageError: An image cannot be read.
     """
-    record = run.record()
-    if not record.finished:
-        raise DataError(f"{run.path} is not finished; run the same `lesionlab train` command again to go on with it")
-    recipe = run.recipe()
+    if others and out is None:
+        raise UsageError("an ensemble belongs to no run: name a place for it with --out")
+    record, recipe = run.record(), run.recipe()
     task = TASKS[recipe.task]
-    network = LesionNetwork(recipe)
-    network.load_state_dict(load_weights(run.best))
-    graph = export_graph(network, recipe.input.size, recipe.inference)
+    networks = [_trained(member) for member in (run, *others)]
+    for other in others:
+        _check_fits(run, other)
+    graph = export_graph(networks, recipe.input.size, recipe.inference)
     manifest = run.manifest(data_root)
     parts = {name: manifest.select(ids) for name, ids in run.split().parts(record.fold).items() if ids}
     draft = BundleInfo(
-        name=recipe.name,
+        name=recipe.name if not others else f"{recipe.name}-ensemble-of-{len(networks)}",
         created=dt.datetime.now(dt.UTC).date().isoformat(),
         task=recipe.task,
         classes=task.classes,
         preprocessing=Preprocessing(**recipe.input.model_dump()),
         graph_sha256=hashlib.sha256(graph).hexdigest(),
-        parameters=parameter_count(network),
+        parameters=sum(map(parameter_count, networks)),
         calibration=Calibration(temperature=1.0, images=1, ece_before=0.0, ece_after=0.0),
         training_data=TrainingData(
             manifest_sha256=record.manifest_sha256,
@@ -99,7 +102,7 @@ def export_run(
     )
     of_train, of_validation = measured[: len(seen)], measured[len(seen) :]
     fitted = _fitted(of_validation.logits.astype(np.float64), parts["train"], validation, recipe.inference, task)
-    reference = make_reference(network, of_train, of_validation)
+    reference = make_reference(networks, of_train, of_validation)
     bundle = save_bundle(path, draft.model_copy(update=fitted), graph, reference=reference)
     info = bundle.info
     calibration = info.calibration
@@ -115,6 +118,32 @@ def export_run(
     if reference.head is None:
         logger.info("no class activation maps: they need a linear head on the mean of the last feature map")
     return bundle
+
+
+def _trained(run: RunFolder) -> LesionNetwork:
+    if not run.record().finished:
+        raise DataError(f"{run.path} is not finished; run the same `lesionlab train` command again to go on with it")
+    network = LesionNetwork(run.recipe())
+    network.load_state_dict(load_weights(run.best))
+    return network
+
+
+def _check_fits(run: RunFolder, other: RunFolder) -> None:
+    """Refuse a run that would make an ensemble of two questions, two inputs, or lesions that one member has seen."""
+    first, second = run.record(), other.record()
+    if (first.split_sha256, first.fold) != (second.split_sha256, second.fold):
+        raise DataError(
+            f"{other.path} was trained with another split than {run.path}: each knows lesions that the other is "
+            "calibrated on; train both with one split"
+        )
+    one, two = run.recipe(), other.recipe()
+    for name, same in (
+        ("task", one.task == two.task),
+        ("input", one.input == two.input),
+        ("inference", one.inference == two.inference),
+    ):
+        if not same:
+            raise DataError(f"{other.path} has another {name} than {run.path}: one graph cannot hold both")
 
 
 def _some_of(train: Manifest) -> list[str]:

@@ -2,22 +2,23 @@
 
 import logging
 import warnings
+from collections.abc import Sequence
 
 import onnx
 import torch
 
 from lesionlab.recipes import InferenceSettings
-from lesionlab.training.network import ExportedNetwork, LesionNetwork
+from lesionlab.training.network import ExportedEnsemble, ExportedNetwork, LesionNetwork
 
 # Read by every runtime since 2023; newer ones bring nothing that these networks use.
 _OPSET = 18
 
 
-def export_graph(network: LesionNetwork, size: int, inference: InferenceSettings) -> bytes:
-    """Return the ONNX graph of a network: uint8 pixels in, logits and the last feature map out.
+def export_graph(networks: Sequence[LesionNetwork], size: int, inference: InferenceSettings) -> bytes:
+    """Return the ONNX graph of a network or an ensemble: uint8 pixels in, logits and the last feature map out.
 
     Args:
-        network: The trained network; it is put into evaluation mode.
+        networks: The trained networks, mostly one; they are put into evaluation mode. Several are averaged.
         size: Side of the input in pixels.
         inference: Which views of an image the graph averages over.
 
@@ -25,7 +26,8 @@ def export_graph(network: LesionNetwork, size: int, inference: InferenceSettings
         A checked ONNX model with the input `image` uint8 [N, size, size, 3] and the outputs `logits` [N, C] for C
         classes and `feature_map` [N, D, h, w]. It holds no path and no name of the machine that made it.
     """
-    wrapped = ExportedNetwork(network, inference).eval().cpu()
+    members = [ExportedNetwork(network, inference) for network in networks]
+    wrapped = (members[0] if len(members) == 1 else ExportedEnsemble(members)).eval().cpu()
     # Two images: a batch of one is taken for a constant.
     example = torch.zeros(2, size, size, 3, dtype=torch.uint8)
     level = logging.getLogger("torch.onnx").level

@@ -1,5 +1,6 @@
 """What a bundle carries to explain and to refuse: the classifier's weights, and what its training images were like."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,39 +19,39 @@ DIRECTIONS = 128
 _TOLERANCE = 1e-3
 
 
-def make_reference(network: LesionNetwork, train: Measured, validation: Measured) -> Reference:
+def make_reference(networks: Sequence[LesionNetwork], train: Measured, validation: Measured) -> Reference:
     """Return what a bundle's reasons and refusals rest on.
 
     Args:
-        network: The trained network.
-        train: What its graph makes of training images.
+        networks: The trained network, or the members of an ensemble.
+        train: What their graph makes of training images.
         validation: The same of the validation images, by which the limit of the features is chosen.
     """
     return Reference(
-        head=linear_head(network, validation),
+        head=linear_head(networks, validation),
         picture=picture_limits(train),
         features=feature_space(train, validation) if train.features.shape[1] else None,
     )
 
 
-def linear_head(network: LesionNetwork, measured: Measured) -> LinearHead | None:
+def linear_head(networks: Sequence[LesionNetwork], measured: Measured) -> LinearHead | None:
     """Return the last layer of a network whose logits are linear in the mean of its last map; None for any other.
+
+    The last layers of an ensemble stand side by side, each with its share of the mean, as their maps do.
 
     A single sigmoid output z stands for the logits 0 and z. Its two classes get half of its weights each, one of
     them with the sign turned: what speaks for the one speaks against the other, and the probabilities stay the same.
 
     Args:
-        network: The network.
-        measured: What its graph makes of some images, which shows whether this is all that it does.
+        networks: The network, or the members of an ensemble.
+        measured: What their graph makes of some images, which shows whether this is all that it does.
     """
-    head = network.head
-    if network.flatten or any(not isinstance(layer, torch.nn.Dropout) for layer in head.hidden):
+    layers = [_last_layer(network) for network in networks]
+    if any(layer is None for layer in layers):
         return None
-    last = head.classifier
-    weights, bias = (p.detach().cpu().float().numpy() for p in (last.weight, last.bias))
-    if head.sigmoid:
-        weights = np.concatenate([-weights, weights]) / np.float32(2)
-        bias = np.concatenate([-bias, bias]) / np.float32(2)
+    share = np.float32(1 / len(networks))
+    weights = np.concatenate([layer[0] for layer in layers if layer], axis=1) * share
+    bias = np.sum([layer[1] for layer in layers if layer], axis=0) * share
     if measured.features.shape[1] != weights.shape[1]:
         return None
     # Some backbones do more between map and classifier than take the mean.
@@ -59,6 +60,19 @@ def linear_head(network: LesionNetwork, measured: Measured) -> LinearHead | None
     if np.abs(surplus).max() > _TOLERANCE * np.abs(measured.logits).max():
         return None
     return LinearHead(weights, bias)
+
+
+def _last_layer(network: LesionNetwork) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return weights [C, D] and bias [C] of a head that is one linear layer on a pooled map, None for another."""
+    head = network.head
+    if network.flatten or any(not isinstance(layer, torch.nn.Dropout) for layer in head.hidden):
+        return None
+    last = head.classifier
+    weights, bias = (p.detach().cpu().float().numpy() for p in (last.weight, last.bias))
+    if head.sigmoid:
+        weights = np.concatenate([-weights, weights]) / np.float32(2)
+        bias = np.concatenate([-bias, bias]) / np.float32(2)
+    return weights, bias
 
 
 def picture_limits(train: Measured) -> PictureLimits:

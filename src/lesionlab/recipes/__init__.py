@@ -5,6 +5,7 @@ from lesionlab.recipes.load import load_recipe, recipe_names
 from lesionlab.recipes.schema import (
     AugmentationSettings,
     DataSettings,
+    DistillationSettings,
     HeadSettings,
     InferenceSettings,
     InputSettings,
@@ -23,6 +24,7 @@ __all__ = [
     "Arrangement",
     "AugmentationSettings",
     "DataSettings",
+    "DistillationSettings",
     "HeadSettings",
     "InferenceSettings",
     "InputSettings",

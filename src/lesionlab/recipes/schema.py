@@ -192,6 +192,20 @@ class LossSettings(_Table):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
 
 
+class DistillationSettings(_Table):
+    """What a larger model, an ensemble for one, teaches beside the labels.
+
+    Attributes:
+        teacher: Its bundle, made with the same split; empty for no teacher.
+        weight: Share of the teacher in the loss; the rest goes by the labels.
+        temperature: What both models' logits are divided by when they are compared.
+    """
+
+    teacher: str = ""
+    weight: float = Field(default=0.5, gt=0, le=1)
+    temperature: float = Field(default=2.0, gt=0, le=20)
+
+
 class SamplingSettings(_Table):
     """How often an image of the training part is met in an epoch. The other parts stay as they are.
 
@@ -344,6 +358,7 @@ class Recipe(_Table):
     augmentation: AugmentationSettings = AugmentationSettings()
     sampling: SamplingSettings = SamplingSettings()
     loss: LossSettings = LossSettings()
+    distillation: DistillationSettings = DistillationSettings()
     optimizer: OptimizerSettings = OptimizerSettings()
     training: TrainingSettings = TrainingSettings()
     unfreeze: UnfreezeSettings = UnfreezeSettings()
@@ -368,6 +383,10 @@ class Recipe(_Table):
                 self.sampling.balance == "smote"
                 and (not self.model.freeze or self.training.cached_features == "off" or self.unfreeze.layers > 0),
                 "sampling.balance: smote works on cached features of a frozen backbone, without a second stage",
+            ),
+            (
+                bool(self.distillation.teacher) and self.model.freeze,
+                "distillation.teacher: a head on cached features sees no images that a teacher could be asked about",
             ),
             (
                 bool(self.training.sizes)

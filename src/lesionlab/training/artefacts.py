@@ -64,4 +64,5 @@ def vignette(images: Tensor, share: float) -> Tensor:
     y = rows - 0.2 * (down - 0.5)
     outside = ((x.square() + y.square()).sqrt() - (0.85 + 0.45 * radius)) * (8 + 60 * edge)
     lit = 1 - (present < share) * (1 - 0.15 * dark) * torch.sigmoid(outside)
-    return images * lit.unsqueeze(1)
+    darkened: Tensor = images * lit.unsqueeze(1)
+    return darkened

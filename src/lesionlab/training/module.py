@@ -21,6 +21,7 @@ from lesionlab.recipes import Recipe
 from lesionlab.taxonomy import TASKS
 from lesionlab.training.augmentation import BatchAugmentation
 from lesionlab.training.batches import to_images
+from lesionlab.training.distillation import Teacher
 from lesionlab.training.losses import Loss, class_weights
 from lesionlab.training.mixing import BatchMixing
 from lesionlab.training.network import LesionNetwork
@@ -53,6 +54,7 @@ class LesionModule(pl.LightningModule):
         recipe: Loss, optimiser and schedule.
         counts: Number of training images of each class, [C].
         stage: Epochs, learning rate and kind of the batches.
+        teacher: Who teaches beside the labels; None for nobody.
         compiled: Whether to fuse the network's operations for the training steps.
     """
 
@@ -63,12 +65,14 @@ class LesionModule(pl.LightningModule):
         counts: NDArray[np.int64],
         stage: Stage,
         *,
+        teacher: Teacher | None = None,
         compiled: bool = False,
     ) -> None:
         super().__init__()
         self.network = network
         # The method and not the module: a compiled module would appear in checkpoints under a second name.
         self._logits = torch.compile(network.forward, dynamic=False) if compiled else network.forward
+        self._teacher = teacher
         self.recipe = recipe
         self.stage = stage
         self.classes = TASKS[recipe.task].classes
@@ -113,7 +117,11 @@ class LesionModule(pl.LightningModule):
             with torch.autocast(self.device.type, enabled=False):  # colours and coordinates need float32
                 images, targets = self.mix(self.augment(to_images(inputs), self._image_size), labels)
                 images = images.contiguous(memory_format=torch.channels_last)
-            loss = self.loss(self._logits(images).float(), targets)
+            logits = self._logits(images).float()
+            loss = self.loss(logits, targets)
+            if self._teacher is not None:
+                share = self._teacher.settings.weight
+                loss = (1 - share) * loss + share * self._teacher.loss(logits, images)
         self._train_losses.append(loss.detach())
         return loss
 

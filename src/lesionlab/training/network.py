@@ -1,6 +1,7 @@
 """The network: a backbone with the preprocessing's last step in front of it and a head behind it."""
 
 import difflib
+from collections.abc import Sequence
 from typing import Any, Self
 
 import timm
@@ -171,6 +172,26 @@ class ExportedNetwork(nn.Module):
         feature_map: Tensor = torch.stack(maps).mean(dim=0) if len(maps) > 1 else maps[0]
         logits: Tensor = self.network.head(self.network.pool(feature_map))
         return logits, feature_map
+
+
+class ExportedEnsemble(nn.Module):
+    """Several networks as one graph: the mean of their logits, and their feature maps one behind the other.
+
+    With linear heads on pooled maps, the mean of the logits is one linear layer on the maps together, so that a
+    class activation map explains an ensemble as exactly as it explains a network.
+
+    Args:
+        members: The networks, with what they look at.
+    """
+
+    def __init__(self, members: Sequence[ExportedNetwork]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits [N, C] and feature maps [N, D1 + D2 + ..., h, w] for uint8 pixels [N, H, W, 3]."""
+        logits, maps = zip(*(member(image) for member in self.members), strict=True)
+        return torch.stack(logits).mean(dim=0), torch.cat(maps, dim=1)
 
 
 def parameter_count(network: nn.Module, *, trainable: bool = False) -> int:

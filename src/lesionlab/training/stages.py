@@ -19,6 +19,7 @@ from lesionlab.taxonomy import TASKS
 from lesionlab.training.batches import CachedFeatures, CachedImages, make_loader
 from lesionlab.training.callbacks import RunRecorder, StepProgress
 from lesionlab.training.checkpoint import SafetensorsCheckpointIO, load_weights, save_tensors
+from lesionlab.training.distillation import Teacher
 from lesionlab.training.features import FeatureStore, augments
 from lesionlab.training.module import LesionModule, Stage
 from lesionlab.training.network import LesionNetwork
@@ -37,6 +38,7 @@ def run_stages(
     images_key: str,
     record: RunRecord,
     console: Console | None,
+    teacher: Teacher | None = None,
 ) -> RunRecord:
     """Train from the stage that the record names to the last one.
 
@@ -48,6 +50,7 @@ def run_stages(
         images_key: What tells their image cache from others.
         record: The run's record; it is saved again when a stage begins.
         console: Where to show progress; None shows none.
+        teacher: Who teaches beside the labels; None for nobody.
 
     Returns:
         The record with the last stage.
@@ -65,7 +68,7 @@ def run_stages(
                 images = parts["train"].array
                 store = FeatureStore(network, recipe, images, images_key, device=accelerator, progress=progress)
                 inputs = _feature_parts(store, recipe, parts)
-        _fit(run, recipe, network, inputs, record, stage, console)
+        _fit(run, recipe, network, inputs, record, stage, console, teacher)
         if recipe.unfreeze.layers:
             record = record.model_copy(update={"stage": 2, "epochs_before_stage": len(run.read_history())})
             save_tensors(load_weights(run.best), run.start)
@@ -135,12 +138,13 @@ def _fit(
     record: RunRecord,
     stage: Stage,
     console: Console | None,
+    teacher: Teacher | None = None,
 ) -> None:
     settings, environment = recipe.training, record.environment
     counts = np.bincount(parts["train"].labels.numpy(), minlength=len(TASKS[recipe.task].classes))
     network.to(memory_format=torch.channels_last)
     compiled = environment["compiled"] == "true" and not stage.cached
-    module = LesionModule(network, recipe, counts, stage, compiled=compiled)
+    module = LesionModule(network, recipe, counts, stage, teacher=teacher, compiled=compiled)
     monitor = f"validation_{settings.monitor}"
     callbacks: list[pl.Callback] = [StepProgress(console or Console(quiet=True))]
     if settings.patience:

@@ -18,6 +18,7 @@ from lesionlab.taxonomy import TASKS
 from lesionlab.training.batches import CachedImages
 from lesionlab.training.cache import image_cache_key, open_image_cache
 from lesionlab.training.device import can_compile, choose_accelerator, choose_precision, describe_environment
+from lesionlab.training.distillation import Teacher
 from lesionlab.training.network import LesionNetwork, parameter_count
 from lesionlab.training.stages import run_stages
 from lesionlab.training.weights import load_pretrained
@@ -56,13 +57,16 @@ def train_recipe(
 
     Raises:
         UsageError: The folder holds another run, or a finished one.
-        DataError: The data does not allow it: unreadable images, a part without a class.
+        DataError: The data does not allow it: unreadable images, a part without a class, a teacher that knows the
+            test part.
+        BundleError: There is no such teacher.
     """
     run = RunFolder(folder)
     if split is None:
         manifest, split = arrange(recipe, manifest)
     split.check_against(manifest)
     check_classes(recipe, manifest, split, fold)
+    teacher = Teacher(recipe.distillation, recipe, split) if recipe.distillation.teacher else None
     accelerator = choose_accelerator()
     precision = choose_precision(recipe.training.precision, accelerator)
     compiled = recipe.training.compile and can_compile(accelerator)
@@ -76,7 +80,8 @@ def train_recipe(
         split_sha256=split.sha256,
         fold=fold,
         leaky=split.leaky,
-        environment=describe_environment(accelerator, precision, compiled=compiled),
+        environment=describe_environment(accelerator, precision, compiled=compiled)
+        | ({"teacher": teacher.identity} if teacher else {}),
     )
     resuming = _check_folder(run, record, recipe)
     pl.seed_everything(recipe.seed, verbose=False)
@@ -100,7 +105,9 @@ def train_recipe(
         images = open_image_cache(different, preprocessing, decoding_progress)
         rows = {r.path: row for row, r in enumerate(different)}
         parts = _cached_parts(images, {r.image_id: rows[r.path] for r in manifest}, recipe, manifest, split, fold)
-        record = run_stages(run, recipe, network, parts, image_cache_key(different, preprocessing), record, console)
+        record = run_stages(
+            run, recipe, network, parts, image_cache_key(different, preprocessing), record, console, teacher
+        )
         run.save_record(record.model_copy(update={"finished": True}))
         logger.info("finished: best epoch %d, weights in %s", _best_epoch(run, recipe), run.best)
     return run

@@ -1,0 +1,61 @@
+"""A teacher is asked about the student's own views, and one that knows the test part is refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lesionlab.bundle import Bundle
+from lesionlab.data import Manifest
+from lesionlab.errors import BundleError, DataError
+from lesionlab.prediction import Predictor
+from lesionlab.recipes import Recipe
+from lesionlab.runs import RunFolder
+from lesionlab.training import train_recipe
+from lesionlab.training.distillation import Teacher
+
+MakeRecipe = Callable[..., Recipe]
+
+
+@pytest.fixture
+def taught(tiny_run: RunFolder, make_recipe: MakeRecipe) -> Recipe:
+    return make_recipe(f"distillation.teacher={tiny_run.bundle}", "distillation.weight=0.9")
+
+
+def test_its_logits_are_those_of_the_bundle(tiny_run: RunFolder, taught: Recipe) -> None:
+    teacher = Teacher(taught.distillation, taught, tiny_run.split())
+    side = Bundle.load(tiny_run.path).info.preprocessing.size
+    pixels = np.random.default_rng(0).integers(0, 256, (3, side, side, 3), dtype=np.uint8)
+    images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+    expected = Predictor.load(tiny_run.path).predict_logits(list(pixels))
+    np.testing.assert_allclose(teacher.logits(images).numpy(), expected, atol=1e-4)
+    own = torch.from_numpy(expected)
+    assert teacher.loss(own, images).item() == pytest.approx(0, abs=1e-4)
+    assert teacher.loss(-own, images).item() > 0.001
+    assert teacher.logits(images[:, :, ::2, ::2]).shape == (3, 7)
+
+
+def test_a_student_comes_nearer_to_its_teacher(
+    tiny_run: RunFolder, taught: Recipe, phantoms: Manifest, make_recipe: MakeRecipe, tmp_path: Path
+) -> None:
+    taught_run = train_recipe(taught, phantoms, tmp_path / "taught")
+    assert taught_run.record().environment["teacher"] == Bundle.load(tiny_run.path).info.identity
+    alone = train_recipe(make_recipe(), phantoms, tmp_path / "alone")
+    assert taught_run.read_history()[-1]["train_loss"] != alone.read_history()[-1]["train_loss"]
+
+
+def test_a_teacher_that_may_know_the_test_part_is_refused(
+    taught: Recipe, phantoms: Manifest, make_recipe: MakeRecipe, tiny_run: RunFolder, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match="another split and may know the lesions"):
+        train_recipe(
+            taught.model_copy(update={"split": taught.split.model_copy(update={"seed": 9})}), phantoms, tmp_path / "a"
+        )
+    other_task = make_recipe(f"distillation.teacher={tiny_run.bundle}", "task=melanoma")
+    with pytest.raises(DataError, match="is of task diagnosis, not melanoma"):
+        train_recipe(other_task, phantoms, tmp_path / "b")
+    with pytest.raises(BundleError):
+        train_recipe(make_recipe("distillation.teacher=nowhere"), phantoms, tmp_path / "c")
+    assert not list(tmp_path.iterdir())
