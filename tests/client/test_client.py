@@ -227,6 +227,7 @@ def test_it_loads_nothing_of_the_package() -> None:
 def _answer() -> dict[str, Any]:
     result: dict[str, Any] = {
         "diagnosis": "nv",
+        "prediction_set": None,
         "classes": [],
         "malignant": None,
         "risk": None,

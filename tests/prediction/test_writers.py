@@ -15,7 +15,7 @@ import pytest
 from lesionlab import RESEARCH_ONLY
 from lesionlab.bundle import Decision
 from lesionlab.errors import LesionlabError, MissingExtraError, UsageError
-from lesionlab.prediction import Prediction, RankedDiagnosis
+from lesionlab.prediction import Prediction, PredictionSet, RankedDiagnosis
 from lesionlab.prediction.writers import ResultFormat, refuse_repeated_ids, result_writer
 from lesionlab.taxonomy import CODES, TASKS, Risk
 
@@ -32,6 +32,7 @@ def prediction(path: str = "photos/ISIC_1.jpg", notes: tuple[str, ...] = ()) -> 
             RankedDiagnosis(diagnosis=code, name=name, probability=p)
             for code, name, p in (("mel", "Melanoma", 0.5), ("nv", "Melanocytic nevus", 0.25), ("bcc", "BCC", 0.125))
         ),
+        prediction_set=PredictionSet(coverage=0.9, marginal=("mel", "nv"), by_class=("mel", "nv", "bcc")),
         risk=Risk.HIGH,
         notes=notes,
         bundle="tiny@0123456789ab",
@@ -59,6 +60,8 @@ def test_csv_holds_the_answer_and_all_it_rests_on(tmp_path: Path) -> None:
         "malignant": "0.687500",
         "risk": "high",
         **{f"p_{code}": f"{p:.6f}" for code, p in zip(CODES, PROBABILITIES, strict=True)},
+        "set": "mel nv",
+        "set_by_class": "mel nv bcc",
         "notes": "first; second",
         "refusal": "",
         "bundle": "tiny@0123456789ab",
@@ -89,7 +92,7 @@ def test_columns_follow_the_classes_of_the_task(tmp_path: Path, task: str, malig
             write_one(of_two(task, malignant))
     (row,) = rows(tmp_path / "r.csv")
     first, second = TASKS[task].classes
-    assert list(row)[5:] == ["risk", f"p_{first}", f"p_{second}", "notes", "refusal", "bundle"]
+    assert list(row)[5:] == ["risk", f"p_{first}", f"p_{second}", "set", "set_by_class", "notes", "refusal", "bundle"]
     assert (row["diagnosis"], row[f"p_{first}"], row[f"p_{second}"]) == (second, "0.250000", "0.750000")
     assert row["malignant"] == ("" if malignant is None else "0.750000")
     (record,) = parquet.read_table(tmp_path / "r.parquet").to_pylist()
@@ -126,6 +129,7 @@ def test_jsonl_holds_one_prediction_per_line(tmp_path: Path) -> None:
         "malignant",
         "suspicion",
         "top",
+        "prediction_set",
         "risk",
         "notes",
         "refusal",

@@ -45,6 +45,7 @@ export interface Result {
   malignant: number | null;
   risk: Risk | null;
   operating_points: JudgedPoint[];
+  prediction_set: null | { coverage: number; marginal: string[]; by_class: string[] };
   refusal: null | { reasons: { code: string; message: string }[] };
   notes: string[];
 }

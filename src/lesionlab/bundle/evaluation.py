@@ -76,6 +76,50 @@ class Subgroup(Part):
     malignant_auc: Estimate | None
 
 
+class SetCoverage(Part):
+    """How often prediction sets held the true class.
+
+    Attributes:
+        kind: `marginal`, or `by_class`, which has a threshold for each class.
+        diagnosis: Code of the class whose images were counted, or `all`.
+        wanted: The coverage that the thresholds were chosen for.
+        guaranteed: Whether this kind of set promises it for these images.
+        n_images: Number of images.
+        covered: Share of the sets that held the true class.
+        mean_size: Mean number of classes in a set.
+    """
+
+    kind: Literal["marginal", "by_class"]
+    diagnosis: str
+    wanted: float
+    guaranteed: bool
+    n_images: int = Field(ge=1)
+    covered: Estimate
+    mean_size: float
+
+
+class SelectivePoint(Part):
+    """Figures on the share `coverage` of the images whose answers are the most certain."""
+
+    coverage: float = Field(gt=0, le=1)
+    accuracy: Estimate
+    balanced_accuracy: Estimate
+
+
+class DecisionPoint(Part):
+    """Net benefit of acting at a probability of what is looked for: by the model, and on everybody; on nobody it is 0.
+
+    Attributes:
+        threshold: The probability at which one thinks acting and not acting equally bad.
+        model: True positives per image less false positives at the threshold's odds.
+        everybody: The same if every image is acted on.
+    """
+
+    threshold: float = Field(gt=0, lt=1)
+    model: Estimate
+    everybody: float
+
+
 class Evaluation(Part):
     """The whole of `evaluation.json`, written by `lesionlab evaluate` for the test part.
 
@@ -98,6 +142,9 @@ class Evaluation(Part):
         roc: By class, and `malignant` where the model tells malignancy.
         reliability: Confidence against accuracy, the bins that hold an image.
         history: The training, epoch by epoch; empty where it is not known.
+        prediction_sets: How often the model's prediction sets held the true class.
+        selective: What leaving out the least certain images gains.
+        decision_curve: What acting on the model is worth.
         subgroups: The images by what is known of them beside the diagnosis.
     """
 
@@ -119,6 +166,9 @@ class Evaluation(Part):
     roc: dict[str, Roc]
     reliability: tuple[ReliabilityBin, ...]
     history: tuple[Epoch, ...] = ()
+    prediction_sets: tuple[SetCoverage, ...] = ()
+    selective: tuple[SelectivePoint, ...] = ()
+    decision_curve: tuple[DecisionPoint, ...] = ()
     subgroups: tuple[Subgroup, ...] = ()
 
     @model_validator(mode="after")

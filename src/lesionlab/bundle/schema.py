@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from lesionlab.bundle.part import Part, Sha256
 from lesionlab.bundle.patient import PatientEffects
+from lesionlab.bundle.prediction_sets import PredictionSets
 from lesionlab.images import Preprocessing
 from lesionlab.metrics import Estimate, softmax
 from lesionlab.metrics.arrays import FloatArray
@@ -140,6 +141,7 @@ class BundleInfo(Part):
         parameters: Number of trained weights.
         calibration: How logits become probabilities.
         decision: How probabilities become one answer.
+        prediction_sets: Which classes cannot be ruled out; None where validation has too few lesions.
         patient_effects: What age, sex and site add to an image; None for a model that judges the picture alone.
         operating_points: Thresholds on the probability of malignancy, or of melanoma for a model of that task.
         training_data: Hashes and counts of what it was trained on.
@@ -162,6 +164,7 @@ class BundleInfo(Part):
     parameters: int = Field(ge=1)
     calibration: Calibration
     decision: Decision = Decision()
+    prediction_sets: PredictionSets | None = None
     patient_effects: PatientEffects | None = None
     operating_points: tuple[OperatingPoint, ...] = ()
     training_data: TrainingData
@@ -184,6 +187,8 @@ class BundleInfo(Part):
                 raise ValueError(f"{name} has {len(values)} numbers for {len(expected)} classes")
         if self.patient_effects is not None and self.patient_effects.classes not in (None, len(expected)):
             raise ValueError(f"patient_effects has {self.patient_effects.classes} numbers for {len(expected)} classes")
+        if self.prediction_sets is not None and tuple(self.prediction_sets.by_class) != expected:
+            raise ValueError(f"prediction_sets.by_class are not the classes of task {self.task} in their order")
         if self.training_data.classes and tuple(self.training_data.classes) != expected:
             raise ValueError(f"training_data.classes are not those of task {self.task} in their order")
         return self

@@ -97,6 +97,13 @@ def print_prediction(console: Console, prediction: Prediction, info: BundleInfo)
         row.append("·" * (_BAR_WIDTH - filled), style="dim")
         row.append(f"  {task.name_of(code)}" + (" (malignant)" if code in marked else ""))
         console.print(row, soft_wrap=True)
+    if (sets := prediction.prediction_set) is not None:
+        console.print()
+        of_each = (
+            f"; {', '.join(sets.by_class)} with {sets.coverage:.0%} for each {'class' if task.binary else 'diagnosis'}"
+        )
+        told = f"not ruled out, with {sets.coverage:.0%} coverage: {', '.join(sets.marginal)}{of_each}"
+        console.print(Text(told), soft_wrap=True)
     for note in prediction.notes:
         console.print(Text(f"note: {note}", style="dim"), soft_wrap=True)
     console.print()

@@ -47,6 +47,20 @@ class Reason(_Part):
     message: str
 
 
+class PredictionSet(_Part):
+    """Classes that cannot be ruled out, by code, the most probable first.
+
+    Attributes:
+        coverage: Share of lesions like those of validation whose set holds the true class.
+        marginal: With this guarantee over all lesions.
+        by_class: With this guarantee for the lesions of each class.
+    """
+
+    coverage: float
+    marginal: tuple[str, ...]
+    by_class: tuple[str, ...]
+
+
 class Refusal(_Part):
     """Why the model should not be relied on for an image."""
 
@@ -62,6 +76,7 @@ class Result(_Part):
         malignant: Probability that the lesion is malignant, None where the model does not tell.
         risk: `high`, `moderate` or `low`: the risk level of the answer.
         operating_points: The model's thresholds.
+        prediction_set: Classes that cannot be ruled out, None for a model without such sets.
         refusal: Set where the model should not be relied on for this image.
         notes: What was unusual and how it was treated.
     """
@@ -71,6 +86,7 @@ class Result(_Part):
     malignant: float | None
     risk: str | None
     operating_points: tuple[OperatingPoint, ...]
+    prediction_set: PredictionSet | None
     refusal: Refusal | None
     notes: tuple[str, ...]
 

@@ -24,6 +24,7 @@ from lesionlab.evaluation.figures.curves import History
 from lesionlab.evaluation.predictions_file import METRICS, PREDICTIONS
 from lesionlab.evaluation.report import ReportContext, render_report
 from lesionlab.evaluation.tables import operating_point_rows
+from lesionlab.evaluation.trust import decision_points, selective_points, set_coverages
 from lesionlab.files import write_json, write_text
 from lesionlab.prediction import Predictor
 from lesionlab.taxonomy import DIAGNOSIS, TASKS, Task
@@ -167,6 +168,9 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
             "date": evaluation.date,
             "environment": environment,
             "operating_points": [_defined(point) for point in evaluation.operating_points],
+            "prediction_sets": [row.model_dump(mode="json") for row in set_coverages(evaluation.case, info)],
+            "selective": [row.model_dump(mode="json") for row in selective_points(evaluation.case, info)],
+            "decision_curve": [row.model_dump(mode="json") for row in decision_points(evaluation.case)],
             **evaluation.case.summary.model_dump(mode="json"),
         },
     )

@@ -19,6 +19,7 @@ from lesionlab.export.calibrate import fit_calibration
 from lesionlab.export.graph import export_graph
 from lesionlab.export.measure import measure_images
 from lesionlab.export.patient import fit_patient_effects
+from lesionlab.export.prediction_sets import fit_prediction_sets
 from lesionlab.export.reference import make_reference
 from lesionlab.images import Preprocessing
 from lesionlab.metrics import choose_operating_point
@@ -159,6 +160,7 @@ def _fitted(
     labels = np.array([task.index(record.diagnosis) for record in validation])
     calibration = fit_calibration(logits, labels, [r.lesion_id for r in validation], inference.calibration)
     probabilities = calibration.probabilities(logits)
+    sets = fit_prediction_sets(labels, probabilities, [r.lesion_id for r in validation], task.classes)
     effects = fit_patient_effects(train.records, validation.records, probabilities, task)
     columns = [task.classes.index(code) for code in task.malignant]
     positive = np.isin(labels, columns)
@@ -181,6 +183,7 @@ def _fitted(
     return {
         "calibration": calibration,
         "decision": decision,
+        "prediction_sets": sets,
         "patient_effects": effects,
         "operating_points": tuple(points),
     }

@@ -4,13 +4,14 @@ from lesionlab.prediction.ensemble import Ensemble
 from lesionlab.prediction.explanation import Explanation
 from lesionlab.prediction.predictor import Predictor
 from lesionlab.prediction.prepared import PreparedImage
-from lesionlab.prediction.result import Failure, Prediction, RankedDiagnosis, Refusal, RefusalReason
+from lesionlab.prediction.result import Failure, Prediction, PredictionSet, RankedDiagnosis, Refusal, RefusalReason
 
 __all__ = [
     "Ensemble",
     "Explanation",
     "Failure",
     "Prediction",
+    "PredictionSet",
     "Predictor",
     "PreparedImage",
     "RankedDiagnosis",

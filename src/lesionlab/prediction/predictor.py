@@ -16,7 +16,7 @@ from lesionlab.prediction.explanation import METHOD, Explanation, class_activati
 from lesionlab.prediction.prepared import PreparedImage, or_raise, prepare_ahead, prepare_image
 from lesionlab.prediction.prevalence import at_prevalence, prior_shift
 from lesionlab.prediction.refusal import pooled, refusal_of
-from lesionlab.prediction.result import Failure, Prediction, RankedDiagnosis, Refusal
+from lesionlab.prediction.result import Failure, Prediction, PredictionSet, RankedDiagnosis, Refusal
 from lesionlab.prediction.session import IMAGES_PER_RUN, GraphSession
 from lesionlab.prediction.views import MirroredSession, Session, Views
 from lesionlab.taxonomy import TASKS, Task
@@ -291,6 +291,7 @@ class Predictor:
 
     def _answer(self, item: PreparedImage, probabilities: np.ndarray, refusal: Refusal | None) -> Prediction:
         task, info = self._task, self._info
+        prediction_set = self._prediction_set(probabilities)
         if info.patient_effects is not None:
             probabilities = info.patient_effects.adjusted(probabilities, item.patient)
         # What thresholds were chosen on: the data's own class frequencies, whatever the prevalence.
@@ -310,10 +311,23 @@ class Predictor:
             top=tuple(
                 RankedDiagnosis(diagnosis=code, name=task.name_of(code), probability=by_code[code]) for code in ranked
             ),
+            prediction_set=prediction_set,
             risk=task.risk_of(ranked[0]),
             notes=item.notes + self._patient_notes(item.patient),
             refusal=refusal,
             bundle=info.identity,
+        )
+
+    def _prediction_set(self, probabilities: np.ndarray) -> PredictionSet | None:
+        sets = self._info.prediction_sets
+        if sets is None:
+            return None
+        order = np.argsort(-probabilities, kind="stable")
+        marginal, by_class = sets.marginal_members(probabilities), sets.members_by_class(probabilities)
+        return PredictionSet(
+            coverage=sets.coverage,
+            marginal=tuple(self._task.classes[index] for index in order if marginal[index]),
+            by_class=tuple(self._task.classes[index] for index in order if by_class[index]),
         )
 
     def _patient_notes(self, patient: Patient) -> tuple[str, ...]:

@@ -47,6 +47,20 @@ class Refusal(_Result):
     reasons: tuple[RefusalReason, ...] = Field(min_length=1)
 
 
+class PredictionSet(_Result):
+    """The classes that cannot be ruled out, the most probable first (conformal prediction).
+
+    Attributes:
+        coverage: Share of lesions like those of the validation part whose set holds the true class.
+        marginal: The set with this guarantee over all lesions; rare classes may be covered less.
+        by_class: The set with this guarantee for the lesions of each class by itself; it is larger.
+    """
+
+    coverage: float
+    marginal: tuple[str, ...]
+    by_class: tuple[str, ...]
+
+
 class Prediction(_Result):
     """The answer for one image.
 
@@ -60,6 +74,8 @@ class Prediction(_Result):
             task, at the class frequencies of the training data, whatever prevalence was asked for.
         top: The model's first answers, at most three, the answer first. They stand in the order of the model's
             decision rule (`BundleInfo.decision`), which may lift rare classes over a more probable one.
+        prediction_set: Classes that cannot be ruled out by the picture, at the training data's class frequencies; None
+            where the model has no such sets.
         risk: Risk level of the answer.
         notes: What was unusual about the image and how it was treated.
         refusal: Why the answer should not be relied on; None where nothing speaks against it.
@@ -71,6 +87,7 @@ class Prediction(_Result):
     malignant: float | None
     suspicion: float
     top: tuple[RankedDiagnosis, ...]
+    prediction_set: PredictionSet | None = None
     risk: Risk
     notes: tuple[str, ...] = ()
     refusal: Refusal | None = None

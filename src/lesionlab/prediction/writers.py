@@ -41,7 +41,7 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 def csv_columns(task: Task) -> tuple[str, ...]:
     """Return the columns of CSV and Parquet for models of a task."""
     answer = ("path", "diagnosis", "name", "probability", "malignant", "risk")
-    return (*answer, *(f"p_{code}" for code in task.classes), "notes", "refusal", "bundle")
+    return (*answer, *(f"p_{code}" for code in task.classes), "set", "set_by_class", "notes", "refusal", "bundle")
 
 
 @contextmanager
@@ -116,6 +116,7 @@ def _write_line(stream: IO[str], prediction: Prediction) -> None:
 def _csv_row(prediction: Prediction) -> list[str]:
     values = _record(prediction)
     values["path"] = _no_formula(prediction.path)
+    values["set"], values["set_by_class"] = " ".join(values["set"]), " ".join(values["set_by_class"])
     values["notes"] = "; ".join(prediction.notes)
     values["refusal"] = "; ".join(values["refusal"])
     return [_cell(value) for value in values.values()]
@@ -133,7 +134,7 @@ def _isic_row(prediction: Prediction, decision: Decision) -> list[str]:
 
 
 def _record(prediction: Prediction) -> dict[str, Any]:
-    best = prediction.top[0]
+    best, sets = prediction.top[0], prediction.prediction_set
     return {
         "path": prediction.path,
         "diagnosis": best.diagnosis,
@@ -142,6 +143,8 @@ def _record(prediction: Prediction) -> dict[str, Any]:
         "malignant": prediction.malignant,
         "risk": prediction.risk.value,
         **{f"p_{code}": probability for code, probability in prediction.probabilities.items()},
+        "set": list(sets.marginal) if sets else [],
+        "set_by_class": list(sets.by_class) if sets else [],
         "notes": list(prediction.notes),
         "refusal": [f"{r.code}: {r.message}" for r in prediction.refusal.reasons] if prediction.refusal else [],
         "bundle": prediction.bundle,
@@ -194,7 +197,7 @@ def _parquet(stream: IO[bytes], columns: tuple[str, ...]) -> Iterator[Write]:
 
     texts = dict.fromkeys(("path", "diagnosis", "name", "risk", "bundle"), pa.string())
     kinds = {column: texts.get(column, pa.float64()) for column in columns} | dict.fromkeys(
-        ("notes", "refusal"), pa.list_(pa.string())
+        ("set", "set_by_class", "notes", "refusal"), pa.list_(pa.string())
     )
     schema = pa.schema(kinds, metadata={"notice": RESEARCH_ONLY})
     rows: list[dict[str, Any]] = []

@@ -57,6 +57,14 @@ class Reason(_Part):
     message: str
 
 
+class PredictionSet(_Part):
+    """Classes that cannot be ruled out, by code, the most probable first (conformal prediction)."""
+
+    coverage: float = Field(description="Share of lesions like those of validation whose set holds the true class.")
+    marginal: tuple[str, ...] = Field(description="With this guarantee over all lesions.")
+    by_class: tuple[str, ...] = Field(description="With this guarantee for the lesions of each class.")
+
+
 class Refusal(_Part):
     """Why the model should not be relied on for this image."""
 
@@ -74,6 +82,7 @@ class Result(_Part):
     malignant: float | None = Field(description="Probability that the lesion is malignant, where the model tells it.")
     risk: Risk | None = Field(description="Risk level of the answer.")
     operating_points: tuple[JudgedPoint, ...]
+    prediction_set: PredictionSet | None = Field(description="Null for a model without such sets.")
     refusal: Refusal | None
     notes: tuple[str, ...] = Field(description="What was unusual and how it was treated.")
 
@@ -155,6 +164,8 @@ def result_of(prediction: Prediction, info: BundleInfo) -> Result:
             )
             for point in info.operating_points
         ),
+        prediction_set=prediction.prediction_set
+        and PredictionSet.model_validate(prediction.prediction_set.model_dump()),
         refusal=refusal
         and Refusal(reasons=tuple(Reason(code=reason.code, message=reason.message) for reason in refusal.reasons)),
         notes=prediction.notes,

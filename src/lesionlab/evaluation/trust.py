@@ -1,0 +1,105 @@
+"""What a number is good for: coverage of prediction sets, leaving out doubtful images, acting on a probability."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesionlab.bundle import BundleInfo, PredictionSets
+from lesionlab.bundle.evaluation import DecisionPoint, SelectivePoint, SetCoverage
+from lesionlab.evaluation.case import EvaluatedPart
+from lesionlab.metrics import Estimate, lesion_weights
+from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray, weighted_mean
+from lesionlab.metrics.bootstrap import portions
+from lesionlab.metrics.selective import net_benefit, selective_scores, treat_all
+
+COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
+# The risks of malignancy at which a lesion may be thought worth cutting out.
+THRESHOLDS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
+
+
+def set_coverages(case: EvaluatedPart, info: BundleInfo) -> tuple[SetCoverage, ...]:
+    """Return how often the model's prediction sets hold the true class, in all and by class; empty without sets."""
+    sets = info.prediction_sets
+    if sets is None or case.task.classes != info.classes:
+        return ()
+    weights = _resamples(case)
+    rows = []
+    for kind, members in _members(sets, case.probabilities).items():
+        held, sizes = members[np.arange(len(case.labels)), case.labels], members.sum(axis=1)
+        for index, code in ((None, "all"), *enumerate(case.task.classes)):
+            chosen = np.ones(len(held), dtype=np.bool_) if index is None else case.labels == index
+            if chosen.any():
+                rows.append(
+                    SetCoverage(
+                        kind=kind,
+                        diagnosis=code,
+                        wanted=sets.coverage,
+                        guaranteed=index is None if kind == "marginal" else sets.by_class.get(code) is not None,
+                        n_images=int(chosen.sum()),
+                        covered=_estimate(_mean_of(held, chosen), weights),
+                        mean_size=float(sizes[chosen].mean()),
+                    )
+                )
+    return tuple(rows)
+
+
+def selective_points(case: EvaluatedPart, info: BundleInfo) -> tuple[SelectivePoint, ...]:
+    """Return accuracy and balanced accuracy on the most certain images, from all of them to half.
+
+    An answer is as certain as its score in the model's own decision rule: a rule that lifts rare classes would else be
+    most certain of the frequent one.
+    """
+    weights, classes = _resamples(case), len(case.task.classes)
+    same = case.task.classes == info.classes
+    certainty = (info.decision.scores(case.probabilities) if same else case.probabilities).max(axis=1)
+
+    def scores(which: int, coverage: float) -> Callable[[IntArray], FloatArray]:
+        return lambda w: selective_scores(case.labels, case.predicted, certainty, coverage, classes, w)[which]
+
+    return tuple(
+        SelectivePoint(
+            coverage=coverage,
+            accuracy=_estimate(scores(0, coverage), weights),
+            balanced_accuracy=_estimate(scores(1, coverage), weights),
+        )
+        for coverage in COVERAGES
+    )
+
+
+def decision_points(case: EvaluatedPart) -> tuple[DecisionPoint, ...]:
+    """Return the net benefit of acting on the probability of what is looked for; empty where there is none of it."""
+    positive = case.sought[case.labels]
+    if not positive.any() or positive.all():
+        return ()
+    scores = case.probabilities[:, case.sought].sum(axis=1)
+    weights, thresholds = _resamples(case), np.array(THRESHOLDS)
+    everybody = treat_all(float(positive.mean()), thresholds)
+    once = net_benefit(positive, scores, thresholds)
+    drawn = np.empty((0, len(thresholds)))
+    if len(weights):
+        drawn = np.concatenate([net_benefit(positive, scores, thresholds, part) for part in portions(weights)])
+    found = [Estimate.from_resamples(float(value), column) for value, column in zip(once, drawn.T, strict=True)]
+    return tuple(
+        DecisionPoint(threshold=threshold, model=benefit, everybody=float(worth))
+        for threshold, benefit, worth in zip(THRESHOLDS, found, everybody, strict=True)
+    )
+
+
+def _mean_of(values: BoolArray, chosen: BoolArray) -> Callable[[IntArray], FloatArray]:
+    return lambda weights: weighted_mean(values[chosen], weights[..., chosen])
+
+
+def _members(sets: PredictionSets, probabilities: FloatArray) -> dict[str, BoolArray]:
+    return {"marginal": sets.marginal_members(probabilities), "by_class": sets.members_by_class(probabilities)}
+
+
+def _resamples(case: EvaluatedPart) -> NDArray[np.int32]:
+    summary = case.summary
+    return lesion_weights([record.lesion_id for record in case.records], summary.resamples, summary.seed)
+
+
+def _estimate(measure: Callable[[IntArray], FloatArray], weights: NDArray[np.int32]) -> Estimate:
+    once = np.ones(weights.shape[1], dtype=np.int32)
+    drawn = [measure(part) for part in portions(weights)] if len(weights) else [np.array([])]
+    return Estimate.from_resamples(float(measure(once)), np.concatenate(drawn))
