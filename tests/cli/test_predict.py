@@ -216,7 +216,7 @@ def test_what_cannot_be_done_is_one_line(
     done = run(*arguments)
     assert done.code == code
     assert done.err.startswith(reason)
-    assert len(done.stderr.splitlines()) == 1
+    assert len(done.err.splitlines()) == 1
     assert done.out == ""
     assert sorted(images.parent.rglob("*")) == before
 

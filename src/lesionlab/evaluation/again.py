@@ -15,6 +15,7 @@ from lesionlab.evaluation.case import EvaluatedPart
 from lesionlab.evaluation.evaluate import Evaluation
 from lesionlab.evaluation.figures.curves import History
 from lesionlab.evaluation.predictions_file import METRICS, PREDICTIONS, read_predictions
+from lesionlab.evaluation.trust import measure_trust
 from lesionlab.metrics import MetricsSummary
 
 
@@ -60,7 +61,9 @@ def read_evaluation(folder: Path, info: BundleInfo, manifest: Manifest, history:
     )
     if summary.n_images != len(part) or tuple(r.diagnosis for r in part) != predictions.diagnoses:
         raise DataError(f"{folder} and the dataset disagree about the images; evaluate again")
-    return Evaluation(case=case, info=info, operating_points=points, history=history, **known)
+    return Evaluation(
+        case=case, info=info, operating_points=points, trust=measure_trust(case, info), history=history, **known
+    )
 
 
 def _with_nan(point: dict[str, Any]) -> dict[str, Any]:

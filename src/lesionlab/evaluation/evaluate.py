@@ -24,7 +24,7 @@ from lesionlab.evaluation.figures.curves import History
 from lesionlab.evaluation.predictions_file import METRICS, PREDICTIONS
 from lesionlab.evaluation.report import ReportContext, render_report
 from lesionlab.evaluation.tables import operating_point_rows
-from lesionlab.evaluation.trust import decision_points, selective_points, set_coverages
+from lesionlab.evaluation.trust import Trust, measure_trust
 from lesionlab.files import write_json, write_text
 from lesionlab.prediction import Predictor
 from lesionlab.taxonomy import DIAGNOSIS, TASKS, Task
@@ -45,6 +45,7 @@ class Evaluation:
         manifest_sha256: Hash of the dataset's manifest.
         lesions_known: Whether the dataset tells which images show one lesion.
         operating_points: The model's thresholds with what was measured here.
+        trust: Prediction sets, leaving out doubtful images, net benefit.
         history: Metrics per epoch of the training, if it is known.
         date: Day of the evaluation, ISO 8601.
     """
@@ -57,6 +58,7 @@ class Evaluation:
     manifest_sha256: str
     lesions_known: bool
     operating_points: tuple[OperatingPoint, ...]
+    trust: Trust = field(default_factory=Trust)
     history: History = ()
     date: str = field(default_factory=lambda: dt.datetime.now(dt.UTC).date().isoformat())
 
@@ -113,6 +115,7 @@ def evaluate_part(
         manifest_sha256=manifest_sha256 or manifest.sha256,
         lesions_known=manifest.lesions_known,
         operating_points=_measured(case, predictor.info.operating_points, part, TASKS[predictor.info.task]),
+        trust=measure_trust(case, predictor.info),
         history=history,
     )
 
@@ -146,6 +149,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
         unseen=evaluation.unseen,
         lesions_known=evaluation.lesions_known,
         history=evaluation.history,
+        trust=evaluation.trust,
         environment=environment,
         times_test_was_read=reads,
     )
@@ -168,9 +172,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
             "date": evaluation.date,
             "environment": environment,
             "operating_points": [_defined(point) for point in evaluation.operating_points],
-            "prediction_sets": [row.model_dump(mode="json") for row in set_coverages(evaluation.case, info)],
-            "selective": [row.model_dump(mode="json") for row in selective_points(evaluation.case, info)],
-            "decision_curve": [row.model_dump(mode="json") for row in decision_points(evaluation.case)],
+            **evaluation.trust.to_json(),
             **evaluation.case.summary.model_dump(mode="json"),
         },
     )

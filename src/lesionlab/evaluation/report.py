@@ -23,6 +23,7 @@ from lesionlab.evaluation.tables import (
     operating_point_rows,
     positives_and_scores,
 )
+from lesionlab.evaluation.trust import Trust
 from lesionlab.metrics import Estimate
 
 _WIDEST_ECE = 0.2  # scale of the bar under the ECE, unless its interval reaches further
@@ -41,6 +42,7 @@ class ReportContext:
         lesions_known: Whether the dataset tells which images show one lesion.
         history: One row per epoch of the training (see `figures.draw_training_curves`), empty if unknown.
         environment: Versions and device of the evaluation, by name.
+        trust: Prediction sets, leaving out doubtful images, net benefit.
         times_test_was_read: How often this test part was evaluated so far, this time included, if known.
     """
 
@@ -52,6 +54,7 @@ class ReportContext:
     lesions_known: bool = True
     history: History = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    trust: Trust = field(default_factory=Trust)
     times_test_was_read: int | None = None
 
 

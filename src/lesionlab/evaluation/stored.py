@@ -10,7 +10,6 @@ from lesionlab.bundle.evaluation import ROC_POINTS
 from lesionlab.evaluation.case import EvaluatedPart, of_sought
 from lesionlab.evaluation.evaluate import Evaluation, with_test_results
 from lesionlab.evaluation.subgroups import subgroups
-from lesionlab.evaluation.trust import decision_points, selective_points, set_coverages
 from lesionlab.metrics import Estimate
 from lesionlab.metrics.arrays import BoolArray, FloatArray
 from lesionlab.metrics.calibration import reliability_bins
@@ -53,9 +52,9 @@ def stored_evaluation(evaluation: Evaluation) -> StoredEvaluation:
         roc=_curves(case),
         reliability=_reliability(case),
         history=tuple(_epoch(row) for row in evaluation.history),
-        prediction_sets=set_coverages(case, evaluation.info),
-        selective=selective_points(case, evaluation.info),
-        decision_curve=decision_points(case),
+        prediction_sets=evaluation.trust.prediction_sets,
+        selective=evaluation.trust.selective,
+        decision_curve=evaluation.trust.decision_curve,
         subgroups=subgroups(case),
     )
 

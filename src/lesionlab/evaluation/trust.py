@@ -1,6 +1,7 @@
 """What a number is good for: coverage of prediction sets, leaving out doubtful images, acting on a probability."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,30 @@ from lesionlab.metrics.selective import net_benefit, selective_scores, treat_all
 COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
 # The risks of malignancy at which a lesion may be thought worth cutting out.
 THRESHOLDS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What was measured beside the metrics; each may be empty.
+
+    Attributes:
+        prediction_sets: How often the model's prediction sets held the true class.
+        selective: Figures on the most certain images.
+        decision_curve: Net benefit of acting on the probability of what is looked for.
+    """
+
+    prediction_sets: tuple[SetCoverage, ...] = ()
+    selective: tuple[SelectivePoint, ...] = ()
+    decision_curve: tuple[DecisionPoint, ...] = ()
+
+    def to_json(self) -> dict[str, list[dict[str, object]]]:
+        """Return it as `metrics.json` holds it."""
+        return {name: [row.model_dump(mode="json") for row in rows] for name, rows in vars(self).items()}
+
+
+def measure_trust(case: EvaluatedPart, info: BundleInfo) -> Trust:
+    """Measure all of it, with intervals by lesion."""
+    return Trust(set_coverages(case, info), selective_points(case, info), decision_points(case))
 
 
 def set_coverages(case: EvaluatedPart, info: BundleInfo) -> tuple[SetCoverage, ...]:

@@ -10,6 +10,7 @@ from lesionlab.bundle import BundleInfo
 from lesionlab.errors import DataError, UsageError
 from lesionlab.evaluation.predictions_file import METRICS
 from lesionlab.metrics import Estimate
+from lesionlab.taxonomy import TASKS
 
 
 class ExternalPoint(BaseModel):
@@ -34,6 +35,7 @@ class ExternalEvaluation(BaseModel):
     Attributes:
         bundle: Identity of the model.
         graph_sha256: Its graph.
+        task: What the dataset tells; a model is measured on that.
         dataset: Name of the other dataset.
         part: Name of the part; `all` for every dataset but the model's own.
         unseen: Whether none of the lesions was used to fit, stop or calibrate the model.
@@ -53,6 +55,7 @@ class ExternalEvaluation(BaseModel):
 
     bundle: str
     graph_sha256: str
+    task: Literal["diagnosis", "malignant", "melanoma"]
     dataset: str
     part: str
     unseen: bool
@@ -105,7 +108,6 @@ def read_external(place: Path, info: BundleInfo) -> ExternalEvaluation:
 def _same_thresholds(found: ExternalEvaluation, info: BundleInfo) -> bool:
     measured = {point.name: point.threshold for point in found.operating_points}
     stated = {point.name: point.threshold for point in info.operating_points}
-    # A dataset that does not tell malignancy measures none of them.
-    return not measured or (
-        measured.keys() == stated.keys() and all(math.isclose(measured[name], stated[name]) for name in stated)
-    )
+    if not TASKS[found.task].tells_malignancy and TASKS[info.task].tells_malignancy:
+        return True  # of a dataset that tells melanoma alone none of them is measured
+    return measured.keys() == stated.keys() and all(math.isclose(measured[name], stated[name]) for name in stated)
