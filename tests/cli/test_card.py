@@ -60,6 +60,7 @@ def test_an_evaluation_of_another_model_is_wrong_use(
     other = {
         "bundle": "other@0123",
         "graph_sha256": "0" * 64,
+        "task": "diagnosis",
         "dataset": "elsewhere",
         "part": "all",
         "unseen": True,

@@ -367,3 +367,30 @@ def test_a_killed_process_goes_on_to_the_same_result(tmp_path: Path, make_recipe
     if not killed.bundle.exists():  # the last kill came between training and export
         return
     assert Bundle.load(killed.bundle).info.graph_sha256 == Bundle.load(whole.bundle).info.graph_sha256
+
+
+def test_a_run_may_start_where_another_ended(
+    tiny_run: RunFolder, phantoms: Manifest, make_recipe: MakeRecipe, tmp_path: Path
+) -> None:
+    recipe = make_recipe(f"model.start={tiny_run.path}", "training.epochs=1", "optimizer.learning_rate=1e-12")
+    run = train_recipe(recipe, phantoms, tmp_path / "second")
+    assert run.record().weights == f"run {tiny_run.record().recipe_name}, from random"
+    before, after = load_weights(tiny_run.best), load_weights(run.best)
+    for name in before:
+        if name.endswith(("weight", "bias")):
+            torch.testing.assert_close(after[name], before[name], atol=1e-6, rtol=0)
+
+
+def test_a_start_that_knows_the_test_part_or_is_another_network_is_refused(
+    tiny_run: RunFolder, phantoms: Manifest, make_recipe: MakeRecipe, tmp_path: Path
+) -> None:
+    start = f"model.start={tiny_run.path}"
+    for change, message in (
+        ("split.seed=9", "may know the lesions"),
+        ("model.backbone=test_resnet", "another network"),
+    ):
+        with pytest.raises(DataError, match=message):
+            train_recipe(make_recipe(start, change), phantoms, tmp_path / "run")
+    with pytest.raises(DataError, match="is not a run folder"):
+        train_recipe(make_recipe("model.start=nowhere"), phantoms, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -28,7 +28,7 @@ def recipes(
         for key, value in settings.items():
             if isinstance(value, dict):
                 for inner, setting in value.items():
-                    table.add_row(f"{key}.{inner}", escape(str(setting)))
+                    table.add_row(f"{key}.{inner}", escape(str(setting)) or "none")
             elif key != "description":
                 table.add_row(key, escape(str(value)))
         out.print(table)

@@ -62,6 +62,8 @@ class ModelSettings(_Table):
     Attributes:
         backbone: timm's name of an architecture, or `plain_cnn` (see `lesionlab.training.plain_cnn`).
         pretrained: Whether to start from ImageNet weights. If they cannot be found, training does not start.
+        start: A run folder whose best weights to start from in place of those, head included; made with the same split
+            and the same network.
         freeze: Whether the backbone keeps its weights and only the head is trained. Its batch normalisation then
             stays in evaluation mode.
         dropout: Probability of dropping a feature that enters the head.
@@ -70,6 +72,7 @@ class ModelSettings(_Table):
 
     backbone: str
     pretrained: bool = True
+    start: str = ""
     freeze: bool = False
     dropout: float = Field(default=0.2, ge=0, lt=1)
     drop_path: float = Field(default=0.0, ge=0, lt=1)

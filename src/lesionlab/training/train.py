@@ -10,13 +10,14 @@ import pytorch_lightning as pl
 from rich.console import Console
 
 from lesionlab.data import Manifest, Split, without_copies
-from lesionlab.errors import UsageError
+from lesionlab.errors import DataError, UsageError
 from lesionlab.images import Preprocessing
 from lesionlab.recipes import Recipe, arrange, check_classes
 from lesionlab.runs import RunFolder, RunRecord
 from lesionlab.taxonomy import TASKS
 from lesionlab.training.batches import CachedImages
 from lesionlab.training.cache import image_cache_key, open_image_cache
+from lesionlab.training.checkpoint import load_weights
 from lesionlab.training.device import can_compile, choose_accelerator, choose_precision, describe_environment
 from lesionlab.training.distillation import Teacher
 from lesionlab.training.network import LesionNetwork, parameter_count
@@ -57,8 +58,8 @@ def train_recipe(
 
     Raises:
         UsageError: The folder holds another run, or a finished one.
-        DataError: The data does not allow it: unreadable images, a part without a class, a teacher that knows the
-            test part.
+        DataError: The data does not allow it: unreadable images, a part without a class, a teacher or a start that
+            knows the test part.
         BundleError: There is no such teacher.
     """
     run = RunFolder(folder)
@@ -91,8 +92,12 @@ def train_recipe(
         network.backbone.requires_grad_(False)
     found = run.record() if resuming else record
     update: dict[str, object] = {"stage": found.stage, "epochs_before_stage": found.epochs_before_stage}
-    if not recipe.model.pretrained or (resuming and run.last.exists() and not recipe.model.freeze):
+    if not (recipe.model.pretrained or recipe.model.start) or (
+        resuming and run.last.exists() and not recipe.model.freeze
+    ):
         update["weights"] = found.weights  # random, or the checkpoint holds the weights to go on with
+    elif recipe.model.start:
+        update["weights"] = _load_start(network, RunFolder(Path(recipe.model.start)), split)
     else:
         update["weights"] = load_pretrained(network.backbone, recipe.model.backbone)
     record = record.model_copy(update=update)
@@ -111,6 +116,21 @@ def train_recipe(
         run.save_record(record.model_copy(update={"finished": True}))
         logger.info("finished: best epoch %d, weights in %s", _best_epoch(run, recipe), run.best)
     return run
+
+
+def _load_start(network: LesionNetwork, start: RunFolder, split: Split) -> str:
+    """Fill a network with the best weights of another run; return what they are for the record."""
+    record = start.record()
+    if record.split_sha256 != split.sha256:
+        raise DataError(
+            f"model.start: {start.path} was trained with another split and may know the lesions that this run is "
+            "judged on; train it with the same split"
+        )
+    try:
+        network.load_state_dict(load_weights(start.best))
+    except RuntimeError as error:  # torch names every tensor
+        raise DataError(f"model.start: the weights of {start.path} are those of another network") from error
+    return f"run {record.recipe_name}, from {record.weights}"
 
 
 def _check_folder(run: RunFolder, record: RunRecord, recipe: Recipe) -> bool:
