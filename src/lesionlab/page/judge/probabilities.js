@@ -1,6 +1,6 @@
 /** All probabilities as bars with their values, and what such a number means. */
 
-import { inWords, percent } from "../format.js";
+import { inWords, of100, percent } from "../format.js";
 import { html } from "../vendor/htm-preact.js";
 
 /** @typedef {import("../session.js").Session} Session */
@@ -14,6 +14,7 @@ export function Probabilities({ session, result }) {
   return html`<section class="card" aria-labelledby="probabilities-title">
     <h2 id="probabilities-title">${seven ? `All ${inWords(result.classes.length)} diagnoses` : "Both answers"}</h2>
     <${Bars} result=${result} />
+    <${NotRuledOut} result=${result} />
     <${Meaning} session=${session} />
   </section>`;
 }
@@ -43,6 +44,22 @@ export function Bars({ result }) {
       )}
     </tbody>
   </table>`;
+}
+
+/**
+ * The prediction set, in words.
+ * @param {{ result: Result }} props
+ */
+export function NotRuledOut({ result }) {
+  const set = result.prediction_set;
+  if (!set) return null;
+  const names = (/** @type {string[]} */ codes) => result.classes.filter(({ code }) => codes.includes(code)).map(({ name }) => name).join(", ");
+  const share = of100(set.coverage);
+  return html`<p class="not-ruled-out">
+    <b>Not ruled out:</b> ${names(set.marginal)}.
+    <span class="quiet"> Such a set holds the truth for ${share} of 100 lesions like those of validation; to hold it for ${share} of 100 of each
+    diagnosis, rare ones too, it takes ${names(set.by_class)}.</span>
+  </p>`;
 }
 
 /** @param {{ session: Session }} props */

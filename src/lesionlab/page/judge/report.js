@@ -3,7 +3,7 @@
 import { download } from "../download.js";
 import { RESEARCH_ONLY, answerOf, judgedPoint, noun, percent, pointName, stamp, suspicion } from "../format.js";
 import { html } from "../vendor/htm-preact.js";
-import { Bars } from "./probabilities.js";
+import { Bars, NotRuledOut } from "./probabilities.js";
 import { PointInWords, RiskMark } from "./verdict.js";
 
 /** @typedef {import("../session.js").Session} Session */
@@ -51,6 +51,7 @@ export function Report({ session, item, pictures }) {
     <section>
       <h2>All probabilities, calibrated</h2>
       <${Bars} result=${result} />
+      <${NotRuledOut} result=${result} />
     </section>
     ${(result.notes.length > 0 || Object.keys(item.patient).length > 0) &&
     html`<section>
