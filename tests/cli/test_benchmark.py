@@ -28,6 +28,7 @@ def recipe(make_recipe: Callable[..., Recipe], tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_plan_becomes_a_table(cli: Callable[..., Any], recipe: Path, phantoms: Manifest, tmp_path: Path) -> None:
     plan = tmp_path / "plan.toml"
     plan.write_text(

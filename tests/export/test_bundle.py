@@ -112,6 +112,7 @@ def test_thresholds_reach_their_sensitivity_on_validation(
         assert above[malignant].mean() < point.target_sensitivity
 
 
+@pytest.mark.slow
 def test_a_second_export_is_the_same_model(copied: RunFolder, bundle: Bundle, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     place = tmp_path / "model.zip"

@@ -48,6 +48,7 @@ def test_it_says_the_mean_of_its_members_and_explains_it(
     assert bundle.info.metrics == {}
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_together_is_refused(tiny_run: RunFolder, second: RunFolder, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="name a place for it with --out"):
         export_run(tiny_run, others=[second])

@@ -36,7 +36,7 @@ def network(request: pytest.FixtureRequest) -> LesionNetwork:
     return make_network(request.param)
 
 
-@pytest.fixture(scope="module", params=["one", "flips"])
+@pytest.fixture(scope="module", params=["one", pytest.param("flips", marks=pytest.mark.slow)])
 def inference(request: pytest.FixtureRequest) -> InferenceSettings:
     return InferenceSettings(views=request.param)
 
@@ -117,6 +117,7 @@ def test_it_holds_no_trace_of_the_machine(graph: bytes) -> None:
 
 @pytest.mark.parametrize("network", ["test_efficientnet"], indirect=True)
 @pytest.mark.parametrize("inference", ["one"], indirect=True)
+@pytest.mark.slow
 def test_the_same_network_gives_the_same_bytes(
     network: LesionNetwork, inference: InferenceSettings, graph: bytes
 ) -> None:
