@@ -120,6 +120,26 @@ class DecisionPoint(Part):
     everybody: float
 
 
+class RobustnessPoint(Part):
+    """Figures on some images under one corruption.
+
+    Attributes:
+        corruption: Its name; `none` for the images as they are.
+        severity: From 1 to 5; 0 for the images as they are.
+        n_images: Number of images, about as many of each class.
+        balanced_accuracy: Mean recall over the classes that occur.
+        auc: What is looked for against the rest.
+        refused: Share of the images that the model refused.
+    """
+
+    corruption: str
+    severity: int = Field(ge=0, le=5)
+    n_images: int = Field(ge=1)
+    balanced_accuracy: Estimate
+    auc: Estimate
+    refused: float = Field(ge=0, le=1)
+
+
 class Evaluation(Part):
     """The whole of `evaluation.json`, written by `lesionlab evaluate` for the test part.
 
@@ -145,6 +165,7 @@ class Evaluation(Part):
         prediction_sets: How often the model's prediction sets held the true class.
         selective: What leaving out the least certain images gains.
         decision_curve: What acting on the model is worth.
+        robustness: How the figures fall when images get worse; empty where it was not measured.
         subgroups: The images by what is known of them beside the diagnosis.
     """
 
@@ -169,6 +190,7 @@ class Evaluation(Part):
     prediction_sets: tuple[SetCoverage, ...] = ()
     selective: tuple[SelectivePoint, ...] = ()
     decision_curve: tuple[DecisionPoint, ...] = ()
+    robustness: tuple[RobustnessPoint, ...] = ()
     subgroups: tuple[Subgroup, ...] = ()
 
     @model_validator(mode="after")

@@ -49,6 +49,10 @@ def evaluate(
     ] = None,
     metadata: Metadata = None,
     columns: Columns = None,
+    corrupted: Annotated[
+        int,
+        typer.Option("--corrupted", min=0, help="Images to judge under 12 corruptions at 5 severities as well."),
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print metrics.json.")] = False,
 ) -> None:
     """Measure a run or a bundle; write metrics.json, predictions.csv and report.html.
@@ -62,10 +66,10 @@ def evaluate(
     from lesionlab.runs import RunFolder
 
     if target is not None and (run := RunFolder(target)).exists():
-        evaluation, place = _evaluate_run(run, data, part or Part.TEST, folder)
+        evaluation, place = _evaluate_run(run, data, part or Part.TEST, folder, corrupted)
     elif data is not None:
         evaluation, place = _evaluate_bundle(
-            target, read_dataset(data, columns=column_mapping(columns), metadata=metadata), part, folder
+            target, read_dataset(data, columns=column_mapping(columns), metadata=metadata), part, folder, corrupted
         )
     else:
         Bundle.load(target)  # what is missing altogether is said first
@@ -76,16 +80,18 @@ def evaluate(
         _show(evaluation, place)
 
 
-def _evaluate_run(run: "RunFolder", data: Path | None, part: Part, folder: Path | None) -> "tuple[Evaluation, Path]":
+def _evaluate_run(
+    run: "RunFolder", data: Path | None, part: Part, folder: Path | None, corrupted: int
+) -> "tuple[Evaluation, Path]":
     from lesionlab.evaluation import evaluate_run
 
     place = folder or run.evaluation / part
     with progress_bar("judging images") as progress:
-        return evaluate_run(run, part=part, data_root=data, out=place, progress=progress), place
+        return evaluate_run(run, part=part, data_root=data, out=place, corrupted=corrupted, progress=progress), place
 
 
 def _evaluate_bundle(
-    model: Path | None, manifest: "Manifest", part: Part | None, folder: Path | None
+    model: Path | None, manifest: "Manifest", part: Part | None, folder: Path | None, corrupted: int
 ) -> "tuple[Evaluation, Path]":
     from lesionlab.bundle import Bundle
     from lesionlab.evaluation import evaluate_part, write_evaluation
@@ -109,6 +115,7 @@ def _evaluate_bundle(
             part=chosen,
             unseen=split is None or chosen is Part.TEST,
             manifest_sha256=manifest.sha256,
+            corrupted=corrupted,
             progress=progress,
         )
     place = folder or Path("evaluation") / f"{bundle.info.name}-{evaluation.dataset}-{evaluation.part}"

@@ -7,7 +7,7 @@ import json
 import math
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from lesionlab.evaluation.coarse import answerable_task, collapsed
 from lesionlab.evaluation.figures.curves import History
 from lesionlab.evaluation.predictions_file import METRICS, PREDICTIONS
 from lesionlab.evaluation.report import ReportContext, render_report
+from lesionlab.evaluation.robustness import measure_robustness
 from lesionlab.evaluation.tables import operating_point_rows
 from lesionlab.evaluation.trust import Trust, measure_trust
 from lesionlab.files import write_json, write_text
@@ -72,6 +73,7 @@ def evaluate_part(
     manifest_sha256: str | None = None,
     history: History = (),
     resamples: int = 1000,
+    corrupted: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Judge every image of a part with the model as its users will have it, and measure.
@@ -87,6 +89,7 @@ def evaluate_part(
         manifest_sha256: Hash of the whole dataset's manifest; None if the part is the whole.
         history: Metrics per epoch of the training, for the report.
         resamples: Bootstrap resamples behind the intervals.
+        corrupted: Number of images to judge under each corruption as well (see `corruptions`); 0 for none.
         progress: Called with the number of images done and the number in all.
 
     Raises:
@@ -105,6 +108,7 @@ def evaluate_part(
         predicted = probabilities.argmax(axis=1)
     lesions = [record.lesion_id for record in manifest]
     summary = measure(labels, probabilities, lesions, task, predicted=predicted, resamples=resamples)
+    robustness = measure_robustness(predictor, manifest, corrupted, progress=progress) if corrupted else ()
     case = EvaluatedPart(manifest.records, labels, probabilities, locations, predicted, summary, task)
     return Evaluation(
         case=case,
@@ -115,7 +119,7 @@ def evaluate_part(
         manifest_sha256=manifest_sha256 or manifest.sha256,
         lesions_known=manifest.lesions_known,
         operating_points=_measured(case, predictor.info.operating_points, part, TASKS[predictor.info.task]),
-        trust=measure_trust(case, predictor.info),
+        trust=replace(measure_trust(case, predictor.info), robustness=robustness),
         history=history,
     )
 

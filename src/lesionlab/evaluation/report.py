@@ -137,6 +137,7 @@ def _figures(
             for c in shown
         },
         "reliability": figures.draw_reliability(case.labels, case.probabilities, ece, leaky=leaky, answer=words.answer),
+        "robustness": figures.draw_robustness(context.trust.robustness, leaky=leaky),
         "curves": figures.draw_training_curves(context.history, monitor=_monitor(context.bundle), leaky=leaky),
     }
 

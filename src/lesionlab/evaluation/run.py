@@ -20,6 +20,7 @@ def evaluate_run(
     data_root: Path | None = None,
     out: Path | None = None,
     resamples: int = 1000,
+    corrupted: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Judge one part of a run's images with its bundle; write metrics, predictions and report.
@@ -32,6 +33,7 @@ def evaluate_run(
         data_root: Where the images are now, if they have moved.
         out: Folder to write to; None writes `evaluation/<part>/` in the run folder.
         resamples: Bootstrap resamples behind the intervals.
+        corrupted: Number of images to judge under each corruption as well; 0 for none.
         progress: Called with the number of images done and the number in all.
 
     Raises:
@@ -54,6 +56,7 @@ def evaluate_run(
         manifest_sha256=manifest.sha256,
         history=run.read_history(),
         resamples=resamples,
+        corrupted=corrupted,
         progress=progress,
     )
     write_evaluation(out or run.evaluation / part, evaluation)

@@ -55,6 +55,7 @@ def stored_evaluation(evaluation: Evaluation) -> StoredEvaluation:
         prediction_sets=evaluation.trust.prediction_sets,
         selective=evaluation.trust.selective,
         decision_curve=evaluation.trust.decision_curve,
+        robustness=evaluation.trust.robustness,
         subgroups=subgroups(case),
     )
 

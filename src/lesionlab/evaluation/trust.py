@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionlab.bundle import BundleInfo, PredictionSets
-from lesionlab.bundle.evaluation import DecisionPoint, SelectivePoint, SetCoverage
+from lesionlab.bundle.evaluation import DecisionPoint, RobustnessPoint, SelectivePoint, SetCoverage
 from lesionlab.evaluation.case import EvaluatedPart
 from lesionlab.metrics import Estimate, lesion_weights
 from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray, weighted_mean
@@ -27,11 +27,13 @@ class Trust:
         prediction_sets: How often the model's prediction sets held the true class.
         selective: Figures on the most certain images.
         decision_curve: Net benefit of acting on the probability of what is looked for.
+        robustness: How the figures fall when images get worse; measured where it is asked for.
     """
 
     prediction_sets: tuple[SetCoverage, ...] = ()
     selective: tuple[SelectivePoint, ...] = ()
     decision_curve: tuple[DecisionPoint, ...] = ()
+    robustness: tuple[RobustnessPoint, ...] = ()
 
     def to_json(self) -> dict[str, list[dict[str, object]]]:
         """Return it as `metrics.json` holds it."""

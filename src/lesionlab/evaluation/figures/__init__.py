@@ -3,6 +3,7 @@
 from lesionlab.evaluation.figures.curves import draw_training_curves, write_curves
 from lesionlab.evaluation.figures.precision_recall import draw_class_precision_recall, draw_precision_recall
 from lesionlab.evaluation.figures.reliability import draw_reliability
+from lesionlab.evaluation.figures.robustness import draw_robustness
 from lesionlab.evaluation.figures.roc import MarkedPoint, draw_class_roc, draw_roc
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "draw_class_roc",
     "draw_precision_recall",
     "draw_reliability",
+    "draw_robustness",
     "draw_roc",
     "draw_training_curves",
     "write_curves",

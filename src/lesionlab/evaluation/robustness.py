@@ -1,0 +1,96 @@
+"""How a model's figures fall when images get worse."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from lesionlab.bundle.evaluation import RobustnessPoint
+from lesionlab.data import ImageRecord, Manifest
+from lesionlab.errors import ImageError
+from lesionlab.evaluation.case import measure, of_sought
+from lesionlab.evaluation.coarse import answerable_task, collapsed
+from lesionlab.evaluation.corruptions import CORRUPTIONS, SEVERITIES, corrupted
+from lesionlab.images import load_image
+from lesionlab.metrics.arrays import IntArray
+from lesionlab.prediction import Failure, Prediction, Predictor
+from lesionlab.taxonomy import TASKS
+
+_RESAMPLES = 200
+# Larger than any network's input, and small enough that thousands of them are corrupted in minutes.
+_SIDE = 448
+
+
+def measure_robustness(
+    predictor: Predictor, manifest: Manifest, images: int, *, progress: Callable[[int, int], None] | None = None
+) -> tuple[RobustnessPoint, ...]:
+    """Judge some images under each corruption at each severity, and as they are (severity 0).
+
+    Args:
+        predictor: The model.
+        manifest: The images of the part.
+        images: How many of them to take, the rare classes first; all if there are fewer.
+        progress: Called with the number of judged images and the number in all.
+
+    Raises:
+        ImageError: An image cannot be read.
+    """
+    task = answerable_task(TASKS[predictor.info.task], manifest)
+    chosen = _chosen(manifest, images)
+    labels = np.array([task.index(record.diagnosis) for record in chosen])
+    stages = [("none", 0), *((name, severity) for name in CORRUPTIONS for severity in SEVERITIES)]
+    points = []
+    for done, (name, severity) in enumerate(stages):
+        answers = []
+        for answer in predictor.predict_many(_images(manifest, chosen, name, severity)):
+            if isinstance(answer, Failure):
+                raise ImageError(f"{answer.path}: {answer.error}")
+            answers.append(answer)
+            if progress is not None:
+                progress(done * len(chosen) + len(answers), len(stages) * len(chosen))
+        points.append(_point(predictor, chosen, labels, answers, name, severity))
+    return tuple(points)
+
+
+def _chosen(manifest: Manifest, images: int) -> list[ImageRecord]:
+    """Return as many images of each diagnosis as of any other, as far as there are so many; in a fixed order."""
+    by_diagnosis: dict[str, list[ImageRecord]] = {}
+    for record in sorted(manifest, key=lambda r: hashlib.sha256(r.image_id.encode()).digest()):
+        by_diagnosis.setdefault(record.diagnosis, []).append(record)
+    ranked = [(place, record) for held in by_diagnosis.values() for place, record in enumerate(held)]
+    return [record for _, record in sorted(ranked, key=lambda item: (item[0], item[1].image_id))[:images]]
+
+
+def _images(manifest: Manifest, chosen: list[ImageRecord], name: str, severity: int) -> Iterator[np.ndarray]:
+    for number, record in enumerate(chosen):
+        image = load_image(manifest.location(record), at_least=(_SIDE, _SIDE)).image
+        image.thumbnail((2 * _SIDE, 2 * _SIDE))
+        pixels = np.asarray(image)
+        yield pixels if severity == 0 else corrupted(pixels, name, severity, seed=number)
+
+
+def _point(
+    predictor: Predictor,
+    chosen: list[ImageRecord],
+    labels: IntArray,
+    answers: list[Prediction],
+    name: str,
+    severity: int,
+) -> RobustnessPoint:
+    info, task = predictor.info, answerable_task(TASKS[predictor.info.task], chosen)
+    probabilities = np.array([list(answer.probabilities.values()) for answer in answers])
+    if task.name == info.task:
+        predicted = info.decision.scores(probabilities).argmax(axis=1)
+    else:
+        probabilities = collapsed(probabilities, TASKS[info.task], task)
+        predicted = probabilities.argmax(axis=1)
+    lesions = [record.lesion_id for record in chosen]
+    summary = measure(labels, probabilities, lesions, task, predicted=predicted, resamples=_RESAMPLES)
+    return RobustnessPoint(
+        corruption=name,
+        severity=severity,
+        n_images=len(chosen),
+        balanced_accuracy=summary.overall["balanced_accuracy"],
+        auc=of_sought(summary, task, "auc"),
+        refused=sum(answer.refusal is not None for answer in answers) / len(answers),
+    )
