@@ -20,6 +20,7 @@ from lesionlab.evaluation import EvaluatedPart, Evaluation, write_evaluation
 from lesionlab.evaluation.again import read_evaluation
 from lesionlab.evaluation.stored import keep_test_results, stored_evaluation
 from lesionlab.evaluation.subgroups import subgroups
+from lesionlab.evaluation.trust import measure_trust
 from lesionlab.taxonomy import CODES, TASKS
 
 MakeCase = Callable[..., EvaluatedPart]
@@ -87,8 +88,9 @@ def test_a_model_of_two_classes_has_the_curves_of_two(make_case: MakeCase, tiny_
 def test_what_the_images_do_not_define_is_left_out(make_case: MakeCase, tiny_info: BundleInfo) -> None:
     evaluation = evaluation_of(make_case([1, 1, 1]), tiny_info, [])
     point = tiny_info.operating_points[0].model_copy(update={"sensitivity": math.nan})
-    stored = stored_evaluation(replace(evaluation, operating_points=(point,)))
-    assert stored.operating_points == ()
+    trust = measure_trust(evaluation.case, tiny_info)
+    stored = stored_evaluation(replace(evaluation, operating_points=(point,), trust=trust))
+    assert stored.operating_points == stored.decision_curve == ()
     assert stored.roc["mel"].points == stored.roc["malignant"].points == ()
     assert stored.roc["mel"].auc.value is None
     assert {row.malignant_auc for row in stored.subgroups} == {None}
@@ -108,6 +110,7 @@ def test_every_image_is_in_one_row_of_each_group(make_case: MakeCase) -> None:
         "age": ["0 to 29", "30 to 44", "75 and over", "unknown"],
         "site": ["back"],
         "dx_type": ["follow_up", "histo", "unknown"],
+        "skin_tone": ["very light"],
     }  # and no source: it is not known of any image
     for group in values:
         assert sum(row.n_images for row in rows if row.group == group) == 480

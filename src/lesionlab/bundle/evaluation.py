@@ -11,7 +11,7 @@ from lesionlab.metrics import Estimate
 
 ROC_POINTS = 200
 
-GroupBy = Literal["sex", "age", "site", "dx_type", "source"]
+GroupBy = Literal["sex", "age", "site", "dx_type", "source", "skin_tone"]
 
 
 class RocPoint(Part):
@@ -60,7 +60,7 @@ class Subgroup(Part):
     """Images that have something in common which the model was not told.
 
     Attributes:
-        group: What they have in common.
+        group: What they have in common; `skin_tone` is estimated from the picture's margin.
         value: Its value: `female`, `40 to 59`, `trunk`, `histo`; `unknown` where it is not stated.
         n_images: Number of images.
         n_lesions: Number of lesions that they show.

@@ -15,6 +15,7 @@ from lesionlab.evaluation.case import EvaluatedPart, of_sought
 from lesionlab.evaluation.examples import draw_samples, worst_mistakes
 from lesionlab.evaluation.figures.curves import History
 from lesionlab.evaluation.figures.style import COLOURS
+from lesionlab.evaluation.subgroups import FEWEST_LESIONS
 from lesionlab.evaluation.tables import (
     ASSUMED_PREVALENCES,
     PointRow,
@@ -101,6 +102,7 @@ def render_report(case: EvaluatedPart, context: ReportContext) -> str:
         points=points,
         assumed_prevalences=ASSUMED_PREVALENCES,
         groups=confirmation_rows(case),
+        fewest_lesions=FEWEST_LESIONS,
         samples=draw_samples(case),
         mistakes=worst_mistakes(case),
         recipe=json.dumps(context.bundle.recipe, indent=2, ensure_ascii=False, default=str),

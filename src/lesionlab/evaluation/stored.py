@@ -9,7 +9,6 @@ from lesionlab.bundle import Evaluation as StoredEvaluation
 from lesionlab.bundle.evaluation import ROC_POINTS
 from lesionlab.evaluation.case import EvaluatedPart, of_sought
 from lesionlab.evaluation.evaluate import Evaluation, with_test_results
-from lesionlab.evaluation.subgroups import subgroups
 from lesionlab.metrics import Estimate
 from lesionlab.metrics.arrays import BoolArray, FloatArray
 from lesionlab.metrics.calibration import reliability_bins
@@ -56,7 +55,7 @@ def stored_evaluation(evaluation: Evaluation) -> StoredEvaluation:
         selective=evaluation.trust.selective,
         decision_curve=evaluation.trust.decision_curve,
         robustness=evaluation.trust.robustness,
-        subgroups=subgroups(case),
+        subgroups=evaluation.trust.subgroups,
     )
 
 

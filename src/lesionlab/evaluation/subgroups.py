@@ -10,6 +10,7 @@ from lesionlab.bundle import Subgroup
 from lesionlab.bundle.evaluation import GroupBy
 from lesionlab.data.manifest import ImageRecord
 from lesionlab.evaluation.case import EvaluatedPart
+from lesionlab.evaluation.skin_tone import skin_tone
 from lesionlab.evaluation.tables import positives_and_scores
 from lesionlab.metrics import Estimate, lesion_weights
 from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray
@@ -19,6 +20,7 @@ from lesionlab.metrics.ranking import roc_auc
 
 _AGES = (0, 30, 45, 60, 75, np.inf)
 _UNKNOWN = "unknown"
+FEWEST_LESIONS = 30  # of which figures say something
 
 
 def subgroups(case: EvaluatedPart) -> tuple[Subgroup, ...]:
@@ -28,7 +30,10 @@ def subgroups(case: EvaluatedPart) -> tuple[Subgroup, ...]:
     """
     found: list[Subgroup] = []
     for group in get_args(GroupBy):
-        values = np.array([_value(group, record) for record in case.records])
+        if group == "skin_tone":
+            values = np.array([skin_tone(location) for location in case.locations])
+        else:
+            values = np.array([_value(group, record) for record in case.records])
         names = sorted(set(values.tolist()), key=lambda name: (name == _UNKNOWN, name))
         if names != [_UNKNOWN]:
             found += [_measured(case, group, name, values == name) for name in names]

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionlab.bundle import BundleInfo, PredictionSets
+from lesionlab.bundle import BundleInfo, PredictionSets, Subgroup
 from lesionlab.bundle.evaluation import DecisionPoint, RobustnessPoint, SelectivePoint, SetCoverage
 from lesionlab.evaluation.case import EvaluatedPart
+from lesionlab.evaluation.subgroups import subgroups
 from lesionlab.metrics import Estimate, lesion_weights
 from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray, weighted_mean
 from lesionlab.metrics.bootstrap import portions
@@ -28,12 +29,14 @@ class Trust:
         selective: Figures on the most certain images.
         decision_curve: Net benefit of acting on the probability of what is looked for.
         robustness: How the figures fall when images get worse; measured where it is asked for.
+        subgroups: The figures by what is known of the images beside the diagnosis.
     """
 
     prediction_sets: tuple[SetCoverage, ...] = ()
     selective: tuple[SelectivePoint, ...] = ()
     decision_curve: tuple[DecisionPoint, ...] = ()
     robustness: tuple[RobustnessPoint, ...] = ()
+    subgroups: tuple[Subgroup, ...] = ()
 
     def to_json(self) -> dict[str, list[dict[str, object]]]:
         """Return it as `metrics.json` holds it."""
@@ -42,7 +45,9 @@ class Trust:
 
 def measure_trust(case: EvaluatedPart, info: BundleInfo) -> Trust:
     """Measure all of it, with intervals by lesion."""
-    return Trust(set_coverages(case, info), selective_points(case, info), decision_points(case))
+    return Trust(
+        set_coverages(case, info), selective_points(case, info), decision_points(case), subgroups=subgroups(case)
+    )
 
 
 def set_coverages(case: EvaluatedPart, info: BundleInfo) -> tuple[SetCoverage, ...]:

@@ -15,15 +15,13 @@ from lesionlab.evaluation.card.checklists import CLAIM, TRIPOD_AI, Fact, Item, S
 from lesionlab.evaluation.card.datasets import DATASETS
 from lesionlab.evaluation.card.external import ExternalEvaluation, ExternalPoint
 from lesionlab.evaluation.card.recipe import architecture, read_recipe, training_rows
+from lesionlab.evaluation.subgroups import FEWEST_LESIONS
 from lesionlab.evaluation.tables import ASSUMED_PREVALENCES, DX_TYPES
 from lesionlab.evaluation.wording import counted, terms
 from lesionlab.images.decode import FORMATS
 from lesionlab.metrics import Estimate, predictive_values
 from lesionlab.prediction.explanation import METHOD
 from lesionlab.taxonomy import DIAGNOSIS, TASKS
-
-# Below this an interval by resampling lesions says little, and the figure less.
-SMALL = 30
 
 _METRICS = {
     "balanced_accuracy": ("Balanced accuracy", "mean recall of the classes that occur"),
@@ -55,6 +53,7 @@ _GROUPS = {
     "age": "age in years",
     "site": "site on the body",
     "dx_type": "how the diagnosis was confirmed (`dx_type`)",
+    "skin_tone": "skin tone, estimated from the picture's margin (individual typology angle)",
 }
 
 
@@ -132,7 +131,7 @@ def render_card(bundle: Bundle, external: Sequence[ExternalEvaluation] = ()) -> 
         groups=_grouped(evaluation),
         group_names=_GROUPS,
         dx_types=DX_TYPES,
-        small=SMALL,
+        small=FEWEST_LESIONS,
         small_groups=_small_groups(evaluation),
         checklists={"claim": _answered(CLAIM, facts), "tripod": _answered(TRIPOD_AI, facts)},
         research_only=RESEARCH_ONLY,
@@ -178,11 +177,11 @@ def _small_groups(evaluation: StoredEvaluation | None) -> list[str]:
     if evaluation is None:
         return []
     # The bundle counts images of a class, not its lesions; there cannot be more lesions than images.
-    classes = [f"class {markdown.code(code)}" for code, count in evaluation.support.items() if count < SMALL]
+    classes = [f"class {markdown.code(code)}" for code, count in evaluation.support.items() if count < FEWEST_LESIONS]
     groups = [
         f"{row.group.replace('dx_type', 'confirmed by')} {markdown.plain(DX_TYPES.get(row.value, row.value))}"
         for row in evaluation.subgroups
-        if row.n_lesions < SMALL
+        if row.n_lesions < FEWEST_LESIONS
     ]
     return classes + groups
 

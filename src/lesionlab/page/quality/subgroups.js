@@ -8,7 +8,7 @@ import { Leaky } from "./metrics.js";
 /** @typedef {import("../contract.js").Estimate} Estimate */
 
 /** @type {Record<string, string>} */
-const GROUPS = { sex: "Sex", age: "Age", site: "Site", dx_type: "How the diagnosis was confirmed", source: "Source" };
+const GROUPS = { sex: "Sex", age: "Age", site: "Site", dx_type: "How the diagnosis was confirmed", source: "Source", skin_tone: "Skin tone, estimated from the picture's margin" };
 /** @type {Record<string, string>} */
 const CONFIRMED = { histo: "histopathology", follow_up: "follow-up", consensus: "expert consensus", confocal: "confocal microscopy" };
 
