@@ -26,7 +26,8 @@ from lesionlab.export.reference import REFUSED, feature_space, picture_limits
 from lesionlab.files import write_json
 from lesionlab.metrics.ranking import roc_auc
 from lesionlab.phantoms import phantom_image
-from lesionlab.prediction.refusal import distances, pooled, refusal_of, roots
+from lesionlab.prediction.prepared import PreparedImage
+from lesionlab.prediction.refusal import distances, pooled, reasons_against, roots
 from lesionlab.prediction.session import GraphSession
 from lesionlab.runs import RunFolder
 from lesionlab.taxonomy import CODES
@@ -208,7 +209,7 @@ def refused_by(distance: Distance, validation: Measured, far: dict[str, Measured
 
 
 def shares_refused(limits: PictureLimits, space: FeatureSpace, measured: Measured) -> dict[str, float]:
-    brightness, contrast = measured.pictures.T
+    brightness, contrast, _ = measured.pictures.T
     reasons = {
         "too_dark": brightness < limits.darkest,
         "too_bright": brightness > limits.brightest,
@@ -228,7 +229,7 @@ def cost(bundle: Bundle, reference: Reference) -> dict[str, dict[str, float]]:
     def with_refusal() -> None:
         _, feature_map = session.logits_and_map(pixels)
         for one, features in zip(pixels, pooled(feature_map), strict=True):
-            refusal_of(reference, one, features)
+            reasons_against(reference, PreparedImage("image", one, ()), features)
 
     works: dict[str, Callable[[], object]] = {
         "logits": lambda: session.logits(pixels),

@@ -97,7 +97,7 @@ def test_people_read_what_a_model_can_do(
 
     assert [row(tiny_bundle, name) for name in ("explains", "refuses")] == ["no", "no"]
     assert row(tiny_whole_bundle, "explains") == "class activation map"
-    assert row(tiny_whole_bundle, "refuses") == "too dark, too bright, nearly uniform"
+    assert row(tiny_whole_bundle, "refuses") == "too small, too dark, too bright, nearly uniform"
     assert row(tiny_whole_bundle, "evaluation").startswith("test part of made-up, 2025-01-31: 100 images of 75 lesions")
 
 

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageFilter
 
-from lesionlab.bundle import Bundle, FeatureSpace, Reference
+from lesionlab.bundle import Bundle, BundleInfo, Decision, FeatureSpace, Reference, SharpnessLimit
 from lesionlab.errors import BundleError
 from lesionlab.prediction import Predictor, Refusal
-from lesionlab.prediction.refusal import distances, measure_picture, refusal_of, roots
+from lesionlab.prediction.prepared import PreparedImage
+from lesionlab.prediction.refusal import distances, measure_picture, reasons_against, roots, sharpness
 from lesionlab.prediction.writers import ResultFormat, result_writer
 
 
@@ -97,12 +98,43 @@ def test_what_is_far_from_the_training_images_is_unfamiliar() -> None:
     space = space_around(features, 5, limit=4.0)
     reference = Reference(features=space)
     pixels = np.zeros((4, 4, 3), np.uint8)
-    assert refusal_of(reference, pixels, features[0]) is None
-    assert refusal_of(reference, pixels, None) is None
-    refusal = refusal_of(reference, pixels, features[0] + 100 * draw.random(20))
-    assert codes(refusal) == {"unfamiliar"}
-    assert refusal is not None
-    assert refusal.reasons[0].message.startswith("unlike the images that the model was trained on: ")
+    image = PreparedImage("image", pixels, ())
+    assert reasons_against(reference, image, features[0]) == []
+    assert reasons_against(reference, image, None) == []
+    (reason,) = reasons_against(reference, image, features[0] + 100 * draw.random(20))
+    assert reason.code == "unfamiliar"
+    assert reason.message.startswith("unlike the images that the model was trained on: ")
+
+
+def test_a_blurred_picture_is_refused_where_training_images_were_sharp(photograph: Image.Image) -> None:
+    sharp, soft = (
+        np.asarray(image.resize((64, 64))) for image in (photograph, photograph.filter(ImageFilter.GaussianBlur(12)))
+    )
+    assert sharpness(sharp) > sharpness(soft)
+    assert sharpness(np.full((8, 8, 3), 9, np.uint8)) == 0
+    reference = Reference(sharpness=SharpnessLimit(np.array((sharpness(sharp) + sharpness(soft)) / 2, np.float32)))
+    assert reasons_against(reference, PreparedImage("sharp", sharp, ()), None) == []
+    (reason,) = reasons_against(reference, PreparedImage("soft", soft, ()), None)
+    assert reason.code == "blurred"
+    assert "training images have at least" in reason.message
+
+
+def test_a_stamp_is_too_small(predictor: Predictor, photograph: Image.Image) -> None:
+    side = predictor.info.preprocessing.size
+    assert "too_small" in codes(predictor.predict(photograph.resize((side, side // 4 - 1))).refusal)
+    assert "too_small" not in codes(predictor.predict(photograph.resize((side, side // 4 + 1))).refusal)
+
+
+def test_an_answer_without_a_favourite_is_refused(
+    tiny_info: BundleInfo, tiny_graph: bytes, photograph: Image.Image
+) -> None:
+    def refused(limit: float) -> set[str]:
+        info = tiny_info.model_copy(update={"decision": Decision(uncertain_below=limit)})
+        return codes(Predictor(Bundle(info, tiny_graph, Path("tiny"))).predict(photograph).refusal)
+
+    highest = max(Predictor(Bundle(tiny_info, tiny_graph, Path("tiny"))).predict(photograph).probabilities.values())
+    assert refused(highest - 1e-6) == set()
+    assert refused(highest + 1e-6) == {"uncertain"}
 
 
 def test_a_graph_that_gives_other_features_is_refused(tiny_whole_bundle: Path) -> None:

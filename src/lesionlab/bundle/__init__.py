@@ -3,7 +3,7 @@
 from lesionlab.bundle.evaluation import Epoch, Evaluation, ReliabilityBin, Roc, RocPoint, Subgroup
 from lesionlab.bundle.patient import Patient, PatientEffects, Site
 from lesionlab.bundle.prediction_sets import PredictionSets
-from lesionlab.bundle.reference import FeatureSpace, LinearHead, PictureLimits, Reference
+from lesionlab.bundle.reference import FeatureSpace, LinearHead, PictureLimits, Reference, SharpnessLimit
 from lesionlab.bundle.schema import BundleInfo, Calibration, Decision, OperatingPoint, TrainingData
 from lesionlab.bundle.store import Bundle, default_bundle_path, save_bundle
 
@@ -25,6 +25,7 @@ __all__ = [
     "ReliabilityBin",
     "Roc",
     "RocPoint",
+    "SharpnessLimit",
     "Site",
     "Subgroup",
     "TrainingData",

@@ -41,6 +41,17 @@ class PictureLimits:
 
 
 @dataclass(frozen=True, eq=False)
+class SharpnessLimit:
+    """The most blurred picture among the training images.
+
+    Attributes:
+        softest: Lowest sharpness; see `lesionlab.prediction.refusal.sharpness`, [].
+    """
+
+    softest: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class FeatureSpace:
     """Where the roots of the training images' pooled features lie; see `lesionlab.prediction.refusal.distances`.
 
@@ -55,7 +66,7 @@ class FeatureSpace:
     limit: np.ndarray
 
 
-_GROUPS = {"head": LinearHead, "picture": PictureLimits, "features": FeatureSpace}
+_GROUPS = {"head": LinearHead, "picture": PictureLimits, "sharpness": SharpnessLimit, "features": FeatureSpace}
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,11 +76,13 @@ class Reference:
     Attributes:
         head: What a class activation map needs; None for a network that none explains.
         picture: Limits of a picture that the model may judge.
+        sharpness: The same of its sharpness; None in bundles that were exported before it was measured.
         features: Limits in the network's own terms; None for a graph without a feature map.
     """
 
     head: LinearHead | None = None
     picture: PictureLimits | None = None
+    sharpness: SharpnessLimit | None = None
     features: FeatureSpace | None = None
 
     def to_bytes(self) -> bytes:

@@ -59,10 +59,13 @@ class Decision(Part):
     Attributes:
         exponent: Weights are frequencies to the power of minus this: 0 answers with the most probable class.
         weights: One for each class; empty for equal ones.
+        uncertain_below: An answer whose score is lower is refused as uncertain: exceeded by all but 2 % of the
+            validation images. 0 refuses none.
     """
 
     exponent: float = Field(default=0.0, ge=0, le=1)
     weights: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    uncertain_below: float = Field(default=0.0, ge=0, lt=1)
 
     def scores(self, probabilities: FloatArray) -> FloatArray:
         """Return what the classes are ranked by, [..., C], each row summing to 1, for probabilities [..., C].

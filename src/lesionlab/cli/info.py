@@ -152,8 +152,14 @@ def _decision(exponent: float) -> str:
 def _refused(bundle: "Bundle") -> str:
     if not bundle.refuses or bundle.reference is None:
         return "no"
-    what = ["too dark, too bright, nearly uniform"] if bundle.reference.picture is not None else []
-    return "; ".join([*what, *(["unlike the training images"] if bundle.reference.features is not None else [])])
+    reference, decision = bundle.reference, bundle.info.decision
+    reasons = (
+        ("too small, too dark, too bright, nearly uniform", reference.picture is not None),
+        ("blurred", reference.sharpness is not None),
+        ("unlike the training images", reference.features is not None),
+        ("uncertain", decision.uncertain_below > 0),
+    )
+    return "; ".join(what for what, known in reasons if known)
 
 
 def _with_interval(value: float | None, low: float | None, high: float | None) -> str:

@@ -20,7 +20,7 @@ from lesionlab.export.graph import export_graph
 from lesionlab.export.measure import measure_images
 from lesionlab.export.patient import fit_patient_effects
 from lesionlab.export.prediction_sets import fit_prediction_sets
-from lesionlab.export.reference import make_reference
+from lesionlab.export.reference import REFUSED, make_reference
 from lesionlab.images import Preprocessing
 from lesionlab.metrics import choose_operating_point
 from lesionlab.recipes import InferenceSettings
@@ -180,6 +180,9 @@ def _fitted(
                 )
             )
     decision = _decision(np.array(list(_class_counts(train, task).values())), inference.prior_exponent)
+    certainty = decision.scores(probabilities).max(axis=1)
+    limit = float(np.quantile(certainty, REFUSED, method="lower"))
+    decision = decision.model_copy(update={"uncertain_below": round(limit, 6)})
     return {
         "calibration": calibration,
         "decision": decision,

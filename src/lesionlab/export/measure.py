@@ -9,7 +9,7 @@ import numpy as np
 
 from lesionlab.bundle import Bundle
 from lesionlab.prediction.prepared import or_raise, prepare_ahead
-from lesionlab.prediction.refusal import measure_picture, pooled
+from lesionlab.prediction.refusal import measure_picture, pooled, sharpness
 from lesionlab.prediction.session import IMAGES_PER_RUN, GraphSession
 
 
@@ -20,7 +20,7 @@ class Measured:
     Attributes:
         logits: float32 [N, C].
         features: The last feature map's mean over its places, float32 [N, D]; D is 0 for a graph without a map.
-        pictures: Brightness and contrast, float32 [N, 2]; see `lesionlab.prediction.refusal.measure_picture`.
+        pictures: Brightness, contrast and sharpness, float32 [N, 3]; see `lesionlab.prediction.refusal`.
     """
 
     logits: np.ndarray
@@ -48,7 +48,7 @@ def measure_images(
     measured = Measured(
         np.empty((len(images), len(bundle.info.classes)), np.float32),
         np.empty((len(images), session.channels or 0), np.float32),
-        np.empty((len(images), 2), np.float32),
+        np.empty((len(images), 3), np.float32),
     )
     done = 0
     with closing(prepare_ahead(images, preprocessing, IMAGES_PER_RUN)) as prepared:
@@ -59,7 +59,7 @@ def measure_images(
             else:
                 measured.logits[rows], feature_map = session.logits_and_map(np.stack(batch))
                 measured.features[rows] = pooled(feature_map)
-            measured.pictures[rows] = [measure_picture(pixels) for pixels in batch]
+            measured.pictures[rows] = [(*measure_picture(pixels), sharpness(pixels)) for pixels in batch]
             done += len(batch)
             if progress is not None:
                 progress(done, len(images))

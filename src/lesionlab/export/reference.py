@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from lesionlab.bundle import FeatureSpace, LinearHead, PictureLimits, Reference
+from lesionlab.bundle import FeatureSpace, LinearHead, PictureLimits, Reference, SharpnessLimit
 from lesionlab.export.measure import Measured
 from lesionlab.prediction.refusal import distances, roots
 from lesionlab.training.network import LesionNetwork
@@ -30,6 +30,7 @@ def make_reference(networks: Sequence[LesionNetwork], train: Measured, validatio
     return Reference(
         head=linear_head(networks, validation),
         picture=picture_limits(train),
+        sharpness=SharpnessLimit(np.array(train.pictures[:, 2].min())),
         features=feature_space(train, validation) if train.features.shape[1] else None,
     )
 
@@ -81,7 +82,7 @@ def picture_limits(train: Measured) -> PictureLimits:
     No share of them has to be chosen: of n images and one more of their kind, the last is the most extreme with
     probability 1 / (n + 1) in each of the three respects.
     """
-    brightness, contrast = train.pictures.T
+    brightness, contrast, _ = train.pictures.T
     return PictureLimits(*(np.array(limit) for limit in (brightness.min(), brightness.max(), contrast.min())))
 
 

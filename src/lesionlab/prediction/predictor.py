@@ -15,8 +15,15 @@ from lesionlab.images import ImageSource
 from lesionlab.prediction.explanation import METHOD, Explanation, class_activation_map, scaled
 from lesionlab.prediction.prepared import PreparedImage, or_raise, prepare_ahead, prepare_image
 from lesionlab.prediction.prevalence import at_prevalence, prior_shift
-from lesionlab.prediction.refusal import pooled, refusal_of
-from lesionlab.prediction.result import Failure, Prediction, PredictionSet, RankedDiagnosis, Refusal
+from lesionlab.prediction.refusal import pooled, reasons_against, uncertain
+from lesionlab.prediction.result import (
+    Failure,
+    Prediction,
+    PredictionSet,
+    RankedDiagnosis,
+    Refusal,
+    RefusalReason,
+)
 from lesionlab.prediction.session import IMAGES_PER_RUN, GraphSession
 from lesionlab.prediction.views import MirroredSession, Session, Views
 from lesionlab.taxonomy import TASKS, Task
@@ -283,13 +290,13 @@ class Predictor:
         self, images: Sequence[PreparedImage], logits: np.ndarray, features: np.ndarray | None
     ) -> list[Prediction]:
         rows = self.info.calibration.probabilities(logits)
-        refusals = [
-            refusal_of(self._reference, image.pixels, None if features is None else features[index])
+        against = [
+            reasons_against(self._reference, image, None if features is None else features[index])
             for index, image in enumerate(images)
         ]
-        return [self._answer(*parts) for parts in zip(images, rows, refusals, strict=True)]
+        return [self._answer(*parts) for parts in zip(images, rows, against, strict=True)]
 
-    def _answer(self, item: PreparedImage, probabilities: np.ndarray, refusal: Refusal | None) -> Prediction:
+    def _answer(self, item: PreparedImage, probabilities: np.ndarray, against: list[RefusalReason]) -> Prediction:
         task, info = self._task, self._info
         prediction_set = self._prediction_set(probabilities)
         if info.patient_effects is not None:
@@ -297,6 +304,7 @@ class Predictor:
         # What thresholds were chosen on: the data's own class frequencies, whatever the prevalence.
         suspicion = _sum_of(task.malignant, task, probabilities)
         ranking = info.decision.scores(probabilities)
+        reasons = (*against, *uncertain(float(ranking.max()), info.decision.uncertain_below))
         if self._shift is not None:
             probabilities = self._shift.applied(probabilities)
             # The rule's weights are powers of the class frequencies, which are others here.
@@ -314,7 +322,7 @@ class Predictor:
             prediction_set=prediction_set,
             risk=task.risk_of(ranked[0]),
             notes=item.notes + self._patient_notes(item.patient),
-            refusal=refusal,
+            refusal=Refusal(reasons=reasons) if reasons else None,
             bundle=info.identity,
         )
 

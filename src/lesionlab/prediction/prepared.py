@@ -24,12 +24,14 @@ class PreparedImage:
         pixels: uint8 [size, size, 3].
         notes: What was unusual about it and how it was treated.
         patient: What is known of the patient.
+        original_size: (width, height) of the image before it was scaled; None where that is not known.
     """
 
     name: str
     pixels: np.ndarray
     notes: tuple[str, ...]
     patient: Patient = field(default_factory=Patient)
+    original_size: tuple[int, int] | None = None
 
 
 def prepare_image(image: ImageSource, preprocessing: Preprocessing, name: str | None = None) -> PreparedImage:
@@ -69,7 +71,10 @@ def _attempt(image: ImageSource, preprocessing: Preprocessing, name: str) -> Pre
         decoded = load_image(image, at_least=preprocessing.decode_size)
     except ImageError as error:
         return Failure(path=name, error=str(error))
-    return PreparedImage(name, preprocessing.apply(decoded.image), decoded.notes + preprocessing.notes(decoded))
+    notes = decoded.notes + preprocessing.notes(decoded)
+    # A model of tiny pictures, which are enlarged for its network, is content with those.
+    size = None if preprocessing.through else decoded.original_size
+    return PreparedImage(name, preprocessing.apply(decoded.image), notes, original_size=size)
 
 
 def _name(image: ImageSource, index: int) -> str:

@@ -6,20 +6,28 @@ import numpy as np
 from PIL import Image, ImageStat
 
 from lesionlab.bundle import FeatureSpace, PictureLimits, Reference
-from lesionlab.prediction.result import Refusal, RefusalReason
+from lesionlab.prediction.prepared import PreparedImage
+from lesionlab.prediction.result import RefusalReason
+
+# A picture whose shorter side has fewer pixels than this share of the input's shows too little.
+_LEAST_SHARE = 0.25
 
 
-def refusal_of(reference: Reference, pixels: np.ndarray, features: np.ndarray | None) -> Refusal | None:
-    """Return why an image should not be judged, None where nothing speaks against it.
+def reasons_against(reference: Reference, image: PreparedImage, features: np.ndarray | None) -> list[RefusalReason]:
+    """Return what speaks against judging an image, whatever the answer; mostly nothing.
 
     Args:
         reference: What the training images were like.
-        pixels: uint8 [size, size, 3], the network's input.
+        image: The network's input, and what it was made of.
         features: Pooled features [D] of the image; None for a graph that gives none.
     """
     reasons: list[RefusalReason] = []
+    pixels = image.pixels
     if reference.picture is not None:
-        reasons += _picture_reasons(reference.picture, pixels)
+        reasons += [*_size_reasons(image), *_picture_reasons(reference.picture, pixels)]
+    if reference.sharpness is not None and (found := sharpness(pixels)) < (least := float(reference.sharpness.softest)):
+        message = f"blurred: sharpness {found:.2f}, training images have at least {least:.2f}"
+        reasons.append(RefusalReason(code="blurred", message=message))
     if reference.features is not None and features is not None:
         distance, limit = float(distances(reference.features, features[None])[0]), float(reference.features.limit)
         if distance > limit:
@@ -28,7 +36,31 @@ def refusal_of(reference: Reference, pixels: np.ndarray, features: np.ndarray | 
                 f"98 in 100 of their kind lie within {limit:.3g}"
             )
             reasons.append(RefusalReason(code="unfamiliar", message=message))
-    return Refusal(reasons=tuple(reasons)) if reasons else None
+    return reasons
+
+
+def uncertain(score: float, limit: float) -> list[RefusalReason]:
+    """Return a reason if the answer's score is under the limit.
+
+    Args:
+        score: Of the answer, by the model's rule, where the scores of all classes sum to 1.
+        limit: See `lesionlab.bundle.Decision`.
+    """
+    if score >= limit:
+        return []
+    message = f"uncertain: no class stands out; the first scores {score:.2f}, of 98 in 100 images at least {limit:.2f}"
+    return [RefusalReason(code="uncertain", message=message)]
+
+
+def sharpness(pixels: np.ndarray) -> float:
+    """Return how sharp a picture is, uint8 [rows, columns, 3]: the standard deviation of its grey's Laplacian.
+
+    Source: Pertuz et al., Pattern Recognition 46, 2013 (energy of the Laplacian, as a spread).
+    """
+    grey = pixels.mean(axis=2, dtype=np.float32)
+    inner = grey[1:-1, 1:-1]
+    laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * inner
+    return float(laplacian.std())
 
 
 def measure_picture(pixels: np.ndarray) -> tuple[float, float]:
@@ -62,6 +94,14 @@ def distances(space: FeatureSpace, features: np.ndarray) -> np.ndarray:
 def roots(features: np.ndarray) -> np.ndarray:
     """Return the square roots of features [N, D], float32, with the sign of each."""
     return np.asarray(np.copysign(np.sqrt(np.abs(features, dtype=np.float32)), features))
+
+
+def _size_reasons(image: PreparedImage) -> list[RefusalReason]:
+    side, size = len(image.pixels), image.original_size
+    if size is None or min(size) >= side * _LEAST_SHARE:
+        return []
+    message = f"too small: {size[0]}x{size[1]} pixels for an input of {side}x{side}"
+    return [RefusalReason(code="too_small", message=message)]
 
 
 def _picture_reasons(limits: PictureLimits, pixels: np.ndarray) -> list[RefusalReason]:

@@ -29,11 +29,12 @@ class RefusalReason(_Result):
     """One reason not to rely on an answer.
 
     Attributes:
-        code: `uniform`, `too_dark`, `too_bright`, or `unfamiliar` for a picture unlike the training images.
+        code: `too_small`, `uniform`, `too_dark`, `too_bright` or `blurred`; `unfamiliar` for a picture unlike the
+            training images; `uncertain` where no class stands out.
         message: The reason in words, with what was measured.
     """
 
-    code: Literal["uniform", "too_dark", "too_bright", "unfamiliar"]
+    code: Literal["too_small", "uniform", "too_dark", "too_bright", "blurred", "unfamiliar", "uncertain"]
     message: str
 
 
