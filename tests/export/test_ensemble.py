@@ -5,14 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tomli_w
 import torch
 
 from lesionlab.bundle import Bundle
-from lesionlab.errors import DataError, UsageError
+from lesionlab.errors import DataError, RecipeError, UsageError
 from lesionlab.export import export_run
 from lesionlab.prediction import Predictor
 from lesionlab.runs import RunFolder
 from lesionlab.training.checkpoint import load_weights, save_tensors
+from lesionlab.training.network import LesionNetwork
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +64,34 @@ def test_what_does_not_fit_together_is_refused(tiny_run: RunFolder, second: RunF
     with pytest.raises(DataError, match="is not finished"):
         export_run(tiny_run, others=[run], out=tmp_path / "both")
     assert not (tmp_path / "both").exists()
+
+
+@pytest.mark.slow
+def test_a_run_and_its_start_may_be_averaged(tiny_run: RunFolder, second: RunFolder, tmp_path: Path) -> None:
+    place = tmp_path / "third"
+    shutil.copytree(second.path, place)
+    run = RunFolder(place)
+    recipe = run.recipe()
+    started = recipe.model_copy(update={"model": recipe.model.model_copy(update={"start": str(tiny_run.path)})})
+    (place / "recipe.toml").write_text(tomli_w.dumps(started.model_dump(mode="json", exclude_none=True)))
+    save_tensors(load_weights(tiny_run.best), run.start)
+    bundle = export_run(run, changes=["inference.start_share=0.25"], out=tmp_path / "mean")
+    assert bundle.info.recipe["inference"]["start_share"] == 0.25  # type: ignore[index]
+    network = LesionNetwork(recipe)
+    own, start = load_weights(second.best), load_weights(tiny_run.best)
+    network.load_state_dict({n: 0.75 * v + 0.25 * start[n] if v.is_floating_point() else v for n, v in own.items()})
+    side = recipe.input.size
+    pixels = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), dtype=np.uint8)
+    with torch.no_grad():
+        expected = network.eval()(torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255)
+    np.testing.assert_allclose(Predictor.load(bundle).predict_logits(list(pixels)), expected, atol=1e-4)
+
+
+def test_a_finished_run_allows_changes_of_inference_alone(tiny_run: RunFolder, tmp_path: Path) -> None:
+    for change, message in (
+        ("training.epochs=3", "only inference.KEY=value"),
+        ("inference.views=two", "inference.views"),
+        ("inference.start_share=0.5", "nothing to share with"),
+    ):
+        with pytest.raises(RecipeError, match=message):
+            export_run(tiny_run, changes=[change], out=tmp_path / "bundle")

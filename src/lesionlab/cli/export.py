@@ -16,6 +16,10 @@ def export(
             "--out", help="Folder or .zip file to write. Default: bundle/ in the run folder; needed for several."
         ),
     ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change a setting of inference: --set inference.views=flips. Repeatable."),
+    ] = None,
     data: Annotated[Path | None, typer.Option("--data", help="Where the dataset is now, if it has moved.")] = None,
 ) -> None:
     """Export a run's best weights as a calibrated bundle that can explain and refuse.
@@ -32,7 +36,7 @@ def export(
 
     folder, *others = map(RunFolder, runs)
     with progress_bar("judging training and validation images") as progress:
-        bundle = export_run(folder, others=others, out=out, data_root=data, progress=progress)
+        bundle = export_run(folder, others=others, changes=changes or (), out=out, data_root=data, progress=progress)
     test, manifest = folder.evaluation / "test", folder.manifest(data)
     if evaluation := read_evaluation(test, bundle.info, manifest, folder.read_history()):
         keep_test_results(bundle, evaluation)

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from lesionlab.bundle import Bundle, BundleInfo, Calibration, Decision, OperatingPoint, TrainingData
@@ -23,7 +24,7 @@ from lesionlab.export.prediction_sets import fit_prediction_sets
 from lesionlab.export.reference import REFUSED, make_reference
 from lesionlab.images import Preprocessing
 from lesionlab.metrics import choose_operating_point
-from lesionlab.recipes import InferenceSettings
+from lesionlab.recipes import InferenceSettings, change_inference
 from lesionlab.runs import RunFolder
 from lesionlab.taxonomy import TASKS, Task
 from lesionlab.training.checkpoint import load_weights
@@ -40,6 +41,7 @@ def export_run(
     run: RunFolder,
     *,
     others: Sequence[RunFolder] = (),
+    changes: Sequence[str] = (),
     out: Path | None = None,
     data_root: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -53,20 +55,22 @@ def export_run(
     Args:
         run: A finished run.
         others: Finished runs of the same data and split, with which it makes an ensemble: their logits are averaged.
+        changes: Settings of the recipe's table `inference` to change, such as `inference.views=flips`.
         out: Folder or `.zip` file to write; None writes `bundle/` in the run folder.
         data_root: Where the images are now, if they have moved.
         progress: Called with the number of images done and the number in all.
 
     Raises:
         DataError: A run is not finished, or the runs do not fit together.
+        RecipeError: A change is none of inference, or is wrong.
         UsageError: An ensemble without a place of its own.
         ImageError: An image cannot be read.
     """
     if others and out is None:
         raise UsageError("an ensemble belongs to no run: name a place for it with --out")
-    record, recipe = run.record(), run.recipe()
+    record, recipe = run.record(), change_inference(run.recipe(), changes)
     task = TASKS[recipe.task]
-    networks = [_trained(member) for member in (run, *others)]
+    networks = [_trained(member, recipe.inference.start_share) for member in (run, *others)]
     for other in others:
         _check_fits(run, other)
     graph = export_graph(networks, recipe.input.size, recipe.inference)
@@ -121,11 +125,18 @@ def export_run(
     return bundle
 
 
-def _trained(run: RunFolder) -> LesionNetwork:
+def _trained(run: RunFolder, start_share: float) -> LesionNetwork:
     if not run.record().finished:
         raise DataError(f"{run.path} is not finished; run the same `lesionlab train` command again to go on with it")
     network = LesionNetwork(run.recipe())
-    network.load_state_dict(load_weights(run.best))
+    weights = load_weights(run.best)
+    if start_share > 0:
+        start = load_weights(run.start)
+        weights = {
+            name: torch.lerp(value, start[name], start_share) if value.is_floating_point() else value
+            for name, value in weights.items()
+        }
+    network.load_state_dict(weights)
     return network
 
 

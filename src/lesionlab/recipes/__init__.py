@@ -1,7 +1,7 @@
 """Recipes: what to train and how, as data. Each TOML file in `library/` can be called by its name."""
 
 from lesionlab.recipes.arrangement import Arrangement, arrange, check_classes, possible_arrangements
-from lesionlab.recipes.load import load_recipe, recipe_names
+from lesionlab.recipes.load import change_inference, load_recipe, recipe_names
 from lesionlab.recipes.schema import (
     AugmentationSettings,
     DataSettings,
@@ -38,6 +38,7 @@ __all__ = [
     "TrainingSettings",
     "UnfreezeSettings",
     "arrange",
+    "change_inference",
     "check_classes",
     "load_recipe",
     "possible_arrangements",

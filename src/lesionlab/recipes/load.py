@@ -46,6 +46,27 @@ def load_recipe(name_or_path: str, changes: Sequence[str] = ()) -> Recipe:
         raise RecipeError(f"{place}: " + "; ".join(_explain(problem) for problem in error.errors())) from error
 
 
+def change_inference(recipe: Recipe, changes: Sequence[str]) -> Recipe:
+    """Return a recipe with other `inference` settings, which do not change training: all that a finished run allows.
+
+    Args:
+        recipe: The recipe.
+        changes: As `load_recipe` takes them; each key begins with `inference.`.
+
+    Raises:
+        RecipeError: A key is another one, or a value is wrong.
+    """
+    tables = recipe.model_dump(mode="json")
+    for change in changes:
+        if not change.strip().startswith("inference."):
+            raise RecipeError(f"{change!r}: a run has been trained; only inference.KEY=value can still be set")
+        _apply(tables, change)
+    try:
+        return Recipe.model_validate(tables)
+    except ValidationError as error:
+        raise RecipeError("; ".join(_explain(problem) for problem in error.errors())) from error
+
+
 def _library() -> Any:
     return files("lesionlab.recipes") / "library"
 

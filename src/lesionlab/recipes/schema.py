@@ -304,6 +304,9 @@ class InferenceSettings(_Table):
     Attributes:
         views: `one` judges the image as it is; `flips` averages over the image and its three mirror images, at
             four times the computation.
+        start_share: Share of the weights that training started from in those that are exported, for a recipe with
+            `model.start`. The mean of a network and what it was fine-tuned from is often better than either, on other
+            cameras above all (Wortsman et al., CVPR 2022), and costs nothing.
         calibration: How logits become probabilities (see `lesionlab.bundle.Calibration`); `auto` takes the method
             that does best in cross-validation over the validation part's lesions.
         prior_exponent: How far the answer is moved from the most probable class, at 0, towards rare ones: that of
@@ -312,6 +315,7 @@ class InferenceSettings(_Table):
     """
 
     views: Literal["one", "flips"] = "one"
+    start_share: float = Field(default=0.0, ge=0, lt=1)
     calibration: Literal["auto", "temperature", "bias", "vector"] = "auto"
     prior_exponent: float = Field(default=0.0, ge=0, le=1)
 
@@ -406,6 +410,10 @@ class Recipe(_Table):
             (
                 bool(self.training.sizes) and (self.head.pool == "flatten" or self.model.freeze),
                 "training.sizes: a frozen backbone or a flattened map needs one size",
+            ),
+            (
+                self.inference.start_share > 0 and (not self.model.start or self.unfreeze.layers > 0),
+                "inference.start_share: there is nothing to share with; it goes with model.start, in one stage",
             ),
             (
                 self.inference.views != "one" and not linear,

@@ -9,7 +9,7 @@ history.csv                   metrics per epoch
 curves.svg                    the same as a figure
 checkpoints/last.safetensors  all that is needed to go on
 checkpoints/best.safetensors  the weights of the best epoch
-checkpoints/start.safetensors the weights that a second stage starts from, where there is one
+checkpoints/start.safetensors the weights that a second stage, or a run with `model.start`, starts from
 bundle/                       the model, ready to use
 evaluation/PART/              metrics.json, predictions.csv, report.html
 """

@@ -17,7 +17,7 @@ from lesionlab.runs import RunFolder, RunRecord
 from lesionlab.taxonomy import TASKS
 from lesionlab.training.batches import CachedImages
 from lesionlab.training.cache import image_cache_key, open_image_cache
-from lesionlab.training.checkpoint import load_weights
+from lesionlab.training.checkpoint import load_weights, save_tensors
 from lesionlab.training.device import can_compile, choose_accelerator, choose_precision, describe_environment
 from lesionlab.training.distillation import Teacher
 from lesionlab.training.network import LesionNetwork, parameter_count
@@ -103,6 +103,8 @@ def train_recipe(
     record = record.model_copy(update=update)
     if not resuming:
         run.begin(record, recipe, manifest, split)
+        if recipe.model.start:
+            save_tensors(load_weights(RunFolder(Path(recipe.model.start)).best), run.start)
     with _log_to(run.log):
         _announce(run, record, recipe, split, fold, network, resuming=resuming)
         preprocessing = Preprocessing(**recipe.input.model_dump())
