@@ -3,7 +3,7 @@
 from lesionlab.bundle.evaluation import Epoch, Evaluation, ReliabilityBin, Roc, RocPoint, Subgroup
 from lesionlab.bundle.patient import Patient, PatientEffects, Site
 from lesionlab.bundle.prediction_sets import PredictionSets
-from lesionlab.bundle.reference import FeatureSpace, LinearHead, PictureLimits, Reference, SharpnessLimit
+from lesionlab.bundle.reference import FeatureSpace, LinearHead, PictureLimits, Reference, SharpnessLimit, Usual
 from lesionlab.bundle.schema import BundleInfo, Calibration, Decision, OperatingPoint, TrainingData
 from lesionlab.bundle.store import Bundle, default_bundle_path, save_bundle
 
@@ -29,6 +29,7 @@ __all__ = [
     "Site",
     "Subgroup",
     "TrainingData",
+    "Usual",
     "default_bundle_path",
     "save_bundle",
 ]

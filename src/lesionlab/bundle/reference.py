@@ -66,7 +66,58 @@ class FeatureSpace:
     limit: np.ndarray
 
 
-_GROUPS = {"head": LinearHead, "picture": PictureLimits, "sharpness": SharpnessLimit, "features": FeatureSpace}
+@dataclass(frozen=True, eq=False)
+class Usual:
+    """What the validation images were like, and what the model said of them: what new images are compared with.
+
+    The first six are quantiles at even levels, from the least to the greatest value, [101] each.
+
+    Attributes:
+        brightness: See `lesionlab.prediction.refusal.measure_picture`.
+        contrast: The same.
+        sharpness: See `lesionlab.prediction.refusal.sharpness`.
+        distance: From the features of the training images; see `lesionlab.prediction.refusal.distances`.
+        suspicion: Probability of what is looked for.
+        certainty: Score of the answer.
+        answers: Share of each class among the answers, [C].
+        images: Number of images, [].
+    """
+
+    brightness: np.ndarray
+    contrast: np.ndarray
+    sharpness: np.ndarray
+    distance: np.ndarray
+    suspicion: np.ndarray
+    certainty: np.ndarray
+    answers: np.ndarray
+    images: np.ndarray
+
+    @classmethod
+    def of(cls, measures: np.ndarray, answers: np.ndarray) -> "Usual":
+        """Return what is kept of images.
+
+        Args:
+            measures: One row for each image, columns in the order of the attributes, [N, 6].
+            answers: Share of each class among the answers, [C].
+        """
+        columns = np.quantile(measures.astype(np.float64), np.linspace(0, 1, 101), axis=0).astype(np.float32).T
+        named = dict(zip(MEASURES, columns, strict=True))
+        return cls(answers=answers.astype(np.float32), images=np.array(len(measures), np.float32), **named)
+
+    @property
+    def quantiles(self) -> dict[str, np.ndarray]:
+        """The quantiles by name, in the order of the columns."""
+        return {name: getattr(self, name) for name in MEASURES}
+
+
+MEASURES = ("brightness", "contrast", "sharpness", "distance", "suspicion", "certainty")
+_GROUPS = {
+    "head": LinearHead,
+    "picture": PictureLimits,
+    "sharpness": SharpnessLimit,
+    "features": FeatureSpace,
+    "usual": Usual,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,12 +129,14 @@ class Reference:
         picture: Limits of a picture that the model may judge.
         sharpness: The same of its sharpness; None in bundles that were exported before it was measured.
         features: Limits in the network's own terms; None for a graph without a feature map.
+        usual: What the validation images were like; None in bundles that were exported before it was kept.
     """
 
     head: LinearHead | None = None
     picture: PictureLimits | None = None
     sharpness: SharpnessLimit | None = None
     features: FeatureSpace | None = None
+    usual: Usual | None = None
 
     def to_bytes(self) -> bytes:
         """Return the file; the same content is the same bytes."""

@@ -12,6 +12,7 @@ from lesionlab.cli.card import card
 from lesionlab.cli.compare import compare
 from lesionlab.cli.data import app as data_app
 from lesionlab.cli.demo import demo
+from lesionlab.cli.drift import drift
 from lesionlab.cli.evaluate import evaluate
 from lesionlab.cli.export import export
 from lesionlab.cli.info import info
@@ -39,6 +40,7 @@ app.command()(export)
 app.add_typer(data_app, name="data")
 app.command()(recipes)
 app.command()(card)
+app.command()(drift)
 app.command()(info)
 app.command()(demo)
 

@@ -5,25 +5,38 @@ import hashlib
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lesionlab.bundle import Bundle, BundleInfo, Calibration, Decision, OperatingPoint, TrainingData
+from lesionlab.bundle import (
+    Bundle,
+    BundleInfo,
+    Calibration,
+    Decision,
+    OperatingPoint,
+    PatientEffects,
+    PredictionSets,
+    Reference,
+    TrainingData,
+    Usual,
+)
 from lesionlab.bundle.store import save_bundle
 from lesionlab.data import Manifest
 from lesionlab.errors import DataError, UsageError
 from lesionlab.export.calibrate import fit_calibration
 from lesionlab.export.graph import export_graph
-from lesionlab.export.measure import measure_images
+from lesionlab.export.measure import Measured, measure_images
 from lesionlab.export.patient import fit_patient_effects
 from lesionlab.export.prediction_sets import fit_prediction_sets
 from lesionlab.export.reference import REFUSED, make_reference
 from lesionlab.images import Preprocessing
 from lesionlab.metrics import choose_operating_point
+from lesionlab.prediction.refusal import distances
 from lesionlab.recipes import InferenceSettings, change_inference
 from lesionlab.runs import RunFolder
 from lesionlab.taxonomy import TASKS, Task
@@ -35,6 +48,16 @@ logger = logging.getLogger(__name__)
 TARGET_SENSITIVITIES = (0.90, 0.95)
 # Training images behind what the model refuses; more change nothing but the time.
 MAX_SEEN = 10_000
+
+
+class _Fitted(TypedDict):
+    """What is fitted on the validation part, by the bundle's own names."""
+
+    calibration: Calibration
+    decision: Decision
+    prediction_sets: PredictionSets | None
+    patient_effects: PatientEffects | None
+    operating_points: tuple[OperatingPoint, ...]
 
 
 def export_run(
@@ -108,7 +131,8 @@ def export_run(
     of_train, of_validation = measured[: len(seen)], measured[len(seen) :]
     fitted = _fitted(of_validation.logits.astype(np.float64), parts["train"], validation, recipe.inference, task)
     reference = make_reference(networks, of_train, of_validation)
-    bundle = save_bundle(path, draft.model_copy(update=fitted), graph, reference=reference)
+    reference = replace(reference, usual=_usual(of_validation, reference, fitted, task))
+    bundle = save_bundle(path, draft.model_copy(update=dict(fitted)), graph, reference=reference)
     info = bundle.info
     calibration = info.calibration
     logger.info(
@@ -166,7 +190,7 @@ def _some_of(train: Manifest) -> list[str]:
 
 def _fitted(
     logits: NDArray[np.float64], train: Manifest, validation: Manifest, inference: InferenceSettings, task: Task
-) -> dict[str, object]:
+) -> _Fitted:
     """Return the calibration, the decision rule and the operating points, fitted on the validation part."""
     labels = np.array([task.index(record.diagnosis) for record in validation])
     calibration = fit_calibration(logits, labels, [r.lesion_id for r in validation], inference.calibration)
@@ -201,6 +225,18 @@ def _fitted(
         "patient_effects": effects,
         "operating_points": tuple(points),
     }
+
+
+def _usual(measured: Measured, reference: Reference, fitted: _Fitted, task: Task) -> Usual:
+    """Return what the validation images were like, as new ones will be measured."""
+    calibration, decision = fitted["calibration"], fitted["decision"]
+    probabilities = calibration.probabilities(measured.logits.astype(np.float64))
+    scores = decision.scores(probabilities)
+    away = np.zeros(len(scores)) if reference.features is None else distances(reference.features, measured.features)
+    sought = [task.classes.index(code) for code in task.malignant]
+    columns = (*measured.pictures.T, away, probabilities[:, sought].sum(axis=1), scores.max(axis=1))
+    answers = np.bincount(scores.argmax(axis=1), minlength=len(task.classes)) / len(scores)
+    return Usual.of(np.stack(columns, axis=1), answers)
 
 
 def _class_counts(train: Manifest, task: Task) -> dict[str, int]:

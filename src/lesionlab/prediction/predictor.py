@@ -15,7 +15,7 @@ from lesionlab.images import ImageSource
 from lesionlab.prediction.explanation import METHOD, Explanation, class_activation_map, scaled
 from lesionlab.prediction.prepared import PreparedImage, or_raise, prepare_ahead, prepare_image
 from lesionlab.prediction.prevalence import at_prevalence, prior_shift
-from lesionlab.prediction.refusal import pooled, reasons_against, uncertain
+from lesionlab.prediction.refusal import distances, measure_picture, pooled, reasons_against, sharpness, uncertain
 from lesionlab.prediction.result import (
     Failure,
     Prediction,
@@ -184,6 +184,38 @@ class Predictor:
 
         return self._in_batches(images, batch_size, patient_of, explained)
 
+    def measured_many(
+        self, images: Iterable[ImageSource], *, batch_size: int = IMAGES_PER_RUN
+    ) -> Iterator[tuple[Prediction | Failure, tuple[float, ...]]]:
+        """Judge images as `predict_many` does, and measure what each is like.
+
+        Args:
+            images: What `predict_many` takes.
+            batch_size: Images per run of the graph.
+
+        Yields:
+            The answer, and the numbers that `lesionlab.bundle.Usual` keeps of validation images, in its order; none for
+            an image that cannot be judged.
+        """
+
+        def measured(batch: list[PreparedImage]) -> list[tuple[Prediction, tuple[float, ...]]]:
+            if not batch:
+                return []
+            logits, features = self._logits_and_features(batch)
+            away = np.zeros(len(batch))
+            if self._reference.features is not None and features is not None:
+                away = distances(self._reference.features, features)
+            rows: list[tuple[Prediction, tuple[float, ...]]] = []
+            for image, answer, distance in zip(batch, self._answers(batch, logits, features), away, strict=True):
+                probabilities = np.array(list(answer.probabilities.values()))
+                certainty = self.info.decision.scores(probabilities).max()
+                seen = (*measure_picture(image.pixels), sharpness(image.pixels), float(distance))
+                rows.append((answer, (*seen, answer.suspicion, float(certainty))))
+            return rows
+
+        for item in self._in_batches(images, batch_size, None, measured):
+            yield (item, ()) if isinstance(item, Failure) else item
+
     def predict_logits(
         self,
         images: Sequence[ImageSource],
@@ -231,10 +263,7 @@ class Predictor:
         """Judge prepared images in one run of the graph, in their order."""
         if not images:
             return []
-        if self._reference.features is None:
-            return self._answers(images, self._session.logits(_stacked(images)), None)
-        logits, feature_map = self._session.logits_and_map(_stacked(images))
-        return self._answers(images, logits, pooled(feature_map))
+        return self._answers(images, *self._logits_and_features(images))
 
     def judge_explained(
         self, images: Sequence[PreparedImage], diagnoses: Sequence[str | None]
@@ -264,6 +293,12 @@ class Predictor:
             values = scaled(class_activation_map(head, of_image, classes.index(chosen)))
             explained.append((prediction, Explanation(chosen, self._task.name_of(chosen), METHOD, values)))
         return explained
+
+    def _logits_and_features(self, images: Sequence[PreparedImage]) -> tuple[np.ndarray, np.ndarray | None]:
+        if self._reference.features is None:
+            return self._session.logits(_stacked(images)), None
+        logits, feature_map = self._session.logits_and_map(_stacked(images))
+        return logits, pooled(feature_map)
 
     def _why_no_map(self) -> str:
         if self.bundle.reference is None:
