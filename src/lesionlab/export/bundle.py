@@ -217,7 +217,7 @@ def _fitted(
     decision = _decision(np.array(list(_class_counts(train, task).values())), inference.prior_exponent)
     certainty = decision.scores(probabilities).max(axis=1)
     limit = float(np.quantile(certainty, REFUSED, method="lower"))
-    decision = decision.model_copy(update={"uncertain_below": round(limit, 6)})
+    decision = decision.model_copy(update={"uncertain_below": math.floor(limit * 1e6) / 1e6})
     return {
         "calibration": calibration,
         "decision": decision,
