@@ -85,7 +85,7 @@ class SetCoverage(Part):
         wanted: The coverage that the thresholds were chosen for.
         guaranteed: Whether this kind of set promises it for these images.
         n_images: Number of images.
-        covered: Share of the sets that held the true class.
+        covered: Share of the lesions whose sets held the true class; of several images of one, the mean.
         mean_size: Mean number of classes in a set.
     """
 

@@ -11,7 +11,7 @@ from lesionlab.bundle.evaluation import DecisionPoint, RobustnessPoint, Selectiv
 from lesionlab.evaluation.case import EvaluatedPart
 from lesionlab.evaluation.subgroups import subgroups
 from lesionlab.metrics import Estimate, lesion_weights
-from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray, weighted_mean
+from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray, divide
 from lesionlab.metrics.bootstrap import portions
 from lesionlab.metrics.selective import net_benefit, selective_scores, treat_all
 
@@ -51,11 +51,14 @@ def measure_trust(case: EvaluatedPart, info: BundleInfo) -> Trust:
 
 
 def set_coverages(case: EvaluatedPart, info: BundleInfo) -> tuple[SetCoverage, ...]:
-    """Return how often the model's prediction sets hold the true class, in all and by class; empty without sets."""
+    """Return how often the model's prediction sets hold the true class, in all and by class; empty without sets.
+
+    Each lesion counts once, with the mean over its images: the promise is one for one image of each lesion.
+    """
     sets = info.prediction_sets
     if sets is None or case.task.classes != info.classes:
         return ()
-    weights = _resamples(case)
+    weights, shares = _resamples(case), _shares(case)
     rows = []
     for kind, members in _members(sets, case.probabilities).items():
         held, sizes = members[np.arange(len(case.labels)), case.labels], members.sum(axis=1)
@@ -69,8 +72,8 @@ def set_coverages(case: EvaluatedPart, info: BundleInfo) -> tuple[SetCoverage, .
                         wanted=sets.coverage,
                         guaranteed=index is None if kind == "marginal" else sets.by_class.get(code) is not None,
                         n_images=int(chosen.sum()),
-                        covered=_estimate(_mean_of(held, chosen), weights),
-                        mean_size=float(sizes[chosen].mean()),
+                        covered=_estimate(_mean_of(held, chosen, shares), weights),
+                        mean_size=float(np.average(sizes[chosen], weights=shares[chosen])),
                     )
                 )
     return tuple(rows)
@@ -118,8 +121,18 @@ def decision_points(case: EvaluatedPart) -> tuple[DecisionPoint, ...]:
     )
 
 
-def _mean_of(values: BoolArray, chosen: BoolArray) -> Callable[[IntArray], FloatArray]:
-    return lambda weights: weighted_mean(values[chosen], weights[..., chosen])
+def _mean_of(values: BoolArray, chosen: BoolArray, shares: FloatArray) -> Callable[[IntArray], FloatArray]:
+    counted = shares[chosen]
+    return lambda w: divide(w[..., chosen] @ (counted * values[chosen]), w[..., chosen] @ counted)
+
+
+def _shares(case: EvaluatedPart) -> FloatArray:
+    """Return one over the number of images of each image's lesion, [N]."""
+    _, lesion, counts = np.unique(
+        [record.lesion_id for record in case.records], return_inverse=True, return_counts=True
+    )
+    shares: FloatArray = 1.0 / counts[lesion]
+    return shares
 
 
 def _members(sets: PredictionSets, probabilities: FloatArray) -> dict[str, BoolArray]:
