@@ -90,7 +90,7 @@ def test_what_the_images_do_not_define_is_left_out(make_case: MakeCase, tiny_inf
     point = tiny_info.operating_points[0].model_copy(update={"sensitivity": math.nan})
     trust = measure_trust(evaluation.case, tiny_info)
     stored = stored_evaluation(replace(evaluation, operating_points=(point,), trust=trust))
-    assert stored.operating_points == stored.decision_curve == ()
+    assert (stored.operating_points, stored.decision_curve) == ((), ())
     assert stored.roc["mel"].points == stored.roc["malignant"].points == ()
     assert stored.roc["mel"].auc.value is None
     assert {row.malignant_auc for row in stored.subgroups} == {None}

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from lesionlab.export.calibrate import fit_calibration
+from lesionlab.export.calibrate import Method, fit_calibration
 from lesionlab.metrics import softmax
 from lesionlab.metrics.calibration import negative_log_likelihood
+
+TEMPERATURE: Method = "temperature"
 
 
 def drawn(seed: int, count: int = 1500) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -43,7 +45,7 @@ def test_scales_by_class_are_found_where_they_are_needed() -> None:
 
 
 @pytest.mark.parametrize("method", ["bias", "vector"])
-def test_more_numbers_never_fit_worse(method: str) -> None:
+def test_more_numbers_never_fit_worse(method: Method) -> None:
     logits, labels, lesions = drawn(3, 200)
     losses = [
         negative_log_likelihood(
@@ -52,7 +54,7 @@ def test_more_numbers_never_fit_worse(method: str) -> None:
                 logits * 2 + np.array((0, 1, 2))
             ),
         )
-        for m in ("temperature", method)  # type: ignore[arg-type]
+        for m in (TEMPERATURE, method)
     ]
     assert losses[1] <= losses[0] + 1e-6
 

@@ -40,7 +40,7 @@ def guesses(validation: list[ImageRecord], seed: int) -> np.ndarray:
     other = np.where(truth == CODES.index("mel"), CODES.index("nv"), CODES.index("mel"))
     rows[np.arange(len(truth)), np.where(right, truth, other)] = 0.693
     rows[np.arange(len(truth)), np.where(right, other, truth)] = 0.297
-    return rows / rows.sum(axis=1, keepdims=True)
+    return np.asarray(rows / rows.sum(axis=1, keepdims=True))
 
 
 def test_it_is_learnt_from_training_lesions() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
-import scipy.stats  # type: ignore[import-untyped]
+import scipy.stats
 import sklearn.metrics
 from hypothesis import given
 from hypothesis import strategies as st

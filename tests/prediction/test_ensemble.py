@@ -23,7 +23,7 @@ def members(tiny_info: BundleInfo, tiny_graph: bytes) -> list[Predictor]:
 
 def test_probabilities_are_the_mean_and_a_bad_image_stops_nothing(members: list[Predictor]) -> None:
     images = [np.full((40, 40, 3), value, np.uint8) for value in (60, 200)]
-    places = [images[0], b"no image", images[1]]
+    places: list[np.ndarray | bytes] = [images[0], b"no image", images[1]]
     answers = list(Ensemble(members).predict_many(places, batch_size=2))
     assert isinstance(answers[1], Failure)
     for image, answer in ((images[0], answers[0]), (images[1], answers[2])):

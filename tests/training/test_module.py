@@ -29,8 +29,14 @@ def test_the_average_is_shipped_where_the_recipe_keeps_one(make_recipe: Callable
 def test_images_grow_over_the_epochs(make_recipe: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = make_recipe("training.epochs=4", "training.sizes=[32,48]", "input.size=48")
     module = LesionModule(LesionNetwork(recipe), recipe, np.ones(7, dtype=np.int64), Stage(1, 4, 1e-3))
-    seen = []
-    monkeypatch.setattr(module, "_logits", lambda images: seen.append(images.shape[2]) or module.network(images))
+    seen: list[int] = []
+
+    def logits(images: torch.Tensor) -> torch.Tensor:
+        seen.append(images.shape[2])
+        judged: torch.Tensor = module.network(images)
+        return judged
+
+    monkeypatch.setattr(module, "_logits", logits)
     batch = torch.randint(0, 256, (2, 48, 48, 3), dtype=torch.uint8), torch.tensor([0, 1])
     for epoch in range(4):
         monkeypatch.setattr(LesionModule, "current_epoch", epoch)

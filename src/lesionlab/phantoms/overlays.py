@@ -37,7 +37,7 @@ def draw_overlays(count: int, size: int, seed: int) -> Overlays:
     tint = np.empty((count, 3), np.float32)
     for index in range(count):
         field, tint[index] = _draw(index % 8, size, rng)
-        turned = np.rot90(field, rng.integers(4))
+        turned = np.rot90(field, int(rng.integers(4)))
         cover[index] = np.clip(turned * 255 + 0.5, 0, 255).astype(np.uint8)
     return Overlays(cover, tint)
 
