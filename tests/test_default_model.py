@@ -10,7 +10,9 @@ import pytest
 from lesionlab import Predictor
 from lesionlab.bundle import Bundle
 from lesionlab.data import make_split, read_dataset
-from lesionlab.evaluation import evaluate_part
+from lesionlab.evaluation import Evaluation, evaluate_part
+from lesionlab.export.prediction_sets import fit_prediction_sets, one_per_lesion
+from lesionlab.metrics.conformal import set_members
 from lesionlab.phantoms import phantom_image
 from lesionlab.recipes import Recipe
 from lesionlab.taxonomy import CODES
@@ -82,15 +84,58 @@ def test_it_says_that_a_tiny_file_was_enlarged(shipped: Bundle, tmp_path: Path) 
     assert "only 28x28 pixels, enlarged to 224x224" in Predictor.load(shipped).predict(tmp_path / "tiny.png").notes
 
 
-@pytest.mark.slow
-@pytest.mark.skipif("LESIONLAB_DATA" not in os.environ, reason="LESIONLAB_DATA names no folder with ham10000/")
-def test_it_repeats_its_figures_on_ham10000(shipped: Bundle) -> None:
+@pytest.fixture(scope="module")
+def judged(shipped: Bundle) -> Evaluation:
+    """The shipped model's own test part, judged again."""
     manifest = read_dataset(Path(os.environ["LESIONLAB_DATA"]) / "ham10000")
     assert manifest.sha256 == shipped.info.training_data.manifest_sha256
     settings = Recipe.model_validate(shipped.info.recipe).split
     split = make_split(manifest, validation=settings.validation, test=settings.test, seed=settings.seed)
     assert split.sha256 == shipped.info.training_data.split_sha256
     test = manifest.select(split.parts()["test"])
-    again = evaluate_part(Predictor.load(shipped), test, part="test", unseen=True, resamples=0).case.summary.overall
+    return evaluate_part(Predictor.load(shipped), test, part="test", unseen=True, resamples=0)
+
+
+NEEDS_DATA = pytest.mark.skipif(
+    "LESIONLAB_DATA" not in os.environ, reason="LESIONLAB_DATA names no folder with ham10000/"
+)
+
+
+@pytest.mark.slow
+@NEEDS_DATA
+def test_it_repeats_its_figures_on_ham10000(shipped: Bundle, judged: Evaluation) -> None:
+    again = judged.case.summary.overall
     for name in ("balanced_accuracy", "macro_auc", "malignant_auc", "ece"):
         assert again[name].value == pytest.approx(shipped.info.metrics[name].value, abs=2e-3)
+
+
+@pytest.mark.slow
+@NEEDS_DATA
+@pytest.mark.parametrize("coverage", [0.8, 0.9])
+def test_prediction_sets_keep_their_promise_on_its_answers(judged: Evaluation, coverage: float) -> None:
+    """Half of the lesions calibrate, the other half is covered as promised: over 200 draws, within a point."""
+    case, rng = judged.case, np.random.default_rng(0)
+    lesions = [record.lesion_id for record in case.records]
+    covered: dict[str, list[float]] = {"all": [], **{code: [] for code in CODES}}
+    for draw in range(200):
+        chosen = one_per_lesion(lesions, seed=draw)
+        order = rng.permutation(chosen)
+        fitted, held_out = order[: len(order) // 2], order[len(order) // 2 :]
+        sets = fit_prediction_sets(
+            case.labels[fitted], case.probabilities[fitted], [lesions[i] for i in fitted], CODES, coverage
+        )
+        assert sets is not None
+        labels, rows = case.labels[held_out], case.probabilities[held_out]
+        # As the promise is made: without the most probable class, which is added so that no set is empty.
+        within = set_members(rows, sets.marginal)[np.arange(len(rows)), labels]
+        covered["all"].append(float(within.mean()))
+        for index, code in enumerate(CODES):
+            limit = sets.by_class[code]
+            of_class = labels == index
+            if limit is not None and sets.lesions[code] >= 40 and of_class.any():
+                covered[code].append(float(set_members(rows[of_class], limit)[:, index].mean()))
+    assert np.mean(covered["all"]) == pytest.approx(coverage, abs=0.01)
+    counted = [code for code, shares in covered.items() if code != "all" and len(shares) == 200]
+    assert {"mel", "nv", "bkl"} & set(counted)
+    for code in counted:
+        assert np.mean(covered[code]) == pytest.approx(coverage, abs=0.02)

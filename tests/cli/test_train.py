@@ -21,6 +21,7 @@ TINY = (
 )
 
 
+@pytest.mark.slow
 def test_a_folder_of_images_becomes_a_bundle(
     cli: Callable[..., Any], phantoms: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,6 +33,7 @@ def test_each_stage_is_measured_on_the_same_images(predictor: Predictor, phantom
     assert draw_robustness((), leaky=False) is None
 
 
+@pytest.mark.slow
 def test_it_is_part_of_an_evaluation_where_it_is_asked_for(
     predictor: Predictor, phantoms: Manifest, tmp_path: Path
 ) -> None:

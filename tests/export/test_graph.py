@@ -89,6 +89,7 @@ def test_the_logits_are_the_pooled_feature_map_times_the_classifier(
     np.testing.assert_allclose(logits, feature_map.mean(axis=(2, 3)) @ weight.T + bias, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_two_classes_have_two_logits_even_from_one_output() -> None:
     network = make_network("test_resnet", task="melanoma", head=HeadSettings(sigmoid=True))
     opened = onnxruntime.InferenceSession(

@@ -176,6 +176,8 @@ def test_parquet_keeps_every_digit(tmp_path: Path) -> None:
             "malignant": 0.6875,
             "risk": "high",
             **{f"p_{code}": p for code, p in zip(CODES, PROBABILITIES, strict=True)},
+            "set": ["mel", "nv"],
+            "set_by_class": ["mel", "nv", "bcc"],
             "notes": ["note"],
             "refusal": [],
             "bundle": "tiny@0123456789ab",

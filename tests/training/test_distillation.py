@@ -37,6 +37,7 @@ def test_its_logits_are_those_of_the_bundle(tiny_run: RunFolder, taught: Recipe)
     assert teacher.logits(images[:, :, ::2, ::2]).shape == (3, 7)
 
 
+@pytest.mark.slow
 def test_a_student_comes_nearer_to_its_teacher(
     tiny_run: RunFolder, taught: Recipe, phantoms: Manifest, make_recipe: MakeRecipe, tmp_path: Path
 ) -> None:
