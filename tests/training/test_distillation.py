@@ -38,7 +38,7 @@ def test_its_logits_are_those_of_the_bundle(tiny_run: RunFolder, taught: Recipe)
 
 
 @pytest.mark.slow
-def test_a_student_comes_nearer_to_its_teacher(
+def test_a_teacher_changes_what_is_learnt_and_is_recorded(
     tiny_run: RunFolder, taught: Recipe, phantoms: Manifest, make_recipe: MakeRecipe, tmp_path: Path
 ) -> None:
     taught_run = train_recipe(taught, phantoms, tmp_path / "taught")

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from lesionlab.bundle import BundleInfo
 from lesionlab.data import ImageRecord
 from lesionlab.errors import DataError
-from lesionlab.metrics.arrays import FloatArray
+from lesionlab.metrics.arrays import FloatArray, IntArray
 from lesionlab.taxonomy import TASKS, Task
 
 
@@ -36,6 +37,20 @@ def collapsed(probabilities: FloatArray, of_model: Task, task: Task) -> FloatArr
     if classes is None:
         raise DataError(f"a model of task {of_model.name} does not answer task {task.name}")
     return np.asarray(probabilities @ np.eye(len(task.classes))[classes])
+
+
+def answers(info: BundleInfo, task: Task, probabilities: FloatArray) -> tuple[FloatArray, IntArray]:
+    """Return a model's probabilities of a task's classes, [N, K], and the class that it answers, [N].
+
+    Args:
+        info: The model; of its own task it answers by its own rule.
+        task: The task, its own or a coarser one.
+        probabilities: Of the model's own classes, [N, C].
+    """
+    if task.name == info.task:
+        return probabilities, info.decision.scores(probabilities).argmax(axis=1)
+    coarse = collapsed(probabilities, TASKS[info.task], task)
+    return coarse, coarse.argmax(axis=1)
 
 
 def _classes(of_model: Task, task: Task) -> list[int] | None:

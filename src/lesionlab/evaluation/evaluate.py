@@ -19,7 +19,7 @@ from lesionlab.bundle import BundleInfo, OperatingPoint
 from lesionlab.data import Manifest
 from lesionlab.errors import DataError
 from lesionlab.evaluation.case import EvaluatedPart, measure
-from lesionlab.evaluation.coarse import answerable_task, collapsed
+from lesionlab.evaluation.coarse import answerable_task, answers
 from lesionlab.evaluation.figures.curves import History
 from lesionlab.evaluation.predictions_file import METRICS, PREDICTIONS
 from lesionlab.evaluation.report import ReportContext, render_report
@@ -101,11 +101,7 @@ def evaluate_part(
     probabilities = predictor.info.calibration.probabilities(logits)
     task = answerable_task(TASKS[predictor.info.task], manifest)
     labels = np.array([task.index(record.diagnosis) for record in manifest])
-    if task.name == predictor.info.task:
-        predicted = predictor.info.decision.scores(probabilities).argmax(axis=1)
-    else:
-        probabilities = collapsed(probabilities, TASKS[predictor.info.task], task)
-        predicted = probabilities.argmax(axis=1)
+    probabilities, predicted = answers(predictor.info, task, probabilities)
     lesions = [record.lesion_id for record in manifest]
     summary = measure(labels, probabilities, lesions, task, predicted=predicted, resamples=resamples)
     robustness = measure_robustness(predictor, manifest, corrupted, progress=progress) if corrupted else ()

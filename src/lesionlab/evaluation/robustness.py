@@ -9,7 +9,7 @@ from lesionlab.bundle.evaluation import RobustnessPoint
 from lesionlab.data import ImageRecord, Manifest
 from lesionlab.errors import ImageError
 from lesionlab.evaluation.case import measure, of_sought
-from lesionlab.evaluation.coarse import answerable_task, collapsed
+from lesionlab.evaluation.coarse import answerable_task, answers
 from lesionlab.evaluation.corruptions import CORRUPTIONS, SEVERITIES, corrupted
 from lesionlab.images import load_image
 from lesionlab.metrics.arrays import IntArray
@@ -41,14 +41,14 @@ def measure_robustness(
     stages = [("none", 0), *((name, severity) for name in CORRUPTIONS for severity in SEVERITIES)]
     points = []
     for done, (name, severity) in enumerate(stages):
-        answers = []
+        judged = []
         for answer in predictor.predict_many(_images(manifest, chosen, name, severity)):
             if isinstance(answer, Failure):
                 raise ImageError(f"{answer.path}: {answer.error}")
-            answers.append(answer)
+            judged.append(answer)
             if progress is not None:
-                progress(done * len(chosen) + len(answers), len(stages) * len(chosen))
-        points.append(_point(predictor, chosen, labels, answers, name, severity))
+                progress(done * len(chosen) + len(judged), len(stages) * len(chosen))
+        points.append(_point(predictor, chosen, labels, judged, name, severity))
     return tuple(points)
 
 
@@ -73,17 +73,13 @@ def _point(
     predictor: Predictor,
     chosen: list[ImageRecord],
     labels: IntArray,
-    answers: list[Prediction],
+    judged: list[Prediction],
     name: str,
     severity: int,
 ) -> RobustnessPoint:
     info, task = predictor.info, answerable_task(TASKS[predictor.info.task], chosen)
-    probabilities = np.array([list(answer.probabilities.values()) for answer in answers])
-    if task.name == info.task:
-        predicted = info.decision.scores(probabilities).argmax(axis=1)
-    else:
-        probabilities = collapsed(probabilities, TASKS[info.task], task)
-        predicted = probabilities.argmax(axis=1)
+    probabilities = np.array([list(one.probabilities.values()) for one in judged])
+    probabilities, predicted = answers(info, task, probabilities)
     lesions = [record.lesion_id for record in chosen]
     summary = measure(labels, probabilities, lesions, task, predicted=predicted, resamples=_RESAMPLES)
     return RobustnessPoint(
@@ -92,5 +88,5 @@ def _point(
         n_images=len(chosen),
         balanced_accuracy=summary.overall["balanced_accuracy"],
         auc=of_sought(summary, task, "auc"),
-        refused=sum(answer.refusal is not None for answer in answers) / len(answers),
+        refused=sum(one.refusal is not None for one in judged) / len(judged),
     )

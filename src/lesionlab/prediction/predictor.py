@@ -9,12 +9,13 @@ from typing import TypeVar
 
 import numpy as np
 
-from lesionlab.bundle import Bundle, BundleInfo, Patient, Reference
-from lesionlab.errors import BundleError, UsageError
+from lesionlab.bundle import Bundle, BundleInfo, Patient
+from lesionlab.errors import UsageError
 from lesionlab.images import ImageSource
 from lesionlab.prediction.explanation import METHOD, Explanation, class_activation_map, scaled
 from lesionlab.prediction.prepared import PreparedImage, or_raise, prepare_ahead, prepare_image
 from lesionlab.prediction.prevalence import at_prevalence, prior_shift
+from lesionlab.prediction.reference import checked_reference
 from lesionlab.prediction.refusal import distances, measure_picture, pooled, reasons_against, sharpness, uncertain
 from lesionlab.prediction.result import (
     Failure,
@@ -57,7 +58,7 @@ class Predictor:
         self._info = at_prevalence(bundle.info, self._shift) if self._shift else bundle.info
         session = GraphSession(bundle, threads)
         self._session: Session = session if views == "one" else MirroredSession(session)
-        self._reference = _checked_reference(bundle, session.channels)
+        self._reference = checked_reference(bundle, session.channels)
 
     @classmethod
     def load(
@@ -389,13 +390,3 @@ def _sum_of(codes: Sequence[str], task: Task, probabilities: np.ndarray) -> floa
 
 def _stacked(images: Sequence[PreparedImage]) -> np.ndarray:
     return np.stack([image.pixels for image in images])
-
-
-def _checked_reference(bundle: Bundle, channels: int | None) -> Reference:
-    """Return what a bundle's reasons and refusals rest on, if it fits the graph."""
-    reference = bundle.reference or Reference()
-    head, features = reference.head, reference.features
-    fits = head is None or head.weights.shape == (len(bundle.info.classes), channels)
-    if not fits or (features is not None and features.basis.shape[1:] != (channels,)):
-        raise BundleError(f"{bundle.path}: reference.npz is not that of this graph; export the bundle again")
-    return reference

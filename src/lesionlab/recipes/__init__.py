@@ -1,9 +1,9 @@
 """Recipes: what to train and how, as data. Each TOML file in `library/` can be called by its name."""
 
 from lesionlab.recipes.arrangement import Arrangement, arrange, check_classes, possible_arrangements
+from lesionlab.recipes.augmentation import AugmentationSettings
 from lesionlab.recipes.load import change_inference, load_recipe, recipe_names
 from lesionlab.recipes.schema import (
-    AugmentationSettings,
     DataSettings,
     DistillationSettings,
     HeadSettings,

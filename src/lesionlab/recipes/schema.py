@@ -2,31 +2,15 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from lesionlab.recipes.augmentation import AugmentationSettings, RecipeTable
 from lesionlab.taxonomy import TASKS
-
-Range = Annotated[tuple[float, float], Field(description="lowest and highest value")]
-
 
 Metric = Literal["balanced_accuracy", "accuracy", "macro_f1", "macro_auc", "loss"]
 
 
-def _zero_or_enough(parameter: float) -> float:
-    # In single precision a Beta distribution with a smaller parameter breaks down.
-    if parameter != 0 and parameter < 0.01:
-        raise ValueError("must be 0, for none, or at least 0.01")
-    return parameter
-
-
-Mixing = Annotated[float, Field(le=10), AfterValidator(_zero_or_enough)]
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SplitSettings(_Table):
+class SplitSettings(RecipeTable):
     """How the data is divided where no split file is given; see `lesionlab.data.make_split`."""
 
     validation: float = Field(default=0.15, gt=0, lt=0.5)
@@ -35,7 +19,7 @@ class SplitSettings(_Table):
     by_image: bool = False
 
 
-class DataSettings(_Table):
+class DataSettings(RecipeTable):
     """Which images of the dataset are used.
 
     Attributes:
@@ -46,7 +30,7 @@ class DataSettings(_Table):
     images: int = Field(default=0, ge=0)
 
 
-class InputSettings(_Table):
+class InputSettings(RecipeTable):
     """What the network sees; see `lesionlab.images.Preprocessing`."""
 
     size: int = Field(default=224, ge=32, le=1024)
@@ -56,7 +40,7 @@ class InputSettings(_Table):
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
 
 
-class ModelSettings(_Table):
+class ModelSettings(RecipeTable):
     """The network: a backbone, and what it begins with.
 
     Attributes:
@@ -78,7 +62,7 @@ class ModelSettings(_Table):
     drop_path: float = Field(default=0.0, ge=0, lt=1)
 
 
-class HeadSettings(_Table):
+class HeadSettings(RecipeTable):
     """What stands between the backbone's last feature map and the logits. By default one linear layer.
 
     Attributes:
@@ -108,72 +92,7 @@ class HeadSettings(_Table):
         return self
 
 
-class AugmentationSettings(_Table):
-    """Random changes to training images that do not change the diagnosis.
-
-    Attributes:
-        flip: Whether to mirror left-right and top-bottom, each with probability 1/2; `horizontal` mirrors
-            left-right only.
-        rotation: Largest rotation either way, in degrees.
-        scale: Range of the zoom; above 1 the lesion grows.
-        shear: Largest shear either way, in degrees.
-        stretch: Largest change of the aspect ratio: 0.1 means from 1/1.1 to 1.1.
-        translation: Largest shift either way, as a share of the side.
-        brightness: Largest relative change of brightness.
-        contrast: Largest relative change of contrast.
-        saturation: Largest relative change of saturation.
-        colour_cast: Largest relative change of one channel against the others (white balance of the camera).
-        detail: Largest share of the fine detail that is taken away, or added to, as between sharp and soft cameras.
-        noise: Largest standard deviation of the sensor's noise, of 1.
-        vignette: Probability that only a round field of view is lit, as through a dermatoscope's tube.
-        artefacts: Probability of something that lies on the skin or the lens: hair, a ruler, ink or bubbles.
-        erase: Probability of covering one rectangle with the mean colour.
-        mixup: Parameter of the Beta distribution that mixes pairs of images (Zhang et al., ICLR 2018); 0 for none.
-        cutmix: The same for rectangles cut from the other image (Yun et al., ICCV 2019). With both, each batch
-            gets one of them by chance.
-    """
-
-    flip: bool | Literal["horizontal"] = True
-    rotation: float = Field(default=180.0, ge=0, le=180)
-    scale: Range = (0.8, 1.25)
-    shear: float = Field(default=0.0, ge=0, lt=90)
-    stretch: float = Field(default=0.1, ge=0, lt=1)
-    translation: float = Field(default=0.1, ge=0, lt=0.5)
-    brightness: float = Field(default=0.2, ge=0, lt=1)
-    contrast: float = Field(default=0.2, ge=0, lt=1)
-    saturation: float = Field(default=0.2, ge=0, lt=1)
-    colour_cast: float = Field(default=0.05, ge=0, lt=1)
-    detail: float = Field(default=0.0, ge=0, le=1)
-    noise: float = Field(default=0.0, ge=0, le=0.5)
-    vignette: float = Field(default=0.0, ge=0, le=1)
-    artefacts: float = Field(default=0.0, ge=0, le=1)
-    erase: float = Field(default=0.0, ge=0, le=1)
-    mixup: Mixing = 0.0
-    cutmix: Mixing = 0.0
-
-    @classmethod
-    def none(cls) -> "AugmentationSettings":
-        """Return the settings that leave every image as it is."""
-        return cls(
-            flip=False,
-            rotation=0,
-            scale=(1, 1),
-            stretch=0,
-            translation=0,
-            brightness=0,
-            contrast=0,
-            saturation=0,
-            colour_cast=0,
-        )
-
-    @model_validator(mode="after")
-    def _scale_is_a_range(self) -> "AugmentationSettings":
-        if not 0.1 <= self.scale[0] <= self.scale[1] <= 10:
-            raise ValueError("scale must be a range such as [0.8, 1.25], between 0.1 and 10")
-        return self
-
-
-class LossSettings(_Table):
+class LossSettings(RecipeTable):
     """Cross-entropy or focal loss, weighted by class.
 
     Attributes:
@@ -195,7 +114,7 @@ class LossSettings(_Table):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
 
 
-class DistillationSettings(_Table):
+class DistillationSettings(RecipeTable):
     """What a larger model, an ensemble for one, teaches beside the labels.
 
     Attributes:
@@ -209,7 +128,7 @@ class DistillationSettings(_Table):
     temperature: float = Field(default=2.0, gt=0, le=20)
 
 
-class SamplingSettings(_Table):
+class SamplingSettings(RecipeTable):
     """How often an image of the training part is met in an epoch. The other parts stay as they are.
 
     Attributes:
@@ -221,7 +140,7 @@ class SamplingSettings(_Table):
     balance: Literal["none", "oversample", "undersample", "smote"] = "none"
 
 
-class OptimizerSettings(_Table):
+class OptimizerSettings(RecipeTable):
     """The optimiser and its learning rate: that of `learning_rate` times the factor of each schedule.
 
     Attributes:
@@ -247,7 +166,7 @@ class OptimizerSettings(_Table):
     gradient_clip: float = Field(default=1.0, ge=0)
 
 
-class UnfreezeSettings(_Table):
+class UnfreezeSettings(RecipeTable):
     """A second stage for a frozen backbone: its top layers are trained too, from the best weights of the first.
 
     Attributes:
@@ -262,7 +181,7 @@ class UnfreezeSettings(_Table):
     learning_rate: float = Field(default=1e-4, gt=0)
 
 
-class TrainingSettings(_Table):
+class TrainingSettings(RecipeTable):
     """The loop.
 
     Attributes:
@@ -298,7 +217,7 @@ class TrainingSettings(_Table):
     feature_views: int = Field(default=2, ge=1, le=64)
 
 
-class InferenceSettings(_Table):
+class InferenceSettings(RecipeTable):
     """What the exported model does with a trained network. It does not change training.
 
     Attributes:
@@ -320,7 +239,7 @@ class InferenceSettings(_Table):
     prior_exponent: float = Field(default=0.0, ge=0, le=1)
 
 
-class PublishedSettings(_Table):
+class PublishedSettings(RecipeTable):
     """What the authors of a system published, and the arrangement of the data that their figures come from.
 
     Attributes:
@@ -341,7 +260,7 @@ class PublishedSettings(_Table):
     note: str = ""
 
 
-class Recipe(_Table):
+class Recipe(RecipeTable):
     """A whole recipe.
 
     Attributes:

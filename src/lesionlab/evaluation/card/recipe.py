@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from pydantic import ValidationError
 
 from lesionlab.evaluation.card.markdown import code, plain
-from lesionlab.recipes import Recipe
-from lesionlab.recipes.schema import AugmentationSettings, LossSettings, OptimizerSettings, TrainingSettings
+from lesionlab.recipes import AugmentationSettings, LossSettings, OptimizerSettings, Recipe, TrainingSettings
 
 Row = tuple[str, str]
 
