@@ -57,7 +57,8 @@ def sharpness(pixels: np.ndarray) -> float:
 
     Source: Pertuz et al., Pattern Recognition 46, 2013 (energy of the Laplacian, as a spread).
     """
-    grey = pixels.mean(axis=2, dtype=np.float32)
+    red, green, blue = np.moveaxis(pixels, 2, 0).astype(np.float32)
+    grey = (red + green + blue) / np.float32(3)  # a mean along the short axis takes twice as long
     inner = grey[1:-1, 1:-1]
     laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * inner
     return float(laplacian.std())
