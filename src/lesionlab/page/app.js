@@ -3,10 +3,10 @@
 import { CompareView } from "./compare/view.js";
 import { RESEARCH_ONLY } from "./format.js";
 import { JudgeView } from "./judge/view.js";
-import { KeyDialog } from "./key_dialog.js";
 import { QualityView } from "./quality/view.js";
 import { chooseTheme, isDark } from "./theme.js";
-import { html, useEffect, useLayoutEffect, useReducer, useRef, useState } from "./vendor/htm-preact.js";
+import { useChanges } from "./use_changes.js";
+import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 
 /** @typedef {import("./session.js").Session} Session */
 
@@ -16,11 +16,9 @@ const VIEWS = [
   { hash: "#compare", label: "Side by side", view: CompareView },
 ];
 
-/** @param {{ session: Session }} props */
-export function App({ session }) {
-  const [, redraw] = useReducer((/** @type {number} */ count) => count + 1, 0);
-  // Before the first answer can come: an effect would wait for the next frame.
-  useLayoutEffect(() => session.subscribe(() => redraw(undefined)), [session]);
+/** @param {{ session: Session, children?: unknown }} props `children`: what only one of the engines needs. */
+export function App({ session, children }) {
+  useChanges(session);
   const [hash, main] = useView();
   const current = VIEWS.find((view) => view.hash === hash) ?? VIEWS[0];
 
@@ -47,7 +45,7 @@ export function App({ session }) {
     </main>
     <${Foot} session=${session} />
     <p class="unseen" role="status">${session.said}</p>
-    <${KeyDialog} wanted=${session.keyWanted} />
+    ${children}
   `;
 }
 
@@ -116,6 +114,6 @@ function Foot({ session }) {
     html`<p>
       Model <b>${model.bundle.identity}</b>, made ${model.created}, licence ${model.licence}. lesionlab ${model.version}.
     </p>`}
-    <p>Images go to this page's own server, are judged in memory and are not kept.</p>
+    <p>${session.privacy}</p>
   </footer>`;
 }

@@ -8,7 +8,7 @@ export const ACCEPTED = "image/jpeg,image/png,image/webp,image/tiff,image/bmp,im
 const THUMBNAIL = 144;
 const HEIC_BRANDS = ["heic", "heix", "hevc", "hevx", "heim", "heis", "mif1", "msf1"];
 
-/** Formats that people try, and what to do with each. Whatever is not recognised is for the server to judge. */
+/** Formats that people try, and what to do with each. Whatever is not recognised is for the engine to judge. */
 const REMEDIES = {
   empty: "The file is empty. Was it copied whole?",
   heic: "This is a HEIC photograph, as iPhones make them. Export it as JPEG (on the phone: Settings, Camera, Formats, Most Compatible) and choose that.",
@@ -23,7 +23,7 @@ const REMEDIES = {
 /**
  * Say why a file cannot be judged, from its first bytes; null where nothing speaks against sending it.
  * @param {Blob} file
- * @param {number} [maxBytes] What the server takes.
+ * @param {number} [maxBytes] What the engine takes.
  * @returns {Promise<string | null>}
  */
 export async function objection(file, maxBytes = Number.POSITIVE_INFINITY) {
@@ -37,7 +37,7 @@ export async function objection(file, maxBytes = Number.POSITIVE_INFINITY) {
   const kind = recognised(head);
   if (kind) return REMEDIES[kind];
   if (file.size > maxBytes) {
-    return `The file has ${megabytes(file.size)}; this server takes at most ${megabytes(maxBytes)}. Save it smaller, or as JPEG.`;
+    return `The file has ${megabytes(file.size)}; this page takes at most ${megabytes(maxBytes)}. Save it smaller, or as JPEG.`;
   }
   return null;
 }

@@ -1,11 +1,10 @@
 /** What the reader has on the page: the images, their answers, and the choices that all views share. */
 
-import { EngineError } from "./api.js";
+import { EngineError } from "./engine.js";
 import { answerOf, percent, suspicion } from "./format.js";
 import { objection, thumbnail } from "./intake.js";
 
-/** @typedef {import("./api.js").Engine} Engine */
-/** @typedef {import("./api.js").Wait} Wait */
+/** @typedef {import("./engine.js").Engine} Engine */
 /** @typedef {import("./contract.js").Answer} Answer */
 /** @typedef {import("./contract.js").Explanation} Explanation */
 /** @typedef {import("./contract.js").Model} Model */
@@ -55,6 +54,8 @@ export class Session {
   said = "";
   /** @type {{ wrong: boolean, answer: (key: string | null) => void } | null} The key that the server wants. */
   keyWanted = null;
+  /** @type {string} What becomes of the images, in words for the reader. */
+  privacy;
   #engine;
   #running = 0;
   /** @type {Promise<void>} */
@@ -63,9 +64,13 @@ export class Session {
   /** @type {Set<() => void>} */
   #listeners = new Set();
 
-  /** @param {Engine} engine */
-  constructor(engine) {
+  /**
+   * @param {Engine} engine
+   * @param {string} privacy
+   */
+  constructor(engine, privacy) {
     this.#engine = engine;
+    this.privacy = privacy;
   }
 
   /**
@@ -79,7 +84,7 @@ export class Session {
 
   /**
    * Ask the reader for the API key.
-   * @type {import("./api.js").AskKey}
+   * @type {import("./server/engine.js").AskKey}
    */
   askKey(wrong) {
     return new Promise((resolve) => {
@@ -91,7 +96,7 @@ export class Session {
     });
   }
 
-  /** Load what the model says of itself; called again when the server was away. */
+  /** Load what the model says of itself; called again when the engine was away. */
   async loadModel() {
     this.set({ modelProblem: "" });
     try {
@@ -245,7 +250,7 @@ export class Session {
       if (wrong) throw new EngineError("image", wrong);
       const answer = await this.#engine.predict(item.file, {
         patient: asked,
-        onWait: (wait) => this.#delayed(item, wait),
+        onWait: (why) => this.#delayed(item, why),
       });
       // Changed meanwhile: this answer is to another question, and the item waits for its own.
       if (item.patient === asked) Object.assign(item, { answer, state: "done", at: new Date() });
@@ -263,11 +268,11 @@ export class Session {
 
   /**
    * @param {Item} item
-   * @param {Wait} wait
+   * @param {string} why
    */
-  #delayed(item, { seconds, attempt, of }) {
-    item.delay = `The server is busy. Trying again in ${seconds} s (try ${attempt + 1} of ${of}).`;
-    this.set({ said: item.delay });
+  #delayed(item, why) {
+    item.delay = why;
+    this.set({ said: why });
   }
 
   /** @param {Item} item */

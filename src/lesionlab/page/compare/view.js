@@ -96,7 +96,7 @@ function Example({ session }) {
       const [left, right] = session.add(shots);
       session.set({ pair: [left?.id ?? null, right?.id ?? null] });
     } catch {
-      setProblem("The example cannot be fetched: the server does not answer.");
+      setProblem("The example cannot be fetched. Is the network up?");
     }
   };
   return html`<div class="actions">

@@ -25,7 +25,7 @@ export function HeatFigure({ session, item, diagnosis }) {
     <div class=${shown ? "stack" : "stack unshown"}>
       ${shown
         ? html`<img src=${item.url} alt=${`The image ${item.name}`} onError=${() => setShown(false)} />`
-        : html`<p>This browser cannot show this format; the server has read it all the same.</p>`}
+        : html`<p>This browser cannot show this format; the model has read it all the same.</p>`}
       ${mapped &&
       html`<canvas
         ref=${canvas}

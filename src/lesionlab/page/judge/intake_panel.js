@@ -64,7 +64,7 @@ function Examples({ session, small }) {
       session.add([await fetchExample(example)]);
       setProblem("");
     } catch {
-      setProblem("The example cannot be fetched: the server does not answer.");
+      setProblem("The example cannot be fetched. Is the network up?");
     }
   };
   const list = html`<ul class="examples">

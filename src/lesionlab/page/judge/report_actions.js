@@ -23,7 +23,7 @@ export function ReportActions({ session, item, diagnosis, children }) {
       if (holder.current?.firstElementChild) await downloadReport(holder.current.firstElementChild, item.name);
       setProblem("");
     } catch {
-      setProblem("The report cannot be put together: the server does not answer. Printing still works.");
+      setProblem("The report cannot be put together: its style cannot be fetched. Printing still works.");
     }
   };
   return html`

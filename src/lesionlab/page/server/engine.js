@@ -1,61 +1,20 @@
 /**
- * All talk with the model, and nothing else: the rest of the page knows only `Engine`. Today the engine is the server
- * that sent the page; a model that runs inside the browser can take its place.
+ * The engine that is the server which sent the page.
  *
- * @typedef {import("./contract.js").Answer} Answer
- * @typedef {import("./contract.js").ExplainedAnswer} ExplainedAnswer
- * @typedef {import("./contract.js").Model} Model
- * @typedef {import("./contract.js").Evaluation} Evaluation
- * @typedef {import("./contract.js").Patient} Patient
- * @typedef {import("./contract.js").Problem} Problem
- */
-
-/**
- * @typedef {object} Asking How to ask: what is known of the patient, and who wants to hear about delays.
- * @property {Patient} [patient]
- * @property {(wait: Wait) => void} [onWait] Called when the engine has to try again later.
- * @property {AbortSignal} [signal] Gives up the question.
- *
- * @typedef {object} Wait
- * @property {number} seconds Until the next try.
- * @property {number} attempt Tries so far.
- * @property {number} of Tries in all.
- *
- * @typedef {object} Engine
- * @property {(image: Blob, asking?: Asking) => Promise<Answer>} predict
- * @property {(image: Blob, diagnosis: string | null, asking?: Asking) => Promise<ExplainedAnswer>} explain
- * @property {() => Promise<Model>} model
- * @property {() => Promise<Evaluation | null>} evaluation Null where the model has none.
+ * @typedef {import("../engine.js").Asking} Asking
+ * @typedef {import("../engine.js").Engine} Engine
+ * @typedef {import("../contract.js").Patient} Patient
+ * @typedef {import("../contract.js").Problem} Problem
  *
  * @typedef {(wrong: boolean) => Promise<string | null>} AskKey Asks the reader for the API key; null: none given.
- *
- * @typedef {"image" | "busy" | "gone" | "key" | "absent" | "fault"} Kind What to do about it: change the image, wait,
- *   look at the server or the network, give a key, do without, report.
  */
+
+import { EngineError } from "../engine.js";
 
 const TRIES = 6;
 const LONGEST_WAIT = 30;
 const PATIENCE = 90_000;
 const KEY_HEADER = "X-API-Key";
-
-/** Why there is no answer, in words for the reader. */
-export class EngineError extends Error {
-  /**
-   * @param {Kind} kind
-   * @param {string} message
-   * @param {string} [requestId] By which the server's log knows the question.
-   */
-  constructor(kind, message, requestId = "") {
-    super(message);
-    this.kind = kind;
-    this.requestId = requestId;
-  }
-
-  /** Whether the same question may be answered later. */
-  get passing() {
-    return this.kind !== "image" && this.kind !== "absent";
-  }
-}
 
 /** @implements {Engine} */
 export class ServerEngine {
@@ -115,7 +74,7 @@ export class ServerEngine {
       const waiting = response.status === 503 || response.status === 429;
       if (!waiting || attempt === TRIES) throw await explained(response);
       const seconds = wait(response.headers.get("Retry-After"), attempt);
-      onWait?.({ seconds, attempt, of: TRIES });
+      onWait?.(`The server is busy. Trying again in ${seconds} s (try ${attempt + 1} of ${TRIES}).`);
       await sleep(1000 * seconds, signal);
       attempt += 1;
     }

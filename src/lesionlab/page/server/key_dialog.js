@@ -1,9 +1,12 @@
 /** Asks for the server's API key. It is kept in memory only, as long as the page is open. */
 
-import { html, useLayoutEffect, useRef } from "./vendor/htm-preact.js";
+import { useChanges } from "../use_changes.js";
+import { html, useLayoutEffect, useRef } from "../vendor/htm-preact.js";
 
-/** @param {{ wanted: import("./session.js").Session["keyWanted"] }} props */
-export function KeyDialog({ wanted }) {
+/** @param {{ session: import("../session.js").Session }} props */
+export function KeyDialog({ session }) {
+  useChanges(session);
+  const wanted = session.keyWanted;
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const input = useRef(/** @type {HTMLInputElement | null} */ (null));
   useLayoutEffect(() => {

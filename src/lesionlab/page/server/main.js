@@ -1,0 +1,14 @@
+/** Starts the page of `lesionlab serve`. */
+
+import { Session } from "../session.js";
+import { start } from "../start.js";
+import { html } from "../vendor/htm-preact.js";
+import { ServerEngine } from "./engine.js";
+import { KeyDialog } from "./key_dialog.js";
+
+/** @type {Session} */
+const session = new Session(
+  new ServerEngine((wrong) => session.askKey(wrong)),
+  "Images go to this page's own server, are judged in memory and are not kept.",
+);
+start(session, html`<${KeyDialog} session=${session} />`);
