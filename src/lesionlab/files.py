@@ -3,8 +3,9 @@
 import hashlib
 import json
 import os
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -12,6 +13,8 @@ from typing import IO, Any
 from platformdirs import user_cache_path
 
 from lesionlab.errors import LesionlabError
+
+_NAME_LENGTH = 80
 
 
 def sha256_of_file(path: Path) -> str:
@@ -70,6 +73,35 @@ def replacing(path: Path, *, binary: bool = False) -> Iterator[IO[Any]]:
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
+
+
+class FreeNames:
+    """Names for files made from names of images, none of them twice.
+
+    Args:
+        taken: Names that must not be used either.
+    """
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        # Without regard to case, as on the file systems of Windows and macOS.
+        self._taken = {name.lower() for name in taken}
+
+    def take(self, stem: str, ending: str) -> str:
+        """Return `stem` followed by `ending`, with a number between them where that is taken.
+
+        Args:
+            stem: Whatever an image is called.
+            ending: What follows, suffix included.
+        """
+        # What a file system, a shell or a browser may take for something else.
+        safe = re.sub(r"[^A-Za-z0-9._-]+", "_", stem).strip("._-")[:_NAME_LENGTH] or "image"
+        number, name = 1, f"{safe}{ending}"
+        while name.lower() in self._taken:
+            number += 1
+            base, _, suffix = ending.rpartition(".")
+            name = f"{safe}{base}-{number}.{suffix}"
+        self._taken.add(name.lower())
+        return name
 
 
 def cache_folder() -> Path:

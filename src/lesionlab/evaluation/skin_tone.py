@@ -7,10 +7,11 @@ balance shift it, so it sorts pictures roughly, and says nothing of a person.
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms
+from PIL import Image
 
 from lesionlab.errors import ImageError
 from lesionlab.images import load_image
+from lesionlab.images.lab import to_lab
 
 UNKNOWN = "unknown"
 # Lower limits of the angle in degrees.
@@ -21,8 +22,6 @@ _MARGIN = 0.12  # of the side: lesions lie in the middle
 _UNLIT = 15.0  # lightness under which a pixel is the tube of the dermatoscope, a ruler or a hair
 _FEWEST = 0.2  # of the margin's pixels that must be lit
 
-_TO_LAB = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB")
-
 
 def typology_angle(image: Image.Image) -> float | None:
     """Return the individual typology angle of an image's margin in degrees, None where the margin is not lit.
@@ -31,10 +30,8 @@ def typology_angle(image: Image.Image) -> float | None:
         image: RGB, taken for sRGB.
     """
     small = image.convert("RGB").resize((_SIDE, _SIDE), Image.Resampling.BOX)
-    lab = ImageCms.applyTransform(small, _TO_LAB)
-    values = np.asarray(lab).astype(np.float64)
-    # Pillow keeps L in 0 to 255, and a and b as signed bytes.
-    lightness, yellow = values[..., 0] * 100 / 255, ((values[..., 2] + 128) % 256) - 128
+    lab = to_lab(np.asarray(small))
+    lightness, yellow = lab[..., 0], lab[..., 2]
     skin = _margin() & (lightness > _UNLIT)
     if skin.sum() < _FEWEST * _margin().sum():
         return None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import onnx
 import torch
+from torch import nn
 
 from lesionlab.recipes import InferenceSettings
 from lesionlab.training.network import ExportedEnsemble, ExportedNetwork, LesionNetwork
@@ -28,6 +29,20 @@ def export_graph(networks: Sequence[LesionNetwork], size: int, inference: Infere
     """
     members = [ExportedNetwork(network, inference) for network in networks]
     wrapped = (members[0] if len(members) == 1 else ExportedEnsemble(members)).eval().cpu()
+    return to_onnx(wrapped, size, ("logits", "feature_map"))
+
+
+def to_onnx(module: nn.Module, size: int, outputs: Sequence[str]) -> bytes:
+    """Return the ONNX graph of a module in evaluation mode that takes uint8 pixels [N, size, size, 3].
+
+    Args:
+        module: It returns a tensor, or as many as there are outputs, each with the images as its first dimension.
+        size: Side of the input in pixels.
+        outputs: Their names.
+
+    Returns:
+        A checked ONNX model with the input `image`. It holds no path and no name of the machine that made it.
+    """
     # Two images: a batch of one is taken for a constant.
     example = torch.zeros(2, size, size, 3, dtype=torch.uint8)
     level = logging.getLogger("torch.onnx").level
@@ -36,10 +51,10 @@ def export_graph(networks: Sequence[LesionNetwork], size: int, inference: Infere
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporter's deprecations of its own internals
             program = torch.onnx.export(
-                wrapped,
+                module,
                 (example,),
                 input_names=["image"],
-                output_names=["logits", "feature_map"],
+                output_names=list(outputs),
                 dynamic_shapes=({0: torch.export.Dim("images")},),
                 opset_version=_OPSET,
                 dynamo=True,

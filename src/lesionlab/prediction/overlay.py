@@ -1,7 +1,6 @@
 """An explanation laid over its picture, as PNG files that say what they show."""
 
 import os
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from lesionlab import RESEARCH_ONLY
-from lesionlab.files import cannot_write, replacing
+from lesionlab.files import FreeNames, cannot_write, replacing
 from lesionlab.images import load_image
 from lesionlab.prediction.explanation import Explanation
 from lesionlab.prediction.inputs import image_id
@@ -25,7 +24,6 @@ _COLOURS = np.array(
 )  # fmt: skip
 _OPACITY = 0.65
 _SIDES = (320, 1024)  # of a picture's longer side, in pixels: room for the caption, and no more than a screen shows
-_NAME_LENGTH = 80
 
 
 class OverlayFolder:
@@ -41,8 +39,7 @@ class OverlayFolder:
 
     def __init__(self, folder: Path, images: Iterable[str] = ()) -> None:
         self.folder = folder
-        # Without regard to case, as on the file systems of Windows and macOS.
-        self._taken = {os.path.basename(image).lower() for image in images}
+        self._names = FreeNames(os.path.basename(image) for image in images)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -67,7 +64,7 @@ class OverlayFolder:
         lines = [f"{explanation.name} {prediction.probabilities[explanation.diagnosis]:.1%}", RESEARCH_ONLY]
         if prediction.refusal is not None:
             lines.insert(1, "Not to be relied on: " + prediction.refusal.reasons[0].message)
-        target = self.folder / self._free_name(image, explanation.diagnosis)
+        target = self.folder / self._names.take(image_id(image), f"-{explanation.diagnosis}.png")
         notes = PngImagePlugin.PngInfo()
         notes.add_text("Title", f"{explanation.method}: {explanation.name}")
         notes.add_text("Software", prediction.bundle)
@@ -75,16 +72,6 @@ class OverlayFolder:
         with replacing(target, binary=True) as stream:
             _captioned(overlaid(picture.resize(size), explanation.values), lines).save(stream, "PNG", pnginfo=notes)
         return target
-
-    def _free_name(self, path: str, diagnosis: str) -> str:
-        # What a file system, a shell or a browser may take for something else.
-        stem = re.sub(r"[^A-Za-z0-9._-]+", "_", image_id(path)).strip("._-")[:_NAME_LENGTH] or "image"
-        number, name = 1, f"{stem}-{diagnosis}.png"
-        while name.lower() in self._taken:
-            number += 1
-            name = f"{stem}-{diagnosis}-{number}.png"
-        self._taken.add(name.lower())
-        return name
 
 
 def overlaid(picture: Image.Image, values: np.ndarray) -> Image.Image:

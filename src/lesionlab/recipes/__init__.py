@@ -19,6 +19,7 @@ from lesionlab.recipes.schema import (
     TrainingSettings,
     UnfreezeSettings,
 )
+from lesionlab.recipes.segmentation import SegmentationSettings
 
 __all__ = [
     "Arrangement",
@@ -34,6 +35,7 @@ __all__ = [
     "PublishedSettings",
     "Recipe",
     "SamplingSettings",
+    "SegmentationSettings",
     "SplitSettings",
     "TrainingSettings",
     "UnfreezeSettings",

@@ -18,6 +18,12 @@ from lesionlab.training.artefacts import ArtefactSheets, vignette
 _LUMA = (0.299, 0.587, 0.114)
 
 
+def resample(images: Tensor, geometry: Tensor) -> Tensor:
+    """Return images [N, C, H, W] under affine matrices [N, 2, 3], from output to input coordinates in [-1, 1]."""
+    grid = F.affine_grid(geometry, list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+
+
 class BatchAugmentation(nn.Module):
     """Apply a recipe's augmentation.
 
@@ -40,8 +46,21 @@ class BatchAugmentation(nn.Module):
         if size is not None and size < min(images.shape[2:]):
             # Reduced before it is resampled, which reads four pixels wherever it reads.
             images = F.interpolate(images, (size, size), mode="bilinear", antialias=True)
-        grid = F.affine_grid(self._geometry(images), list(images.shape), align_corners=False)
-        images = F.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+        return self._appearance(resample(images, self._geometry(images)))
+
+    @torch.no_grad()
+    def with_masks(self, images: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+        """Return augmented images, and masks that were moved along with them.
+
+        Args:
+            images: [N, 3, H, W], pixels in [0, 1].
+            masks: [N, 1, H, W], in [0, 1].
+        """
+        geometry = self._geometry(images)
+        return self._appearance(resample(images, geometry)), resample(masks, geometry)
+
+    def _appearance(self, images: Tensor) -> Tensor:
+        """Change how pictures look and not where things are in them."""
         # On the skin, then on the way of the light to the sensor.
         if self.settings.artefacts > 0:
             images = self.sheets(images)

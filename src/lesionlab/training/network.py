@@ -1,11 +1,13 @@
 """The network: a backbone with the preprocessing's last step in front of it and a head behind it."""
 
 import difflib
+import math
 from collections.abc import Sequence
 from typing import Any, Self
 
 import timm
 import torch
+from timm.models import is_model_in_modules
 from torch import Tensor, nn
 
 from lesionlab.errors import RecipeError
@@ -66,6 +68,7 @@ class LesionNetwork(nn.Module):
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
         self.backbone = _create_backbone(recipe.model)
+        self.patches = _is_vision_transformer(recipe.model.backbone)
         self.flatten = recipe.head.pool == "flatten"
         self.register_buffer("mean", torch.tensor(recipe.input.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(recipe.input.std).view(1, 3, 1, 1), persistent=False)
@@ -78,12 +81,16 @@ class LesionNetwork(nn.Module):
 
     def feature_map(self, images: Tensor) -> Tensor:
         """Return the backbone's last map [N, C, h, w] of images [N, 3, H, W] with pixels in [0, 1]."""
-        feature_map: Tensor = self.backbone.forward_features((images - self.mean) / self.std)
-        return feature_map
+        features: Tensor = self.backbone.forward_features((images - self.mean) / self.std)
+        return _map_of_patches(features, self.backbone.num_prefix_tokens) if self.patches else features
 
     def pool(self, feature_map: Tensor) -> Tensor:
         """Return features [N, D] of a feature map."""
-        pooled: Tensor = feature_map.flatten(1) if self.flatten else self.backbone.forward_head(feature_map)
+        if self.flatten:
+            return feature_map.flatten(1)
+        if self.patches:
+            return feature_map.mean(dim=(2, 3))
+        pooled: Tensor = self.backbone.forward_head(feature_map)
         return pooled
 
     def features(self, images: Tensor) -> Tensor:
@@ -136,6 +143,10 @@ def _create_backbone(model: ModelSettings) -> nn.Module:
         near = difflib.get_close_matches(model.backbone.lower().replace("-", "_"), timm.list_models(), n=5)
         raise RecipeError(f"model.backbone: timm knows no {model.backbone!r}; similar: {', '.join(near) or 'none'}")
     options: dict[str, Any] = {"drop_path_rate": model.drop_path} if model.drop_path > 0 else {}
+    if _is_vision_transformer(model.backbone):
+        # Pooling over the patches, after the last normalisation, in place of the class token: the head is then a linear
+        # layer on the mean of a map, as a convolutional network's is, and the map explains the answer exactly.
+        options |= {"global_pool": "avg", "fc_norm": False, "dynamic_img_size": True}
     try:
         backbone: nn.Module = timm.create_model(model.backbone, num_classes=0, **options)
     except TypeError as error:
@@ -143,6 +154,17 @@ def _create_backbone(model: ModelSettings) -> nn.Module:
             raise
         raise RecipeError(f"model.drop_path: {model.backbone} has no residual branches to drop") from error
     return backbone
+
+
+def _is_vision_transformer(backbone: str) -> bool:
+    return is_model_in_modules(backbone, ["vision_transformer"])
+
+
+def _map_of_patches(tokens: Tensor, prefix: int) -> Tensor:
+    """Return the map [N, D, h, h] of a transformer's tokens [N, prefix + h * h, D]: inputs are square."""
+    patches = tokens[:, prefix:]
+    side = math.isqrt(patches.shape[1])
+    return patches.transpose(1, 2).reshape(len(patches), -1, side, side)
 
 
 # The image and its mirror images, as the axes of [N, C, H, W] to flip.

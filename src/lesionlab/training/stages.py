@@ -152,7 +152,7 @@ def _fit(
         mode = "min" if stop_on == "loss" else "max"
         callbacks.append(EarlyStopping(f"validation_{stop_on}", patience=settings.patience, mode=mode))
     callbacks.append(RunRecorder(run, monitor, run.read_history()[: stage.first_epoch]))
-    with _quiet_lightning():
+    with quiet_lightning():
         trainer = pl.Trainer(
             accelerator=environment["accelerator"],
             devices=1,
@@ -181,7 +181,7 @@ def _fit(
 
 
 @contextmanager
-def _quiet_lightning() -> Iterator[None]:
+def quiet_lightning() -> Iterator[None]:
     """Keep Lightning's hints to itself: they speak of loaders and loggers that the user does not choose."""
     library = logging.getLogger("pytorch_lightning")
     level = library.level

@@ -1,0 +1,128 @@
+"""Shape of a region in a mask: its largest connected part, symmetry, outline and extent."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+Mask = NDArray[np.bool_]
+
+
+def largest_region(mask: Mask) -> Mask:
+    """Return the largest connected part of a mask [h, w], by pixels that share a side; empty if the mask is."""
+    runs = list(_runs(mask))
+    parent = list(range(len(runs)))
+
+    def root(run: int) -> int:
+        while parent[run] != run:
+            parent[run] = parent[parent[run]]
+            run = parent[run]
+        return run
+
+    above: list[int] = []
+    current: list[int] = []
+    for index, (row, start, end) in enumerate(runs):
+        if current and runs[current[0]][0] != row:
+            above, current = (current if runs[current[0]][0] == row - 1 else []), []
+        current.append(index)
+        for other in above:
+            if runs[other][1] < end and start < runs[other][2]:
+                parent[root(other)] = root(index)
+    areas: dict[int, int] = {}
+    for index, (_, start, end) in enumerate(runs):
+        areas[root(index)] = areas.get(root(index), 0) + end - start
+    region = np.zeros_like(mask)
+    largest = max(areas, key=lambda part: areas[part], default=None)
+    for index, (row, start, end) in enumerate(runs):
+        if root(index) == largest:
+            region[row, start:end] = True
+    return region
+
+
+def _runs(mask: Mask) -> Iterator[tuple[int, int, int]]:
+    """Yield each unbroken stretch of a row as (row, start, end)."""
+    padded = np.pad(mask.astype(np.int8), ((0, 0), (1, 1)))
+    rows, columns = np.nonzero(np.diff(padded, axis=1))
+    yield from zip(rows[::2].tolist(), columns[::2].tolist(), columns[1::2].tolist(), strict=True)
+
+
+def asymmetry(mask: Mask) -> tuple[float, float]:
+    """Return the share of a region that finds no partner when it is mirrored at its principal axes, smaller one first.
+
+    Args:
+        mask: [h, w], not empty.
+    """
+    points = np.argwhere(mask).astype(np.float64)
+    centred = points - points.mean(axis=0)
+    _, axes = np.linalg.eigh(centred.T @ centred)
+    shares = []
+    for axis in axes.T:
+        mirrored = np.rint(2 * np.outer(centred @ axis, axis) - centred + points.mean(axis=0)).astype(int)
+        inside = ((mirrored >= 0) & (mirrored < mask.shape)).all(axis=1)
+        partners = mask[tuple(mirrored[inside].T)].sum()
+        shares.append(float(1 - partners / len(points)))
+    return min(shares), max(shares)
+
+
+def border_irregularity(mask: Mask) -> float:
+    """Return by how much a region's outline is longer than that of its convex hull, as a share of the latter.
+
+    Args:
+        mask: [h, w], not empty.
+    """
+    hull = convex_hull(mask)
+    around = np.linalg.norm(hull - np.roll(hull, 1, axis=0), axis=1).sum()
+    return max(0.0, float(perimeter(mask) / around - 1))
+
+
+def perimeter(mask: Mask) -> float:
+    """Return the length of a mask's outlines in pixels, holes included.
+
+    Source: Cauchy and Crofton's formula, with lines in four directions; pixel edges themselves would be too long by
+    up to a half.
+    """
+    inside = np.pad(mask, 1).astype(np.int8)
+    crossings = [
+        np.abs(np.diff(inside, axis=0)).sum(),
+        np.abs(np.diff(inside, axis=1)).sum(),
+        np.abs(inside[1:, 1:] - inside[:-1, :-1]).sum() / math.sqrt(2),
+        np.abs(inside[1:, :-1] - inside[:-1, 1:]).sum() / math.sqrt(2),
+    ]
+    return float(math.pi / 8 * sum(crossings))
+
+
+def largest_diameter(mask: Mask) -> float:
+    """Return the largest distance between two points of a region in pixels.
+
+    Args:
+        mask: [h, w], not empty.
+    """
+    hull = convex_hull(mask)
+    return float(np.linalg.norm(hull[:, np.newaxis] - hull, axis=2).max())
+
+
+def convex_hull(mask: Mask) -> NDArray[np.float64]:
+    """Return the corners of the convex hull of a region's pixels, [K, 2], in order around it.
+
+    Source: Andrew's monotone chain, Information Processing Letters 9, 1979.
+
+    Args:
+        mask: [h, w], not empty.
+    """
+    ends = [(row, column) for row, start, end in _runs(mask) for column in (start, end)]
+    # The corners of pixels and not their centres: a region of one pixel has an outline, too.
+    corners = sorted({(row + below, column) for row, column in ends for below in (0, 1)})
+    hull: list[tuple[int, int]] = []
+    for chain in (corners, corners[::-1]):
+        begin = len(hull)
+        for point in chain:
+            while len(hull) - begin >= 2 and _turn(hull[-2], hull[-1], point) <= 0:
+                hull.pop()
+            hull.append(point)
+        hull.pop()
+    return np.array(hull, dtype=np.float64)
+
+
+def _turn(a: tuple[int, int], b: tuple[int, int], c: tuple[int, int]) -> int:
+    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])

@@ -1,0 +1,166 @@
+"""Training a segmentation model: from images with masks to a folder with the best weights."""
+
+import csv
+import io
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Checkpoint
+from rich.console import Console
+
+from lesionlab.data import Manifest, Split
+from lesionlab.errors import DataError, UsageError
+from lesionlab.files import sha256_of_json, write_json, write_text
+from lesionlab.images import Preprocessing
+from lesionlab.recipes import SegmentationSettings
+from lesionlab.training.batches import EpochBatches
+from lesionlab.training.cache import open_image_cache
+from lesionlab.training.callbacks import StepProgress
+from lesionlab.training.checkpoint import SafetensorsCheckpointIO, load_weights, save_tensors
+from lesionlab.training.device import can_compile, choose_accelerator, choose_precision
+from lesionlab.training.segmentation.masks import find_masks, read_masks
+from lesionlab.training.segmentation.module import MaskedImages, SegmentationModule
+from lesionlab.training.segmentation.network import SegmentationNetwork
+from lesionlab.training.stages import quiet_lightning
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SegmentationRun:
+    """A finished training.
+
+    Attributes:
+        network: The network with its best weights.
+        settings: How it was trained.
+        parts: Ids of the images with a mask, by part.
+        masks: Where the mask of each of them is.
+        weights: Where the starting weights came from.
+    """
+
+    network: SegmentationNetwork
+    settings: SegmentationSettings
+    parts: dict[str, list[str]]
+    masks: dict[str, Path]
+    weights: str
+
+
+def train_segmentation(
+    settings: SegmentationSettings,
+    manifest: Manifest,
+    split: Split,
+    masks: Path,
+    folder: Path,
+    *,
+    console: Console | None = None,
+) -> SegmentationRun:
+    """Train a segmentation network, or go on after the last whole epoch of an interrupted training.
+
+    Args:
+        settings: How to train.
+        manifest: The images; those without a mask are left out.
+        split: Their parts.
+        masks: Folder of the masks.
+        folder: Where checkpoints and the history are written.
+        console: Where to show progress; None shows none.
+
+    Raises:
+        DataError: There are too few masks, or a file cannot be read.
+        UsageError: The folder holds another training.
+    """
+    split.check_against(manifest)
+    found = find_masks(masks, manifest)
+    parts = {name: [i for i in ids if i in found] for name, ids in split.parts().items()}
+    for name in ("train", "validation"):
+        if not parts[name]:
+            raise DataError(f"{masks}: no image of the {name} part has a mask")
+    _claim(folder, settings, split)
+    accelerator = choose_accelerator()
+    pl.seed_everything(settings.seed, verbose=False)
+    network = SegmentationNetwork(settings)
+    last, best = folder / "last.safetensors", folder / "best.safetensors"
+    weights = "checkpoint" if last.exists() else network.load_pretrained(settings.encoder)
+    counted = ", ".join(f"{len(ids)} {name}" for name, ids in parts.items())
+    logger.info("images with a mask: %s; split %s; starting weights: %s", counted, split.sha256[:12], weights)
+    preprocessing = Preprocessing(size=settings.size, through=settings.through)
+    array = open_image_cache(manifest, preprocessing)
+    rows = {record.image_id: row for row, record in enumerate(manifest)}
+
+    def part(name: str) -> MaskedImages:
+        ids = parts[name]
+        return MaskedImages(array, np.array([rows[i] for i in ids]), read_masks([found[i] for i in ids], settings.size))
+
+    module = SegmentationModule(network, settings, compiled=settings.compile and can_compile(accelerator))
+    with quiet_lightning():
+        trainer = pl.Trainer(
+            accelerator=accelerator,
+            devices=1,
+            precision=choose_precision("auto", accelerator),  # type: ignore[arg-type] # one of Lightning's names
+            max_epochs=settings.epochs,
+            gradient_clip_val=1.0,
+            callbacks=[StepProgress(console or Console(quiet=True)), _Recorder(folder)],
+            plugins=[SafetensorsCheckpointIO()],
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+        )
+        trainer.fit(
+            module,
+            _loader(part("train"), settings.batch_size, settings.seed),
+            _loader(part("validation"), 2 * settings.batch_size),
+            ckpt_path=str(last) if last.exists() else None,
+        )
+    network.load_state_dict(load_weights(best))
+    return SegmentationRun(network.eval().cpu(), settings, parts, found, weights)
+
+
+class _Recorder(Checkpoint):
+    """After each epoch: write the history, the best weights, and the checkpoint to go on from, in that order."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.history: list[float] = []
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"history": self.history}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.history = list(state_dict["history"])
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.history.append(float(trainer.callback_metrics["validation_dice"]))
+        stream = io.StringIO()
+        csv.writer(stream, lineterminator="\n").writerows(
+            [("epoch", "validation_dice"), *enumerate(self.history, start=1)]
+        )
+        write_text(self.folder / "history.csv", stream.getvalue())
+        if self.history[-1] == max(self.history):
+            assert isinstance(pl_module, SegmentationModule)  # noqa: S101 - for the type checker
+            save_tensors(pl_module.shipped.state_dict(), self.folder / "best.safetensors")
+        trainer.save_checkpoint(self.folder / "last.safetensors")
+        logger.info("epoch %d/%s: Dice %.4f on validation", len(self.history), trainer.max_epochs, self.history[-1])
+
+
+def _loader(part: MaskedImages, batch_size: int, seed: int | None = None) -> Any:
+    from torch.utils.data import DataLoader
+
+    sampler = EpochBatches(np.zeros(len(part), dtype=np.int64), batch_size, seed)
+    return DataLoader(part, batch_size=None, sampler=sampler)
+
+
+def _claim(folder: Path, settings: SegmentationSettings, split: Split) -> None:
+    """Note what is trained here; refuse a folder in which something else was."""
+    path = folder / "training.json"
+    wanted = {"settings": settings.model_dump(mode="json"), "split_sha256": split.sha256}
+    if not path.exists():
+        write_json(path, wanted)
+        return
+    import json
+
+    if sha256_of_json(json.loads(path.read_bytes())) != sha256_of_json(wanted):
+        raise UsageError(f"{folder} holds another training; choose another folder or remove it")

@@ -1,0 +1,129 @@
+"""Training a segmentation network on phantoms, exporting it, and using it without torch."""
+
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lesionlab.data import Manifest, Split, make_split
+from lesionlab.errors import BundleError, DataError, RecipeError, UsageError
+from lesionlab.export.segmentation import export_segmentation
+from lesionlab.recipes import SegmentationSettings
+from lesionlab.segmentation import SegmentationModel, Segmenter
+from lesionlab.training.segmentation import train_segmentation
+from lesionlab.training.segmentation.masks import find_masks, read_masks
+from lesionlab.training.segmentation.network import SegmentationNetwork
+
+PowerCut = Callable[[object, str, int], AbstractContextManager[None]]
+TINY = SegmentationSettings(
+    encoder="test_efficientnet",
+    decoder=(16, 16, 8, 8),
+    size=32,
+    through=0,
+    epochs=4,
+    batch_size=8,
+    learning_rate=5e-3,
+    compile=False,
+)
+
+
+@pytest.fixture(scope="module")
+def split(phantoms: Manifest) -> Split:
+    return make_split(phantoms)
+
+
+@pytest.fixture(scope="module")
+def masks(phantoms: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is darker than the skin around it."""
+    folder = tmp_path_factory.mktemp("masks")
+    for record in phantoms:
+        grey = np.asarray(Image.open(phantoms.location(record)).convert("L")).astype(float)
+        skin = np.median(np.concatenate([grey[:3].ravel(), grey[-3:].ravel()]))
+        Image.fromarray(grey < 0.85 * skin).save(folder / f"{record.image_id}_segmentation.png")
+    return folder
+
+
+@pytest.mark.slow
+def test_from_masks_to_a_model_that_finds_lesions(
+    phantoms: Manifest, split: Split, masks: Path, imagenet: Path, tmp_path: Path
+) -> None:
+    assert imagenet.is_dir()
+    settings = TINY.model_copy(update={"epochs": 15})
+    run = train_segmentation(settings, phantoms, split, masks, tmp_path / "training")
+    model = export_segmentation(run, phantoms, split, tmp_path)
+    dice = model.info.metrics["dice"]
+    assert dice.value is not None
+    assert dice.low is not None
+    assert dice.high is not None
+    assert dice.low <= dice.value <= dice.high
+    assert dice.value > 0.55
+    assert model.info.images == {name: len(ids) for name, ids in split.parts().items()}
+    # The same as scikit-learn's way of counting, on the whole test part.
+    segmenter = Segmenter.load(tmp_path)
+    ids = split.parts()["test"]
+    places = {r.image_id: phantoms.location(r) for r in phantoms}
+    found = segmenter.segment([places[i] for i in ids]) >= model.info.threshold
+    truth = read_masks([run.masks[i] for i in ids], 32) >= 128
+    expected = np.mean([2 * (f & t).sum() / max(1, f.sum() + t.sum()) for f, t in zip(found, truth, strict=True)])
+    assert dice.value == pytest.approx(expected, abs=1e-6)
+    assert json.loads((tmp_path / "segmentation.json").read_text())["metrics"]["dice"]["value"] == dice.value
+    # A damaged graph is noticed.
+    graph = tmp_path / "segmentation.onnx"
+    graph.write_bytes(graph.read_bytes()[:-1] + b"\0")
+    with pytest.raises(BundleError, match="copy the folder again"):
+        SegmentationModel.load(tmp_path)
+
+
+@pytest.mark.slow
+def test_an_interrupted_training_ends_with_the_same_weights(
+    phantoms: Manifest, split: Split, masks: Path, imagenet: Path, tmp_path: Path, power_cut: PowerCut
+) -> None:
+    assert imagenet.is_dir()
+    import pytorch_lightning as pl
+
+    settings = TINY.model_copy(update={"epochs": 2})
+    whole = train_segmentation(settings, phantoms, split, masks, tmp_path / "whole")
+    with power_cut(pl.Trainer, "save_checkpoint", 2):
+        train_segmentation(settings, phantoms, split, masks, tmp_path / "cut")
+    resumed = train_segmentation(settings, phantoms, split, masks, tmp_path / "cut")
+    assert whole.network.state_dict().keys() == resumed.network.state_dict().keys()
+    for name, value in whole.network.state_dict().items():
+        assert value.equal(resumed.network.state_dict()[name]), name
+    with pytest.raises(UsageError, match="another training"):
+        train_segmentation(settings.model_copy(update={"seed": 1}), phantoms, split, masks, tmp_path / "cut")
+
+
+def test_masks_are_found_by_the_image_they_belong_to(phantoms: Manifest, masks: Path, tmp_path: Path) -> None:
+    assert set(find_masks(masks, phantoms)) == {r.image_id for r in phantoms}
+    (tmp_path / "other.png").write_bytes(b"")
+    with pytest.raises(DataError, match="no mask of these"):
+        find_masks(tmp_path, phantoms)
+    with pytest.raises(DataError, match="is no folder"):
+        find_masks(tmp_path / "absent", phantoms)
+    with pytest.raises(DataError, match=r"other\.png cannot be read"):
+        read_masks([tmp_path / "other.png"], 32)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"decoder": (8, 8)}, "2 widths for a depth of 4"),
+        ({"size": 40}, "multiple of 16"),
+        ({"encoder": "no_such_net"}, "no_such_net"),
+    ],
+)
+def test_settings_that_make_no_network(change: dict[str, object], said: str) -> None:
+    with pytest.raises(RecipeError, match=said):
+        SegmentationNetwork(TINY.model_copy(update=change))
+
+
+def test_no_model_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="holds no segmentation model"):
+        SegmentationModel.load(tmp_path)
+    (tmp_path / "segmentation.json").write_text("{}")
+    with pytest.raises(BundleError, match="damaged"):
+        SegmentationModel.load(tmp_path)
