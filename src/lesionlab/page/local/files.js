@@ -1,0 +1,71 @@
+/** The site's own files, and nothing else: fetched with news of how far it is, unpacked, and checked. */
+
+import { EngineError } from "../engine.js";
+
+/**
+ * @param {URL} url
+ * @param {(bytes: number) => void} [onBytes] Called with the size of each piece as it arrives.
+ * @returns {Promise<ArrayBuffer>}
+ * @throws {EngineError}
+ */
+export async function fetched(url, onBytes = () => {}) {
+  try {
+    const response = await fetch(url, { credentials: "omit", referrerPolicy: "no-referrer" });
+    if (!response.ok || !response.body) throw new Error(`status ${response.status}`);
+    const counting = new TransformStream({
+      transform(/** @type {Uint8Array} */ piece, stream) {
+        onBytes(piece.byteLength);
+        stream.enqueue(piece);
+      },
+    });
+    return await new Response(response.body.pipeThrough(counting)).arrayBuffer();
+  } catch {
+    const name = url.pathname.split("/").at(-1);
+    throw new EngineError("gone", `The model cannot be loaded: ${name} does not arrive. Is the network up?`);
+  }
+}
+
+/**
+ * @param {URL} url
+ * @returns {Promise<any>}
+ */
+export async function fetchedJson(url) {
+  const text = new TextDecoder().decode(await fetched(url));
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw damaged(url);
+  }
+}
+
+/**
+ * Unpack what is still packed: some servers do so on the way.
+ * @param {ArrayBuffer} bytes
+ * @returns {Promise<ArrayBuffer>}
+ */
+export async function unpacked(bytes) {
+  const [first, second] = new Uint8Array(bytes, 0, 2);
+  if (first !== 0x1f || second !== 0x8b) return bytes;
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+}
+
+/**
+ * Refuse a file that is not the one that the description means, such as an older one from a cache on the way. Browsers
+ * hash only on pages that came over HTTPS, or from this machine.
+ * @param {ArrayBuffer} bytes
+ * @param {string} expected SHA-256.
+ * @param {URL} url
+ * @throws {EngineError}
+ */
+export async function check(bytes, expected, url) {
+  if (!crypto.subtle) return;
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  const found = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  if (found !== expected) throw damaged(url);
+}
+
+/** @param {URL} url */
+function damaged(url) {
+  const name = url.pathname.split("/").at(-1);
+  return new EngineError("gone", `The model cannot be loaded: ${name} arrived damaged, or from another version. Reload the page.`);
+}

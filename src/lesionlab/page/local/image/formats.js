@@ -1,0 +1,31 @@
+/** Formats of image files, told apart by their first bytes. */
+
+import { bmpHeader } from "./bmp.js";
+import { gifHeader } from "./gif.js";
+import { text } from "./header.js";
+import { jpegHeader } from "./jpeg.js";
+import { pngHeader } from "./png.js";
+import { webpHeader } from "./webp.js";
+
+/** @typedef {import("./header.js").Header} Header */
+
+export const FORMATS = ["JPEG", "PNG", "WEBP", "BMP", "GIF"];
+
+/** @type {[signature: string, place: number, read: (view: DataView) => Header][]} */
+const READERS = [
+  ["\xff\xd8\xff", 0, jpegHeader],
+  ["\x89PNG\r\n\x1a\n", 0, pngHeader],
+  ["WEBP", 8, webpHeader],
+  ["GIF8", 0, gifHeader],
+  ["BM", 0, bmpHeader],
+];
+
+/**
+ * @param {DataView} view The whole file.
+ * @returns {Header | null} Null for a format that is not known.
+ * @throws {RangeError} It ends within its header.
+ */
+export function readHeader(view) {
+  const [, , read] = READERS.find(([signature, place]) => text(view, place, signature.length) === signature) ?? [];
+  return read ? read(view) : null;
+}

@@ -1,0 +1,57 @@
+/** The header of a JPEG file: its segments up to the first scan. Source: ITU-T T.81, annex B. */
+
+import { orientationIn, orientationInXmp } from "./exif.js";
+import { ORDINARY, text } from "./header.js";
+
+/** @typedef {import("./header.js").Header} Header */
+
+const SCAN = 0xda;
+const APP1 = 0xe1;
+const END = 0xd9;
+const EXIF = "Exif\0\0";
+const XMP = "http://ns.adobe.com/xap/1.0/\0";
+// Markers between the first and the last kind of frame that are none.
+const NO_FRAMES = [0xc4, 0xc8, 0xcc];
+
+/**
+ * @param {DataView} view
+ * @returns {Header}
+ */
+export function jpegHeader(view) {
+  /** @type {Header} */
+  const header = { ...ORDINARY, format: "JPEG", type: "image/jpeg", width: 0, height: 0, whole: false };
+  for (let at = 2; ; ) {
+    if (view.getUint8(at) !== 0xff) throw new RangeError("no segment where one should be");
+    const marker = view.getUint8(at + 1);
+    if (marker === 0xff) {
+      at += 1; // they may be padded
+      continue;
+    }
+    const body = at + 4;
+    if (marker >= 0xc0 && marker <= 0xcf && !NO_FRAMES.includes(marker)) {
+      header.height = view.getUint16(body + 1);
+      header.width = view.getUint16(body + 3);
+      const channels = view.getUint8(body + 5);
+      Object.assign(header, { grey: channels === 1, cmyk: channels === 4 });
+    } else if (marker === APP1 && text(view, body, EXIF.length) === EXIF) {
+      header.orientation = orientationIn(view, body + EXIF.length) ?? header.orientation;
+    } else if (marker === APP1 && text(view, body, XMP.length) === XMP) {
+      header.orientation ??= orientationInXmp(view, body, view.getUint16(at + 2));
+    } else if (marker === SCAN) {
+      if (header.width === 0) throw new RangeError("a scan before any frame");
+      return { ...header, whole: endsAfter(view, body) };
+    }
+    at += 2 + view.getUint16(at + 2);
+  }
+}
+
+/**
+ * @param {DataView} view
+ * @param {number} start
+ */
+function endsAfter(view, start) {
+  for (let at = view.byteLength - 2; at >= start; at--) {
+    if (view.getUint8(at) === 0xff && view.getUint8(at + 1) === END) return true;
+  }
+  return false;
+}

@@ -1,0 +1,48 @@
+/** The header of a WebP file: its RIFF chunks. Source: RFC 9649. */
+
+import { orientationIn, orientationInXmp } from "./exif.js";
+import { ORDINARY, text } from "./header.js";
+
+/** @typedef {import("./header.js").Header} Header */
+
+/**
+ * @param {DataView} view
+ * @returns {Header}
+ */
+export function webpHeader(view) {
+  /** @type {Header} */
+  const header = { ...ORDINARY, format: "WEBP", type: "image/webp", ...canvas(view) };
+  let frames = 0;
+  for (let at = 12; at + 8 <= view.byteLength; ) {
+    const [kind, length, body] = [text(view, at, 4), view.getUint32(at + 4, true), at + 8];
+    if (kind === "ANMF") frames += 1;
+    if (kind === "EXIF") {
+      header.orientation = orientationIn(view, text(view, body, 6) === "Exif\0\0" ? body + 6 : body) ?? header.orientation;
+    }
+    if (kind === "XMP ") header.orientation ??= orientationInXmp(view, body, length);
+    at = body + length + (length % 2);
+  }
+  return { ...header, several: frames > 1, whole: 8 + view.getUint32(4, true) <= view.byteLength };
+}
+
+/**
+ * @param {DataView} view
+ * @returns {{ width: number, height: number }}
+ */
+function canvas(view) {
+  const kind = text(view, 12, 4);
+  if (kind === "VP8X") return { width: 1 + three(view, 24), height: 1 + three(view, 27) };
+  if (kind === "VP8L") {
+    const bits = view.getUint32(21, true);
+    return { width: 1 + (bits & 0x3fff), height: 1 + ((bits >> 14) & 0x3fff) };
+  }
+  return { width: view.getUint16(26, true) & 0x3fff, height: view.getUint16(28, true) & 0x3fff };
+}
+
+/**
+ * @param {DataView} view
+ * @param {number} at
+ */
+function three(view, at) {
+  return view.getUint16(at, true) | (view.getUint8(at + 2) << 16);
+}
