@@ -210,6 +210,11 @@ def tiny_whole_bundle(
     return path
 
 
+def _around(point: OperatingPoint) -> dict[str, tuple[float, float]]:
+    names = ("sensitivity", "specificity", "ppv", "npv")
+    return {name: (getattr(point, name) - 0.03, getattr(point, name) + 0.01) for name in names}
+
+
 def _tiny_evaluation(info: BundleInfo) -> Evaluation:
     unknown = Estimate(value=None, low=None, high=None)
     some = Estimate(value=0.5, low=0.4, high=0.6)
@@ -230,7 +235,9 @@ def _tiny_evaluation(info: BundleInfo) -> Evaluation:
         ),
         overall={"accuracy": some, "balanced_accuracy": some, "malignant_auc": some, "melanoma_auc": unknown},
         per_class={code: {"recall": some, "precision": unknown, "auc": some} for code in info.classes},
-        operating_points=tuple(p.model_copy(update={"measured_on": "test"}) for p in info.operating_points),
+        operating_points=tuple(
+            p.model_copy(update={"measured_on": "test", "intervals": _around(p)}) for p in info.operating_points
+        ),
         roc={**dict.fromkeys(info.classes, curve), "malignant": curve},
         reliability=(
             ReliabilityBin(confidence=0.45, accuracy=0.5, count=40),
@@ -263,6 +270,7 @@ def tiny_binary_bundle(tiny_info: BundleInfo, tmp_path_factory: pytest.TempPathF
             "training_data": tiny_info.training_data.model_copy(update={"classes": {}}),
             "graph_sha256": hashlib.sha256(graph).hexdigest(),
             "calibration": tiny_info.calibration.model_copy(update={"offsets": (0.0, 4.75)}),
+            "operating_points": [p.model_dump() | {"looked_for": task} for p in tiny_info.operating_points],
         }
         if not (folder / task).exists():
             save_bundle(folder / task, BundleInfo.model_validate(tiny_info.model_dump() | changes), graph)

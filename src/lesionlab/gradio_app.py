@@ -96,20 +96,18 @@ def answer(model: Predictor, path: str | Path) -> Answer:
 
 def in_words(prediction: Prediction, info: BundleInfo) -> str:
     """Return all but the list of probabilities, as Markdown: what speaks against the answer comes first."""
-    best, task = prediction.top[0], TASKS[info.task]
-    looked_for = prediction.malignant
-    if looked_for is None:
-        looked_for = sum(prediction.probabilities[code] for code in task.malignant)
+    best = prediction.top[0]
+    found = prediction.suspicion
     lines = []
     if prediction.refusal:
         lines.append("### Do not rely on this answer")
         lines += [f"- {reason.message}" for reason in prediction.refusal.reasons]
     lines.append(f"### {best.name}: {best.probability:.1%}, {prediction.risk.value} risk")
-    lines.append(f"**P({info.looked_for}) {looked_for:.1%}**")
+    lines.append(f"**P({info.looked_for}) {found[info.looked_for]:.1%}**")
     for point in info.operating_points:
-        side = "at or above" if looked_for >= point.threshold else "below"
+        side = "at or above" if found[point.looked_for] >= point.threshold else "below"
         lines.append(
-            f"- {side} {point.threshold:.1%}, the threshold for {point.target_sensitivity:.0%} sensitivity "
+            f"- {side} {point.threshold:.1%}, the threshold for {point.purpose} "
             f"({point.measured_on}: sensitivity {point.sensitivity:.3f}, specificity {point.specificity:.3f})"
         )
     lines += [f"- note: {note}" for note in prediction.notes]

@@ -81,9 +81,20 @@ class Task:
         return tuple(code for code, held in zip(self.classes, self.members, strict=True) if set(held) <= set(MALIGNANT))
 
     @property
+    def findings(self) -> dict[str, tuple[str, ...]]:
+        """What thresholds look for, as far as the classes tell it, with the classes that hold it; the first is main."""
+        found = {"malignant": self.malignant} if self.tells_malignancy else {}
+        return found | ({"melanoma": ("mel",)} if "mel" in self.classes else {})
+
+    @property
     def tells_malignancy(self) -> bool:
         """Whether the probability of malignancy follows from the classes: none mixes malignant and benign."""
         return all(set(held) <= set(MALIGNANT) or not set(held) & set(MALIGNANT) for held in self.members)
+
+    def malignancy_of(self, code: str) -> bool | None:
+        """Return whether a class is malignant, None where it holds malignant and benign diagnoses."""
+        kinds = {diagnosis in MALIGNANT for diagnosis in self.members[self.classes.index(code)]}
+        return kinds.pop() if len(kinds) == 1 else None
 
     def tells(self, label: str) -> bool:
         """Whether a label, a diagnosis or one of `COARSE`, says to which class an image belongs."""

@@ -62,8 +62,11 @@ def make_context(tiny_info: BundleInfo) -> MakeContext:
         *, leaky: bool = False, name: str = "small-network", task: str = "diagnosis", **fields: object
     ) -> ReportContext:
         data = tiny_info.training_data.model_copy(update={"leaky": leaky})
+        looked_for = next(iter(TASKS[task].findings))
         points = tuple(
-            tiny_info.operating_points[0].model_copy(update={"target_sensitivity": target, "threshold": threshold})
+            tiny_info.operating_points[0].model_copy(
+                update={"target_sensitivity": target, "threshold": threshold, "looked_for": looked_for}
+            )
             for target, threshold in ((0.9, 0.3), (0.95, 0.2))
         )
         changes = {"name": name, "training_data": data, "operating_points": points}

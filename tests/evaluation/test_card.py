@@ -141,10 +141,13 @@ def test_the_numbers_are_those_of_the_bundle(bundles: dict[str, Bundle]) -> None
     for row in held.subgroups:
         assert any(found[1:3] == [f"{row.n_images:,}", f"{row.n_lesions:,}"] for found in rows)
     points = next(tables(section(card, "Operating points")))[2:]
-    assert [row[1:7] for row in points] == [
-        [f"{value:.3f}" for value in (p.threshold, p.sensitivity, p.specificity, p.ppv, p.npv, p.prevalence)]
-        for p in held.operating_points
-    ]
+    assert [row[0] for row in points] == [p.purpose for p in held.operating_points]
+    for row, point in zip(points, held.operating_points, strict=True):
+        assert (row[1], row[6]) == (f"{point.threshold:.3f}", f"{point.prevalence:.3f}")
+        for cell, name in zip(row[2:6], ("sensitivity", "specificity", "ppv", "npv"), strict=True):
+            low, high = point.intervals.get(name, (None, None))
+            limits = "no interval" if low is None else f"{low:.3f} to {high:.3f}"
+            assert cell == f"{getattr(point, name):.3f} ({limits})"
     assert bundle.info.training_data.split_sha256 in section(card, "Data")
     assert f"{bundle.info.parameters:,}" in section(card, "Model details")
 
@@ -170,7 +173,7 @@ def test_a_leaky_model_is_leaky_beside_every_figure(bundles: dict[str, Bundle]) 
     assert len(marks) > 20
     assert all(marks)
     sensitivity = next(tables(section(card, "Operating points")))[2][2]
-    assert sensitivity.endswith(" leaky")
+    assert " leaky (" in sensitivity
     assert "None of these lesions was used" not in card
     honest = render_card(bundles["whole"])
     assert "leaky" not in honest.lower()
@@ -187,7 +190,7 @@ def test_what_was_seen_in_training_is_no_test(whole: Bundle) -> None:
 def test_a_model_of_two_classes_speaks_of_its_own_task(bundles: dict[str, Bundle], task: str, positive: str) -> None:
     card = render_card(bundles[task])
     assert f"It gives the probability that it is {positive}." in section(card, "In short")
-    assert f"threshold on P({positive})" in section(card, "Operating points")
+    assert f"95% sensitivity for {'malignancy' if task == 'malignant' else task}" in section(card, "Operating points")
     assert "Two classes, made of seven diagnoses only." in section(card, "Limits")
     assert "sum over the malignant classes" not in card
     holds = {"malignant": "Malignant holds `mel`, `bcc`, `akiec`.", "melanoma": "Melanoma holds `mel`."}

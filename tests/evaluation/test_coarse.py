@@ -70,7 +70,7 @@ def test_melanoma_or_not_is_evaluated_from_a_table(
     assert evaluation.case.task.name == task
     truth = np.array([int(record.image_id[1:]) % 2 for record in manifest])
     answers = [predictor.predict(manifest.location(record)) for record in manifest]
-    scores = [a.probabilities[code] if code else a.suspicion for a in answers]
+    scores = [a.probabilities[code] if code else a.suspicion["malignant"] for a in answers]
     found = evaluation.case.summary.per_class[evaluation.case.task.classes[1]]["auc"].value
     assert found == pytest.approx(roc_auc_score(truth, scores))
     # Thresholds on malignancy are measured where it is told, and nowhere else.

@@ -64,7 +64,7 @@ def test_two_classes_have_the_same_tables(
     positive, scores = positives_and_scores(case)
     np.testing.assert_array_equal(positive, np.isin(np.arange(140) % 7, positives))
     np.testing.assert_array_equal(scores, case.probabilities[:, 1])
-    row = operating_point_rows(case, make_context().bundle.operating_points)[0]
+    row = operating_point_rows(case, make_context(task=task).bundle.operating_points)[0]
     assert row.sensitivity.value == pytest.approx((scores[positive] >= 0.3).mean())
     assert row.here.prevalence == pytest.approx(positive.mean())
     assert [len(cells) for cells in confusion_cells(case)] == [2, 2]

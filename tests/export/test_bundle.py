@@ -77,7 +77,7 @@ def test_the_temperature_never_makes_the_likelihood_worse(
 def test_an_exponent_lifts_rare_classes_in_the_answer_alone(validation: Manifest) -> None:
     logits = np.random.default_rng(0).normal(0, 1, (len(validation), 7))
     plain, lifted = (
-        export._fitted(logits, validation, validation, InferenceSettings(prior_exponent=exponent), DIAGNOSIS)
+        export.fit_on_validation(logits, validation, validation, InferenceSettings(prior_exponent=exponent), DIAGNOSIS)
         for exponent in (0.0, 1.0)
     )
     assert plain["calibration"] == lifted["calibration"]
@@ -90,28 +90,37 @@ def test_an_exponent_lifts_rare_classes_in_the_answer_alone(validation: Manifest
     assert 0 <= (certainty < rule.uncertain_below).mean() <= 0.02
 
 
+@pytest.mark.parametrize(("looked_for", "classes"), [("malignant", MALIGNANT), ("melanoma", ("mel",))])
 def test_thresholds_reach_their_sensitivity_on_validation(
-    bundle: Bundle, logits: np.ndarray, validation: Manifest
+    bundle: Bundle, logits: np.ndarray, validation: Manifest, looked_for: str, classes: tuple[str, ...]
 ) -> None:
     probabilities = bundle.info.calibration.probabilities(logits)
-    scores = probabilities[:, [CODES.index(code) for code in MALIGNANT]].sum(axis=1)
-    malignant = np.array([record.diagnosis in MALIGNANT for record in validation])
-    points = bundle.info.operating_points
-    assert [(point.name, point.target_sensitivity) for point in points] == [
-        ("sensitivity_90", 0.9),
-        ("sensitivity_95", 0.95),
-    ]
-    for point in points:
+    scores = probabilities[:, [CODES.index(code) for code in classes]].sum(axis=1)
+    positive = np.array([record.diagnosis in classes for record in validation])
+    points = [point for point in bundle.info.operating_points if point.looked_for == looked_for]
+    prefix = "" if looked_for == "malignant" else "melanoma_"
+    found = [(point.name, point.target_sensitivity) for point in points]
+    expected = [(f"{prefix}sensitivity_90", 0.9), (f"{prefix}sensitivity_95", 0.95)]
+    # This network has learnt so little of melanoma that its thresholds call every image; such a one is left out.
+    everything = scores[positive].min() == scores.min()
+    assert found == expected or (everything and found == [])
+    (curve,) = (curve for curve in bundle.info.sensitivity_curves if curve.looked_for == looked_for)
+    assert curve.prevalence == pytest.approx(positive.mean())
+    on_curve = [curve.reaching(target) for target in (0.5, 0.803, 0.99)]
+    assert [found.target_sensitivity if found else None for found in on_curve] == [0.5, 0.81, 0.99]
+    assert curve.reaching(0.995) is None
+    for point in (*points, *(found for found in on_curve if found)):
         # The threshold is one of the scores: half a rounding error below it is on the same side.
         called = scores >= point.threshold - 1e-12
-        assert called[malignant].mean() == pytest.approx(point.sensitivity)
+        assert called[positive].mean() == pytest.approx(point.sensitivity)
         assert point.sensitivity >= point.target_sensitivity
-        assert 1 - called[~malignant].mean() == pytest.approx(point.specificity)
-        assert malignant.mean() == pytest.approx(point.prevalence)
-        assert point.measured_on == "validation"
+        assert 1 - called[~positive].mean() == pytest.approx(point.specificity)
         # No larger threshold would do.
         above = scores > point.threshold + 1e-12
-        assert above[malignant].mean() < point.target_sensitivity
+        assert above[positive].mean() < point.target_sensitivity
+    for point in points:
+        assert positive.mean() == pytest.approx(point.prevalence)
+        assert point.measured_on == "validation"
 
 
 @pytest.mark.slow
@@ -153,7 +162,9 @@ def test_a_run_that_is_not_whole_is_refused(copied: RunFolder, tmp_path: Path) -
 def test_a_threshold_that_calls_every_image_is_no_operating_point(
     validation: Manifest, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fitted = export._fitted(np.zeros((len(validation), 7)), validation, validation, InferenceSettings(), DIAGNOSIS)
+    fitted = export.fit_on_validation(
+        np.zeros((len(validation), 7)), validation, validation, InferenceSettings(), DIAGNOSIS
+    )
     assert fitted["operating_points"] == ()
     assert "no operating point for 95% sensitivity" in caplog.text
 
@@ -165,7 +176,7 @@ def test_two_classes_are_calibrated_and_judged_by_the_second(phantoms: Manifest,
     logits = np.random.default_rng(0).normal(0, 2, (len(phantoms), 2))
     logits[:, 1] += 3 * sought
     settings = InferenceSettings(prior_exponent=1.0, calibration="temperature")
-    fitted = export._fitted(logits, phantoms, phantoms, settings, task)
+    fitted = export.fit_on_validation(logits, phantoms, phantoms, settings, task)
     calibration = fitted["calibration"]
     assert isinstance(calibration, Calibration)
     decision = fitted["decision"]

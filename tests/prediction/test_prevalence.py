@@ -104,7 +104,8 @@ def test_a_predictor_applies_it_and_thresholds_stay_comparable(bundle: Bundle, e
     plain = Predictor(judging).predict(image)
     elsewhere = Predictor(judging, prevalence={"mel": 0.9})
     moved = elsewhere.predict(image)
-    assert moved.suspicion == plain.suspicion == plain.malignant
+    assert moved.suspicion == plain.suspicion
+    assert plain.suspicion == {"malignant": plain.malignant, "melanoma": plain.probabilities["mel"]}
     assert moved.probabilities["mel"] > plain.probabilities["mel"]
     assert sum(moved.probabilities.values()) == pytest.approx(1)
     # Balanced answers (exponent 1) go by the image alone, whatever the prevalence.

@@ -27,7 +27,7 @@ def prediction(path: str = "photos/ISIC_1.jpg", notes: tuple[str, ...] = ()) -> 
         path=path,
         probabilities=dict(zip(CODES, PROBABILITIES, strict=True)),
         malignant=0.6875,
-        suspicion=0.6875,
+        suspicion={"malignant": 0.6875, "melanoma": 0.5},
         top=tuple(
             RankedDiagnosis(diagnosis=code, name=name, probability=p)
             for code, name, p in (("mel", "Melanoma", 0.5), ("nv", "Melanocytic nevus", 0.25), ("bcc", "BCC", 0.125))
@@ -74,7 +74,7 @@ def of_two(task: str, malignant: float | None) -> Prediction:
         path="a.jpg",
         probabilities={codes[1]: 0.25, codes[0]: 0.75},
         malignant=malignant,
-        suspicion=0.75,
+        suspicion={next(iter(TASKS[task].findings)): 0.75},
         top=tuple(
             RankedDiagnosis(diagnosis=c, name=n, probability=p)
             for c, n, p in zip(codes, names, (0.75, 0.25), strict=True)

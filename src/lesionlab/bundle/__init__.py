@@ -1,16 +1,18 @@
 """The model bundle: a graph and the description without which its numbers mean nothing."""
 
 from lesionlab.bundle.evaluation import Epoch, Evaluation, ReliabilityBin, Roc, RocPoint, Subgroup
+from lesionlab.bundle.operating import CurvePoint, OperatingPoint, SensitivityCurve
 from lesionlab.bundle.patient import Patient, PatientEffects, Site
 from lesionlab.bundle.prediction_sets import PredictionSets
 from lesionlab.bundle.reference import FeatureSpace, LinearHead, PictureLimits, Reference, SharpnessLimit, Usual
-from lesionlab.bundle.schema import BundleInfo, Calibration, Decision, OperatingPoint, TrainingData
+from lesionlab.bundle.schema import BundleInfo, Calibration, Decision, StoredGraph, TrainingData
 from lesionlab.bundle.store import Bundle, default_bundle_path, save_bundle
 
 __all__ = [
     "Bundle",
     "BundleInfo",
     "Calibration",
+    "CurvePoint",
     "Decision",
     "Epoch",
     "Evaluation",
@@ -25,8 +27,10 @@ __all__ = [
     "ReliabilityBin",
     "Roc",
     "RocPoint",
+    "SensitivityCurve",
     "SharpnessLimit",
     "Site",
+    "StoredGraph",
     "Subgroup",
     "TrainingData",
     "Usual",

@@ -5,8 +5,8 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from lesionlab import RESEARCH_ONLY
+from lesionlab.bundle.operating import OperatingPoint
 from lesionlab.bundle.part import Part, Sha256
-from lesionlab.bundle.schema import OperatingPoint
 from lesionlab.metrics import Estimate
 
 ROC_POINTS = 200

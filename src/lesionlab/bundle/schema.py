@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from lesionlab.bundle.operating import OperatingPoint, SensitivityCurve
 from lesionlab.bundle.part import Part, Sha256
 from lesionlab.bundle.patient import PatientEffects
 from lesionlab.bundle.prediction_sets import PredictionSets
@@ -77,32 +78,6 @@ class Decision(Part):
         return scores
 
 
-class OperatingPoint(Part):
-    """A threshold on the probability of malignancy, or of melanoma for a model of that task, with what it costs.
-
-    Attributes:
-        name: For example `sensitivity_95`.
-        target_sensitivity: What the threshold was chosen for.
-        threshold: An image counts as suspicious at or above it.
-        sensitivity: Measured on `measured_on`.
-        specificity: Measured on `measured_on`.
-        ppv: Positive predictive value at `prevalence`.
-        npv: Negative predictive value at `prevalence`.
-        prevalence: Share of images of what is looked for in `measured_on`.
-        measured_on: The part that the four figures come from. The threshold itself always comes from validation.
-    """
-
-    name: str
-    target_sensitivity: float = Field(gt=0, lt=1)
-    threshold: float
-    sensitivity: float
-    specificity: float
-    ppv: float
-    npv: float
-    prevalence: float
-    measured_on: Literal["validation", "test", "other"]
-
-
 class TrainingData(Part):
     """What the model was trained on, by hash and by count.
 
@@ -128,6 +103,28 @@ class TrainingData(Part):
     sources: tuple[str, ...]
 
 
+Runtime = Literal["onnx", "openvino", "litert", "coreml"]
+Numbers = Literal["float32", "float16", "int8"]
+
+
+class StoredGraph(Part):
+    """In which form the network is stored.
+
+    Attributes:
+        runtime: What runs it: `onnx` stands for onnxruntime.
+        numbers: How its weights are stored; with `int8` it computes in 8 bits, too.
+        scheme: How it was made smaller, in words; empty for the graph as it was exported.
+        converted_from: SHA-256 of the FP32 graph that it was made of; None for a graph as it was exported.
+        files: SHA-256 of each file of a model that has several, by its path; `graph_sha256` is then that of this table.
+    """
+
+    runtime: Runtime = "onnx"
+    numbers: Numbers = "float32"
+    scheme: str = ""
+    converted_from: Sha256 | None = None
+    files: dict[str, Sha256] = Field(default_factory=dict)
+
+
 class BundleInfo(Part):
     """The whole of `bundle.json`.
 
@@ -138,7 +135,8 @@ class BundleInfo(Part):
         task: What the model tells apart; see `lesionlab.taxonomy.TASKS`.
         classes: Codes of the task's classes in the order of the outputs.
         preprocessing: What is done to an image before the graph.
-        graph_sha256: SHA-256 of `model.onnx`.
+        graph_sha256: SHA-256 of `model.onnx`, or of another runtime's file.
+        graph: In which form the network is stored.
         reference_sha256: SHA-256 of `reference.npz`; None for a bundle without one.
         evaluation_sha256: SHA-256 of `evaluation.json`; None for a bundle without one.
         parameters: Number of trained weights.
@@ -146,7 +144,8 @@ class BundleInfo(Part):
         decision: How probabilities become one answer.
         prediction_sets: Which classes cannot be ruled out; None where validation has too few lesions.
         patient_effects: What age, sex and site add to an image; None for a model that judges the picture alone.
-        operating_points: Thresholds on the probability of malignancy, or of melanoma for a model of that task.
+        operating_points: Thresholds on the probability of malignancy and of melanoma, as far as the model tells them.
+        sensitivity_curves: Thresholds for other sensitivities, one curve for each of these.
         training_data: Hashes and counts of what it was trained on.
         recipe: The recipe, whole, as it was run.
         metrics: Metrics on the test part by name, filled in by `lesionlab evaluate`.
@@ -162,6 +161,7 @@ class BundleInfo(Part):
     classes: tuple[str, ...]
     preprocessing: Preprocessing
     graph_sha256: Sha256
+    graph: StoredGraph = StoredGraph()
     reference_sha256: Sha256 | None = None
     evaluation_sha256: Sha256 | None = None
     parameters: int = Field(ge=1)
@@ -170,6 +170,7 @@ class BundleInfo(Part):
     prediction_sets: PredictionSets | None = None
     patient_effects: PatientEffects | None = None
     operating_points: tuple[OperatingPoint, ...] = ()
+    sensitivity_curves: tuple[SensitivityCurve, ...] = ()
     training_data: TrainingData
     recipe: dict[str, object]
     metrics: dict[str, Estimate] = Field(default_factory=dict)
@@ -194,13 +195,16 @@ class BundleInfo(Part):
             raise ValueError(f"prediction_sets.by_class are not the classes of task {self.task} in their order")
         if self.training_data.classes and tuple(self.training_data.classes) != expected:
             raise ValueError(f"training_data.classes are not those of task {self.task} in their order")
+        sought = [p.looked_for for p in self.operating_points] + [c.looked_for for c in self.sensitivity_curves]
+        for finding in sought:
+            if finding not in TASKS[self.task].findings:
+                raise ValueError(f"task {self.task} does not tell {finding}, which a threshold looks for")
         return self
 
     @property
     def looked_for(self) -> str:
-        """What the operating points look for, in a word: `malignant`, or `melanoma` for a model of that task."""
-        task = TASKS[self.task]
-        return "malignant" if task.tells_malignancy else task.names[1].lower()
+        """What the model looks for first, in a word: `malignant`, or `melanoma` for a model of that task."""
+        return next(iter(TASKS[self.task].findings))
 
     @property
     def identity(self) -> str:

@@ -81,6 +81,11 @@ class Bundle:
             place = place / "bundle"
         with _opened(place) as read:
             info = _parse_description(place, read(DESCRIPTION))
+            if info.graph.runtime != "onnx":
+                raise BundleError(
+                    f"{place} holds a model for {info.graph.runtime}, not for onnxruntime: its README.md says how to "
+                    "run it, and the bundle that it was converted from runs here"
+                )
             graph = _checked(place, GRAPH, read(GRAPH), info.graph_sha256)
             reference = evaluation = None
             if info.reference_sha256 is not None:
@@ -126,7 +131,7 @@ def save_bundle(
     info = info.model_copy(
         update={"reference_sha256": hashes.get(REFERENCE), "evaluation_sha256": hashes.get(EVALUATION)}
     )
-    contents = {DESCRIPTION: _describe(info).encode(), **contents}
+    contents = {DESCRIPTION: description_text(info).encode(), **contents}
     if path.suffix == ".zip":
         with replacing(path, binary=True) as stream, zipfile.ZipFile(stream, "w") as archive:
             for name, data in contents.items():
@@ -161,7 +166,8 @@ def _save_folder(path: Path, contents: dict[str, bytes]) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _describe(info: BundleInfo) -> str:
+def description_text(info: BundleInfo) -> str:
+    """Return what `bundle.json` holds for a description."""
     content = json.loads(info.model_dump_json())
     return json.dumps({_CHECKSUM: sha256_of_json(content), **content}, indent=2, ensure_ascii=False) + "\n"
 

@@ -74,6 +74,14 @@ def predict(
             show_default=False,
         ),
     ] = None,
+    risk: Annotated[
+        str | None,
+        typer.Option(
+            help="What the risk level goes by: sensitivity=0.95 (the default), cost=20 (of a missed malignancy, in "
+            "lesions looked at in vain), or answer (the level of the diagnosis).",
+            show_default=False,
+        ),
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1, max=1024, help="Images per run of the model.")] = 4,
 ) -> None:
     """Judge images: the probability of each class that the model tells apart, and of malignancy.
@@ -85,7 +93,7 @@ def predict(
     from lesionlab.prediction.inputs import expand_inputs
 
     chosen = _choose_format(result_format, out_file)
-    asked = _Asked(model, tuple(ensemble or ()), tta, _shares(prevalence or ()))
+    asked = _Asked(model, tuple(ensemble or ()), tta, _shares(prevalence or ()), risk)
     if asked.ensemble and explain is not None:
         raise UsageError("--explain: an ensemble has no map of its own; explain one of its members with --model")
     patient_of = _patients(patients, {"age": age, "sex": sex, "site": site})
@@ -105,24 +113,29 @@ class _Asked:
         ensemble: Bundles to ask together.
         tta: Whether to average over mirror images.
         prevalence: Shares of classes where the images come from.
+        risk: What the risk level goes by, as it was written; None for the model's own rule.
     """
 
     model: Path | None
     ensemble: tuple[Path, ...]
     tta: bool
     prevalence: dict[str, float]
+    risk: str | None
 
     def load(self) -> "Predictor | Ensemble":
         """Open the model or the models."""
-        from lesionlab.prediction import Ensemble, Predictor
+        from lesionlab.prediction import Ensemble, Predictor, RiskRule
+        from lesionlab.prediction.views import Views
 
+        rule = RiskRule.parse(self.risk) if self.risk is not None else None
         if self.ensemble and self.model is not None:
             raise UsageError("give --model or --ensemble, not both")
+        views: Views = "flips" if self.tta else "one"
         opened = [
-            Predictor.load(place, views="flips" if self.tta else "one", prevalence=self.prevalence or None)
+            Predictor.load(place, views=views, prevalence=self.prevalence or None, risk=None if self.ensemble else rule)
             for place in (self.ensemble or (self.model,))
         ]
-        return Ensemble(opened) if self.ensemble else opened[0]
+        return Ensemble(opened, rule) if self.ensemble else opened[0]
 
 
 def _shares(given: Sequence[str]) -> dict[str, float]:
@@ -217,9 +230,9 @@ def _to_people(asked: _Asked, images: _Images) -> int:
     good = failures.reported(images.judged(predictor))
     if len(images.locations) == 1:
         for prediction in good:
-            print_prediction(out, prediction, predictor.info)
+            print_prediction(out, prediction, predictor.info, predictor.risk_meaning)
         return failures.count
-    table = PredictionTable(out, predictor.info)
+    table = PredictionTable(out, predictor.info, predictor.risk_meaning)
     for prediction in good:
         table.add(prediction)
     table.close()
@@ -246,7 +259,7 @@ def _to_programs(asked: _Asked, images: _Images, chosen: _Format, out_file: Path
     ):
         for prediction in failures.reported(_counted(images.judged(predictor), update, len(images.locations))):
             write(prediction)
-    print_footer(err, info)
+    print_footer(err, info, predictor.risk_meaning)
     return failures.count
 
 

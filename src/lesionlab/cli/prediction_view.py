@@ -28,17 +28,16 @@ def leaky_warning(info: BundleInfo) -> str | None:
 
 def _found(prediction: Prediction, info: BundleInfo) -> float:
     """Return the probability of what is looked for."""
-    if prediction.malignant is not None:
-        return prediction.malignant
-    return sum(prediction.probabilities[code] for code in TASKS[info.task].malignant)
+    return sum(prediction.probabilities[code] for code in TASKS[info.task].findings[info.looked_for])
 
 
 class PredictionTable:
     """A table whose rows appear as they come."""
 
-    def __init__(self, console: Console, info: BundleInfo) -> None:
+    def __init__(self, console: Console, info: BundleInfo, risk_meaning: str) -> None:
         self._console = console
         self._info = info
+        self._risk_meaning = risk_meaning
         # A narrow terminal shortens the names; a file or a pipe gets them whole.
         self._limit = max(16, min(48, console.width - _NUMBERS_WIDTH)) if console.is_terminal else None
         self._width = self._limit or _PIPED_NAME_WIDTH
@@ -64,10 +63,10 @@ class PredictionTable:
     def close(self) -> None:
         """Print what belongs under the table."""
         self._console.print()
-        print_footer(self._console, self._info)
+        print_footer(self._console, self._info, self._risk_meaning)
 
 
-def print_prediction(console: Console, prediction: Prediction, info: BundleInfo) -> None:
+def print_prediction(console: Console, prediction: Prediction, info: BundleInfo, risk_meaning: str) -> None:
     """Print one image in full: whether it can be judged, its risk, all probabilities as bars, and the notes."""
     _print_refusal(console, prediction)
     best = prediction.top[0]
@@ -76,16 +75,16 @@ def print_prediction(console: Console, prediction: Prediction, info: BundleInfo)
     title.append(f" {best.probability:.1%}, ")
     title.append(f"{prediction.risk.value} risk", style=RISK_STYLE[prediction.risk])
     console.print(title, soft_wrap=True)
-    suspicion, task = prediction.suspicion, TASKS[info.task]
+    suspicion, task = prediction.suspicion[info.looked_for], TASKS[info.task]
     found = _found(prediction, info)
     console.print(Text(f"P({info.looked_for}) {found:.1%}"))
     if abs(found - suspicion) > 1e-9:
         told = f"  {suspicion:.1%} at the frequencies of the training data, which thresholds are compared with"
         console.print(Text(told), soft_wrap=True)
     for point in info.operating_points:
-        reached = "at or above" if suspicion >= point.threshold else "below"
+        reached = "at or above" if prediction.suspicion[point.looked_for] >= point.threshold else "below"
         cost = f"{point.measured_on}: sensitivity {point.sensitivity:.3f}, specificity {point.specificity:.3f}"
-        threshold = f"{point.threshold:.1%}, the threshold for {point.target_sensitivity:.0%} sensitivity"
+        threshold = f"{point.threshold:.1%}, the threshold for {point.purpose}"
         console.print(Text(f"  {reached} {threshold} ({cost})"), soft_wrap=True)
     console.print()
     code_width = max(map(len, task.classes)) + 1
@@ -107,7 +106,7 @@ def print_prediction(console: Console, prediction: Prediction, info: BundleInfo)
     for note in prediction.notes:
         console.print(Text(f"note: {note}", style="dim"), soft_wrap=True)
     console.print()
-    print_footer(console, info)
+    print_footer(console, info, risk_meaning)
 
 
 def _print_refusal(console: Console, prediction: Prediction, indent: str = "") -> None:
@@ -115,11 +114,10 @@ def _print_refusal(console: Console, prediction: Prediction, indent: str = "") -
         console.print(Text(f"{indent}not to be relied on: {reason.message}", style="bold magenta"), soft_wrap=True)
 
 
-def print_footer(console: Console, info: BundleInfo) -> None:
-    """Print the model, its leak if it has one, and what results are for."""
-    answer = "class" if TASKS[info.task].binary else "diagnosis"
-    lifted = ", for which rare ones are lifted" if info.decision.exponent > 0 else ""
-    meaning = f"Probabilities are calibrated; risk is that of the {answer} answered{lifted}."
+def print_footer(console: Console, info: BundleInfo, risk_meaning: str) -> None:
+    """Print the model, what its risk levels mean, its leak if it has one, and what results are for."""
+    lifted = "; the answer lifts rare classes" if info.decision.exponent > 0 else ""
+    meaning = f"Probabilities are calibrated{lifted}; {risk_meaning}."
     console.print(Text(f"model {info.identity}. {meaning} {RESEARCH_ONLY}"), soft_wrap=True)
     if warning := leaky_warning(info):
         console.print(Text(f"warning: {warning}", style="red"), soft_wrap=True)

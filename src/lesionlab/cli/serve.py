@@ -48,16 +48,21 @@ def serve(
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads that the model computes with.", show_default="one per core")
     ] = None,
+    risk: Annotated[
+        str | None,
+        typer.Option(help="What risk levels go by: sensitivity=0.95, cost=20 or answer.", show_default="sensitivity"),
+    ] = None,
     log_format: Annotated[_LogFormat, typer.Option(help="How the log on standard error looks.")] = _LogFormat.TEXT,
 ) -> None:
     """Serve a model: the REST API under /v1 and a page for the browser. Ctrl-C stops it."""
     require_extra("lesionlab serve", "app", *_MODULES)
     key = _api_key(api_key_file)
-    from lesionlab.prediction import Predictor
+    from lesionlab.prediction import Predictor, RiskRule
 
+    rule = RiskRule.parse(risk) if risk is not None else None
     with ThreadPoolExecutor(1) as aside:
         # Opening the model and importing the framework take about as long; the one is native code.
-        loading = aside.submit(Predictor.load, model, threads=threads)
+        loading = aside.submit(Predictor.load, model, threads=threads, risk=rule)
         from pydantic import SecretStr, ValidationError
 
         from lesionlab.serving import Settings, create_app

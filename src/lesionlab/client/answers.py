@@ -37,6 +37,7 @@ class OperatingPoint(_Part):
     ppv: float
     npv: float
     prevalence: float
+    intervals: dict[str, tuple[float, float]]
     measured_on: str
 
 
@@ -74,7 +75,7 @@ class Result(_Part):
         diagnosis: Code of the model's answer, which may be a rare class that its rule lifts over a more probable one.
         classes: All classes, the most probable first.
         malignant: Probability that the lesion is malignant, None where the model does not tell.
-        risk: `high`, `moderate` or `low`: the risk level of the answer.
+        risk: `high`, `moderate` or `low`, by the rule of the server (`risk_meaning` of its model card).
         operating_points: The model's thresholds.
         prediction_set: Classes that cannot be ruled out, None for a model without such sets.
         refusal: Set where the model should not be relied on for this image.
@@ -166,6 +167,7 @@ class ModelPoint(_Part):
     ppv: float
     npv: float
     prevalence: float
+    intervals: dict[str, tuple[float, float]]
     measured_on: str
 
 
@@ -196,6 +198,7 @@ class ModelCard(_Part):
     task: str
     classes: tuple[ModelClass, ...]
     operating_points: tuple[ModelPoint, ...]
+    risk_meaning: str
     metrics: dict[str, Estimate]
     calibration: dict[str, object]
     training_data: dict[str, object]

@@ -7,10 +7,10 @@ import json
 import math
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from lesionlab.evaluation.tables import operating_point_rows
 from lesionlab.evaluation.trust import Trust, measure_trust
 from lesionlab.files import write_json, write_text
 from lesionlab.prediction import Predictor
-from lesionlab.taxonomy import DIAGNOSIS, TASKS, Task
+from lesionlab.taxonomy import DIAGNOSIS, TASKS
 
 REPORT = "report.html"
 
@@ -114,7 +114,7 @@ def evaluate_part(
         unseen=unseen,
         manifest_sha256=manifest_sha256 or manifest.sha256,
         lesions_known=manifest.lesions_known,
-        operating_points=_measured(case, predictor.info.operating_points, part, TASKS[predictor.info.task]),
+        operating_points=_measured(case, predictor.info.operating_points, part),
         trust=replace(measure_trust(case, predictor.info), robustness=robustness),
         history=history,
     )
@@ -186,16 +186,9 @@ def with_test_results(info: BundleInfo, evaluation: Evaluation) -> BundleInfo:
     return info.model_copy(update={"metrics": evaluation.case.summary.overall, "operating_points": points})
 
 
-def _measured(
-    case: EvaluatedPart, points: Sequence[OperatingPoint], part: str, task: Task
-) -> tuple[OperatingPoint, ...]:
-    if case.task is not task and not (case.task.name == "malignant" and task.tells_malignancy):
-        return ()  # they look for something else than what the images tell
-    measured_on = part if part in ("test", "validation") else "other"
-    return tuple(
-        row.stated.model_copy(update=asdict(row.here) | {"measured_on": measured_on})
-        for row in operating_point_rows(case, points)
-    )
+def _measured(case: EvaluatedPart, points: Sequence[OperatingPoint], part: str) -> tuple[OperatingPoint, ...]:
+    where: dict[str, Literal["validation", "test"]] = {"validation": "validation", "test": "test"}
+    return tuple(row.measured(where.get(part, "other")) for row in operating_point_rows(case, points))
 
 
 def _dataset_name(manifest: Manifest) -> str:

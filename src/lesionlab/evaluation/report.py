@@ -125,7 +125,12 @@ def _figures(
     panels = {} if case.task.binary else dict(enumerate(case.task.classes))
     shown = {code: (case.labels == index, case.probabilities[:, index]) for index, code in panels.items()}
     metrics = summary.per_class
-    marked = [figures.MarkedPoint(row.name, row.here.sensitivity, row.here.specificity) for row in points]
+    main = next(iter(case.task.findings))
+    marked = [
+        figures.MarkedPoint(row.short_name, row.here.sensitivity, row.here.specificity)
+        for row in points
+        if row.stated.looked_for == main
+    ]
     found, cleared = (of_sought(summary, case.task, metric).value for metric in ("recall", "specificity"))
     if found is not None and cleared is not None:
         marked.append(figures.MarkedPoint("the answer", found, cleared, chosen=False))

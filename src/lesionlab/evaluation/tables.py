@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Literal
 
 import numpy as np
 
-from lesionlab.bundle.schema import OperatingPoint as StoredPoint
+from lesionlab.bundle import OperatingPoint as StoredPoint
 from lesionlab.evaluation.case import EvaluatedPart, measure, of_sought
 from lesionlab.metrics import (
     Estimate,
@@ -15,7 +16,7 @@ from lesionlab.metrics import (
     measure_operating_point,
     predictive_values,
 )
-from lesionlab.metrics.confusion import confusion_matrix, recall
+from lesionlab.metrics.confusion import confusion_matrix, precision, recall
 
 # From a screening population to a clinic that is referred to.
 ASSUMED_PREVALENCES = (0.01, 0.05, 0.2)
@@ -45,6 +46,8 @@ class PointRow:
         here: Measured on the evaluated part.
         sensitivity: That of `here` with its interval by lesion.
         specificity: That of `here` with its interval by lesion.
+        ppv: That of `here` with its interval by lesion.
+        npv: That of `here` with its interval by lesion.
         elsewhere: Assumed prevalence with the PPV and NPV that follow from the sensitivity and specificity here.
     """
 
@@ -52,12 +55,25 @@ class PointRow:
     here: OperatingPoint
     sensitivity: Estimate
     specificity: Estimate
+    ppv: Estimate
+    npv: Estimate
     elsewhere: tuple[tuple[float, float, float], ...]
 
     @property
     def name(self) -> str:
         """The point in words."""
+        return self.stated.purpose
+
+    @property
+    def short_name(self) -> str:
+        """The same where it is plain what is looked for."""
         return f"{100 * self.stated.target_sensitivity:g}% sensitivity"
+
+    def measured(self, part: Literal["validation", "test", "other"]) -> StoredPoint:
+        """Return the point as a bundle keeps it, with what was measured here."""
+        drawn = {"sensitivity": self.sensitivity, "specificity": self.specificity, "ppv": self.ppv, "npv": self.npv}
+        intervals = {n: (e.low, e.high) for n, e in drawn.items() if e.low is not None and e.high is not None}
+        return self.stated.model_copy(update=asdict(self.here) | {"intervals": intervals, "measured_on": part})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +97,17 @@ class GroupRow:
     auc: Estimate
 
 
-def positives_and_scores(case: EvaluatedPart) -> tuple[np.ndarray, np.ndarray]:
-    """Return whether each lesion is malignant, bool [images], and its probability of being so, float [images].
+def positives_and_scores(case: EvaluatedPart, finding: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return whether each image shows a finding, bool [images], and its probability of doing so, float [images].
 
-    For the task melanoma: whether it is a melanoma.
+    Args:
+        case: Images and answers.
+        finding: One of the task's `findings`; default: the first.
     """
-    return case.sought[case.labels], case.probabilities[:, case.sought].sum(axis=1)
+    findings = case.task.findings
+    classes = findings[finding] if finding is not None else next(iter(findings.values()))
+    sought = np.array([code in classes for code in case.task.classes])
+    return sought[case.labels], case.probabilities[:, sought].sum(axis=1)
 
 
 def confusion_cells(case: EvaluatedPart) -> list[list[Cell]]:
@@ -96,13 +117,16 @@ def confusion_cells(case: EvaluatedPart) -> list[list[Cell]]:
 
 
 def operating_point_rows(case: EvaluatedPart, points: Sequence[StoredPoint]) -> list[PointRow]:
-    """Return the bundle's operating points with what each does on the evaluated part."""
-    if not points:
-        return []
-    positive, scores = positives_and_scores(case)
+    """Return the bundle's operating points with what each does on the evaluated part.
+
+    Those that look for something that the images do not tell are left out.
+    """
     draws = lesion_weights([record.lesion_id for record in case.records], case.summary.resamples, case.summary.seed)
     rows = []
     for stated in points:
+        if stated.looked_for not in case.task.findings:
+            continue
+        positive, scores = positives_and_scores(case, stated.looked_for)
         here = measure_operating_point(stated.threshold, positive, scores)
         elsewhere = tuple(
             (prevalence, *predictive_values(here.sensitivity, here.specificity, prevalence))
@@ -110,10 +134,19 @@ def operating_point_rows(case: EvaluatedPart, points: Sequence[StoredPoint]) -> 
             if not math.isnan(here.sensitivity + here.specificity)
         )
         called = (scores >= stated.threshold).astype(np.int64)
-        drawn = recall(confusion_matrix(positive.astype(np.int64), called, 2, draws))
-        specificity = Estimate.from_resamples(here.specificity, drawn[:, 0])
-        sensitivity = Estimate.from_resamples(here.sensitivity, drawn[:, 1])
-        rows.append(PointRow(stated, here, sensitivity, specificity, elsewhere))
+        matrices = confusion_matrix(positive.astype(np.int64), called, 2, draws)
+        found, right = recall(matrices), precision(matrices)
+        rows.append(
+            PointRow(
+                stated=stated,
+                here=here,
+                sensitivity=Estimate.from_resamples(here.sensitivity, found[:, 1]),
+                specificity=Estimate.from_resamples(here.specificity, found[:, 0]),
+                ppv=Estimate.from_resamples(here.ppv, right[:, 1]),
+                npv=Estimate.from_resamples(here.npv, right[:, 0]),
+                elsewhere=elsewhere,
+            )
+        )
     return rows
 
 

@@ -5,7 +5,7 @@ import hashlib
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
 
@@ -22,6 +22,7 @@ from lesionlab.bundle import (
     PatientEffects,
     PredictionSets,
     Reference,
+    SensitivityCurve,
     TrainingData,
     Usual,
 )
@@ -31,11 +32,11 @@ from lesionlab.errors import DataError, UsageError
 from lesionlab.export.calibrate import fit_calibration
 from lesionlab.export.graph import export_graph
 from lesionlab.export.measure import Measured, measure_images
+from lesionlab.export.operating import choose_points, sensitivity_curves
 from lesionlab.export.patient import fit_patient_effects
 from lesionlab.export.prediction_sets import fit_prediction_sets
 from lesionlab.export.reference import REFUSED, make_reference
 from lesionlab.images import Preprocessing
-from lesionlab.metrics import choose_operating_point
 from lesionlab.prediction.refusal import distances
 from lesionlab.recipes import InferenceSettings, change_inference
 from lesionlab.runs import RunFolder
@@ -45,12 +46,11 @@ from lesionlab.training.network import LesionNetwork, parameter_count
 
 logger = logging.getLogger(__name__)
 
-TARGET_SENSITIVITIES = (0.90, 0.95)
 # Training images behind what the model refuses; more change nothing but the time.
 MAX_SEEN = 10_000
 
 
-class _Fitted(TypedDict):
+class Fitted(TypedDict):
     """What is fitted on the validation part, by the bundle's own names."""
 
     calibration: Calibration
@@ -58,6 +58,7 @@ class _Fitted(TypedDict):
     prediction_sets: PredictionSets | None
     patient_effects: PatientEffects | None
     operating_points: tuple[OperatingPoint, ...]
+    sensitivity_curves: tuple[SensitivityCurve, ...]
 
 
 def export_run(
@@ -93,7 +94,7 @@ def export_run(
         raise UsageError("an ensemble belongs to no run: name a place for it with --out")
     record, recipe = run.record(), change_inference(run.recipe(), changes)
     task = TASKS[recipe.task]
-    networks = [_trained(member, recipe.inference.start_share) for member in (run, *others)]
+    networks = [trained_network(member, recipe.inference.start_share) for member in (run, *others)]
     for other in others:
         _check_fits(run, other)
     graph = export_graph(networks, recipe.input.size, recipe.inference)
@@ -129,9 +130,11 @@ def export_run(
         Bundle(draft, graph, path), [*seen, *(validation.location(r) for r in validation)], progress
     )
     of_train, of_validation = measured[: len(seen)], measured[len(seen) :]
-    fitted = _fitted(of_validation.logits.astype(np.float64), parts["train"], validation, recipe.inference, task)
+    fitted = fit_on_validation(
+        of_validation.logits.astype(np.float64), parts["train"], validation, recipe.inference, task
+    )
     reference = make_reference(networks, of_train, of_validation)
-    reference = replace(reference, usual=_usual(of_validation, reference, fitted, task))
+    reference = replace(reference, usual=usual_images(of_validation, reference, fitted, task))
     bundle = save_bundle(path, draft.model_copy(update=dict(fitted)), graph, reference=reference)
     info = bundle.info
     calibration = info.calibration
@@ -149,7 +152,16 @@ def export_run(
     return bundle
 
 
-def _trained(run: RunFolder, start_share: float) -> LesionNetwork:
+def trained_network(run: RunFolder, start_share: float) -> LesionNetwork:
+    """Return the network of a finished run with its best weights.
+
+    Args:
+        run: The run.
+        start_share: Share of the weights that it started from; see `lesionlab.recipes.InferenceSettings`.
+
+    Raises:
+        DataError: The run is not finished.
+    """
     if not run.record().finished:
         raise DataError(f"{run.path} is not finished; run the same `lesionlab train` command again to go on with it")
     network = LesionNetwork(run.recipe())
@@ -188,32 +200,23 @@ def _some_of(train: Manifest) -> list[str]:
     return places[:: math.ceil(len(places) / MAX_SEEN)]
 
 
-def _fitted(
+def fit_on_validation(
     logits: NDArray[np.float64], train: Manifest, validation: Manifest, inference: InferenceSettings, task: Task
-) -> _Fitted:
-    """Return the calibration, the decision rule and the operating points, fitted on the validation part."""
+) -> Fitted:
+    """Return the calibration, the decision rule and the operating points, fitted on the validation part.
+
+    Args:
+        logits: Of the validation images, [N, C].
+        train: The training images; their counts alone are read.
+        validation: The validation images.
+        inference: Which calibration, and which rule.
+        task: What the model tells apart.
+    """
     labels = np.array([task.index(record.diagnosis) for record in validation])
     calibration = fit_calibration(logits, labels, [r.lesion_id for r in validation], inference.calibration)
     probabilities = calibration.probabilities(logits)
     sets = fit_prediction_sets(labels, probabilities, [r.lesion_id for r in validation], task.classes)
     effects = fit_patient_effects(train.records, validation.records, probabilities, task)
-    columns = [task.classes.index(code) for code in task.malignant]
-    positive = np.isin(labels, columns)
-    points: list[OperatingPoint] = []
-    if positive.any() and not positive.all():
-        for target in TARGET_SENSITIVITIES:
-            point = choose_operating_point(target, positive, probabilities[:, columns].sum(axis=1))
-            if not all(map(math.isfinite, asdict(point).values())):
-                logger.warning("no operating point for %.0f%% sensitivity: it would call every image", target * 100)
-                continue
-            points.append(
-                OperatingPoint(
-                    name=f"sensitivity_{target * 100:.0f}",
-                    target_sensitivity=target,
-                    measured_on="validation",
-                    **asdict(point),
-                )
-            )
     decision = _decision(np.array(list(_class_counts(train, task).values())), inference.prior_exponent)
     certainty = decision.scores(probabilities).max(axis=1)
     limit = float(np.quantile(certainty, REFUSED, method="lower"))
@@ -223,12 +226,20 @@ def _fitted(
         "decision": decision,
         "prediction_sets": sets,
         "patient_effects": effects,
-        "operating_points": tuple(points),
+        "operating_points": choose_points(labels, probabilities, task),
+        "sensitivity_curves": sensitivity_curves(labels, probabilities, task),
     }
 
 
-def _usual(measured: Measured, reference: Reference, fitted: _Fitted, task: Task) -> Usual:
-    """Return what the validation images were like, as new ones will be measured."""
+def usual_images(measured: Measured, reference: Reference, fitted: Fitted, task: Task) -> Usual:
+    """Return what the validation images were like, as new ones will be measured.
+
+    Args:
+        measured: What the graph makes of them.
+        reference: What their distance is measured from.
+        fitted: What turns the graph's outputs into answers.
+        task: What the model tells apart.
+    """
     calibration, decision = fitted["calibration"], fitted["decision"]
     probabilities = calibration.probabilities(measured.logits.astype(np.float64))
     scores = decision.scores(probabilities)

@@ -11,6 +11,7 @@ from lesionlab.bundle import Bundle
 from lesionlab.prediction.prepared import or_raise, prepare_ahead
 from lesionlab.prediction.refusal import measure_picture, pooled, sharpness
 from lesionlab.prediction.session import IMAGES_PER_RUN, GraphSession
+from lesionlab.prediction.views import Session
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,10 @@ class Measured:
 
 
 def measure_images(
-    bundle: Bundle, images: Sequence[str | np.ndarray], progress: Callable[[int, int], None] | None = None
+    bundle: Bundle,
+    images: Sequence[str | np.ndarray],
+    progress: Callable[[int, int], None] | None = None,
+    session: Session | None = None,
 ) -> Measured:
     """Run images through a bundle's graph as its users will.
 
@@ -40,11 +44,12 @@ def measure_images(
         bundle: The bundle; nothing but its graph and preprocessing is used.
         images: Where they are, or their pixels, uint8 [height, width, 3].
         progress: Called after each batch with the number of images done and of all.
+        session: What runs in place of its graph; the classes and the preprocessing are the bundle's.
 
     Raises:
         ImageError: An image cannot be read; the message begins with its name.
     """
-    session, preprocessing = GraphSession(bundle), bundle.info.preprocessing
+    session, preprocessing = session or GraphSession(bundle), bundle.info.preprocessing
     measured = Measured(
         np.empty((len(images), len(bundle.info.classes)), np.float32),
         np.empty((len(images), session.channels or 0), np.float32),

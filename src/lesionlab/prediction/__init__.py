@@ -5,6 +5,7 @@ from lesionlab.prediction.explanation import Explanation
 from lesionlab.prediction.predictor import Predictor
 from lesionlab.prediction.prepared import PreparedImage
 from lesionlab.prediction.result import Failure, Prediction, PredictionSet, RankedDiagnosis, Refusal, RefusalReason
+from lesionlab.prediction.risk import RiskRule
 
 __all__ = [
     "Ensemble",
@@ -17,4 +18,5 @@ __all__ = [
     "RankedDiagnosis",
     "Refusal",
     "RefusalReason",
+    "RiskRule",
 ]

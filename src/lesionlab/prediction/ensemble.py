@@ -10,6 +10,7 @@ from lesionlab.errors import UsageError
 from lesionlab.images import ImageSource
 from lesionlab.prediction.predictor import Predictor
 from lesionlab.prediction.result import Failure, Prediction, RankedDiagnosis, Refusal
+from lesionlab.prediction.risk import RiskRule, RiskScale
 from lesionlab.prediction.session import IMAGES_PER_RUN
 from lesionlab.taxonomy import TASKS
 
@@ -21,11 +22,15 @@ class Ensemble:
     member alone, so an ensemble has none. It refuses an image that more than half of its members refuse.
     """
 
-    def __init__(self, members: Sequence[Predictor]) -> None:
+    def __init__(self, members: Sequence[Predictor], risk: RiskRule | None = None) -> None:
         """Put members together.
 
+        Args:
+            members: At least two, of one task.
+            risk: What the risk level goes by: a cost, or by default the answer.
+
         Raises:
-            UsageError: There are fewer than two, one twice, or of different tasks.
+            UsageError: There are fewer than two, one twice, or of different tasks, or the rule asks for a sensitivity.
         """
         identities = [member.info.identity for member in members]
         if len(members) < 2:
@@ -37,11 +42,17 @@ class Ensemble:
             raise UsageError(f"the members of an ensemble must have one task ({tasks})")
         self._members = tuple(members)
         self._info = _description([member.info for member in members])
+        self._risk = RiskScale.of(self._info, risk)
 
     @property
     def info(self) -> BundleInfo:
         """The first member's description under the ensemble's name, without figures that were measured for it alone."""
         return self._info
+
+    @property
+    def risk_meaning(self) -> str:
+        """What the risk level goes by, in words."""
+        return self._risk.meaning
 
     def predict_many(
         self,
@@ -74,15 +85,18 @@ class Ensemble:
         reasons = {reason.code: reason for refusal in refusals for reason in refusal.reasons}
         notes = tuple(dict.fromkeys(note for answer in answers for note in answer.notes))
         known = [answer.malignant for answer in answers if answer.malignant is not None]
+        sought = self._info.looked_for
+        suspicion = {name: min(1.0, float(np.mean([a.suspicion[name] for a in answers]))) for name in first.suspicion}
+        found = sum(by_code[code] for code in task.findings[sought])
         return Prediction(
             path=first.path,
             probabilities=by_code,
             malignant=min(1.0, float(np.mean(known))) if known else None,
-            suspicion=min(1.0, float(np.mean([answer.suspicion for answer in answers]))),
+            suspicion=suspicion,
             top=tuple(
                 RankedDiagnosis(diagnosis=code, name=task.name_of(code), probability=by_code[code]) for code in ranked
             ),
-            risk=task.risk_of(ranked[0]),
+            risk=self._risk.level(ranked[0], self._info, suspicion[sought], found),
             notes=notes,
             refusal=Refusal(reasons=tuple(reasons.values())) if refused else None,
             bundle=self._info.identity,
@@ -103,6 +117,7 @@ def _description(members: Sequence[BundleInfo]) -> BundleInfo:
             "graph_sha256": together,
             "decision": decision,
             "operating_points": (),
+            "sensitivity_curves": (),
             "metrics": {},
             "training_data": data.model_copy(update={"leaky": leaky}),
             "parameters": sum(info.parameters for info in members),

@@ -25,6 +25,7 @@ from lesionlab.prediction.result import (
     Refusal,
     RefusalReason,
 )
+from lesionlab.prediction.risk import RiskRule, RiskScale, with_point
 from lesionlab.prediction.session import IMAGES_PER_RUN, GraphSession
 from lesionlab.prediction.views import MirroredSession, Session, Views
 from lesionlab.taxonomy import TASKS, Task
@@ -50,12 +51,15 @@ class Predictor:
         threads: int | None = None,
         views: Views = "one",
         prevalence: Mapping[str, float] | None = None,
+        risk: RiskRule | None = None,
     ) -> None:
         """Open the graph of a bundle; see `load`."""
         self.bundle = bundle
         self._task = TASKS[bundle.info.task]
-        self._shift = prior_shift(bundle.info, prevalence) if prevalence else None
-        self._info = at_prevalence(bundle.info, self._shift) if self._shift else bundle.info
+        self._risk = RiskScale.of(bundle.info, risk)
+        info = with_point(bundle.info, self._risk.point)
+        self._shift = prior_shift(info, prevalence) if prevalence else None
+        self._info = at_prevalence(info, self._shift) if self._shift else info
         session = GraphSession(bundle, threads)
         self._session: Session = session if views == "one" else MirroredSession(session)
         self._reference = checked_reference(bundle, session.channels)
@@ -68,6 +72,7 @@ class Predictor:
         threads: int | None = None,
         views: Views = "one",
         prevalence: Mapping[str, float] | None = None,
+        risk: RiskRule | None = None,
     ) -> "Predictor":
         """Load a model.
 
@@ -77,18 +82,25 @@ class Predictor:
             views: `flips` averages over an image and its three mirror images, at four times the computation.
             prevalence: How frequent classes are where the images come from, by code, or of `malignant`; default: as
                 in the training data. See `lesionlab.prediction.prevalence`.
+            risk: What the risk level goes by; default: the threshold for 95 % sensitivity. See
+                `lesionlab.prediction.risk`.
 
         Raises:
             BundleError: The bundle is missing or damaged, or its graph is not what its description says.
-            UsageError: The prevalence makes no sense for this model.
+            UsageError: The prevalence makes no sense for this model, or it has no threshold for the risk level.
         """
         opened = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
-        return cls(opened, threads=threads, views=views, prevalence=prevalence)
+        return cls(opened, threads=threads, views=views, prevalence=prevalence, risk=risk)
 
     @property
     def info(self) -> BundleInfo:
         """The description of the model; its thresholds' predictive values are those at the prevalence given."""
         return self._info
+
+    @property
+    def risk_meaning(self) -> str:
+        """What the risk level goes by, in words."""
+        return self._risk.meaning
 
     @property
     def explains(self) -> bool:
@@ -211,7 +223,7 @@ class Predictor:
                 probabilities = np.array(list(answer.probabilities.values()))
                 certainty = self.info.decision.scores(probabilities).max()
                 seen = (*measure_picture(image.pixels), sharpness(image.pixels), float(distance))
-                rows.append((answer, (*seen, answer.suspicion, float(certainty))))
+                rows.append((answer, (*seen, answer.suspicion[self.info.looked_for], float(certainty))))
             return rows
 
         for item in self._in_batches(images, batch_size, None, measured):
@@ -338,7 +350,7 @@ class Predictor:
         if info.patient_effects is not None:
             probabilities = info.patient_effects.adjusted(probabilities, item.patient)
         # What thresholds were chosen on: the data's own class frequencies, whatever the prevalence.
-        suspicion = _sum_of(task.malignant, task, probabilities)
+        suspicion = {name: _sum_of(codes, task, probabilities) for name, codes in task.findings.items()}
         ranking = info.decision.scores(probabilities)
         reasons = (*against, *uncertain(float(ranking.max()), info.decision.uncertain_below))
         if self._shift is not None:
@@ -347,16 +359,18 @@ class Predictor:
             ranking = ranking * self._shift.ratio ** (1 - info.decision.exponent)
         by_code = dict(zip(task.classes, probabilities.tolist(), strict=True))
         ranked = [task.classes[index] for index in np.argsort(-ranking, kind="stable")[:_RANKED]]
+        found = {name: _sum_of(codes, task, probabilities) for name, codes in task.findings.items()}
+        sought = info.looked_for
         return Prediction(
             path=item.name,
             probabilities=by_code,
-            malignant=_sum_of(task.malignant, task, probabilities) if task.tells_malignancy else None,
+            malignant=found.get("malignant"),
             suspicion=suspicion,
             top=tuple(
                 RankedDiagnosis(diagnosis=code, name=task.name_of(code), probability=by_code[code]) for code in ranked
             ),
             prediction_set=prediction_set,
-            risk=task.risk_of(ranked[0]),
+            risk=self._risk.level(ranked[0], info, suspicion[sought], found[sought]),
             notes=item.notes + self._patient_notes(item.patient),
             refusal=Refusal(reasons=reasons) if reasons else None,
             bundle=info.identity,

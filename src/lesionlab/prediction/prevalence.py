@@ -65,12 +65,19 @@ def prior_shift(info: BundleInfo, prevalence: Mapping[str, float]) -> PriorShift
 def at_prevalence(info: BundleInfo, shift: PriorShift) -> BundleInfo:
     """Return the description of a model with the predictive values that its thresholds have in the other place."""
     task = TASKS[info.task]
-    sought = float(shift.frequencies[[task.classes.index(code) for code in task.malignant]].sum())
     points = []
     for point in info.operating_points:
+        classes = task.findings[point.looked_for]
+        sought = float(shift.frequencies[[task.classes.index(code) for code in classes]].sum())
         ppv, npv = predictive_values(point.sensitivity, point.specificity, sought)
-        points.append(point.model_copy(update={"ppv": float(ppv), "npv": float(npv), "prevalence": sought}))
+        changed = {"ppv": ppv, "npv": npv, "prevalence": sought, "intervals": _kept(point.intervals)}
+        points.append(point.model_copy(update=changed))
     return info.model_copy(update={"operating_points": tuple(points)})
+
+
+def _kept(intervals: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+    """Leave out the intervals of what depends on the prevalence."""
+    return {name: ends for name, ends in intervals.items() if name not in ("ppv", "npv")}
 
 
 def _frequencies(task: Task, old: FloatArray, prevalence: Mapping[str, float]) -> FloatArray:

@@ -71,13 +71,13 @@ class Prediction(_Result):
         malignant: Probability that the lesion is malignant: the sum over melanoma, basal cell carcinoma and
             actinic keratosis / intraepithelial carcinoma, or the class of a model that tells just this. None where
             the model does not tell, as one for melanoma against the rest.
-        suspicion: Probability that thresholds are compared with: of malignancy, or of melanoma for a model of that
-            task, at the class frequencies of the training data, whatever prevalence was asked for.
+        suspicion: Probabilities that thresholds are compared with, of `malignant` and `melanoma` as far as the model
+            tells them, at the class frequencies of the training data, whatever prevalence was asked for.
         top: The model's first answers, at most three, the answer first. They stand in the order of the model's
             decision rule (`BundleInfo.decision`), which may lift rare classes over a more probable one.
         prediction_set: Classes that cannot be ruled out by the picture, at the training data's class frequencies; None
             where the model has no such sets.
-        risk: Risk level of the answer.
+        risk: Risk level, by the rule that was asked for (`lesionlab.prediction.risk`).
         notes: What was unusual about the image and how it was treated.
         refusal: Why the answer should not be relied on; None where nothing speaks against it.
         bundle: Name and hash of the model.
@@ -86,7 +86,7 @@ class Prediction(_Result):
     path: str
     probabilities: dict[str, float]
     malignant: float | None
-    suspicion: float
+    suspicion: dict[str, float]
     top: tuple[RankedDiagnosis, ...]
     prediction_set: PredictionSet | None = None
     risk: Risk

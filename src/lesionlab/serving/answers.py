@@ -8,7 +8,7 @@ from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.bundle import BundleInfo
 from lesionlab.prediction import Explanation, Prediction
 from lesionlab.serving.problem import Problem
-from lesionlab.taxonomy import MALIGNANT, TASKS, Risk, Task
+from lesionlab.taxonomy import TASKS, Risk
 
 METHOD: Final = "class activation map"
 
@@ -47,6 +47,7 @@ class JudgedPoint(_Part):
     ppv: float = Field(description="Positive predictive value at `prevalence`.")
     npv: float = Field(description="Negative predictive value at `prevalence`.")
     prevalence: float
+    intervals: dict[str, tuple[float, float]] = Field(description="95% interval of the four figures, where known.")
     measured_on: str = Field(description="The part that the figures come from.")
 
 
@@ -80,7 +81,7 @@ class Result(_Part):
     )
     classes: tuple[ClassProbability, ...] = Field(description="All classes, the most probable first.")
     malignant: float | None = Field(description="Probability that the lesion is malignant, where the model tells it.")
-    risk: Risk | None = Field(description="Risk level of the answer.")
+    risk: Risk | None = Field(description="By the rule in the model card's `risk_meaning`.")
     operating_points: tuple[JudgedPoint, ...]
     prediction_set: PredictionSet | None = Field(description="Null for a model without such sets.")
     refusal: Refusal | None
@@ -136,13 +137,6 @@ def bundle_name(info: BundleInfo) -> BundleName:
     return BundleName(name=info.name, identity=info.identity, graph_sha256=info.graph_sha256)
 
 
-def is_malignant(task: Task, code: str) -> bool | None:
-    """Return whether a class of a task is malignant, None where it holds both kinds."""
-    held = task.members[task.classes.index(code)]
-    kinds = {diagnosis in MALIGNANT for diagnosis in held}
-    return kinds.pop() if len(kinds) == 1 else None
-
-
 def result_of(prediction: Prediction, info: BundleInfo) -> Result:
     """Return a prediction in the form of the API."""
     task = TASKS[info.task]
@@ -152,16 +146,14 @@ def result_of(prediction: Prediction, info: BundleInfo) -> Result:
         diagnosis=prediction.top[0].diagnosis,
         classes=tuple(
             ClassProbability(
-                code=code, name=task.name_of(code), probability=probability, malignant=is_malignant(task, code)
+                code=code, name=task.name_of(code), probability=probability, malignant=task.malignancy_of(code)
             )
             for code, probability in ranked
         ),
         malignant=prediction.malignant,
         risk=prediction.risk,
         operating_points=tuple(
-            JudgedPoint(
-                **point.model_dump(), looked_for=info.looked_for, suspicious=prediction.suspicion >= point.threshold
-            )
+            JudgedPoint(**point.model_dump(), suspicious=prediction.suspicion[point.looked_for] >= point.threshold)
             for point in info.operating_points
         ),
         prediction_set=prediction.prediction_set

@@ -8,7 +8,7 @@ from lesionlab.images import Preprocessing
 from lesionlab.images.decode import FORMATS
 from lesionlab.metrics import Estimate
 from lesionlab.prediction import Predictor
-from lesionlab.serving.answers import BundleName, bundle_name, is_malignant
+from lesionlab.serving.answers import BundleName, bundle_name
 from lesionlab.serving.settings import Settings
 from lesionlab.taxonomy import TASKS, Risk
 
@@ -24,12 +24,6 @@ class ModelClass(_Part):
     name: str = Field(examples=["Melanoma"])
     risk: Risk
     malignant: bool | None = Field(description="Null for a class that holds malignant and benign diagnoses.")
-
-
-class ModelPoint(OperatingPoint):
-    """A threshold of the model, and what it was measured to cost."""
-
-    looked_for: str = Field(description="Whose probability is compared: malignant, or melanoma.")
 
 
 class Limits(_Part):
@@ -50,7 +44,8 @@ class ModelCard(_Part):
     bundle: BundleName
     task: str
     classes: tuple[ModelClass, ...] = Field(description="In the order of the model's outputs.")
-    operating_points: tuple[ModelPoint, ...]
+    operating_points: tuple[OperatingPoint, ...]
+    risk_meaning: str = Field(description="What the risk level of an answer goes by, in words.")
     metrics: dict[str, Estimate] = Field(description="On the test part, with 95% intervals.")
     calibration: Calibration
     training_data: TrainingData
@@ -72,12 +67,11 @@ def model_card(predictor: Predictor, settings: Settings) -> ModelCard:
         bundle=bundle_name(info),
         task=info.task,
         classes=tuple(
-            ModelClass(code=code, name=task.name_of(code), risk=task.risk_of(code), malignant=is_malignant(task, code))
+            ModelClass(code=code, name=task.name_of(code), risk=task.risk_of(code), malignant=task.malignancy_of(code))
             for code in task.classes
         ),
-        operating_points=tuple(
-            ModelPoint(**point.model_dump(), looked_for=info.looked_for) for point in info.operating_points
-        ),
+        operating_points=info.operating_points,
+        risk_meaning=predictor.risk_meaning,
         metrics=info.metrics,
         calibration=info.calibration,
         training_data=info.training_data,

@@ -114,7 +114,7 @@ CLAIM: tuple[Item, ...] = (
     Item("Metrics", _yes("Results", "Operating points"), _EVALUATED, _NOT_EVALUATED),
     Item(
         "Uncertainty and significance",
-        _part("Results", note="Intervals, except at the operating points; nothing is tested for significance."),
+        _part("Results", note="Intervals; nothing is tested for significance."),
         _EVALUATED,
         _NOT_EVALUATED,
     ),
@@ -132,7 +132,7 @@ CLAIM: tuple[Item, ...] = (
     Item("Performance with its uncertainty", _yes("Results"), _EVALUATED, _NOT_EVALUATED),
     Item(
         "Diagnostic performance and its precision",
-        _part("Operating points", "Results", note="Operating points have no interval."),
+        _yes("Operating points", "Results"),
         _EVALUATED,
         _NOT_EVALUATED,
     ),
@@ -192,7 +192,7 @@ TRIPOD_AI: tuple[Item, ...] = (
     Item("Specification of the model", _yes("Model details", note="The bundle holds the whole model.")),
     Item(
         "Performance",
-        _part("Results", "Operating points", "External validation", note="Operating points have no interval."),
+        _yes("Results", "Operating points", "External validation"),
         _EVALUATED,
         _NOT_EVALUATED,
     ),

@@ -4,9 +4,10 @@ import math
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lesionlab.bundle import BundleInfo
+from lesionlab.bundle.operating import NOUNS
 from lesionlab.errors import DataError, UsageError
 from lesionlab.evaluation.predictions_file import METRICS
 from lesionlab.metrics import Estimate
@@ -19,6 +20,7 @@ class ExternalPoint(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     name: str
+    looked_for: Literal["malignant", "melanoma"] = "malignant"
     target_sensitivity: float
     threshold: float
     sensitivity: float | None
@@ -26,7 +28,13 @@ class ExternalPoint(BaseModel):
     ppv: float | None
     npv: float | None
     prevalence: float | None
+    intervals: dict[str, tuple[float, float]] = Field(default_factory=dict)
     measured_on: Literal["validation", "test", "other"] = "other"
+
+    @property
+    def purpose(self) -> str:
+        """What the threshold is for, in words."""
+        return f"{100 * self.target_sensitivity:g}% sensitivity for {NOUNS[self.looked_for]}"
 
 
 class ExternalEvaluation(BaseModel):
@@ -106,8 +114,7 @@ def read_external(place: Path, info: BundleInfo) -> ExternalEvaluation:
 
 
 def _same_thresholds(found: ExternalEvaluation, info: BundleInfo) -> bool:
+    told = TASKS[found.task].findings  # of a dataset that tells melanoma alone only those of melanoma are measured
     measured = {point.name: point.threshold for point in found.operating_points}
-    stated = {point.name: point.threshold for point in info.operating_points}
-    if not TASKS[found.task].tells_malignancy and TASKS[info.task].tells_malignancy:
-        return True  # of a dataset that tells melanoma alone none of them is measured
+    stated = {point.name: point.threshold for point in info.operating_points if point.looked_for in told}
     return measured.keys() == stated.keys() and all(math.isclose(measured[name], stated[name]) for name in stated)

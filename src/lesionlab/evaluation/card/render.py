@@ -61,7 +61,7 @@ _GROUPS = {
 class _Elsewhere:
     """An operating point at another prevalence than it was measured at."""
 
-    target_sensitivity: float
+    purpose: str
     prevalence: float
     ppv: float
     npv: float
@@ -96,6 +96,7 @@ def render_card(bundle: Bundle, external: Sequence[ExternalEvaluation] = ()) -> 
         "anchor": markdown.anchor,
         "estimate": markdown.estimate,
         "share": markdown.share,
+        "figure": _figure_of,
         "defined": lambda figure, leaky: markdown.estimate(figure or _UNDEFINED, leaky),
         "zipped": lambda *columns: zip(*columns, strict=True),
     }
@@ -186,9 +187,15 @@ def _small_groups(evaluation: StoredEvaluation | None) -> list[str]:
     return classes + groups
 
 
+def _figure_of(point: OperatingPoint | ExternalPoint, name: str, leaky: bool) -> str:
+    """Return one figure of a threshold with its interval, where it is kept."""
+    low, high = point.intervals.get(name, (None, None))
+    return markdown.estimate(Estimate(value=getattr(point, name), low=low, high=high), leaky)
+
+
 def _elsewhere(points: Sequence[OperatingPoint | ExternalPoint]) -> list[_Elsewhere]:
     return [
-        _Elsewhere(point.target_sensitivity, prevalence, *predictive_values(sensitivity, specificity, prevalence))
+        _Elsewhere(point.purpose, prevalence, *predictive_values(sensitivity, specificity, prevalence))
         for point in points
         if (sensitivity := point.sensitivity) is not None and (specificity := point.specificity) is not None
         for prevalence in ASSUMED_PREVALENCES
