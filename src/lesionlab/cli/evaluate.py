@@ -13,7 +13,6 @@ from lesionlab.cli.dataset import Columns, Metadata, column_mapping
 from lesionlab.errors import UsageError
 
 if TYPE_CHECKING:
-    from lesionlab.bundle import BundleInfo
     from lesionlab.data import Manifest, Split
     from lesionlab.evaluation import Evaluation
     from lesionlab.metrics import Estimate
@@ -94,12 +93,13 @@ def _evaluate_bundle(
     model: Path | None, manifest: "Manifest", part: Part | None, folder: Path | None, corrupted: int
 ) -> "tuple[Evaluation, Path]":
     from lesionlab.bundle import Bundle
+    from lesionlab.bundle.arranged import arranged_again
     from lesionlab.evaluation import evaluate_part, write_evaluation
     from lesionlab.prediction import Predictor
 
     bundle = Bundle.load(model)
     split: Split | None = None
-    if again := _arranged_again(bundle.info, manifest):
+    if again := arranged_again(bundle.info, manifest):
         manifest, split = again
     chosen = part or (Part.TEST if split else Part.ALL)
     if chosen is Part.ALL:
@@ -121,33 +121,6 @@ def _evaluate_bundle(
     place = folder or Path("evaluation") / f"{bundle.info.name}-{evaluation.dataset}-{evaluation.part}"
     write_evaluation(place, evaluation)
     return evaluation, place
-
-
-def _arranged_again(info: "BundleInfo", manifest: "Manifest") -> "tuple[Manifest, Split] | None":
-    """Return the images and the split that a bundle was trained with if this is its dataset, None if another one.
-
-    Its manifest may be a part of the dataset's, or hold copies: the recipe tells how it was made.
-    """
-    from lesionlab.errors import LesionlabError
-    from lesionlab.recipes import Arrangement, Recipe, arrange, possible_arrangements
-
-    try:
-        recipe = Recipe.model_validate(info.recipe)
-    except ValueError:
-        return None  # of another package or version: its arrangement cannot be made again
-    leaky = info.training_data.leaky
-    for arrangement in possible_arrangements(recipe) if leaky else (Arrangement.LESION,):
-        try:
-            arranged, split = arrange(recipe, manifest, arrangement)
-        except LesionlabError:
-            continue  # this dataset cannot be divided so, hence was not
-        if split.sha256 == info.training_data.split_sha256:
-            return arranged, split
-    if manifest.sha256 == info.training_data.manifest_sha256:
-        raise UsageError(
-            f"{info.name} was trained on {manifest.root} with a split file of its own; evaluate its run folder"
-        )
-    return None
 
 
 def _headlines(evaluation: "Evaluation") -> list[tuple[str, "Estimate"]]:

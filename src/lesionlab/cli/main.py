@@ -10,6 +10,7 @@ from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.cli.benchmark import benchmark
 from lesionlab.cli.card import card
 from lesionlab.cli.compare import compare
+from lesionlab.cli.convert import convert
 from lesionlab.cli.data import app as data_app
 from lesionlab.cli.demo import demo
 from lesionlab.cli.drift import drift
@@ -37,6 +38,7 @@ app.command()(evaluate)
 app.command()(compare)
 app.command()(benchmark)
 app.command()(export)
+app.command()(convert)
 app.add_typer(data_app, name="data")
 app.command()(recipes)
 app.command()(card)

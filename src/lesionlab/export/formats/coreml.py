@@ -1,0 +1,115 @@
+"""Core ML: Apple's devices."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from lesionlab.bundle.schema import Runtime
+from lesionlab.errors import LesionlabError
+from lesionlab.export.formats.format import Format, Source
+from lesionlab.export.formats.static_graph import simplified
+from lesionlab.prediction.views import Session
+
+if TYPE_CHECKING:
+    import onnx
+    from torch import nn
+
+
+class CoreMl(Format):
+    """The graph as an ML program that takes a picture, through PyTorch.
+
+    Its own runtime exists on Apple's systems alone. What stands in for it here reads the written file again and
+    computes its operations one by one.
+    """
+
+    name: ClassVar[str] = "coreml"
+    title: ClassVar[str] = "Core ML, FP32"
+    runtime: ClassVar[Runtime] = "coreml"
+    extra: ClassVar[str] = "coreml"
+    modules: ClassVar[tuple[str, ...]] = ("coremltools", "onnx", "torch")
+    file: ClassVar[str] = "model.mlpackage"
+    runs_here: ClassVar[bool] = False
+    install: ClassVar[str] = "pip install coremltools numpy pillow  # macOS"
+    usage: ClassVar[str] = """\
+import coremltools
+
+# In 32 bits, as the other runtimes: Apple's neural unit would compute in 16.
+units = coremltools.ComputeUnit.CPU_ONLY
+model = coremltools.models.MLModel(str(here / "model.mlpackage"), compute_units=units)
+
+
+def logits(pixels):
+    return model.predict({"image": Image.fromarray(pixels[0])})["logits"]
+"""
+
+    def write(self, source: Source, folder: Path) -> str:
+        """Write `model.mlpackage`."""
+        import torch
+
+        from lesionlab.export.formats.isolated.torch_graph import GraphModule, UnknownOperatorError
+
+        model, size = simplified(source.bundle.graph, images=1), source.bundle.info.preprocessing.size
+        try:
+            network = _with_channels_first(GraphModule(model))
+        except UnknownOperatorError as error:
+            raise LesionlabError(f"the graph cannot be converted to Core ML: {error}") from error
+        with _quiet():
+            program = torch.export.export(network, (torch.zeros(1, 3, size, size),)).run_decompositions({})
+            _convert(program, model, size).save(str(folder / self.file))
+        return "one image per run"
+
+    def open(self, folder: Path, source: Source, threads: int) -> Session:  # noqa: ARG002 - as all formats
+        """Compute what the file says."""
+        from lesionlab.export.formats.mil_program import MilSession
+
+        with _quiet():
+            return MilSession(folder / self.file)
+
+
+def _convert(program: Any, model: "onnx.ModelProto", size: int) -> Any:
+    import coremltools as ct
+
+    picture = ct.ImageType(name="image", shape=(1, 3, size, size), color_layout=ct.colorlayout.RGB)
+    return ct.convert(
+        program,
+        inputs=[picture],
+        outputs=[ct.TensorType(name=value.name) for value in model.graph.output],
+        convert_to="mlprogram",
+        compute_precision=ct.precision.FLOAT32,
+        minimum_deployment_target=ct.target.iOS16,
+        skip_model_load=True,
+    )
+
+
+def _with_channels_first(network: "nn.Module") -> "nn.Module":
+    """Return a network for what Core ML makes of a picture, float [1, 3, size, size] from 0 to 255."""
+    from torch import Tensor, nn
+
+    class ChannelsFirst(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, image: Tensor) -> Any:
+            return self.network(image.permute(0, 2, 3, 1))
+
+    return ChannelsFirst().eval()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hide that coremltools has not been tried with these versions, and that it cannot run models here."""
+    loggers = [logging.getLogger(name) for name in ("coremltools",)]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            for logger in loggers:
+                logger.setLevel(logging.CRITICAL)
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

@@ -1,0 +1,1 @@
+"""What also runs where lesionlab is not installed: it needs onnx and torch alone."""

@@ -1,0 +1,222 @@
+"""An ONNX graph as a PyTorch module, for converters that start from PyTorch.
+
+Written for graphs with a fixed number of images that `static_graph.simplified` has left; it needs nothing but onnx and
+torch, so that it also runs in an environment of its own.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name by which everybody knows it
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+
+class UnknownOperatorError(Exception):
+    """The graph has an operator, or a form of it, that is not known here."""
+
+
+class GraphModule(nn.Module):
+    """Runs a graph node by node.
+
+    Args:
+        model: The graph.
+
+    Raises:
+        UnknownOperatorError: It has an operator that is not known here.
+    """
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        super().__init__()
+        unknown = {node.op_type for node in model.graph.node} - set(_OPERATORS)
+        if unknown:
+            raise UnknownOperatorError(f"operators {', '.join(sorted(unknown))} are not known")
+        self.input_names = [value.name for value in model.graph.input]
+        self.output_names = [value.name for value in model.graph.output]
+        self._nodes = [
+            (node.op_type, list(node.input), node.output[0], {a.name: _attribute(a) for a in node.attribute})
+            for node in model.graph.node
+        ]
+        self._buffer_of: dict[str, str] = {}
+        # Shapes, axes and limits are part of the program, not values that flow through it.
+        self._fixed: dict[str, np.ndarray] = {}
+        for number, tensor in enumerate(model.graph.initializer):
+            value = numpy_helper.to_array(tensor)
+            if value.dtype.kind == "i" or value.ndim == 0:
+                self._fixed[tensor.name] = value
+            if value.dtype.kind == "f":
+                self._buffer_of[tensor.name] = f"weight_{number}"
+                self.register_buffer(f"weight_{number}", torch.from_numpy(value.copy()))
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Return the graph's outputs, in its order, of its inputs in its order."""
+        values: dict[str, Tensor] = dict(zip(self.input_names, inputs, strict=True))
+        for kind, names, output, attributes in self._nodes:
+            tensors = [self._value(values, name) for name in names]
+            fixed = [self._fixed.get(name) for name in names]
+            values[output] = _OPERATORS[kind](_Call(tensors, fixed, attributes))
+        return tuple(values[name] for name in self.output_names)
+
+    def _value(self, values: Mapping[str, Tensor], name: str) -> Tensor | None:
+        if name in values:
+            return values[name]
+        buffer: Tensor | None = getattr(self, self._buffer_of[name]) if name in self._buffer_of else None
+        return buffer
+
+
+def _attribute(attribute: onnx.AttributeProto) -> Any:
+    value = onnx.helper.get_attribute_value(attribute)
+    return value.decode() if isinstance(value, bytes) else value
+
+
+@dataclass(frozen=True)
+class _Call:
+    """What an operator is called with.
+
+    Attributes:
+        x: Its inputs, of which the operator knows how many are tensors.
+        fixed: Those that are part of the program: shapes, axes, limits.
+        attributes: Its attributes.
+    """
+
+    x: Sequence[Any]
+    fixed: Sequence[np.ndarray | None]
+    attributes: Mapping[str, Any]
+
+    def get(self, name: str, default: Any) -> Any:
+        return self.attributes.get(name, default)
+
+    def tensor(self, index: int) -> Tensor | None:
+        found: Tensor | None = self.x[index] if len(self.x) > index else None
+        return found
+
+    def ints(self, index: int) -> list[int]:
+        value = self.fixed[index]
+        if value is None:
+            raise UnknownOperatorError("a shape or an axis that is worked out while the graph runs")
+        return [int(number) for number in value.reshape(-1)]
+
+    def number(self, index: int) -> float | None:
+        value = self.fixed[index] if len(self.fixed) > index else None
+        return None if value is None else float(value)
+
+
+def _convolution(c: _Call) -> Tensor:
+    if c.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
+        raise UnknownOperatorError(f"Conv with auto_pad {c.get('auto_pad', '')}")
+    image, weight = c.x[0], c.x[1]
+    if weight.ndim != 4:
+        raise UnknownOperatorError("Conv over something else than pictures")
+    top, left, bottom, right = c.get("pads", [0, 0, 0, 0])
+    padding = (top, left)
+    if (top, left) != (bottom, right):
+        image, padding = F.pad(image, (left, right, top, bottom)), (0, 0)
+    strides, dilations = c.get("strides", [1, 1]), c.get("dilations", [1, 1])
+    return F.conv2d(image, weight, c.tensor(2), strides, padding, dilations, c.get("group", 1))
+
+
+def _gemm(c: _Call) -> Tensor:
+    if c.get("transA", 0) or c.get("alpha", 1.0) != 1.0 or c.get("beta", 1.0) != 1.0:
+        raise UnknownOperatorError("Gemm with scales or a transposed first factor")
+    weight = c.x[1] if c.get("transB", 0) else c.x[1].t()
+    return F.linear(c.x[0], weight, c.tensor(2))
+
+
+def _slice(c: _Call) -> Tensor:
+    value: Tensor = c.x[0]
+    starts, ends = c.ints(1), c.ints(2)
+    axes = c.ints(3) if len(c.fixed) > 3 else list(range(len(starts)))
+    steps = c.ints(4) if len(c.fixed) > 4 else [1] * len(starts)
+    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
+        size = value.shape[axis]
+        taken = range(size)[slice(start, None if step < 0 and end < -size else end, step)]
+        if step == 1:
+            value = value.narrow(axis, taken.start, len(taken))
+        elif step == -1 and len(taken) == size:
+            value = value.flip(axis)
+        else:
+            raise UnknownOperatorError(f"Slice with the step {step}")
+    return value
+
+
+def _clip(c: _Call) -> Tensor:
+    low, high = c.number(1), c.number(2)
+    # Converters know it by this name, and have a cheap operation for it.
+    return F.relu6(c.x[0]) if (low, high) == (0.0, 6.0) else torch.clamp(c.x[0], low, high)
+
+
+def _mean(c: _Call) -> Tensor:
+    axes = list(c.get("axes", ())) or c.ints(1)
+    found: Tensor = c.x[0].mean(dim=axes, keepdim=bool(c.get("keepdims", 1)))
+    return found
+
+
+def _reshape(c: _Call) -> Tensor:
+    value: Tensor = c.x[0]
+    shape = c.ints(1)
+    if not c.get("allowzero", 0):
+        shape = [value.shape[axis] if side == 0 else side for axis, side in enumerate(shape)]
+    return value.reshape(shape)
+
+
+def _unsqueeze(c: _Call) -> Tensor:
+    value: Tensor = c.x[0]
+    for axis in sorted(c.ints(1)):
+        value = value.unsqueeze(axis)
+    return value
+
+
+def _layer_norm(c: _Call) -> Tensor:
+    return F.layer_norm(c.x[0], c.x[0].shape[c.get("axis", -1) :], c.x[1], c.tensor(2), c.get("epsilon", 1e-5))
+
+
+def _max_pool(c: _Call) -> Tensor:
+    pads = c.get("pads", [0, 0, 0, 0])
+    if pads[:2] != pads[2:] or c.get("auto_pad", "NOTSET") != "NOTSET":
+        raise UnknownOperatorError("MaxPool with uneven padding")
+    strides, dilations = c.get("strides", [1, 1]), c.get("dilations", [1, 1])
+    ceil = bool(c.get("ceil_mode", 0))
+    return F.max_pool2d(c.x[0], c.get("kernel_shape", None), strides, pads[:2], dilations, ceil)
+
+
+def _cast(c: _Call) -> Tensor:
+    if c.get("to", None) != onnx.TensorProto.FLOAT:
+        raise UnknownOperatorError("Cast to something else than float")
+    found: Tensor = c.x[0].float()
+    return found
+
+
+_OPERATORS: dict[str, Callable[[_Call], Tensor]] = {
+    "Add": lambda c: c.x[0] + c.x[1],
+    "Cast": _cast,
+    "Clip": _clip,
+    "Concat": lambda c: torch.cat(list(c.x), dim=c.get("axis", 0)),
+    "Conv": _convolution,
+    "Div": lambda c: c.x[0] / c.x[1],
+    "Erf": lambda c: torch.erf(c.x[0]),
+    "Flatten": lambda c: c.x[0].reshape(math.prod(c.x[0].shape[: c.get("axis", 1)]), -1),
+    "Gemm": _gemm,
+    "GlobalAveragePool": lambda c: c.x[0].mean(dim=(2, 3), keepdim=True),
+    "HardSigmoid": lambda c: torch.clamp(c.x[0] * c.get("alpha", 0.2) + c.get("beta", 0.5), 0.0, 1.0),
+    "HardSwish": lambda c: F.hardswish(c.x[0]),
+    "Identity": lambda c: c.x[0],
+    "LayerNormalization": _layer_norm,
+    "MatMul": lambda c: torch.matmul(c.x[0], c.x[1]),
+    "MaxPool": _max_pool,
+    "Mul": lambda c: c.x[0] * c.x[1],
+    "ReduceMean": _mean,
+    "Relu": lambda c: torch.relu(c.x[0]),
+    "Reshape": _reshape,
+    "Sigmoid": lambda c: torch.sigmoid(c.x[0]),
+    "Slice": _slice,
+    "Softmax": lambda c: torch.softmax(c.x[0], dim=c.get("axis", -1)),
+    "Squeeze": lambda c: c.x[0].squeeze(dim=tuple(c.ints(1))),
+    "Sub": lambda c: c.x[0] - c.x[1],
+    "Transpose": lambda c: c.x[0].permute(*c.get("perm", ())),
+    "Unsqueeze": _unsqueeze,
+}

@@ -1,0 +1,62 @@
+"""ONNX with weights in half precision: half the size, the same computation."""
+
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from lesionlab.bundle.schema import Numbers, Runtime
+from lesionlab.export.formats.format import Format, Source
+from lesionlab.export.formats.onnx_usage import INSTALL, USAGE, open_graph
+from lesionlab.export.formats.static_graph import simplified
+from lesionlab.prediction.views import Session
+
+# Constants such as means and limits weigh nothing, and are better left exact.
+_FEWEST = 64
+
+
+class OnnxFp16(Format):
+    """Weights are stored in 16 bits and widened once, when the graph is opened.
+
+    Computing in 16 bits as well was tried: processors without such arithmetic convert to and fro at every layer.
+    """
+
+    name: ClassVar[str] = "onnx-fp16"
+    title: ClassVar[str] = "ONNX, FP16 weights"
+    runtime: ClassVar[Runtime] = "onnx"
+    numbers: ClassVar[Numbers] = "float16"
+    extra: ClassVar[str] = "train"
+    modules: ClassVar[tuple[str, ...]] = ("onnx",)
+    file: ClassVar[str] = "model.onnx"
+    largest_difference: ClassVar[float | None] = 0.02
+    install: ClassVar[str] = INSTALL
+    usage: ClassVar[str] = USAGE
+
+    def write(self, source: Source, folder: Path) -> str:
+        """Write the graph with its weights rounded."""
+        model = simplified(source.bundle.graph)
+        widened = []
+        for tensor in model.graph.initializer:
+            if tensor.data_type != TensorProto.FLOAT or int(np.prod(tensor.dims)) < _FEWEST:
+                continue
+            name, weights = tensor.name, numpy_helper.to_array(tensor)
+            tensor.CopyFrom(numpy_helper.from_array(_rounded(weights), f"{name}.half"))
+            widened.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
+        nodes = [*widened, *model.graph.node]
+        del model.graph.node[:]
+        model.graph.node.extend(nodes)
+        onnx.checker.check_model(model)
+        (folder / self.file).write_bytes(model.SerializeToString(deterministic=True))
+        return "weights rounded to 16 bits, computation in 32"
+
+    def open(self, folder: Path, source: Source, threads: int) -> Session:
+        """Open it with onnxruntime."""
+        return open_graph(folder / self.file, source, threads)
+
+
+def _rounded(weights: np.ndarray) -> np.ndarray:
+    """Return weights in 16 bits; what is too large for them becomes the largest that there is."""
+    limit = np.finfo(np.float16).max
+    return weights.clip(-limit, limit).astype(np.float16)
