@@ -45,13 +45,15 @@ class OverlayFolder:
         except OSError as error:
             raise cannot_write(folder, error) from error
 
-    def write(self, image: str, prediction: Prediction, explanation: Explanation) -> Path:
+    def write(self, image: str, prediction: Prediction, explanation: Explanation, *, method: str | None = None) -> Path:
         """Lay an explanation over its image; return the picture's place.
 
         Args:
             image: Where the image is; it is read again, since a prediction keeps no pixels.
             prediction: What was predicted for it.
             explanation: Of one of its classes.
+            method: What to call the method in the file's name, where there are several; its title then stands below
+                the picture.
 
         Raises:
             ImageError: The image cannot be read any more.
@@ -62,9 +64,12 @@ class OverlayFolder:
         scale = min(max(low / max(picture.size), 1), high / max(picture.size))
         size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
         lines = [f"{explanation.name} {prediction.probabilities[explanation.diagnosis]:.1%}", RESEARCH_ONLY]
+        if method is not None:
+            lines.insert(0, explanation.method)
         if prediction.refusal is not None:
-            lines.insert(1, "Not to be relied on: " + prediction.refusal.reasons[0].message)
-        target = self.folder / self._names.take(image_id(image), f"-{explanation.diagnosis}.png")
+            lines.insert(-1, "Not to be relied on: " + prediction.refusal.reasons[0].message)
+        suffix = f"-{explanation.diagnosis}" + ("" if method is None else f"-{method}")
+        target = self.folder / self._names.take(image_id(image), f"{suffix}.png")
         notes = PngImagePlugin.PngInfo()
         notes.add_text("Title", f"{explanation.method}: {explanation.name}")
         notes.add_text("Software", prediction.bundle)

@@ -1,0 +1,78 @@
+"""A trained network opened for explanation: the same function as its bundle's graph, for which gradients exist."""
+
+import difflib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from lesionlab.errors import UsageError
+from lesionlab.recipes import Recipe
+from lesionlab.taxonomy import TASKS
+from lesionlab.training.network import ExportedNetwork, LesionNetwork
+
+
+class ExplainedNetwork(nn.Module):
+    """The scores of a trained network for pixels in [0, 1], as its bundle gives them for bytes.
+
+    What is explained is the score of a class: its logit. Of two classes with one output z between them each gets half
+    of it, one with the sign turned, as in the bundle's own maps, since the logit of the first is always 0.
+
+    Weights are never changed and need no gradient, so that a frozen backbone is explained like any other.
+
+    Args:
+        network: The trained network.
+        recipe: What it was made by; its `inference.views` are averaged over.
+        layer: Name of the module whose map Grad-CAM reads; None: the last feature map, whatever the architecture.
+
+    Raises:
+        UsageError: The network has no such module.
+    """
+
+    def __init__(self, network: LesionNetwork, recipe: Recipe, layer: str | None = None) -> None:
+        super().__init__()
+        self.network = network
+        self.last_map = nn.Identity()
+        self.size = recipe.input.size
+        self.classes = TASKS[recipe.task].classes
+        self.views = ExportedNetwork(network, recipe.inference).views
+        self.layer_name = "the last feature map" if layer is None else f"layer {layer!r}"
+        self.other_layer = layer
+        self.requires_grad_(requires_grad=False).eval()
+        # Half of the time that convolutions take on a CPU.
+        self.to(memory_format=torch.channels_last)
+        self.layer: nn.Module = self.last_map if layer is None else _module(network, layer)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return scores [N, C] of images [N, 3, size, size] with pixels in [0, 1]."""
+        return torch.stack([self.scores_of_view(images.flip(axes)) for axes in self.views]).mean(dim=0)
+
+    def scores_of_view(self, images: Tensor) -> Tensor:
+        """Return scores [N, C] of images as they are, without their mirror images."""
+        images = images.contiguous(memory_format=torch.channels_last)
+        feature_map = self.last_map(self.network.feature_map(images))
+        logits: Tensor = self.network.head(self.network.pool(feature_map))
+        return logits - logits.mean(dim=1, keepdim=True) if self.network.head.sigmoid else logits
+
+    def probabilities(self, images: Tensor) -> Tensor:
+        """Return the softmax of the scores, [N, C], before any calibration."""
+        scores: Tensor = self(images)
+        # Half of one output stands in each of two scores: their difference is that output.
+        return scores.softmax(dim=1)
+
+
+@contextmanager
+def gradients() -> Iterator[None]:
+    """Compute gradients inside, whatever the caller has turned off."""
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        yield
+
+
+def _module(network: nn.Module, name: str) -> nn.Module:
+    modules: dict[str, nn.Module] = dict(network.named_modules())
+    modules.pop("")
+    if name not in modules:
+        near = difflib.get_close_matches(name, modules, n=3, cutoff=0.4)
+        raise UsageError(f"the network has no layer {name!r}; similar: {', '.join(near) or 'none'}")
+    return modules[name]

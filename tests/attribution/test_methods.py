@@ -1,0 +1,151 @@
+"""All methods share one interface, keep what they promise, and leave nothing behind."""
+
+import gc
+from collections.abc import Callable
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from torch import nn
+
+from lesionlab.attribution.methods import METHODS, Method, choose_methods
+from lesionlab.attribution.network import ExplainedNetwork
+from lesionlab.attribution.perturbation import plain_skin, superpixels
+from lesionlab.errors import BundleError, ImageError, UsageError
+
+Make = Callable[..., ExplainedNetwork]
+
+
+@pytest.fixture(scope="module")
+def network(make_network: Make) -> ExplainedNetwork:
+    return make_network("test_resnet")
+
+
+@pytest.fixture(scope="module")
+def pixels(pictures: list[np.ndarray]) -> np.ndarray:
+    return pictures[0]
+
+
+@pytest.fixture(params=list(METHODS))
+def method(request: pytest.FixtureRequest) -> Method:
+    return METHODS[request.param]
+
+
+class Redness(nn.Module):
+    """A network whose score is the red in the upper left quarter, and so is its explanation."""
+
+    size = 32
+    classes = ("other", "mel")
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        red = images[:, 0, :16, :16].mean(dim=(1, 2))
+        return torch.stack([-red, red], dim=1)
+
+
+def test_a_map_has_two_sides_and_is_the_same_again(
+    network: ExplainedNetwork, pixels: np.ndarray, method: Method
+) -> None:
+    state = torch.random.get_rng_state()
+    found = method.attribute(network, pixels, 1)
+    assert found.ndim == 2
+    assert found.dtype == np.float32
+    assert np.ptp(found) > 0
+    np.testing.assert_array_equal(found, method.attribute(network, pixels, 1))
+    assert torch.equal(torch.random.get_rng_state(), state)
+    shown = method.shown(found)
+    assert shown.min() >= 0
+    assert shown.max() in (0, 1)
+
+
+@pytest.mark.parametrize("name", ["integrated-gradients", "occlusion", "lime", "shap"])
+def test_what_makes_the_score_is_found(name: str) -> None:
+    skin = np.full((32, 32, 3), (200, 150, 140), np.uint8)
+    spot = skin.copy()
+    spot[4:12, 4:12] = (255, 0, 0)
+    spot[20:28, 20:28] = (255, 0, 0)  # as red, but the score does not look there
+    network: ExplainedNetwork = Redness()  # type: ignore[assignment]
+    found = METHODS[name].attribute(network, spot, 1)
+    assert found[4:12, 4:12].mean() > 3 * np.abs(found[20:28, 20:28]).mean()
+    against = METHODS[name].attribute(network, spot, 0)
+    np.testing.assert_allclose(against, -found, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["integrated-gradients", "shap"])
+def test_the_parts_sum_to_the_difference_from_plain_skin(
+    network: ExplainedNetwork, pixels: np.ndarray, name: str
+) -> None:
+    image = torch.tensor(pixels).permute(2, 0, 1).float() / 255
+    with torch.no_grad():
+        scores = network(torch.stack([image, plain_skin(image)]))[:, 2]
+    found = METHODS[name].attribute(network, pixels, 2)
+    parts = found.sum()
+    if name == "shap":  # one value for each region
+        numbers = superpixels(image).numpy()
+        parts = sum(found[numbers == number][0] for number in range(numbers.max() + 1))
+    assert parts == pytest.approx(float(scores[0] - scores[1]), rel=0.05, abs=0.02)
+
+
+def test_plain_skin_is_the_colour_of_the_margin() -> None:
+    picture = torch.zeros(3, 40, 40)
+    picture[0] = 0.8
+    picture[:, 10:30, 10:30] = 0.1
+    assert plain_skin(picture)[:, 20, 20].tolist() == pytest.approx([0.8, 0, 0])
+
+
+def test_superpixels_are_numbered_without_a_gap(pictures: list[np.ndarray]) -> None:
+    numbers = superpixels(torch.tensor(pictures[0]).permute(2, 0, 1).float() / 255)
+    assert numbers.shape == (64, 64)
+    assert sorted(set(numbers.flatten().tolist())) == list(range(int(numbers.max()) + 1))
+
+
+def test_a_picture_that_the_network_does_not_take_is_refused(network: ExplainedNetwork, method: Method) -> None:
+    with pytest.raises(ImageError, match=r"takes uint8 \[64, 64, 3\], this picture is uint8 \[1, 1, 3\]"):
+        method.attribute(network, np.zeros((1, 1, 3), np.uint8), 0)
+    with pytest.raises(ImageError, match="this picture is float64"):
+        method.attribute(network, np.zeros((64, 64, 3)), 0)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="class 7: the network has the classes 0 to 6"):
+        method.attribute(network, np.zeros((64, 64, 3), np.uint8), 7)
+
+
+def test_a_picture_of_one_colour_has_a_map(network: ExplainedNetwork, method: Method) -> None:
+    found = method.attribute(network, np.full((64, 64, 3), 128, np.uint8), 0)
+    assert np.isfinite(found).all()
+
+
+def test_a_map_of_one_place_says_so(make_network: Make) -> None:
+    with pytest.raises(UsageError, match="the last feature map has a single place"):
+        METHODS["grad-cam"].attribute(make_network("test_resnet", size=32), np.zeros((32, 32, 3), np.uint8), 0)
+
+
+def test_a_network_that_computes_no_numbers_is_named(make_network: Make, pixels: np.ndarray) -> None:
+    broken = make_network("test_resnet")
+    with torch.no_grad():
+        broken.network.head.classifier.weight.fill_(torch.nan)
+    with pytest.raises(BundleError, match="not numbers"):
+        METHODS["grad-cam"].attribute(broken, pixels, 0)
+
+
+def test_methods_are_chosen_by_name() -> None:
+    assert [method.name for method in choose_methods(None)] == list(METHODS)
+    assert [method.name for method in choose_methods(["lime", "grad-cam", "lime"])] == ["lime", "grad-cam"]
+    with pytest.raises(UsageError, match="no method 'gradcam'; there are grad-cam, "):
+        choose_methods(["gradcam"])
+
+
+@pytest.mark.slow
+def test_a_thousand_explanations_leave_memory_flat_and_no_hook(make_network: Make, method: Method) -> None:
+    network = make_network("test_resnet")
+    draw = np.random.default_rng(0)
+    process = psutil.Process()
+
+    def explain(times: int) -> int:
+        for _ in range(times):
+            method.attribute(network, draw.integers(0, 256, (64, 64, 3), dtype=np.uint8), 0)
+        gc.collect()
+        return int(process.memory_info().rss)
+
+    settled = explain(100)
+    assert explain(1000) - settled < 20e6
+    hooks = [m._forward_hooks or m._backward_hooks or m._forward_pre_hooks for m in network.modules()]
+    assert not any(hooks)
