@@ -142,9 +142,9 @@ def test_the_numbers_are_those_of_the_bundle(bundles: dict[str, Bundle]) -> None
         assert any(found[1:3] == [f"{row.n_images:,}", f"{row.n_lesions:,}"] for found in rows)
     points = next(tables(section(card, "Operating points")))[2:]
     assert [row[0] for row in points] == [p.purpose for p in held.operating_points]
-    for row, point in zip(points, held.operating_points, strict=True):
-        assert (row[1], row[6]) == (f"{point.threshold:.3f}", f"{point.prevalence:.3f}")
-        for cell, name in zip(row[2:6], ("sensitivity", "specificity", "ppv", "npv"), strict=True):
+    for shown, point in zip(points, held.operating_points, strict=True):
+        assert (shown[1], shown[6]) == (f"{point.threshold:.3f}", f"{point.prevalence:.3f}")
+        for cell, name in zip(shown[2:6], ("sensitivity", "specificity", "ppv", "npv"), strict=True):
             low, high = point.intervals.get(name, (None, None))
             limits = "no interval" if low is None else f"{low:.3f} to {high:.3f}"
             assert cell == f"{getattr(point, name):.3f} ({limits})"

@@ -190,7 +190,7 @@ def test_a_model_of_two_classes_is_measured_by_them(
     with (tmp_path / "predictions.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     first, second = TASKS[task].classes
-    columns = ["image_id", "lesion_id", "diagnosis", "actual", "predicted", f"p_{first}", f"p_{second}"]
+    columns = ["image_id", "lesion_id", "diagnosis", "actual", "predicted", f"p_{first}", f"p_{second}", "certainty"]
     assert list(rows[0]) == columns
     assert [row["diagnosis"] for row in rows] == [record.diagnosis for record in phantoms]
     sought = MALIGNANT if task == "malignant" else ("mel",)

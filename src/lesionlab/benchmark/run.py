@@ -25,7 +25,7 @@ from lesionlab.benchmark.table import (
 from lesionlab.bundle import Bundle
 from lesionlab.errors import DataError
 from lesionlab.evaluation import evaluate_run
-from lesionlab.evaluation.compare import ComparedMetric, compare_predictions
+from lesionlab.evaluation.comparison import ComparedMetric, compare_predictions
 from lesionlab.evaluation.figures.curves import write_curves
 from lesionlab.evaluation.predictions_file import METRICS, Predictions, find_predictions, read_predictions
 from lesionlab.export import export_run

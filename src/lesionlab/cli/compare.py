@@ -11,7 +11,7 @@ from lesionlab.cli.console import out, require_extra
 from lesionlab.cli.evaluate import Part
 
 if TYPE_CHECKING:
-    from lesionlab.evaluation.compare import Comparison
+    from lesionlab.evaluation.comparison import Comparison
     from lesionlab.metrics import Estimate
 
 
@@ -27,7 +27,7 @@ def compare(
     A model of the seven diagnoses and a binary one are compared in the question that both answer.
     """
     require_extra("lesionlab compare", "train", "matplotlib", "jinja2")
-    from lesionlab.evaluation.compare import compare_predictions
+    from lesionlab.evaluation.comparison import compare_predictions
     from lesionlab.evaluation.predictions_file import find_predictions, read_predictions
     from lesionlab.files import write_json
 
@@ -42,7 +42,7 @@ def compare(
 
 
 def _show(comparison: "Comparison") -> None:
-    from lesionlab.evaluation.compare import p_in_words
+    from lesionlab.evaluation.comparison import p_in_words
 
     for side, model in (("A", comparison.a), ("B", comparison.b)):
         marks = [model.task, *(["leaky"] if model.leaky else [])]

@@ -139,7 +139,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
         "platform": f"{platform.system()} {platform.machine()}",
     }
     info, data = evaluation.info, evaluation.info.training_data
-    write_text(folder / PREDICTIONS, _predictions_csv(evaluation.case))
+    write_text(folder / PREDICTIONS, _predictions_csv(evaluation.case, info))
     context = ReportContext(
         title=f"{info.name} on {evaluation.dataset}",
         # Thresholds on something else than what these images tell are not shown.
@@ -218,15 +218,32 @@ def _reads_so_far(metrics: Path) -> int:
         raise DataError(f"{metrics} is damaged ({error}); move it away and evaluate again") from error
 
 
-def _predictions_csv(case: EvaluatedPart) -> str:
+def _predictions_csv(case: EvaluatedPart, info: BundleInfo) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     classes, same = case.task.classes, case.task is DIAGNOSIS  # there the class is the diagnosis
     actual = [] if same else ["actual"]
-    writer.writerow(["image_id", "lesion_id", "diagnosis", *actual, "predicted", *(f"p_{code}" for code in classes)])
+    trust = _trust_columns(case, info)
+    columns = ["image_id", "lesion_id", "diagnosis", *actual, "predicted", *(f"p_{code}" for code in classes)]
+    writer.writerow([*columns, *trust])
     rows = zip(case.records, case.labels, case.predicted, case.probabilities, strict=True)
-    for record, label, predicted, row in rows:
+    for number, (record, label, predicted, row) in enumerate(rows):
         truth = [] if same else [classes[int(label)]]
         answer = [classes[int(predicted)], *(f"{value:.6f}" for value in row)]
-        writer.writerow([record.image_id, record.lesion_id, record.diagnosis, *truth, *answer])
+        of_trust = [column[number] for column in trust.values()]
+        writer.writerow([record.image_id, record.lesion_id, record.diagnosis, *truth, *answer, *of_trust])
     return out.getvalue()
+
+
+def _trust_columns(case: EvaluatedPart, info: BundleInfo) -> dict[str, list[str]]:
+    """Return how certain each answer is and what it does not rule out, by name of the column, as far as is known."""
+    if case.task.classes != info.classes:
+        return {}
+    certainty = info.decision.scores(case.probabilities).max(axis=1)
+    columns = {"certainty": [f"{value:.6f}" for value in certainty]}
+    if info.prediction_sets is not None:
+        members = info.prediction_sets.marginal_members(case.probabilities)
+        columns["not_ruled_out"] = [
+            " ".join(code for code, held in zip(info.classes, row, strict=True) if held) for row in members
+        ]
+    return columns

@@ -1,8 +1,8 @@
 """The `predictions.csv` of an evaluation, read again with what `metrics.json` beside it tells of the model."""
 
 import csv
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lesionlab.errors import DataError
-from lesionlab.metrics.arrays import FloatArray, IntArray
+from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray
 from lesionlab.taxonomy import CODES, TASKS, Task
 
 METRICS, PREDICTIONS = "metrics.json", "predictions.csv"
@@ -53,6 +53,9 @@ class Predictions:
         diagnoses: Actual diagnosis of each image, one of the seven codes.
         decisions: Index in the task's classes of what the model decided, int [images].
         probabilities: float [images, classes].
+        certainty: Score of the answer in the model's own rule, [images]; None in files that do not hold it.
+        sets: Which classes are in the prediction set, bool [images, classes]; None where there are no sets.
+        thresholds: By what they look for, then by the sensitivity that they were chosen for.
     """
 
     model: Model
@@ -62,11 +65,29 @@ class Predictions:
     diagnoses: tuple[str, ...]
     decisions: IntArray
     probabilities: FloatArray
+    certainty: FloatArray | None = None
+    sets: BoolArray | None = None
+    thresholds: Mapping[str, Mapping[float, float]] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> IntArray:
+        """Index in the task's classes of the actual class, int [images]."""
+        return np.array([self.task.index(diagnosis) for diagnosis in self.diagnoses])
+
+    def threshold(self, finding: str, sensitivity: float) -> float | None:
+        """Return the model's threshold for a sensitivity, None where it has none."""
+        return self.thresholds.get(finding, {}).get(sensitivity)
 
     def probability_of(self, classes: tuple[str, ...]) -> FloatArray:
         """Return the probability that the class is one of some, [images]."""
         chosen: FloatArray = self.probabilities[:, [code in classes for code in self.task.classes]].sum(axis=1)
         return chosen
+
+
+class _Threshold(BaseModel):
+    looked_for: str = "malignant"
+    target_sensitivity: float
+    threshold: float
 
 
 class _MetricsFile(BaseModel):
@@ -76,6 +97,7 @@ class _MetricsFile(BaseModel):
     leaky: bool
     unseen: bool
     split_sha256: str | None = None
+    operating_points: tuple[_Threshold, ...] = ()
 
 
 def find_predictions(place: Path, part: str) -> Path:
@@ -108,12 +130,22 @@ def read_predictions(path: Path) -> Predictions:
         raise DataError(f"{path} cannot be read as CSV ({error}); evaluate the model again") from error
     if not rows:
         raise DataError(f"{path} holds no image; evaluate the model again")
-    image_ids, lesion_ids, diagnoses, decisions, probabilities = zip(*rows, strict=True)
+    image_ids, lesion_ids, diagnoses, decisions, probabilities, certainty, sets = zip(*rows, strict=True)
     twice = next((one for one, following in pairwise(image_ids) if one == following), None)
     if twice is not None:
         raise DataError(f"{path} holds {twice} more than once; evaluate the model again")
+    known = _known(path)
     return Predictions(
-        _model(path, task), task, image_ids, lesion_ids, diagnoses, np.array(decisions), np.array(probabilities)
+        _model(path, task, known),
+        task,
+        image_ids,
+        lesion_ids,
+        diagnoses,
+        np.array(decisions),
+        np.array(probabilities),
+        None if None in certainty else np.array(certainty, dtype=np.float64),
+        None if None in sets else np.array([[code in held for code in task.classes] for held in sets]),
+        _thresholds(known),
     )
 
 
@@ -129,7 +161,10 @@ def _task_of(path: Path, columns: Sequence[str]) -> Task:
     return task
 
 
-def _checked_row(where: str, task: Task, row: dict[str, str]) -> tuple[str, str, str, int, list[float]]:
+_Row = tuple[str, str, str, int, list[float], float | None, list[str] | None]
+
+
+def _checked_row(where: str, task: Task, row: dict[str, str]) -> _Row:
     # What the reader makes of a row that is too short or too long.
     if None in row.values() or None in row:
         raise DataError(f"{where}: the number of values is not that of the columns; evaluate the model again")
@@ -140,24 +175,40 @@ def _checked_row(where: str, task: Task, row: dict[str, str]) -> tuple[str, str,
         raise DataError(f"{where}: predicted {predicted!r} is none of {', '.join(task.classes)}")
     try:
         probabilities = [float(row[f"p_{code}"]) for code in task.classes]
+        certainty = float(row["certainty"]) if row.get("certainty") else None
     except ValueError as error:
         raise DataError(f"{where}: {error}; give a probability for each class") from error
     # Written so that nan, which fails every comparison, is refused as well.
     if not (min(probabilities) >= 0 and abs(sum(probabilities) - 1) <= _SUM_TOLERANCE):
         raise DataError(f"{where}: the probabilities are negative or do not sum to 1; evaluate the model again")
-    return image_id, lesion_id, diagnosis, task.classes.index(predicted), probabilities
+    held = row["not_ruled_out"].split() if "not_ruled_out" in row else None
+    return image_id, lesion_id, diagnosis, task.classes.index(predicted), probabilities, certainty, held
 
 
-def _model(predictions: Path, task: Task) -> Model:
+def _known(predictions: Path) -> _MetricsFile | None:
+    """Return what `metrics.json` beside the predictions tells; None where there is none."""
     path = predictions.with_name(METRICS)
     try:
-        known = _MetricsFile.model_validate_json(path.read_bytes())
+        return _MetricsFile.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        name, leaky, unseen, split = str(predictions), None, None, None
+        return None
     except (OSError, ValidationError) as error:
         raise DataError(f"{path} is damaged; evaluate the model again") from error
-    else:
-        name, leaky, unseen, split = known.bundle, known.leaky, known.unseen, known.split_sha256
+
+
+def _thresholds(known: _MetricsFile | None) -> dict[str, dict[float, float]]:
+    found: dict[str, dict[float, float]] = {}
+    for point in known.operating_points if known else ():
+        found.setdefault(point.looked_for, {})[point.target_sensitivity] = point.threshold
+    return found
+
+
+def _model(predictions: Path, task: Task, known: _MetricsFile | None) -> Model:
     return Model(
-        name=name, predictions=str(predictions), task=task.name, leaky=leaky, unseen=unseen, split_sha256=split
+        name=known.bundle if known else str(predictions),
+        predictions=str(predictions),
+        task=task.name,
+        leaky=known.leaky if known else None,
+        unseen=known.unseen if known else None,
+        split_sha256=known.split_sha256 if known else None,
     )

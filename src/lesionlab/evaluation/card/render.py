@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lesionlab import RESEARCH_ONLY, __version__
+from lesionlab.attribution.result import ModelCheck
 from lesionlab.bundle import Bundle, OperatingPoint, Subgroup
 from lesionlab.bundle import Evaluation as StoredEvaluation
 from lesionlab.evaluation.card import answer, markdown
@@ -67,7 +68,9 @@ class _Elsewhere:
     npv: float
 
 
-def render_card(bundle: Bundle, external: Sequence[ExternalEvaluation] = ()) -> str:
+def render_card(
+    bundle: Bundle, external: Sequence[ExternalEvaluation] = (), explained: ModelCheck | None = None
+) -> str:
     """Return the model card of a bundle as Markdown.
 
     Every number has its interval where the bundle has one; what is not known is said to be not known.
@@ -75,6 +78,7 @@ def render_card(bundle: Bundle, external: Sequence[ExternalEvaluation] = ()) -> 
     Args:
         bundle: The model.
         external: What was measured of it on other datasets; see `read_external`.
+        explained: What was measured of its explanations; see `read_explanations`.
     """
     info, evaluation = bundle.info, bundle.evaluation
     task, recipe, data = TASKS[info.task], read_recipe(info.recipe), info.training_data
@@ -126,6 +130,7 @@ def render_card(bundle: Bundle, external: Sequence[ExternalEvaluation] = ()) -> 
         points=points,
         elsewhere=_elsewhere,
         explanation=METHOD,
+        explained=explained,
         formats=FORMATS,
         metrics=_METRICS if task.tells_malignancy else {k: v for k, v in _METRICS.items() if "malignant" not in k},
         class_metrics=_CLASS_METRICS,

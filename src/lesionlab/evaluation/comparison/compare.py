@@ -5,22 +5,18 @@ of seven diagnoses and a binary one meet in the question that both can answer.
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from lesionlab import RESEARCH_ONLY
 from lesionlab.errors import DataError
+from lesionlab.evaluation.comparison.metric import Better, Metric
+from lesionlab.evaluation.comparison.performance import performance
+from lesionlab.evaluation.comparison.trust import trust
 from lesionlab.evaluation.predictions_file import METRICS, Model, Predictions
 from lesionlab.evaluation.wording import LEAKY, UNDEFINED, counted, number
-from lesionlab.metrics import Estimate, confusion, ranking
-from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray
-from lesionlab.metrics.comparison import Measure, delong_test, mcnemar_test, paired_bootstrap, recall_at_precision
-from lesionlab.taxonomy import MALIGNANT
-
-MELANOMA = "mel"
+from lesionlab.metrics import Estimate
+from lesionlab.metrics.comparison import paired_bootstrap
 
 
 class ComparedMetric(BaseModel):
@@ -77,15 +73,6 @@ class Comparison(BaseModel):
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Metric:
-    name: str
-    meaning: str
-    measure_of: Callable[[Predictions], Measure]
-    test: str | None = None
-    p_value: float | None = None
-
-
 def compare_predictions(a: Predictions, b: Predictions, *, resamples: int = 1000, seed: int = 0) -> Comparison:
     """Compare two models on the images that both judged.
 
@@ -99,14 +86,14 @@ def compare_predictions(a: Predictions, b: Predictions, *, resamples: int = 1000
         DataError: The images, their lesions or their diagnoses are not the same, or the tasks share no question.
     """
     _check_same_images(a, b)
-    metrics = _of_task(a, b) + _of_malignancy(a, b) + _of_melanoma(a, b)
+    metrics = performance(a, b)
     if not metrics:
         raise DataError(
             f"A was asked for {a.task.name}, B for {b.task.name}: they share no question; compare two models of one "
             "task, or either with a model of the seven diagnoses"
         )
     leaky = bool(a.model.leaky or b.model.leaky)
-    rows = tuple(_compared(metric, a, b, resamples, seed, leaky=leaky) for metric in metrics)
+    rows = tuple(_compared(metric, a, b, resamples, seed, leaky=leaky) for metric in (*metrics, *trust(a, b)))
     return Comparison(
         a=a.model,
         b=b.model,
@@ -119,113 +106,11 @@ def compare_predictions(a: Predictions, b: Predictions, *, resamples: int = 1000
     )
 
 
-def _of_task(a: Predictions, b: Predictions) -> list[_Metric]:
-    if a.task != b.task:
-        return []
-    task, labels = a.task, np.array([a.task.index(diagnosis) for diagnosis in a.diagnoses])
-
-    def of_matrix(metric: Callable[[IntArray], FloatArray]) -> Callable[[Predictions], Measure]:
-        return lambda side: (
-            lambda weights: metric(confusion.confusion_matrix(labels, side.decisions, len(task.classes), weights))
-        )
-
-    exact = mcnemar_test(a.decisions == labels, b.decisions == labels)
-    metrics = [
-        _Metric(
-            "balanced_accuracy",
-            "Balanced accuracy (the share of a class that is recognised, mean over the classes)",
-            of_matrix(confusion.balanced_accuracy),
-        ),
-        _Metric(
-            "accuracy",
-            "Accuracy (the share of the images that are judged rightly)",
-            of_matrix(confusion.accuracy),
-            "McNemar",
-            exact.p_value,
-        ),
-        _Metric("macro_f1", "Macro F1 (mean F1 over the classes)", of_matrix(confusion.macro_f1)),
-    ]
-    if not task.binary:
-        metrics.append(
-            _Metric(
-                "macro_auc",
-                "Macro AUC (how surely a class is ranked before the rest, mean over the classes)",
-                lambda side: lambda weights: ranking.macro_auc(labels, side.probabilities, weights),
-            )
-        )
-    return metrics
-
-
-def _of_malignancy(a: Predictions, b: Predictions) -> list[_Metric]:
-    if not (a.task.tells_malignancy and b.task.tells_malignancy):
-        return []
-    positive = np.array([diagnosis in MALIGNANT for diagnosis in a.diagnoses])
-    meaning = "Malignant AUC (how surely a malignant lesion is ranked before a benign one)"
-    return [_area("malignant_auc", meaning, positive, a, b, lambda side: side.probability_of(side.task.malignant))]
-
-
-def _of_melanoma(a: Predictions, b: Predictions) -> list[_Metric]:
-    if not all(MELANOMA in side.task.classes for side in (a, b)):
-        return []
-    positive = np.array([diagnosis == MELANOMA for diagnosis in a.diagnoses])
-
-    def score(side: Predictions) -> FloatArray:
-        return side.probability_of((MELANOMA,))
-
-    def of_decision(metric: Callable[[IntArray], FloatArray]) -> Callable[[Predictions], Measure]:
-        def measure_of(side: Predictions) -> Measure:
-            called = (side.decisions == side.task.classes.index(MELANOMA)).astype(np.int64)
-            return lambda weights: metric(confusion.confusion_matrix(positive.astype(np.int64), called, 2, weights))[
-                ..., 1
-            ]
-
-        return measure_of
-
-    metrics = [
-        _area(
-            "melanoma_auc",
-            "Melanoma AUC (how surely a melanoma is ranked before any other lesion)",
-            positive,
-            a,
-            b,
-            score,
-        ),
-        _Metric("melanoma_f1", "Melanoma F1 (of what each model itself calls melanoma)", of_decision(confusion.f1)),
-    ]
-    precision = float(of_decision(confusion.precision)(a)(np.ones(len(positive), dtype=np.int64)))
-    if precision > 0:
-        metrics.append(
-            _Metric(
-                "melanoma_recall_at_precision",
-                "Melanoma recall at equal precision (the share of the melanomas found at the threshold that finds most "
-                f"with a precision of at least {precision:.3f}, that of A's own calls)",
-                lambda side: lambda weights: recall_at_precision(positive, score(side), precision, weights),
-            )
-        )
-    return metrics
-
-
-def _area(
-    name: str,
-    meaning: str,
-    positive: BoolArray,
-    a: Predictions,
-    b: Predictions,
-    score: Callable[[Predictions], FloatArray],
-) -> _Metric:
-    def measure_of(side: Predictions) -> Measure:
-        return lambda weights: ranking.roc_auc(positive, score(side), weights)
-
-    if min(positive.sum(), (~positive).sum()) < 2:  # too few for the test
-        return _Metric(name, meaning, measure_of)
-    return _Metric(name, meaning, measure_of, "DeLong", delong_test(positive, score(a), score(b)).p_value)
-
-
 def _compared(
-    metric: _Metric, a: Predictions, b: Predictions, resamples: int, seed: int, *, leaky: bool
+    metric: Metric, a: Predictions, b: Predictions, resamples: int, seed: int, *, leaky: bool
 ) -> ComparedMetric:
     found = paired_bootstrap(metric.measure_of(a), metric.measure_of(b), a.lesion_ids, resamples=resamples, seed=seed)
-    verdict = _verdict(found.difference) + (f" [{LEAKY}]" if leaky else "")
+    verdict = _verdict(found.difference, metric.better) + (f" [{LEAKY}]" if leaky else "")
     p_value = None if metric.p_value is None or math.isnan(metric.p_value) else metric.p_value
     tested = "" if p_value is None else f"; {metric.test}'s test p {p_in_words(p_value)}"
     return ComparedMetric(
@@ -240,15 +125,18 @@ def _compared(
     )
 
 
-def _verdict(difference: Estimate) -> str:
+def _verdict(difference: Estimate, better: Better) -> str:
     value, low, high = difference.value, difference.low, difference.high
     if value is None or low is None or high is None:
         return f"the difference is {UNDEFINED} on these images"
-    if low > 0:
-        return f"B is better: {value:.3f} ({low:.3f} to {high:.3f})"
-    if high < 0:
-        return f"A is better: {-value:.3f} ({-high:.3f} to {-low:.3f})"
-    return f"no difference can be shown: {value:+.3f} ({low:+.3f} to {high:+.3f})"
+    if low <= 0 <= high:
+        return f"no difference can be shown: {value:+.3f} ({low:+.3f} to {high:+.3f})"
+    if better == "neither":
+        return f"B differs by {value:+.3f} ({low:+.3f} to {high:+.3f})"
+    name = "B" if (low > 0) == (better == "higher") else "A"
+    if low < 0:
+        value, low, high = -value, -high, -low
+    return f"{name} is better: {value:.3f} ({low:.3f} to {high:.3f})"
 
 
 def p_in_words(p_value: float) -> str:

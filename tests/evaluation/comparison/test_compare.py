@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lesionlab.errors import DataError
-from lesionlab.evaluation.compare import Comparison, compare_predictions
+from lesionlab.evaluation.comparison import Comparison, compare_predictions
 from lesionlab.evaluation.predictions_file import Predictions, find_predictions, read_predictions
 from lesionlab.metrics import evaluate_predictions
 from lesionlab.taxonomy import CODES, TASKS
@@ -70,7 +70,7 @@ def edited(path: Path, old: str, new: str) -> Path:
 def test_the_figures_are_those_of_the_evaluation(write_predictions: WritePredictions) -> None:
     a, b = write_predictions("a"), write_predictions("b", skill=4.0)
     found = {row.metric: row for row in compare(a, b).metrics}
-    assert list(found) == [*OF_TASK, "macro_auc", "malignant_auc", *OF_MELANOMA]
+    assert list(found) == [*OF_TASK, "macro_auc", "malignant_auc", *OF_MELANOMA, "ece"]
     for side, path in (("a", a), ("b", b)):
         read = read_predictions(path)
         labels = [CODES.index(diagnosis) for diagnosis in read.diagnoses]
@@ -108,8 +108,8 @@ def test_a_model_is_not_better_than_itself(write_predictions: WritePredictions) 
 @pytest.mark.parametrize(
     ("first", "second", "expected"),
     [
-        ("malignant", "malignant", [*OF_TASK, "malignant_auc"]),
-        ("melanoma", "melanoma", [*OF_TASK, *OF_MELANOMA]),
+        ("malignant", "malignant", [*OF_TASK, "malignant_auc", "ece"]),
+        ("melanoma", "melanoma", [*OF_TASK, *OF_MELANOMA, "ece"]),
         ("diagnosis", "malignant", ["malignant_auc"]),
         ("melanoma", "diagnosis", OF_MELANOMA),
     ],
@@ -143,7 +143,7 @@ def test_recall_is_compared_at_the_precision_of_a(write_predictions: WritePredic
     a, b = write_predictions("a"), write_predictions("b", skill=3.0)
     read = read_predictions(a)
     called, actual = read.decisions == CODES.index("mel"), np.array(read.diagnoses) == "mel"
-    row = compare(a, b).metrics[-1]
+    row = {row.metric: row for row in compare(a, b).metrics}["melanoma_recall_at_precision"]
     assert (
         f"a precision of at least {(called & actual).sum() / called.sum():.3f}, that of A's own calls" in row.sentence
     )
