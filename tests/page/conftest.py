@@ -5,9 +5,13 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,7 +25,9 @@ from lesionlab.bundle import BundleInfo, FeatureSpace, PictureLimits, Reference,
 from lesionlab.data import Manifest
 from lesionlab.images import load_image
 from lesionlab.phantoms import phantom_image
+from lesionlab.prediction import Predictor
 from lesionlab.prediction.refusal import distances, roots
+from lesionlab.site import write_site
 
 CHROMIUM = os.environ.get("LESIONLAB_CHROMIUM", "/usr/bin/chromium")
 DESKTOP, PHONE = (1280, 900), (390, 844)
@@ -41,6 +47,9 @@ _KEEP_FORMS = """
 
 OpenPage = Callable[..., Page]
 Serve = Callable[..., str]
+Host = Callable[[Path], str]
+# Below an address, as on most hosts of static files.
+PLACE = "some/where"
 
 
 # No longer than a file: while it lasts, Playwright's event loop counts as running, and no other test can run one.
@@ -84,6 +93,37 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     yield start
     for address in tuple(started):
         stop(address)
+
+
+class _Files(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def files_at_an_address(root: Path, handler: type[SimpleHTTPRequestHandler] = _Files) -> Iterator[str]:
+    """Serve the files below a folder as any host of static files does; yield the address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(root))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """Return a function that puts the site of a model on a host of static files and returns its address."""
+    with ExitStack() as hosts:
+
+        def hosted(bundle: Path) -> str:
+            root = tmp_path_factory.mktemp("host")
+            write_site(root / PLACE, Predictor.load(bundle, threads=1))
+            return f"{hosts.enter_context(files_at_an_address(root))}/{PLACE}"
+
+        yield hosted
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from lesionlab.cli.info import info
 from lesionlab.cli.predict import predict
 from lesionlab.cli.recipes import recipes
 from lesionlab.cli.serve import serve
+from lesionlab.cli.site import site
 from lesionlab.cli.train import train
 from lesionlab.errors import LesionlabError
 
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.command()(predict)
 app.command()(serve)
+app.command()(site)
 app.command()(train)
 app.command()(evaluate)
 app.command()(compare)

@@ -22,6 +22,8 @@ export class LocalEngine {
   /** @type {WeakMap<Blob, number>} */
   #keys = new WeakMap();
   #ids = 0;
+  /** How far the model is loaded, in words; empty once it is. */
+  #news = "";
 
   /** @type {Engine["predict"]} */
   predict(image, { patient, ...asking } = {}) {
@@ -56,6 +58,7 @@ export class LocalEngine {
       this.#open.set(id, { resolve, reject, onWait });
       this.#worker ??= this.#started();
       this.#worker.postMessage({ id, ...question });
+      if (this.#news) onWait?.(this.#news);
     });
   }
 
@@ -76,8 +79,8 @@ export class LocalEngine {
   /** @param {Reply} reply */
   #heard({ id, answer, problem, loaded }) {
     if (loaded !== undefined) {
-      const why = loaded < 1 ? `Loading the model: ${Math.round(100 * loaded)}%` : "";
-      for (const { onWait } of this.#open.values()) onWait?.(why);
+      this.#news = loaded < 1 ? `Loading the model: ${Math.floor(100 * loaded)}%` : "";
+      for (const { onWait } of this.#open.values()) onWait?.(this.#news);
     }
     const open = id === undefined ? null : this.#settle(id);
     if (problem) open?.reject(new EngineError(problem.kind, problem.message));

@@ -1,0 +1,46 @@
+"""A folder that is there as a whole or not at all."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lesionlab.errors import LesionlabError
+from lesionlab.files import cannot_write
+
+
+@contextmanager
+def replaced_as_a_whole(path: Path, is_one_of_ours: Callable[[Path], bool]) -> Iterator[Path]:
+    """Yield an empty folder beside `path` that takes its name once the block has filled it.
+
+    Args:
+        path: The folder to make or to replace; an empty one may always be replaced.
+        is_one_of_ours: Whether what stands there may be replaced.
+
+    Raises:
+        LesionlabError: Something else stands there, or the place cannot be written.
+    """
+    there = path.exists()
+    if there and not (path.is_dir() and (is_one_of_ours(path) or not any(path.iterdir()))):
+        raise LesionlabError(f"{path} exists and is not a site of lesionlab; choose another place")
+    path = path.resolve()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    try:
+        temporary.chmod(0o755)
+        yield temporary
+        if there:
+            # A folder cannot be replaced in one step; the old one stands aside until the new one is in place.
+            old = path.rename(temporary.with_suffix(".old"))
+            temporary.rename(path)
+            shutil.rmtree(old)
+        else:
+            temporary.rename(path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
