@@ -249,6 +249,7 @@ def test_it_is_for_everyone(
 ) -> None:
     page = open_page(address, size=size, scheme=scheme)
     expect(page.locator("footer")).to_contain_text(STORED)
+    expect(page.get_by_text("Take a photograph")).to_be_visible(visible=size == PHONE)
     check(page, tmp_path / "welcome.png")
     judged(page, pictures["mole.jpg"])
     for summary in page.locator("summary").all():

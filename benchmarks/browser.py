@@ -1,0 +1,172 @@
+"""The model inside a browser: what is transferred, how long the first answer takes, and each one after it.
+
+    python benchmarks/browser.py [--model BUNDLE] [--runs 5] [--images 20] [--out FILE]
+
+Chromium without a window opens the site of `lesionlab site` from a host on this machine that packs files as common
+hosts do (gzip), with an empty cache each time. The clock of a first answer starts when the page is asked for, and an
+image of 600x450 pixels is handed to it as soon as it takes one; it stops when the probabilities stand on the page. It
+leaves out the network, whose part follows from the bytes. Needs the development environment and Chromium.
+"""
+
+import argparse
+import base64
+import gzip
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+from lesionlab import RESEARCH_ONLY, __version__
+from lesionlab.files import write_json
+from lesionlab.phantoms import phantom_image
+from lesionlab.prediction import Predictor
+from lesionlab.site import Site, write_site
+
+CHROMIUM = os.environ.get("LESIONLAB_CHROMIUM", "/usr/bin/chromium")
+# What hosts pack; the runtime is packed already, and the model's weights hardly get smaller.
+PACKED = (".html", ".js", ".css", ".json", ".svg", ".wasm", ".webmanifest")
+SIZES = {"224x224": (224, 224), "600x450": (600, 450), "3000x2000": (3000, 2000)}
+
+_IN_TURN = """
+  async (files) => {
+    const { LocalEngine } = await import(new URL("assets/local/engine.js", location.href).href);
+    const engine = new LocalEngine();
+    const blobs = files.map((file) => new Blob([Uint8Array.from(atob(file), (c) => c.charCodeAt(0))]));
+    await engine.predict(blobs[0].slice());
+    const times = [];
+    for (const blob of blobs) {
+      const began = performance.now();
+      await engine.predict(blob);
+      times.push(performance.now() - began);
+    }
+    return times;
+  }
+"""
+
+
+class Host(SimpleHTTPRequestHandler):
+    """Sends files packed, and counts the bytes."""
+
+    sent: dict[str, int] = {}  # noqa: RUF012 - one count for all connections
+
+    def do_GET(self) -> None:
+        path = Path(self.translate_path(self.path))
+        file = path / "index.html" if path.is_dir() else path
+        if not file.is_file():
+            self.send_error(404)
+            return
+        data, packed = file.read_bytes(), file.suffix in PACKED
+        data = gzip.compress(data, 6) if packed else data
+        self.send_response(200)
+        self.send_header("Content-Type", self.guess_type(file))
+        self.send_header("Content-Length", str(len(data)))
+        if packed:
+            self.send_header("Content-Encoding", "gzip")
+        self.end_headers()
+        self.wfile.write(data)
+        self.sent[self.path] = len(data)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def hosted(folder: Path) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Host, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def first_answer(browser: Browser, address: str, image: Path) -> float:
+    context = browser.new_context()
+    page = context.new_page()
+    page.set_default_timeout(120_000)
+    began = time.perf_counter()
+    page.goto(address, wait_until="commit")
+    page.locator("input[type=file][multiple]").set_input_files(image)
+    page.locator(".verdict").first.wait_for(state="attached")
+    seconds = time.perf_counter() - began
+    context.close()
+    return seconds
+
+
+def each_after_it(browser: Browser, address: str, files: list[Path]) -> list[float]:
+    page = browser.new_page()
+    page.goto(address)
+    times: list[float] = page.evaluate(_IN_TURN, [base64.b64encode(file.read_bytes()).decode() for file in files])
+    page.close()
+    return times
+
+
+def measure(site: Site, folder: Path, runs: int, images: int) -> dict[str, object]:
+    files = {}
+    for name, size in SIZES.items():
+        files[name] = [folder / f"{name}-{seed}.jpg" for seed in range(images)]
+        for seed, file in enumerate(files[name]):
+            phantom_image("mel", seed, size).save(file, quality=90)
+    with sync_playwright() as playwright, hosted(site.path) as address:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        firsts = [first_answer(browser, address, files["600x450"][0]) for _ in range(runs)]
+        milliseconds = {name: each_after_it(browser, address, those) for name, those in files.items()}
+        version = browser.version
+        browser.close()
+    # All but what the browser fetches once more to keep it, which a host answers with "not modified".
+    transferred = sum(Host.sent.values())
+    model = sum(size for path, size in Host.sent.items() if path.startswith("/model/"))
+    return {
+        "site_mb": round(site.size / 1e6, 2),
+        "transferred_mb": round(transferred / 1e6, 2),
+        "transferred_mb_of_the_model": round(model / 1e6, 2),
+        "transferred_mb_of_the_runtime": round(
+            sum(size for path, size in Host.sent.items() if ".wasm" in path or "onnxruntime-web.js" in path) / 1e6, 2
+        ),
+        "first_answer_seconds_median": round(statistics.median(firsts), 2),
+        "first_answer_seconds_all": [round(seconds, 2) for seconds in firsts],
+        "image_milliseconds_median": {name: round(statistics.median(each), 1) for name, each in milliseconds.items()},
+        "browser": f"Chromium {version}, one thread",
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--images", type=int, default=20)
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        site = write_site(Path(folder) / "site", Predictor.load(arguments.model, threads=1))
+        result = {
+            "notice": RESEARCH_ONLY,
+            "what": "lesionlab site in Chromium: bytes, cold load to first answer, time of an image after it",
+            "command": " ".join(["python", *sys.argv]),
+            "bundle": site.identity,
+            "runs": arguments.runs,
+            "images": arguments.images,
+            **measure(site, Path(folder), arguments.runs, arguments.images),
+            "environment": {
+                "lesionlab": __version__,
+                "python": platform.python_version(),
+                "platform": f"{platform.system()} {platform.machine()}",
+                "cpus": os.cpu_count(),
+            },
+        }
+    print(json.dumps(result, indent=2))
+    if arguments.out:
+        write_json(arguments.out, result)
+
+
+if __name__ == "__main__":
+    main()
