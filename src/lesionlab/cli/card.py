@@ -23,6 +23,13 @@ def card(
             show_default=False,
         ),
     ] = None,
+    explanations: Annotated[
+        Path | None,
+        typer.Option(
+            help="What `lesionlab check-explanations` wrote for this model: its folder or attribution.json.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Describe a model for a paper: a model card in Markdown, with the CLAIM and TRIPOD+AI checklists answered.
 
@@ -30,11 +37,12 @@ def card(
     """
     require_extra("lesionlab card", "train", "matplotlib", "jinja2")
     from lesionlab.bundle import Bundle
-    from lesionlab.evaluation.card import read_external, render_card
+    from lesionlab.evaluation.card import read_explanations, read_external, render_card
     from lesionlab.files import write_text
 
     model = Bundle.load(bundle)
-    text = render_card(model, [read_external(place, model.info) for place in external or ()])
+    explained = None if explanations is None else read_explanations(explanations, model.info)
+    text = render_card(model, [read_external(place, model.info) for place in external or ()], explained)
     if file is None:
         typer.echo(text, nl=False)
     else:

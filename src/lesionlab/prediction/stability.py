@@ -117,7 +117,7 @@ def _changed(pixels: NDArray[np.uint8]) -> Iterator[tuple[str, str, NDArray[np.u
     picture = Image.fromarray(pixels)
     width, height = picture.size
     # What a turned or a smaller picture shows beyond its edge: the picture again, mirrored, as skin goes on.
-    margin = (height // 2, height // 2), (width // 2, width // 2), (0, 0)
+    margin = *((max(1, side // 2),) * 2 for side in (height, width)), (0, 0)
     wide = Image.fromarray(np.pad(pixels, margin, mode="reflect" if min(pixels.shape[:2]) > 1 else "edge"))
     middle = wide.width / 2, wide.height / 2
 

@@ -14,7 +14,7 @@ def read_explanations(place: Path, info: BundleInfo) -> ModelCheck:
     """Read what was measured of a model's explanations.
 
     Args:
-        place: The folder that `lesionlab check-explanations` wrote, or its `attribution.json`; other models may be in it.
+        place: The folder that `lesionlab check-explanations` wrote, or its `attribution.json`, with this or more models.
         info: The model that it should be of.
 
     Raises:
