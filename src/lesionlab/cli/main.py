@@ -9,12 +9,14 @@ import typer
 from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.cli.benchmark import benchmark
 from lesionlab.cli.card import card
+from lesionlab.cli.check_explanations import check_explanations
 from lesionlab.cli.compare import compare
 from lesionlab.cli.convert import convert
 from lesionlab.cli.data import app as data_app
 from lesionlab.cli.demo import demo
 from lesionlab.cli.drift import drift
 from lesionlab.cli.evaluate import evaluate
+from lesionlab.cli.explain import explain
 from lesionlab.cli.export import export
 from lesionlab.cli.info import info
 from lesionlab.cli.predict import predict
@@ -38,6 +40,8 @@ app.command()(site)
 app.command()(train)
 app.command()(evaluate)
 app.command()(compare)
+app.command()(explain)
+app.command()(check_explanations)
 app.command()(benchmark)
 app.command()(export)
 app.command()(convert)
