@@ -11,7 +11,7 @@ from rich.table import Table
 from lesionlab import RESEARCH_ONLY
 from lesionlab.cli.console import log_to_console, out, progress_bar, require_extra
 from lesionlab.cli.dataset import Columns, Metadata, column_mapping
-from lesionlab.errors import LesionlabError
+from lesionlab.errors import LesionlabError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,10 +60,11 @@ def convert(
     from lesionlab.export.convert import convert_bundle, examination, phantom_examination
     from lesionlab.export.formats import FORMATS
 
-    bundle = Bundle.load(model)
+    bundle, forms = Bundle.load(model), [FORMATS[name] for name in dict.fromkeys(to)]
+    if data is None and (learning := [form.name for form in forms if form.learns]):
+        raise UsageError(f"--to {learning[0]} needs --data: it learns the ranges of values from training images")
     dataset = read_dataset(data, columns=column_mapping(columns), metadata=metadata) if data else None
     judged_by = nullcontext(examination(bundle.info, dataset)) if dataset else phantom_examination()
-    forms = [FORMATS[name] for name in dict.fromkeys(to)]
     with judged_by as images, progress_bar("judging images") as progress:
         found = convert_bundle(bundle, forms, folder, images, threads=threads, progress=progress)
     if as_json:

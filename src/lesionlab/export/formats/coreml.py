@@ -1,9 +1,10 @@
 """Core ML: Apple's devices."""
 
+import io
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -63,9 +64,9 @@ def logits(pixels):
 
     def open(self, folder: Path, source: Source, threads: int) -> Session:  # noqa: ARG002 - as all formats
         """Compute what the file says."""
-        from lesionlab.export.formats.mil_program import MilSession
-
         with _quiet():
+            from lesionlab.export.formats.mil_program import MilSession
+
             return MilSession(folder / self.file)
 
 
@@ -101,15 +102,13 @@ def _with_channels_first(network: "nn.Module") -> "nn.Module":
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Hide that coremltools has not been tried with these versions, and that it cannot run models here."""
-    loggers = [logging.getLogger(name) for name in ("coremltools",)]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
+    """Hide its bars, that it has not been tried with these versions, and that it cannot run models here."""
+    logger = logging.getLogger("coremltools")
+    level = logger.level
+    with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
+        logger.setLevel(logging.CRITICAL)
         try:
-            for logger in loggers:
-                logger.setLevel(logging.CRITICAL)
             yield
         finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
+            logger.setLevel(level)

@@ -1,0 +1,126 @@
+"""What each format writes answers as the graph that it was made of, in the format's own runtime."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from lesionlab.errors import LesionlabError, MissingExtraError, UsageError
+from lesionlab.export.formats import FORMATS, Source
+from lesionlab.export.formats.litert import PYTHON
+from lesionlab.export.formats.onnx_int8 import Scheme, quantised
+
+Expected = tuple[np.ndarray, np.ndarray]
+
+
+def answers(name: str, source: Source, folder: Path, pixels: np.ndarray) -> Expected:
+    FORMATS[name].write(source, folder)
+    session = FORMATS[name].open(folder, source, threads=1)
+    logits, feature_map = session.logits_and_map(pixels)
+    np.testing.assert_array_equal(session.logits(pixels), logits)
+    assert session.channels == feature_map.shape[1]
+    return logits, feature_map
+
+
+def assert_alike(found: Expected, wanted: Expected, atol: float) -> None:
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(one, other, atol=atol)
+
+
+def test_half_precision_is_half_the_size(
+    source: Source, pixels: np.ndarray, expected: Expected, tmp_path: Path
+) -> None:
+    found = answers("onnx-fp16", source, tmp_path, pixels)
+    assert_alike(found, expected, 0.02 * np.abs(expected[0]).max())
+    assert not np.array_equal(found[0], expected[0])
+    kinds = {t.data_type: 0 for t in onnx.load(tmp_path / "model.onnx").graph.initializer}
+    assert onnx.TensorProto.FLOAT16 in kinds
+
+
+def test_eight_bits_keep_what_the_logits_rank(
+    source: Source, pixels: np.ndarray, expected: Expected, tmp_path: Path
+) -> None:
+    found, _ = answers("onnx-int8", source, tmp_path, pixels)
+    of_each = [np.corrcoef(a, b)[0, 1] for a, b in zip(found.T, expected[0].T, strict=True)]
+    assert min(of_each) > 0.9
+    model = onnx.load(tmp_path / "model.onnx")
+    assert onnx.TensorProto.INT8 in {tensor.data_type for tensor in model.graph.initializer}
+    assert not model.metadata_props
+
+
+def test_the_convolutions_at_the_ends_may_be_left_out(source: Source) -> None:
+    def in_8_bits(scheme: Scheme) -> int:
+        model = onnx.load_from_string(quantised(replace(source, seen=source.seen[:2]), scheme))
+        made = {node.output[0]: node.op_type for node in model.graph.node}
+        convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
+        return sum(made.get(node.input[1]) == "DequantizeLinear" for node in convolutions)
+
+    # Four views each.
+    assert in_8_bits(Scheme()) - in_8_bits(Scheme(first=False)) == 4
+    assert in_8_bits(Scheme()) - in_8_bits(Scheme(last=False)) == 4
+
+
+def test_eight_bits_without_training_images_are_refused(source: Source, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="give --data"):
+        FORMATS["onnx-int8"].write(replace(source, seen=source.seen[:0]), tmp_path)
+
+
+def test_openvino_answers_alike(source: Source, pixels: np.ndarray, expected: Expected, tmp_path: Path) -> None:
+    pytest.importorskip("openvino", reason="the extra openvino is not installed")
+    assert_alike(answers("openvino", source, tmp_path, pixels), expected, 1e-4)
+
+
+@pytest.mark.slow
+def test_litert_answers_alike(source: Source, pixels: np.ndarray, expected: Expected, tmp_path: Path) -> None:
+    pytest.importorskip("ai_edge_litert", reason="the extra litert is not installed")
+    if PYTHON not in os.environ:
+        pytest.skip(f"{PYTHON} does not name a Python with litert-torch")
+    assert_alike(answers("litert", source, tmp_path, pixels[:4]), (expected[0][:4], expected[1][:4]), 1e-4)
+
+
+@pytest.mark.slow
+def test_core_ml_says_the_same(source: Source, pixels: np.ndarray, expected: Expected, tmp_path: Path) -> None:
+    pytest.importorskip("coremltools", reason="the extra coreml is not installed")
+    import coremltools as ct
+
+    found = answers("coreml", source, tmp_path, pixels[:4])
+    assert_alike(found, (expected[0][:4], expected[1][:4]), 1e-4)
+    spec = ct.models.MLModel(str(tmp_path / "model.mlpackage"), skip_model_load=True).get_spec()
+    (picture,) = spec.description.input
+    size = source.bundle.info.preprocessing.size
+    assert (picture.name, picture.type.imageType.width, picture.type.imageType.height) == ("image", size, size)
+    assert [output.name for output in spec.description.output] == ["logits", "feature_map"]
+
+
+@pytest.mark.slow
+def test_core_ml_says_the_same_of_a_transformer(transformer: Source, pixels: np.ndarray, tmp_path: Path) -> None:
+    pytest.importorskip("coremltools", reason="the extra coreml is not installed")
+    from lesionlab.prediction.session import GraphSession
+
+    wanted = GraphSession(transformer.bundle, threads=1).logits_and_map(pixels[:4])
+    assert_alike(answers("coreml", transformer, tmp_path, pixels[:4]), wanted, 1e-4)
+
+
+def test_where_litert_has_no_converter_one_line_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ai_edge_litert", reason="the extra litert is not installed")
+    monkeypatch.delenv(PYTHON, raising=False)
+    with pytest.raises(LesionlabError, match=rf"uv venv litert .*, then {PYTHON}="):
+        FORMATS["litert"].check()
+
+
+def test_a_converter_that_fails_is_quoted(source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failing = tmp_path / "python"
+    failing.write_text("#!/bin/sh\necho 'first line' >&2\necho 'no such operator' >&2\nexit 3\n")
+    failing.chmod(0o755)
+    monkeypatch.setenv(PYTHON, str(failing))
+    with pytest.raises(LesionlabError, match=r"converter failed in .*: no such operator$"):
+        FORMATS["litert"].write(source, tmp_path)
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(FORMATS["openvino"]), "modules", ("no_such_module",))
+    with pytest.raises(MissingExtraError, match=r"pip install 'lesionlab\[train,openvino\]'"):
+        FORMATS["openvino"].check()

@@ -1,0 +1,99 @@
+"""A graph that is simplified, or run by PyTorch, answers what onnxruntime answers to the original."""
+
+import collections
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper
+
+from lesionlab.errors import BundleError
+from lesionlab.export.formats import Source
+from lesionlab.export.formats.isolated.torch_graph import GraphModule, UnknownOperatorError
+from lesionlab.export.formats.static_graph import simplified
+from lesionlab.prediction.session import GraphSession
+
+
+def in_torch(graph: bytes, pixels: np.ndarray) -> list[np.ndarray]:
+    network = GraphModule(simplified(graph, images=1)).eval()
+    with torch.no_grad():
+        rows = [network(torch.from_numpy(image[None])) for image in pixels]
+    return [np.concatenate([row[output].numpy() for row in rows]) for output in range(2)]
+
+
+def test_a_simplified_graph_answers_alike(
+    source: Source, pixels: np.ndarray, expected: tuple[np.ndarray, np.ndarray]
+) -> None:
+    model = simplified(source.bundle.graph)
+    session = GraphSession(replace(source.bundle, graph=model.SerializeToString()), threads=1)
+    for found, wanted in zip(session.logits_and_map(pixels), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-4)
+    assert {opset.domain for opset in model.opset_import} == {""}
+    assert "BatchNormalization" not in {node.op_type for node in model.graph.node}
+
+
+def test_four_views_share_their_weights(source: Source) -> None:
+    model = simplified(source.bundle.graph)
+    uses = collections.Counter(node.input[1] for node in model.graph.node if node.op_type == "Conv")
+    assert set(uses.values()) == {4}
+    assert len(model.SerializeToString()) < 1.2 * len(source.bundle.graph)
+
+
+def test_torch_runs_the_graph_of_a_convolutional_network(
+    source: Source, pixels: np.ndarray, expected: tuple[np.ndarray, np.ndarray]
+) -> None:
+    for found, wanted in zip(in_torch(source.bundle.graph, pixels), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_torch_runs_the_graph_of_a_transformer(transformer: Source, pixels: np.ndarray) -> None:
+    wanted = GraphSession(transformer.bundle, threads=1).logits_and_map(pixels)
+    for found, right in zip(in_torch(transformer.bundle.graph, pixels), wanted, strict=True):
+        np.testing.assert_allclose(found, right, atol=1e-4)
+    assert np.ptp(wanted[1]) > 0.1
+
+
+@pytest.mark.parametrize(
+    ("operator", "message"),
+    [
+        (helper.make_node("Cos", ["float"], ["logits"]), "operators Cos are not known"),
+        (helper.make_node("CumSum", ["float", "axis"], ["logits"]), "operators CumSum are not known"),
+    ],
+)
+def test_an_unknown_operator_is_named(operator: onnx.NodeProto, message: str) -> None:
+    graph = helper.make_graph(
+        [helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT), operator],
+        "strange",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, [1, 7])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, 7])],
+        [helper.make_tensor("axis", TensorProto.INT64, [1], [1])],
+    )
+    with pytest.raises(UnknownOperatorError, match=message):
+        GraphModule(helper.make_model(graph))
+
+
+@pytest.mark.parametrize("steps", [[-2], [3]])
+def test_a_slice_that_is_no_mirror_image_is_refused(steps: list[int]) -> None:
+    fixed = {"starts": [-1], "ends": [-100], "axes": [1], "steps": steps}
+    graph = helper.make_graph(
+        [
+            helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
+            helper.make_node("Slice", ["float", *fixed], ["logits"]),
+        ],
+        "strange",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, [1, 7])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, None)],
+        [helper.make_tensor(name, TensorProto.INT64, [1], value) for name, value in fixed.items()],
+    )
+    network = GraphModule(helper.make_model(graph))
+    with pytest.raises(UnknownOperatorError, match=rf"Slice with the step {steps[0]}"):
+        network(torch.zeros(1, 7, dtype=torch.uint8))
+
+
+def test_what_is_no_graph_is_refused() -> None:
+    broken = helper.make_model(helper.make_graph([helper.make_node("Nothing", ["a"], ["b"])], "broken", [], []))
+    with pytest.raises(BundleError, match="cannot be simplified"):
+        simplified(broken.SerializeToString())
