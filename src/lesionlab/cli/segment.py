@@ -27,6 +27,7 @@ def train(
     """Train a small network on lesion masks and measure it on the test part, split by lesion as classifiers are."""
     require_extra("lesionlab segment train", "train", "torch", "timm", "segmentation_models_pytorch", "onnxscript")
     from lesionlab.data import make_split, read_dataset
+    from lesionlab.data.masks import MaskFolder
     from lesionlab.recipes import SegmentationSettings
 
     settings = SegmentationSettings(epochs=epochs, size=size, seed=seed)
@@ -38,7 +39,7 @@ def train(
     from lesionlab.training.segmentation import train_segmentation
 
     with interruptible(f"with --out {folder} goes on from here"):
-        run = train_segmentation(settings, manifest, split, masks, folder / "training", console=err)
+        run = train_segmentation(settings, manifest, split, MaskFolder(masks), folder / "training", console=err)
     with progress_bar("measuring") as progress:
         model = export_segmentation(run, manifest, split, folder, progress)
     for name, estimate in model.info.metrics.items():

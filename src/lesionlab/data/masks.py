@@ -40,9 +40,17 @@ class MaskFolder:
         Raises:
             DataError: There is no mask of this image, or it cannot be read.
         """
+        return self.coverage(image_id, size) > 127
+
+    def coverage(self, image_id: str, size: int) -> NDArray[np.uint8]:
+        """Return how much of each pixel is lesion, 0 to 255, uint8 [size, size]; see `read`.
+
+        Raises:
+            DataError: There is no mask of this image, or it cannot be read.
+        """
         place = self.path / f"{image_id}{_SUFFIX}"
         try:
             mask = load_image(place).image.convert("L")
         except ImageError as error:
             raise DataError(f"{place}: {error}") from error
-        return np.asarray(mask.resize((size, size), Image.Resampling.BILINEAR)) > 127
+        return np.asarray(mask.resize((size, size), Image.Resampling.BILINEAR))

@@ -3,21 +3,21 @@
 import datetime as dt
 import hashlib
 import logging
+import math
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from lesionlab.data import Manifest, Split
-from lesionlab.export.graph import to_onnx
+from lesionlab.export.graph import pixels, to_onnx
 from lesionlab.images import Preprocessing
 from lesionlab.metrics import Estimate
 from lesionlab.metrics.bootstrap import lesion_weights
 from lesionlab.segmentation import SegmentationInfo, SegmentationModel, Segmenter, save_segmentation
-from lesionlab.training.network import parameter_count
-from lesionlab.training.segmentation.masks import read_masks
 from lesionlab.training.segmentation.network import ExportedSegmentation
 from lesionlab.training.segmentation.train import SegmentationRun
 
@@ -49,14 +49,14 @@ def export_segmentation(
         DataError: An image or a mask cannot be read.
     """
     settings = run.settings
-    graph = to_onnx(ExportedSegmentation(run.network), settings.size, ("probability",))
+    graph = to_onnx(ExportedSegmentation(run.network), {"image": pixels(settings.size)}, ("probability",))
     draft = SegmentationInfo(
         name="lesion-segmentation",
         created=dt.datetime.now(dt.UTC).date().isoformat(),
         preprocessing=Preprocessing(size=settings.size, through=settings.through),
         threshold=0.5,
         graph_sha256=hashlib.sha256(graph).hexdigest(),
-        parameters=parameter_count(run.network),
+        parameters=_weights_in(graph),
         manifest_sha256=manifest.sha256,
         split_sha256=split.sha256,
         images={name: len(ids) for name, ids in run.parts.items()},
@@ -75,7 +75,7 @@ def export_segmentation(
             some = ids[start : start + _AT_ONCE]
             found = segmenter.segment([manifest.location(records[i]) for i in some])
             # Judged at the mask's own grid of pixels, not at the network's.
-            truth = read_masks([run.masks[i] for i in some], settings.through or settings.size)
+            truth = [run.masks.coverage(i, settings.through or settings.size) for i in some]
             rows += [overlap_counts(p, t) for p, t in zip(found, truth, strict=True)]
             if progress is not None:
                 progress(done + start + len(some), total)
@@ -95,6 +95,12 @@ def export_segmentation(
         logger.info("test part, %d images: Dice %.4f", len(counts), metrics["dice"].value)
     info = draft.model_copy(update={"threshold": round(float(_THRESHOLDS[best]), 3), "metrics": metrics})
     return save_segmentation(info, graph, folder)
+
+
+def _weights_in(graph: bytes) -> int:
+    """Return the number of weights that the graph holds: the encoder's last layers are not among them."""
+    stored = onnx.load_from_string(graph).graph.initializer
+    return sum(math.prod(tensor.dims) for tensor in stored if tensor.data_type == onnx.TensorProto.FLOAT)
 
 
 def overlap_counts(probability: NDArray[np.float32], truth: NDArray[np.uint8]) -> NDArray[np.float64]:

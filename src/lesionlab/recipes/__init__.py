@@ -4,6 +4,7 @@ from lesionlab.recipes.arrangement import Arrangement, arrange, check_classes, p
 from lesionlab.recipes.augmentation import AugmentationSettings
 from lesionlab.recipes.load import change_inference, load_recipe, recipe_names
 from lesionlab.recipes.schema import (
+    CropSettings,
     DataSettings,
     DistillationSettings,
     HeadSettings,
@@ -24,6 +25,7 @@ from lesionlab.recipes.segmentation import SegmentationSettings
 __all__ = [
     "Arrangement",
     "AugmentationSettings",
+    "CropSettings",
     "DataSettings",
     "DistillationSettings",
     "HeadSettings",

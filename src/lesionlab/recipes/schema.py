@@ -40,6 +40,19 @@ class InputSettings(RecipeTable):
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
 
 
+class CropSettings(RecipeTable):
+    """Whether the network sees the whole picture or a square around the lesion.
+
+    Attributes:
+        segmentation: Folder of the segmentation model that finds the lesion (`lesionlab segment train`), `default` for
+            the one in the package; empty: the whole picture. It becomes a part of the exported graph.
+        margin: Side of the square over the diameter of the lesion.
+    """
+
+    segmentation: str = ""
+    margin: float = Field(default=1.3, ge=1, le=4)
+
+
 class ModelSettings(RecipeTable):
     """The network: a backbone, and what it begins with.
 
@@ -231,12 +244,15 @@ class InferenceSettings(RecipeTable):
         prior_exponent: How far the answer is moved from the most probable class, at 0, towards rare ones: that of
             the highest probability divided by the class' frequency in the training part to this power. 1 is the rule
             of the highest balanced accuracy (Menon et al., ICLR 2021). The probabilities stay what they are.
+        cases: Whether the bundle names its training images, by identifier and diagnosis, so that the most similar ones
+            can be shown beside an answer. For a dataset whose identifiers are private it should not.
     """
 
     views: Literal["one", "flips"] = "one"
     start_share: float = Field(default=0.0, ge=0, lt=1)
     calibration: Literal["auto", "temperature", "bias", "vector"] = "auto"
     prior_exponent: float = Field(default=0.0, ge=0, le=1)
+    cases: bool = True
 
 
 class PublishedSettings(RecipeTable):
@@ -279,6 +295,7 @@ class Recipe(RecipeTable):
     split: SplitSettings = SplitSettings()
     data: DataSettings = DataSettings()
     input: InputSettings = InputSettings()
+    crop: CropSettings = CropSettings()
     model: ModelSettings
     head: HeadSettings = HeadSettings()
     augmentation: AugmentationSettings = AugmentationSettings()

@@ -12,16 +12,22 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from lesionlab.data import ImageRecord, Manifest
 from lesionlab.errors import DataError, ImageError
 from lesionlab.files import cache_folder, replacing, sha256_of_json
 from lesionlab.images import Preprocessing, decode_image, read_image_bytes
+from lesionlab.prediction.session import available_cores
+from lesionlab.recipes import CropSettings
+from lesionlab.segmentation import Segmenter
+from lesionlab.training.crop import LesionCrop
 
 logger = logging.getLogger(__name__)
 
 _ABANDONED_SECONDS = 600
+_AT_ONCE = 32
 _VERSION = 1  # raised when decoding changes, so that old arrays are not taken for new ones
 
 
@@ -108,3 +114,43 @@ def _remove_leftovers(path: Path) -> None:
         # A younger one may belong to a process that is at work.
         if time.time() - leftover.stat().st_mtime > _ABANDONED_SECONDS:
             leftover.unlink(missing_ok=True)
+
+
+def open_cropped_cache(
+    images: NDArray[np.uint8], key: str, crop: CropSettings, progress: Callable[[int, int], None] | None = None
+) -> tuple[NDArray[np.uint8], str]:
+    """Return the squares around the lesions of cached images, made on the first call, and what tells this array.
+
+    Args:
+        images: What `open_image_cache` returned, uint8 [images, size, size, 3].
+        key: What `image_cache_key` returned for it.
+        crop: Which segmentation model finds the lesions, and how much is left around them.
+        progress: Called with the number of images done and the number in all.
+
+    Raises:
+        BundleError: There is no such segmentation model.
+        LesionlabError: The cache cannot be written.
+    """
+    segmenter = Segmenter.load(segmentation_folder(crop), threads=available_cores())
+    own_key = sha256_of_json([_VERSION, key, segmenter.info.graph_sha256, segmenter.info.threshold, crop.margin])[:24]
+    path = cache_folder() / "images" / f"{own_key}.npy"
+    if not path.exists():
+        _remove_leftovers(path)
+        cropper = LesionCrop(images.shape[1], segmenter.info.threshold, crop.margin)
+        with replacing(path, binary=True) as stream:
+            header = {"descr": "|u1", "fortran_order": False, "shape": images.shape}
+            np.lib.format.write_array_header_1_0(stream, header)
+            for start in range(0, len(images), _AT_ONCE):
+                squares = images[start : start + _AT_ONCE]
+                found = torch.from_numpy(segmenter.of_squares(squares))
+                view, _ = cropper(torch.from_numpy(squares), found)
+                stream.write(view.round().to(torch.uint8).numpy().tobytes())
+                if progress is not None:
+                    progress(start + len(squares), len(images))
+    array: NDArray[np.uint8] = np.load(path, mmap_mode="c")
+    return array, own_key
+
+
+def segmentation_folder(crop: CropSettings) -> Path | None:
+    """Return the folder of a recipe's segmentation model, None for the one in the package."""
+    return None if crop.segmentation == "default" else Path(crop.segmentation)

@@ -14,9 +14,10 @@ from lesionlab.errors import DataError, UsageError
 from lesionlab.images import Preprocessing
 from lesionlab.recipes import Recipe, arrange, check_classes
 from lesionlab.runs import RunFolder, RunRecord
+from lesionlab.segmentation import SegmentationModel
 from lesionlab.taxonomy import TASKS
 from lesionlab.training.batches import CachedImages
-from lesionlab.training.cache import image_cache_key, open_image_cache
+from lesionlab.training.cache import image_cache_key, open_cropped_cache, open_image_cache, segmentation_folder
 from lesionlab.training.checkpoint import load_weights, save_tensors
 from lesionlab.training.device import can_compile, choose_accelerator, choose_precision, describe_environment
 from lesionlab.training.distillation import Teacher
@@ -68,6 +69,7 @@ def train_recipe(
     split.check_against(manifest)
     check_classes(recipe, manifest, split, fold)
     teacher = Teacher(recipe.distillation, recipe, split) if recipe.distillation.teacher else None
+    segmentation = SegmentationModel.load(segmentation_folder(recipe.crop)) if recipe.crop.segmentation else None
     accelerator = choose_accelerator()
     precision = choose_precision(recipe.training.precision, accelerator)
     compiled = recipe.training.compile and can_compile(accelerator)
@@ -82,7 +84,8 @@ def train_recipe(
         fold=fold,
         leaky=split.leaky,
         environment=describe_environment(accelerator, precision, compiled=compiled)
-        | ({"teacher": teacher.identity} if teacher else {}),
+        | ({"teacher": teacher.identity} if teacher else {})
+        | ({"segmentation": segmentation.info.identity} if segmentation else {}),
     )
     resuming = _check_folder(run, record, recipe)
     pl.seed_everything(recipe.seed, verbose=False)
@@ -110,11 +113,12 @@ def train_recipe(
         preprocessing = Preprocessing(**recipe.input.model_dump())
         different = without_copies(manifest)
         images = open_image_cache(different, preprocessing, decoding_progress)
+        key = image_cache_key(different, preprocessing)
+        if recipe.crop.segmentation:
+            images, key = open_cropped_cache(images, key, recipe.crop, decoding_progress)
         rows = {r.path: row for row, r in enumerate(different)}
         parts = _cached_parts(images, {r.image_id: rows[r.path] for r in manifest}, recipe, manifest, split, fold)
-        record = run_stages(
-            run, recipe, network, parts, image_cache_key(different, preprocessing), record, console, teacher
-        )
+        record = run_stages(run, recipe, network, parts, key, record, console, teacher)
         run.save_record(record.model_copy(update={"finished": True}))
         logger.info("finished: best epoch %d, weights in %s", _best_epoch(run, recipe), run.best)
     return run

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 from lesionlab.data import Manifest, Split, make_split
+from lesionlab.data.masks import MaskFolder
 from lesionlab.errors import BundleError, DataError, RecipeError, UsageError
 from lesionlab.export.segmentation import export_segmentation
 from lesionlab.recipes import SegmentationSettings
 from lesionlab.segmentation import SegmentationModel, Segmenter
 from lesionlab.training.segmentation import train_segmentation
-from lesionlab.training.segmentation.masks import find_masks, read_masks
 from lesionlab.training.segmentation.network import SegmentationNetwork
 
 PowerCut = Callable[[object, str, int], AbstractContextManager[None]]
@@ -37,19 +37,19 @@ def split(phantoms: Manifest) -> Split:
 
 
 @pytest.fixture(scope="module")
-def masks(phantoms: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def masks(phantoms: Manifest, tmp_path_factory: pytest.TempPathFactory) -> MaskFolder:
     """What is darker than the skin around it."""
     folder = tmp_path_factory.mktemp("masks")
     for record in phantoms:
         grey = np.asarray(Image.open(phantoms.location(record)).convert("L")).astype(float)
         skin = np.median(np.concatenate([grey[:3].ravel(), grey[-3:].ravel()]))
         Image.fromarray(grey < 0.85 * skin).save(folder / f"{record.image_id}_segmentation.png")
-    return folder
+    return MaskFolder(folder)
 
 
 @pytest.mark.slow
 def test_from_masks_to_a_model_that_finds_lesions(
-    phantoms: Manifest, split: Split, masks: Path, imagenet: Path, tmp_path: Path
+    phantoms: Manifest, split: Split, masks: MaskFolder, imagenet: Path, tmp_path: Path
 ) -> None:
     assert imagenet.is_dir()
     settings = TINY.model_copy(update={"epochs": 15})
@@ -67,7 +67,7 @@ def test_from_masks_to_a_model_that_finds_lesions(
     ids = split.parts()["test"]
     places = {r.image_id: phantoms.location(r) for r in phantoms}
     found = segmenter.segment([places[i] for i in ids]) >= model.info.threshold
-    truth = read_masks([run.masks[i] for i in ids], 32) >= 128
+    truth = np.stack([masks.read(i, 32) for i in ids])
     expected = np.mean([2 * (f & t).sum() / max(1, f.sum() + t.sum()) for f, t in zip(found, truth, strict=True)])
     assert dice.value == pytest.approx(expected, abs=1e-6)
     assert json.loads((tmp_path / "segmentation.json").read_text())["metrics"]["dice"]["value"] == dice.value
@@ -80,7 +80,7 @@ def test_from_masks_to_a_model_that_finds_lesions(
 
 @pytest.mark.slow
 def test_an_interrupted_training_ends_with_the_same_weights(
-    phantoms: Manifest, split: Split, masks: Path, imagenet: Path, tmp_path: Path, power_cut: PowerCut
+    phantoms: Manifest, split: Split, masks: MaskFolder, imagenet: Path, tmp_path: Path, power_cut: PowerCut
 ) -> None:
     assert imagenet.is_dir()
     import pytorch_lightning as pl
@@ -97,15 +97,13 @@ def test_an_interrupted_training_ends_with_the_same_weights(
         train_segmentation(settings.model_copy(update={"seed": 1}), phantoms, split, masks, tmp_path / "cut")
 
 
-def test_masks_are_found_by_the_image_they_belong_to(phantoms: Manifest, masks: Path, tmp_path: Path) -> None:
-    assert set(find_masks(masks, phantoms)) == {r.image_id for r in phantoms}
-    (tmp_path / "other.png").write_bytes(b"")
-    with pytest.raises(DataError, match="no mask of these"):
-        find_masks(tmp_path, phantoms)
-    with pytest.raises(DataError, match="is no folder"):
-        find_masks(tmp_path / "absent", phantoms)
-    with pytest.raises(DataError, match=r"other\.png cannot be read"):
-        read_masks([tmp_path / "other.png"], 32)
+def test_a_part_without_masks_is_named(phantoms: Manifest, split: Split, masks: MaskFolder, tmp_path: Path) -> None:
+    for image_id in split.parts()["train"]:
+        (tmp_path / f"{image_id}_segmentation.png").write_bytes(
+            (masks.path / f"{image_id}_segmentation.png").read_bytes()
+        )
+    with pytest.raises(DataError, match="no image of the validation part has a mask"):
+        train_segmentation(TINY, phantoms, split, MaskFolder(tmp_path), tmp_path / "out")
 
 
 @pytest.mark.parametrize(

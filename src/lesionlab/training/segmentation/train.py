@@ -13,6 +13,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from rich.console import Console
 
 from lesionlab.data import Manifest, Split
+from lesionlab.data.masks import MaskFolder
 from lesionlab.errors import DataError, UsageError
 from lesionlab.files import sha256_of_json, write_json, write_text
 from lesionlab.images import Preprocessing
@@ -22,7 +23,6 @@ from lesionlab.training.cache import open_image_cache
 from lesionlab.training.callbacks import StepProgress
 from lesionlab.training.checkpoint import SafetensorsCheckpointIO, load_weights, save_tensors
 from lesionlab.training.device import can_compile, choose_accelerator, choose_precision
-from lesionlab.training.segmentation.masks import find_masks, read_masks
 from lesionlab.training.segmentation.module import MaskedImages, SegmentationModule
 from lesionlab.training.segmentation.network import SegmentationNetwork
 from lesionlab.training.stages import quiet_lightning
@@ -38,14 +38,14 @@ class SegmentationRun:
         network: The network with its best weights.
         settings: How it was trained.
         parts: Ids of the images with a mask, by part.
-        masks: Where the mask of each of them is.
+        masks: Their masks.
         weights: Where the starting weights came from.
     """
 
     network: SegmentationNetwork
     settings: SegmentationSettings
     parts: dict[str, list[str]]
-    masks: dict[str, Path]
+    masks: MaskFolder
     weights: str
 
 
@@ -53,7 +53,7 @@ def train_segmentation(
     settings: SegmentationSettings,
     manifest: Manifest,
     split: Split,
-    masks: Path,
+    masks: MaskFolder,
     folder: Path,
     *,
     console: Console | None = None,
@@ -64,20 +64,19 @@ def train_segmentation(
         settings: How to train.
         manifest: The images; those without a mask are left out.
         split: Their parts.
-        masks: Folder of the masks.
+        masks: The masks.
         folder: Where checkpoints and the history are written.
         console: Where to show progress; None shows none.
 
     Raises:
-        DataError: There are too few masks, or a file cannot be read.
+        DataError: A part has no image with a mask, or a file cannot be read.
         UsageError: The folder holds another training.
     """
     split.check_against(manifest)
-    found = find_masks(masks, manifest)
-    parts = {name: [i for i in ids if i in found] for name, ids in split.parts().items()}
+    parts = {name: [i for i in ids if i in masks] for name, ids in split.parts().items()}
     for name in ("train", "validation"):
         if not parts[name]:
-            raise DataError(f"{masks}: no image of the {name} part has a mask")
+            raise DataError(f"{masks.path}: no image of the {name} part has a mask; they are named after their images")
     _claim(folder, settings, split)
     accelerator = choose_accelerator()
     pl.seed_everything(settings.seed, verbose=False)
@@ -91,8 +90,8 @@ def train_segmentation(
     rows = {record.image_id: row for row, record in enumerate(manifest)}
 
     def part(name: str) -> MaskedImages:
-        ids = parts[name]
-        return MaskedImages(array, np.array([rows[i] for i in ids]), read_masks([found[i] for i in ids], settings.size))
+        of_part = np.stack([masks.coverage(image_id, settings.size) for image_id in parts[name]])
+        return MaskedImages(array, np.array([rows[image_id] for image_id in parts[name]]), of_part)
 
     module = SegmentationModule(network, settings, compiled=settings.compile and can_compile(accelerator))
     with quiet_lightning():
@@ -116,7 +115,7 @@ def train_segmentation(
             ckpt_path=str(last) if last.exists() else None,
         )
     network.load_state_dict(load_weights(best))
-    return SegmentationRun(network.eval().cpu(), settings, parts, found, weights)
+    return SegmentationRun(network.eval().cpu(), settings, parts, masks, weights)
 
 
 class _Recorder(Checkpoint):
