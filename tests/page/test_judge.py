@@ -32,7 +32,7 @@ def test_one_image_gets_risk_probabilities_and_meaning(open_page: OpenPage, pict
     assert abs(sum(shares) - 100) < 1
     assert shares == sorted(shares, reverse=True)
     expect(page.locator(".numbers .card .bars .rank")).to_have_count(3)
-    expect(page.locator(".verdict")).to_contain_text("Risk level of this diagnosis")
+    expect(page.locator(".verdict")).to_contain_text("Risk level:")
     expect(page.locator(".threshold")).to_contain_text("sensitivity 0.951")
     expect(page.locator(".threshold")).to_contain_text("Measured on the validation images")
     expect(page.get_by_text("of 100 images that get 30%")).to_be_visible()

@@ -45,7 +45,7 @@ def test_an_image_is_judged_and_leaves_no_trace_on_the_net(
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     judged(page, pictures["mole.jpg"])
-    expect(page.locator(".verdict")).to_contain_text("Risk level of this diagnosis")
+    expect(page.locator(".verdict")).to_contain_text("Risk level:")
     page.get_by_label("Heat map for", exact=True).select_option("vasc")
     expect(page.locator(".heat figcaption")).to_contain_text("Vascular lesion")
     assert [url for url in asked if not url.startswith("blob:")] == []

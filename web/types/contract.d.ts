@@ -83,6 +83,7 @@ export interface Model extends Envelope {
   task: string;
   classes: { code: string; name: string; risk: Risk; malignant: boolean | null }[];
   operating_points: OperatingPoint[];
+  risk_meaning: string;
   metrics: Record<string, Estimate>;
   calibration: { method: string; temperature: number; images: number; ece_before: number; ece_after: number; offsets?: number[] };
   training_data: {

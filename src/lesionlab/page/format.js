@@ -79,6 +79,14 @@ export function pointName(point) {
   return `${(100 * point.target_sensitivity).toFixed(0)}% sensitivity for ${noun(point.looked_for)}`;
 }
 
+/**
+ * A clause as a sentence.
+ * @param {string} clause
+ */
+export function sentence(clause) {
+  return `${clause.charAt(0).toUpperCase()}${clause.slice(1)}.`;
+}
+
 /** @param {string} lookedFor */
 export function noun(lookedFor) {
   return lookedFor === "malignant" ? "malignancy" : lookedFor;
@@ -100,7 +108,7 @@ export function lesionsOf(lookedFor) {
  * @returns {number | null}
  */
 export function suspicion(result, lookedFor = "malignant") {
-  if (result.malignant !== null) return result.malignant;
+  if (lookedFor === "malignant" && result.malignant !== null) return result.malignant;
   return result.classes.find(({ name }) => name.toLowerCase() === lookedFor)?.probability ?? null;
 }
 

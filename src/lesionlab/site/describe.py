@@ -24,7 +24,7 @@ def described(predictor: Predictor) -> dict[str, Any]:
         "version": __version__,
         "identity": info.identity,
         "findings": task.findings,
-        "risk": {"looked_for": risk.looked_for, "threshold": risk.threshold},
+        "risk": {"looked_for": risk.looked_for, "threshold": risk.threshold, "meaning": risk.meaning},
         "classes": [
             {
                 "code": code,

@@ -10,7 +10,7 @@ export interface Site {
   /** What thresholds look for, with the classes that hold it. */
   findings: Record<string, string[]>;
   /** Without a threshold the risk level is that of the answer. */
-  risk: { looked_for: string; threshold: number | null };
+  risk: { looked_for: string; threshold: number | null; meaning: string };
   classes: { code: string; name: string; risk: Risk; malignant: boolean | null }[];
   sites: string[];
   explains: boolean;

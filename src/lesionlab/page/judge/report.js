@@ -22,6 +22,7 @@ export function Report({ session, item, pictures }) {
   const share = suspicion(result, point?.looked_for);
   const best = answerOf(result);
   const leaky = session.model?.training_data.leaky ?? false;
+  const meaning = session.model?.risk_meaning;
   return html`<article class="report" lang="en">
     <p class="report-notice">${RESEARCH_ONLY}</p>
     <header>
@@ -42,7 +43,7 @@ export function Report({ session, item, pictures }) {
     </div>
     <section>
       <h2>${best?.name}, ${percent(best?.probability ?? 0)}</h2>
-      <p>Risk level of this answer: <${RiskMark} risk=${result.risk} />.
+      <p>Risk level: <${RiskMark} risk=${result.risk} />${meaning && html` (${meaning})`}.
         ${share !== null && html` Probability of ${noun(point?.looked_for ?? "malignant")}: <b>${percent(share)}</b>.`}
         ${point &&
         html` <b>${point.suspicious ? "Suspicious" : "Below the threshold"}</b> at the operating point for ${pointName(point)}, threshold ${percent(point.threshold)}.`}</p>

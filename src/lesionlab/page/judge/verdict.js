@@ -1,6 +1,6 @@
 /** The answer in words: the risk, the answer, and what the chosen threshold says. */
 
-import { answerOf, judgedPoint, lesionsOf, noun, of100, percent, pointName, suspicion } from "../format.js";
+import { answerOf, judgedPoint, lesionsOf, noun, of100, percent, pointName, sentence, suspicion } from "../format.js";
 import { html } from "../vendor/htm-preact.js";
 
 /** @typedef {import("../session.js").Session} Session */
@@ -36,9 +36,10 @@ export function Verdict({ session, result }) {
       diagnosis by how rare it is, so that rare ones are found too.
     </p>`}
     <p>
-      Risk level of this diagnosis: <${RiskMark} risk=${result.risk} />.
+      Risk level: <${RiskMark} risk=${result.risk} />.
       ${share !== null && html` Probability of ${noun(point?.looked_for ?? "malignant")}: <b>${percent(share)}</b>.`}
     </p>
+    ${session.model && html`<p class="quiet">${sentence(session.model.risk_meaning)}</p>`}
     ${point
       ? html`<${Threshold} session=${session} result=${result} point=${point} share=${share} />`
       : html`<p class="quiet">This model has no operating points: no threshold was measured for it.</p>`}

@@ -75,6 +75,7 @@ export function card(description) {
     task: info.task,
     classes: site.classes,
     operating_points: info.operating_points,
+    risk_meaning: site.risk.meaning,
     metrics: info.metrics,
     calibration: info.calibration,
     training_data: info.training_data,

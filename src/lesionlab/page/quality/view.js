@@ -50,13 +50,13 @@ function Measured({ model, evaluation }) {
 }
 
 /**
- * The points as measured, with what they look for, which is the model's.
+ * The points as measured, with what they look for: older evaluations leave it to the model.
  * @param {Evaluation} evaluation
  * @param {Model} model
  */
 function withSought(evaluation, model) {
   const lookedFor = model.operating_points[0]?.looked_for ?? "malignant";
-  return evaluation.operating_points.map((point) => ({ ...point, looked_for: lookedFor }));
+  return evaluation.operating_points.map((point) => ({ ...point, looked_for: point.looked_for ?? lookedFor }));
 }
 
 /**
