@@ -9,6 +9,7 @@ os.environ.pop("COLUMNS", None)
 
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,10 +18,13 @@ import pytest
 from PIL import Image
 
 from lesionlab.bundle import (
+    Bundle,
     BundleInfo,
     Calibration,
+    Cases,
     Epoch,
     Evaluation,
+    FeatureSpace,
     LinearHead,
     OperatingPoint,
     PictureLimits,
@@ -207,6 +211,33 @@ def tiny_whole_bundle(
     """`tiny_bundle` with all that a bundle may have; read it, do not change it."""
     path = tmp_path_factory.mktemp("whole") / "tiny"
     save_bundle(path, tiny_info, tiny_graph, reference=tiny_reference, evaluation=_tiny_evaluation(tiny_info))
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_cases_bundle(phantoms: Manifest, tiny_whole_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`tiny_whole_bundle` as if it had been trained on the phantoms, which it names; read it, do not change it."""
+    from lesionlab.prediction.prepared import prepare_image
+    from lesionlab.prediction.refusal import pooled, roots
+    from lesionlab.prediction.session import GraphSession
+    from lesionlab.prediction.similar import coordinates
+
+    whole = Bundle.load(tiny_whole_bundle)
+    pixels = [prepare_image(phantoms.location(record), whole.info.preprocessing).pixels for record in phantoms]
+    features = pooled(GraphSession(whole, threads=1).logits_and_map(np.stack(pixels))[1])
+    mean = roots(features).mean(axis=0)
+    _, _, directions = np.linalg.svd(roots(features) - mean, full_matrices=False)
+    space = FeatureSpace(mean, directions[:6].astype(np.float16), np.array(1e3, np.float32))
+    cases = Cases(
+        coordinates(space, features)[:, :5].astype(np.float16),
+        *(
+            np.array([getattr(record, name).encode() for record in phantoms])
+            for name in ("image_id", "lesion_id", "diagnosis")
+        ),
+    )
+    assert whole.reference is not None
+    reference, path = replace(whole.reference, features=space), tmp_path_factory.mktemp("cases") / "tiny"
+    save_bundle(path, whole.info, whole.graph, reference=reference, evaluation=whole.evaluation, cases=cases)
     return path
 
 

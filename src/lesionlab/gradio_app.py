@@ -85,8 +85,8 @@ def answer(model: Predictor, path: str | Path) -> Answer:
     picture = load_image(path, at_least=(_SHOWN_SIDE, _SHOWN_SIDE)).image
     picture.thumbnail((_SHOWN_SIDE, _SHOWN_SIDE))
     if model.explains:
-        prediction, explanation = model.judge_explained([prepared], [None])[0]
-        picture = overlaid(picture, explanation.values)
+        explained = model.judge_explained([prepared], [None])[0]
+        prediction, picture = explained.prediction, overlaid(picture, explained.explanation.values)
     else:
         prediction = model.judge([prepared])[0]
     task = TASKS[model.info.task]

@@ -122,7 +122,7 @@ def test_the_bundle_explains_as_autograd_does(tiny_run: RunFolder) -> None:
     for record in list(manifest)[:4]:
         prepared = predictor.prepare(manifest.location(record))
         for index, code in enumerate(CODES):
-            ((_, explanation),) = predictor.judge_explained([prepared], [code])
+            explanation = predictor.judge_explained([prepared], [code])[0].explanation
             assert_alike(explanation.values, grad_cam(exported, prepared.pixels, torch.eye(len(CODES))[index]))
 
 

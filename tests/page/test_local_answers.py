@@ -124,7 +124,8 @@ def differences(page: Page, predictor: Predictor, data: bytes, patient: dict[str
     """Return in what the browser's answer differs from Python's."""
     found = page.evaluate(_ASK, [base64.b64encode(data).decode(), patient])
     prepared = predictor.prepare(data, patient=Patient.model_validate(patient))
-    [(prediction, explanation)] = predictor.judge_explained([prepared], [None])
+    (reasoned,) = predictor.judge_explained([prepared], [None])
+    prediction, explanation = reasoned.prediction, reasoned.explanation
     wanted = result_of(prediction, predictor.info).model_dump(mode="json")
     if "result" not in found:
         return [str(found)]

@@ -59,9 +59,10 @@ def test_what_speaks_against_a_class_is_not_shown() -> None:
 def test_an_explained_answer_is_the_same_answer(predictor: Predictor, arrays: list[np.ndarray]) -> None:
     prepared = [predictor.prepare(array) for array in arrays]
     explained = predictor.judge_explained(prepared, [None, "nv", None, "vasc", None])
-    for (prediction, explanation), alone, code in zip(
+    for reasoned, alone, code in zip(
         explained, map(predictor.predict, arrays), [None, "nv", None, "vasc", None], strict=True
     ):
+        prediction, explanation = reasoned.prediction, reasoned.explanation
         assert prediction.probabilities == pytest.approx(alone.probabilities, abs=1e-6)
         assert prediction.refusal == alone.refusal
         assert explanation.diagnosis == (code or alone.top[0].diagnosis)
@@ -73,7 +74,7 @@ def test_many_are_explained_in_their_order(predictor: Predictor, photograph: Ima
     assert isinstance(found[1], Failure)
     for result, alone in zip(found[::2], (photograph, photograph.rotate(90)), strict=True):
         assert not isinstance(result, Failure)
-        prediction, explanation = result
+        prediction, explanation = result.prediction, result.explanation
         expected = predictor.explain(alone)
         assert isinstance(expected, Explanation)
         assert explanation.diagnosis == prediction.top[0].diagnosis == expected.diagnosis

@@ -19,7 +19,8 @@ def predictor(tiny_whole_bundle: Path) -> Predictor:
 
 @pytest.fixture(scope="module")
 def explained(predictor: Predictor, photograph: Image.Image) -> tuple[Prediction, Explanation]:
-    return predictor.judge_explained([predictor.prepare(photograph)], ["mel"])[0]
+    (found,) = predictor.judge_explained([predictor.prepare(photograph)], ["mel"])
+    return found.prediction, found.explanation
 
 
 def test_the_lightest_place_is_where_the_answer_comes_from() -> None:

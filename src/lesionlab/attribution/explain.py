@@ -113,7 +113,8 @@ class BundleExplainer:
 
     def explained_by(self, prepared: PreparedImage, diagnosis: str) -> Iterator[ExplainedBy]:
         """Yield the class activation map."""
-        ((_, explanation),) = self.predictor.judge_explained([prepared], [diagnosis])
+        (explained,) = self.predictor.judge_explained([prepared], [diagnosis])
+        explanation = explained.explanation
         says = "this place of the last feature map raises the score: the map's mean is the score itself"
         yield ExplainedBy(CLASS_ACTIVATION_MAP, says, explanation.values, explanation)
 

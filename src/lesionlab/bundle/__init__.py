@@ -1,5 +1,6 @@
 """The model bundle: a graph and the description without which its numbers mean nothing."""
 
+from lesionlab.bundle.cases import Cases
 from lesionlab.bundle.evaluation import Epoch, Evaluation, ReliabilityBin, Roc, RocPoint, Subgroup
 from lesionlab.bundle.operating import CurvePoint, OperatingPoint, SensitivityCurve
 from lesionlab.bundle.patient import Patient, PatientEffects, Site
@@ -12,6 +13,7 @@ __all__ = [
     "Bundle",
     "BundleInfo",
     "Calibration",
+    "Cases",
     "CurvePoint",
     "Decision",
     "Epoch",

@@ -139,6 +139,7 @@ class BundleInfo(Part):
         graph: In which form the network is stored.
         reference_sha256: SHA-256 of `reference.npz`; None for a bundle without one.
         evaluation_sha256: SHA-256 of `evaluation.json`; None for a bundle without one.
+        cases_sha256: SHA-256 of `cases.npz`; None for a bundle without one.
         parameters: Number of trained weights.
         calibration: How logits become probabilities.
         decision: How probabilities become one answer.
@@ -164,6 +165,7 @@ class BundleInfo(Part):
     graph: StoredGraph = StoredGraph()
     reference_sha256: Sha256 | None = None
     evaluation_sha256: Sha256 | None = None
+    cases_sha256: Sha256 | None = None
     parameters: int = Field(ge=1)
     calibration: Calibration
     decision: Decision = Decision()

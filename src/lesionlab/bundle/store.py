@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
+from lesionlab.bundle.cases import Cases
 from lesionlab.bundle.evaluation import Evaluation
 from lesionlab.bundle.reference import Reference
 from lesionlab.bundle.schema import BundleInfo
@@ -26,7 +27,8 @@ GRAPH: Final = "model.onnx"
 DESCRIPTION: Final = "bundle.json"
 REFERENCE: Final = "reference.npz"
 EVALUATION: Final = "evaluation.json"
-_FILES = (DESCRIPTION, GRAPH, REFERENCE, EVALUATION)
+CASES: Final = "cases.npz"
+_FILES = (DESCRIPTION, GRAPH, REFERENCE, EVALUATION, CASES)
 Content = TypeVar("Content")
 _CHECKSUM = "content_sha256"  # of the rest of the description, whatever its white space
 
@@ -47,6 +49,7 @@ class Bundle:
         path: Where the bundle was read from.
         reference: What reasons and refusals rest on; None for a bundle without it.
         evaluation: What was measured on the test part; None for a bundle without it.
+        cases: The training images that an answer can be compared with; None for a bundle without them.
     """
 
     info: BundleInfo
@@ -54,6 +57,7 @@ class Bundle:
     path: Path
     reference: Reference | None = None
     evaluation: Evaluation | None = None
+    cases: Cases | None = None
 
     @property
     def explains(self) -> bool:
@@ -87,16 +91,18 @@ class Bundle:
                     "run it, and the bundle that it was converted from runs here"
                 )
             graph = _checked(place, GRAPH, read(GRAPH), info.graph_sha256)
-            reference = evaluation = None
+            reference = evaluation = cases = None
             if info.reference_sha256 is not None:
                 data = _checked(place, REFERENCE, read(REFERENCE), info.reference_sha256)
                 reference = _parsed(place, REFERENCE, Reference.from_bytes, data)
             if info.evaluation_sha256 is not None:
                 data = _checked(place, EVALUATION, read(EVALUATION), info.evaluation_sha256)
                 evaluation = _parsed(place, EVALUATION, Evaluation.model_validate_json, data)
+            if info.cases_sha256 is not None:
+                cases = _parsed(place, CASES, Cases.from_bytes, _checked(place, CASES, read(CASES), info.cases_sha256))
         if evaluation is not None and evaluation.graph_sha256 != info.graph_sha256:
             raise BundleError(f"{place}: {EVALUATION} is that of another graph; evaluate the model again")
-        return cls(info, graph, place, reference, evaluation)
+        return cls(info, graph, place, reference, evaluation, cases)
 
 
 def save_bundle(
@@ -106,15 +112,17 @@ def save_bundle(
     *,
     reference: Reference | None = None,
     evaluation: Evaluation | None = None,
+    cases: Cases | None = None,
 ) -> Bundle:
     """Write a bundle: one zip file if `path` ends in `.zip`, else a folder. All of it or nothing.
 
     Args:
         path: The place; a bundle that stands there is replaced.
-        info: The description; the hashes of the two optional files are filled in.
+        info: The description; the hashes of the optional files are filled in.
         graph: The bytes of the ONNX graph.
         reference: What reasons and refusals rest on.
         evaluation: What was measured on the test part.
+        cases: The training images that an answer can be compared with.
 
     Returns:
         The bundle as it now stands there.
@@ -127,10 +135,11 @@ def save_bundle(
         contents[REFERENCE] = reference.to_bytes()
     if evaluation is not None:
         contents[EVALUATION] = (evaluation.model_dump_json() + "\n").encode()
+    if cases is not None:
+        contents[CASES] = cases.to_bytes()
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
-    info = info.model_copy(
-        update={"reference_sha256": hashes.get(REFERENCE), "evaluation_sha256": hashes.get(EVALUATION)}
-    )
+    optional = {"reference_sha256": REFERENCE, "evaluation_sha256": EVALUATION, "cases_sha256": CASES}
+    info = info.model_copy(update={key: hashes.get(name) for key, name in optional.items()})
     contents = {DESCRIPTION: description_text(info).encode(), **contents}
     if path.suffix == ".zip":
         with replacing(path, binary=True) as stream, zipfile.ZipFile(stream, "w") as archive:
@@ -138,7 +147,7 @@ def save_bundle(
                 archive.writestr(zipfile.ZipInfo(name), data)  # fixed dates: the same bundle is the same bytes
     else:
         _save_folder(path, contents)
-    return Bundle(info, graph, path, reference, evaluation)
+    return Bundle(info, graph, path, reference, evaluation, cases)
 
 
 def _save_folder(path: Path, contents: dict[str, bytes]) -> None:

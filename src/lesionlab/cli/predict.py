@@ -15,7 +15,8 @@ from lesionlab.errors import UsageError
 
 if TYPE_CHECKING:
     from lesionlab.bundle import Patient
-    from lesionlab.prediction import Ensemble, Failure, Prediction, Predictor
+    from lesionlab.cli.judging import Images, Judged
+    from lesionlab.prediction import Ensemble, Failure, Predictor
 
 
 class _Format(StrEnum):
@@ -50,6 +51,15 @@ def predict(
     explain: Annotated[
         Path | None,
         typer.Option(help="Folder for pictures of where each answer comes from.", metavar="FOLDER", show_default=False),
+    ] = None,
+    cases: Annotated[
+        Path | None,
+        typer.Option(
+            help="Dataset that the model was trained on: with --explain, each image is also shown beside the training "
+            "images most like it.",
+            metavar="FOLDER",
+            show_default=False,
+        ),
     ] = None,
     tta: Annotated[
         bool, typer.Option("--tta", help="Average over each image and its mirror images: four times the time.")
@@ -90,14 +100,17 @@ def predict(
 
     A bad image is reported on standard error and does not stop the rest; the exit code is then 1.
     """
+    from lesionlab.cli.judging import Images
     from lesionlab.prediction.inputs import expand_inputs
 
     chosen = _choose_format(result_format, out_file)
     asked = _Asked(model, tuple(ensemble or ()), tta, _shares(prevalence or ()), risk)
     if asked.ensemble and explain is not None:
         raise UsageError("--explain: an ensemble has no map of its own; explain one of its members with --model")
+    if cases is not None and explain is None:
+        raise UsageError("--cases: add --explain FOLDER, where the pictures are written")
     patient_of = _patients(patients, {"age": age, "sex": sex, "site": site})
-    images = _Images(expand_inputs(paths), batch_size, explain, patient_of)
+    images = Images(expand_inputs(paths), batch_size, explain, cases, patient_of)
     failures = _to_people(asked, images) if chosen is _Format.TABLE else _to_programs(asked, images, chosen, out_file)
     if failures:
         err.print(Text(f"{failures} of {len(images.locations)} images could not be judged"), soft_wrap=True)
@@ -179,67 +192,26 @@ def _choose_format(wanted: _Format | None, out_file: Path | None) -> _Format:
     return chosen
 
 
-@dataclass(frozen=True)
-class _Images:
-    """What is asked for.
-
-    Attributes:
-        locations: The images.
-        batch_size: Images per run of the model.
-        explain: Where to put a picture of each explanation; None for none.
-        patient_of: What is known of the patient of each; None for nothing.
-    """
-
-    locations: list[str]
-    batch_size: int
-    explain: Path | None
-    patient_of: "Callable[[str], Patient] | None"
-
-    def judged(self, model: "Predictor | Ensemble") -> "Iterator[Prediction | Failure]":
-        """Return the answers in the order of the images; each is explained before it is handed on."""
-        from lesionlab.prediction import Predictor
-
-        if self.explain is None or not isinstance(model, Predictor):
-            return model.predict_many(self.locations, batch_size=self.batch_size, patient_of=self.patient_of)
-        return self._explained(model, self.explain)
-
-    def _explained(self, predictor: "Predictor", folder: Path) -> "Iterator[Prediction | Failure]":
-        from lesionlab.errors import ImageError
-        from lesionlab.prediction import Failure
-        from lesionlab.prediction.overlay import OverlayFolder
-
-        overlays = OverlayFolder(folder, self.locations)
-        results = predictor.explain_many(self.locations, batch_size=self.batch_size, patient_of=self.patient_of)
-        for location, result in zip(self.locations, results, strict=True):
-            if isinstance(result, Failure):
-                yield result
-                continue
-            try:
-                overlays.write(location, *result)
-            except ImageError as error:  # it could be read a moment ago
-                yield Failure(path=result[0].path, error=str(error))
-            else:
-                yield result[0]
-
-
-def _to_people(asked: _Asked, images: _Images) -> int:
+def _to_people(asked: _Asked, images: "Images") -> int:
     from lesionlab.cli.prediction_view import PredictionTable, print_prediction
 
     predictor = asked.load()
     failures = _Failures()
     good = failures.reported(images.judged(predictor))
     if len(images.locations) == 1:
-        for prediction in good:
-            print_prediction(out, prediction, predictor.info, predictor.risk_meaning)
+        for judged in good:
+            print_prediction(
+                out, judged.prediction, predictor.info, predictor.risk_meaning, judged.similar, judged.lesion
+            )
         return failures.count
     table = PredictionTable(out, predictor.info, predictor.risk_meaning)
-    for prediction in good:
-        table.add(prediction)
+    for judged in good:
+        table.add(judged.prediction)
     table.close()
     return failures.count
 
 
-def _to_programs(asked: _Asked, images: _Images, chosen: _Format, out_file: Path | None) -> int:
+def _to_programs(asked: _Asked, images: "Images", chosen: _Format, out_file: Path | None) -> int:
     from lesionlab.cli.prediction_view import print_footer
     from lesionlab.prediction.writers import ResultFormat, refuse_repeated_ids, result_writer
     from lesionlab.taxonomy import TASKS
@@ -257,15 +229,15 @@ def _to_programs(asked: _Asked, images: _Images, chosen: _Format, out_file: Path
         result_writer(ResultFormat(chosen.value), out_file, task=TASKS[info.task], decision=info.decision) as write,
         nullcontext(lambda _done, _total: None) if rows_are_seen else progress_bar("judging") as update,
     ):
-        for prediction in failures.reported(_counted(images.judged(predictor), update, len(images.locations))):
-            write(prediction)
+        for judged in failures.reported(_counted(images.judged(predictor), update, len(images.locations))):
+            write(judged.prediction)
     print_footer(err, info, predictor.risk_meaning)
     return failures.count
 
 
 def _counted(
-    results: Iterable["Prediction | Failure"], update: Callable[[int, int], None], total: int
-) -> Iterator["Prediction | Failure"]:
+    results: Iterable["Judged | Failure"], update: Callable[[int, int], None], total: int
+) -> Iterator["Judged | Failure"]:
     for done, result in enumerate(results, start=1):
         yield result
         update(done, total)
@@ -277,7 +249,7 @@ class _Failures:
     def __init__(self) -> None:
         self.count = 0
 
-    def reported(self, results: Iterable["Prediction | Failure"]) -> Iterator["Prediction"]:
+    def reported(self, results: Iterable["Judged | Failure"]) -> Iterator["Judged"]:
         from lesionlab.cli.prediction_view import printable
         from lesionlab.prediction import Failure
 

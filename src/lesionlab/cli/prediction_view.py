@@ -5,7 +5,9 @@ from rich.text import Text
 
 from lesionlab import RESEARCH_ONLY
 from lesionlab.bundle import BundleInfo
-from lesionlab.prediction import Prediction
+from lesionlab.prediction import Prediction, SimilarCase
+from lesionlab.prediction.similar import SIMILARITY_MEANING
+from lesionlab.segmentation import LesionMeasures
 from lesionlab.taxonomy import TASKS, Risk
 
 RISK_STYLE = {Risk.HIGH: "bold red", Risk.MODERATE: "yellow", Risk.LOW: "green"}
@@ -66,7 +68,14 @@ class PredictionTable:
         print_footer(self._console, self._info, self._risk_meaning)
 
 
-def print_prediction(console: Console, prediction: Prediction, info: BundleInfo, risk_meaning: str) -> None:
+def print_prediction(
+    console: Console,
+    prediction: Prediction,
+    info: BundleInfo,
+    risk_meaning: str,
+    similar: tuple[SimilarCase, ...] | None = None,
+    lesion: LesionMeasures | None = None,
+) -> None:
     """Print one image in full: whether it can be judged, its risk, all probabilities as bars, and the notes."""
     _print_refusal(console, prediction)
     best = prediction.top[0]
@@ -103,10 +112,33 @@ def print_prediction(console: Console, prediction: Prediction, info: BundleInfo,
         )
         told = f"not ruled out, with {sets.coverage:.0%} coverage: {', '.join(sets.marginal)}{of_each}"
         console.print(Text(told), soft_wrap=True)
+    _print_lesion(console, lesion)
+    _print_similar(console, similar or ())
     for note in prediction.notes:
         console.print(Text(f"note: {note}", style="dim"), soft_wrap=True)
     console.print()
     print_footer(console, info, risk_meaning)
+
+
+def _print_lesion(console: Console, lesion: LesionMeasures | None) -> None:
+    if lesion is None:
+        return
+    console.print()
+    console.print("the lesion, as a network has outlined it (plain measures, no second diagnosis):")
+    for line in lesion.in_words():
+        console.print(Text(f"  {line}"), soft_wrap=True)
+
+
+def _print_similar(console: Console, cases: tuple[SimilarCase, ...]) -> None:
+    if not cases:
+        return
+    console.print()
+    told = f"most similar training cases, with the dataset's own diagnoses (similarity {SIMILARITY_MEANING}):"
+    console.print(Text(told), soft_wrap=True)
+    names = [printable(case.image_id) for case in cases]
+    for name, case in zip(names, cases, strict=True):
+        row = f"  {name:<{max(map(len, names))}}  {case.similarity:.2f}  {case.name}"
+        console.print(Text(row), soft_wrap=True)
 
 
 def _print_refusal(console: Console, prediction: Prediction, indent: str = "") -> None:

@@ -23,7 +23,12 @@ def keep_test_results(bundle: Bundle, evaluation: Evaluation) -> Bundle:
     """
     info = with_test_results(bundle.info, evaluation)
     return save_bundle(
-        bundle.path, info, bundle.graph, reference=bundle.reference, evaluation=stored_evaluation(evaluation)
+        bundle.path,
+        info,
+        bundle.graph,
+        reference=bundle.reference,
+        evaluation=stored_evaluation(evaluation),
+        cases=bundle.cases,
     )
 
 

@@ -27,9 +27,10 @@ from lesionlab.bundle import (
     Usual,
 )
 from lesionlab.bundle.store import save_bundle
-from lesionlab.data import Manifest
+from lesionlab.data import ImageRecord, Manifest
 from lesionlab.errors import DataError, UsageError
 from lesionlab.export.calibrate import fit_calibration
+from lesionlab.export.cases import training_cases
 from lesionlab.export.graph import export_graph
 from lesionlab.export.measure import Measured, measure_images
 from lesionlab.export.operating import choose_points, sensitivity_curves
@@ -74,7 +75,7 @@ def export_run(
 
     Temperature and thresholds are fitted on what the exported graph answers for the image files of the
     validation part, so that they belong to the model as it will be used. What the model refuses follows from the
-    training images, once through the same graph.
+    training images, once through the same graph, and so do the cases that are shown beside an answer.
 
     Args:
         run: A finished run.
@@ -127,7 +128,7 @@ def export_run(
     validation = parts["validation"]
     seen = _some_of(parts["train"])
     measured = measure_images(
-        Bundle(draft, graph, path), [*seen, *(validation.location(r) for r in validation)], progress
+        Bundle(draft, graph, path), [manifest.location(record) for record in (*seen, *validation)], progress
     )
     of_train, of_validation = measured[: len(seen)], measured[len(seen) :]
     fitted = fit_on_validation(
@@ -135,7 +136,10 @@ def export_run(
     )
     reference = make_reference(networks, of_train, of_validation)
     reference = replace(reference, usual=usual_images(of_validation, reference, fitted, task))
-    bundle = save_bundle(path, draft.model_copy(update=dict(fitted)), graph, reference=reference)
+    cases = None
+    if recipe.inference.cases and reference.features is not None:
+        cases = training_cases(seen, of_train.features, reference.features)
+    bundle = save_bundle(path, draft.model_copy(update=dict(fitted)), graph, reference=reference, cases=cases)
     info = bundle.info
     calibration = info.calibration
     logger.info(
@@ -194,10 +198,12 @@ def _check_fits(run: RunFolder, other: RunFolder) -> None:
             raise DataError(f"{other.path} has another {name} than {run.path}: one graph cannot hold both")
 
 
-def _some_of(train: Manifest) -> list[str]:
-    """Return the places of the training images, each once, of many just an even choice."""
-    places = list(dict.fromkeys(train.location(record) for record in train))
-    return places[:: math.ceil(len(places) / MAX_SEEN)]
+def _some_of(train: Manifest) -> list[ImageRecord]:
+    """Return the training images, each once, of many just an even choice."""
+    files: dict[str, ImageRecord] = {}
+    for record in train:
+        files.setdefault(record.path, record)
+    return list(files.values())[:: math.ceil(len(files) / MAX_SEEN)]
 
 
 def fit_on_validation(

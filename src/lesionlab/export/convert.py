@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionlab.bundle import Bundle, BundleInfo, Reference, StoredGraph
+from lesionlab.bundle import Bundle, BundleInfo, Cases, Reference, StoredGraph
 from lesionlab.bundle.arranged import arranged_again
-from lesionlab.bundle.store import DESCRIPTION, REFERENCE, description_text
+from lesionlab.bundle.store import CASES, DESCRIPTION, REFERENCE, description_text
 from lesionlab.data import Manifest
 from lesionlab.errors import LesionlabError, UsageError
 from lesionlab.export.bundle import fit_on_validation, usual_images
@@ -224,7 +224,7 @@ def _convert(form: Format, source: Source, work: _Work, place: Path) -> Comparis
             lesion_ids=[record.lesion_id for record in work.judged_by.images],
         )
         if found.passed:
-            _finish(form, info, reference, found, folder)
+            _finish(form, info, reference, source.bundle.cases, found, folder)
             _put_in_place(folder, place)
             logger.info("%s: %s", place, outcome(found))
     except OSError as error:
@@ -269,11 +269,15 @@ def _fitted_again(
     return info.model_copy(update={**fitted, "metrics": {}}), reference
 
 
-def _finish(form: Format, info: BundleInfo, reference: Reference | None, found: Comparison, folder: Path) -> None:
-    if reference is not None:
-        data = reference.to_bytes()
-        (folder / REFERENCE).write_bytes(data)
-        info = info.model_copy(update={"reference_sha256": hashlib.sha256(data).hexdigest()})
+def _finish(
+    form: Format, info: BundleInfo, reference: Reference | None, cases: Cases | None, found: Comparison, folder: Path
+) -> None:
+    for name, part in ((REFERENCE, reference), (CASES, cases)):
+        if part is not None:
+            data = part.to_bytes()
+            (folder / name).write_bytes(data)
+            key = f"{name.partition('.')[0]}_sha256"
+            info = info.model_copy(update={key: hashlib.sha256(data).hexdigest()})
     write_text(folder / DESCRIPTION, description_text(info))
     write_json(folder / CONVERSION, found.model_dump(mode="json"))
     write_text(folder / SCRIPT, snippet(form))

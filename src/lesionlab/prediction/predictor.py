@@ -10,9 +10,9 @@ from typing import TypeVar
 import numpy as np
 
 from lesionlab.bundle import Bundle, BundleInfo, Patient
-from lesionlab.errors import UsageError
 from lesionlab.images import ImageSource
-from lesionlab.prediction.explanation import METHOD, Explanation, class_activation_map, scaled
+from lesionlab.prediction.explained import ExplainedPrediction, Explainer
+from lesionlab.prediction.explanation import Explanation
 from lesionlab.prediction.prepared import PreparedImage, or_raise, prepare_ahead, prepare_image
 from lesionlab.prediction.prevalence import at_prevalence, prior_shift
 from lesionlab.prediction.reference import checked_reference
@@ -63,6 +63,7 @@ class Predictor:
         session = GraphSession(bundle, threads)
         self._session: Session = session if views == "one" else MirroredSession(session)
         self._reference = checked_reference(bundle, session.channels)
+        self._explainer = Explainer(bundle, self._reference)
 
     @classmethod
     def load(
@@ -136,7 +137,7 @@ class Predictor:
             ImageError: The image cannot be judged; the message begins with its name.
             UsageError: The model has no such class, or no class activation map.
         """
-        return self.judge_explained([self.prepare(image)], [diagnosis])[0][1]
+        return self.judge_explained([self.prepare(image)], [diagnosis])[0].explanation
 
     def classify(self, pixels: np.ndarray) -> tuple[str, float]:
         """Return the name of the class that the model answers and its probability.
@@ -180,8 +181,8 @@ class Predictor:
         *,
         batch_size: int = IMAGES_PER_RUN,
         patient_of: Callable[[str], Patient] | None = None,
-    ) -> Iterator[tuple[Prediction, Explanation] | Failure]:
-        """Judge images as `predict_many` does, and explain the answer to each.
+    ) -> Iterator[ExplainedPrediction | Failure]:
+        """Judge images as `predict_many` does, and give the reasons for the answer to each.
 
         Args:
             images: What `predict_many` takes.
@@ -192,7 +193,7 @@ class Predictor:
             UsageError: The model has no class activation map.
         """
 
-        def explained(batch: list[PreparedImage]) -> list[tuple[Prediction, Explanation]]:
+        def explained(batch: list[PreparedImage]) -> list[ExplainedPrediction]:
             return self.judge_explained(batch, [None] * len(batch))
 
         return self._in_batches(images, batch_size, patient_of, explained)
@@ -280,8 +281,8 @@ class Predictor:
 
     def judge_explained(
         self, images: Sequence[PreparedImage], diagnoses: Sequence[str | None]
-    ) -> list[tuple[Prediction, Explanation]]:
-        """Judge prepared images and explain an answer for each, in one run of the graph.
+    ) -> list[ExplainedPrediction]:
+        """Judge prepared images and give the reasons for an answer to each, in one run of the graph.
 
         Args:
             images: The images.
@@ -290,33 +291,18 @@ class Predictor:
         Raises:
             UsageError: The model has no such class, or no class activation map.
         """
-        head, classes = self._reference.head, self._task.classes
-        if head is None:
-            raise UsageError(f"{self.info.identity} cannot explain its answers: {self._why_no_map()}")
-        for code in diagnoses:
-            if code is not None and code not in classes:
-                raise UsageError(f"diagnosis {code!r} is none of {', '.join(classes)}")
+        self._explainer.check(diagnoses)
         if not images:
             return []
-        logits, feature_map = self._session.logits_and_map(_stacked(images))
-        predictions = self._answers(images, logits, pooled(feature_map))
-        explained = []
-        for prediction, of_image, code in zip(predictions, feature_map, diagnoses, strict=True):
-            chosen = code or prediction.top[0].diagnosis
-            values = scaled(class_activation_map(head, of_image, classes.index(chosen)))
-            explained.append((prediction, Explanation(chosen, self._task.name_of(chosen), METHOD, values)))
-        return explained
+        logits, feature_maps = self._session.logits_and_map(_stacked(images))
+        predictions = self._answers(images, logits, features := pooled(feature_maps))
+        return self._explainer.explained(predictions, feature_maps, features, diagnoses)
 
     def _logits_and_features(self, images: Sequence[PreparedImage]) -> tuple[np.ndarray, np.ndarray | None]:
         if self._reference.features is None:
             return self._session.logits(_stacked(images)), None
         logits, feature_map = self._session.logits_and_map(_stacked(images))
         return logits, pooled(feature_map)
-
-    def _why_no_map(self) -> str:
-        if self.bundle.reference is None:
-            return "its bundle was exported without reference.npz; export its run again"
-        return "its network does more with the last feature map than pool it and weigh the channels"
 
     def _in_batches(
         self,

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from lesionlab.bundle import Patient
-from lesionlab.prediction import Explanation, Prediction, Predictor, PreparedImage
+from lesionlab.prediction import ExplainedPrediction, Prediction, Predictor, PreparedImage
 from lesionlab.prediction.session import IMAGES_PER_RUN, available_cores
 from lesionlab.serving.batching import Batcher
 from lesionlab.serving.decoding import Decoder
@@ -70,12 +70,12 @@ class Engine:
 
     async def explain(
         self, data: bytes, diagnosis: str | None, patient: Patient = _NOTHING_KNOWN
-    ) -> tuple[Prediction, Explanation]:
-        """Judge the bytes of an image file, and say where the model saw what speaks for a class.
+    ) -> ExplainedPrediction:
+        """Judge the bytes of an image file, and give the reasons.
 
         Args:
             data: The file.
-            diagnosis: Code of the class; None: the answer.
+            diagnosis: Code of the class to explain; None: the answer.
             patient: What is known of the patient.
 
         Raises:
@@ -91,8 +91,8 @@ class Engine:
         self._metrics.judged(answers)
         return answers
 
-    def _explain(self, questions: Sequence[_Question]) -> Sequence[tuple[Prediction, Explanation]]:
+    def _explain(self, questions: Sequence[_Question]) -> Sequence[ExplainedPrediction]:
         images, diagnoses = zip(*questions, strict=True)
         answers = self._predictor.judge_explained(images, diagnoses)
-        self._metrics.judged([prediction for prediction, _ in answers])
+        self._metrics.judged([answer.prediction for answer in answers])
         return answers

@@ -6,7 +6,15 @@ from fastapi import APIRouter, Query, Request
 from pydantic import ValidationError
 
 from lesionlab.bundle import Patient
-from lesionlab.serving.answers import Answer, ExplainedAnswer, bundle_name, explained_of, result_of
+from lesionlab.serving.answers import (
+    Answer,
+    ExplainedAnswer,
+    bundle_name,
+    explained_of,
+    lesion_of,
+    result_of,
+    similar_of,
+)
 from lesionlab.serving.patient import Question
 from lesionlab.serving.problem import ProblemError, request_id_of, validation_detail
 from lesionlab.serving.routes.described import IMAGE_PROBLEMS, one_image, problems
@@ -38,7 +46,7 @@ def image_routes(service: Service) -> APIRouter:
 
     @routes.post("/explain", responses=IMAGE_PROBLEMS | problems(409), openapi_extra=one_image(Question))
     async def explain(request: Request, known: Annotated[Question, Query()]) -> ExplainedAnswer:
-        """Judge one image and say where the model saw what speaks for a class."""
+        """Judge one image, say where the model saw what speaks for a class, and name training images like it."""
         if not service.predictor.explains:
             raise ProblemError(409, "this model cannot tell where it looked")
         with service.places.taken(1, declared_size(request, limit)):
@@ -47,12 +55,14 @@ def image_routes(service: Service) -> APIRouter:
             if asked.diagnosis is not None and asked.diagnosis not in codes:
                 raise ProblemError(422, f"diagnosis: it should be one of {', '.join(info.classes)}")
             answer = engine.explain(small_enough(upload.files[0], settings.max_bytes), asked.diagnosis, asked)
-            prediction, explanation = await while_connected(request, answer)
+            explained = await while_connected(request, answer)
         return ExplainedAnswer(
             request_id=request_id_of(request.scope),
             bundle=bundle,
-            result=result_of(prediction, info),
-            explanation=explained_of(explanation),
+            result=result_of(explained.prediction, info),
+            explanation=explained_of(explained.explanation),
+            similar=similar_of(explained.similar),
+            lesion=lesion_of(explained.lesion),
         )
 
     return routes

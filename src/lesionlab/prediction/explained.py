@@ -1,0 +1,88 @@
+"""An answer with its reasons: where in the picture it comes from, and which training cases are like it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lesionlab.bundle import Bundle, LinearHead, Reference
+from lesionlab.errors import UsageError
+from lesionlab.prediction.explanation import METHOD, Explanation, class_activation_map, scaled
+from lesionlab.prediction.result import Prediction
+from lesionlab.prediction.similar import SimilarCase, TrainingCases
+from lesionlab.taxonomy import TASKS
+
+
+@dataclass(frozen=True, eq=False)
+class ExplainedPrediction:
+    """An answer and what a reader may hold it against. All of it comes from one run of the graph.
+
+    Attributes:
+        prediction: The answer.
+        explanation: How much each place of the picture speaks for a class.
+        similar: The training cases most like the picture, the most similar first; None for a bundle without them.
+    """
+
+    prediction: Prediction
+    explanation: Explanation
+    similar: tuple[SimilarCase, ...] | None
+
+
+class Explainer:
+    """Gives reasons for answers of one bundle, from the feature maps that they were made of."""
+
+    def __init__(self, bundle: Bundle, reference: Reference) -> None:
+        """Explain by a reference that fits the bundle's graph.
+
+        Raises:
+            BundleError: The bundle's cases do not fit its reference.
+        """
+        self._bundle = bundle
+        self._task = TASKS[bundle.info.task]
+        self._head = reference.head
+        self._cases = TrainingCases.of(bundle)
+
+    def check(self, diagnoses: Sequence[str | None]) -> LinearHead:
+        """Return the layer that explains answers for these classes, before anything is computed.
+
+        Raises:
+            UsageError: The model has no such class, or no class activation map.
+        """
+        if self._head is None:
+            raise UsageError(f"{self._bundle.info.identity} cannot explain its answers: {self._why_no_map()}")
+        for code in diagnoses:
+            if code is not None and code not in self._task.classes:
+                raise UsageError(f"diagnosis {code!r} is none of {', '.join(self._task.classes)}")
+        return self._head
+
+    def explained(
+        self,
+        predictions: Sequence[Prediction],
+        feature_maps: np.ndarray,
+        features: np.ndarray,
+        diagnoses: Sequence[str | None],
+    ) -> list[ExplainedPrediction]:
+        """Return answers with their reasons.
+
+        Args:
+            predictions: The answers to N images.
+            feature_maps: What they were made of, float32 [N, D, h, w].
+            features: The same pooled, [N, D].
+            diagnoses: Code of the class to explain for each; None: the answer.
+
+        Raises:
+            UsageError: What `check` raises.
+        """
+        head, found = self.check(diagnoses), []
+        for index, (prediction, code) in enumerate(zip(predictions, diagnoses, strict=True)):
+            chosen = code or prediction.top[0].diagnosis
+            values = scaled(class_activation_map(head, feature_maps[index], self._task.classes.index(chosen)))
+            explanation = Explanation(chosen, self._task.name_of(chosen), METHOD, values)
+            similar = None if self._cases is None else self._cases.nearest(features[index])
+            found.append(ExplainedPrediction(prediction, explanation, similar))
+        return found
+
+    def _why_no_map(self) -> str:
+        if self._bundle.reference is None:
+            return "its bundle was exported without reference.npz; export its run again"
+        return "its network does more with the last feature map than pool it and weigh the channels"
