@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from lesionlab.bundle import (
     Bundle,
@@ -41,6 +41,7 @@ from lesionlab.images import Preprocessing
 from lesionlab.metrics import Estimate
 from lesionlab.phantoms import write_phantoms
 from lesionlab.recipes import Recipe, load_recipe
+from lesionlab.segmentation import SegmentationInfo, save_segmentation
 from lesionlab.taxonomy import CODES, TASKS
 
 if TYPE_CHECKING:  # only the tests that need torch pay for its import
@@ -308,6 +309,84 @@ def tiny_binary_bundle(tiny_info: BundleInfo, tmp_path_factory: pytest.TempPathF
         return folder / task
 
     return make
+
+
+@pytest.fixture(scope="session")
+def tiny_segmentation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A segmentation model that takes what is dark for the lesion; read it, do not change it."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    numbers = {"darkest": 150.0, "slope": -0.1}
+    nodes = [
+        helper.make_node("Cast", ["image"], ["pixels"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["pixels", "channels"], ["grey"], keepdims=0),
+        helper.make_node("Sub", ["grey", "darkest"], ["lighter"]),
+        helper.make_node("Mul", ["lighter", "slope"], ["logits"]),
+        helper.make_node("Sigmoid", ["logits"], ["probability"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "dark",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", 32, 32, 3])],
+        [helper.make_tensor_value_info("probability", TensorProto.FLOAT, ["N", 32, 32])],
+        [
+            numpy_helper.from_array(np.array([3], np.int64), "channels"),
+            *(numpy_helper.from_array(np.array(value, np.float32), name) for name, value in numbers.items()),
+        ],
+    )
+    opsets = [helper.make_opsetid("", 18)]
+    data: bytes = helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString()
+    info = SegmentationInfo(
+        name="dark",
+        created="2025-01-31",
+        preprocessing=Preprocessing(size=32),
+        threshold=0.5,
+        graph_sha256=hashlib.sha256(data).hexdigest(),
+        parameters=1,
+        manifest_sha256="a" * 64,
+        split_sha256="b" * 64,
+        images={"train": 1},
+        metrics={"dice": Estimate(value=0.9, low=0.8, high=0.95)},
+        versions={"onnx": "1"},
+        licence="CC-BY-NC-4.0",
+    )
+    folder = tmp_path_factory.mktemp("segmentation")
+    save_segmentation(info, data, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cropping_run(
+    phantoms: Manifest,
+    make_recipe: Callable[..., Recipe],
+    tiny_segmentation: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> "RunFolder":
+    """A finished and exported run of a network that sees a square around the lesion; read it, do not change it."""
+    from lesionlab.export import export_run
+    from lesionlab.training import train_recipe
+
+    recipe = make_recipe(f"crop.segmentation={tiny_segmentation}", "input.size=64", "training.epochs=1")
+    run = train_recipe(recipe, phantoms, tmp_path_factory.mktemp("run") / "cropping")
+    export_run(run)
+    return run
+
+
+@pytest.fixture(scope="session")
+def spot() -> Callable[..., Image.Image]:
+    """Return a function that draws a dark spot on light skin.
+
+    It takes the spot's place in shares of the picture, and its radius in those of the shorter side.
+    """
+
+    def draw(x: float, y: float, radius: float, size: tuple[int, int] = (160, 120)) -> Image.Image:
+        picture = Image.new("RGB", size, (226, 180, 160))
+        (across, down), reach = (x * size[0], y * size[1]), radius * min(size)
+        box = [across - reach, down - reach, across + reach, down + reach]
+        ImageDraw.Draw(picture).ellipse(box, fill=(90, 50, 40))
+        return picture
+
+    return draw
 
 
 @pytest.fixture(scope="session")

@@ -11,12 +11,15 @@ from torch import Tensor, nn
 
 from lesionlab.attribution.network import ExplainedNetwork, gradients
 from lesionlab.errors import UsageError
+from lesionlab.prediction.explanation import placed
 
 _Weigh = Callable[[Tensor, Tensor], Tensor]
 
 
 def grad_cam(network: ExplainedNetwork, image: Tensor, index: int) -> Tensor:
     """Return Grad-CAM [h, w] before anything is cut off: the class activation map, where the head is linear.
+
+    Of a network that looks at a part of the picture it is placed there.
 
     Each channel counts by the mean of its gradient, here times the number of places, so that the mean of the map of
     such a network is the score less its bias. Source: Selvaraju et al., Grad-CAM, ICCV 2017.
@@ -61,9 +64,12 @@ def _over_views(network: ExplainedNetwork, image: Tensor, index: int, weigh: _We
     """Return the mean of the maps of a network's views, each turned back."""
     maps = []
     for axes in network.views:
-        feature_map, gradient = _map_and_gradient(network, image[None].flip(axes), index)
+        view = image[None].flip(axes)
+        feature_map, gradient = _map_and_gradient(network, view, index)
         weights = weigh(feature_map, gradient)
         of_view = torch.tensordot(weights, feature_map, dims=1)
+        if network.finder is not None:
+            of_view = torch.from_numpy(placed(of_view.numpy(), network.finder.boxes(view)[0].numpy()))
         maps.append(of_view.flip([axis - 2 for axis in axes]))
     return torch.stack(maps).mean(dim=0)
 

@@ -9,7 +9,10 @@ from torch import Tensor, nn
 
 from lesionlab.errors import UsageError
 from lesionlab.recipes import Recipe
+from lesionlab.segmentation import Segmenter
 from lesionlab.taxonomy import TASKS
+from lesionlab.training.cache import segmentation_folder
+from lesionlab.training.crop import Shrink, crop_pictures, lesion_boxes
 from lesionlab.training.network import ExportedNetwork, LesionNetwork
 
 
@@ -28,10 +31,12 @@ class ExplainedNetwork(nn.Module):
 
     Raises:
         UsageError: The network has no such module.
+        BundleError: The network sees a square around the lesion, and the model that finds it is gone.
     """
 
     def __init__(self, network: LesionNetwork, recipe: Recipe, layer: str | None = None) -> None:
         super().__init__()
+        self.finder = LesionFinder(recipe) if recipe.crop.segmentation else None
         self.network = network
         self.last_map = nn.Identity()
         self.size = recipe.input.size
@@ -50,6 +55,9 @@ class ExplainedNetwork(nn.Module):
 
     def scores_of_view(self, images: Tensor) -> Tensor:
         """Return scores [N, C] of images as they are, without their mirror images."""
+        if self.finder is not None:
+            # The square is where it is: gradients go through what is seen in it, not through where it lies.
+            images = self.finder.cropped(images, self.finder.boxes(images))
         images = images.contiguous(memory_format=torch.channels_last)
         feature_map = self.last_map(self.network.feature_map(images))
         logits: Tensor = self.network.head(self.network.pool(feature_map))
@@ -60,6 +68,33 @@ class ExplainedNetwork(nn.Module):
         scores: Tensor = self(images)
         # Half of one output stands in each of two scores: their difference is that output.
         return scores.softmax(dim=1)
+
+
+class LesionFinder:
+    """Finds the square that a network looks at, as the graph of its bundle does.
+
+    Args:
+        recipe: Which segmentation model, how wide a square, and the size of the network's input.
+
+    Raises:
+        BundleError: There is no such segmentation model.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._segmenter = Segmenter.load(segmentation_folder(recipe.crop))
+        self._shrink = Shrink(recipe.input.size, self._segmenter.info.preprocessing.size)
+        self._margin = recipe.crop.margin
+
+    @torch.no_grad()
+    def boxes(self, images: Tensor) -> Tensor:
+        """Return left, top and side of the square in images [N, 3, H, W] with pixels in [0, 1], [N, 3]."""
+        pixels = (images.permute(0, 2, 3, 1) * 255).round().clamp(0, 255).to(torch.uint8)
+        found = torch.from_numpy(self._segmenter.probabilities(self._shrink(pixels).contiguous().numpy()))
+        return lesion_boxes(found, self._segmenter.info.threshold, self._margin)
+
+    def cropped(self, images: Tensor, boxes: Tensor) -> Tensor:
+        """Return the squares, [N, 3, H, W]."""
+        return crop_pictures(images.permute(0, 2, 3, 1), boxes, images.shape[2]).permute(0, 3, 1, 2)
 
 
 @contextmanager

@@ -125,6 +125,22 @@ class StoredGraph(Part):
     files: dict[str, Sha256] = Field(default_factory=dict)
 
 
+class LesionCrop(Part):
+    """How a network that sees a square around the lesion finds it.
+
+    Attributes:
+        segmentation: Name and hash of the segmentation model that is a part of the graph.
+        threshold: A pixel belongs to the lesion at or above this probability.
+        margin: Side of the square over the diameter of the lesion.
+        dice: Overlap with masks drawn by people, on the segmentation model's test part; None where it has none.
+    """
+
+    segmentation: str
+    threshold: float = Field(gt=0, lt=1)
+    margin: float = Field(ge=1)
+    dice: Estimate | None = None
+
+
 class BundleInfo(Part):
     """The whole of `bundle.json`.
 
@@ -135,6 +151,7 @@ class BundleInfo(Part):
         task: What the model tells apart; see `lesionlab.taxonomy.TASKS`.
         classes: Codes of the task's classes in the order of the outputs.
         preprocessing: What is done to an image before the graph.
+        crop: What part of the picture the network sees; None for the whole.
         graph_sha256: SHA-256 of `model.onnx`, or of another runtime's file.
         graph: In which form the network is stored.
         reference_sha256: SHA-256 of `reference.npz`; None for a bundle without one.
@@ -161,6 +178,7 @@ class BundleInfo(Part):
     task: Literal["diagnosis", "malignant", "melanoma"] = "diagnosis"
     classes: tuple[str, ...]
     preprocessing: Preprocessing
+    crop: LesionCrop | None = None
     graph_sha256: Sha256
     graph: StoredGraph = StoredGraph()
     reference_sha256: Sha256 | None = None

@@ -10,6 +10,7 @@ from lesionlab.errors import ImageError, UsageError
 from lesionlab.prediction import Ensemble, Failure, Prediction, Predictor, SimilarCase
 from lesionlab.prediction.overlay import OverlayFolder
 from lesionlab.prediction.side_by_side import CaseFolder
+from lesionlab.segmentation import LesionMeasures
 
 
 @dataclass(frozen=True)
@@ -19,10 +20,12 @@ class Judged:
     Attributes:
         prediction: The answer.
         similar: The training cases most like the image; None where nobody asked, or the model does not name them.
+        lesion: Shape, colours and size of the lesion; None where nobody asked, or the model does not look for it.
     """
 
     prediction: Prediction
     similar: tuple[SimilarCase, ...] | None = None
+    lesion: LesionMeasures | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class Images:
             except ImageError as error:  # it could be read a moment ago
                 yield Failure(path=prediction.path, error=str(error))
             else:
-                yield Judged(prediction, similar)
+                yield Judged(prediction, similar, result.lesion)
 
 
 def _training_images(predictor: Predictor, dataset: Path) -> dict[str, str]:

@@ -200,7 +200,9 @@ def _to_people(asked: _Asked, images: "Images") -> int:
     good = failures.reported(images.judged(predictor))
     if len(images.locations) == 1:
         for judged in good:
-            print_prediction(out, judged.prediction, predictor.info, predictor.risk_meaning, judged.similar)
+            print_prediction(
+                out, judged.prediction, predictor.info, predictor.risk_meaning, judged.similar, judged.lesion
+            )
         return failures.count
     table = PredictionTable(out, predictor.info, predictor.risk_meaning)
     for judged in good:

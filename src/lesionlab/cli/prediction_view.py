@@ -7,6 +7,7 @@ from lesionlab import RESEARCH_ONLY
 from lesionlab.bundle import BundleInfo
 from lesionlab.prediction import Prediction, SimilarCase
 from lesionlab.prediction.similar import SIMILARITY_MEANING
+from lesionlab.segmentation import LesionMeasures
 from lesionlab.taxonomy import TASKS, Risk
 
 RISK_STYLE = {Risk.HIGH: "bold red", Risk.MODERATE: "yellow", Risk.LOW: "green"}
@@ -73,6 +74,7 @@ def print_prediction(
     info: BundleInfo,
     risk_meaning: str,
     similar: tuple[SimilarCase, ...] | None = None,
+    lesion: LesionMeasures | None = None,
 ) -> None:
     """Print one image in full: whether it can be judged, its risk, all probabilities as bars, and the notes."""
     _print_refusal(console, prediction)
@@ -110,11 +112,21 @@ def print_prediction(
         )
         told = f"not ruled out, with {sets.coverage:.0%} coverage: {', '.join(sets.marginal)}{of_each}"
         console.print(Text(told), soft_wrap=True)
+    _print_lesion(console, lesion)
     _print_similar(console, similar or ())
     for note in prediction.notes:
         console.print(Text(f"note: {note}", style="dim"), soft_wrap=True)
     console.print()
     print_footer(console, info, risk_meaning)
+
+
+def _print_lesion(console: Console, lesion: LesionMeasures | None) -> None:
+    if lesion is None:
+        return
+    console.print()
+    console.print("the lesion, as a network has outlined it (plain measures, no second diagnosis):")
+    for line in lesion.in_words():
+        console.print(Text(f"  {line}"), soft_wrap=True)
 
 
 def _print_similar(console: Console, cases: tuple[SimilarCase, ...]) -> None:

@@ -1,6 +1,15 @@
 """A client for `lesionlab serve`: small, typed, and without the rest of the package behind it."""
 
-from lesionlab.client.answers import Answer, BatchItem, ExplainedAnswer, Explanation, ModelCard, Result, SimilarCase
+from lesionlab.client.answers import (
+    Answer,
+    BatchItem,
+    ExplainedAnswer,
+    Explanation,
+    Lesion,
+    ModelCard,
+    Result,
+    SimilarCase,
+)
 from lesionlab.client.client import Client
 from lesionlab.client.errors import ServerProblemError
 
@@ -10,6 +19,7 @@ __all__ = [
     "Client",
     "ExplainedAnswer",
     "Explanation",
+    "Lesion",
     "ModelCard",
     "Result",
     "ServerProblemError",

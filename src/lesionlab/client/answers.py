@@ -103,6 +103,26 @@ class Explanation(_Part):
     values: tuple[tuple[float, ...], ...]
 
 
+class Lesion(_Part):
+    """The lesion as a network has outlined it: plain measures, no second diagnosis.
+
+    Attributes:
+        area: Share of the picture that it covers.
+        diameter: Largest extent, of the picture's longer side.
+        touches_border: Whether it goes beyond the picture.
+        asymmetry: Share of its area that finds no partner when it is folded over each of its axes.
+        border_irregularity: How much longer its outline is than that of its convex hull, less 1.
+        colours: Colours that cover at least 3 % of it, with their shares.
+    """
+
+    area: float
+    diameter: float
+    touches_border: bool
+    asymmetry: tuple[float, float]
+    border_irregularity: float
+    colours: dict[str, float]
+
+
 class SimilarCase(_Part):
     """A training image that is like this one to the network, as the dataset describes it; no answer of the model.
 
@@ -159,10 +179,12 @@ class ExplainedAnswer(Answer):
         explanation: Where the model saw what speaks for a class.
         similar: The training cases most like the image, the most similar first; None where the model does not name
             its training images.
+        lesion: Shape, colours and size of the lesion; None where none was found, or the model does not look for it.
     """
 
     explanation: Explanation
     similar: tuple[SimilarCase, ...] | None = None
+    lesion: Lesion | None = None
 
 
 class BatchAnswer(_Answer):

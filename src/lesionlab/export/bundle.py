@@ -18,6 +18,7 @@ from lesionlab.bundle import (
     BundleInfo,
     Calibration,
     Decision,
+    LesionCrop,
     OperatingPoint,
     PatientEffects,
     PredictionSets,
@@ -39,9 +40,11 @@ from lesionlab.export.prediction_sets import fit_prediction_sets
 from lesionlab.export.reference import REFUSED, make_reference
 from lesionlab.images import Preprocessing
 from lesionlab.prediction.refusal import distances
-from lesionlab.recipes import InferenceSettings, change_inference
+from lesionlab.recipes import InferenceSettings, Recipe, change_inference
 from lesionlab.runs import RunFolder
+from lesionlab.segmentation import SegmentationModel
 from lesionlab.taxonomy import TASKS, Task
+from lesionlab.training.cache import segmentation_folder
 from lesionlab.training.checkpoint import load_weights
 from lesionlab.training.network import LesionNetwork, parameter_count
 
@@ -98,7 +101,9 @@ def export_run(
     networks = [trained_network(member, recipe.inference.start_share) for member in (run, *others)]
     for other in others:
         _check_fits(run, other)
-    graph = export_graph(networks, recipe.input.size, recipe.inference)
+    segmentation = _segmentation(run, recipe)
+    crop = (segmentation, recipe.crop.margin) if segmentation else None
+    graph = export_graph(networks, recipe.input.size, recipe.inference, crop)
     manifest = run.manifest(data_root)
     parts = {name: manifest.select(ids) for name, ids in run.split().parts(record.fold).items() if ids}
     draft = BundleInfo(
@@ -107,6 +112,7 @@ def export_run(
         task=recipe.task,
         classes=task.classes,
         preprocessing=Preprocessing(**recipe.input.model_dump()),
+        crop=_description(segmentation, recipe.crop.margin) if segmentation else None,
         graph_sha256=hashlib.sha256(graph).hexdigest(),
         parameters=sum(map(parameter_count, networks)),
         calibration=Calibration(temperature=1.0, images=1, ece_before=0.0, ece_after=0.0),
@@ -180,6 +186,26 @@ def trained_network(run: RunFolder, start_share: float) -> LesionNetwork:
     return network
 
 
+def _segmentation(run: RunFolder, recipe: Recipe) -> SegmentationModel | None:
+    """Return the segmentation model of a run that sees crops: the one that it was trained with and no other."""
+    if not recipe.crop.segmentation:
+        return None
+    found, trained_with = SegmentationModel.load(segmentation_folder(recipe.crop)), run.record().environment
+    if found.info.identity != trained_with.get("segmentation"):
+        raise DataError(
+            f"{run.path} was trained with the segmentation model {trained_with.get('segmentation')}, and "
+            f"crop.segmentation={recipe.crop.segmentation} is {found.info.identity} now; put the old one in its place"
+        )
+    return found
+
+
+def _description(segmentation: SegmentationModel, margin: float) -> LesionCrop:
+    info = segmentation.info
+    return LesionCrop(
+        segmentation=info.identity, threshold=info.threshold, margin=margin, dice=info.metrics.get("dice")
+    )
+
+
 def _check_fits(run: RunFolder, other: RunFolder) -> None:
     """Refuse a run that would make an ensemble of two questions, two inputs, or lesions that one member has seen."""
     first, second = run.record(), other.record()
@@ -192,6 +218,7 @@ def _check_fits(run: RunFolder, other: RunFolder) -> None:
     for name, same in (
         ("task", one.task == two.task),
         ("input", one.input == two.input),
+        ("crop", one.crop == two.crop),
         ("inference", one.inference == two.inference),
     ):
         if not same:

@@ -4,12 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
 from lesionlab.bundle import Bundle, LinearHead, Reference
-from lesionlab.errors import UsageError
-from lesionlab.prediction.explanation import METHOD, Explanation, class_activation_map, scaled
+from lesionlab.errors import BundleError, UsageError
+from lesionlab.prediction.explanation import METHOD, Explanation, class_activation_map, placed, scaled
+from lesionlab.prediction.prepared import PreparedImage
+from lesionlab.prediction.refusal import pooled
 from lesionlab.prediction.result import Prediction
+from lesionlab.prediction.session import GraphOutput
 from lesionlab.prediction.similar import SimilarCase, TrainingCases
+from lesionlab.segmentation import LesionMeasures, measure_lesion
 from lesionlab.taxonomy import TASKS
 
 
@@ -21,11 +26,13 @@ class ExplainedPrediction:
         prediction: The answer.
         explanation: How much each place of the picture speaks for a class.
         similar: The training cases most like the picture, the most similar first; None for a bundle without them.
+        lesion: Shape, colours and size of the lesion; None where none was found, or the graph does not look for it.
     """
 
     prediction: Prediction
     explanation: Explanation
     similar: tuple[SimilarCase, ...] | None
+    lesion: LesionMeasures | None = None
 
 
 class Explainer:
@@ -57,30 +64,47 @@ class Explainer:
 
     def explained(
         self,
+        images: Sequence[PreparedImage],
         predictions: Sequence[Prediction],
-        feature_maps: np.ndarray,
-        features: np.ndarray,
+        seen: GraphOutput,
         diagnoses: Sequence[str | None],
     ) -> list[ExplainedPrediction]:
         """Return answers with their reasons.
 
         Args:
-            predictions: The answers to N images.
-            feature_maps: What they were made of, float32 [N, D, h, w].
-            features: The same pooled, [N, D].
+            images: The images.
+            predictions: The answers to them.
+            seen: What they were made of, with a feature map.
             diagnoses: Code of the class to explain for each; None: the answer.
 
         Raises:
             UsageError: What `check` raises.
         """
         head, found = self.check(diagnoses), []
+        if seen.feature_map is None:  # the reference was checked against the graph
+            raise BundleError(f"{self._bundle.path}: the graph gives no feature map")
+        features = pooled(seen.feature_map)
         for index, (prediction, code) in enumerate(zip(predictions, diagnoses, strict=True)):
             chosen = code or prediction.top[0].diagnosis
-            values = scaled(class_activation_map(head, feature_maps[index], self._task.classes.index(chosen)))
+            values = scaled(class_activation_map(head, seen.feature_map[index], self._task.classes.index(chosen)))
+            if seen.crop is not None:
+                values = placed(values, seen.crop[index])
             explanation = Explanation(chosen, self._task.name_of(chosen), METHOD, values)
             similar = None if self._cases is None else self._cases.nearest(features[index])
-            found.append(ExplainedPrediction(prediction, explanation, similar))
+            lesion = self._measured(images[index], None if seen.lesion is None else seen.lesion[index])
+            found.append(ExplainedPrediction(prediction, explanation, similar, lesion))
         return found
+
+    def _measured(self, image: PreparedImage, probability: np.ndarray | None) -> LesionMeasures | None:
+        crop = self._bundle.info.crop
+        if crop is None or probability is None:
+            return None
+        # Measured in the shape that the picture had before it was squashed.
+        square = Image.fromarray(image.pixels)
+        width, height = image.original_size or square.size
+        scale = max(square.size) / max(width, height)
+        picture = square.resize((max(1, round(width * scale)), max(1, round(height * scale))))
+        return measure_lesion(probability, picture, threshold=crop.threshold)
 
     def _why_no_map(self) -> str:
         if self._bundle.reference is None:

@@ -8,6 +8,7 @@ import numpy as np
 from lesionlab.bundle import LinearHead
 
 METHOD: Final = "class activation map"
+GRID: Final = 32  # cells along a side of a map that was placed in its picture
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +42,27 @@ def class_activation_map(head: LinearHead, feature_map: np.ndarray, index: int) 
         index: Index of the class.
     """
     return np.tensordot(head.weights[index].astype(np.float32), feature_map, axes=1)
+
+
+def placed(values: np.ndarray, crop: np.ndarray) -> np.ndarray:
+    """Return the map of a part of a picture as a map of the whole, float32 [GRID, GRID]; 0 where nothing was looked at.
+
+    Args:
+        values: float32 [h, w] over the part.
+        crop: Left, top and side of the part in shares of the picture's sides, [3].
+    """
+    left, top, side = crop.astype(np.float64)
+    places = (np.arange(GRID) + 0.5) / GRID
+    across, down = (places - left) / side, (places - top) / side
+    inside = ((down >= 0) & (down <= 1))[:, None] & ((across >= 0) & (across <= 1))[None, :]
+    rows, columns = _between(down, values.shape[0]), _between(across, values.shape[1])
+    return np.where(inside, rows @ values @ columns.T, 0).astype(np.float32)
+
+
+def _between(shares: np.ndarray, count: int) -> np.ndarray:
+    """Return the weights of linear interpolation between the middles of cells along a side, [len(shares), count]."""
+    positions = np.clip(shares * count - 0.5, 0, count - 1)
+    return np.asarray(np.clip(1 - np.abs(positions[:, None] - np.arange(count)), 0, None))
 
 
 def scaled(activation: np.ndarray) -> np.ndarray:

@@ -16,7 +16,15 @@ from lesionlab.prediction.explanation import Explanation
 from lesionlab.prediction.prepared import PreparedImage, or_raise, prepare_ahead, prepare_image
 from lesionlab.prediction.prevalence import at_prevalence, prior_shift
 from lesionlab.prediction.reference import checked_reference
-from lesionlab.prediction.refusal import distances, measure_picture, pooled, reasons_against, sharpness, uncertain
+from lesionlab.prediction.refusal import (
+    distances,
+    measure_picture,
+    pooled,
+    reasons_against,
+    sharpness,
+    uncertain,
+    without_lesion,
+)
 from lesionlab.prediction.result import (
     Failure,
     Prediction,
@@ -26,8 +34,8 @@ from lesionlab.prediction.result import (
     RefusalReason,
 )
 from lesionlab.prediction.risk import RiskRule, RiskScale, with_point
-from lesionlab.prediction.session import IMAGES_PER_RUN, GraphSession
-from lesionlab.prediction.views import MirroredSession, Session, Views
+from lesionlab.prediction.session import IMAGES_PER_RUN, GraphOutput, GraphSession
+from lesionlab.prediction.views import MirroredSession, Views, WholeSession
 from lesionlab.taxonomy import TASKS, Task
 
 Answer = TypeVar("Answer")
@@ -61,7 +69,7 @@ class Predictor:
         self._shift = prior_shift(info, prevalence) if prevalence else None
         self._info = at_prevalence(info, self._shift) if self._shift else info
         session = GraphSession(bundle, threads)
-        self._session: Session = session if views == "one" else MirroredSession(session)
+        self._session: WholeSession = session if views == "one" else MirroredSession(session)
         self._reference = checked_reference(bundle, session.channels)
         self._explainer = Explainer(bundle, self._reference)
 
@@ -215,16 +223,16 @@ class Predictor:
         def measured(batch: list[PreparedImage]) -> list[tuple[Prediction, tuple[float, ...]]]:
             if not batch:
                 return []
-            logits, features = self._logits_and_features(batch)
+            seen = self._seen(batch)
             away = np.zeros(len(batch))
-            if self._reference.features is not None and features is not None:
-                away = distances(self._reference.features, features)
+            if self._reference.features is not None and seen.feature_map is not None:
+                away = distances(self._reference.features, pooled(seen.feature_map))
             rows: list[tuple[Prediction, tuple[float, ...]]] = []
-            for image, answer, distance in zip(batch, self._answers(batch, logits, features), away, strict=True):
+            for image, answer, distance in zip(batch, self._answers(batch, seen), away, strict=True):
                 probabilities = np.array(list(answer.probabilities.values()))
                 certainty = self.info.decision.scores(probabilities).max()
-                seen = (*measure_picture(image.pixels), sharpness(image.pixels), float(distance))
-                rows.append((answer, (*seen, answer.suspicion[self.info.looked_for], float(certainty))))
+                looks = (*measure_picture(image.pixels), sharpness(image.pixels), float(distance))
+                rows.append((answer, (*looks, answer.suspicion[self.info.looked_for], float(certainty))))
             return rows
 
         for item in self._in_batches(images, batch_size, None, measured):
@@ -277,7 +285,7 @@ class Predictor:
         """Judge prepared images in one run of the graph, in their order."""
         if not images:
             return []
-        return self._answers(images, *self._logits_and_features(images))
+        return self._answers(images, self._seen(images))
 
     def judge_explained(
         self, images: Sequence[PreparedImage], diagnoses: Sequence[str | None]
@@ -294,15 +302,13 @@ class Predictor:
         self._explainer.check(diagnoses)
         if not images:
             return []
-        logits, feature_maps = self._session.logits_and_map(_stacked(images))
-        predictions = self._answers(images, logits, features := pooled(feature_maps))
-        return self._explainer.explained(predictions, feature_maps, features, diagnoses)
+        seen = self._session.outputs(_stacked(images))
+        return self._explainer.explained(images, self._answers(images, seen), seen, diagnoses)
 
-    def _logits_and_features(self, images: Sequence[PreparedImage]) -> tuple[np.ndarray, np.ndarray | None]:
-        if self._reference.features is None:
-            return self._session.logits(_stacked(images)), None
-        logits, feature_map = self._session.logits_and_map(_stacked(images))
-        return logits, pooled(feature_map)
+    def _seen(self, images: Sequence[PreparedImage]) -> GraphOutput:
+        if self._reference.features is None and self.bundle.info.crop is None:
+            return GraphOutput(self._session.logits(_stacked(images)))
+        return self._session.outputs(_stacked(images))
 
     def _in_batches(
         self,
@@ -320,14 +326,18 @@ class Predictor:
                 for item in batch:
                     yield item if isinstance(item, Failure) else next(judged)
 
-    def _answers(
-        self, images: Sequence[PreparedImage], logits: np.ndarray, features: np.ndarray | None
-    ) -> list[Prediction]:
-        rows = self.info.calibration.probabilities(logits)
+    def _answers(self, images: Sequence[PreparedImage], seen: GraphOutput) -> list[Prediction]:
+        rows = self.info.calibration.probabilities(seen.logits)
+        features = None if seen.feature_map is None else pooled(seen.feature_map)
         against = [
             reasons_against(self._reference, image, None if features is None else features[index])
             for index, image in enumerate(images)
         ]
+        if (crop := self.bundle.info.crop) is not None and seen.lesion is not None:
+            against = [
+                [*reasons, *without_lesion(lesion, crop.threshold)]
+                for reasons, lesion in zip(against, seen.lesion, strict=True)
+            ]
         return [self._answer(*parts) for parts in zip(images, rows, against, strict=True)]
 
     def _answer(self, item: PreparedImage, probabilities: np.ndarray, against: list[RefusalReason]) -> Prediction:

@@ -8,6 +8,7 @@ from PIL import Image, ImageStat
 from lesionlab.bundle import FeatureSpace, PictureLimits, Reference
 from lesionlab.prediction.prepared import PreparedImage
 from lesionlab.prediction.result import RefusalReason
+from lesionlab.segmentation.measures import SMALLEST_SHARE
 
 # A picture whose shorter side has fewer pixels than this share of the input's shows too little.
 _LEAST_SHARE = 0.25
@@ -50,6 +51,18 @@ def uncertain(score: float, limit: float) -> list[RefusalReason]:
         return []
     message = f"uncertain: no class stands out; the first scores {score:.2f}, of 98 in 100 images at least {limit:.2f}"
     return [RefusalReason(code="uncertain", message=message)]
+
+
+def without_lesion(probability: np.ndarray, threshold: float) -> list[RefusalReason]:
+    """Return a reason if the network that looks for the lesion finds none.
+
+    Args:
+        probability: That a pixel belongs to the lesion, [rows, columns].
+        threshold: A pixel belongs to it at or above this.
+    """
+    if (probability >= threshold).mean() >= SMALLEST_SHARE:
+        return []
+    return [RefusalReason(code="no_lesion", message="no lesion was found in the picture")]
 
 
 def sharpness(pixels: np.ndarray) -> float:

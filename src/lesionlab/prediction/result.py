@@ -29,12 +29,12 @@ class RefusalReason(_Result):
     """One reason not to rely on an answer.
 
     Attributes:
-        code: `too_small`, `uniform`, `too_dark`, `too_bright` or `blurred`; `unfamiliar` for a picture unlike the
-            training images; `uncertain` where no class stands out.
+        code: `too_small`, `uniform`, `too_dark`, `too_bright` or `blurred`; `no_lesion` where none was found;
+            `unfamiliar` for a picture unlike the training images; `uncertain` where no class stands out.
         message: The reason in words, with what was measured.
     """
 
-    code: Literal["too_small", "uniform", "too_dark", "too_bright", "blurred", "unfamiliar", "uncertain"]
+    code: Literal["too_small", "uniform", "too_dark", "too_bright", "blurred", "no_lesion", "unfamiliar", "uncertain"]
     message: str
 
 

@@ -2,6 +2,7 @@
 
 import math
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,25 @@ def available_cores() -> int:
         return max(1, min(cores, math.ceil(int(quota) / int(period))))
     except (OSError, ValueError):  # no control group, or `max` for no quota
         return cores
+
+
+@dataclass(frozen=True, eq=False)
+class GraphOutput:
+    """All that a run of a graph gives for N images.
+
+    Attributes:
+        logits: float32 [N, C].
+        feature_map: float32 [N, D, h, w], of the crop where there is one; None for a graph without a map.
+        crop: Part of the picture that the network saw: left, top and side in shares of its sides, float32 [N, 3]; None
+            for a graph that sees the whole.
+        lesion: Probability that each pixel belongs to the lesion, float32 [N, rows, columns] over the whole picture;
+            None for a graph that does not look for it.
+    """
+
+    logits: np.ndarray
+    feature_map: np.ndarray | None = None
+    crop: np.ndarray | None = None
+    lesion: np.ndarray | None = None
 
 
 class GraphSession:
@@ -77,6 +97,7 @@ class GraphSession:
             raise BundleError(f"{self._place}: the graph gives {outputs}, expected 'logits', float [N, {classes}]")
         kind, shape = outputs.get("feature_map", ("", []))
         # The tokens of a transformer are no map.
+        self._names = [name for name in ("logits", "feature_map", "crop", "lesion") if name in outputs]
         self.channels = shape[0] if kind == "tensor(float)" and len(shape) == 3 and isinstance(shape[0], int) else None
 
     def logits(self, pixels: np.ndarray) -> np.ndarray:
@@ -98,6 +119,17 @@ class GraphSession:
         """
         logits, feature_map = self._run(["logits", "feature_map"], pixels)
         return logits, feature_map
+
+    def outputs(self, pixels: np.ndarray) -> GraphOutput:
+        """Return all that the graph gives, of one run.
+
+        Raises:
+            BundleError: The graph fails, or gives something that is not a number.
+        """
+        found = dict(zip(self._names, self._run(self._names, pixels), strict=True))
+        if self.channels is None:
+            found.pop("feature_map", None)
+        return GraphOutput(**found)
 
     def _run(self, names: list[str], pixels: np.ndarray) -> list[np.ndarray]:
         try:

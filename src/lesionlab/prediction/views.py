@@ -4,6 +4,8 @@ from typing import Literal, Protocol
 
 import numpy as np
 
+from lesionlab.prediction.session import GraphOutput
+
 # Left-right, top-bottom and both, as axes of pixels [N, H, W, 3] and of maps [N, D, h, w].
 _MIRRORS = (((), ()), ((2,), (3,)), ((1,), (2,)), ((1, 2), (2, 3)))
 
@@ -24,6 +26,14 @@ class Session(Protocol):
         ...
 
 
+class WholeSession(Session, Protocol):
+    """The same, with all that a graph may give."""
+
+    def outputs(self, pixels: np.ndarray) -> GraphOutput:
+        """Return all of it."""
+        ...
+
+
 class MirroredSession:
     """A session that averages over four mirror images, at four times the computation.
 
@@ -31,7 +41,7 @@ class MirroredSession:
     bundle that explains itself has, they still explain the logits exactly.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: WholeSession) -> None:
         """Mirror what this session is asked."""
         self._session = session
         self.channels = session.channels
@@ -49,6 +59,15 @@ class MirroredSession:
             logits.append(of_view)
             maps.append(np.flip(feature_map, of_map))
         return np.asarray(np.mean(logits, axis=0)), np.asarray(np.mean(maps, axis=0))
+
+    def outputs(self, pixels: np.ndarray) -> GraphOutput:
+        """Return all that the graph gives, the mean of the views; crop and lesion are those of the image as it is."""
+        first, *others = (self._session.outputs(_mirrored(pixels, axes)) for axes, _ in _MIRRORS)
+        logits = np.mean([first.logits, *(view.logits for view in others)], axis=0)
+        maps = [first.feature_map, *(view.feature_map for view in others)]
+        back = [np.flip(one, axes) for one, (_, axes) in zip(maps, _MIRRORS, strict=True) if one is not None]
+        mean = np.asarray(np.mean(back, axis=0)) if back else None
+        return GraphOutput(np.asarray(logits), mean, first.crop, first.lesion)
 
 
 def _mirrored(pixels: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:

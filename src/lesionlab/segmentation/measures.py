@@ -40,6 +40,18 @@ class LesionMeasures:
     border_irregularity: float
     colours: dict[str, float]
 
+    def in_words(self) -> tuple[str, ...]:
+        """Return the measures as lines for a reader."""
+        beyond = "; it goes beyond the picture, so that shape and size are those of what is seen" * self.touches_border
+        one, other = self.asymmetry
+        colours = ", ".join(f"{name} {share:.0%}" for name, share in self.colours.items())
+        return (
+            f"asymmetry: {one:.0%} and {other:.0%} of it find no partner across its two axes",
+            f"border: {self.border_irregularity:.0%} longer than around its convex hull",
+            f"colours: {colours}",
+            f"size: {self.area:.0%} of the picture, {self.diameter:.0%} of its longer side across{beyond}",
+        )
+
 
 def measure_lesion(
     probability: NDArray[np.float32], picture: Image.Image, *, threshold: float

@@ -9,6 +9,7 @@ from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.bundle import BundleInfo
 from lesionlab.prediction import Explanation, Prediction
 from lesionlab.prediction import SimilarCase as FoundCase
+from lesionlab.segmentation import LesionMeasures
 from lesionlab.serving.problem import Problem
 from lesionlab.taxonomy import TASKS, Risk
 
@@ -90,6 +91,21 @@ class Result(_Part):
     notes: tuple[str, ...] = Field(description="What was unusual and how it was treated.")
 
 
+class Lesion(_Part):
+    """The lesion as a network has outlined it: plain measures, no second diagnosis."""
+
+    area: float = Field(description="Share of the picture that it covers.")
+    diameter: float = Field(description="Largest extent, of the picture's longer side.")
+    touches_border: bool = Field(description="Whether it goes beyond the picture.")
+    asymmetry: tuple[float, float] = Field(
+        description="Share of its area that finds no partner when it is folded over each of its axes."
+    )
+    border_irregularity: float = Field(
+        description="How much longer its outline is than that of its convex hull, less 1."
+    )
+    colours: dict[str, float] = Field(description="Colours that cover at least 3% of it, with their shares.")
+
+
 class Explained(_Part):
     """Where the model saw what speaks for a class: a grid over the whole image, row by row from the top left."""
 
@@ -136,6 +152,9 @@ class ExplainedAnswer(Answer):
     similar: tuple[SimilarCase, ...] | None = Field(
         description="The training lesions most like this image, an image of each, the most similar first. "
         "Null for a model that does not name its training images."
+    )
+    lesion: Lesion | None = Field(
+        description="What can be measured of the lesion; null where none was found, or the model does not look for it."
     )
 
 
@@ -191,6 +210,11 @@ def explained_of(explanation: Explanation) -> Explained:
     # Three digits are finer than any screen shows, and a third of the bytes.
     values = tuple(tuple(round(value, 3) for value in row) for row in explanation.values.tolist())
     return Explained(diagnosis=explanation.diagnosis, name=explanation.name, rows=rows, columns=columns, values=values)
+
+
+def lesion_of(measures: LesionMeasures | None) -> Lesion | None:
+    """Return measures of a lesion in the form of the API."""
+    return None if measures is None else Lesion.model_validate(asdict(measures))
 
 
 def similar_of(cases: tuple[FoundCase, ...] | None) -> tuple[SimilarCase, ...] | None:

@@ -29,6 +29,8 @@ export interface BundleInfo {
   task: string;
   classes: string[];
   preprocessing: { size: number; through: number; interpolation: "bilinear" | "bicubic" };
+  /** What part of a picture the graph looks at; null or absent for the whole. */
+  crop?: { threshold: number } | null;
   graph_sha256: string;
   calibration: Model["calibration"] & { scales: number[]; offsets: number[] };
   decision: { weights: number[]; uncertain_below: number };

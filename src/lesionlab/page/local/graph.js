@@ -10,6 +10,14 @@ import { env, InferenceSession, Tensor } from "../vendor/onnxruntime-web.js";
  * @property {number} columns
  */
 
+/**
+ * @typedef {object} Seen What the graph gives for an image.
+ * @property {Float32Array} logits
+ * @property {FeatureMap | null} map Of the part that the network saw.
+ * @property {Float32Array | null} crop That part: left, top and side in shares of the picture's sides; null for the whole.
+ * @property {Float32Array | null} lesion Probability that each pixel belongs to the lesion; null where it is not looked for.
+ */
+
 export class Graph {
   #session;
 
@@ -39,17 +47,19 @@ export class Graph {
    * @param {Uint8ClampedArray} pixels [size, size, 3].
    * @param {number} size
    * @param {boolean} withMap
-   * @returns {Promise<{ logits: Float32Array, map: FeatureMap | null }>}
+   * @returns {Promise<Seen>}
    * @throws {EngineError}
    */
   async run(pixels, size, withMap) {
     const image = new Tensor("uint8", new Uint8Array(pixels), [1, size, size, 3]);
-    const found = await this.#session.run({ image }, withMap ? ["logits", "feature_map"] : ["logits"]);
+    const crops = this.#session.outputNames.includes("crop");
+    const found = await this.#session.run({ image }, ["logits", ...(withMap ? ["feature_map"] : []), ...(crops ? ["crop", "lesion"] : [])]);
     const logits = numbers(found["logits"]);
     if (!logits.every(Number.isFinite)) throw new EngineError("fault", "The model gives values that are not numbers in this browser.");
-    if (!withMap) return { logits, map: null };
+    const [crop, lesion] = crops ? [numbers(found["crop"]), numbers(found["lesion"])] : [null, null];
+    if (!withMap) return { logits, map: null, crop, lesion };
     const [rows = 0, columns = 0] = found["feature_map"]?.dims.slice(2) ?? [];
-    return { logits, map: { data: numbers(found["feature_map"]), rows, columns } };
+    return { logits, map: { data: numbers(found["feature_map"]), rows, columns }, crop, lesion };
   }
 }
 

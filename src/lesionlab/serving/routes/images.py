@@ -6,7 +6,15 @@ from fastapi import APIRouter, Query, Request
 from pydantic import ValidationError
 
 from lesionlab.bundle import Patient
-from lesionlab.serving.answers import Answer, ExplainedAnswer, bundle_name, explained_of, result_of, similar_of
+from lesionlab.serving.answers import (
+    Answer,
+    ExplainedAnswer,
+    bundle_name,
+    explained_of,
+    lesion_of,
+    result_of,
+    similar_of,
+)
 from lesionlab.serving.patient import Question
 from lesionlab.serving.problem import ProblemError, request_id_of, validation_detail
 from lesionlab.serving.routes.described import IMAGE_PROBLEMS, one_image, problems
@@ -54,6 +62,7 @@ def image_routes(service: Service) -> APIRouter:
             result=result_of(explained.prediction, info),
             explanation=explained_of(explained.explanation),
             similar=similar_of(explained.similar),
+            lesion=lesion_of(explained.lesion),
         )
 
     return routes

@@ -9,6 +9,8 @@ import { general } from "./numbers.js";
 
 // A picture whose shorter side has fewer pixels than this share of the input's shows too little.
 const LEAST_SHARE = 0.25;
+// Less of the picture than this is a speck of the network's and no lesion.
+const SMALLEST_SHARE = 0.003;
 
 /**
  * What speaks against judging an image, whatever the answer; mostly nothing.
@@ -23,6 +25,18 @@ export function reasonsAgainst(reference, image, features) {
     ...(reference.softest === null ? [] : sharpnessReasons(reference.softest, image)),
     ...(reference.features && features ? distanceReasons(reference.features, features) : []),
   ];
+}
+
+/**
+ * Why not to judge a picture in which the network that looks for the lesion finds none.
+ * @param {Float32Array | null} lesion Probability of each pixel; null for a graph that does not look.
+ * @param {number} threshold A pixel belongs to the lesion at or above it.
+ * @returns {Reason[]}
+ */
+export function withoutLesion(lesion, threshold) {
+  if (!lesion) return [];
+  const found = lesion.reduce((count, value) => count + Number(value >= threshold), 0) / lesion.length;
+  return found >= SMALLEST_SHARE ? [] : [{ code: "no_lesion", message: "no lesion was found in the picture" }];
 }
 
 /**

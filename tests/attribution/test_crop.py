@@ -1,0 +1,23 @@
+"""Explanations of a network that looks at a part of the picture."""
+
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image
+
+from lesionlab.attribution.methods import METHODS
+from lesionlab.attribution.trained import open_trained
+from lesionlab.prediction.explanation import scaled
+from lesionlab.runs import RunFolder
+
+
+def test_they_lie_where_the_bundles_map_lies(cropping_run: RunFolder, spot: Callable[..., Image.Image]) -> None:
+    model = open_trained(cropping_run)
+    prepared = model.predictor.prepare(np.asarray(spot(0.4, 0.55, 0.15)))
+    (found,) = model.predictor.judge_explained([prepared], ["mel"])
+    values = METHODS["grad-cam"].attribute(model.network, prepared.pixels, 0)
+    np.testing.assert_allclose(scaled(values), found.explanation.values, atol=1e-4)
+    gradients = METHODS["integrated-gradients"].attribute(model.network, prepared.pixels, 0)
+    assert np.isfinite(gradients).all()
+    # Far from the square there is nothing that could speak for anything.
+    assert np.abs(gradients[-4:]).max() < 1e-6 < np.abs(gradients).max()
