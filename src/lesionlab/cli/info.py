@@ -106,7 +106,7 @@ def _model_rows(bundle: "Bundle") -> list[tuple[str, str]]:
     if not data.lesions_known:
         split += " (the source does not tell which images show one lesion)"
     points = [
-        f"{point.name}: P({info.looked_for}) >= {point.threshold:.3f} gives sensitivity {point.sensitivity:.3f}, "
+        f"{point.name}: P({point.looked_for}) >= {point.threshold:.3f} gives sensitivity {point.sensitivity:.3f}, "
         f"specificity {point.specificity:.3f}, PPV {point.ppv:.3f}, NPV {point.npv:.3f} at prevalence "
         f"{point.prevalence:.3f} ({point.measured_on})"
         for point in info.operating_points

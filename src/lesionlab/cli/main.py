@@ -21,6 +21,7 @@ from lesionlab.cli.export import export
 from lesionlab.cli.info import info
 from lesionlab.cli.predict import predict
 from lesionlab.cli.recipes import recipes
+from lesionlab.cli.segment import app as segment_app
 from lesionlab.cli.serve import serve
 from lesionlab.cli.site import site
 from lesionlab.cli.train import train
@@ -46,6 +47,7 @@ app.command()(benchmark)
 app.command()(export)
 app.command()(convert)
 app.add_typer(data_app, name="data")
+app.add_typer(segment_app, name="segment")
 app.command()(recipes)
 app.command()(card)
 app.command()(drift)
