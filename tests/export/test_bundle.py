@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
-from lesionlab.bundle import Bundle, Calibration, Decision
+from lesionlab.bundle import Bundle, Calibration, CurvePoint, Decision, OperatingPoint
 from lesionlab.data import Manifest
 from lesionlab.errors import DataError, ImageError
 from lesionlab.export import bundle as export
@@ -109,7 +109,8 @@ def test_thresholds_reach_their_sensitivity_on_validation(
     on_curve = [curve.reaching(target) for target in (0.5, 0.803, 0.99)]
     assert [found.target_sensitivity if found else None for found in on_curve] == [0.5, 0.81, 0.99]
     assert curve.reaching(0.995) is None
-    for point in (*points, *(found for found in on_curve if found)):
+    stated: list[OperatingPoint | CurvePoint] = [*points, *(found for found in on_curve if found)]
+    for point in stated:
         # The threshold is one of the scores: half a rounding error below it is on the same side.
         called = scores >= point.threshold - 1e-12
         assert called[positive].mean() == pytest.approx(point.sensitivity)

@@ -39,7 +39,7 @@ def choose_points(
             points.append(
                 OperatingPoint(
                     name=point_name(finding, target, task),
-                    looked_for=finding,  # type: ignore[arg-type] # one of the two words by the taxonomy
+                    looked_for=finding,
                     target_sensitivity=target,
                     measured_on="validation",
                     **asdict(point),
@@ -57,7 +57,7 @@ def sensitivity_curves(
         points = [(target, choose_operating_point(target, positive, scores)) for target in CURVE_TARGETS]
         curves.append(
             SensitivityCurve(
-                looked_for=finding,  # type: ignore[arg-type]
+                looked_for=finding,
                 prevalence=float(positive.mean()),
                 points=tuple(
                     CurvePoint(

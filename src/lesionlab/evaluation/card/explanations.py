@@ -14,7 +14,8 @@ def read_explanations(place: Path, info: BundleInfo) -> ModelCheck:
     """Read what was measured of a model's explanations.
 
     Args:
-        place: The folder that `lesionlab check-explanations` wrote, or its `attribution.json`, with this or more models.
+        place: The folder that `lesionlab check-explanations` wrote, or its `attribution.json`, with this model or
+            more.
         info: The model that it should be of.
 
     Raises:
