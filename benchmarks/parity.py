@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from lesionlab.attribution.network import ExplainedNetwork
 from lesionlab.bundle import Bundle
+from lesionlab.export.bundle import trained_network
 from lesionlab.files import write_json
 from lesionlab.prediction import Predictor
 from lesionlab.runs import RunFolder
+from lesionlab.training.batches import to_images
 from lesionlab.training.cache import open_image_cache
-from lesionlab.training.checkpoint import load_weights
-from lesionlab.training.network import ExportedNetwork, LesionNetwork
 
 
 def main() -> None:
@@ -37,13 +38,12 @@ def main() -> None:
     bundle = Bundle.load(run.bundle)
     calibration = bundle.info.calibration
 
-    network = LesionNetwork(recipe)
-    network.load_state_dict(load_weights(run.best))
-    exported = ExportedNetwork(network, recipe.inference).eval()
+    # The same function in PyTorch, with its views and, where it looks at the lesion, its crop.
+    network = ExplainedNetwork(trained_network(run, recipe.inference.start_share), recipe)
     pixels = open_image_cache(manifest, bundle.info.preprocessing)
     with torch.no_grad():
         batches = torch.split(torch.from_numpy(np.ascontiguousarray(pixels)), 50)
-        trained = torch.cat([exported(batch)[0] for batch in batches]).numpy()
+        trained = torch.cat([network(to_images(batch)) for batch in batches]).numpy()
     served = Predictor.load(bundle).predict_logits([manifest.location(r) for r in manifest])
     difference = np.abs(calibration.probabilities(trained) - calibration.probabilities(served))
     result = {
