@@ -47,7 +47,9 @@ def test_one_image_of_each_lesion_the_most_similar_first() -> None:
 
 
 @given(
-    st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9), st.sampled_from("abcd"), st.sampled_from("xyz"))).filter(len),
+    st.lists(
+        st.tuples(st.floats(-9, 9), st.floats(-9, 9), st.sampled_from("abcd"), st.sampled_from("xyz")), min_size=1
+    ),
     st.tuples(st.floats(-99, 99), st.floats(-99, 99)),
 )
 def test_similarities_fall_from_1_to_0(
