@@ -107,6 +107,17 @@ def test_explanation_and_model(client_of: Callable[..., Client], predictor: Pred
     assert model.limits.max_batch == 64
 
 
+def test_similar_training_cases(client_of: Callable[..., Client], lesion: Path, tiny_cases_bundle: Path) -> None:
+    naming = Predictor.load(tiny_cases_bundle, threads=1)
+    (expected,) = naming.judge_explained([naming.prepare(lesion)], [None])
+    assert expected.similar is not None
+    with TestClient(create_app(naming, Settings())) as inner:
+        similar = Client("http://testserver", transport=_Through(inner)).explain(lesion).similar
+    assert similar is not None
+    assert [case.image_id for case in similar] == [case.image_id for case in expected.similar]
+    assert client_of().explain(lesion).similar is None
+
+
 @pytest.mark.parametrize(("batch_size", "max_batch"), [(3, 64), (16, 2), (1, 64)])
 def test_many_images_in_their_order_whatever_the_server_takes(
     client_of: Callable[..., Client], lesion: Path, batch_size: int, max_batch: int

@@ -94,6 +94,25 @@ def test_an_explanation_is_that_of_the_predictor(server_of: Start, predictor: Pr
     assert client.post("/v1/explain?diagnosis=wart", content=jpeg).status_code == 422
 
 
+def test_an_explanation_names_similar_training_cases(
+    server_of: Start, predictor: Predictor, tiny_cases_bundle: Path, jpeg: bytes
+) -> None:
+    naming = Predictor.load(tiny_cases_bundle, threads=1)
+    similar = server_of(naming).post("/v1/explain", content=jpeg).json()["similar"]
+    (expected,) = naming.judge_explained([naming.prepare(jpeg)], [None])
+    assert expected.similar is not None
+    assert len(similar) == 5
+    for found, case in zip(similar, expected.similar, strict=True):
+        assert found == {
+            "image_id": case.image_id,
+            "lesion_id": case.lesion_id,
+            "diagnosis": case.diagnosis,
+            "name": case.name,
+            "similarity": pytest.approx(case.similarity, abs=5e-4),
+        }
+    assert server_of(predictor).post("/v1/explain", content=jpeg).json()["similar"] is None
+
+
 def test_a_refusal_comes_with_its_reasons_and_is_counted(server_of: Start) -> None:
     out = io.BytesIO()
     Image.new("RGB", (64, 64), "black").save(out, "PNG")
