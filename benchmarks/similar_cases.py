@@ -1,0 +1,154 @@
+"""How good the most similar training cases are, and how many numbers they need.
+
+    python benchmarks/similar_cases.py RUN --data FOLDER [--features FOLDER] [--out FILE]
+
+For each validation image the five nearest training lesions are looked for in the roots of the pooled features: in all
+channels, and in the first principal directions, as a bundle stores them. `of the same diagnosis` is the share of the
+five with the image's own diagnosis, the mean over the diagnoses; `as in all channels` is the share of the five that all
+channels find, too. The test part is not read.
+"""
+
+import argparse
+import json
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from lesionlab.bundle import Bundle, Cases, FeatureSpace
+from lesionlab.data import ImageRecord
+from lesionlab.export.cases import DIRECTIONS, training_cases
+from lesionlab.export.measure import measure_images
+from lesionlab.files import write_json
+from lesionlab.prediction.refusal import roots
+from lesionlab.prediction.similar import COUNT, SimilarCase, TrainingCases, coordinates
+from lesionlab.runs import RunFolder
+
+TRIED = (16, 32, 64, 128)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--features", type=Path, help="where to keep what the graph made of the dataset")
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    run = RunFolder(arguments.run)
+    bundle = Bundle.load(run.bundle)
+    reference = bundle.reference
+    if reference is None or reference.features is None:
+        parser.error(f"{run.bundle} describes no feature space; export the run again")
+    space = reference.features
+    train, of_train = measured_part(run, bundle, "train", arguments.data, arguments.features)
+    validation, of_validation = measured_part(run, bundle, "validation", arguments.data, arguments.features)
+    cases = training_cases(train, of_train, space)
+    search = TrainingCases(cases, space)
+    found = [search.nearest(features) for features in of_validation]
+    everything = nearest(roots(of_train) - space.mean, roots(of_validation) - space.mean, train, cosine=True)
+    result = {
+        "what": "the five training lesions most similar to each validation image",
+        "command": "python benchmarks/similar_cases.py RUN --data FOLDER",
+        "versions": {name: version(name) for name in ("onnxruntime", "numpy", "pillow")}
+        | {"python": platform.python_version()},
+        "bundle": bundle.info.identity,
+        "images": {
+            "train": len(train),
+            "train, all of them": bundle.info.training_data.images["train"],
+            "validation": len(validation),
+        },
+        "cases": sizes(cases) | {"directions": DIRECTIONS, "distance": "cosine"},
+        "of the same diagnosis": by_diagnosis(found, validation),
+        "similarity of the nearest, its 5th, 50th and 95th percentile": percentiles([row[0] for row in found]),
+        "similarity of the fifth": percentiles([row[-1] for row in found]),
+        "compared": {"all channels": {"cosine": {"of the same diagnosis": balanced(everything, train, validation)}}}
+        | {
+            f"{count} directions": {
+                name: compared(space, count, (train, of_train), (validation, of_validation), everything, name)
+                for name in ("cosine", "euclidean")
+            }
+            for count in TRIED
+        },
+    }
+    print(json.dumps(result, indent=2))
+    if arguments.out:
+        write_json(arguments.out, result)
+
+
+def measured_part(
+    run: RunFolder, bundle: Bundle, part: str, data: Path, kept: Path | None
+) -> tuple[list[ImageRecord], np.ndarray]:
+    """Return the images of a part and their pooled features; of a kept file with fewer rows, the first images."""
+    manifest = run.manifest(data).select(run.split().parts(run.record().fold)[part])
+    file = kept / f"{bundle.info.graph_sha256[:12]}-{part}.npz" if kept else None
+    if file is not None and file.exists():
+        with np.load(file) as arrays:
+            features = arrays["features"]
+    else:
+        features = measure_images(bundle, [manifest.location(record) for record in manifest]).features
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            np.savez(file, features=features)
+    return list(manifest)[: len(features)], features
+
+
+def nearest(there: np.ndarray, here: np.ndarray, train: Sequence[ImageRecord], *, cosine: bool) -> np.ndarray:
+    """Return the rows of the nearest training images, one of each lesion, [N, COUNT]."""
+    if cosine:
+        there, here = (points / np.linalg.norm(points, axis=1, keepdims=True) for points in (there, here))
+    away = (there**2).sum(axis=1) - 2 * here @ there.T
+    lesions = np.array([record.lesion_id for record in train])
+    found = np.empty((len(here), COUNT), int)
+    for row, order in enumerate(np.argsort(away, axis=1, kind="stable")):
+        _, first = np.unique(lesions[order], return_index=True)
+        found[row] = order[np.sort(first)[:COUNT]]
+    return found
+
+
+def compared(
+    space: FeatureSpace,
+    count: int,
+    train: tuple[Sequence[ImageRecord], np.ndarray],
+    validation: tuple[Sequence[ImageRecord], np.ndarray],
+    everything: np.ndarray,
+    name: str,
+) -> dict[str, float]:
+    first = FeatureSpace(space.mean, space.basis[:count], space.limit)
+    there = coordinates(first, train[1]).astype(np.float16).astype(np.float32)
+    found = nearest(there, coordinates(first, validation[1]), train[0], cosine=name == "cosine")
+    lesions = np.array([record.lesion_id for record in train[0]])
+    same = [np.isin(lesions[one], lesions[other]).mean() for one, other in zip(found, everything, strict=True)]
+    return {
+        "of the same diagnosis": balanced(found, train[0], validation[0]),
+        "as in all channels (cosine)": round(float(np.mean(same)), 4),
+    }
+
+
+def balanced(found: np.ndarray, train: Sequence[ImageRecord], validation: Sequence[ImageRecord]) -> float:
+    there, here = (np.array([record.diagnosis for record in part]) for part in (train, validation))
+    shares = (there[found] == here[:, None]).mean(axis=1)
+    return round(float(np.mean([shares[here == code].mean() for code in np.unique(here)])), 4)
+
+
+def by_diagnosis(
+    found: Sequence[Sequence[SimilarCase]], validation: Sequence[ImageRecord]
+) -> dict[str, float | dict[str, float]]:
+    shares: dict[str, list[float]] = {}
+    for cases, record in zip(found, validation, strict=True):
+        shares.setdefault(record.diagnosis, []).append(np.mean([c.diagnosis == record.diagnosis for c in cases]))
+    each = {code: round(float(np.mean(values)), 4) for code, values in sorted(shares.items())}
+    return {"mean over the diagnoses": round(float(np.mean(list(each.values()))), 4), "each": each}
+
+
+def sizes(cases: Cases) -> dict[str, int]:
+    return {"images": len(cases), "lesions": cases.lesion_count, "bytes": len(cases.to_bytes())}
+
+
+def percentiles(cases: Sequence[SimilarCase]) -> list[float]:
+    return [round(float(value), 3) for value in np.quantile([case.similarity for case in cases], (0.05, 0.5, 0.95))]
+
+
+if __name__ == "__main__":
+    main()
