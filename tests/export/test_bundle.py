@@ -139,7 +139,7 @@ def test_a_second_export_is_the_same_model(copied: RunFolder, bundle: Bundle, tm
 def test_the_dataset_may_have_moved(
     copied: RunFolder, phantoms: Manifest, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export, "export_graph", lambda _network, _size, _inference: bundle.graph)  # takes seconds
+    monkeypatch.setattr(export, "export_graph", lambda *_: bundle.graph)  # takes seconds
     shutil.copytree(phantoms.root, tmp_path / "moved")
     copied.save_record(copied.record().model_copy(update={"data_root": str(tmp_path / "gone")}))
     with pytest.raises(ImageError, match=r"gone.*\.jpg: no such file"):
