@@ -137,7 +137,8 @@ def by_diagnosis(
 ) -> dict[str, float | dict[str, float]]:
     shares: dict[str, list[float]] = {}
     for cases, record in zip(found, validation, strict=True):
-        shares.setdefault(record.diagnosis, []).append(np.mean([c.diagnosis == record.diagnosis for c in cases]))
+        same = float(np.mean([case.diagnosis == record.diagnosis for case in cases]))
+        shares.setdefault(record.diagnosis, []).append(same)
     each = {code: round(float(np.mean(values)), 4) for code, values in sorted(shares.items())}
     return {"mean over the diagnoses": round(float(np.mean(list(each.values()))), 4), "each": each}
 
