@@ -1,6 +1,7 @@
 """The page as a site of its own: without a server that answers, without a network, on a phone, for everyone."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -128,11 +129,15 @@ def test_a_new_version_takes_over_as_a_whole(
         write_site(tmp_path / PLACE, Predictor.load(tiny_bundle, threads=1))
         page.reload()
         waiting = "async () => Boolean((await navigator.serviceWorker.getRegistration()).waiting)"
-        page.wait_for_function(waiting)
+        deadline = time.monotonic() + 20
+        while not page.evaluate(waiting):  # `wait_for_function` takes the promise itself for an answer
+            assert time.monotonic() < deadline, "the new version was not stored"
+            time.sleep(0.2)
         # The page that is open goes on with the version that it began with.
         expect(page.locator("main")).to_contain_text("What is not here")
         expect(page.locator("main")).not_to_contain_text(unmeasured)
         page.close()
+        time.sleep(2)  # until the browser has noticed that nobody uses the old version any more
         page = context.new_page()
         page.goto(f"{root}/{PLACE}/#quality")
         expect(page.locator("main")).to_contain_text(unmeasured)

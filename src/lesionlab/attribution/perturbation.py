@@ -16,6 +16,7 @@ from lesionlab.attribution.network import ExplainedNetwork, gradients
 _STEPS = 24  # of integrated gradients, from plain skin to the picture
 _AT_ONCE = 16  # pictures per run of the network
 _WINDOW, _STRIDE = 7, 10  # parts of the side: what occlusion covers, and how far it goes on
+_SQUARES = 6  # along a side
 _SEGMENTS = 30
 _SAMPLES = 128
 _KERNEL_WIDTH = 0.25
@@ -112,9 +113,13 @@ def shap(network: ExplainedNetwork, image: Tensor, index: int) -> Tensor:
 def superpixels(image: Tensor) -> Tensor:
     """Return the number of the superpixel that each pixel belongs to, from 0, int64 [H, W].
 
-    Source: Achanta et al., SLIC Superpixels, PAMI 2012.
+    A picture without regions, such as noise, is divided into squares. Source: Achanta et al., SLIC Superpixels, PAMI
+    2012.
     """
     numbers = slic(image.permute(1, 2, 0).double().numpy(), n_segments=_SEGMENTS, compactness=10.0, start_label=0)
+    if np.ptp(numbers) == 0:
+        rows, columns = (np.arange(side) * _SQUARES // side for side in numbers.shape)
+        numbers = rows[:, None] * _SQUARES + columns
     return torch.from_numpy(np.unique(numbers, return_inverse=True)[1].reshape(numbers.shape))
 
 

@@ -164,7 +164,8 @@ def _map_of_patches(tokens: Tensor, prefix: int) -> Tensor:
     """Return the map [N, D, h, h] of a transformer's tokens [N, prefix + h * h, D]: inputs are square."""
     patches = tokens[:, prefix:]
     side = math.isqrt(patches.shape[1])
-    return patches.transpose(1, 2).reshape(len(patches), -1, side, side)
+    # Not `len`: it would fix the number of images in an exported graph.
+    return patches.transpose(1, 2).reshape(patches.shape[0], -1, side, side)
 
 
 # The image and its mirror images, as the axes of [N, C, H, W] to flip.
