@@ -28,13 +28,13 @@ from lesionlab.prediction.refusal import (
 from lesionlab.prediction.result import (
     Failure,
     Prediction,
-    PredictionSet,
     RankedDiagnosis,
     Refusal,
     RefusalReason,
 )
 from lesionlab.prediction.risk import RiskRule, RiskScale, with_point
 from lesionlab.prediction.session import IMAGES_PER_RUN, GraphOutput, GraphSession
+from lesionlab.prediction.sets import not_ruled_out
 from lesionlab.prediction.views import MirroredSession, Views, WholeSession
 from lesionlab.taxonomy import TASKS, Task
 
@@ -342,7 +342,7 @@ class Predictor:
 
     def _answer(self, item: PreparedImage, probabilities: np.ndarray, against: list[RefusalReason]) -> Prediction:
         task, info = self._task, self._info
-        prediction_set = self._prediction_set(probabilities)
+        prediction_set = not_ruled_out(info.prediction_sets, task, probabilities)
         if info.patient_effects is not None:
             probabilities = info.patient_effects.adjusted(probabilities, item.patient)
         # What thresholds were chosen on: the data's own class frequencies, whatever the prevalence.
@@ -370,18 +370,6 @@ class Predictor:
             notes=item.notes + self._patient_notes(item.patient),
             refusal=Refusal(reasons=reasons) if reasons else None,
             bundle=info.identity,
-        )
-
-    def _prediction_set(self, probabilities: np.ndarray) -> PredictionSet | None:
-        sets = self._info.prediction_sets
-        if sets is None:
-            return None
-        order = np.argsort(-probabilities, kind="stable")
-        marginal, by_class = sets.marginal_members(probabilities), sets.members_by_class(probabilities)
-        return PredictionSet(
-            coverage=sets.coverage,
-            marginal=tuple(self._task.classes[index] for index in order if marginal[index]),
-            by_class=tuple(self._task.classes[index] for index in order if by_class[index]),
         )
 
     def _patient_notes(self, patient: Patient) -> tuple[str, ...]:

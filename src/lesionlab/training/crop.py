@@ -10,8 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-# Less of the picture than this, and there is nothing to look at more closely.
-SMALLEST_SHARE = 0.003
+from lesionlab.segmentation.measures import SMALLEST_SHARE
 
 
 def lesion_boxes(probability: Tensor, threshold: float, margin: float) -> Tensor:
