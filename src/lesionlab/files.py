@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -73,6 +74,39 @@ def replacing(path: Path, *, binary: bool = False) -> Iterator[IO[Any]]:
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Make a temporary folder beside `path` to be filled; give it the name `path` once it is whole.
+
+    On any exception it is removed, and whatever stood at `path` stays as it was.
+
+    Yields:
+        The temporary folder.
+
+    Raises:
+        LesionlabError: The place cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    try:
+        temporary.chmod(0o755)
+        yield temporary
+        if path.exists():
+            # A folder cannot be replaced in one step; the old one stands aside until the new one is in place.
+            old = path.rename(temporary.with_suffix(".old"))
+            temporary.rename(path)
+            shutil.rmtree(old)
+        else:
+            temporary.rename(path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 class FreeNames:

@@ -3,8 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -21,7 +19,7 @@ from lesionlab.bundle.evaluation import Evaluation
 from lesionlab.bundle.reference import Reference
 from lesionlab.bundle.schema import BundleInfo
 from lesionlab.errors import BundleError
-from lesionlab.files import cannot_write, replacing, sha256_of_json
+from lesionlab.files import replacing, replacing_folder, sha256_of_json
 
 GRAPH: Final = "model.onnx"
 DESCRIPTION: Final = "bundle.json"
@@ -151,28 +149,12 @@ def save_bundle(
 
 
 def _save_folder(path: Path, contents: dict[str, bytes]) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    try:
-        temporary.chmod(0o755)
+    with replacing_folder(path) as temporary:
         for name, data in contents.items():
             with replacing(temporary / name, binary=True) as stream:
                 stream.write(data)
         if path.exists():
             _refuse_to_replace_other_than_a_bundle(path)
-            # A folder cannot be replaced in one step; the old one stands aside until the new one is in place.
-            old = path.rename(temporary.with_suffix(".old"))
-            temporary.rename(path)
-            shutil.rmtree(old)
-        else:
-            temporary.rename(path)
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def description_text(info: BundleInfo) -> str:

@@ -1,13 +1,11 @@
 """A folder that is there as a whole or not at all."""
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from lesionlab.errors import LesionlabError
-from lesionlab.files import cannot_write
+from lesionlab.files import replacing_folder
 
 
 @contextmanager
@@ -24,23 +22,5 @@ def replaced_as_a_whole(path: Path, is_one_of_ours: Callable[[Path], bool]) -> I
     there = path.exists()
     if there and not (path.is_dir() and (is_one_of_ours(path) or not any(path.iterdir()))):
         raise LesionlabError(f"{path} exists and is not a site of lesionlab; choose another place")
-    path = path.resolve()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    try:
-        temporary.chmod(0o755)
+    with replacing_folder(path.resolve()) as temporary:
         yield temporary
-        if there:
-            # A folder cannot be replaced in one step; the old one stands aside until the new one is in place.
-            old = path.rename(temporary.with_suffix(".old"))
-            temporary.rename(path)
-            shutil.rmtree(old)
-        else:
-            temporary.rename(path)
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
