@@ -118,7 +118,11 @@ def test_answers_are_explained(run: Run, images: Path, tiny_whole_bundle: Path, 
     written = sorted(path.name for path in Path("maps/new").iterdir())
     expected = list(Predictor.load(tiny_whole_bundle).predict_many(sorted(images.rglob("*.jpg"))))
     stems = [f"{Path(p.path).stem}-{p.top[0].diagnosis}" for p in expected if isinstance(p, Prediction)]
-    assert written == sorted(f"{stem}{'-2' if stem in stems[:index] else ''}.png" for index, stem in enumerate(stems))
+    pictures = [f"{stem}{'-2' if stem in stems[:index] else ''}.png" for index, stem in enumerate(stems)]
+    assert written == sorted([*pictures, "lesions.csv"])
+    rows = list(csv.DictReader(io.StringIO(Path("maps/new/lesions.csv").read_text("utf-8"))))
+    assert [row["image"] for row in rows] == [p.path for p in expected if isinstance(p, Prediction)]
+    assert all(0 < float(row["area"]) < 1 and row["colours"] for row in rows)
 
 
 def test_what_cannot_be_explained_is_one_line(run: Run, images: Path, tiny_whole_bundle: Path) -> None:

@@ -43,7 +43,8 @@ def test_they_are_printed_for_one_image(
         [case.image_id, f"{case.similarity:.2f}", case.name] for case in similar
     ]
     assert RESEARCH_ONLY in done.out
-    assert [path.name for path in Path("maps").iterdir()] == [f"lesion-{prediction.top[0].diagnosis}.png"]
+    written = {path.name for path in Path("maps").iterdir()}
+    assert written == {f"lesion-{prediction.top[0].diagnosis}.png", "lesions.csv"}
     for arguments in (["--model", tiny_cases_bundle], ["--model", tiny_whole_bundle, "--explain", "maps"]):
         assert "most similar" not in cli("predict", image, *arguments).out
 

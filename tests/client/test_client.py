@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from starlette.testclient import TestClient
 
 from lesionlab import RESEARCH_ONLY
 from lesionlab.client import Client, ServerProblemError, answers
-from lesionlab.prediction import Predictor
+from lesionlab.prediction import ExplainedPrediction, Predictor
 from lesionlab.serving import Settings, create_app
 from lesionlab.serving import answers as served
 from lesionlab.serving.model_card import ModelCard
@@ -116,6 +117,15 @@ def test_similar_training_cases(client_of: Callable[..., Client], lesion: Path, 
     assert similar is not None
     assert [case.image_id for case in similar] == [case.image_id for case in expected.similar]
     assert client_of().explain(lesion).similar is None
+
+
+def test_the_lesion_in_numbers(client_of: Callable[..., Client], predictor: Predictor, lesion: Path) -> None:
+    (expected,) = predictor.explain_many([lesion])
+    assert isinstance(expected, ExplainedPrediction)
+    assert expected.lesion is not None
+    found = client_of().explain(lesion).lesion
+    assert found is not None
+    assert found.model_dump() == asdict(expected.lesion)
 
 
 @pytest.mark.parametrize(("batch_size", "max_batch"), [(3, 64), (16, 2), (1, 64)])

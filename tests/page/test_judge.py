@@ -1,14 +1,19 @@
 import csv
 import io
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
 from lesionlab import RESEARCH_ONLY
+from lesionlab.data import Manifest
 from lesionlab.taxonomy import DIAGNOSES
-from tests.page.conftest import OpenPage, Serve, choose
+from tests.page.conftest import OpenPage, Serve, choose, faults
+
+Draw = Callable[..., Image.Image]
 
 
 def answered(page: Page, *files: Path) -> Page:
@@ -54,6 +59,48 @@ def test_slider_and_diagnosis_change_the_heat_map(open_page: OpenPage, pictures:
     expect(page.locator(".heat figcaption")).to_contain_text("Vascular lesion")
     expect(heat).to_have_attribute("aria-label", re.compile("^Heat map for Vascular lesion: strongest in the"))
     assert page.evaluate(drawn) != first
+
+
+def test_the_lesion_in_numbers_and_similar_cases_stand_beside_the_map(
+    open_page: OpenPage, serve: Serve, tiny_cases_bundle: Path, tiny_segmentation: Path, spot: Draw, tmp_path: Path
+) -> None:
+    spot(0.5, 0.5, 0.25).save(tmp_path / "spot.png")
+    Image.new("RGB", (160, 120), (226, 180, 160)).save(tmp_path / "skin.png")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LESIONLAB_SEGMENTATION", str(tiny_segmentation))
+        page = open_page(serve(tiny_cases_bundle))
+    answered(page, tmp_path / "spot.png")
+    numbers = page.get_by_role("region", name="The lesion in numbers")
+    expect(numbers).to_contain_text(re.compile(r"Size1\d% of the picture, (3|4)\d% of its longer side\s+across"))
+    expect(numbers).to_contain_text("Coloursdark brown")
+    expect(numbers).to_contain_text("not a second diagnosis")
+    cases = page.get_by_role("region", name="Most similar training cases")
+    rows = cases.locator("tbody tr").all_inner_texts()
+    assert len(rows) == 5
+    assert all(re.fullmatch(r"PHANTOM\w+\t[A-Z][^\t]+\t[01]\.\d\d", row) for row in rows), rows
+    page.get_by_label("Heat map for", exact=True).select_option("vasc")
+    expect(page.locator(".heat figcaption")).to_contain_text("Vascular lesion")
+    assert cases.locator("tbody tr").all_inner_texts() == rows
+    assert faults(page) == []
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the report").click()
+    report = Path(download.value.path()).read_text("utf-8")
+    assert rows[0].partition("\t")[0] in report
+    assert "find no partner" in report
+    page.locator("input[type=file][multiple]").set_input_files(str(tmp_path / "skin.png"))
+    page.get_by_role("heading", name="skin.png").wait_for()
+    page.get_by_text("Show the numbers all the same").click()
+    expect(numbers).to_contain_text("No lesion was found")
+
+
+def test_a_training_image_is_told_to_be_one(
+    open_page: OpenPage, serve: Serve, tiny_cases_bundle: Path, phantoms: Manifest
+) -> None:
+    record = next(iter(phantoms))
+    page = answered(open_page(serve(tiny_cases_bundle)), Path(phantoms.location(record)))
+    cases = page.get_by_role("region", name="Most similar training cases")
+    expect(cases.locator("tbody tr").first).to_contain_text(record.image_id)
+    expect(cases).to_contain_text("its answer proves nothing")
 
 
 def test_an_example_is_marked_as_synthetic(open_page: OpenPage) -> None:

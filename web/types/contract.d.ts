@@ -63,8 +63,30 @@ export interface Explanation {
   values: number[][];
 }
 
+/** A training image, as the dataset describes it. */
+export interface SimilarCase {
+  image_id: string;
+  lesion_id: string;
+  diagnosis: string;
+  name: string;
+  similarity: number;
+}
+
+export interface Lesion {
+  area: number;
+  diameter: number;
+  touches_border: boolean;
+  asymmetry: [number, number];
+  border_irregularity: number;
+  colours: Record<string, number>;
+}
+
 export interface ExplainedAnswer extends Answer {
   explanation: Explanation;
+  /** Null for a model that does not name its training images. */
+  similar: SimilarCase[] | null;
+  /** Null where none was found; absent where nobody has looked: the model in the browser does not. */
+  lesion?: Lesion | null;
 }
 
 export interface Patient {

@@ -1,5 +1,6 @@
 """The images of `lesionlab predict`, judged, and explained where that was asked for."""
 
+import csv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,10 +8,14 @@ from pathlib import Path
 from lesionlab.bundle import Patient
 from lesionlab.data import read_dataset
 from lesionlab.errors import ImageError, UsageError
+from lesionlab.files import replacing
 from lesionlab.prediction import Ensemble, Failure, Prediction, Predictor, SimilarCase
 from lesionlab.prediction.overlay import OverlayFolder
 from lesionlab.prediction.side_by_side import CaseFolder
 from lesionlab.segmentation import LesionMeasures
+from lesionlab.segmentation.write import MEASURES, cells
+
+LESIONS = "lesions.csv"
 
 
 @dataclass(frozen=True)
@@ -20,7 +25,7 @@ class Judged:
     Attributes:
         prediction: The answer.
         similar: The training cases most like the image; None where nobody asked, or the model does not name them.
-        lesion: Shape, colours and size of the lesion; None where nobody asked, or the model does not look for it.
+        lesion: Shape, colours and size of the lesion; None where nobody asked, or none was found.
     """
 
     prediction: Prediction
@@ -35,7 +40,7 @@ class Images:
     Attributes:
         locations: The images.
         batch_size: Images per run of the model.
-        explain: Where to put a picture of each explanation; None for none.
+        explain: Where to put a picture of each explanation, and the lesions in numbers; None for none.
         cases: Dataset with the training images, to show similar ones beside each image; None not to.
         patient_of: What is known of the patient of each; None for nothing.
     """
@@ -49,10 +54,20 @@ class Images:
     def judged(self, model: Predictor | Ensemble) -> Iterator[Judged | Failure]:
         """Yield the answers in the order of the images; each is explained before it is handed on."""
         if self.explain is not None and isinstance(model, Predictor):
-            yield from self._explained(model, self.explain)
+            yield from self._measured(self._explained(model, self.explain), self.explain)
             return
         for result in model.predict_many(self.locations, batch_size=self.batch_size, patient_of=self.patient_of):
             yield result if isinstance(result, Failure) else Judged(result)
+
+    def _measured(self, results: Iterator[Judged | Failure], folder: Path) -> Iterator[Judged | Failure]:
+        """Hand answers on, and write the measures of their lesions as a table."""
+        with replacing(folder / LESIONS) as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(["image", *MEASURES])
+            for result in results:
+                if isinstance(result, Judged):
+                    writer.writerow([result.prediction.path, *cells(result.lesion)])
+                yield result
 
     def _explained(self, predictor: Predictor, folder: Path) -> Iterator[Judged | Failure]:
         places = None if self.cases is None else _training_images(predictor, self.cases)

@@ -50,7 +50,11 @@ def predict(
     ] = None,
     explain: Annotated[
         Path | None,
-        typer.Option(help="Folder for pictures of where each answer comes from.", metavar="FOLDER", show_default=False),
+        typer.Option(
+            help="Folder for pictures of where each answer comes from, and for lesions.csv: the lesions in numbers.",
+            metavar="FOLDER",
+            show_default=False,
+        ),
     ] = None,
     cases: Annotated[
         Path | None,

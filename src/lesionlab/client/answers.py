@@ -179,7 +179,7 @@ class ExplainedAnswer(Answer):
         explanation: Where the model saw what speaks for a class.
         similar: The training cases most like the image, the most similar first; None where the model does not name
             its training images.
-        lesion: Shape, colours and size of the lesion; None where none was found, or the model does not look for it.
+        lesion: Shape, colours and size of the lesion; None where none was found.
     """
 
     explanation: Explanation

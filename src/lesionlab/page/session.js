@@ -7,6 +7,7 @@ import { objection, thumbnail } from "./intake.js";
 /** @typedef {import("./engine.js").Engine} Engine */
 /** @typedef {import("./contract.js").Answer} Answer */
 /** @typedef {import("./contract.js").Explanation} Explanation */
+/** @typedef {import("./contract.js").ExplainedAnswer} ExplainedAnswer */
 /** @typedef {import("./contract.js").Model} Model */
 /** @typedef {import("./contract.js").Evaluation} Evaluation */
 /** @typedef {import("./contract.js").OperatingPoint} OperatingPoint */
@@ -27,6 +28,7 @@ import { objection, thumbnail } from "./intake.js";
  * @property {Patient} patient
  * @property {Answer | null} answer
  * @property {Map<string, Explanation | string>} maps By the diagnosis explained; a text says why there is none.
+ * @property {Pick<ExplainedAnswer, "similar" | "lesion"> | null} beside What came with the first map; it is the same with any.
  * @property {Date} at When it was judged.
  */
 
@@ -185,8 +187,9 @@ export class Session {
   async explain(item, diagnosis) {
     if (!this.model?.explains || item.maps.has(diagnosis)) return;
     try {
-      const { explanation } = await this.#engine.explain(item.file, diagnosis, { patient: item.patient });
+      const { explanation, ...beside } = await this.#engine.explain(item.file, diagnosis, { patient: item.patient });
       item.maps.set(diagnosis, explanation);
+      item.beside ??= beside;
     } catch (error) {
       item.maps.set(diagnosis, message(error));
     }
@@ -220,6 +223,7 @@ export class Session {
       patient: {},
       answer: null,
       maps: new Map(),
+      beside: null,
       at: new Date(),
     };
   }

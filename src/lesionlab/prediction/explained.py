@@ -1,32 +1,31 @@
 """An answer with its reasons: where in the picture it comes from, and which training cases are like it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-import numpy as np
-from PIL import Image
+from dataclasses import dataclass, replace
 
 from lesionlab.bundle import Bundle, LinearHead, Reference
 from lesionlab.errors import BundleError, UsageError
 from lesionlab.prediction.explanation import METHOD, Explanation, class_activation_map, placed, scaled
+from lesionlab.prediction.lesion import LesionMeter
 from lesionlab.prediction.prepared import PreparedImage
 from lesionlab.prediction.refusal import pooled
 from lesionlab.prediction.result import Prediction
 from lesionlab.prediction.session import GraphOutput
 from lesionlab.prediction.similar import SimilarCase, TrainingCases
-from lesionlab.segmentation import LesionMeasures, measure_lesion
+from lesionlab.segmentation import LesionMeasures
 from lesionlab.taxonomy import TASKS
 
 
 @dataclass(frozen=True, eq=False)
 class ExplainedPrediction:
-    """An answer and what a reader may hold it against. All of it comes from one run of the graph.
+    """An answer and what a reader may hold it against, from one run of the graph.
 
     Attributes:
         prediction: The answer.
         explanation: How much each place of the picture speaks for a class.
         similar: The training cases most like the picture, the most similar first; None for a bundle without them.
-        lesion: Shape, colours and size of the lesion; None where none was found, or the graph does not look for it.
+        lesion: Shape, colours and size of the lesion; None where none was found, or the graph does not look for it and
+            nobody else was asked (`Explainer.with_lesion`).
     """
 
     prediction: Prediction
@@ -48,6 +47,7 @@ class Explainer:
         self._task = TASKS[bundle.info.task]
         self._head = reference.head
         self._cases = TrainingCases.of(bundle)
+        self._meter = LesionMeter(bundle)
 
     def check(self, diagnoses: Sequence[str | None]) -> LinearHead:
         """Return the layer that explains answers for these classes, before anything is computed.
@@ -91,20 +91,17 @@ class Explainer:
                 values = placed(values, seen.crop[index])
             explanation = Explanation(chosen, self._task.name_of(chosen), METHOD, values)
             similar = None if self._cases is None else self._cases.nearest(features[index])
-            lesion = self._measured(images[index], None if seen.lesion is None else seen.lesion[index])
+            lesion = self._meter.by_graph(images[index], None if seen.lesion is None else seen.lesion[index])
             found.append(ExplainedPrediction(prediction, explanation, similar, lesion))
         return found
 
-    def _measured(self, image: PreparedImage, probability: np.ndarray | None) -> LesionMeasures | None:
-        crop = self._bundle.info.crop
-        if crop is None or probability is None:
-            return None
-        # Measured in the shape that the picture had before it was squashed.
-        square = Image.fromarray(image.pixels)
-        width, height = image.original_size or square.size
-        scale = max(square.size) / max(width, height)
-        picture = square.resize((max(1, round(width * scale)), max(1, round(height * scale))))
-        return measure_lesion(probability, picture, threshold=crop.threshold)
+    def with_lesion(self, image: PreparedImage, explained: ExplainedPrediction) -> ExplainedPrediction:
+        """Measure the lesion with the package's segmentation model, unless the graph itself has looked for it.
+
+        Raises:
+            BundleError: The segmentation model is missing or damaged.
+        """
+        return explained if self._meter.in_graph else replace(explained, lesion=self._meter.by_package(image))
 
     def _why_no_map(self) -> str:
         if self._bundle.reference is None:

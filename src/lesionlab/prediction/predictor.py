@@ -190,7 +190,7 @@ class Predictor:
         batch_size: int = IMAGES_PER_RUN,
         patient_of: Callable[[str], Patient] | None = None,
     ) -> Iterator[ExplainedPrediction | Failure]:
-        """Judge images as `predict_many` does, and give the reasons for the answer to each.
+        """Judge images as `predict_many` does, give the reasons for the answer to each, and measure the lesion.
 
         Args:
             images: What `predict_many` takes.
@@ -199,10 +199,12 @@ class Predictor:
 
         Raises:
             UsageError: The model has no class activation map.
+            BundleError: The segmentation model, which measures the lesion, is missing or damaged.
         """
 
         def explained(batch: list[PreparedImage]) -> list[ExplainedPrediction]:
-            return self.judge_explained(batch, [None] * len(batch))
+            reasoned = self.judge_explained(batch, [None] * len(batch))
+            return [self.with_lesion(*pair) for pair in zip(batch, reasoned, strict=True)]
 
         return self._in_batches(images, batch_size, patient_of, explained)
 
@@ -304,6 +306,17 @@ class Predictor:
             return []
         seen = self._session.outputs(_stacked(images))
         return self._explainer.explained(images, self._answers(images, seen), seen, diagnoses)
+
+    def with_lesion(self, image: PreparedImage, explained: ExplainedPrediction) -> ExplainedPrediction:
+        """Measure the lesion beside an answer, where the graph that gave it does not look for the lesion itself.
+
+        This is another network, the segmentation model of the package, loaded when it is first asked: whoever wants
+        the answer alone does not wait for it. Where the graph has looked, what it found stays.
+
+        Raises:
+            BundleError: The segmentation model is missing or damaged.
+        """
+        return self._explainer.with_lesion(image, explained)
 
     def _seen(self, images: Sequence[PreparedImage]) -> GraphOutput:
         if self._reference.features is None and self.bundle.info.crop is None:

@@ -14,9 +14,7 @@ from lesionlab.images import load_image
 from lesionlab.segmentation.measures import LesionMeasures, measure_lesion
 from lesionlab.segmentation.segmenter import Segmenter
 
-COLUMNS = (
-    "image",
-    "mask",
+MEASURES = (
     "area",
     "diameter",
     "touches_border",
@@ -25,6 +23,7 @@ COLUMNS = (
     "border_irregularity",
     "colours",
 )
+COLUMNS = ("image", "mask", *MEASURES)
 _LONGER_SIDE = 1024  # of a mask, in pixels: finer than the network draws
 
 
@@ -59,7 +58,7 @@ def write_measures(
             name = names.take(Path(image).stem, "-mask.png")
             _write_mask(probability, picture.size, segmenter.info.threshold, folder / name)
             measures = measure_lesion(probability, picture, threshold=segmenter.info.threshold)
-            writer.writerow([image, name, *_row(measures)])
+            writer.writerow([image, name, *cells(measures)])
             if progress is not None:
                 progress(done, len(images))
     return failures
@@ -73,9 +72,10 @@ def _write_mask(probability: NDArray[np.float32], size: tuple[int, int], thresho
         Image.fromarray(enlarged >= threshold).save(stream, "PNG")
 
 
-def _row(measures: LesionMeasures | None) -> list[object]:
+def cells(measures: LesionMeasures | None) -> list[str]:
+    """Return measures as cells of a table, in the order of `MEASURES`; None stands for no lesion found."""
     if measures is None:
-        return ["no lesion found", *[""] * (len(COLUMNS) - 3)]
+        return ["no lesion found", *[""] * (len(MEASURES) - 1)]
     return [
         f"{measures.area:.4f}",
         f"{measures.diameter:.4f}",

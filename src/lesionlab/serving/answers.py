@@ -153,9 +153,7 @@ class ExplainedAnswer(Answer):
         description="The training lesions most like this image, an image of each, the most similar first. "
         "Null for a model that does not name its training images."
     )
-    lesion: Lesion | None = Field(
-        description="What can be measured of the lesion; null where none was found, or the model does not look for it."
-    )
+    lesion: Lesion | None = Field(description="What can be measured of the lesion; null where none was found.")
 
 
 class BatchItem(_Part):

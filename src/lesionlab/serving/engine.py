@@ -42,14 +42,14 @@ class Engine:
         return bool(self._workers) and not any(worker.done() for worker in self._workers)
 
     async def start(self) -> None:
-        """Run the graph once, so that the first caller does not wait for it, and begin to work.
+        """Run what answers once, so that the first caller does not wait for it, and begin to work.
 
         Raises:
-            BundleError: The graph fails.
+            BundleError: The graph fails, or that which measures lesions.
         """
         side = self._predictor.info.preprocessing.size
         blank = PreparedImage("warm-up", np.zeros((side, side, 3), np.uint8), ())
-        await asyncio.get_running_loop().run_in_executor(self._graph, self._predictor.judge, [blank])
+        await asyncio.get_running_loop().run_in_executor(self._graph, self._warm_up, blank)
         self._workers = tuple(asyncio.create_task(batcher.work()) for batcher in (self._judging, self._explaining))
 
     async def stop(self) -> None:
@@ -71,7 +71,7 @@ class Engine:
     async def explain(
         self, data: bytes, diagnosis: str | None, patient: Patient = _NOTHING_KNOWN
     ) -> ExplainedPrediction:
-        """Judge the bytes of an image file, and give the reasons.
+        """Judge the bytes of an image file, give the reasons, and measure the lesion.
 
         Args:
             data: The file.
@@ -81,10 +81,21 @@ class Engine:
         Raises:
             ProblemError: The image cannot be judged.
         """
-        return await self._explaining.ask((replace(await self._prepared(data), patient=patient), diagnosis))
+        image = replace(await self._prepared(data), patient=patient)
+        explained = await self._explaining.ask((image, diagnosis))
+        # Beside the graph's own thread, so that no other answer waits for it.
+        measure = self._predictor.with_lesion
+        return await asyncio.get_running_loop().run_in_executor(self._decoders, measure, image, explained)
 
     async def _prepared(self, data: bytes) -> PreparedImage:
         return await asyncio.get_running_loop().run_in_executor(self._decoders, self._decoder.prepare, data)
+
+    def _warm_up(self, image: PreparedImage) -> None:
+        if not self._predictor.explains:
+            self._predictor.judge([image])
+            return
+        (explained,) = self._predictor.judge_explained([image], [None])
+        self._predictor.with_lesion(image, explained)
 
     def _judge(self, images: Sequence[PreparedImage]) -> Sequence[Prediction]:
         answers = self._predictor.judge(images)

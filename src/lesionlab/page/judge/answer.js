@@ -1,6 +1,7 @@
 /** One image and all that is to be said of it. */
 
 import { html, useEffect, useRef, useState } from "../vendor/htm-preact.js";
+import { Beside } from "./beside.js";
 import { HeatControls, HeatFigure } from "./heat_figure.js";
 import { PatientFields } from "./patient.js";
 import { Probabilities } from "./probabilities.js";
@@ -42,6 +43,7 @@ function Answered({ session, item }) {
   const numbers = html`
     <${Verdict} session=${session} result=${result} />
     <${Probabilities} session=${session} result=${result} />
+    <${Beside} item=${item} />
   `;
   return html`
     ${result.refusal && html`<${Refusal} reasons=${result.refusal.reasons} />`}

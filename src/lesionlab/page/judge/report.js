@@ -3,6 +3,7 @@
 import { download } from "../download.js";
 import { RESEARCH_ONLY, answerOf, judgedPoint, noun, percent, pointName, stamp, suspicion } from "../format.js";
 import { html } from "../vendor/htm-preact.js";
+import { LesionInNumbers, SimilarCases } from "./beside.js";
 import { Bars, NotRuledOut } from "./probabilities.js";
 import { PointInWords, RiskMark } from "./verdict.js";
 
@@ -23,6 +24,7 @@ export function Report({ session, item, pictures }) {
   const best = answerOf(result);
   const leaky = session.model?.training_data.leaky ?? false;
   const meaning = session.model?.risk_meaning;
+  const { lesion, similar } = item.beside ?? {};
   return html`<article class="report" lang="en">
     <p class="report-notice">${RESEARCH_ONLY}</p>
     <header>
@@ -54,6 +56,8 @@ export function Report({ session, item, pictures }) {
       <${Bars} result=${result} />
       <${NotRuledOut} result=${result} />
     </section>
+    ${lesion !== undefined && html`<section><h2>The lesion in numbers</h2><${LesionInNumbers} lesion=${lesion} /></section>`}
+    ${similar && html`<section><h2>Most similar training cases</h2><${SimilarCases} similar=${similar} /></section>`}
     ${(result.notes.length > 0 || Object.keys(item.patient).length > 0) &&
     html`<section>
       <h2>Notes</h2>

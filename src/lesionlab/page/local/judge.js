@@ -53,7 +53,7 @@ export class Judge {
     if (!named) throw new EngineError("image", `diagnosis: it should be one of ${description.info.classes.join(", ")}`);
     const channels = reference.head.length / description.info.classes.length;
     const weights = reference.head.subarray(index * channels, (index + 1) * channels);
-    return { ...answer, explanation: explanation(weights, map, crop, named) };
+    return { ...answer, explanation: explanation(weights, map, crop, named), similar: null };
   }
 
   /**

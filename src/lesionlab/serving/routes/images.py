@@ -46,7 +46,7 @@ def image_routes(service: Service) -> APIRouter:
 
     @routes.post("/explain", responses=IMAGE_PROBLEMS | problems(409), openapi_extra=one_image(Question))
     async def explain(request: Request, known: Annotated[Question, Query()]) -> ExplainedAnswer:
-        """Judge one image, say where the model saw what speaks for a class, and name training images like it."""
+        """Judge one image, show what speaks for a class, name training images like it, and measure the lesion."""
         if not service.predictor.explains:
             raise ProblemError(409, "this model cannot tell where it looked")
         with service.places.taken(1, declared_size(request, limit)):
