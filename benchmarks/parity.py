@@ -16,12 +16,12 @@ import torch
 
 from lesionlab.attribution.network import ExplainedNetwork
 from lesionlab.bundle import Bundle
-from lesionlab.export.bundle import trained_network
 from lesionlab.files import write_json
 from lesionlab.prediction import Predictor
 from lesionlab.runs import RunFolder
 from lesionlab.training.batches import to_images
 from lesionlab.training.cache import open_image_cache
+from lesionlab.training.trained import trained_network
 
 
 def main() -> None:

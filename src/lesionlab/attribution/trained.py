@@ -10,11 +10,11 @@ from lesionlab.attribution.explain import ExplainedBy
 from lesionlab.attribution.methods import Method
 from lesionlab.attribution.network import ExplainedNetwork
 from lesionlab.errors import DataError
-from lesionlab.export.bundle import trained_network
 from lesionlab.prediction import Explanation, Predictor, PreparedImage
 from lesionlab.recipes import InferenceSettings
 from lesionlab.runs import RunFolder
 from lesionlab.taxonomy import TASKS
+from lesionlab.training.trained import trained_network
 
 # Between onnxruntime and torch, relative to the largest logit.
 _TOLERANCE = 1e-2

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TypedDict
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from lesionlab.bundle import (
@@ -45,8 +44,8 @@ from lesionlab.runs import RunFolder
 from lesionlab.segmentation import SegmentationModel
 from lesionlab.taxonomy import TASKS, Task
 from lesionlab.training.cache import segmentation_folder
-from lesionlab.training.checkpoint import load_weights
-from lesionlab.training.network import LesionNetwork, parameter_count
+from lesionlab.training.network import parameter_count
+from lesionlab.training.trained import trained_network
 
 logger = logging.getLogger(__name__)
 
@@ -160,30 +159,6 @@ def export_run(
     if reference.head is None:
         logger.info("no class activation maps: they need a linear head on the mean of the last feature map")
     return bundle
-
-
-def trained_network(run: RunFolder, start_share: float) -> LesionNetwork:
-    """Return the network of a finished run with its best weights.
-
-    Args:
-        run: The run.
-        start_share: Share of the weights that it started from; see `lesionlab.recipes.InferenceSettings`.
-
-    Raises:
-        DataError: The run is not finished.
-    """
-    if not run.record().finished:
-        raise DataError(f"{run.path} is not finished; run the same `lesionlab train` command again to go on with it")
-    network = LesionNetwork(run.recipe())
-    weights = load_weights(run.best)
-    if start_share > 0:
-        start = load_weights(run.start)
-        weights = {
-            name: torch.lerp(value, start[name], start_share) if value.is_floating_point() else value
-            for name, value in weights.items()
-        }
-    network.load_state_dict(weights)
-    return network
 
 
 def _segmentation(run: RunFolder, recipe: Recipe) -> SegmentationModel | None:

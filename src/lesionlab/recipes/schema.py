@@ -128,15 +128,15 @@ class LossSettings(RecipeTable):
 
 
 class DistillationSettings(RecipeTable):
-    """What a larger model, an ensemble for one, teaches beside the labels.
+    """What other runs teach beside the labels.
 
     Attributes:
-        teacher: Its bundle, made with the same split; empty for no teacher.
-        weight: Share of the teacher in the loss; the rest goes by the labels.
+        teachers: Folders of finished runs with the same split; their logits are averaged. Empty for none.
+        weight: Share of the teachers in the loss; the rest goes by the labels.
         temperature: What both models' logits are divided by when they are compared.
     """
 
-    teacher: str = ""
+    teachers: tuple[str, ...] = ()
     weight: float = Field(default=0.5, gt=0, le=1)
     temperature: float = Field(default=2.0, gt=0, le=20)
 
@@ -328,8 +328,8 @@ class Recipe(RecipeTable):
                 "sampling.balance: smote works on cached features of a frozen backbone, without a second stage",
             ),
             (
-                bool(self.distillation.teacher) and self.model.freeze,
-                "distillation.teacher: a head on cached features sees no images that a teacher could be asked about",
+                bool(self.distillation.teachers) and self.model.freeze,
+                "distillation.teachers: a head on cached features sees no images that a teacher could be asked about",
             ),
             (
                 bool(self.training.sizes)

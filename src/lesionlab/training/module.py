@@ -120,7 +120,7 @@ class LesionModule(pl.LightningModule):
             logits = self._logits(images).float()
             loss = self.loss(logits, targets)
             if self._teacher is not None:
-                share = self._teacher.settings.weight
+                share = self._teacher.weight
                 loss = (1 - share) * loss + share * self._teacher.loss(logits, images)
         self._train_losses.append(loss.detach())
         return loss

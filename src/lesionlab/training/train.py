@@ -61,20 +61,19 @@ def train_recipe(
         UsageError: The folder holds another run, or a finished one.
         DataError: The data does not allow it: unreadable images, a part without a class, a teacher or a start that
             knows the test part.
-        BundleError: There is no such teacher.
     """
     run = RunFolder(folder)
     if split is None:
         manifest, split = arrange(recipe, manifest)
     split.check_against(manifest)
     check_classes(recipe, manifest, split, fold)
-    teacher = Teacher(recipe.distillation, recipe, split) if recipe.distillation.teacher else None
     segmentation = SegmentationModel.load(segmentation_folder(recipe.crop)) if recipe.crop.segmentation else None
     accelerator = choose_accelerator()
     precision = choose_precision(recipe.training.precision, accelerator)
     compiled = recipe.training.compile and can_compile(accelerator)
     if recipe.training.compile and not compiled:
         logger.warning("training.compile: no C++ compiler is installed; training without compilation, slower")
+    teacher = Teacher(recipe, split, fold, compiled=compiled) if recipe.distillation.teachers else None
     record = RunRecord(
         recipe_name=recipe.name,
         data_root=str(manifest.root.resolve()),
