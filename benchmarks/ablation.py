@@ -1,0 +1,291 @@
+"""What each piece of a model brings: on validation lesions, and on other cameras, with intervals.
+
+    python benchmarks/ablation.py PLAN --runs RUNS --data FOLDER [--external FOLDER --metadata TABLE] [--logits FOLDER]
+        [--out FILE] [--docs FILE]
+
+Each row of the plan is a run, or the mean of several, with what is done at inference. Each is calibrated and answers by
+its recipe's rule; intervals are 95 %, by lesion, and differences are paired. Choices are made by these figures, so they
+are a little too good; the test part is not read. `--logits` keeps what the networks say, for a run with more rows.
+"""
+
+import argparse
+import hashlib
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from marked import write_between
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from lesionlab.data import ImageRecord, Manifest, read_dataset
+from lesionlab.evaluation.coarse import answerable_task, collapsed
+from lesionlab.export.calibrate import fit_calibration
+from lesionlab.export.graph import export_graph
+from lesionlab.files import replacing, write_json
+from lesionlab.images import Preprocessing
+from lesionlab.metrics import confusion, ranking
+from lesionlab.metrics.arrays import FloatArray, IntArray
+from lesionlab.metrics.calibration import expected_calibration_error
+from lesionlab.metrics.comparison import Measure, paired_bootstrap
+from lesionlab.recipes import InferenceSettings
+from lesionlab.runs import RunFolder
+from lesionlab.taxonomy import TASKS, Task
+from lesionlab.training.cache import image_cache_key, open_cropped_cache, open_image_cache
+from lesionlab.training.trained import trained_network
+
+FIGURES = ("balanced_accuracy", "macro_auc", "malignant_auc", "melanoma_auc", "ece", "external_auc")
+BATCH = 4
+
+
+class Row(BaseModel):
+    """A row of the plan.
+
+    Attributes:
+        name: What it is.
+        runs: Folders of runs; their probabilities are averaged.
+        views: As `inference.views` of a recipe.
+        start_share: As `inference.start_share` of a recipe.
+        constancy: Whether each image's mean colour is moved to that of the training images, keeping its brightness
+            (the grey-world assumption).
+        against: The row that it is compared with.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    runs: tuple[str, ...]
+    views: str = "one"
+    start_share: float = 0.0
+    constancy: bool = False
+    against: str | None = None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a row answers: probabilities and answers on the validation part, scores on the other dataset."""
+
+    probabilities: FloatArray
+    answers: IntArray
+    external: FloatArray | None
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images that rows are judged by."""
+
+    task: Task
+    manifest: Manifest
+    validation: Sequence[ImageRecord]
+    external: Manifest | None
+    labels: IntArray
+    frequencies: FloatArray
+
+    @property
+    def told(self) -> Task | None:
+        """What the other dataset tells."""
+        return answerable_task(self.task, self.external) if self.external is not None else None
+
+    @property
+    def lesions(self) -> list[str]:
+        return [record.lesion_id for record in self.validation]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("plan", type=Path)
+    parser.add_argument("--runs", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--external", type=Path)
+    parser.add_argument("--metadata", type=Path)
+    parser.add_argument("--logits", type=Path)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--docs", type=Path)
+    arguments = parser.parse_args()
+    rows = [Row.model_validate(row) for row in tomllib.loads(arguments.plan.read_text(encoding="utf-8"))["row"]]
+    images = images_of(arguments.runs / rows[0].runs[0], arguments.data, arguments.external, arguments.metadata)
+    judged: dict[str, Judged] = {}
+    measured: list[dict[str, Any]] = []
+    for row in rows:
+        judged[row.name] = judge(row, arguments.runs, images, arguments.logits)
+        measured.append(measure(row, judged, images))
+        print(table(measured).splitlines()[-1], flush=True)
+    result = {
+        "what": "what each piece brings, on the validation part and on another dataset; choices were made by it",
+        "command": "python benchmarks/ablation.py benchmarks/ablation.toml --runs RUNS --data HAM10000 "
+        "--external ISIC2017 --metadata TABLE",
+        "versions": {name: version(name) for name in ("onnxruntime", "torch", "numpy")},
+        "images": {
+            "validation": len(images.validation),
+            "lesions": len(set(images.lesions)),
+            "external": len(images.external) if images.external is not None else 0,
+        },
+        "rows": measured,
+    }
+    if arguments.out:
+        write_json(arguments.out, result)
+    if arguments.docs:
+        write_between(arguments.docs, "ablation", table(measured))
+
+
+def images_of(first: Path, data: Path, external: Path | None, metadata: Path | None) -> Images:
+    run = RunFolder(first)
+    task, manifest = TASKS[run.recipe().task], run.manifest(data)
+    parts = run.split().parts(run.record().fold)
+    validation, train = (manifest.select(parts[part]) for part in ("validation", "train"))
+    counts = np.bincount([task.index(record.diagnosis) for record in train], minlength=len(task.classes))
+    return Images(
+        task,
+        manifest,
+        list(validation),
+        read_dataset(external, metadata=metadata) if external else None,
+        np.array([task.index(record.diagnosis) for record in validation], dtype=np.int64),
+        counts / counts.sum(),
+    )
+
+
+def judge(row: Row, runs: Path, images: Images, kept: Path | None) -> Judged:
+    probabilities, external = [], []
+    for name in row.runs:
+        on_validation, on_external = logits_of(RunFolder(runs / name), row, images, kept)
+        calibration = fit_calibration(on_validation, images.labels.astype(np.int64), images.lesions)
+        probabilities.append(calibration.probabilities(on_validation))
+        if on_external is not None and images.told is not None:
+            external.append(collapsed(calibration.probabilities(on_external), images.task, images.told)[:, 1])
+    mean = np.mean(probabilities, axis=0)
+    exponent = RunFolder(runs / row.runs[0]).recipe().inference.prior_exponent
+    answers = (mean / images.frequencies**exponent).argmax(axis=1)
+    return Judged(mean, answers, np.mean(external, axis=0) if external else None)
+
+
+def logits_of(
+    run: RunFolder, row: Row, images: Images, kept: Path | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """Return a run's logits on the validation part and on the other dataset."""
+    settings = InferenceSettings.model_validate({"views": row.views, "start_share": row.start_share})
+    weights = hashlib.sha256(run.best.read_bytes()).hexdigest()[:12]
+    path = kept / f"{weights}-{row.views}-{row.start_share}-{row.constancy}.npz" if kept else None
+    if path is not None and path.exists():
+        with np.load(path) as found:
+            return found["validation"], found.get("external")
+    recipe = run.recipe()
+    network = trained_network(run, row.start_share)
+    whole = export_graph([network], recipe.input.size, settings)
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    session = ort.InferenceSession(whole, options, providers=["CPUExecutionProvider"])
+    rows = {record.image_id: place for place, record in enumerate(images.manifest)}
+    all_pixels = seen(images.manifest, run)
+    colour = mean_colour(all_pixels[[rows[i] for i in run.split().parts(run.record().fold)["train"]]])
+
+    def said(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+        batches = (pixels[start : start + BATCH] for start in range(0, len(pixels), BATCH))
+        moved = (with_colour(batch, colour) if row.constancy else np.ascontiguousarray(batch) for batch in batches)
+        return np.concatenate([session.run(["logits"], {"image": batch})[0] for batch in moved]).astype(np.float64)
+
+    on_validation = said(all_pixels[[rows[record.image_id] for record in images.validation]])
+    on_external = said(seen(images.external, run)) if images.external is not None else None
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path, binary=True) as file:
+            if on_external is None:
+                np.savez_compressed(file, validation=on_validation)
+            else:
+                np.savez_compressed(file, validation=on_validation, external=on_external)
+    return on_validation, on_external
+
+
+def seen(manifest: Manifest, run: RunFolder) -> NDArray[np.uint8]:
+    """Return what a run's network sees of images, uint8 [images, size, size, 3]."""
+    recipe = run.recipe()
+    preprocessing = Preprocessing(**recipe.input.model_dump())
+    pixels, key = open_image_cache(manifest, preprocessing), image_cache_key(manifest, preprocessing)
+    if recipe.crop.segmentation:
+        pixels, _ = open_cropped_cache(pixels, key, recipe.crop)
+    return pixels
+
+
+def mean_colour(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the mean of the images' mean colours, [3], each with the length 1."""
+    means = np.concatenate([pixels[i : i + 256].mean(axis=(1, 2)) for i in range(0, len(pixels), 256)])
+    mean = (means / np.linalg.norm(means, axis=1, keepdims=True)).mean(axis=0)
+    return np.asarray(mean / np.linalg.norm(mean))
+
+
+def with_colour(pixels: NDArray[np.uint8], colour: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Return images whose mean colours have the direction given."""
+    means = pixels.mean(axis=(1, 2))
+    factors = colour * np.linalg.norm(means, axis=1, keepdims=True) / np.maximum(means, 1)
+    return np.asarray((pixels * factors[:, None, None]).round().clip(0, 255), dtype=np.uint8)
+
+
+def measure(row: Row, judged: dict[str, Judged], images: Images) -> dict[str, Any]:
+    own, other = judged[row.name], judged[row.against or row.name]
+    figures: dict[str, Any] = {}
+    for name in FIGURES:
+        if name == "external_auc":
+            if own.external is None or other.external is None or images.external is None or images.told is None:
+                continue
+            positive = np.array([images.told.index(record.diagnosis) == 1 for record in images.external])
+            ids = [record.lesion_id for record in images.external]
+            sides = [_area(positive, side.external) for side in (other, own) if side.external is not None]
+        else:
+            ids, sides = images.lesions, [_of_validation(name, side, images) for side in (other, own)]
+        found = paired_bootstrap(sides[0], sides[1], ids)
+        figures[name] = found.b.model_dump()
+        if row.against:
+            figures[name]["difference"] = found.difference.model_dump()
+    return {**row.model_dump(exclude_defaults=True), "figures": figures}
+
+
+def _of_validation(name: str, side: Judged, images: Images) -> Measure:
+    task, labels = images.task, images.labels
+    if name == "balanced_accuracy":
+        return lambda weights: confusion.balanced_accuracy(
+            confusion.confusion_matrix(labels, side.answers, len(task.classes), weights)
+        )
+    if name == "macro_auc":
+        return lambda weights: ranking.macro_auc(labels, side.probabilities, weights)
+    if name == "ece":
+        return lambda weights: np.asarray(expected_calibration_error(labels, side.probabilities, weights=weights))
+    sought = task.malignant if name == "malignant_auc" else ("mel",)
+    places = [task.classes.index(code) for code in sought]
+    return _area(np.isin(labels, places), side.probabilities[:, places].sum(axis=1))
+
+
+def _area(positive: NDArray[np.bool_], scores: FloatArray) -> Measure:
+    return lambda weights: ranking.roc_auc(positive, scores, weights)
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    titles = {
+        "balanced_accuracy": "balanced accuracy",
+        "macro_auc": "macro AUC",
+        "malignant_auc": "malignant AUC",
+        "melanoma_auc": "melanoma AUC",
+        "ece": "ECE",
+        "external_auc": "other cameras: melanoma AUC",
+    }
+    shown = [name for name in FIGURES if any(name in row["figures"] for row in rows)]
+    lines = [f"| | {' | '.join(titles[name] for name in shown)} |", "|---|" + "---|" * len(shown)]
+    for row in rows:
+        cells = []
+        for name in shown:
+            figure = row["figures"][name]
+            cell = f"{figure['value']:.3f}"
+            if difference := figure.get("difference"):
+                cell += f" ({difference['value']:+.3f}; {difference['low']:+.3f} to {difference['high']:+.3f})"
+            else:
+                cell += f" ({figure['low']:.3f} to {figure['high']:.3f})"
+            cells.append(cell)
+        lines.append(f"| {row['name']} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
