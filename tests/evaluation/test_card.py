@@ -264,6 +264,27 @@ def test_how_an_answer_comes_about(whole: Bundle) -> None:
     assert "The answer is the most probable class." not in told
 
 
+def test_time_is_told_and_energy_is_called_an_estimate(whole: Bundle) -> None:
+    on_cpu = {"accelerator": "cpu", "threads": "2"}
+    card = render_card(changed(whole, training_time={"seconds": 7200, "earlier_seconds": 5340}, versions=on_cpu))
+    assert "The epochs took 2.0 hours, those of the runs that it started from or learnt from 89 minutes." in card
+    assert "Energy was not measured. At 12 W for each of 2 cores" in card
+    assert "the processor took 0.08 kWh" in card
+    unknown = render_card(changed(whole, training_time={"seconds": 60}, versions=on_cpu | {"accelerator": "cuda"}))
+    assert "The epochs took 1 minute; what the runs took that it rests on is not known." in unknown
+    assert "kWh" not in unknown
+    assert "does not record how long the training took" in render_card(changed(whole, training_time=None))
+
+
+def test_a_crop_is_told(whole: Bundle) -> None:
+    crop = {"segmentation": "lesion-segmentation@0123", "threshold": 0.5, "margin": 1.3}
+    card = render_card(changed(whole, crop=crop))
+    assert "of which the classifier sees a square around the lesion" in card
+    assert "1.3 times the lesion's diameter" in card
+    assert "Nothing is cropped" not in card
+    assert "Nothing is cropped.\n2. " in render_card(whole)
+
+
 def test_refusals_and_explanations_are_those_of_the_bundle(whole: Bundle, bundles: dict[str, Bundle]) -> None:
     without = render_card(bundles["bare"])
     assert "The model refuses nothing." in section(without, "Refusals")

@@ -6,7 +6,15 @@ from lesionlab.bundle.operating import CurvePoint, OperatingPoint, SensitivityCu
 from lesionlab.bundle.patient import Patient, PatientEffects, Site
 from lesionlab.bundle.prediction_sets import PredictionSets
 from lesionlab.bundle.reference import FeatureSpace, LinearHead, PictureLimits, Reference, SharpnessLimit, Usual
-from lesionlab.bundle.schema import BundleInfo, Calibration, Decision, LesionCrop, StoredGraph, TrainingData
+from lesionlab.bundle.schema import (
+    BundleInfo,
+    Calibration,
+    Decision,
+    LesionCrop,
+    StoredGraph,
+    TrainingData,
+    TrainingTime,
+)
 from lesionlab.bundle.store import Bundle, default_bundle_path, save_bundle
 
 __all__ = [
@@ -36,6 +44,7 @@ __all__ = [
     "StoredGraph",
     "Subgroup",
     "TrainingData",
+    "TrainingTime",
     "Usual",
     "default_bundle_path",
     "save_bundle",

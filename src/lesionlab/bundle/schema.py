@@ -103,6 +103,19 @@ class TrainingData(Part):
     sources: tuple[str, ...]
 
 
+class TrainingTime(Part):
+    """How long the epochs of a training took.
+
+    Attributes:
+        seconds: Of the run, or of the members of an ensemble together.
+        earlier_seconds: Of the runs that it started from and that taught it, and so on back; None where they were not
+            there any more.
+    """
+
+    seconds: float = Field(ge=0)
+    earlier_seconds: float | None = Field(default=None, ge=0)
+
+
 Runtime = Literal["onnx", "openvino", "litert", "coreml"]
 Numbers = Literal["float32", "float16", "int8"]
 
@@ -165,6 +178,7 @@ class BundleInfo(Part):
         operating_points: Thresholds on the probability of malignancy and of melanoma, as far as the model tells them.
         sensitivity_curves: Thresholds for other sensitivities, one curve for each of these.
         training_data: Hashes and counts of what it was trained on.
+        training_time: How long it took; None for a bundle that was made before this was kept.
         recipe: The recipe, whole, as it was run.
         metrics: Metrics on the test part by name, filled in by `lesionlab evaluate`.
         versions: Versions of the libraries and of the device that made it.
@@ -192,6 +206,7 @@ class BundleInfo(Part):
     operating_points: tuple[OperatingPoint, ...] = ()
     sensitivity_curves: tuple[SensitivityCurve, ...] = ()
     training_data: TrainingData
+    training_time: TrainingTime | None = None
     recipe: dict[str, object]
     metrics: dict[str, Estimate] = Field(default_factory=dict)
     versions: dict[str, str]

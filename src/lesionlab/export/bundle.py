@@ -24,6 +24,7 @@ from lesionlab.bundle import (
     Reference,
     SensitivityCurve,
     TrainingData,
+    TrainingTime,
     Usual,
 )
 from lesionlab.bundle.store import save_bundle
@@ -40,7 +41,7 @@ from lesionlab.export.reference import REFUSED, make_reference
 from lesionlab.images import Preprocessing
 from lesionlab.prediction.refusal import distances
 from lesionlab.recipes import InferenceSettings, Recipe, change_inference
-from lesionlab.runs import RunFolder
+from lesionlab.runs import RunFolder, earlier_runs, training_seconds
 from lesionlab.segmentation import SegmentationModel
 from lesionlab.taxonomy import TASKS, Task
 from lesionlab.training.cache import segmentation_folder
@@ -125,6 +126,7 @@ def export_run(
             classes=_class_counts(parts["train"], task),
             sources=tuple(sorted({r.source for r in manifest})),
         ),
+        training_time=_training_time([run, *others]),
         recipe=recipe.model_dump(mode="json"),
         versions=record.environment | {"starting weights": record.weights},
         licence=recipe.licence,
@@ -159,6 +161,13 @@ def export_run(
     if reference.head is None:
         logger.info("no class activation maps: they need a linear head on the mean of the last feature map")
     return bundle
+
+
+def _training_time(runs: list[RunFolder]) -> TrainingTime:
+    earlier = earlier_runs(runs)
+    return TrainingTime(
+        seconds=training_seconds(runs), earlier_seconds=None if earlier is None else training_seconds(earlier)
+    )
 
 
 def _segmentation(run: RunFolder, recipe: Recipe) -> SegmentationModel | None:

@@ -1,5 +1,6 @@
 """Runs: the folder in which a training leaves everything it knows, readable without a training framework."""
 
 from lesionlab.runs.folder import HISTORY_COLUMNS, RunFolder, RunRecord
+from lesionlab.runs.lineage import earlier_runs, training_seconds
 
-__all__ = ["HISTORY_COLUMNS", "RunFolder", "RunRecord"]
+__all__ = ["HISTORY_COLUMNS", "RunFolder", "RunRecord", "earlier_runs", "training_seconds"]

@@ -14,6 +14,7 @@ from lesionlab.bundle import Evaluation as StoredEvaluation
 from lesionlab.evaluation.card import answer, markdown
 from lesionlab.evaluation.card.checklists import CLAIM, TRIPOD_AI, Fact, Item, Status
 from lesionlab.evaluation.card.datasets import DATASETS
+from lesionlab.evaluation.card.energy import estimated_energy, hours
 from lesionlab.evaluation.card.external import ExternalEvaluation, ExternalPoint
 from lesionlab.evaluation.card.recipe import architecture, read_recipe, training_rows
 from lesionlab.evaluation.subgroups import FEWEST_LESIONS
@@ -94,6 +95,7 @@ def render_card(
     )
     environment.filters |= {
         "counted": counted,
+        "hours": hours,
         "plain": markdown.plain,
         "code": markdown.code,
         "link": markdown.link,
@@ -130,6 +132,7 @@ def render_card(
         points=points,
         elsewhere=_elsewhere,
         explanation=METHOD,
+        energy=estimated_energy(info),
         explained=explained,
         formats=FORMATS,
         metrics=_METRICS if task.tells_malignancy else {k: v for k, v in _METRICS.items() if "malignant" not in k},

@@ -1,0 +1,55 @@
+"""What a run rests on is found as far back as it goes, each run once."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lesionlab.data import Manifest, make_split
+from lesionlab.recipes import Recipe
+from lesionlab.runs import RunFolder, RunRecord, earlier_runs, training_seconds
+
+Begin = Callable[..., RunFolder]
+
+
+@pytest.fixture
+def begin(tmp_path: Path, phantoms: Manifest, make_recipe: Callable[..., Recipe]) -> Begin:
+    split = make_split(phantoms)
+
+    def make(name: str, *changes: str, seconds: int = 60, finished: bool = True) -> RunFolder:
+        run = RunFolder(tmp_path / name)
+        record = RunRecord(
+            recipe_name="phantom-demo",
+            data_root=str(phantoms.root),
+            lesions_known=True,
+            manifest_sha256=phantoms.sha256,
+            split_sha256=split.sha256,
+            leaky=False,
+            environment={},
+            finished=finished,
+        )
+        run.begin(record, make_recipe(*changes), phantoms, split)
+        run.history.write_text(f"epoch,seconds\n1,{seconds}\n2,{seconds}\n", encoding="utf-8")
+        return run
+
+    return make
+
+
+def test_starts_and_teachers_are_followed_to_the_beginning(begin: Begin) -> None:
+    first = begin("first", seconds=100)
+    second = begin("second", f"model.start={first.path}", seconds=10)
+    student = begin(
+        "student", f"model.start={second.path}", f"distillation.teachers={[str(first.path), str(second.path)]}"
+    )
+    found = earlier_runs([student])
+    assert found is not None
+    assert {run.path for run in found} == {first.path, second.path}
+    assert training_seconds(found) == 220
+    assert training_seconds([student]) == 120
+    assert earlier_runs([first]) == []
+    # A member of an ensemble is no earlier run of another member.
+    assert earlier_runs([first, second]) == []
+
+
+def test_a_run_that_is_gone_leaves_the_rest_unknown(begin: Begin, tmp_path: Path) -> None:
+    assert earlier_runs([begin("alone", f"model.start={tmp_path / 'gone'}")]) is None
