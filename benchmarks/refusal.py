@@ -1,10 +1,11 @@
 """What the model refuses: images that are no dermoscopic images, and how many of those that are.
 
-    python benchmarks/refusal.py RUN --data FOLDER --photographs FOLDER [--other FOLDER] [--out FILE]
+    python benchmarks/refusal.py RUN --data FOLDER --photographs FOLDER [--other FOLDER --metadata TABLE] [--out FILE]
 
 Four distances in the space of the pooled features, and of their roots, are compared. Each is fitted to the training
-images, its limit is the one that 2 % of the validation images exceed, and the test part is not read. The photographs
-are those that scikit-image carries: its folder `data`. `--other` is a dataset of another source.
+images, and its limit is the one that 2 % of the validation images exceed. `refused` counts what users meet: answers of
+the bundle with a refusal, by reason; on the test part, too, whose diagnoses are not read. The photographs are those
+that scikit-image carries: its folder `data`. `--other` is a dataset of another source, every fourth image of it.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import json
 import platform
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -19,13 +21,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lesionlab.bundle import Bundle, FeatureSpace, PictureLimits, Reference
+from lesionlab.bundle import Bundle, FeatureSpace, Reference
 from lesionlab.data import read_dataset
 from lesionlab.export.measure import Measured, measure_images
 from lesionlab.export.reference import REFUSED, feature_space, picture_limits
 from lesionlab.files import write_json
 from lesionlab.metrics.ranking import roc_auc
 from lesionlab.phantoms import phantom_image
+from lesionlab.prediction import Failure, Predictor
 from lesionlab.prediction.prepared import PreparedImage
 from lesionlab.prediction.refusal import distances, pooled, reasons_against, roots
 from lesionlab.prediction.session import GraphSession
@@ -47,6 +50,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--photographs", type=Path, required=True)
     parser.add_argument("--other", type=Path)
+    parser.add_argument("--metadata", type=Path)
     parser.add_argument("--features", type=Path, help="where to keep what the graph made of the dataset")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
@@ -54,21 +58,25 @@ def main() -> None:
     bundle = Bundle.load(run.bundle)
     train, validation = measured_parts(run, bundle, arguments.data, arguments.features)
     far = {name: measure_images(bundle, images) for name, images in far_images(arguments.photographs).items()}
-    limits, space = picture_limits(train), feature_space(train, validation)
-    reference = Reference(picture=limits, features=space)
-    near = {"phantoms": measure_images(bundle, phantoms())}
+    space = feature_space(train, validation)
+    reference = Reference(picture=picture_limits(train), features=space)
+    pictures: dict[str, list[str | np.ndarray]] = {
+        **{part: locations(run, part, arguments.data) for part in ("validation", "test")},
+        **far_images(arguments.photographs),
+        "phantoms": [*phantoms()],
+    }
     if arguments.other:
-        other = read_dataset(arguments.other)
-        near[arguments.other.name] = measure_images(bundle, [other.location(record) for record in other][::4])
+        other = read_dataset(arguments.other, metadata=arguments.metadata)
+        pictures[arguments.other.name] = [other.location(record) for record in other][::4]
+    predictor = Predictor.load(bundle)
     result = {
         "what": "images that the model refuses; AUROC of a distance between validation images and images of a group",
         "command": "python benchmarks/refusal.py RUN --data FOLDER --photographs FOLDER"
-        + (" --other FOLDER" if arguments.other else ""),
+        + (" --other FOLDER --metadata TABLE" if arguments.other else ""),
         "versions": {name: version(name) for name in ("onnxruntime", "numpy", "pillow")}
         | {"python": platform.python_version()},
         "bundle": bundle.info.identity,
-        "images": {"train": len(train.logits), "validation": len(validation.logits)}
-        | {name: len(measured.logits) for name, measured in (far | near).items()},
+        "images": {"train": len(train.logits)} | {name: len(images) for name, images in pictures.items()},
         "distances": {
             name: {
                 "auroc": {group: separation(distance, validation, measured) for group, measured in far.items()},
@@ -76,10 +84,7 @@ def main() -> None:
             }
             for name, distance in candidates(space, train).items()
         },
-        "refused": {
-            name: shares_refused(limits, space, measured)
-            for name, measured in {"validation": validation, **far, **near}.items()
-        },
+        "refused": {name: shares_refused(predictor, images) for name, images in pictures.items()},
         "reference_bytes": len(reference.to_bytes()),
         "seconds_for_16_images": cost(bundle, reference),
     }
@@ -208,16 +213,20 @@ def refused_by(distance: Distance, validation: Measured, far: dict[str, Measured
     return {group: round(float((distance(m.features) > limit).mean()), 4) for group, m in far.items()}
 
 
-def shares_refused(limits: PictureLimits, space: FeatureSpace, measured: Measured) -> dict[str, float]:
-    brightness, contrast, _ = measured.pictures.T
-    reasons = {
-        "too_dark": brightness < limits.darkest,
-        "too_bright": brightness > limits.brightest,
-        "uniform": contrast < limits.flattest,
-        "unfamiliar": distances(space, measured.features) > space.limit,
-    }
-    reasons["any"] = np.any(list(reasons.values()), axis=0)
-    return {name: round(float(refused.mean()), 4) for name, refused in reasons.items()}
+def locations(run: RunFolder, part: str, data: Path) -> list[str | np.ndarray]:
+    manifest = run.manifest(data).select(run.split().parts(run.record().fold)[part])
+    return [manifest.location(record) for record in manifest]
+
+
+def shares_refused(predictor: Predictor, images: list[str | np.ndarray]) -> dict[str, float]:
+    """Return the share of answers with a refusal, and with each reason for one; an image may have several."""
+    counts: Counter[str] = Counter()
+    for answer in predictor.predict_many(images):
+        if isinstance(answer, Failure):
+            raise TypeError(f"{answer.path}: {answer.error}")
+        if answer.refusal is not None:
+            counts.update(["any", *(reason.code for reason in answer.refusal.reasons)])
+    return {name: round(count / len(images), 4) for name, count in [("any", counts["any"]), *sorted(counts.items())]}
 
 
 def cost(bundle: Bundle, reference: Reference) -> dict[str, dict[str, float]]:
@@ -227,13 +236,15 @@ def cost(bundle: Bundle, reference: Reference) -> dict[str, dict[str, float]]:
     pixels = np.random.default_rng(0).integers(0, 256, (16, size, size, 3), dtype=np.uint8)
 
     def with_refusal() -> None:
-        _, feature_map = session.logits_and_map(pixels)
+        feature_map = session.outputs(pixels).feature_map
+        if feature_map is None:
+            raise SystemExit("the model has no feature map, by which it could refuse")
         for one, features in zip(pixels, pooled(feature_map), strict=True):
             reasons_against(reference, PreparedImage("image", one, ()), features)
 
     works: dict[str, Callable[[], object]] = {
         "logits": lambda: session.logits(pixels),
-        "logits and map": lambda: session.logits_and_map(pixels),
+        "logits and map": lambda: session.outputs(pixels),
         "logits, map and refusal": with_refusal,
     }
     times = np.empty((21, len(works)))

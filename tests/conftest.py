@@ -225,7 +225,9 @@ def tiny_cases_bundle(phantoms: Manifest, tiny_whole_bundle: Path, tmp_path_fact
 
     whole = Bundle.load(tiny_whole_bundle)
     pixels = [prepare_image(phantoms.location(record), whole.info.preprocessing).pixels for record in phantoms]
-    features = pooled(GraphSession(whole, threads=1).logits_and_map(np.stack(pixels))[1])
+    feature_map = GraphSession(whole, threads=1).outputs(np.stack(pixels)).feature_map
+    assert feature_map is not None
+    features = pooled(feature_map)
     mean = roots(features).mean(axis=0)
     _, _, directions = np.linalg.svd(roots(features) - mean, full_matrices=False)
     space = FeatureSpace(mean, directions[:6].astype(np.float16), np.array(1e3, np.float32))

@@ -10,6 +10,7 @@ from lesionlab.bundle import BundleInfo, FeatureSpace, Reference
 from lesionlab.export.formats import FORMATS
 from lesionlab.export.gate import Comparison, Judged, compare, time_in_turn
 from lesionlab.export.measure import Measured
+from lesionlab.prediction.session import GraphOutput
 
 IMAGES = 210
 LABELS = np.arange(IMAGES) % 7
@@ -123,8 +124,8 @@ def test_two_sessions_are_timed_in_turn() -> None:
             called.append(self.name)
             return pixels
 
-        def logits_and_map(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            return pixels, pixels
+        def outputs(self, pixels: np.ndarray) -> GraphOutput:
+            return GraphOutput(pixels)
 
     seconds = time_in_turn(Session("a"), Session("b"), np.zeros((2, 4, 4, 3), np.uint8), rounds=3, warm_up=1)
     assert seconds.shape == (3, 2)

@@ -30,10 +30,11 @@ def arrays() -> list[np.ndarray]:
 def test_the_mean_of_the_map_is_the_logit(
     tiny_whole_bundle: Path, tiny_reference: Reference, arrays: list[np.ndarray]
 ) -> None:
-    logits, feature_maps = GraphSession(Bundle.load(tiny_whole_bundle)).logits_and_map(np.stack(arrays))
+    found = GraphSession(Bundle.load(tiny_whole_bundle)).outputs(np.stack(arrays))
     head = tiny_reference.head
     assert head is not None
-    for row, feature_map in zip(logits, feature_maps, strict=True):
+    assert found.feature_map is not None
+    for row, feature_map in zip(found.logits, found.feature_map, strict=True):
         means = [class_activation_map(head, feature_map, index).mean() for index in range(7)]
         np.testing.assert_allclose(means + head.bias, row, atol=1e-5)
 

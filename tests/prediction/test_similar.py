@@ -82,7 +82,8 @@ def test_they_are_those_of_a_search_through_all(predictor: Predictor, photograph
     space = bundle.reference.features
     assert space is not None
     session = predictor._session  # the features that an answer is made of
-    feature_map = session.logits_and_map(predictor.prepare(photograph).pixels[None])[1]
+    feature_map = session.outputs(predictor.prepare(photograph).pixels[None]).feature_map
+    assert feature_map is not None
     here = coordinates(space, feature_map.mean(axis=(2, 3)))[0, :5]
     there = bundle.cases.coordinates.astype(np.float64)
     cosines = there @ here / np.linalg.norm(there, axis=1) / np.linalg.norm(here)

@@ -4,11 +4,11 @@ An answer is shown beside the training cases that are most like it to the networ
 own identifiers and holds none of their pixels.
 """
 
-import io
 from dataclasses import dataclass, fields
 
 import numpy as np
 
+from lesionlab.bundle.npz import npz_bytes, read_npz
 from lesionlab.taxonomy import LABELS
 
 
@@ -39,9 +39,7 @@ class Cases:
 
     def to_bytes(self) -> bytes:
         """Return the file; the same content is the same bytes."""
-        stream = io.BytesIO()
-        np.savez_compressed(stream, allow_pickle=False, **{name: getattr(self, name) for name in _ARRAYS})
-        return stream.getvalue()
+        return npz_bytes({name: getattr(self, name) for name in _ARRAYS})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Cases":
@@ -50,11 +48,7 @@ class Cases:
         Raises:
             ValueError: It is not what `to_bytes` writes; the message says why.
         """
-        try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as opened:
-                arrays = dict(opened.items())
-        except Exception as error:  # zip, zlib, struct and numpy have no common base
-            raise ValueError(f"it cannot be read ({error})") from error
+        arrays = read_npz(data)
         for name in _ARRAYS:
             if name not in arrays:
                 raise ValueError(f"it lacks {name}")

@@ -4,10 +4,11 @@ An answer is explained by the weights of the classifier, and refused where the p
 was trained on, to the eye or to the network. The file says what they were like, in well under a megabyte.
 """
 
-import io
 from dataclasses import dataclass, fields
 
 import numpy as np
+
+from lesionlab.bundle.npz import npz_bytes, read_npz
 
 _KINDS = (np.dtype(np.float16), np.dtype(np.float32))
 
@@ -146,9 +147,7 @@ class Reference:
             if (part := getattr(self, group)) is not None
             for field in fields(part)
         }
-        stream = io.BytesIO()
-        np.savez_compressed(stream, allow_pickle=False, **arrays)
-        return stream.getvalue()
+        return npz_bytes(arrays)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Reference":
@@ -157,11 +156,7 @@ class Reference:
         Raises:
             ValueError: It is not what `to_bytes` writes; the message says why.
         """
-        try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as opened:
-                arrays = dict(opened.items())
-        except Exception as error:  # zip, zlib, struct and numpy have no common base
-            raise ValueError(f"it cannot be read ({error})") from error
+        arrays = read_npz(data)
         for name, array in arrays.items():
             if array.dtype not in _KINDS or not np.isfinite(array).all():
                 raise ValueError(f"its array {name} does not hold finite 16- or 32-bit numbers")

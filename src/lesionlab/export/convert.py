@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ from lesionlab.export.formats.readme import readme, snippet
 from lesionlab.export.gate import Comparison, Judged, compare, time_in_turn
 from lesionlab.export.measure import Measured, measure_images
 from lesionlab.export.reference import REFUSED
-from lesionlab.files import cannot_write, sha256_of_file, sha256_of_json, write_json, write_text
+from lesionlab.files import replacing_folder, sha256_of_file, sha256_of_json, write_json, write_text
 from lesionlab.phantoms import write_phantoms
 from lesionlab.prediction.prepared import or_raise, prepare_ahead
 from lesionlab.prediction.refusal import distances
@@ -198,41 +197,51 @@ def calibration_places(train: Manifest, info: BundleInfo, per_class: int = _SEEN
 
 def _convert(form: Format, source: Source, work: _Work, place: Path) -> Comparison:
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}.", suffix=".part"))
-    except OSError as error:
-        raise cannot_write(place, error) from error
-    try:
-        folder.chmod(0o755)
-        scheme = form.write(source, folder)
-        files = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
-        session = form.open(folder, source, work.threads)
-        measured, strange = work.measure(session)
-        info, reference = _described(form, scheme, source.bundle, files), source.bundle.reference
-        if form.learns:
-            info, reference = _fitted_again(info, reference, measured, work.judged_by)
-        megabytes = sum(path.stat().st_size for path in files.values()) / 1e6
-        found = compare(
-            form,
-            scheme,
-            work.before,
-            Judged(info, reference, measured, strange, megabytes),
-            time_in_turn(work.session, session, np.stack(work.strange[:8])),
-            judged_on=work.judged_by.judged_on,
-            threads=work.threads,
-            labels=work.labels(),
-            lesion_ids=[record.lesion_id for record in work.judged_by.images],
-        )
-        if found.passed:
-            _finish(form, info, reference, source.bundle.cases, found, folder)
-            _put_in_place(folder, place)
-            logger.info("%s: %s", place, outcome(found))
-    except OSError as error:
-        raise cannot_write(place, error) from error
-    else:
-        return found
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        with replacing_folder(place) as folder:
+            found = _write(form, source, work, folder)
+    except _NotShippedError as failed:
+        return failed.found
+    logger.info("%s: %s", place, outcome(found))
+    return found
+
+
+class _NotShippedError(Exception):
+    """A converted model failed the gate: nothing of it is left in place."""
+
+    def __init__(self, found: Comparison) -> None:
+        super().__init__(", ".join(found.failures))
+        self.found = found
+
+
+def _write(form: Format, source: Source, work: _Work, folder: Path) -> Comparison:
+    """Fill a folder with a converted model.
+
+    Raises:
+        _NotShippedError: It fails the gate.
+    """
+    scheme = form.write(source, folder)
+    files = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    session = form.open(folder, source, work.threads)
+    measured, strange = work.measure(session)
+    info, reference = _described(form, scheme, source.bundle, files), source.bundle.reference
+    if form.learns:
+        info, reference = _fitted_again(info, reference, measured, work.judged_by)
+    megabytes = sum(path.stat().st_size for path in files.values()) / 1e6
+    found = compare(
+        form,
+        scheme,
+        work.before,
+        Judged(info, reference, measured, strange, megabytes),
+        time_in_turn(work.session, session, np.stack(work.strange[:8])),
+        judged_on=work.judged_by.judged_on,
+        threads=work.threads,
+        labels=work.labels(),
+        lesion_ids=[record.lesion_id for record in work.judged_by.images],
+    )
+    if not found.passed:
+        raise _NotShippedError(found)
+    _finish(form, info, reference, source.bundle.cases, found, folder)
+    return found
 
 
 def _described(form: Format, scheme: str, bundle: Bundle, files: dict[str, Path]) -> BundleInfo:
@@ -301,12 +310,3 @@ def outcome(found: Comparison) -> str:
 def _refuse_to_replace(place: Path) -> None:
     if place.exists() and not (place / CONVERSION).exists():
         raise LesionlabError(f"{place} exists and is no converted model; choose another place")
-
-
-def _put_in_place(folder: Path, place: Path) -> None:
-    old = folder.with_suffix(".old")
-    if place.exists():
-        # A folder cannot be replaced in one step; the old one stands aside until the new one is in place.
-        place.rename(old)
-    folder.rename(place)
-    shutil.rmtree(old, ignore_errors=True)

@@ -59,11 +59,10 @@ def measure_images(
     with closing(prepare_ahead(images, preprocessing, IMAGES_PER_RUN)) as prepared:
         while batch := [or_raise(item).pixels for item in islice(prepared, IMAGES_PER_RUN)]:
             rows = slice(done, done + len(batch))
-            if session.channels is None:
-                measured.logits[rows] = session.logits(np.stack(batch))
-            else:
-                measured.logits[rows], feature_map = session.logits_and_map(np.stack(batch))
-                measured.features[rows] = pooled(feature_map)
+            found = session.outputs(np.stack(batch))
+            measured.logits[rows] = found.logits
+            if found.feature_map is not None:
+                measured.features[rows] = pooled(found.feature_map)
             measured.pictures[rows] = [(*measure_picture(pixels), sharpness(pixels)) for pixels in batch]
             done += len(batch)
             if progress is not None:

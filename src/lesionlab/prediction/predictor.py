@@ -35,7 +35,7 @@ from lesionlab.prediction.result import (
 from lesionlab.prediction.risk import RiskRule, RiskScale, with_point
 from lesionlab.prediction.session import IMAGES_PER_RUN, GraphOutput, GraphSession
 from lesionlab.prediction.sets import not_ruled_out
-from lesionlab.prediction.views import MirroredSession, Views, WholeSession
+from lesionlab.prediction.views import MirroredSession, Session, Views
 from lesionlab.taxonomy import TASKS, Task
 
 Answer = TypeVar("Answer")
@@ -69,7 +69,7 @@ class Predictor:
         self._shift = prior_shift(info, prevalence) if prevalence else None
         self._info = at_prevalence(info, self._shift) if self._shift else info
         session = GraphSession(bundle, threads)
-        self._session: WholeSession = session if views == "one" else MirroredSession(session)
+        self._session: Session = session if views == "one" else MirroredSession(session)
         self._reference = checked_reference(bundle, session.channels)
         self._explainer = Explainer(bundle, self._reference)
 

@@ -109,17 +109,6 @@ class GraphSession:
         # Only what is asked for leaves the graph.
         return self._run(["logits"], pixels)[0]
 
-    def logits_and_map(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the logits, float32 [N, C], and the last feature map, float32 [N, D, h, w], of one run.
-
-        Only for a graph that has such a map: `channels` is its D, None for any other graph.
-
-        Raises:
-            BundleError: The graph fails, or gives something that is not a number.
-        """
-        logits, feature_map = self._run(["logits", "feature_map"], pixels)
-        return logits, feature_map
-
     def outputs(self, pixels: np.ndarray) -> GraphOutput:
         """Return all that the graph gives, of one run.
 

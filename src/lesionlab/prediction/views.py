@@ -13,7 +13,7 @@ Views = Literal["one", "flips"]
 
 
 class Session(Protocol):
-    """What a predictor needs of a graph; see `lesionlab.prediction.session.GraphSession`."""
+    """What judging images needs of a graph; see `lesionlab.prediction.session.GraphSession`."""
 
     channels: int | None
 
@@ -21,16 +21,8 @@ class Session(Protocol):
         """Return logits."""
         ...
 
-    def logits_and_map(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return logits and the feature map."""
-        ...
-
-
-class WholeSession(Session, Protocol):
-    """The same, with all that a graph may give."""
-
     def outputs(self, pixels: np.ndarray) -> GraphOutput:
-        """Return all of it."""
+        """Return all that the graph gives."""
         ...
 
 
@@ -41,7 +33,7 @@ class MirroredSession:
     bundle that explains itself has, they still explain the logits exactly.
     """
 
-    def __init__(self, session: WholeSession) -> None:
+    def __init__(self, session: Session) -> None:
         """Mirror what this session is asked."""
         self._session = session
         self.channels = session.channels
@@ -50,15 +42,6 @@ class MirroredSession:
         """Return the mean logits, float32 [N, C], for pixels uint8 [N, size, size, 3]."""
         runs = [self._session.logits(_mirrored(pixels, axes)) for axes, _ in _MIRRORS]
         return np.asarray(np.mean(runs, axis=0))
-
-    def logits_and_map(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the mean logits, float32 [N, C], and the mean feature map, float32 [N, D, h, w]."""
-        logits, maps = [], []
-        for of_pixels, of_map in _MIRRORS:
-            of_view, feature_map = self._session.logits_and_map(_mirrored(pixels, of_pixels))
-            logits.append(of_view)
-            maps.append(np.flip(feature_map, of_map))
-        return np.asarray(np.mean(logits, axis=0)), np.asarray(np.mean(maps, axis=0))
 
     def outputs(self, pixels: np.ndarray) -> GraphOutput:
         """Return all that the graph gives, the mean of the views; crop and lesion are those of the image as it is."""

@@ -13,10 +13,14 @@ from lesionlab.export import export_graph
 from lesionlab.export.formats import Source
 from lesionlab.images import Preprocessing, load_image
 from lesionlab.prediction.session import GraphSession
+from lesionlab.prediction.views import Session
 from lesionlab.recipes import InferenceSettings, Recipe
 from lesionlab.runs import RunFolder
 from lesionlab.training.checkpoint import load_weights
 from lesionlab.training.network import LesionNetwork
+
+Answers = tuple[np.ndarray, np.ndarray]
+Ask = Callable[[Session, np.ndarray], Answers]
 
 
 @pytest.fixture(scope="session")
@@ -37,9 +41,21 @@ def source(tiny_run: RunFolder, pixels: np.ndarray) -> Source:
 
 
 @pytest.fixture(scope="session")
-def expected(source: Source, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def ask() -> Ask:
+    """Return a function that returns a session's logits and feature maps of pixels."""
+
+    def of(session: Session, pixels: np.ndarray) -> Answers:
+        found = session.outputs(pixels)
+        assert found.feature_map is not None
+        return found.logits, found.feature_map
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def expected(source: Source, pixels: np.ndarray, ask: Ask) -> Answers:
     """Logits and feature maps of `pixels` by onnxruntime."""
-    return GraphSession(source.bundle, threads=1).logits_and_map(pixels)
+    return ask(GraphSession(source.bundle, threads=1), pixels)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """What each format writes answers as the graph that it was made of, in the format's own runtime."""
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,10 +20,11 @@ Expected = tuple[np.ndarray, np.ndarray]
 def answers(name: str, source: Source, folder: Path, pixels: np.ndarray) -> Expected:
     FORMATS[name].write(source, folder)
     session = FORMATS[name].open(folder, source, threads=1)
-    logits, feature_map = session.logits_and_map(pixels)
-    np.testing.assert_array_equal(session.logits(pixels), logits)
-    assert session.channels == feature_map.shape[1]
-    return logits, feature_map
+    found = session.outputs(pixels)
+    np.testing.assert_array_equal(session.logits(pixels), found.logits)
+    assert found.feature_map is not None
+    assert session.channels == found.feature_map.shape[1]
+    return found.logits, found.feature_map
 
 
 def assert_alike(found: Expected, wanted: Expected, atol: float) -> None:
@@ -96,11 +98,13 @@ def test_core_ml_says_the_same(source: Source, pixels: np.ndarray, expected: Exp
 
 
 @pytest.mark.slow
-def test_core_ml_says_the_same_of_a_transformer(transformer: Source, pixels: np.ndarray, tmp_path: Path) -> None:
+def test_core_ml_says_the_same_of_a_transformer(
+    transformer: Source, pixels: np.ndarray, ask: Callable[..., Expected], tmp_path: Path
+) -> None:
     pytest.importorskip("coremltools", reason="the extra coreml is not installed")
     from lesionlab.prediction.session import GraphSession
 
-    wanted = GraphSession(transformer.bundle, threads=1).logits_and_map(pixels[:4])
+    wanted = ask(GraphSession(transformer.bundle, threads=1), pixels[:4])
     assert_alike(answers("coreml", transformer, tmp_path, pixels[:4]), wanted, 1e-4)
 
 

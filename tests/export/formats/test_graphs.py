@@ -1,6 +1,7 @@
 """A graph that is simplified, or run by PyTorch, answers what onnxruntime answers to the original."""
 
 import collections
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,8 @@ from lesionlab.export.formats.isolated.torch_graph import GraphModule, UnknownOp
 from lesionlab.export.formats.static_graph import simplified
 from lesionlab.prediction.session import GraphSession
 
+Expected = tuple[np.ndarray, np.ndarray]
+
 
 def in_torch(graph: bytes, pixels: np.ndarray) -> list[np.ndarray]:
     network = GraphModule(simplified(graph, images=1)).eval()
@@ -24,11 +27,11 @@ def in_torch(graph: bytes, pixels: np.ndarray) -> list[np.ndarray]:
 
 
 def test_a_simplified_graph_answers_alike(
-    source: Source, pixels: np.ndarray, expected: tuple[np.ndarray, np.ndarray]
+    source: Source, pixels: np.ndarray, expected: Expected, ask: Callable[..., Expected]
 ) -> None:
     model = simplified(source.bundle.graph)
     session = GraphSession(replace(source.bundle, graph=model.SerializeToString()), threads=1)
-    for found, wanted in zip(session.logits_and_map(pixels), expected, strict=True):
+    for found, wanted in zip(ask(session, pixels), expected, strict=True):
         np.testing.assert_allclose(found, wanted, atol=1e-4)
     assert {opset.domain for opset in model.opset_import} == {""}
     assert "BatchNormalization" not in {node.op_type for node in model.graph.node}
@@ -42,15 +45,17 @@ def test_four_views_share_their_weights(source: Source) -> None:
 
 
 def test_torch_runs_the_graph_of_a_convolutional_network(
-    source: Source, pixels: np.ndarray, expected: tuple[np.ndarray, np.ndarray]
+    source: Source, pixels: np.ndarray, expected: Expected
 ) -> None:
     for found, wanted in zip(in_torch(source.bundle.graph, pixels), expected, strict=True):
         np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 
 @pytest.mark.slow
-def test_torch_runs_the_graph_of_a_transformer(transformer: Source, pixels: np.ndarray) -> None:
-    wanted = GraphSession(transformer.bundle, threads=1).logits_and_map(pixels)
+def test_torch_runs_the_graph_of_a_transformer(
+    transformer: Source, pixels: np.ndarray, ask: Callable[..., Expected]
+) -> None:
+    wanted = ask(GraphSession(transformer.bundle, threads=1), pixels)
     for found, right in zip(in_torch(transformer.bundle.graph, pixels), wanted, strict=True):
         np.testing.assert_allclose(found, right, atol=1e-4)
     assert np.ptp(wanted[1]) > 0.1

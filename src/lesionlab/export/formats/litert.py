@@ -15,6 +15,7 @@ from lesionlab.bundle.schema import Runtime
 from lesionlab.errors import LesionlabError
 from lesionlab.export.formats.format import Format, Source
 from lesionlab.export.formats.static_graph import simplified
+from lesionlab.prediction.session import GraphOutput
 from lesionlab.prediction.views import Session
 
 PYTHON = "LESIONLAB_LITERT_PYTHON"
@@ -96,6 +97,7 @@ class _Interpreted:
     def logits(self, pixels: np.ndarray) -> np.ndarray:
         return np.concatenate([self._run(args_0=image[None])["output_0"] for image in pixels])
 
-    def logits_and_map(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def outputs(self, pixels: np.ndarray) -> GraphOutput:
         found = [self._run(args_0=image[None]) for image in pixels]
-        return tuple(np.concatenate([one[name] for one in found]) for name in ("output_0", "output_1"))  # type: ignore[return-value]
+        names = ("output_0",) if self.channels is None else ("output_0", "output_1")
+        return GraphOutput(*(np.concatenate([one[name] for one in found]) for name in names))

@@ -16,6 +16,7 @@ from coremltools.converters.mil.frontend.milproto.load import load
 from torch import Tensor
 
 from lesionlab.errors import LesionlabError
+from lesionlab.prediction.session import GraphOutput
 
 Values = Mapping[str, Any]
 
@@ -59,13 +60,11 @@ class MilSession:
         """Return the logits, float32 [N, C], of pixels uint8 [N, size, size, 3]."""
         return np.concatenate([self._run(image)["logits"] for image in pixels])
 
-    def logits_and_map(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the logits, float32 [N, C], and the last feature map, float32 [N, D, h, w]."""
+    def outputs(self, pixels: np.ndarray) -> GraphOutput:
+        """Return the logits and, where the program has one, the last feature map."""
         found = [self._run(image) for image in pixels]
-        return (
-            np.concatenate([one["logits"] for one in found]),
-            np.concatenate([one["feature_map"] for one in found]),
-        )
+        names = ("logits",) if self.channels is None else ("logits", "feature_map")
+        return GraphOutput(*(np.concatenate([one[name] for one in found]) for name in names))
 
     @torch.no_grad()
     def _run(self, image: np.ndarray) -> dict[str, np.ndarray]:

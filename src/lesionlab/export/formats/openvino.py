@@ -7,6 +7,7 @@ import numpy as np
 
 from lesionlab.bundle.schema import Runtime
 from lesionlab.export.formats.format import Format, Source
+from lesionlab.prediction.session import GraphOutput
 from lesionlab.prediction.views import Session
 
 
@@ -58,6 +59,7 @@ class _Compiled:
     def logits(self, pixels: np.ndarray) -> np.ndarray:
         return np.array(self._model({"image": pixels})["logits"])
 
-    def logits_and_map(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def outputs(self, pixels: np.ndarray) -> GraphOutput:
         found = self._model({"image": pixels})
-        return np.array(found["logits"]), np.array(found["feature_map"])
+        names = ("logits",) if self.channels is None else ("logits", "feature_map")
+        return GraphOutput(*(np.array(found[name]) for name in names))
