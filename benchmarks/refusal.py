@@ -14,7 +14,7 @@ import platform
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -60,10 +60,10 @@ def main() -> None:
     far = {name: measure_images(bundle, images) for name, images in far_images(arguments.photographs).items()}
     space = feature_space(train, validation)
     reference = Reference(picture=picture_limits(train), features=space)
-    pictures: dict[str, list[str | np.ndarray]] = {
+    pictures: dict[str, Sequence[str | np.ndarray]] = {
         **{part: locations(run, part, arguments.data) for part in ("validation", "test")},
         **far_images(arguments.photographs),
-        "phantoms": [*phantoms()],
+        "phantoms": phantoms(),
     }
     if arguments.other:
         other = read_dataset(arguments.other, metadata=arguments.metadata)
@@ -213,12 +213,12 @@ def refused_by(distance: Distance, validation: Measured, far: dict[str, Measured
     return {group: round(float((distance(m.features) > limit).mean()), 4) for group, m in far.items()}
 
 
-def locations(run: RunFolder, part: str, data: Path) -> list[str | np.ndarray]:
+def locations(run: RunFolder, part: str, data: Path) -> list[str]:
     manifest = run.manifest(data).select(run.split().parts(run.record().fold)[part])
     return [manifest.location(record) for record in manifest]
 
 
-def shares_refused(predictor: Predictor, images: list[str | np.ndarray]) -> dict[str, float]:
+def shares_refused(predictor: Predictor, images: Sequence[str | np.ndarray]) -> dict[str, float]:
     """Return the share of answers with a refusal, and with each reason for one; an image may have several."""
     counts: Counter[str] = Counter()
     for answer in predictor.predict_many(images):
@@ -226,7 +226,7 @@ def shares_refused(predictor: Predictor, images: list[str | np.ndarray]) -> dict
             raise TypeError(f"{answer.path}: {answer.error}")
         if answer.refusal is not None:
             counts.update(["any", *(reason.code for reason in answer.refusal.reasons)])
-    return {name: round(count / len(images), 4) for name, count in [("any", counts["any"]), *sorted(counts.items())]}
+    return {name: round(count / len(images), 4) for name, count in {"any": counts["any"], **counts}.items()}
 
 
 def cost(bundle: Bundle, reference: Reference) -> dict[str, dict[str, float]]:
@@ -239,8 +239,10 @@ def cost(bundle: Bundle, reference: Reference) -> dict[str, dict[str, float]]:
         feature_map = session.outputs(pixels).feature_map
         if feature_map is None:
             raise SystemExit("the model has no feature map, by which it could refuse")
-        for one, features in zip(pixels, pooled(feature_map), strict=True):
-            reasons_against(reference, PreparedImage("image", one, ()), features)
+        if reference.features is None:
+            raise SystemExit("the model does not know what its training images were like")
+        for one, distance in zip(pixels, distances(reference.features, pooled(feature_map)), strict=True):
+            reasons_against(reference, PreparedImage("image", one, ()), distance)
 
     works: dict[str, Callable[[], object]] = {
         "logits": lambda: session.logits(pixels),
