@@ -225,3 +225,16 @@ def test_copies_of_an_image_count_as_often_as_they_stand(tiny_bundle: Path, phan
         assert copied["lesion_id"] == first["lesion_id"]
         for code in CODES:  # another place in the batch may change the last bits
             assert float(copied[f"p_{code}"]) == pytest.approx(float(first[f"p_{code}"]), abs=3e-6)
+
+
+def test_the_report_shows_where_right_and_wrong_answers_come_from(
+    written: Path, evaluation: Evaluation, predictor: Predictor
+) -> None:
+    case = evaluation.case
+    assert {bool(case.predicted[index] == case.labels[index]) for index in case.maps} == {True, False}
+    for index, explanation in case.maps.items():
+        assert explanation.diagnosis == CODES[case.predicted[index]]
+        np.testing.assert_array_equal(predictor.explain(case.locations[index]).values, explanation.values)
+    report = (written / "report.html").read_text(encoding="utf-8")
+    assert report.count('alt="The same with the evidence for ') >= len(case.maps)
+    assert "It says where, not why" in report

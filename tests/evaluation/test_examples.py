@@ -10,6 +10,7 @@ from PIL import Image
 
 from lesionlab.evaluation.case import EvaluatedPart
 from lesionlab.evaluation.examples import draw_samples, worst_mistakes
+from lesionlab.prediction import Explanation
 from lesionlab.taxonomy import BY_CODE, TASKS
 
 MakeCase = Callable[..., EvaluatedPart]
@@ -65,6 +66,24 @@ def test_thumbnail_is_a_small_jpeg(make_case: MakeCase) -> None:
         assert image.format == "JPEG"
         assert max(image.size) == 160
         assert image.width * 2 == image.height * 3 or abs(image.height - 107) <= 1
+
+
+def test_a_map_lies_over_the_picture_whose_answer_it_explains(make_case: MakeCase) -> None:
+    case = make_case([1, 1, 1])
+    assert {e.overlay for e in draw_samples(case)} == {None}
+    Image.new("RGB", (80, 60), (90, 90, 90)).save(case.locations[0])
+    corner = np.zeros((4, 4), np.float32)
+    corner[0, 0] = 1
+    mapped = replace(case, maps={0: Explanation("nv", "Melanocytic nevus", "class activation map", corner)})
+    first, *others = sorted((*draw_samples(mapped), *worst_mistakes(mapped)), key=lambda e: e.image_id)
+    assert (first.image_id, first.explained) == ("ISIC_0000000", "Melanocytic nevus")
+    assert first.overlay is not None
+    with Image.open(io.BytesIO(base64.b64decode(first.overlay.partition(",")[2]))) as image:
+        red, green, blue = np.asarray(image).astype(int)[2, 2]
+        assert blue < 80
+        assert min(red, green) > 150
+        assert abs(np.asarray(image).astype(int)[50, 70] - 90).max() < 8
+    assert {e.overlay for e in others if e.image_id != first.image_id} == {None}
 
 
 def test_of_two_classes_the_missed_come_first_with_their_diagnosis(make_case: MakeCase) -> None:

@@ -1,12 +1,13 @@
 """What was evaluated: the images of one part, what they show, and what the model said of them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from lesionlab.data.manifest import ImageRecord
 from lesionlab.metrics import Estimate, MetricsSummary, evaluate_predictions
+from lesionlab.prediction import Explanation
 from lesionlab.taxonomy import DIAGNOSIS, Task
 
 _UNDEFINED = Estimate(value=None, low=None, high=None)
@@ -24,6 +25,7 @@ class EvaluatedPart:
         predicted: Index of the class that the model answered for each image, int [images].
         summary: Metrics of all images with their intervals.
         task: What the model tells apart.
+        maps: Where the answers to some images come from, by the image's place among the records.
     """
 
     records: tuple[ImageRecord, ...]
@@ -33,6 +35,7 @@ class EvaluatedPart:
     predicted: np.ndarray
     summary: MetricsSummary
     task: Task = DIAGNOSIS
+    maps: Mapping[int, Explanation] = field(default_factory=dict)
 
     @property
     def confidence(self) -> np.ndarray:

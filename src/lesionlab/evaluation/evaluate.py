@@ -20,6 +20,7 @@ from lesionlab.data import Manifest
 from lesionlab.errors import DataError
 from lesionlab.evaluation.case import EvaluatedPart, measure
 from lesionlab.evaluation.coarse import answerable_task, answers
+from lesionlab.evaluation.examples import with_maps
 from lesionlab.evaluation.figures.curves import History
 from lesionlab.evaluation.predictions_file import METRICS, PREDICTIONS
 from lesionlab.evaluation.report import ReportContext, render_report
@@ -107,7 +108,7 @@ def evaluate_part(
     robustness = measure_robustness(predictor, manifest, corrupted, progress=progress) if corrupted else ()
     case = EvaluatedPart(manifest.records, labels, probabilities, locations, predicted, summary, task)
     return Evaluation(
-        case=case,
+        case=with_maps(case, predictor),
         info=predictor.info,
         dataset=_dataset_name(manifest),
         part=part,

@@ -4,11 +4,16 @@ import base64
 import hashlib
 import io
 from collections.abc import Iterable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from PIL import Image
 
 from lesionlab.errors import ImageError
 from lesionlab.evaluation.case import EvaluatedPart
 from lesionlab.images import decode_image, read_image_bytes
+from lesionlab.prediction import Explanation, Predictor
+from lesionlab.prediction.overlay import overlaid
 from lesionlab.taxonomy import label_name
 
 _SIDE = 160  # pixels
@@ -30,6 +35,8 @@ class Example:
         actual_probability: The probability that the actual class got.
         missed: Whether it is one that is looked for (malignant, or a melanoma) and was called by another class.
         thumbnail: `data:` URI of a small JPEG, None where the image cannot be read.
+        overlay: The same with the map of the answer over it; None for a model without maps.
+        explained: The class that the map explains, in words; None without one.
     """
 
     image_id: str
@@ -40,6 +47,8 @@ class Example:
     actual_probability: float
     missed: bool
     thumbnail: str | None
+    overlay: str | None
+    explained: str | None
 
     @property
     def correct(self) -> bool:
@@ -49,31 +58,57 @@ class Example:
 
 def draw_samples(case: EvaluatedPart) -> tuple[Example, ...]:
     """Return a few correct and a few wrong answers, drawn by the hash of the image id: always the same ones."""
-    order = sorted(range(len(case.records)), key=lambda index: _hash(case.records[index].image_id))
-    right = (case.predicted == case.labels).tolist()
-    correct = _one_per_lesion(case, (i for i in order if right[i]), _CORRECT)
-    wrong = _one_per_lesion(case, (i for i in order if not right[i]), _WRONG)
-    return tuple(_example(case, index) for index in (*correct, *wrong))
+    return tuple(_example(case, index) for index in _sample(case))
 
 
 def worst_mistakes(case: EvaluatedPart) -> tuple[Example, ...]:
     """Return the most confident wrong answers, one per lesion: the missed first, then the others."""
+    return tuple(_example(case, index) for index in _mistakes(case))
+
+
+def with_maps(case: EvaluatedPart, predictor: Predictor) -> EvaluatedPart:
+    """Explain the answers that a report shows, right and wrong ones; nothing changes for a model without maps."""
+    if not predictor.explains:
+        return case
+    # A dataset that tells less than the model is asked a coarser question: then the model's own answer is explained.
+    same = case.task.classes == predictor.info.classes
+    maps = {}
+    for index in {*_sample(case), *_mistakes(case)}:
+        code = case.task.classes[case.predicted[index]] if same else None
+        with suppress(ImageError):  # it could be read a moment ago; a report survives it
+            maps[index] = predictor.explain(case.locations[index], code)
+    return replace(case, maps=maps)
+
+
+def _sample(case: EvaluatedPart) -> list[int]:
+    order = sorted(range(len(case.records)), key=lambda index: _hash(case.records[index].image_id))
+    right = (case.predicted == case.labels).tolist()
+    correct = _one_per_lesion(case, (i for i in order if right[i]), _CORRECT)
+    wrong = _one_per_lesion(case, (i for i in order if not right[i]), _WRONG)
+    return [*correct, *wrong]
+
+
+def _mistakes(case: EvaluatedPart) -> list[int]:
     confidence, predicted = case.confidence, case.predicted
     order = sorted(range(len(case.records)), key=lambda i: (-float(confidence[i]), case.records[i].image_id))
     mistakes = [index for index in order if predicted[index] != case.labels[index]]
     missed = {i for i in mistakes if case.sought[case.labels[i]] and not case.sought[predicted[i]]}
     first = _one_per_lesion(case, (i for i in mistakes if i in missed), _MISSED)
     then = _one_per_lesion(case, (i for i in mistakes if i not in missed), _OTHER_MISTAKES)
-    return tuple(_example(case, index) for index in (*first, *then))
+    return [*first, *then]
 
 
-def thumbnail(location: str) -> str | None:
-    """Return an image as a small JPEG in a `data:` URI; None where it cannot be read, which a report survives."""
+def _pictures(location: str, explanation: Explanation | None) -> tuple[str | None, str | None]:
+    """Return an image, and the same under its map, as small JPEGs in `data:` URIs; None for what there is not."""
     try:
         image = decode_image(read_image_bytes(location), at_least=(_SIDE, _SIDE)).image
-    except ImageError:
-        return None
+    except ImageError:  # which a report survives
+        return None, None
     image.thumbnail((_SIDE, _SIDE))
+    return _data_uri(image), None if explanation is None else _data_uri(overlaid(image, explanation.values))
+
+
+def _data_uri(image: Image.Image) -> str:
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=_QUALITY)
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
@@ -90,6 +125,8 @@ def _one_per_lesion(case: EvaluatedPart, indices: Iterable[int], count: int) -> 
 
 def _example(case: EvaluatedPart, index: int) -> Example:
     actual, predicted = int(case.labels[index]), int(case.predicted[index])
+    explanation = case.maps.get(index)
+    thumbnail, overlay = _pictures(case.locations[index], explanation)
     return Example(
         image_id=case.records[index].image_id,
         diagnosis=label_name(case.records[index].diagnosis),
@@ -98,7 +135,9 @@ def _example(case: EvaluatedPart, index: int) -> Example:
         probability=float(case.probabilities[index, predicted]),
         actual_probability=float(case.probabilities[index, actual]),
         missed=bool(case.sought[actual] and not case.sought[predicted]),
-        thumbnail=thumbnail(case.locations[index]),
+        thumbnail=thumbnail,
+        overlay=overlay,
+        explained=None if explanation is None else explanation.name,
     )
 
 

@@ -75,7 +75,8 @@ class _Tile:
 def render_report(case: EvaluatedPart, context: ReportContext) -> str:
     """Return the report as one self-contained HTML page.
 
-    Thumbnails of about 22 images are part of it; an image that cannot be read is left out with a word.
+    Thumbnails of about 22 images are part of it, under their maps as well where the model has such; an image that
+    cannot be read is left out with a word.
 
     Args:
         case: The images, the answers and their metrics.
