@@ -16,28 +16,25 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from conversion_run import add_arguments, found_before, images_to_judge_by
+from marked import write_between
+
 from lesionlab.bundle import Bundle
-from lesionlab.data import draw_subset, read_dataset
 from lesionlab.errors import LesionlabError
-from lesionlab.export.convert import Examination, convert_bundle, examination
+from lesionlab.export.convert import convert_bundle
 from lesionlab.export.formats import FORMATS
-from lesionlab.files import write_json, write_text
+from lesionlab.files import write_json
 
 _HEADINGS = (
     *("format", "shipped", "balanced accuracy", "loss (95%)", "largest difference of a probability", "same answer"),
     *("refused", "strange refused", "MB", "one image, ms", "times FP32 (95%)"),
 )
-BEGIN, END = "<!-- exports: begin -->", "<!-- exports: end -->"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--model", type=Path)
+    add_arguments(parser, "exports.json")
     parser.add_argument("--only", nargs="+", choices=list(FORMATS), default=list(FORMATS))
-    parser.add_argument("--images", type=int)
-    parser.add_argument("--threads", type=int)
-    parser.add_argument("--out", type=Path, default=Path("exports.json"))
     parser.add_argument("--table", type=Path)
     parser.add_argument("--docs", type=Path)
     arguments = parser.parse_args()
@@ -49,20 +46,12 @@ def main() -> None:
         parser.error("--data or --table is needed")
     print(table(result))
     if arguments.docs:
-        text = arguments.docs.read_text(encoding="utf-8")
-        before, rest = text.split(BEGIN)
-        write_text(arguments.docs, f"{before}{BEGIN}\n{table(result)}\n{END}{rest.split(END)[1]}")
+        write_between(arguments.docs, "exports", table(result))
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     bundle = Bundle.load(arguments.model)
-    judged_by = examination(bundle.info, read_dataset(arguments.data))
-    if arguments.images:
-        judged_by = Examination(
-            f"{arguments.images} images of the {judged_by.judged_on}",
-            draw_subset(judged_by.images, arguments.images, 0),
-            judged_by.train,
-        )
+    judged_by = images_to_judge_by(bundle, arguments)
     result: dict[str, Any] = {
         "what": "a bundle's exports beside its FP32 graph in onnxruntime: same images, latency in pairs",
         "command": "python benchmarks/exports.py --data FOLDER",
@@ -70,12 +59,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         | {"python": platform.python_version(), "cores": str(len(os.sched_getaffinity(0)))},
         "bundle": bundle.info.identity,
         "judged_on": judged_by.judged_on,
-        "formats": {},
     }
-    if arguments.out.exists():
-        earlier = json.loads(arguments.out.read_text(encoding="utf-8"))
-        if all(earlier.get(key) == result[key] for key in ("bundle", "judged_on", "versions")):
-            result = earlier
+    result["formats"] = found_before(result, "formats", arguments.out)
     for name in arguments.only:
         if name in result["formats"]:
             continue

@@ -8,7 +8,6 @@ validation images only: for a trial, not for a choice. `--all` goes on after the
 """
 
 import argparse
-import json
 import platform
 import tempfile
 import time
@@ -16,9 +15,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
 
+from conversion_run import add_arguments, found_before, images_to_judge_by
+
 from lesionlab.bundle import Bundle
-from lesionlab.data import draw_subset, read_dataset
-from lesionlab.export.convert import Examination, convert_bundle, examination
+from lesionlab.export.convert import Examination, convert_bundle
 from lesionlab.export.formats.format import Source
 from lesionlab.export.formats.onnx_int8 import OnnxInt8, Scheme, quantised
 from lesionlab.files import write_json
@@ -51,31 +51,22 @@ class Tried(OnnxInt8):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--model", type=Path)
-    parser.add_argument("--images", type=int)
-    parser.add_argument("--threads", type=int)
+    add_arguments(parser, "int8_schemes.json")
     parser.add_argument("--all", action="store_true")
-    parser.add_argument("--out", type=Path, default=Path("int8_schemes.json"))
     arguments = parser.parse_args()
+    if not arguments.data:
+        parser.error("--data is needed")
     bundle = Bundle.load(arguments.model)
-    judged_by = examination(bundle.info, read_dataset(arguments.data))
-    if arguments.images:
-        judged_by = Examination(
-            f"{arguments.images} images of the {judged_by.judged_on}",
-            draw_subset(judged_by.images, arguments.images, 0),
-            judged_by.train,
-        )
-    result = {
+    judged_by = images_to_judge_by(bundle, arguments)
+    result: dict[str, Any] = {
         "what": "ways to 8 bits beside the FP32 graph, on validation images; the first that passes is shipped",
         "command": "python benchmarks/int8_schemes.py --data FOLDER" + (" --all" if arguments.all else ""),
         "versions": {name: version(name) for name in ("onnxruntime", "onnx", "numpy")}
         | {"python": platform.python_version()},
         "bundle": bundle.info.identity,
         "judged_on": judged_by.judged_on,
-        "schemes": {},
     }
-    schemes: dict[str, Any] = known(arguments.out, result)
+    schemes = found_before(result, "schemes", arguments.out)
     result["schemes"] = schemes
     for name, scheme in SCHEMES.items():
         if name not in schemes:
@@ -84,15 +75,6 @@ def main() -> None:
         print(name, schemes[name].get("failures", schemes[name].get("error")) or "passes", flush=True)
         if schemes[name].get("failures") == [] and not arguments.all:
             break
-
-
-def known(place: Path, result: dict[str, Any]) -> dict[str, Any]:
-    """Return what an earlier run of the same question has found."""
-    if not place.exists():
-        return {}
-    earlier = json.loads(place.read_text(encoding="utf-8"))
-    same = all(earlier.get(key) == result[key] for key in ("bundle", "judged_on", "versions"))
-    return dict(earlier["schemes"]) if same else {}
 
 
 def tried(scheme: Scheme, bundle: Bundle, judged_by: Examination, threads: int | None) -> dict[str, Any]:
