@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from lesionlab.attribution.methods import METHODS
@@ -11,6 +12,7 @@ from lesionlab.prediction.explanation import scaled
 from lesionlab.runs import RunFolder
 
 
+@pytest.mark.slow
 def test_they_lie_where_the_bundles_map_lies(cropping_run: RunFolder, spot: Callable[..., Image.Image]) -> None:
     model = open_trained(cropping_run)
     prepared = model.predictor.prepare(np.asarray(spot(0.4, 0.55, 0.15)))

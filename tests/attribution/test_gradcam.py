@@ -64,7 +64,11 @@ def test_it_equals_the_map_of_the_bundle(
     assert shown > 0
 
 
-@pytest.mark.parametrize("name", recipe_names())
+# The default recipe's network is small; those of others take seconds.
+@pytest.mark.parametrize(
+    "name",
+    [name if name == "efficientnet-lite0" else pytest.param(name, marks=pytest.mark.slow) for name in recipe_names()],
+)
 def test_every_recipe_is_explained_by_its_last_map(name: str) -> None:
     recipe = load_recipe(name, ["model.pretrained=false"])
     network = ExplainedNetwork(LesionNetwork(recipe), recipe)

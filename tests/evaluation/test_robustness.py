@@ -17,6 +17,7 @@ def predictor(tiny_bundle: Path) -> Predictor:
     return Predictor.load(tiny_bundle)
 
 
+@pytest.mark.slow
 def test_each_stage_is_measured_on_the_same_images(predictor: Predictor, phantoms: Manifest) -> None:
     seen: list[tuple[int, int]] = []
     points = measure_robustness(predictor, phantoms, 14, progress=lambda *done: seen.append(done))

@@ -21,6 +21,9 @@ from lesionlab.segmentation import SegmentationModel
 from lesionlab.training.crop import LesionCrop
 from lesionlab.training.network import LesionNetwork
 
+# Three graphs are exported for each model.
+pytestmark = pytest.mark.slow
+
 MakeRecipe = Callable[..., Recipe]
 Spot = Callable[..., Image.Image]
 SIZE = 64

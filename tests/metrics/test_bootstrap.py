@@ -47,6 +47,7 @@ def clustered(generator: np.random.Generator) -> tuple[npt.NDArray[np.float64], 
     return (generator.random(120) < 0.7)[images].astype(np.float64), [str(lesion) for lesion in images]
 
 
+@pytest.mark.slow
 def test_intervals_by_lesion_hold_the_truth_as_often_as_they_say_and_by_image_they_do_not() -> None:
     generator = np.random.default_rng(11)
     by_lesion: list[bool] = []

@@ -61,6 +61,7 @@ def test_slider_and_diagnosis_change_the_heat_map(open_page: OpenPage, pictures:
     assert page.evaluate(drawn) != first
 
 
+@pytest.mark.slow
 def test_the_lesion_in_numbers_and_similar_cases_stand_beside_the_map(
     open_page: OpenPage, serve: Serve, tiny_cases_bundle: Path, tiny_segmentation: Path, spot: Draw, tmp_path: Path
 ) -> None:
@@ -93,6 +94,7 @@ def test_the_lesion_in_numbers_and_similar_cases_stand_beside_the_map(
     expect(numbers).to_contain_text("No lesion was found")
 
 
+@pytest.mark.slow
 def test_a_training_image_is_told_to_be_one(
     open_page: OpenPage, serve: Serve, tiny_cases_bundle: Path, phantoms: Manifest
 ) -> None:
@@ -110,6 +112,7 @@ def test_an_example_is_marked_as_synthetic(open_page: OpenPage) -> None:
     expect(page.locator(".answer .note").first).to_contain_text("drawn by a program")
 
 
+@pytest.mark.slow
 def test_patient_data_are_sent_and_answered(open_page: OpenPage, pictures: dict[str, Path]) -> None:
     page = answered(open_page(), pictures["mole.jpg"])
     page.get_by_text("Age, sex and site (optional)").click()
@@ -120,6 +123,7 @@ def test_patient_data_are_sent_and_answered(open_page: OpenPage, pictures: dict[
     assert {"file": "image", "age": "61", "site": "lower extremity"} in sent_fields(page)
 
 
+@pytest.mark.slow
 def test_what_is_typed_outlasts_a_map_that_comes_late(open_page: OpenPage, pictures: dict[str, Path]) -> None:
     page = open_page()
     late: list[Route] = []
@@ -142,6 +146,7 @@ def test_the_name_of_a_file_stays_in_the_browser(open_page: OpenPage, pictures: 
     assert [fields["file"] for fields in sent_fields(page)] == ["image", "image"]
 
 
+@pytest.mark.slow
 def test_pasted_and_dropped_images_are_judged(open_page: OpenPage, pictures: dict[str, Path]) -> None:
     page = open_page()
     page.evaluate(
@@ -213,6 +218,7 @@ def test_many_images_become_a_table(batch: Page) -> None:
     expect(batch.get_by_role("heading", name="5 images")).to_be_focused()
 
 
+@pytest.mark.slow
 def test_csv_holds_every_image_and_no_formula(batch: Page) -> None:
     with batch.expect_download() as download:
         batch.get_by_role("button", name="Download as CSV").click()
@@ -230,6 +236,7 @@ def test_csv_holds_every_image_and_no_formula(batch: Page) -> None:
     assert rows[4]["diagnosis"] == ""
 
 
+@pytest.mark.slow
 def test_report_is_one_file_that_loads_nothing(open_page: OpenPage, pictures: dict[str, Path], tmp_path: Path) -> None:
     page = answered(open_page(), pictures["mole.jpg"])
     page.locator(".on-paper img").nth(1).wait_for(state="attached")
@@ -253,6 +260,7 @@ def test_report_is_one_file_that_loads_nothing(open_page: OpenPage, pictures: di
     report.screenshot(path=tmp_path / "report.png", full_page=True)
 
 
+@pytest.mark.slow
 def test_the_report_is_what_goes_on_paper_on_one_page(
     open_page: OpenPage, pictures: dict[str, Path], tmp_path: Path
 ) -> None:

@@ -54,6 +54,7 @@ def address(serve: Callable[..., str], lifting: Path) -> str:
     return serve(lifting)
 
 
+@pytest.mark.slow
 def test_a_lifted_answer_is_explained_and_sets_are_named(
     open_page: Callable[..., Page], address: str, lifting: Path, pictures: dict[str, Path]
 ) -> None:
@@ -72,6 +73,7 @@ def test_a_lifted_answer_is_explained_and_sets_are_named(
     expect(said).to_contain_text("90 of 100")
 
 
+@pytest.mark.slow
 def test_age_moves_the_answer_and_is_said_to(
     open_page: Callable[..., Page], address: str, pictures: dict[str, Path]
 ) -> None:

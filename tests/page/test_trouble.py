@@ -48,6 +48,7 @@ def test_a_file_that_is_too_large_is_not_sent(
     assert not [url for url in asked if url.endswith("/v1/predict")]
 
 
+@pytest.mark.slow
 def test_a_busy_server_is_asked_again(open_page: OpenPage, pictures: dict[str, Path]) -> None:
     page = open_page()
     refused: list[str] = []

@@ -38,6 +38,7 @@ def test_a_round_lesion_is_round_whatever_the_shape_of_its_picture(
     assert not lesion.touches_border
 
 
+@pytest.mark.slow
 def test_what_the_graph_found_stays(
     cropping_run: RunFolder, spot: Callable[..., Image.Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,7 @@ def png(picture: Image.Image) -> bytes:
     return out.getvalue()
 
 
+@pytest.mark.slow
 def test_measures_come_from_a_model_that_looks_for_the_lesion(
     server_of: Callable[..., TestClient], cropping_run: RunFolder, spot: Callable[..., Image.Image]
 ) -> None:

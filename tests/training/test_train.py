@@ -213,15 +213,15 @@ def uninterrupted(
 @pytest.mark.parametrize(
     ("owner", "method", "call"),
     [
-        pytest.param(LesionModule, "training_step", 1, id="before the first step"),
-        pytest.param(LesionModule, "training_step", 3, id="in the first epoch"),
-        pytest.param(pl.Trainer, "save_checkpoint", 1, id="before the first checkpoint"),
+        pytest.param(LesionModule, "training_step", 1, id="before the first step", marks=pytest.mark.slow),
+        pytest.param(LesionModule, "training_step", 3, id="in the first epoch", marks=pytest.mark.slow),
+        pytest.param(pl.Trainer, "save_checkpoint", 1, id="before the first checkpoint", marks=pytest.mark.slow),
         pytest.param(LesionModule, "training_step", 6, id="in the second epoch"),
         pytest.param(LesionModule, "on_validation_epoch_end", 2, id="in validation"),
-        pytest.param(RunRecorder, "on_train_epoch_end", 2, id="before the record of an epoch"),
+        pytest.param(RunRecorder, "on_train_epoch_end", 2, id="before the record of an epoch", marks=pytest.mark.slow),
         pytest.param(pl.Trainer, "save_checkpoint", 2, id="between best weights and checkpoint"),
-        pytest.param(LesionModule, "training_step", 9, id="in the last epoch"),
-        pytest.param(RunFolder, "save_record", 2, id="after the last epoch"),
+        pytest.param(LesionModule, "training_step", 9, id="in the last epoch", marks=pytest.mark.slow),
+        pytest.param(RunFolder, "save_record", 2, id="after the last epoch", marks=pytest.mark.slow),
     ],
 )
 def test_an_interrupted_run_ends_as_if_nothing_had_happened(

@@ -32,6 +32,7 @@ def assert_alike(found: Expected, wanted: Expected, atol: float) -> None:
         np.testing.assert_allclose(one, other, atol=atol)
 
 
+@pytest.mark.slow
 def test_half_precision_is_half_the_size(
     source: Source, pixels: np.ndarray, expected: Expected, tmp_path: Path
 ) -> None:
@@ -42,6 +43,7 @@ def test_half_precision_is_half_the_size(
     assert onnx.TensorProto.FLOAT16 in kinds
 
 
+@pytest.mark.slow
 def test_eight_bits_keep_what_the_logits_rank(
     source: Source, pixels: np.ndarray, expected: Expected, tmp_path: Path
 ) -> None:
@@ -53,6 +55,7 @@ def test_eight_bits_keep_what_the_logits_rank(
     assert not model.metadata_props
 
 
+@pytest.mark.slow
 def test_the_convolutions_at_the_ends_may_be_left_out(source: Source) -> None:
     def in_8_bits(scheme: Scheme) -> int:
         model = onnx.load_from_string(quantised(replace(source, seen=source.seen[:2]), scheme))
@@ -65,11 +68,13 @@ def test_the_convolutions_at_the_ends_may_be_left_out(source: Source) -> None:
     assert in_8_bits(Scheme()) - in_8_bits(Scheme(last=False)) == 4
 
 
+@pytest.mark.slow
 def test_eight_bits_without_training_images_are_refused(source: Source, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="give --data"):
         FORMATS["onnx-int8"].write(replace(source, seen=source.seen[:0]), tmp_path)
 
 
+@pytest.mark.slow
 def test_openvino_answers_alike(source: Source, pixels: np.ndarray, expected: Expected, tmp_path: Path) -> None:
     pytest.importorskip("openvino", reason="the extra openvino is not installed")
     assert_alike(answers("openvino", source, tmp_path, pixels), expected, 1e-4)
@@ -115,6 +120,7 @@ def test_where_litert_has_no_converter_one_line_says_how_to_get_it(monkeypatch: 
         FORMATS["litert"].check()
 
 
+@pytest.mark.slow
 def test_a_converter_that_fails_is_quoted(source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     failing = tmp_path / "python"
     failing.write_text("#!/bin/sh\necho 'first line' >&2\necho 'no such operator' >&2\nexit 3\n")

@@ -26,6 +26,7 @@ def in_torch(graph: bytes, pixels: np.ndarray) -> list[np.ndarray]:
     return [np.concatenate([row[output].numpy() for row in rows]) for output in range(2)]
 
 
+@pytest.mark.slow
 def test_a_simplified_graph_answers_alike(
     source: Source, pixels: np.ndarray, expected: Expected, ask: Callable[..., Expected]
 ) -> None:
@@ -37,6 +38,7 @@ def test_a_simplified_graph_answers_alike(
     assert "BatchNormalization" not in {node.op_type for node in model.graph.node}
 
 
+@pytest.mark.slow
 def test_four_views_share_their_weights(source: Source) -> None:
     model = simplified(source.bundle.graph)
     uses = collections.Counter(node.input[1] for node in model.graph.node if node.op_type == "Conv")
@@ -44,6 +46,7 @@ def test_four_views_share_their_weights(source: Source) -> None:
     assert len(model.SerializeToString()) < 1.2 * len(source.bundle.graph)
 
 
+@pytest.mark.slow
 def test_torch_runs_the_graph_of_a_convolutional_network(
     source: Source, pixels: np.ndarray, expected: Expected
 ) -> None:
