@@ -1,10 +1,12 @@
-"""An epoch with the image cache against an epoch that opens, decodes and resizes every JPEG, in one run.
+"""An epoch of fine-tuning on the CPU: the loop of a usual notebook, and each step from there to ours, in one run.
 
-    python benchmarks/training_epoch.py --data FOLDER [--images 256] [--rounds 3] [--out FILE]
+    python benchmarks/training_epoch.py --data FOLDER [--images 128] [--rounds 3] [--out FILE] [--docs FILE]
+    python benchmarks/training_epoch.py --table FILE [--docs FILE]
 
-The plain way is that of a usual notebook: a dataset that opens each file with Pillow, torchvision's transforms
-per image, and a loader. Both ways train the same network with the same optimiser on the same images, in turn,
-so that a drift of the machine's speed meets both alike. The time of each stage is measured as it happens.
+The plain loop opens each file with Pillow, transforms it with torchvision and trains in eager mode; each further way
+adds one thing to the one before. All train the same network on the same images and take turns, so that a drift of the
+machine's speed meets all alike; ratios are medians over the rounds. The first round, in which the network is compiled,
+is not counted. bfloat16 is a way of its own only where the processor has units for it.
 """
 
 import argparse
@@ -13,29 +15,33 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every torch program uses
+from marked import write_between
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from lesionlab.data import Manifest, read_dataset
+from lesionlab.data import Manifest, draw_subset, read_dataset
 from lesionlab.files import write_json
 from lesionlab.images import Preprocessing
 from lesionlab.recipes import load_recipe
 from lesionlab.taxonomy import CODES
 from lesionlab.training.augmentation import BatchAugmentation
-from lesionlab.training.batches import CachedImages, make_loader
+from lesionlab.training.batches import CachedImages, make_loader, to_images
 from lesionlab.training.cache import open_image_cache
-from lesionlab.training.device import describe_environment
+from lesionlab.training.device import can_compile, choose_precision, describe_environment
+from lesionlab.training.memory import freed_memory_kept
 from lesionlab.training.network import LesionNetwork
 
 RECIPE = load_recipe("efficientnet-lite0")
-Times = dict[str, float]
+Batches = Callable[[], Iterable[tuple[Tensor, Tensor]]]
 
 
 class PlainImages(Dataset[tuple[Tensor, int]]):
@@ -59,102 +65,142 @@ class PlainImages(Dataset[tuple[Tensor, int]]):
         return len(self.items)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        from PIL import Image
-
         path, label = self.items[index]
         with Image.open(path) as opened:
             return self.transform(opened.convert("RGB")), label
 
 
-@contextmanager
-def stage(times: Times, name: str) -> Iterator[None]:
-    began = time.perf_counter()
-    yield
-    times[name] = times.get(name, 0.0) + time.perf_counter() - began
+class Way:
+    """One way to train, with a network of its own.
+
+    Args:
+        batches: Returns the batches of an epoch: images [N, 3, H, W] with values in [0, 1], and labels [N].
+        layout: How the numbers of images and weights lie in memory.
+        keeps_memory: Whether freed memory is kept for the next step.
+        compiled: Whether the network's operations are fused.
+        bfloat16: Whether the network computes in bfloat16.
+    """
+
+    def __init__(
+        self,
+        batches: Batches,
+        layout: torch.memory_format = torch.contiguous_format,
+        *,
+        keeps_memory: bool = False,
+        compiled: bool = False,
+        bfloat16: bool = False,
+    ) -> None:
+        torch.manual_seed(0)
+        network = LesionNetwork(RECIPE).to(memory_format=layout).train()
+        self.batches, self.layout, self.keeps_memory, self.bfloat16 = batches, layout, keeps_memory, bfloat16
+        self.logits = torch.compile(network.forward, dynamic=False) if compiled else network.forward
+        self.optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
+
+    def epoch(self) -> float:
+        """Train for one epoch and return its seconds."""
+        began = time.perf_counter()
+        with freed_memory_kept() if self.keeps_memory else nullcontext():
+            for images, labels in self.batches():
+                placed = images.contiguous(memory_format=self.layout)
+                with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
+                    logits = self.logits(placed)
+                torch.autograd.backward(F.cross_entropy(logits.float(), labels))
+                self.optimizer.step()
+                self.optimizer.zero_grad()
+        return time.perf_counter() - began
 
 
-def run_epoch(batches: Iterator[tuple[Tensor, Tensor]], augment: Callable[[Tensor], Tensor] | None) -> Times:
-    """Train for one epoch and return the seconds that each stage took."""
-    torch.manual_seed(0)
-    network = LesionNetwork(RECIPE).to(memory_format=torch.channels_last).train()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
-    times: Times = {}
-    began = time.perf_counter()
-    while True:
-        with stage(times, "read, decode, resize" if augment else "read, decode, resize, augment"):
-            batch = next(batches, None)
-        if batch is None:
-            break
-        images, labels = batch
-        if augment:
-            with stage(times, "augment"):
-                images = augment(images.permute(0, 3, 1, 2).float() / 255.0)
-        images = images.contiguous(memory_format=torch.channels_last)
-        with stage(times, "forward"):
-            loss = F.cross_entropy(network(images), labels)
-        with stage(times, "backward"):
-            torch.autograd.backward(loss)
-        with stage(times, "optimiser"):
-            optimizer.step()
-            optimizer.zero_grad()
-    times["epoch"] = time.perf_counter() - began
-    return times
+def ways(manifest: Manifest) -> dict[str, Way]:
+    size, labels = RECIPE.training.batch_size, [CODES.index(r.diagnosis) for r in manifest]
+    pixels = open_image_cache(manifest, Preprocessing(**RECIPE.input.model_dump()))
+    cached = CachedImages(pixels, range(len(manifest)), labels)
+    augment = BatchAugmentation(RECIPE.augmentation)
+
+    def ours() -> Iterable[tuple[Tensor, Tensor]]:
+        return ((augment(to_images(found)), labels) for found, labels in make_loader(cached, size, seed=0))
+
+    last = torch.channels_last
+    plain: Any = DataLoader(PlainImages(manifest), batch_size=size, shuffle=True, drop_last=True)
+    found = {
+        "plain loop: each JPEG decoded, eager": Way(lambda: plain),
+        "and images decoded once, augmented by the batch": Way(ours),
+        "and channels last": Way(ours, last),
+        "and freed memory kept": Way(ours, last, keeps_memory=True),
+    }
+    if can_compile("cpu"):
+        found["and compiled"] = Way(ours, last, keeps_memory=True, compiled=True)
+    if choose_precision("auto", "cpu") == "bf16-mixed":
+        found["and bfloat16"] = Way(ours, last, keeps_memory=True, compiled=can_compile("cpu"), bfloat16=True)
+    return found
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    manifest = draw_subset(read_dataset(arguments.data), arguments.images, 0)
+    count = len(manifest) // RECIPE.training.batch_size * RECIPE.training.batch_size
+    manifest = Manifest(manifest.root, manifest.records[:count])  # whole batches: all ways see as many images
+    compared = ways(manifest)
+    first = {name: way.epoch() for name, way in compared.items()}
+    rounds = [{name: way.epoch() for name, way in compared.items()} for _ in range(arguments.rounds)]
+    plain = next(iter(compared))
+    rows = {}
+    for name in compared:
+        ratios = [times[plain] / times[name] for times in rounds]
+        rows[name] = {
+            "images_per_second": round(statistics.median(count / times[name] for times in rounds), 2),
+            "times_plain": round(statistics.median(ratios), 3),
+            "times_plain_min": round(min(ratios), 3),
+            "times_plain_max": round(max(ratios), 3),
+            "first_epoch_seconds": round(first[name], 1),
+        }
+    command = "python benchmarks/training_epoch.py " + " ".join(sys.argv[1:])
+    return {
+        "what": "an epoch of EfficientNet-Lite0 at 224 pixels on the CPU, from a plain loop to ours step by step",
+        "command": command.replace(str(arguments.data), "FOLDER"),
+        "images": count,
+        "rounds": arguments.rounds,
+        "ways": rows,
+        "bfloat16_units": choose_precision("auto", "cpu") == "bf16-mixed",
+        "environment": describe_environment("cpu", "32-true", compiled=can_compile("cpu"))
+        | {"python": platform.python_version()},
+    }
+
+
+def table(result: dict[str, Any]) -> str:
+    """Return the table in Markdown."""
+    lines = [
+        f"{result['images']} images, {result['rounds']} rounds, {result['environment']['threads']} threads:",
+        "",
+        "| way | images/s | times the plain loop (min to max) |",
+        "|---|---:|---:|",
+    ]
+    for name, row in result["ways"].items():
+        spread = f"{row['times_plain']:.2f} ({row['times_plain_min']:.2f} to {row['times_plain_max']:.2f})"
+        lines.append(f"| {name} | {row['images_per_second']:.1f} | {spread} |")
+    if not result["bfloat16_units"]:
+        lines += ["", 'This processor has no units for bfloat16 (AMX); `precision = "auto"` computes in float32.']
+    return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--images", type=int, default=256)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--images", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--table", type=Path)
+    parser.add_argument("--docs", type=Path)
     arguments = parser.parse_args()
-    whole = read_dataset(arguments.data)
-    manifest = whole.select([r.image_id for r in whole.records[: arguments.images]])
-    labels = [CODES.index(r.diagnosis) for r in manifest]
-    began = time.perf_counter()
-    array = open_image_cache(manifest, Preprocessing(**RECIPE.input.model_dump()))
-    building = time.perf_counter() - began
-    cached = CachedImages(array, range(len(manifest)), labels)
-    augment = BatchAugmentation(RECIPE.augmentation)
-    batch_size = RECIPE.training.batch_size
-    rounds: dict[str, list[Times]] = {"cached": [], "plain": []}
-    for _ in range(arguments.rounds + 1):
-        rounds["cached"].append(run_epoch(iter(make_loader(cached, batch_size, seed=0)), augment))
-        plain = DataLoader(PlainImages(manifest), batch_size=batch_size, shuffle=True)
-        rounds["plain"].append(run_epoch(iter(plain), None))
-    counted = {name: times[1:] for name, times in rounds.items()}  # the first round warms up
-    medians = {
-        name: {key: round(statistics.median(t[key] for t in times), 3) for key in times[0]}
-        for name, times in counted.items()
-    }
-
-    def data_seconds(times: Times) -> float:
-        return sum(value for key, value in times.items() if "read" in key or key == "augment")
-
-    pairs = list(zip(counted["plain"], counted["cached"], strict=True))
-    result = {
-        "what": "one epoch of EfficientNet-Lite0 at 224 pixels: image cache against decoding every JPEG",
-        "command": "python benchmarks/training_epoch.py "
-        + " ".join(sys.argv[1:]).replace(str(arguments.data), "FOLDER"),
-        "images": len(manifest),
-        "original_sizes": sorted({"x".join(map(str, _size(manifest.location(r)))) for r in manifest.records[:20]}),
-        "rounds": arguments.rounds,
-        "seconds_median": medians,
-        "epoch_plain_over_cached": round(statistics.median(p["epoch"] / c["epoch"] for p, c in pairs), 2),
-        "data_path_plain_over_cached": round(statistics.median(data_seconds(p) / data_seconds(c) for p, c in pairs), 2),
-        "cache_building_seconds": round(building, 2),
-        "environment": describe_environment("cpu", "32-true", compiled=False) | {"python": platform.python_version()},
-    }
-    print(json.dumps(result, indent=2))
+    if arguments.table:
+        result = json.loads(arguments.table.read_text(encoding="utf-8"))
+    elif arguments.data:
+        result = measure(arguments)
+    else:
+        parser.error("--data or --table is needed")
+    print(table(result))
     if arguments.out:
         write_json(arguments.out, result)
-
-
-def _size(path: str) -> tuple[int, int]:
-    from PIL import Image
-
-    with Image.open(path) as opened:
-        return opened.size
+    if arguments.docs:
+        write_between(arguments.docs, "training-epoch", table(result))
 
 
 if __name__ == "__main__":
