@@ -99,9 +99,10 @@ def test_what_is_far_from_the_training_images_is_unfamiliar() -> None:
     reference = Reference(features=space)
     pixels = np.zeros((4, 4, 3), np.uint8)
     image = PreparedImage("image", pixels, ())
-    assert reasons_against(reference, image, features[0]) == []
+    near, far = (float(d) for d in distances(space, np.stack([features[0], features[0] + 100 * draw.random(20)])))
+    assert reasons_against(reference, image, near) == []
     assert reasons_against(reference, image, None) == []
-    (reason,) = reasons_against(reference, image, features[0] + 100 * draw.random(20))
+    (reason,) = reasons_against(reference, image, far)
     assert reason.code == "unfamiliar"
     assert reason.message.startswith("unlike the images that the model was trained on: ")
 

@@ -1,4 +1,4 @@
-"""Preparing the next images in other threads while the current ones are judged."""
+"""Computing what comes next in other threads while the current results are used."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -7,9 +7,6 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-# Decoding a camera-sized PNG takes some hundred megabytes for a moment: more threads would cost more than they save.
-_MAX_THREADS = 4
 
 
 def mapped_ahead(
@@ -20,7 +17,7 @@ def mapped_ahead(
     Closing the generator drops what has not begun. An exception of `function` arises where its result is due.
     """
     pending: deque[Future[Result]] = deque()
-    pool = ThreadPoolExecutor(min(threads, _MAX_THREADS), thread_name_prefix="lesionlab-decode")
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="lesionlab")
     try:
         for index, item in enumerate(items):
             pending.append(pool.submit(function, item, index))

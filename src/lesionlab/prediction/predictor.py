@@ -1,9 +1,7 @@
 """The predictor: a bundle loaded once, asked as often as wanted."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,7 +11,9 @@ from lesionlab.bundle import Bundle, BundleInfo, Patient
 from lesionlab.images import ImageSource
 from lesionlab.prediction.explained import ExplainedPrediction, Explainer
 from lesionlab.prediction.explanation import Explanation
-from lesionlab.prediction.prepared import PreparedImage, or_raise, prepare_ahead, prepare_image
+from lesionlab.prediction.graphs import Graphs
+from lesionlab.prediction.many import judged_in_batches
+from lesionlab.prediction.prepared import PreparedImage, or_raise, prepare_image
 from lesionlab.prediction.prevalence import at_prevalence, prior_shift
 from lesionlab.prediction.reference import checked_reference
 from lesionlab.prediction.refusal import (
@@ -33,9 +33,9 @@ from lesionlab.prediction.result import (
     RefusalReason,
 )
 from lesionlab.prediction.risk import RiskRule, RiskScale, with_point
-from lesionlab.prediction.session import IMAGES_PER_RUN, GraphOutput, GraphSession
+from lesionlab.prediction.session import IMAGES_PER_RUN, GraphOutput
 from lesionlab.prediction.sets import not_ruled_out
-from lesionlab.prediction.views import MirroredSession, Session, Views
+from lesionlab.prediction.views import Session, Views
 from lesionlab.taxonomy import TASKS, Task
 
 Answer = TypeVar("Answer")
@@ -68,9 +68,8 @@ class Predictor:
         info = with_point(bundle.info, self._risk.point)
         self._shift = prior_shift(info, prevalence) if prevalence else None
         self._info = at_prevalence(info, self._shift) if self._shift else info
-        session = GraphSession(bundle, threads)
-        self._session: Session = session if views == "one" else MirroredSession(session)
-        self._reference = checked_reference(bundle, session.channels)
+        self._graphs = Graphs(bundle, threads, views)
+        self._reference = checked_reference(bundle, self._graphs.shared.channels)
         self._explainer = Explainer(bundle, self._reference)
 
     @classmethod
@@ -170,18 +169,23 @@ class Predictor:
         batch_size: int = IMAGES_PER_RUN,
         patient_of: Callable[[str], Patient] | None = None,
     ) -> Iterator[Prediction | Failure]:
-        """Judge images one batch after the other, in their order; a bad one does not stop the rest.
+        """Judge images in batches, in their order; a bad one does not stop the rest.
 
-        The next images are decoded while a batch is computed, never more than two batches ahead, so that memory
-        stays the same however many there are. An image gets the same probabilities (to 1e-6) alone and in a batch.
+        Each thread takes a batch from its files to the answers, never more than one batch ahead, so that memory stays
+        the same however many there are. An image gets the same probabilities (to 1e-6) alone and in a batch.
 
         Args:
             images: What `predict` takes. An image without a name is called `image 0`, `image 1` and so on, by
                 its place.
             batch_size: Images per run of the graph.
-            patient_of: Returns what is known of the patient of an image, for the image's name.
+            patient_of: Returns what is known of the patient of an image, for the image's name; called from threads.
         """
-        return self._in_batches(images, batch_size, patient_of, self.judge)
+        session = self._graphs.suited_to(images)
+
+        def judged(batch: list[PreparedImage]) -> list[Prediction]:
+            return self._answers(batch, self._seen(batch, session))
+
+        return self._in_batches(images, batch_size, patient_of, judged)
 
     def explain_many(
         self,
@@ -201,9 +205,10 @@ class Predictor:
             UsageError: The model has no class activation map.
             BundleError: The segmentation model, which measures the lesion, is missing or damaged.
         """
+        session = self._graphs.suited_to(images)
 
         def explained(batch: list[PreparedImage]) -> list[ExplainedPrediction]:
-            reasoned = self.judge_explained(batch, [None] * len(batch))
+            reasoned = self._explained(batch, [None] * len(batch), session)
             return [self.with_lesion(*pair) for pair in zip(batch, reasoned, strict=True)]
 
         return self._in_batches(images, batch_size, patient_of, explained)
@@ -221,19 +226,16 @@ class Predictor:
             The answer, and the numbers that `lesionlab.bundle.Usual` keeps of validation images, in its order; none for
             an image that cannot be judged.
         """
+        session = self._graphs.suited_to(images)
 
         def measured(batch: list[PreparedImage]) -> list[tuple[Prediction, tuple[float, ...]]]:
-            if not batch:
-                return []
-            seen = self._seen(batch)
-            away = np.zeros(len(batch))
-            if self._reference.features is not None and seen.feature_map is not None:
-                away = distances(self._reference.features, pooled(seen.feature_map))
+            seen = self._seen(batch, session)
+            away = self._distances(seen)
             rows: list[tuple[Prediction, tuple[float, ...]]] = []
             for image, answer, distance in zip(batch, self._answers(batch, seen), away, strict=True):
                 probabilities = np.array(list(answer.probabilities.values()))
                 certainty = self.info.decision.scores(probabilities).max()
-                looks = (*measure_picture(image.pixels), sharpness(image.pixels), float(distance))
+                looks = (*measure_picture(image.pixels), sharpness(image.pixels), distance or 0.0)
                 rows.append((answer, (*looks, answer.suspicion[self.info.looked_for], float(certainty))))
             return rows
 
@@ -257,14 +259,17 @@ class Predictor:
         Raises:
             ImageError: An image cannot be judged; the message begins with its name.
         """
+        session = self._graphs.suited_to(images)
+
+        def logits_of(batch: list[PreparedImage]) -> list[np.ndarray]:
+            return list(session.logits(_stacked(batch)))
+
         logits = np.empty((len(images), len(self._task.classes)), dtype=np.float32)
-        done = 0
-        with closing(prepare_ahead(images, self.info.preprocessing, batch_size)) as prepared:
-            while batch := list(islice(prepared, batch_size)):
-                logits[done : done + len(batch)] = self._session.logits(_stacked([or_raise(item) for item in batch]))
-                done += len(batch)
-                if progress is not None:
-                    progress(done, len(images))
+        rows = self._in_batches(images, batch_size, None, logits_of)
+        for done, row in enumerate(rows, start=1):
+            logits[done - 1] = or_raise(row)
+            if progress is not None and (done % batch_size == 0 or done == len(images)):
+                progress(done, len(images))
         return logits
 
     def prepare(self, image: ImageSource, name: str | None = None, patient: Patient | None = None) -> PreparedImage:
@@ -287,7 +292,7 @@ class Predictor:
         """Judge prepared images in one run of the graph, in their order."""
         if not images:
             return []
-        return self._answers(images, self._seen(images))
+        return self._answers(images, self._seen(images, self._graphs.shared))
 
     def judge_explained(
         self, images: Sequence[PreparedImage], diagnoses: Sequence[str | None]
@@ -304,7 +309,13 @@ class Predictor:
         self._explainer.check(diagnoses)
         if not images:
             return []
-        seen = self._session.outputs(_stacked(images))
+        return self._explained(images, diagnoses, self._graphs.shared)
+
+    def _explained(
+        self, images: Sequence[PreparedImage], diagnoses: Sequence[str | None], session: Session
+    ) -> list[ExplainedPrediction]:
+        self._explainer.check(diagnoses)
+        seen = session.outputs(_stacked(images))
         return self._explainer.explained(images, self._answers(images, seen), seen, diagnoses)
 
     def with_lesion(self, image: PreparedImage, explained: ExplainedPrediction) -> ExplainedPrediction:
@@ -318,10 +329,16 @@ class Predictor:
         """
         return self._explainer.with_lesion(image, explained)
 
-    def _seen(self, images: Sequence[PreparedImage]) -> GraphOutput:
+    def _seen(self, images: Sequence[PreparedImage], session: Session) -> GraphOutput:
         if self._reference.features is None and self.bundle.info.crop is None:
-            return GraphOutput(self._session.logits(_stacked(images)))
-        return self._session.outputs(_stacked(images))
+            return GraphOutput(session.logits(_stacked(images)))
+        return session.outputs(_stacked(images))
+
+    def _distances(self, seen: GraphOutput) -> list[float] | list[None]:
+        """Return how far each image's features lie from those of the training images, None where that is not known."""
+        if self._reference.features is None or seen.feature_map is None:
+            return [None] * len(seen.logits)
+        return [float(distance) for distance in distances(self._reference.features, pooled(seen.feature_map))]
 
     def _in_batches(
         self,
@@ -330,21 +347,20 @@ class Predictor:
         patient_of: Callable[[str], Patient] | None,
         judge: Callable[[list[PreparedImage]], list[Answer]],
     ) -> Iterator[Answer | Failure]:
-        with closing(prepare_ahead(images, self.info.preprocessing, batch_size)) as prepared:
-            while batch := list(islice(prepared, batch_size)):
-                good = [item for item in batch if isinstance(item, PreparedImage)]
-                if patient_of is not None:
-                    good = [replace(item, patient=patient_of(item.name)) for item in good]
-                judged = iter(judge(good))
-                for item in batch:
-                    yield item if isinstance(item, Failure) else next(judged)
+        return judged_in_batches(
+            images,
+            self.info.preprocessing,
+            judge,
+            batch_size=batch_size,
+            workers=self._graphs.threads,
+            patient_of=patient_of,
+        )
 
     def _answers(self, images: Sequence[PreparedImage], seen: GraphOutput) -> list[Prediction]:
         rows = self.info.calibration.probabilities(seen.logits)
-        features = None if seen.feature_map is None else pooled(seen.feature_map)
+        away = self._distances(seen)
         against = [
-            reasons_against(self._reference, image, None if features is None else features[index])
-            for index, image in enumerate(images)
+            reasons_against(self._reference, image, distance) for image, distance in zip(images, away, strict=True)
         ]
         if (crop := self.bundle.info.crop) is not None and seen.lesion is not None:
             against = [

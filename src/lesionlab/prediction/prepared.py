@@ -1,9 +1,11 @@
 """From an image in any form to what the graph takes: the half of a prediction that needs no graph."""
 
 import os
+import threading
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -13,6 +15,12 @@ from lesionlab.images import ImageSource, Preprocessing, load_image
 from lesionlab.prediction.ahead import mapped_ahead
 from lesionlab.prediction.result import Failure
 from lesionlab.prediction.session import available_cores
+
+Item = TypeVar("Item")
+
+# Decoding a camera-sized PNG takes some hundred megabytes for a moment: more at once would cost more than they save.
+_MOST_AT_ONCE = 4
+_decoding = threading.BoundedSemaphore(_MOST_AT_ONCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +48,7 @@ def prepare_image(image: ImageSource, preprocessing: Preprocessing, name: str | 
     Raises:
         ImageError: The image cannot be judged; the message begins with its name.
     """
-    prepared = _attempt(image, preprocessing, name or _name(image, 0))
-    return or_raise(prepared)
+    return or_raise(try_to_prepare(image, preprocessing, name or name_of(image, 0)))
 
 
 def prepare_ahead(
@@ -50,13 +57,13 @@ def prepare_ahead(
     """Yield images prepared, in their order, at most two batches before they are asked for."""
 
     def attempt(image: ImageSource, index: int) -> PreparedImage | Failure:
-        return _attempt(image, preprocessing, _name(image, index))
+        return try_to_prepare(image, preprocessing, name_of(image, index))
 
-    return mapped_ahead(attempt, images, ahead=2 * batch_size, threads=available_cores())
+    return mapped_ahead(attempt, images, ahead=2 * batch_size, threads=min(available_cores(), _MOST_AT_ONCE))
 
 
-def or_raise(prepared: PreparedImage | Failure) -> PreparedImage:
-    """Return what could be prepared.
+def or_raise(prepared: Item | Failure) -> Item:
+    """Return what came of an image that could be prepared.
 
     Raises:
         ImageError: It could not; the message begins with the image's name.
@@ -66,9 +73,11 @@ def or_raise(prepared: PreparedImage | Failure) -> PreparedImage:
     return prepared
 
 
-def _attempt(image: ImageSource, preprocessing: Preprocessing, name: str) -> PreparedImage | Failure:
+def try_to_prepare(image: ImageSource, preprocessing: Preprocessing, name: str) -> PreparedImage | Failure:
+    """Decode and scale one image, or say why that cannot be done."""
     try:
-        decoded = load_image(image, at_least=preprocessing.decode_size)
+        with _decoding:
+            decoded = load_image(image, at_least=preprocessing.decode_size)
     except ImageError as error:
         return Failure(path=name, error=str(error))
     notes = decoded.notes + preprocessing.notes(decoded)
@@ -77,7 +86,8 @@ def _attempt(image: ImageSource, preprocessing: Preprocessing, name: str) -> Pre
     return PreparedImage(name, preprocessing.apply(decoded.image), notes, original_size=size)
 
 
-def _name(image: ImageSource, index: int) -> str:
+def name_of(image: ImageSource, index: int) -> str:
+    """Return what to call an image in the answer: its path, or its place among others."""
     if not isinstance(image, str | Path):
         return f"image {index}"
     # A file name may hold bytes that are no UTF-8; no JSON or CSV could carry them as they are.
