@@ -1,0 +1,21 @@
+"""lesionlab as its users call it: a predictor and a list of files. The environment has the package alone."""
+
+import sys
+
+from protocol import serve
+
+from lesionlab import Predictor
+
+first, *bundle = sys.argv[1:]
+predictor = Predictor.load(*bundle)
+
+
+def judge(files: list[str]) -> None:
+    if len(files) == 1:
+        predictor.predict(files[0])
+        return
+    for _ in predictor.predict_many(files):
+        pass
+
+
+serve(judge, first)
