@@ -136,6 +136,10 @@ def with_crop(classifier: bytes, segmentation: SegmentationModel, margin: float,
             "judge/feature_map": "feature_map",
         },
     )
+    # Merging lists the operators' version once for each piece; some readers want to find it once.
+    versions = {entry.domain: entry.version for entry in whole.opset_import}
+    del whole.opset_import[:]
+    whole.opset_import.extend(onnx.helper.make_opsetid(domain, version) for domain, version in versions.items())
     _remove_traces(whole)
     onnx.checker.check_model(whole, full_check=True)
     data: bytes = whole.SerializeToString(deterministic=True)
