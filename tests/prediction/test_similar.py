@@ -13,6 +13,7 @@ from lesionlab.bundle import Bundle, Cases, FeatureSpace
 from lesionlab.data import Manifest
 from lesionlab.errors import BundleError
 from lesionlab.prediction import Predictor
+from lesionlab.prediction.session import GraphSession
 from lesionlab.prediction.similar import TrainingCases, coordinates
 
 
@@ -81,8 +82,7 @@ def test_they_are_those_of_a_search_through_all(predictor: Predictor, photograph
     assert bundle.cases is not None
     space = bundle.reference.features
     assert space is not None
-    session = predictor._session  # the features that an answer is made of
-    feature_map = session.outputs(predictor.prepare(photograph).pixels[None]).feature_map
+    feature_map = GraphSession(bundle).outputs(predictor.prepare(photograph).pixels[None]).feature_map
     assert feature_map is not None
     here = coordinates(space, feature_map.mean(axis=(2, 3)))[0, :5]
     there = bundle.cases.coordinates.astype(np.float64)

@@ -85,6 +85,10 @@ class LesionFinder:
         self._shrink = Shrink(recipe.input.size, self._segmenter.info.preprocessing.size)
         self._margin = recipe.crop.margin
 
+    def __deepcopy__(self, _memo: dict[int, object]) -> "LesionFinder":
+        """Return itself: it never changes, and a session of onnxruntime has no copy."""
+        return self
+
     @torch.no_grad()
     def boxes(self, images: Tensor) -> Tensor:
         """Return left, top and side of the square in images [N, 3, H, W] with pixels in [0, 1], [N, 3]."""
