@@ -19,7 +19,7 @@ from lesionlab.export.reference import linear_head
 from lesionlab.prediction.explanation import GRID, class_activation_map, scaled
 from lesionlab.recipes import InferenceSettings, load_recipe
 from lesionlab.recipes.load import recipe_names
-from lesionlab.training.network import ExportedNetwork, LesionNetwork
+from lesionlab.training.network import ChannelsFirst, ExportedNetwork, LesionNetwork
 
 Make = Callable[..., ExplainedNetwork]
 FAMILIES = ("test_efficientnet", "test_resnet", "test_convnext", "test_byobnet", "plain_cnn")
@@ -49,7 +49,7 @@ def test_it_equals_the_map_of_the_bundle(
     network = make_network(backbone, task=task, head=head, inference={"views": views})
     exported = ExportedNetwork(network.network, InferenceSettings.model_validate({"views": views})).eval()
     with torch.no_grad():
-        logits, maps = (found.numpy() for found in exported(torch.tensor(np.stack(pictures))))
+        logits, maps = (found.numpy() for found in exported(ChannelsFirst()(torch.tensor(np.stack(pictures)))))
     features = maps.mean(axis=(2, 3))
     last = linear_head([network.network], Measured(logits, features, np.zeros((len(pictures), 3), np.float32)))
     assert last is not None

@@ -48,7 +48,7 @@ def test_the_graph_sees_what_the_parts_make_one_after_the_other(
     assert (left + side / 2, top + side / 2) == pytest.approx((0.3, 0.6), abs=0.02)
     view, _ = LesionCrop(SIZE, model.info.threshold, 1.5)(torch.from_numpy(pixels), torch.from_numpy(seen.lesion))
     with torch.no_grad():
-        expected = network(view.permute(0, 3, 1, 2) / 255)
+        expected = network(view / 255)
     np.testing.assert_allclose(seen.logits, expected.numpy(), atol=1e-4)
     # One image alone is what it is among others.
     np.testing.assert_allclose(session.outputs(pixels[1:2]).logits, seen.logits[1:2], atol=1e-5)

@@ -14,7 +14,7 @@ import torch
 
 from lesionlab.export import export_graph
 from lesionlab.recipes import HeadSettings, InferenceSettings, InputSettings, ModelSettings, Recipe
-from lesionlab.training.network import ExportedNetwork, LesionNetwork
+from lesionlab.training.network import ChannelsFirst, ExportedNetwork, LesionNetwork
 
 SIZE = 40
 
@@ -68,7 +68,7 @@ def test_it_answers_as_the_network_does(
     pixels = np.random.default_rng(images).integers(0, 256, (images, SIZE, SIZE, 3), dtype=np.uint8)
     logits, feature_map = session.run(None, {"image": pixels})
     with torch.no_grad():
-        of_torch, map_of_torch = ExportedNetwork(network, inference).eval()(torch.from_numpy(pixels))
+        of_torch, map_of_torch = ExportedNetwork(network, inference).eval()(ChannelsFirst()(torch.from_numpy(pixels)))
         upright = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255
         views = [upright] if inference.views == "one" else [upright.flip(axes) for axes in ((), (2,), (3,), (2, 3))]
         trained = torch.stack([network.eval()(view) for view in views]).mean(dim=0)

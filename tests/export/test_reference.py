@@ -17,7 +17,7 @@ from lesionlab.recipes import HeadSettings, InferenceSettings, InputSettings, Mo
 from lesionlab.runs import RunFolder
 from lesionlab.taxonomy import CODES
 from lesionlab.training.checkpoint import load_weights
-from lesionlab.training.network import ExportedNetwork, LesionNetwork
+from lesionlab.training.network import ChannelsFirst, ExportedNetwork, LesionNetwork
 
 SIZE = 64
 
@@ -37,7 +37,8 @@ def make_network(backbone: str, **settings: Any) -> LesionNetwork:
 def outputs_of(exported: ExportedNetwork, pictures: list[np.ndarray]) -> tuple[Measured, np.ndarray]:
     """Return what the graph of a network gives, without making the graph, and the feature maps."""
     with torch.no_grad():
-        logits, maps = (output.numpy() for output in exported.eval()(torch.from_numpy(np.stack(pictures))))
+        values = ChannelsFirst()(torch.from_numpy(np.stack(pictures)))
+        logits, maps = (output.numpy() for output in exported.eval()(values))
     measures = [(*measure_picture(picture), sharpness(picture)) for picture in pictures]
     return Measured(logits, maps.mean(axis=(2, 3)), np.array(measures, np.float32)), maps
 
@@ -54,7 +55,7 @@ def grad_cam(network: ExportedNetwork, pixels: np.ndarray, score_of: torch.Tenso
     pool = network.network.pool
     network.network.pool = lambda feature_map: pool(keep(feature_map))  # type: ignore[method-assign]
     try:
-        logits, _ = network(torch.tensor(pixels[None]))
+        logits, _ = network(ChannelsFirst()(torch.tensor(pixels[None])))
         (logits[0] * score_of).sum().backward()
     finally:
         network.network.pool = pool  # type: ignore[method-assign]

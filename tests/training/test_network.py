@@ -5,7 +5,7 @@ import torch
 
 from lesionlab.errors import RecipeError
 from lesionlab.recipes import InferenceSettings, InputSettings, Recipe, load_recipe
-from lesionlab.training.network import ExportedNetwork, LesionNetwork, parameter_count
+from lesionlab.training.network import ChannelsFirst, ExportedNetwork, LesionNetwork, parameter_count
 
 # One of each family: squeeze-and-excite, residual, ConvNeXt, bottleneck blocks, normalisation-free, transformer.
 BACKBONES = (
@@ -54,7 +54,7 @@ def test_the_exported_form_takes_bytes_and_gives_the_same_logits(backbone: str) 
     network = make(backbone).eval()
     pixels = torch.randint(0, 256, (2, 160, 160, 3), dtype=torch.uint8)
     with torch.no_grad():
-        logits, feature_map = ExportedNetwork(network, InferenceSettings()).eval()(pixels)
+        logits, feature_map = ExportedNetwork(network, InferenceSettings()).eval()(ChannelsFirst()(pixels))
         expected = network(pixels.permute(0, 3, 1, 2).float() / 255)
     torch.testing.assert_close(logits, expected)
     assert len(feature_map) == 2
@@ -149,6 +149,6 @@ def test_the_exported_form_keeps_hidden_layers(pool: str) -> None:
     network = make(inputs=InputSettings(size=64), tables={"head": head}).eval()
     pixels = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
     with torch.no_grad():
-        logits, _ = ExportedNetwork(network, InferenceSettings()).eval()(pixels)
+        logits, _ = ExportedNetwork(network, InferenceSettings()).eval()(ChannelsFirst()(pixels))
         expected = network(pixels.permute(0, 3, 1, 2).float() / 255)
     torch.testing.assert_close(logits, expected)

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from lesionlab.errors import UsageError
 from lesionlab.recipes import Recipe
-from lesionlab.segmentation import Segmenter
+from lesionlab.segmentation import SegmentationModel, Segmenter
 from lesionlab.taxonomy import TASKS
 from lesionlab.training.cache import segmentation_folder
 from lesionlab.training.crop import Shrink, crop_pictures, lesion_boxes
+from lesionlab.training.floats import taking_floats
 from lesionlab.training.network import ExportedNetwork, LesionNetwork
 
 
@@ -81,7 +82,7 @@ class LesionFinder:
     """
 
     def __init__(self, recipe: Recipe) -> None:
-        self._segmenter = Segmenter.load(segmentation_folder(recipe.crop))
+        self._segmenter = Segmenter(taking_floats(SegmentationModel.load(segmentation_folder(recipe.crop))))
         self._shrink = Shrink(recipe.input.size, self._segmenter.info.preprocessing.size)
         self._margin = recipe.crop.margin
 
@@ -98,7 +99,7 @@ class LesionFinder:
 
     def cropped(self, images: Tensor, boxes: Tensor) -> Tensor:
         """Return the squares, [N, 3, H, W]."""
-        return crop_pictures(images.permute(0, 2, 3, 1), boxes, images.shape[2]).permute(0, 3, 1, 2)
+        return crop_pictures(images, boxes, images.shape[2])
 
 
 @contextmanager

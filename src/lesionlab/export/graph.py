@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from lesionlab.recipes import InferenceSettings
 from lesionlab.segmentation import SegmentationModel
 from lesionlab.training.crop import LesionCrop, Shrink
-from lesionlab.training.network import ExportedEnsemble, ExportedNetwork, LesionNetwork
+from lesionlab.training.floats import taking_floats
+from lesionlab.training.network import ChannelsFirst, ExportedEnsemble, ExportedNetwork, LesionNetwork
 
 # Read by every runtime since 2023; newer ones bring nothing that these networks use.
 _OPSET = 18
@@ -40,8 +41,8 @@ def export_graph(
     members = [ExportedNetwork(network, inference) for network in networks]
     wrapped = (members[0] if len(members) == 1 else ExportedEnsemble(members)).eval().cpu()
     if crop is None:
-        return to_onnx(wrapped, {"image": pixels(size)}, ("logits", "feature_map"))
-    classifier = to_onnx(wrapped, {"image": pixels(size).float()}, ("logits", "feature_map"))
+        return to_onnx(nn.Sequential(ChannelsFirst(), wrapped), {"image": pixels(size)}, ("logits", "feature_map"))
+    classifier = to_onnx(wrapped, {"image": torch.zeros(2, 3, size, size)}, ("logits", "feature_map"))
     return with_crop(classifier, *crop, size=size)
 
 
@@ -91,11 +92,11 @@ def to_onnx(module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[s
 def with_crop(classifier: bytes, segmentation: SegmentationModel, margin: float, *, size: int) -> bytes:
     """Return a classifier's graph with what leads from whole pictures to its input in front of it.
 
-    The segmentation model comes as the graph that it is; what stands between is exported from its modules. What it
-    finds leaves the graph as outputs of their own, for those who ask.
+    The segmentation model comes as the graph that it is, but takes values between the grey levels; what stands between
+    is exported from its modules. What it finds leaves the graph as outputs of their own, for those who ask.
 
     Args:
-        classifier: Its graph takes `image`, floating point [N, size, size, 3], with values from 0 to 255.
+        classifier: Its graph takes `image`, floating point [N, 3, size, size], with values from 0 to 255.
         segmentation: What finds the lesion.
         margin: Side of the crop over the diameter of the lesion.
         size: Side of the whole picture's square, and of the classifier's input.
@@ -108,7 +109,7 @@ def with_crop(classifier: bytes, segmentation: SegmentationModel, margin: float,
     mask = torch.zeros(2, small, small)
     pieces = {
         "shrink": to_onnx(Shrink(size, small), {"image": pixels(size)}, ("small",)),
-        "find": segmentation.graph,
+        "find": taking_floats(segmentation).graph,
         "crop": to_onnx(
             LesionCrop(size, segmentation.info.threshold, margin),
             {"image": pixels(size), "probability": mask},

@@ -75,7 +75,11 @@ class Segmenter:
         pixels = [self.info.preprocessing.apply(Image.fromarray(square)) for square in squares]
         return self.probabilities(np.stack(pixels))
 
-    def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Run the graph on its own input, uint8 [N, size, size, 3]; return float32 [N, size, size]."""
+    def probabilities(self, pixels: NDArray[np.uint8 | np.float32]) -> NDArray[np.float32]:
+        """Run the graph on its own input, [N, size, size, 3]; return float32 [N, size, size].
+
+        Args:
+            pixels: uint8, or float32 for a graph that takes floats.
+        """
         found: NDArray[np.float32] = self._session.run(["probability"], {"image": pixels})[0]
         return found

@@ -144,7 +144,7 @@ def open_cropped_cache(
                 squares = images[start : start + _AT_ONCE]
                 found = torch.from_numpy(segmenter.of_squares(squares))
                 view, _ = cropper(torch.from_numpy(squares), found)
-                stream.write(view.round().to(torch.uint8).numpy().tobytes())
+                stream.write(view.round().to(torch.uint8).permute(0, 2, 3, 1).numpy().tobytes())
                 if progress is not None:
                     progress(start + len(squares), len(images))
     array: NDArray[np.uint8] = np.load(path, mmap_mode="c")

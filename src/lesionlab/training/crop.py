@@ -44,21 +44,20 @@ def lesion_boxes(probability: Tensor, threshold: float, margin: float) -> Tensor
 
 
 def crop_pictures(pictures: Tensor, boxes: Tensor, size: int) -> Tensor:
-    """Return the boxes of pictures enlarged to squares, [N, size, size, 3], interpolated bilinearly.
+    """Return the boxes of pictures enlarged to squares, [N, 3, size, size], interpolated bilinearly.
 
     Two matrix products, one for each axis, in place of a sampling operator that some runtimes lack.
 
     Args:
-        pictures: Floating point, [N, H, W, 3].
+        pictures: Floating point, [N, 3, H, W].
         boxes: Left, top and side of each, [N, 3].
         size: Side of the result in pixels.
     """
-    height, width = pictures.shape[1:3]
+    height, width = pictures.shape[2:]
     left, top, side = boxes.unbind(dim=1)
     across, down = _weights(left, side, width, size), _weights(top, side, height, size)
-    rows = torch.matmul(down, pictures.flatten(2)).view(-1, size, width, 3)
-    columns = torch.matmul(across, rows.transpose(1, 2).reshape(-1, width, size * 3))
-    return columns.view(-1, size, size, 3).transpose(1, 2)
+    columns = torch.matmul(pictures.flatten(1, 2), across.transpose(1, 2)).view(-1, 3, height, size)
+    return torch.matmul(down.unsqueeze(1), columns)
 
 
 def _weights(begin: Tensor, side: Tensor, source: int, size: int) -> Tensor:
@@ -71,7 +70,10 @@ def _weights(begin: Tensor, side: Tensor, source: int, size: int) -> Tensor:
 
 
 class Shrink(nn.Module):
-    """Reduce squares of one size to another as Pillow's bilinear filter does, to within a rounding of the values.
+    """Reduce squares of one size to another as Pillow's bilinear filter does, but without rounding to grey levels.
+
+    Sums of pixels often lie exactly between two grey levels: each runtime's last bit would decide which it is, and one
+    grey level can move the square that is found.
 
     Args:
         source: Side of the squares that come in.
@@ -86,11 +88,11 @@ class Shrink(nn.Module):
         self.register_buffer("weights", torch.from_numpy(_triangle_filter(source, size)), persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return uint8 pixels [N, size, size, 3] for uint8 pixels [N, source, source, 3]."""
+        """Return pixels from 0 to 255, floating point [N, size, size, 3], for uint8 pixels [N, source, source, 3]."""
         source = image.shape[1]
         rows = torch.matmul(self.weights, image.float().flatten(2)).view(-1, self.size, source, 3)
         columns = torch.matmul(self.weights, rows.transpose(1, 2).reshape(-1, source, self.size * 3))
-        return columns.view(-1, self.size, self.size, 3).transpose(1, 2).round().clamp(0, 255).to(torch.uint8)
+        return columns.view(-1, self.size, self.size, 3).transpose(1, 2)
 
 
 def _triangle_filter(source: int, size: int) -> NDArray[np.float32]:
@@ -117,11 +119,11 @@ class LesionCrop(nn.Module):
         self.size, self.threshold, self.margin = size, threshold, margin
 
     def forward(self, image: Tensor, probability: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the view, floating point [N, size, size, 3] with values from 0 to 255, and the boxes [N, 3].
+        """Return the view, floating point [N, 3, size, size] with values from 0 to 255, and the boxes [N, 3].
 
         Args:
             image: uint8 [N, H, W, 3].
             probability: [N, h, w].
         """
         boxes = lesion_boxes(probability, self.threshold, self.margin)
-        return crop_pictures(image.float(), boxes, self.size), boxes
+        return crop_pictures(image.permute(0, 3, 1, 2).float(), boxes, self.size), boxes

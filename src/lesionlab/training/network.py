@@ -70,8 +70,8 @@ class LesionNetwork(nn.Module):
         self.backbone = _create_backbone(recipe.model)
         self.patches = _is_vision_transformer(recipe.model.backbone)
         self.flatten = recipe.head.pool == "flatten"
-        self.register_buffer("mean", torch.tensor(recipe.input.mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(recipe.input.std).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("mean", _by_channel(recipe.input.mean), persistent=False)
+        self.register_buffer("std", _by_channel(recipe.input.std), persistent=False)
         classes = len(TASKS[recipe.task].classes)
         self.feature_count = self._count_features(recipe.input.size)
         self.head = Head(self.feature_count, classes, recipe.head, recipe.model.dropout)
@@ -134,6 +134,11 @@ class LesionNetwork(nn.Module):
         return int(count)
 
 
+def _by_channel(values: Sequence[float]) -> Tensor:
+    """Return a value for each channel, [1, 3, 1, 1], or one where all have the same, which runtimes are faster with."""
+    return torch.tensor(values if len(set(values)) > 1 else values[:1]).view(1, -1, 1, 1)
+
+
 def _create_backbone(model: ModelSettings) -> nn.Module:
     if model.backbone == plain_cnn.NAME:
         if model.pretrained or model.drop_path > 0:
@@ -172,8 +177,16 @@ def _map_of_patches(tokens: Tensor, prefix: int) -> Tensor:
 _VIEWS: dict[str, tuple[tuple[int, ...], ...]] = {"one": ((),), "flips": ((), (3,), (2,), (2, 3))}
 
 
+class ChannelsFirst(nn.Module):
+    """From pixels as images have them to the order of convolutions; what it is followed by stays as it is."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return floating-point values from 0 to 255, [N, 3, H, W], for uint8 pixels [N, H, W, 3]."""
+        return image.permute(0, 3, 1, 2).float()
+
+
 class ExportedNetwork(nn.Module):
-    """The network in the form of a bundle's graph: from bytes of pixels to logits and the last feature map.
+    """The network in the form of a bundle's graph: from values of pixels to logits and the last feature map.
 
     With several views their feature maps are flipped back and averaged. As the head is a linear layer on the
     pooled map, this is the average of their logits, and the map still explains them exactly.
@@ -189,8 +202,8 @@ class ExportedNetwork(nn.Module):
         self.views = _VIEWS[inference.views]
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits [N, C] and feature map [N, D, h, w] for uint8 pixels [N, H, W, 3]."""
-        pixels = image.permute(0, 3, 1, 2).float() / 255.0
+        """Return logits [N, C] and feature map [N, D, h, w] for values from 0 to 255, [N, 3, H, W]."""
+        pixels = image / 255.0
         maps = [self.network.feature_map(pixels.flip(axes)).flip(axes) for axes in self.views]
         feature_map: Tensor = torch.stack(maps).mean(dim=0) if len(maps) > 1 else maps[0]
         logits: Tensor = self.network.head(self.network.pool(feature_map))
@@ -212,7 +225,7 @@ class ExportedEnsemble(nn.Module):
         self.members = nn.ModuleList(members)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits [N, C] and feature maps [N, D1 + D2 + ..., h, w] for uint8 pixels [N, H, W, 3]."""
+        """Return logits [N, C] and feature maps [N, D1 + D2 + ..., h, w] for values from 0 to 255, [N, 3, H, W]."""
         logits, maps = zip(*(member(image) for member in self.members), strict=True)
         return torch.stack(logits).mean(dim=0), torch.cat(maps, dim=1)
 
