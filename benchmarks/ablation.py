@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime as ort
-from marked import write_between
+from marked import add_outputs, publish
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
@@ -27,7 +27,7 @@ from lesionlab.data import ImageRecord, Manifest, read_dataset
 from lesionlab.evaluation.coarse import answerable_task, collapsed
 from lesionlab.export.calibrate import fit_calibration
 from lesionlab.export.graph import export_graph
-from lesionlab.files import replacing, write_json
+from lesionlab.files import replacing
 from lesionlab.images import Preprocessing
 from lesionlab.metrics import confusion, ranking
 from lesionlab.metrics.arrays import FloatArray, IntArray
@@ -104,18 +104,20 @@ def main() -> None:
     parser.add_argument("--external", type=Path)
     parser.add_argument("--metadata", type=Path)
     parser.add_argument("--logits", type=Path)
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--docs", type=Path)
-    arguments = parser.parse_args()
+    add_outputs(parser)
+    publish("ablation", parser.parse_args(), measured, table)
+
+
+def measured(arguments: argparse.Namespace) -> dict[str, Any]:
     rows = [Row.model_validate(row) for row in tomllib.loads(arguments.plan.read_text(encoding="utf-8"))["row"]]
     images = images_of(arguments.runs / rows[0].runs[0], arguments.data, arguments.external, arguments.metadata)
     judged: dict[str, Judged] = {}
-    measured: list[dict[str, Any]] = []
+    done: list[dict[str, Any]] = []
     for row in rows:
         judged[row.name] = judge(row, arguments.runs, images, arguments.logits)
-        measured.append(measure(row, judged, images))
-        print(table(measured).splitlines()[-1], flush=True)
-    result = {
+        done.append(measure(row, judged, images))
+        print(row.name, *(f"{name} {each['value']:.3f}" for name, each in done[-1]["figures"].items()), flush=True)
+    return {
         "what": "what each piece brings, on the validation part and on another dataset; choices were made by it",
         "command": "python benchmarks/ablation.py benchmarks/ablation.toml --runs RUNS --data HAM10000 "
         "--external ISIC2017 --metadata TABLE",
@@ -125,12 +127,8 @@ def main() -> None:
             "lesions": len(set(images.lesions)),
             "external": len(images.external) if images.external is not None else 0,
         },
-        "rows": measured,
+        "rows": done,
     }
-    if arguments.out:
-        write_json(arguments.out, result)
-    if arguments.docs:
-        write_between(arguments.docs, "ablation", table(measured))
 
 
 def images_of(first: Path, data: Path, external: Path | None, metadata: Path | None) -> Images:
@@ -262,7 +260,9 @@ def _area(positive: NDArray[np.bool_], scores: FloatArray) -> Measure:
     return lambda weights: ranking.roc_auc(positive, scores, weights)
 
 
-def table(rows: Sequence[dict[str, Any]]) -> str:
+def table(result: dict[str, Any]) -> str:
+    """Return the table in Markdown."""
+    rows = result["rows"]
     titles = {
         "balanced_accuracy": "balanced accuracy",
         "macro_auc": "macro AUC",

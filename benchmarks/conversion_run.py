@@ -10,13 +10,12 @@ from lesionlab.data import draw_subset, read_dataset
 from lesionlab.export.convert import Examination, examination
 
 
-def add_arguments(parser: argparse.ArgumentParser, out: str) -> None:
-    """Add what says which model is judged by what, with how many threads, and where the result is written."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what says which model is judged by what, with how many threads."""
     parser.add_argument("--data", type=Path)
     parser.add_argument("--model", type=Path)
     parser.add_argument("--images", type=int)
     parser.add_argument("--threads", type=int)
-    parser.add_argument("--out", type=Path, default=Path(out))
 
 
 def images_to_judge_by(bundle: Bundle, arguments: argparse.Namespace) -> Examination:

@@ -8,7 +8,6 @@ writes the table of an earlier run. `--images` judges by so many validation imag
 """
 
 import argparse
-import json
 import os
 import platform
 import tempfile
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from conversion_run import add_arguments, found_before, images_to_judge_by
-from marked import write_between
+from marked import add_outputs, publish
 
 from lesionlab.bundle import Bundle
 from lesionlab.errors import LesionlabError
@@ -33,20 +32,13 @@ _HEADINGS = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_arguments(parser, "exports.json")
+    add_arguments(parser)
+    add_outputs(parser, "exports.json")
     parser.add_argument("--only", nargs="+", choices=list(FORMATS), default=list(FORMATS))
-    parser.add_argument("--table", type=Path)
-    parser.add_argument("--docs", type=Path)
     arguments = parser.parse_args()
-    if arguments.table:
-        result = json.loads(arguments.table.read_text(encoding="utf-8"))
-    elif arguments.data:
-        result = measure(arguments)
-    else:
+    if not (arguments.data or arguments.table):
         parser.error("--data or --table is needed")
-    print(table(result))
-    if arguments.docs:
-        write_between(arguments.docs, "exports", table(result))
+    publish("exports", arguments, measure, table)
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:

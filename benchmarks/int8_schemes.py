@@ -51,7 +51,8 @@ class Tried(OnnxInt8):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_arguments(parser, "int8_schemes.json")
+    add_arguments(parser)
+    parser.add_argument("--out", type=Path, default=Path("int8_schemes.json"))
     parser.add_argument("--all", action="store_true")
     arguments = parser.parse_args()
     if not arguments.data:

@@ -11,7 +11,6 @@ times that they take. What is compared runs in turn.
 """
 
 import argparse
-import json
 import math
 import os
 import platform
@@ -28,16 +27,15 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime as ort
+from marked import add_outputs, publish
 from onnx import TensorProto, helper
 from PIL import Image, features
 
 from lesionlab import Predictor
 from lesionlab.data import read_dataset
-from lesionlab.files import write_json, write_text
 from lesionlab.phantoms import phantom_image
 from lesionlab.prediction.session import IMAGES_PER_RUN, GraphSession, available_cores
 
-BEGIN, END = "<!-- roofline: begin -->", "<!-- roofline: end -->"
 CORES = available_cores()
 MATRIX, COPIED = 2048, 64 * 2**20  # side; float32 values
 Work = Callable[[], float]  # returns how much was done
@@ -213,20 +211,8 @@ def main() -> None:
     parser.add_argument("--model", type=Path)
     parser.add_argument("--images", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--out", type=Path, default=Path("roofline.json"))
-    parser.add_argument("--table", type=Path)
-    parser.add_argument("--docs", type=Path)
-    arguments = parser.parse_args()
-    if arguments.table:
-        result = json.loads(arguments.table.read_text(encoding="utf-8"))
-    else:
-        result = measure(arguments)
-        write_json(arguments.out, result)
-    print(table(result))
-    if arguments.docs:
-        text = arguments.docs.read_text(encoding="utf-8")
-        before, rest = text.split(BEGIN)
-        write_text(arguments.docs, f"{before}{BEGIN}\n{table(result)}\n{END}{rest.split(END)[1]}")
+    add_outputs(parser, "roofline.json")
+    publish("roofline", parser.parse_args(), measure, table)
 
 
 if __name__ == "__main__":

@@ -26,16 +26,15 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from marked import add_outputs, publish
 from PIL import Image
 
 from lesionlab.bundle import Bundle
 from lesionlab.data import read_dataset
-from lesionlab.files import write_json, write_text
 from lesionlab.phantoms import phantom_image
 
 ROOT = Path(__file__).resolve().parent.parent
 WAYS = Path(__file__).with_name("ways")
-BEGIN, END = "<!-- speed: begin -->", "<!-- speed: end -->"
 SIZES = {"224x224": (224, 224), "600x450": (600, 450), "3000x2000": (3000, 2000)}
 ONE_BY_ONE, FEW, BATCH = 20, 64, 32
 PACKAGES: dict[str, tuple[str | Path, ...]] = {
@@ -184,20 +183,8 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=512, help="a multiple of 32")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="+", default=[])
-    parser.add_argument("--out", type=Path, default=Path("speed.json"))
-    parser.add_argument("--table", type=Path)
-    parser.add_argument("--docs", type=Path)
-    arguments = parser.parse_args()
-    if arguments.table:
-        result = json.loads(arguments.table.read_text(encoding="utf-8"))
-    else:
-        result = run(arguments)
-        write_json(arguments.out, result)
-    print(table(result))
-    if arguments.docs:
-        text = arguments.docs.read_text(encoding="utf-8")
-        before, rest = text.split(BEGIN)
-        write_text(arguments.docs, f"{before}{BEGIN}\n{table(result)}\n{END}{rest.split(END)[1]}")
+    add_outputs(parser, "speed.json")
+    publish("speed", parser.parse_args(), run, table)
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:

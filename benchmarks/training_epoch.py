@@ -10,7 +10,6 @@ is not counted. bfloat16 is a way of its own only where the processor has units 
 """
 
 import argparse
-import json
 import platform
 import statistics
 import sys
@@ -22,14 +21,13 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every torch program uses
-from marked import write_between
+from marked import add_outputs, publish
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from lesionlab.data import Manifest, draw_subset, read_dataset
-from lesionlab.files import write_json
 from lesionlab.images import Preprocessing
 from lesionlab.recipes import load_recipe
 from lesionlab.taxonomy import CODES
@@ -186,21 +184,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--images", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--table", type=Path)
-    parser.add_argument("--docs", type=Path)
+    add_outputs(parser)
     arguments = parser.parse_args()
-    if arguments.table:
-        result = json.loads(arguments.table.read_text(encoding="utf-8"))
-    elif arguments.data:
-        result = measure(arguments)
-    else:
+    if not (arguments.data or arguments.table):
         parser.error("--data or --table is needed")
-    print(table(result))
-    if arguments.out:
-        write_json(arguments.out, result)
-    if arguments.docs:
-        write_between(arguments.docs, "training-epoch", table(result))
+    publish("training-epoch", arguments, measure, table)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +20,11 @@ from lesionlab.bundle import (
     Reference,
     default_bundle_path,
 )
-from lesionlab.data import Manifest
-from lesionlab.errors import DataError, LesionlabError, UsageError
-from lesionlab.evaluation import evaluate_part, write_evaluation
-from lesionlab.evaluation.card import read_external, render_card
+from lesionlab.evaluation.card import render_card
 from lesionlab.evaluation.card.checklists import CLAIM, TRIPOD_AI
 from lesionlab.evaluation.card.markdown import anchor
-from lesionlab.prediction import Predictor
 from lesionlab.recipes import load_recipe, recipe_names
+from tests.evaluation.cards import claim, section, tables
 
 KINDS = ("default", "whole", "bare", "leaky", "lesions unknown", "malignant", "melanoma", "strange names")
 # 0.716 (0.663 to 0.768), with the mark of leakage between the two where there is one.
@@ -70,26 +67,6 @@ def bundles(whole: Bundle, tiny_bundle: Path, tiny_binary_bundle: Callable[[str]
             recipe=load_recipe("resnet50-binary", [f"model.backbone={json.dumps(HOSTILE)}"]).model_dump(mode="json"),
         ),
     }
-
-
-def section(card: str, heading: str) -> str:
-    """Return the text under a heading of the second level."""
-    (found,) = re.findall(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", card, flags=re.DOTALL | re.MULTILINE)
-    return str(found)
-
-
-def tables(card: str) -> Iterator[list[list[str]]]:
-    """Yield each table as rows of cells, the line under its header among them."""
-    for block in re.findall(r"(?:^\|.*\|$\n)+", card, flags=re.MULTILINE):
-        yield [
-            [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in str(block).strip().splitlines()
-        ]
-
-
-def claim(card: str, number: int) -> list[str]:
-    """Return an item of CLAIM: topic, answer, where."""
-    (table,) = tables(section(card, "Appendix B: CLAIM"))
-    return next(row[1:] for row in table if row[0] == str(number))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -347,72 +324,3 @@ def test_the_checklists_are_complete(whole: Bundle) -> None:
         assert all(row[3] for row in table[2:] if row[2] != "Not reported")
         (counts,) = re.findall(r"^(?:[A-Z][a-z ]+: \d+\. ?)+$", text, flags=re.MULTILINE)
         assert sum(map(int, re.findall(r"\d+", counts))) == len(items)
-
-
-@pytest.fixture(scope="module")
-def measured(phantoms: Manifest, tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `lesionlab evaluate` writes for a dataset that is not the model's own."""
-    folder = tmp_path_factory.mktemp("external") / "phantoms"
-    evaluation = evaluate_part(Predictor.load(tiny_bundle), phantoms, part="all", unseen=True, resamples=20)
-    write_evaluation(folder, evaluation)
-    return folder
-
-
-def test_external_evaluations_fill_their_section(bundles: dict[str, Bundle], measured: Path) -> None:
-    bundle = bundles["bare"]
-    without = section(render_card(bundle), "External validation")
-    assert "None was given." in without
-    told = json.loads((measured / "metrics.json").read_text(encoding="utf-8"))
-    found = [read_external(place, bundle.info) for place in (measured, measured / "metrics.json")]
-    assert found[0] == found[1]
-    card = render_card(bundle, found)
-    external = section(card, "External validation")
-    assert external.count("### phantom\n") == 2
-    assert "None was given." not in external
-    assert f"{told['n_images']} images of 70 lesions" in external
-    figure = told["overall"]["balanced_accuracy"]
-    assert f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})" in external
-    assert "these images" in external
-    assert f"- phantom, {told['n_images']} images: balanced accuracy {figure['value']:.3f} (" in section(
-        card, "In short"
-    )
-    assert claim(card, 33)[1] == "Reported"
-    assert claim(render_card(bundle), 33)[1] == "Not reported"
-
-
-@pytest.mark.parametrize(
-    ("changes", "error", "words"),
-    [
-        ({"graph_sha256": "0" * 64}, UsageError, "is an evaluation of tiny@"),
-        ({"part": "test"}, UsageError, "the data that tiny@"),
-        ({"unseen": False}, UsageError, "the data that tiny@"),
-        ({"manifest_sha256": "a" * 64}, UsageError, "the data that tiny@"),
-        ({"operating_points": []}, UsageError, "other thresholds"),
-        ({"overall": 3}, DataError, "overall: "),
-    ],
-)
-def test_what_is_no_external_evaluation_is_refused(
-    bundles: dict[str, Bundle],
-    measured: Path,
-    tmp_path: Path,
-    changes: dict[str, object],
-    error: type[LesionlabError],
-    words: str,
-) -> None:
-    content = json.loads((measured / "metrics.json").read_text(encoding="utf-8"))
-    (tmp_path / "metrics.json").write_text(json.dumps(content | changes), encoding="utf-8")
-    with pytest.raises(error, match=words) as raised:
-        read_external(tmp_path, bundles["bare"].info)
-    assert str(raised.value).startswith(str(tmp_path / "metrics.json"))
-    assert "\n" not in str(raised.value)
-
-
-def test_a_missing_or_broken_external_evaluation_is_named(bundles: dict[str, Bundle], tmp_path: Path) -> None:
-    info = bundles["bare"].info
-    with pytest.raises(DataError, match=r"nowhere cannot be read \(No such file"):
-        read_external(tmp_path / "nowhere", info)
-    with pytest.raises(DataError, match=r"metrics\.json cannot be read \(No such file"):
-        read_external(tmp_path, info)
-    (tmp_path / "metrics.json").write_bytes(b"\xff{")
-    with pytest.raises(DataError, match="is not what `lesionlab evaluate` writes"):
-        read_external(tmp_path, info)

@@ -9,6 +9,7 @@ import numpy as np
 
 from lesionlab.bundle import Bundle, BundleInfo, Patient
 from lesionlab.images import ImageSource
+from lesionlab.prediction.answering import Answering
 from lesionlab.prediction.explained import ExplainedPrediction, Explainer
 from lesionlab.prediction.explanation import Explanation
 from lesionlab.prediction.graphs import Graphs
@@ -17,26 +18,17 @@ from lesionlab.prediction.prepared import PreparedImage, or_raise, prepare_image
 from lesionlab.prediction.prevalence import at_prevalence, prior_shift
 from lesionlab.prediction.reference import checked_reference
 from lesionlab.prediction.refusal import (
-    distances,
     measure_picture,
-    pooled,
-    reasons_against,
     sharpness,
-    uncertain,
-    without_lesion,
 )
 from lesionlab.prediction.result import (
     Failure,
     Prediction,
-    RankedDiagnosis,
-    Refusal,
-    RefusalReason,
 )
 from lesionlab.prediction.risk import RiskRule, RiskScale, with_point
 from lesionlab.prediction.session import IMAGES_PER_RUN, GraphOutput
-from lesionlab.prediction.sets import not_ruled_out
 from lesionlab.prediction.views import Session, Views
-from lesionlab.taxonomy import TASKS, Task
+from lesionlab.taxonomy import TASKS
 
 Answer = TypeVar("Answer")
 
@@ -70,6 +62,7 @@ class Predictor:
         self._info = at_prevalence(info, self._shift) if self._shift else info
         self._graphs = Graphs(bundle, threads, views)
         self._reference = checked_reference(bundle, self._graphs.shared.channels)
+        self._answering = Answering(bundle, self._info, self._reference, self._risk, self._shift)
         self._explainer = Explainer(bundle, self._reference)
 
     @classmethod
@@ -183,7 +176,7 @@ class Predictor:
         session = self._graphs.suited_to(images)
 
         def judged(batch: list[PreparedImage]) -> list[Prediction]:
-            return self._answers(batch, self._seen(batch, session))
+            return self._answering.answers(batch, self._seen(batch, session))
 
         return self._in_batches(images, batch_size, patient_of, judged)
 
@@ -230,9 +223,9 @@ class Predictor:
 
         def measured(batch: list[PreparedImage]) -> list[tuple[Prediction, tuple[float, ...]]]:
             seen = self._seen(batch, session)
-            away = self._distances(seen)
+            away = self._answering.distances(seen)
             rows: list[tuple[Prediction, tuple[float, ...]]] = []
-            for image, answer, distance in zip(batch, self._answers(batch, seen), away, strict=True):
+            for image, answer, distance in zip(batch, self._answering.answers(batch, seen), away, strict=True):
                 probabilities = np.array(list(answer.probabilities.values()))
                 certainty = self.info.decision.scores(probabilities).max()
                 looks = (*measure_picture(image.pixels), sharpness(image.pixels), distance or 0.0)
@@ -292,7 +285,7 @@ class Predictor:
         """Judge prepared images in one run of the graph, in their order."""
         if not images:
             return []
-        return self._answers(images, self._seen(images, self._graphs.shared))
+        return self._answering.answers(images, self._seen(images, self._graphs.shared))
 
     def judge_explained(
         self, images: Sequence[PreparedImage], diagnoses: Sequence[str | None]
@@ -316,7 +309,7 @@ class Predictor:
     ) -> list[ExplainedPrediction]:
         self._explainer.check(diagnoses)
         seen = session.outputs(_stacked(images))
-        return self._explainer.explained(images, self._answers(images, seen), seen, diagnoses)
+        return self._explainer.explained(images, self._answering.answers(images, seen), seen, diagnoses)
 
     def with_lesion(self, image: PreparedImage, explained: ExplainedPrediction) -> ExplainedPrediction:
         """Measure the lesion beside an answer, where the graph that gave it does not look for the lesion itself.
@@ -334,12 +327,6 @@ class Predictor:
             return GraphOutput(session.logits(_stacked(images)))
         return session.outputs(_stacked(images))
 
-    def _distances(self, seen: GraphOutput) -> list[float] | list[None]:
-        """Return how far each image's features lie from those of the training images, None where that is not known."""
-        if self._reference.features is None or seen.feature_map is None:
-            return [None] * len(seen.logits)
-        return [float(distance) for distance in distances(self._reference.features, pooled(seen.feature_map))]
-
     def _in_batches(
         self,
         images: Iterable[ImageSource],
@@ -355,64 +342,6 @@ class Predictor:
             workers=self._graphs.threads,
             patient_of=patient_of,
         )
-
-    def _answers(self, images: Sequence[PreparedImage], seen: GraphOutput) -> list[Prediction]:
-        rows = self.info.calibration.probabilities(seen.logits)
-        away = self._distances(seen)
-        against = [
-            reasons_against(self._reference, image, distance) for image, distance in zip(images, away, strict=True)
-        ]
-        if (crop := self.bundle.info.crop) is not None and seen.lesion is not None:
-            against = [
-                [*reasons, *without_lesion(lesion, crop.threshold)]
-                for reasons, lesion in zip(against, seen.lesion, strict=True)
-            ]
-        return [self._answer(*parts) for parts in zip(images, rows, against, strict=True)]
-
-    def _answer(self, item: PreparedImage, probabilities: np.ndarray, against: list[RefusalReason]) -> Prediction:
-        task, info = self._task, self._info
-        prediction_set = not_ruled_out(info.prediction_sets, task, probabilities)
-        if info.patient_effects is not None:
-            probabilities = info.patient_effects.adjusted(probabilities, item.patient)
-        # What thresholds were chosen on: the data's own class frequencies, whatever the prevalence.
-        suspicion = {name: _sum_of(codes, task, probabilities) for name, codes in task.findings.items()}
-        ranking = info.decision.scores(probabilities)
-        reasons = (*against, *uncertain(float(ranking.max()), info.decision.uncertain_below))
-        if self._shift is not None:
-            probabilities = self._shift.applied(probabilities)
-            # The rule's weights are powers of the class frequencies, which are others here.
-            ranking = ranking * self._shift.ratio ** (1 - info.decision.exponent)
-        by_code = dict(zip(task.classes, probabilities.tolist(), strict=True))
-        ranked = [task.classes[index] for index in np.argsort(-ranking, kind="stable")[:_RANKED]]
-        found = {name: _sum_of(codes, task, probabilities) for name, codes in task.findings.items()}
-        sought = info.looked_for
-        return Prediction(
-            path=item.name,
-            probabilities=by_code,
-            malignant=found.get("malignant"),
-            suspicion=suspicion,
-            top=tuple(
-                RankedDiagnosis(diagnosis=code, name=task.name_of(code), probability=by_code[code]) for code in ranked
-            ),
-            prediction_set=prediction_set,
-            risk=self._risk.level(ranked[0], info, suspicion[sought], found[sought]),
-            notes=item.notes + self._patient_notes(item.patient),
-            refusal=Refusal(reasons=reasons) if reasons else None,
-            bundle=info.identity,
-        )
-
-    def _patient_notes(self, patient: Patient) -> tuple[str, ...]:
-        """Return what a reader of the result has to know of what was told of the patient."""
-        if not patient.given:
-            return ()
-        given = " and ".join(patient.given)
-        if self._info.patient_effects is None:
-            return (f"{given} given, but not read: this model judges the picture alone",)
-        return (f"{given} taken into account",)
-
-
-def _sum_of(codes: Sequence[str], task: Task, probabilities: np.ndarray) -> float:
-    return min(1.0, float(probabilities[[task.classes.index(code) for code in codes]].sum()))
 
 
 def _stacked(images: Sequence[PreparedImage]) -> np.ndarray:
