@@ -38,7 +38,7 @@ def test_external_evaluations_fill_their_section(tiny_bundle: Path, measured: Pa
     figure = told["overall"]["balanced_accuracy"]
     assert f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})" in external
     assert "these images" in external
-    assert f"- phantom, {told['n_images']} images: balanced accuracy {figure['value']:.3f} (" in section(
+    assert f"- phantom, {told['n_images']} images: Balanced accuracy {figure['value']:.3f} (" in section(
         card, "In short"
     )
     assert claim(card, 33)[1] == "Reported"

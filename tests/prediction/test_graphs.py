@@ -19,6 +19,13 @@ def test_the_session_suits_the_number_of_images(tiny_bundle: Path, count: int, t
     assert graphs.suited_to([b""] * count) is session
 
 
+@pytest.mark.parametrize(("threads", "apart"), [(1, False), (2, True)])
+def test_a_run_beside_others_takes_one_thread(tiny_bundle: Path, threads: int, apart: bool) -> None:
+    graphs = Graphs(Bundle.load(tiny_bundle), threads, "one")
+    assert graphs.beside(others=False) is graphs.shared
+    assert (graphs.beside(others=True) is not graphs.shared) == apart
+
+
 def test_of_an_unknown_number_there_may_be_many(tiny_bundle: Path) -> None:
     def images() -> Iterator[bytes]:
         yield b""

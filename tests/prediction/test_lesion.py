@@ -1,14 +1,16 @@
 """The lesion in numbers beside an answer: by the model's own graph, or by the package's segmentation model."""
 
+import gc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 from PIL import Image
 
 from lesionlab.errors import BundleError
-from lesionlab.prediction import Predictor
+from lesionlab.prediction import ExplainedPrediction, Predictor
 from lesionlab.runs import RunFolder
 from lesionlab.segmentation import Segmenter
 
@@ -81,3 +83,19 @@ def test_it_is_loaded_once_however_many_ask(
     assert len(loaded) == 1
     assert found[0] is not None
     assert all(one == found[0] for one in found)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("dark")
+def test_a_thousand_answers_with_reasons_and_measures_leave_memory_flat(
+    tiny_cases_bundle: Path, photograph: Image.Image
+) -> None:
+    predictor, process = Predictor.load(tiny_cases_bundle, threads=1), psutil.Process()
+
+    def explain(times: int) -> int:
+        assert all(isinstance(found, ExplainedPrediction) for found in predictor.explain_many([photograph] * times))
+        gc.collect()
+        return int(process.memory_info().rss)
+
+    settled = explain(100)
+    assert explain(1000) - settled < 20e6

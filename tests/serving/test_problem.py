@@ -85,7 +85,7 @@ def test_a_fault_inside_tells_no_inner_word(
 ) -> None:
     client = server_of()
 
-    def fail(_images: object) -> None:
+    def fail(_images: object, **_: object) -> None:
         raise RuntimeError("inner word")
 
     with monkeypatch.context() as patch:

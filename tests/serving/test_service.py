@@ -6,11 +6,15 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx2
 import pytest
+from starlette.testclient import TestClient
 
 from lesionlab.prediction import Prediction, Predictor, PreparedImage
+from lesionlab.serving import Settings, create_app
 
 Listen = Callable[..., int]
 
@@ -29,12 +33,12 @@ def gate(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate
     gate = Gate()
     judge = predictor.judge
 
-    def held(images: Sequence[PreparedImage]) -> list[Prediction]:
+    def held(images: Sequence[PreparedImage], *, others: bool) -> list[Prediction]:
         if images[0].name != "warm-up":
             gate.reached.set()
             assert gate.opened.wait(20)
             gate.judged += len(images)
-        return judge(images)
+        return judge(images, others=others)
 
     monkeypatch.setattr(predictor, "judge", held)
     yield gate
@@ -118,6 +122,28 @@ def test_who_leaves_while_sending_gives_the_place_back(listening: Listen) -> Non
             connection.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: x\r\n" + head)
             wait_for(lambda: in_house(port) == 1)
         wait_for(lambda: in_house(port) == 0)
+
+
+def test_each_core_judges_for_somebody(tiny_whole_bundle: Path, jpeg: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two images get their answers side by side: each would wait for the other's run for ever."""
+    predictor, together, reached = Predictor.load(tiny_whole_bundle, threads=2), threading.Barrier(2), threading.Event()
+    judge = predictor.judge
+    ran: list[tuple[int, bool]] = []
+
+    def met(images: Sequence[PreparedImage], *, others: bool) -> list[Prediction]:
+        if images[0].name != "warm-up":
+            ran.append((len(images), others))
+            reached.set()
+            together.wait(20)
+        return judge(images, others=others)
+
+    monkeypatch.setattr(predictor, "judge", met)
+    with TestClient(create_app(predictor, Settings())) as client, ThreadPoolExecutor(2) as pool:
+        first = pool.submit(client.post, "/v1/predict", content=jpeg)
+        assert reached.wait(20)
+        second = pool.submit(client.post, "/v1/predict", content=jpeg)
+        assert [first.result().status_code, second.result().status_code] == [200, 200]
+    assert ran == [(1, False), (1, True)]
 
 
 def test_many_clients_get_their_own_answers(listening: Listen, predictor: Predictor) -> None:

@@ -41,7 +41,11 @@ class Graphs:
 
     def suited_to(self, images: Iterable[ImageSource]) -> Session:
         """Return the session that is quickest for so many images; of an unknown number there may be very many."""
-        return self.shared if self.threads == 1 or length_hint(images, _MANY) < _MANY else self._single
+        return self.beside(others=length_hint(images, _MANY) >= _MANY)
+
+    def beside(self, *, others: bool) -> Session:
+        """Return the session for a run with all cores to itself, or for one with others beside it."""
+        return self._single if others and self.threads > 1 else self.shared
 
     @cached_property
     def _single(self) -> Session:

@@ -281,20 +281,31 @@ class Predictor:
         prepared = prepare_image(image, self.info.preprocessing, name)
         return replace(prepared, patient=patient) if patient is not None else prepared
 
-    def judge(self, images: Sequence[PreparedImage]) -> list[Prediction]:
-        """Judge prepared images in one run of the graph, in their order."""
+    @property
+    def threads(self) -> int:
+        """Threads to compute with: so many runs side by side keep all cores busy."""
+        return self._graphs.threads
+
+    def judge(self, images: Sequence[PreparedImage], *, others: bool = False) -> list[Prediction]:
+        """Judge prepared images in one run of the graph, in their order.
+
+        Args:
+            images: The images.
+            others: Whether other runs go on meanwhile: then it takes one thread, and otherwise all.
+        """
         if not images:
             return []
-        return self._answering.answers(images, self._seen(images, self._graphs.shared))
+        return self._answering.answers(images, self._seen(images, self._graphs.beside(others=others)))
 
     def judge_explained(
-        self, images: Sequence[PreparedImage], diagnoses: Sequence[str | None]
+        self, images: Sequence[PreparedImage], diagnoses: Sequence[str | None], *, others: bool = False
     ) -> list[ExplainedPrediction]:
         """Judge prepared images and give the reasons for an answer to each, in one run of the graph.
 
         Args:
             images: The images.
             diagnoses: Code of the class to explain for each; None: the model's answer.
+            others: What `judge` takes.
 
         Raises:
             UsageError: The model has no such class, or no class activation map.
@@ -302,7 +313,7 @@ class Predictor:
         self._explainer.check(diagnoses)
         if not images:
             return []
-        return self._explained(images, diagnoses, self._graphs.shared)
+        return self._explained(images, diagnoses, self._graphs.beside(others=others))
 
     def _explained(
         self, images: Sequence[PreparedImage], diagnoses: Sequence[str | None], session: Session

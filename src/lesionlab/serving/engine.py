@@ -1,6 +1,7 @@
 """Many questions at once, one model: images are decoded side by side and judged together as they get ready."""
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -21,8 +22,25 @@ _NOTHING_KNOWN: Final = Patient()
 _Question: TypeAlias = tuple[PreparedImage, str | None]
 
 
+class _Running:
+    """Counts what runs at one time; entering it tells whether there is something else."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> bool:
+        with self._lock:
+            self._count += 1
+            return self._count > 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._count -= 1
+
+
 class Engine:
-    """Judges images for many callers: a few threads decode, one runs the graph."""
+    """Judges images for many callers: a few threads decode, and each core runs the graph for some of them."""
 
     def __init__(self, predictor: Predictor, max_pixels: int, metrics: Metrics) -> None:
         """Make an engine that does nothing before `start`."""
@@ -30,8 +48,9 @@ class Engine:
         self._decoder = Decoder(predictor, max_pixels)
         self._metrics = metrics
         self._decoders = ThreadPoolExecutor(min(available_cores(), _MAX_DECODERS), "lesionlab-decode")
-        self._graph = ThreadPoolExecutor(1, "lesionlab-judge")
-        # To judge and to explain are different runs of the graph; they take turns.
+        self._graph = ThreadPoolExecutor(predictor.threads, "lesionlab-judge")
+        self._running = _Running()
+        # To judge and to explain are different runs of the graph; they share the threads.
         self._judging = Batcher(self._judge, self._graph, IMAGES_PER_RUN)
         self._explaining = Batcher(self._explain, self._graph, IMAGES_PER_RUN)
         self._workers: tuple[asyncio.Task[None], ...] = ()
@@ -50,7 +69,8 @@ class Engine:
         side = self._predictor.info.preprocessing.size
         blank = PreparedImage("warm-up", np.zeros((side, side, 3), np.uint8), ())
         await asyncio.get_running_loop().run_in_executor(self._graph, self._warm_up, blank)
-        self._workers = tuple(asyncio.create_task(batcher.work()) for batcher in (self._judging, self._explaining))
+        each = range(self._predictor.threads)
+        self._workers = tuple(asyncio.create_task(b.work()) for b in (self._judging, self._explaining) for _ in each)
 
     async def stop(self) -> None:
         """Stop working; what has not been answered is dropped."""
@@ -91,19 +111,22 @@ class Engine:
         return await asyncio.get_running_loop().run_in_executor(self._decoders, self._decoder.prepare, data)
 
     def _warm_up(self, image: PreparedImage) -> None:
-        if not self._predictor.explains:
-            self._predictor.judge([image])
-            return
-        (explained,) = self._predictor.judge_explained([image], [None])
-        self._predictor.with_lesion(image, explained)
+        for others in (False, True):
+            if not self._predictor.explains:
+                self._predictor.judge([image], others=others)
+                continue
+            (explained,) = self._predictor.judge_explained([image], [None], others=others)
+            self._predictor.with_lesion(image, explained)
 
     def _judge(self, images: Sequence[PreparedImage]) -> Sequence[Prediction]:
-        answers = self._predictor.judge(images)
+        with self._running as others:
+            answers = self._predictor.judge(images, others=others)
         self._metrics.judged(answers)
         return answers
 
     def _explain(self, questions: Sequence[_Question]) -> Sequence[ExplainedPrediction]:
         images, diagnoses = zip(*questions, strict=True)
-        answers = self._predictor.judge_explained(images, diagnoses)
+        with self._running as others:
+            answers = self._predictor.judge_explained(images, diagnoses, others=others)
         self._metrics.judged([answer.prediction for answer in answers])
         return answers

@@ -11,7 +11,7 @@ from lesionlab.bundle.operating import NOUNS
 from lesionlab.errors import DataError, UsageError
 from lesionlab.evaluation.predictions_file import METRICS
 from lesionlab.metrics import Estimate
-from lesionlab.taxonomy import TASKS
+from lesionlab.taxonomy import TASKS, Task
 
 
 class ExternalPoint(BaseModel):
@@ -77,6 +77,16 @@ class ExternalEvaluation(BaseModel):
     overall: dict[str, Estimate]
     per_class: dict[str, dict[str, Estimate]]
     operating_points: tuple[ExternalPoint, ...]
+
+    @property
+    def told(self) -> Task:
+        """What the dataset tells."""
+        return TASKS[self.task]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Codes of the classes that the dataset tells."""
+        return self.told.classes
 
 
 def read_external(place: Path, info: BundleInfo) -> ExternalEvaluation:

@@ -118,6 +118,7 @@ def render_card(
         words=terms(task),
         diagnosis=task is DIAGNOSIS,
         headlines=_headlines(evaluation),
+        headlines_of=_headlines,
         architecture=None if recipe is None else architecture(recipe),
         views=None if recipe is None else recipe.inference.views,
         training=None if recipe is None else training_rows(recipe, info.versions.get("starting weights")),
@@ -162,16 +163,15 @@ def _facts(bundle: Bundle, external: Sequence[ExternalEvaluation], *, readable: 
     return {fact for fact, holds in found.items() if holds}
 
 
-def _headlines(evaluation: StoredEvaluation | None) -> list[tuple[str, Estimate]]:
+def _headlines(evaluation: StoredEvaluation | ExternalEvaluation | None) -> list[tuple[str, Estimate]]:
     """Return the three figures that a reader looks for first, those that the task has."""
     if evaluation is None:
         return []
-    overall = evaluation.overall
+    overall, classes = evaluation.overall, evaluation.classes
     names = ["balanced_accuracy", "malignant_auc", "melanoma_auc"]
     found = [(_METRICS[name][0], overall[name]) for name in names if name in overall]
-    if len(evaluation.classes) == 2:
-        sought = evaluation.classes[1]
-        auc = evaluation.per_class[sought].get("auc")
+    if len(classes) == 2:
+        auc = evaluation.per_class.get(classes[1], {}).get("auc")
         found = found[:1] + ([] if auc is None else [("AUC", auc)])
     return [(name, figure) for name, figure in found if figure.value is not None]
 

@@ -1,0 +1,119 @@
+"""How near its wished sensitivity a threshold comes on lesions that it was not chosen on, by several rules.
+
+    python benchmarks/operating_points.py --data FOLDER [--model BUNDLE] [--draws 2000] [--out FILE]
+
+The validation part is halved by lesion again and again: each rule chooses a threshold on one half, and the other half
+says what sensitivity it has. Half as many lesions as a bundle's thresholds are chosen on, so that the spread of what is
+shipped is smaller, by about the square root of two. The test part is not read.
+"""
+
+import argparse
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from lesionlab import Predictor
+from lesionlab.bundle import Bundle
+from lesionlab.data import read_dataset
+from lesionlab.export.convert import examination
+from lesionlab.files import write_json
+from lesionlab.metrics import choose_operating_point
+from lesionlab.taxonomy import TASKS
+
+Scores = NDArray[np.float64]
+Rule = Callable[[Scores, NDArray[np.bool_], float], float]
+
+
+def shipped(scores: Scores, positive: NDArray[np.bool_], target: float) -> float:
+    return choose_operating_point(target, positive, scores).threshold
+
+
+def quantile(method: str) -> Rule:
+    def rule(scores: Scores, positive: NDArray[np.bool_], target: float) -> float:
+        return float(np.quantile(scores[positive], 1 - target, method=method))  # type: ignore[call-overload]
+
+    return rule
+
+
+def smoothed(scores: Scores, positive: NDArray[np.bool_], target: float) -> float:
+    """A normal kernel on the log-odds, as wide as Silverman's rule has it."""
+    odds = np.log(scores[positive] / (1 - scores[positive]))
+    width = 1.06 * odds.std() * len(odds) ** -0.2
+    places = np.linspace(odds.min() - 3 * width, odds.max(), 2000)
+    below = norm.cdf((places[:, None] - odds) / width).mean(axis=1)
+    return float(1 / (1 + np.exp(-np.interp(1 - target, below, places))))
+
+
+RULES: dict[str, Rule] = {
+    "highest threshold that reaches it (shipped)": shipped,
+    "median-unbiased quantile": quantile("median_unbiased"),
+    "Weibull's quantile": quantile("weibull"),
+    "smoothed distribution": smoothed,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--draws", type=int, default=2000)
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    bundle = Bundle.load(arguments.model)
+    predictor, task = Predictor.load(bundle), TASKS[bundle.info.task]
+    images = examination(bundle.info, read_dataset(arguments.data)).images
+    logits = predictor.predict_logits([images.location(record) for record in images])
+    probabilities = bundle.info.calibration.probabilities(logits)
+    lesions = np.array([record.lesion_id for record in images])
+    result = {
+        "what": "sensitivity on one half of the validation lesions of thresholds chosen on the other half",
+        "command": "python benchmarks/operating_points.py --data FOLDER --out benchmarks/results/operating_points.json",
+        "versions": {name: version(name) for name in ("numpy", "onnxruntime", "scipy")},
+        "bundle": bundle.info.identity,
+        "images": len(images),
+        "lesions": len(set(lesions)),
+        "draws": arguments.draws,
+        "findings": {},
+    }
+    for finding, codes in task.findings.items():
+        positive = np.isin([task.index(record.diagnosis) for record in images], [task.index(code) for code in codes])
+        scores = probabilities[:, [task.classes.index(code) for code in codes]].sum(axis=1)
+        result["findings"][finding] = {
+            f"{target:.2f}": halved(scores, positive, lesions, target, arguments.draws) for target in (0.90, 0.95)
+        }
+        for target, rows in result["findings"][finding].items():
+            for rule, row in rows.items():
+                print(finding, target, rule, row)
+    if arguments.out:
+        write_json(arguments.out, result)
+
+
+def halved(
+    scores: Scores, positive: NDArray[np.bool_], lesions: NDArray[np.str_], target: float, draws: int
+) -> dict[str, dict[str, float]]:
+    """Return for each rule the mean and the spread of the sensitivity, and the mean specificity, on the other half."""
+    draw = np.random.default_rng(0)
+    unique = np.unique(lesions)
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in RULES}
+    for _ in range(draws):
+        own = np.isin(lesions, draw.permutation(unique)[: len(unique) // 2])
+        for name, rule in RULES.items():
+            called = scores >= rule(scores[own], positive[own], target)
+            found[name].append((called[~own & positive].mean(), 1 - called[~own & ~positive].mean()))
+    return {
+        name: {
+            "sensitivity": round(float(np.mean([each[0] for each in rows])), 4),
+            "low": round(float(np.quantile([each[0] for each in rows], 0.025)), 4),
+            "high": round(float(np.quantile([each[0] for each in rows], 0.975)), 4),
+            "specificity": round(float(np.mean([each[1] for each in rows])), 4),
+        }
+        for name, rows in found.items()
+    }
+
+
+if __name__ == "__main__":
+    main()
