@@ -10,13 +10,14 @@ from lesionlab.taxonomy import CODES
 
 FOLDER = Path(__file__).parent.parent / "src/lesionlab/page/examples"
 SIZE = (320, 240)
-# File, diagnosis, seed of the lesion, number of the view: two views of one melanoma serve the side-by-side view.
+# File, diagnosis, seed of the lesion, number of the view: two views of one melanoma serve the side-by-side view. The seeds
+# are the first that the shipped model does not refuse, whatever it answers: it has seen no drawing in training.
 EXAMPLES = (
-    ("nevus", "nv", 0, 0),
-    ("melanoma", "mel", 1, 0),
-    ("melanoma-again", "mel", 1, 2),
-    ("basal-cell-carcinoma", "bcc", 1, 0),
-    ("vascular-lesion", "vasc", 2, 0),
+    ("nevus", "nv", 1, 0),
+    ("melanoma", "mel", 2, 0),
+    ("melanoma-again", "mel", 2, 2),
+    ("basal-cell-carcinoma", "bcc", 0, 0),
+    ("vascular-lesion", "vasc", 0, 0),
 )
 
 

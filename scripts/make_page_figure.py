@@ -1,0 +1,44 @@
+"""Photograph the page of `lesionlab serve` with its answer to a synthetic image: `python scripts/make_page_figure.py`."""  # noqa: INP001
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from lesionlab.phantoms import phantom_image
+
+OUT = Path(__file__).parent.parent / "docs/images/page.png"
+CHROMIUM = os.environ.get("LESIONLAB_CHROMIUM", "/usr/bin/chromium")
+SIZE = {"width": 1200, "height": 1276}
+
+
+def main() -> None:
+    command = [sys.executable, "-m", "lesionlab", "serve", "--port", "0"]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server,
+        sync_playwright() as playwright,
+    ):
+        try:
+            assert server.stderr is not None
+            address = re.search(r"http://\S+:\d+", server.stderr.readline())
+            assert address is not None
+            picture = Path(folder) / "nevus.jpg"
+            phantom_image("nv", 1, (600, 450)).save(picture, quality=92)
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+            page = browser.new_page(viewport=SIZE)
+            page.goto(address[0])
+            page.locator("input[type=file][multiple]").set_input_files(picture)
+            page.locator(".heat canvas").wait_for()
+            page.screenshot(path=OUT)
+            browser.close()
+        finally:
+            server.terminate()
+
+
+if __name__ == "__main__":
+    main()
