@@ -10,8 +10,8 @@ from lesionlab.taxonomy import CODES
 
 FOLDER = Path(__file__).parent.parent / "src/lesionlab/page/examples"
 SIZE = (320, 240)
-# File, diagnosis, seed of the lesion, number of the view: two views of one melanoma serve the side-by-side view. The seeds
-# are the first that the shipped model does not refuse, whatever it answers: it has seen no drawing in training.
+# File, diagnosis, seed of the lesion, number of the view: two views of one melanoma serve the side-by-side view. The
+# seeds are the first that the shipped model does not refuse, whatever it answers: it has seen no drawing in training.
 EXAMPLES = (
     ("nevus", "nv", 1, 0),
     ("melanoma", "mel", 2, 0),

@@ -1,4 +1,4 @@
-"""Photograph the page of `lesionlab serve` with its answer to a synthetic image: `python scripts/make_page_figure.py`."""  # noqa: INP001
+"""Photograph the page of `lesionlab serve` with an answer: `python scripts/make_page_figure.py`."""  # noqa: INP001
 
 import os
 import re
@@ -17,21 +17,20 @@ SIZE = {"width": 1200, "height": 1276}
 
 
 def main() -> None:
+    """Serve, show a synthetic image, and write the picture."""
     command = [sys.executable, "-m", "lesionlab", "serve", "--port", "0"]
     with (
         tempfile.TemporaryDirectory() as folder,
-        subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server,
+        subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server,  # noqa: S603 - ourselves
         sync_playwright() as playwright,
     ):
         try:
-            assert server.stderr is not None
-            address = re.search(r"http://\S+:\d+", server.stderr.readline())
-            assert address is not None
+            (address,) = re.findall(r"http://\S+:\d+", server.stderr.readline() if server.stderr else "")
             picture = Path(folder) / "nevus.jpg"
             phantom_image("nv", 1, (600, 450)).save(picture, quality=92)
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             page = browser.new_page(viewport=SIZE)
-            page.goto(address[0])
+            page.goto(address)
             page.locator("input[type=file][multiple]").set_input_files(picture)
             page.locator(".heat canvas").wait_for()
             page.screenshot(path=OUT)
