@@ -1,6 +1,7 @@
 """Whether explanations are right: every method on several runs, on the validation part of each run's own split.
 
-    python benchmarks/attribution.py RUN [RUN ...] --masks HAM10000_segmentations [--data HAM10000] [--out FILE]
+    python benchmarks/attribution.py RUN [RUN ...] --masks HAM10000_segmentations [--data HAM10000]
+        [--out FILE] [--docs FILE]
 
 The first run is measured on more images than the others. What is known is written after each method, so that an early
 end leaves a table; runs that the file holds already are not measured again.
@@ -11,6 +12,8 @@ import json
 import platform
 from importlib.metadata import version
 from pathlib import Path
+
+from marked import write_between
 
 from lesionlab.attribution.check import Plan, check_run
 from lesionlab.attribution.result import ModelCheck
@@ -30,6 +33,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--images", type=int, help="for Grad-CAM, in place of the usual numbers: to try it out")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/attribution.json"))
+    parser.add_argument("--docs", type=Path, help="document with a place for the table")
     arguments = parser.parse_args()
     masks = MaskFolder(arguments.masks)
     done = finished(arguments.out)
@@ -49,6 +53,8 @@ def main() -> None:
         models.append(check_run(run, masks, plan=plan, data_root=arguments.data, partly=write))
         write_result(arguments.out, models)
     print(render_table(models))
+    if arguments.docs:
+        write_between(arguments.docs, "attribution", render_table(models))
 
 
 def name_of(run: RunFolder) -> str:
