@@ -13,7 +13,6 @@ from lesionlab.phantoms import phantom_image
 
 OUT = Path(__file__).parent.parent / "docs/images/page.png"
 CHROMIUM = os.environ.get("LESIONLAB_CHROMIUM", "/usr/bin/chromium")
-SIZE = {"width": 1200, "height": 1276}
 
 
 def main() -> None:
@@ -29,7 +28,7 @@ def main() -> None:
             picture = Path(folder) / "nevus.jpg"
             phantom_image("nv", 1, (600, 450)).save(picture, quality=92)
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-            page = browser.new_page(viewport=SIZE)
+            page = browser.new_page(viewport={"width": 1200, "height": 1276})
             page.goto(address)
             page.locator("input[type=file][multiple]").set_input_files(picture)
             page.locator(".heat canvas").wait_for()

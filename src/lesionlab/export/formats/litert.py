@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,6 +20,8 @@ from lesionlab.prediction.session import GraphOutput
 from lesionlab.prediction.views import Session
 
 PYTHON = "LESIONLAB_LITERT_PYTHON"
+# The converter numbers the outputs, and `usage` takes the first.
+_OUTPUTS = ("logits", "feature_map", "crop", "lesion")
 _SCRIPT = Path(__file__).parent / "isolated" / "to_litert.py"
 
 
@@ -54,8 +57,11 @@ def logits(pixels):
         """Convert in the environment that has the converter."""
         python = converter()
         with tempfile.TemporaryDirectory() as place:
-            graph = Path(place) / "graph.onnx"
-            onnx.save(simplified(source.bundle.graph, images=1), graph)
+            graph, model = Path(place) / "graph.onnx", simplified(source.bundle.graph, images=1)
+            outputs = {value.name: value for value in model.graph.output}
+            del model.graph.output[:]
+            model.graph.output.extend(outputs[name] for name in _outputs(source))
+            onnx.save(model, graph)
             # No accelerator is wanted, and a search for one prints warnings.
             environment = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
             command = [python, "-I", str(_SCRIPT), str(graph), str(folder / self.file)]
@@ -65,9 +71,15 @@ def logits(pixels):
             raise LesionlabError(f"LiteRT's converter failed in {python}: {last}")
         return "one image per run"
 
-    def open(self, folder: Path, source: Source, threads: int) -> Session:  # noqa: ARG002 - as all formats
+    def open(self, folder: Path, source: Source, threads: int) -> Session:
         """Open it with LiteRT's interpreter."""
-        return _Interpreted(folder / self.file, threads)
+        return _Interpreted(folder / self.file, _outputs(source), threads)
+
+
+def _outputs(source: Source) -> list[str]:
+    """Return the names of what the file gives, in its order."""
+    given = {value.name for value in onnx.load_from_string(source.bundle.graph).graph.output}
+    return [name for name in _OUTPUTS if name in given]
 
 
 def converter() -> str:
@@ -87,17 +99,22 @@ def converter() -> str:
 
 
 class _Interpreted:
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: Path, names: Sequence[str], threads: int) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
         self._run: Any = Interpreter(str(path), num_threads=threads).get_signature_runner()
         outputs = self._run.get_output_details()
-        self.channels = int(outputs["output_1"]["shape"][1]) if "output_1" in outputs else None
+        self._numbered = {name: f"output_{number}" for number, name in enumerate(names)}
+        shape: Any = outputs[self._numbered["feature_map"]]["shape"] if "feature_map" in names else ()
+        self.channels = int(shape[1]) if len(shape) == 4 else None
+        if self.channels is None:  # the tokens of a transformer are no map
+            self._numbered.pop("feature_map", None)
 
     def logits(self, pixels: np.ndarray) -> np.ndarray:
         return np.concatenate([self._run(args_0=image[None])["output_0"] for image in pixels])
 
     def outputs(self, pixels: np.ndarray) -> GraphOutput:
         found = [self._run(args_0=image[None]) for image in pixels]
-        names = ("output_0",) if self.channels is None else ("output_0", "output_1")
-        return GraphOutput(*(np.concatenate([one[name] for one in found]) for name in names))
+        return GraphOutput(
+            **{name: np.concatenate([one[number] for one in found]) for name, number in self._numbered.items()}
+        )

@@ -20,6 +20,8 @@ from lesionlab.prediction.session import GraphOutput
 
 Values = Mapping[str, Any]
 
+_OUTPUTS = ("logits", "feature_map", "crop", "lesion")
+
 
 class MilSession:
     """Runs the program of a package, operation by operation, in PyTorch.
@@ -61,10 +63,10 @@ class MilSession:
         return np.concatenate([self._run(image)["logits"] for image in pixels])
 
     def outputs(self, pixels: np.ndarray) -> GraphOutput:
-        """Return the logits and, where the program has one, the last feature map."""
+        """Return the logits and what else the program gives: feature map, crop and lesion."""
         found = [self._run(image) for image in pixels]
-        names = ("logits",) if self.channels is None else ("logits", "feature_map")
-        return GraphOutput(*(np.concatenate([one[name] for one in found]) for name in names))
+        names = [name for name in found[0] if name != "feature_map" or self.channels is not None]
+        return GraphOutput(**{name: np.concatenate([one[name] for one in found]) for name in names})
 
     @torch.no_grad()
     def _run(self, image: np.ndarray) -> dict[str, np.ndarray]:
@@ -77,12 +79,14 @@ class MilSession:
             if variable.name in values:
                 return values[variable.name]
             found = variable.val
-            return torch.from_numpy(found) if isinstance(found, np.ndarray) and found.dtype.kind == "f" else found
+            # Numbers as well as arrays: the operations are PyTorch's. Axes and masks stay what they are.
+            real = isinstance(found, np.ndarray | np.generic) and found.dtype.kind == "f"
+            return torch.from_numpy(np.asarray(found)) if real else found
 
         for operation in self._operations:
             inputs = {name: value(variable) for name, variable in operation.inputs.items() if variable is not None}
             values[operation.outputs[0].name] = _OPERATIONS[operation.op_type](inputs)
-        return {name: values[name].numpy() for name in ("logits", "feature_map") if name in values}
+        return {name: values[name].numpy() for name in _OUTPUTS if name in values}
 
 
 def _ints(numbers: Any) -> list[int]:
@@ -137,6 +141,21 @@ def _gelu(v: Values) -> Tensor:
     return F.gelu(v["x"], approximate="none" if v["mode"] == "EXACT" else "tanh")
 
 
+def _cast(v: Values) -> Tensor:
+    if v["dtype"] != "fp32":
+        raise LesionlabError(f"a cast to {v['dtype']} cannot be computed here")
+    found: Tensor = v["x"].float()
+    return found
+
+
+def _upsample(v: Values) -> Tensor:
+    factors = (float(v["scale_factor_height"]), float(v["scale_factor_width"]))
+    # Of other factors it is not known from the file where the pixels lie.
+    if any(factor != int(factor) for factor in factors):
+        raise LesionlabError(f"an enlargement by {factors} cannot be computed here")
+    return F.interpolate(v["x"], scale_factor=factors, mode="nearest")
+
+
 def _expand_dims(v: Values) -> Tensor:
     x: Tensor = v["x"]
     for axis in sorted(_ints(v["axes"])):
@@ -145,31 +164,43 @@ def _expand_dims(v: Values) -> Tensor:
 
 
 _OPERATIONS: dict[str, Callable[[Values], Tensor]] = {
+    "abs": lambda v: v["x"].abs(),
     "add": lambda v: v["x"] + v["y"],
+    "cast": _cast,
     "clip": lambda v: torch.clamp(v["x"], float(v["alpha"]), float(v["beta"])),
     "concat": lambda v: torch.cat(v["values"], dim=int(v["axis"])),
     "conv": _convolution,
     "erf": lambda v: torch.erf(v["x"]),
     "expand_dims": _expand_dims,
     "gelu": _gelu,
+    "greater": lambda v: v["x"] > v["y"],
+    "greater_equal": lambda v: v["x"] >= v["y"],
     "identity": lambda v: v["x"],
     "layer_norm": _layer_norm,
     "linear": lambda v: F.linear(v["x"], v["weight"], v.get("bias")),
     "matmul": _matmul,
+    "maximum": lambda v: torch.maximum(v["x"], v["y"]),
+    "minimum": lambda v: torch.minimum(v["x"], v["y"]),
     "mul": lambda v: v["x"] * v["y"],
     "pad": _pad,
+    "pow": lambda v: torch.pow(v["x"], v["y"]),
     "real_div": lambda v: v["x"] / v["y"],
     "reduce_mean": lambda v: v["x"].mean(dim=_ints(v["axes"]), keepdim=bool(v["keep_dims"])),
+    "reduce_sum": lambda v: v["x"].sum(dim=_ints(v["axes"]), keepdim=bool(v["keep_dims"])),
     "relu": lambda v: torch.relu(v["x"]),
     "relu6": lambda v: F.relu6(v["x"]),
     "reshape": lambda v: v["x"].reshape(_ints(v["shape"])),
     "reverse": lambda v: v["x"].flip(_ints(v["axes"])),
+    "select": lambda v: torch.where(v["cond"], v["a"], v["b"]),
     "sigmoid": lambda v: torch.sigmoid(v["x"]),
     "sigmoid_hard": lambda v: torch.clamp(v["x"] * float(v["alpha"]) + float(v["beta"]), 0, 1),
     "silu": lambda v: F.silu(v["x"]),
     "slice_by_index": _slice,
     "softmax": lambda v: torch.softmax(v["x"], dim=int(v["axis"])),
+    "sqrt": lambda v: v["x"].sqrt(),
     "squeeze": lambda v: v["x"].squeeze(dim=_ints(v["axes"])),
     "sub": lambda v: v["x"] - v["y"],
+    "tile": lambda v: v["x"].repeat(_ints(v["reps"])),
     "transpose": lambda v: v["x"].permute(_ints(v["perm"])),
+    "upsample_nearest_neighbor": _upsample,
 }

@@ -18,7 +18,12 @@ _FEWEST = 64
 
 
 class OnnxFp16(Format):
-    """Weights are stored in 16 bits and widened once, when the graph is opened.
+    """The classifier's weights are stored in 16 bits and widened once, when the graph is opened.
+
+    What a graph looks for the lesion with keeps its 32 bits, as do biases and other rows of numbers. Rounded, the
+    network that finds it and the weights that shrink its picture move the square by up to 0.15 % of the picture's side,
+    and the places of the square's pixels move by up to a twentieth of a pixel. Each of the three alone changed a
+    probability of the shipped model by 0.02 to 0.03 on phantoms, the classifier's rounding by 0.005.
 
     Computing in 16 bits as well was tried: processors without such arithmetic convert to and fro at every layer.
     """
@@ -35,11 +40,14 @@ class OnnxFp16(Format):
     usage: ClassVar[str] = USAGE
 
     def write(self, source: Source, folder: Path) -> str:
-        """Write the graph with its weights rounded."""
+        """Write the graph with its classifier's weights rounded."""
         model = simplified(source.bundle.graph)
+        exact = _what_makes(model, "crop")
         widened = []
         for tensor in model.graph.initializer:
-            if tensor.data_type != TensorProto.FLOAT or int(np.prod(tensor.dims)) < _FEWEST:
+            # Rows of numbers are biases, or the places of pixels: little to store, and much to move.
+            few = len(tensor.dims) < 2 or int(np.prod(tensor.dims)) < _FEWEST
+            if tensor.data_type != TensorProto.FLOAT or few or tensor.name in exact:
                 continue
             name, weights = tensor.name, numpy_helper.to_array(tensor)
             tensor.CopyFrom(numpy_helper.from_array(_rounded(weights), f"{name}.half"))
@@ -49,11 +57,24 @@ class OnnxFp16(Format):
         model.graph.node.extend(nodes)
         onnx.checker.check_model(model)
         (folder / self.file).write_bytes(model.SerializeToString(deterministic=True))
-        return "weights rounded to 16 bits, computation in 32"
+        which = "the classifier's weights" if exact else "weights"
+        return f"{which} rounded to 16 bits, computation in 32"
 
     def open(self, folder: Path, source: Source, threads: int) -> Session:
         """Open it with onnxruntime."""
         return open_graph(folder / self.file, source, threads)
+
+
+def _what_makes(model: onnx.ModelProto, output: str) -> set[str]:
+    """Return the names of all that an output is computed from; nothing for a graph without it."""
+    if output not in {value.name for value in model.graph.output}:
+        return set()
+    # Nodes stand in the order in which they run.
+    names = {output}
+    for node in reversed(model.graph.node):
+        if names.intersection(node.output):
+            names.update(node.input)
+    return names
 
 
 def _rounded(weights: np.ndarray) -> np.ndarray:

@@ -52,14 +52,16 @@ class _Compiled:
 
         settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": str(threads)}
         self._model: Any = openvino.Core().compile_model(path, "CPU", settings)
-        names = {name: output for output in self._model.outputs for name in output.names}
-        shape = names["feature_map"].partial_shape if "feature_map" in names else []
+        outputs = {name: output for output in self._model.outputs for name in output.names}
+        shape = outputs["feature_map"].partial_shape if "feature_map" in outputs else []
         self.channels = shape[1].get_length() if len(shape) == 4 else None
+        # The tokens of a transformer are no map.
+        kept = ("logits", "crop", "lesion") if self.channels is None else ("logits", "feature_map", "crop", "lesion")
+        self._names = [name for name in kept if name in outputs]
 
     def logits(self, pixels: np.ndarray) -> np.ndarray:
         return np.array(self._model({"image": pixels})["logits"])
 
     def outputs(self, pixels: np.ndarray) -> GraphOutput:
         found = self._model({"image": pixels})
-        names = ("logits",) if self.channels is None else ("logits", "feature_map")
-        return GraphOutput(*(np.array(found[name]) for name in names))
+        return GraphOutput(**{name: np.array(found[name]) for name in self._names})

@@ -7,6 +7,7 @@ torch, so that it also runs in an environment of its own.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name by which everybody knows it
 from onnx import numpy_helper
 from torch import Tensor, nn
+
+# As many numbers as a picture's or a video's Resize has scales.
+_FEW = 8
 
 
 class UnknownOperatorError(Exception):
@@ -47,9 +51,10 @@ class GraphModule(nn.Module):
         self._fixed: dict[str, np.ndarray] = {}
         for number, tensor in enumerate(model.graph.initializer):
             value = numpy_helper.to_array(tensor)
-            if value.dtype.kind == "i" or value.ndim == 0:
+            if value.dtype.kind == "i" or value.size <= _FEW:
                 self._fixed[tensor.name] = value
-            if value.dtype.kind == "f":
+            # Nothing stands for an input that is left out, such as Resize's region.
+            if value.dtype.kind in "fb" and value.size:
                 self._buffer_of[tensor.name] = f"weight_{number}"
                 self.register_buffer(f"weight_{number}", torch.from_numpy(value.copy()))
 
@@ -95,15 +100,26 @@ class _Call:
         found: Tensor | None = self.x[index] if len(self.x) > index else None
         return found
 
+    def has(self, index: int) -> bool:
+        """Return whether an input is there; one that is left out has an empty name, or none."""
+        return len(self.x) > index and (self.x[index] is not None or self.constant(index) is not None)
+
+    def constant(self, index: int) -> np.ndarray | None:
+        return self.fixed[index] if len(self.fixed) > index else None
+
     def ints(self, index: int) -> list[int]:
-        value = self.fixed[index]
+        value = self.constant(index)
         if value is None:
             raise UnknownOperatorError("a shape or an axis that is worked out while the graph runs")
         return [int(number) for number in value.reshape(-1)]
 
     def number(self, index: int) -> float | None:
-        value = self.fixed[index] if len(self.fixed) > index else None
-        return None if value is None else float(value)
+        value = self.constant(index)
+        if self.has(index) and (value is None or value.size != 1):
+            raise UnknownOperatorError(
+                "a limit or a power that is not one number, or is worked out while the graph runs"
+            )
+        return None if value is None else float(value.item())
 
 
 def _convolution(c: _Call) -> Tensor:
@@ -118,6 +134,17 @@ def _convolution(c: _Call) -> Tensor:
         image, padding = F.pad(image, (left, right, top, bottom)), (0, 0)
     strides, dilations = c.get("strides", [1, 1]), c.get("dilations", [1, 1])
     return F.conv2d(image, weight, c.tensor(2), strides, padding, dilations, c.get("group", 1))
+
+
+def _product(c: _Call) -> Tensor:
+    left, right = c.x[0], c.x[1]
+    rows = left.shape[-2] if left.ndim == 3 else 1
+    if left.ndim != 3 or right.ndim != 3 or len(left) != 1 or len(right) != 1 or rows % 2:
+        return torch.matmul(left, right)
+    # As two products: LiteRT's converter makes a layer of a single one, and with weights that are computed, such as
+    # those that cut out the square around a lesion, such a layer takes four times as long.
+    halves = torch.matmul(left.reshape(2, rows // 2, -1), right.expand(2, -1, -1))
+    return halves.reshape(1, rows, -1)
 
 
 def _gemm(c: _Call) -> Tensor:
@@ -145,15 +172,27 @@ def _slice(c: _Call) -> Tensor:
 
 
 def _clip(c: _Call) -> Tensor:
+    if "min" in c.attributes or "max" in c.attributes:
+        raise UnknownOperatorError("Clip of before version 11, with its limits as attributes")
+    value: Tensor = c.x[0]
     low, high = c.number(1), c.number(2)
+    if low is None and high is None:
+        return value
     # Converters know it by this name, and have a cheap operation for it.
-    return F.relu6(c.x[0]) if (low, high) == (0.0, 6.0) else torch.clamp(c.x[0], low, high)
+    return F.relu6(value) if (low, high) == (0.0, 6.0) else torch.clamp(value, low, high)
 
 
-def _mean(c: _Call) -> Tensor:
-    axes = list(c.get("axes", ())) or c.ints(1)
-    found: Tensor = c.x[0].mean(dim=axes, keepdim=bool(c.get("keepdims", 1)))
-    return found
+def _reduced(how: Callable[..., Tensor]) -> Callable[[_Call], Tensor]:
+    """Return an operator that makes one of all values along some axes, or along all where none are named."""
+
+    def operator(c: _Call) -> Tensor:
+        value: Tensor = c.x[0]
+        axes = list(c.get("axes", ())) or (c.ints(1) if c.has(1) else [])
+        if not axes and c.get("noop_with_empty_axes", 0):
+            return value
+        return how(value, dim=axes or list(range(value.ndim)), keepdim=bool(c.get("keepdims", 1)))
+
+    return operator
 
 
 def _reshape(c: _Call) -> Tensor:
@@ -191,7 +230,55 @@ def _cast(c: _Call) -> Tensor:
     return found
 
 
+def _power(c: _Call) -> Tensor:
+    value: Tensor = c.x[0]
+    exponent = c.number(1)
+    if exponent is None:
+        raise UnknownOperatorError("Pow without a power")
+    # Some runtimes take powers by logarithms, which negative numbers have none of; a square needs none.
+    return value * value if exponent == 2 else value.pow(exponent)
+
+
+# ONNX's modes of Resize that are one of PyTorch's: name of it, and whether corners are aligned.
+_RESIZE = {
+    ("nearest", "asymmetric"): ("nearest", None),
+    ("linear", "half_pixel"): ("bilinear", False),
+    ("linear", "align_corners"): ("bilinear", True),
+}
+
+
+def _resize(c: _Call) -> Tensor:
+    image: Tensor = c.x[0]
+    mode, coordinates = c.get("mode", "nearest"), c.get("coordinate_transformation_mode", "half_pixel")
+    if (mode, coordinates) not in _RESIZE or (
+        mode == "nearest" and c.get("nearest_mode", "round_prefer_floor") != "floor"
+    ):
+        nearest = f" {c.get('nearest_mode', 'round_prefer_floor')}" if mode == "nearest" else ""
+        raise UnknownOperatorError(f"Resize by {mode}{nearest} with the coordinates {coordinates}")
+    if c.get("antialias", 0) or c.get("axes", ()) or c.get("keep_aspect_ratio_policy", "stretch") != "stretch":
+        raise UnknownOperatorError("Resize with antialiasing, of some axes alone or by aspect ratio")
+    shape = _resized_shape(c)
+    if image.ndim != 4 or shape[:2] != list(image.shape[:2]):
+        raise UnknownOperatorError("Resize of something else than pictures")
+    name, align = _RESIZE[mode, coordinates]
+    return F.interpolate(image, size=shape[2:], mode=name, align_corners=align)
+
+
+def _resized_shape(c: _Call) -> list[int]:
+    if c.has(3):
+        return c.ints(3)
+    scales = c.constant(2)
+    if scales is None:
+        raise UnknownOperatorError("Resize by scales that are worked out while the graph runs")
+    sides = [side * float(scale) for side, scale in zip(c.x[0].shape, scales, strict=True)]
+    # With parts of a pixel left over, the two disagree about where the pixels lie.
+    if any(side != int(side) for side in sides):
+        raise UnknownOperatorError("Resize to parts of a pixel")
+    return [int(side) for side in sides]
+
+
 _OPERATORS: dict[str, Callable[[_Call], Tensor]] = {
+    "Abs": lambda c: c.x[0].abs(),
     "Add": lambda c: c.x[0] + c.x[1],
     "Cast": _cast,
     "Clip": _clip,
@@ -202,21 +289,30 @@ _OPERATORS: dict[str, Callable[[_Call], Tensor]] = {
     "Flatten": lambda c: c.x[0].reshape(math.prod(c.x[0].shape[: c.get("axis", 1)]), -1),
     "Gemm": _gemm,
     "GlobalAveragePool": lambda c: c.x[0].mean(dim=(2, 3), keepdim=True),
+    "Greater": lambda c: c.x[0] > c.x[1],
+    "GreaterOrEqual": lambda c: c.x[0] >= c.x[1],
     "HardSigmoid": lambda c: torch.clamp(c.x[0] * c.get("alpha", 0.2) + c.get("beta", 0.5), 0.0, 1.0),
     "HardSwish": lambda c: F.hardswish(c.x[0]),
     "Identity": lambda c: c.x[0],
     "LayerNormalization": _layer_norm,
-    "MatMul": lambda c: torch.matmul(c.x[0], c.x[1]),
+    "MatMul": _product,
+    "Max": lambda c: reduce(torch.maximum, c.x),
     "MaxPool": _max_pool,
+    "Min": lambda c: reduce(torch.minimum, c.x),
     "Mul": lambda c: c.x[0] * c.x[1],
-    "ReduceMean": _mean,
+    "Pow": _power,
+    "ReduceMean": _reduced(torch.mean),
+    "ReduceSum": _reduced(torch.sum),
     "Relu": lambda c: torch.relu(c.x[0]),
     "Reshape": _reshape,
+    "Resize": _resize,
     "Sigmoid": lambda c: torch.sigmoid(c.x[0]),
     "Slice": _slice,
     "Softmax": lambda c: torch.softmax(c.x[0], dim=c.get("axis", -1)),
+    "Sqrt": lambda c: c.x[0].sqrt(),
     "Squeeze": lambda c: c.x[0].squeeze(dim=tuple(c.ints(1))),
     "Sub": lambda c: c.x[0] - c.x[1],
     "Transpose": lambda c: c.x[0].permute(*c.get("perm", ())),
     "Unsqueeze": _unsqueeze,
+    "Where": lambda c: torch.where(c.x[0], c.x[1], c.x[2]),
 }
