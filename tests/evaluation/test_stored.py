@@ -151,8 +151,9 @@ def test_a_written_evaluation_is_read_again(evaluation: Evaluation, tmp_path: Pa
     assert again.operating_points[0] == evaluation.operating_points[0]
     for name in ("info", "dataset", "part", "unseen", "manifest_sha256", "lesions_known", "history", "date"):
         assert getattr(again, name) == getattr(evaluation, name)
-    other = evaluation.info.model_copy(update={"graph_sha256": "0" * 64})
-    assert read_evaluation(tmp_path / "test", other, manifest) is None
+    warmer = evaluation.info.calibration.model_copy(update={"temperature": 9.0})
+    for other in ({"graph_sha256": "0" * 64}, {"calibration": warmer}, {"operating_points": ()}):
+        assert read_evaluation(tmp_path / "test", evaluation.info.model_copy(update=other), manifest) is None
 
 
 def test_what_does_not_fit_is_named(evaluation: Evaluation, tmp_path: Path) -> None:

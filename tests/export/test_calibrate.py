@@ -71,3 +71,13 @@ def test_a_class_without_images_is_not_moved_far() -> None:
     fitted = fit_calibration(wide, labels, lesions, "vector")
     assert fitted.probabilities(wide)[:, 3].max() < 0.05
     assert np.isfinite(fitted.probabilities(wide)).all()
+
+
+def test_many_images_of_one_lesion_are_not_many_votes() -> None:
+    """Offsets that a hundred independent images would speak for are not taken for a hundred images of few lesions."""
+    logits, labels, lesions = drawn(4, 400)
+    levelled = logits + np.array((0, -0.5, 0.5))
+    assert fit_calibration(levelled, labels, lesions).method == "bias"
+    # The same images forty times over, of the same lesions: not one lesion more.
+    few = [np.tile(part, (40, 1) if part.ndim == 2 else 40) for part in (levelled[:80], labels[:80])]
+    assert fit_calibration(few[0], few[1], lesions[:80] * 40).method == "temperature"

@@ -9,6 +9,7 @@ from lesionlab.bundle.operating import OperatingPoint, SensitivityCurve
 from lesionlab.bundle.part import Part, Sha256
 from lesionlab.bundle.patient import PatientEffects
 from lesionlab.bundle.prediction_sets import PredictionSets
+from lesionlab.files import sha256_of_json
 from lesionlab.images import Preprocessing
 from lesionlab.metrics import Estimate, softmax
 from lesionlab.metrics.arrays import FloatArray
@@ -240,6 +241,14 @@ class BundleInfo(Part):
     def looked_for(self) -> str:
         """What the model looks for first, in a word: `malignant`, or `melanoma` for a model of that task."""
         return next(iter(TASKS[self.task].findings))
+
+    @property
+    def answers_sha256(self) -> str:
+        """Hash of all that an answer depends on: the graph, and what turns its outputs into an answer."""
+        fitted = self.model_dump(
+            mode="json", include={"graph_sha256", "calibration", "decision", "prediction_sets", "patient_effects"}
+        )
+        return sha256_of_json([fitted, [(point.name, point.threshold) for point in self.operating_points]])
 
     @property
     def identity(self) -> str:

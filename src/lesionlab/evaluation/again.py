@@ -20,7 +20,7 @@ from lesionlab.metrics import MetricsSummary
 
 
 def read_evaluation(folder: Path, info: BundleInfo, manifest: Manifest, history: History = ()) -> Evaluation | None:
-    """Return the evaluation that `write_evaluation` left in a folder, None if there is none of this graph.
+    """Return the evaluation that `write_evaluation` left in a folder, None if there is none of a model that answers so.
 
     Probabilities come back with the six decimals that they were written with; the figures are those of then.
 
@@ -39,7 +39,8 @@ def read_evaluation(folder: Path, info: BundleInfo, manifest: Manifest, history:
     predictions = read_predictions(folder / PREDICTIONS)
     try:
         metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if metrics["graph_sha256"] != info.graph_sha256:
+        # One graph may be calibrated in several ways, and each answers differently.
+        if metrics.get("answers_sha256") != info.answers_sha256:
             return None
         summary = MetricsSummary(**{name: metrics[name] for name in MetricsSummary.model_fields})
         points = tuple(OperatingPoint.model_validate(_with_nan(point)) for point in metrics["operating_points"])

@@ -161,6 +161,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
             "notice": RESEARCH_ONLY,
             "bundle": info.identity,
             "graph_sha256": info.graph_sha256,
+            "answers_sha256": evaluation.info.answers_sha256,
             "task": evaluation.case.task.name,
             "dataset": evaluation.dataset,
             "part": evaluation.part,

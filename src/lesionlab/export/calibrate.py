@@ -35,10 +35,11 @@ def fit_calibration(
         labels: Index of each image's class, [N].
         lesion_ids: Lesion of each image: cross-validation keeps a lesion's images together.
         method: Which one; `auto` goes by the negative log likelihood in cross-validation. A method with more
-            parameters must do better than a simpler one by more than twice the standard error of the difference.
+            parameters must do better than a simpler one by more than twice the standard error of the difference, by
+            lesion.
     """
     losses = _cross_validated(logits, labels, lesion_ids) if method == "auto" else {}
-    chosen = _best(losses) if method == "auto" else method
+    chosen = _best(losses, lesion_ids) if method == "auto" else method
     scales, offsets, temperature = _fit(logits, labels, chosen)
     fitted = Calibration(
         method=chosen,
@@ -54,11 +55,14 @@ def fit_calibration(
     return fitted.model_copy(update={"ece_after": after})
 
 
-def _best(losses: dict[Method, NDArray[np.float64]]) -> Method:
+def _best(losses: dict[Method, NDArray[np.float64]], lesion_ids: Sequence[str]) -> Method:
     best: Method = "temperature"
+    _, lesion = np.unique(np.asarray(lesion_ids), return_inverse=True)
     for method, loss in losses.items():
         gain = losses[best] - loss
-        if gain.mean() > 2 * gain.std() / np.sqrt(len(gain)):
+        # Several images of one lesion say much the same: as if they were independent, the error would look smaller.
+        of_lesions = np.bincount(lesion, gain - gain.mean())
+        if gain.mean() > 2 * np.sqrt((of_lesions**2).sum()) / len(gain):
             best = method
     return best
 
