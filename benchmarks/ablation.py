@@ -151,7 +151,8 @@ def judge(row: Row, runs: Path, images: Images, kept: Path | None) -> Judged:
     probabilities, external = [], []
     for name in row.runs:
         on_validation, on_external = logits_of(RunFolder(runs / name), row, images, kept)
-        calibration = fit_calibration(on_validation, images.labels.astype(np.int64), images.lesions)
+        # By a temperature alone, so that a row differs from another by its own piece.
+        calibration = fit_calibration(on_validation, images.labels.astype(np.int64), images.lesions, "temperature")
         probabilities.append(calibration.probabilities(on_validation))
         if on_external is not None and images.told is not None:
             external.append(collapsed(calibration.probabilities(on_external), images.task, images.told)[:, 1])
