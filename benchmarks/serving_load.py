@@ -23,6 +23,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,6 @@ from lesionlab.taxonomy import CODES
 HOST = "127.0.0.1"
 CLIENT = Path(__file__).with_name("load_client.py")
 DISTINCT_IMAGES = 64
-BATCH = 4  # the server's: the larger ones that a predictor takes by itself are slower on two cores
 
 
 class Server:
@@ -98,7 +98,7 @@ def drive(server: Server, folder: Path, *options: str) -> dict[str, Any]:
 
 def bare_rate(predictor: Predictor, images: list[bytes]) -> float:
     began = time.perf_counter()
-    answers = sum(1 for _ in predictor.predict_many(images, batch_size=BATCH))
+    answers = sum(1 for _ in predictor.predict_many(images))
     return answers / (time.perf_counter() - began)
 
 
@@ -172,36 +172,37 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--images", type=int, default=320, help="images per round")
     parser.add_argument("--restarts", type=int, default=5)
-    parser.add_argument("--only-restarts", action="store_true", help="measure these again, into an earlier --out")
+    parser.add_argument(
+        "--only", choices=("rate", "sustained", "kill_9"), help="measure this again, into an earlier --out"
+    )
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    if arguments.only_restarts:
-        result = json.loads(arguments.out.read_text(encoding="utf-8"))
-        result["kill_9"] = kill_and_restart(Server(free_port()), arguments.restarts)
-        write_json(arguments.out, result)
-        print(json.dumps(result["kill_9"], indent=2))
-        return
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(DISTINCT_IMAGES):
             phantom_image(CODES[seed % len(CODES)], seed=seed).save(Path(folder) / f"{seed:02}.jpg")
         server = Server(free_port())
+        measures: dict[str, Callable[[], dict[str, Any]]] = {
+            "rate": lambda: compare_rates(server, Path(folder), arguments.rounds, arguments.clients, arguments.images),
+            "sustained": lambda: sustain(server, Path(folder), arguments.clients, arguments.seconds),
+            "kill_9": lambda: kill_and_restart(server, arguments.restarts),
+        }
         try:
-            result = {
-                "what": "lesionlab serve on loopback: rate beside the bare predictor, sustained load, kill -9",
-                "command": " ".join(["python", *sys.argv]),
-                "bundle": Bundle.load().info.identity,
-                "image": "600x450 JPEG, synthetic",
-                "rate": compare_rates(server, Path(folder), arguments.rounds, arguments.clients, arguments.images),
-                "sustained": sustain(server, Path(folder), arguments.clients, arguments.seconds),
-                "kill_9": kill_and_restart(server, arguments.restarts),
-                "environment": {
-                    "python": platform.python_version(),
-                    **{name: version(name) for name in ("onnxruntime", "fastapi", "uvicorn", "httptools", "uvloop")},
-                    "cpus": os.cpu_count(),
-                },
-            }
+            found = {name: measure() for name, measure in measures.items() if arguments.only in (None, name)}
         finally:
             server.process.kill()
+    result = {
+        "what": "lesionlab serve on loopback: rate beside the bare predictor, sustained load, kill -9",
+        "command": "python benchmarks/serving_load.py --out benchmarks/results/serving_load.json",
+        "bundle": Bundle.load().info.identity,
+        "image": "600x450 JPEG, synthetic",
+        **(json.loads(arguments.out.read_text(encoding="utf-8")) if arguments.only else {}),
+        **found,
+        "environment": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("onnxruntime", "fastapi", "uvicorn", "httptools", "uvloop")},
+            "cpus": os.cpu_count(),
+        },
+    }
     print(json.dumps(result, indent=2))
     if arguments.out:
         write_json(arguments.out, result)

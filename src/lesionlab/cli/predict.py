@@ -96,7 +96,10 @@ def predict(
             show_default=False,
         ),
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, max=1024, help="Images per run of the model.")] = 4,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(min=1, max=1024, help="Images per run of the model. Default: 2, the quickest on a CPU."),
+    ] = None,
 ) -> None:
     """Judge images: the probability of each class that the model tells apart, and of malignancy.
 
@@ -106,6 +109,7 @@ def predict(
     """
     from lesionlab.cli.judging import Images
     from lesionlab.prediction.inputs import expand_inputs
+    from lesionlab.prediction.session import IMAGES_PER_RUN
 
     chosen = _choose_format(result_format, out_file)
     asked = _Asked(model, tuple(ensemble or ()), tta, _shares(prevalence or ()), risk)
@@ -114,7 +118,7 @@ def predict(
     if cases is not None and explain is None:
         raise UsageError("--cases: add --explain FOLDER, where the pictures are written")
     patient_of = _patients(patients, {"age": age, "sex": sex, "site": site})
-    images = Images(expand_inputs(paths), batch_size, explain, cases, patient_of)
+    images = Images(expand_inputs(paths), batch_size or IMAGES_PER_RUN, explain, cases, patient_of)
     failures = _to_people(asked, images) if chosen is _Format.TABLE else _to_programs(asked, images, chosen, out_file)
     if failures:
         err.print(Text(f"{failures} of {len(images.locations)} images could not be judged"), soft_wrap=True)
