@@ -22,6 +22,9 @@ from lesionlab.prediction import Predictor
 from lesionlab.recipes import Recipe
 from lesionlab.runs import RunFolder
 
+# A network is trained, exported and explained by every method.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def run(phantoms: Manifest, make_recipe: Callable[..., Recipe], tmp_path_factory: pytest.TempPathFactory) -> RunFolder:

@@ -12,6 +12,7 @@ from lesionlab.data import Manifest
 from lesionlab.runs import RunFolder
 
 
+@pytest.mark.slow
 def test_a_run_becomes_a_zip_file(
     cli: Callable[..., Any], tiny_run: RunFolder, phantoms: Manifest, tmp_path: Path
 ) -> None:
