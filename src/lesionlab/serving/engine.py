@@ -111,7 +111,7 @@ class Engine:
         return await asyncio.get_running_loop().run_in_executor(self._decoders, self._decoder.prepare, data)
 
     def _warm_up(self, image: PreparedImage) -> None:
-        for others in (False, True):
+        for others in (False, True)[: self._predictor.threads]:  # one thread has one session
             if not self._predictor.explains:
                 self._predictor.judge([image], others=others)
                 continue
