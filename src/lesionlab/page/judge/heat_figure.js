@@ -14,7 +14,7 @@ export function HeatFigure({ session, item, diagnosis }) {
   const explanation = item.maps.get(diagnosis);
   useEffect(() => {
     if (diagnosis && item.state === "done") void session.explain(item, diagnosis);
-  }, [item, item.state, diagnosis]);
+  }, [item, item.state, diagnosis, session.model]);
   useLayoutEffect(() => {
     if (canvas.current && explanation && typeof explanation !== "string") drawHeat(canvas.current, explanation);
   }, [explanation]);

@@ -5,12 +5,13 @@ import { EngineError } from "../engine.js";
 /**
  * @param {URL} url
  * @param {(bytes: number) => void} [onBytes] Called with the size of each piece as it arrives.
+ * @param {RequestCache} [cache]
  * @returns {Promise<ArrayBuffer>}
  * @throws {EngineError}
  */
-export async function fetched(url, onBytes = () => {}) {
+export async function fetched(url, onBytes = () => {}, cache = "default") {
   try {
-    const response = await fetch(url, { credentials: "omit", referrerPolicy: "no-referrer" });
+    const response = await fetch(url, { credentials: "omit", referrerPolicy: "no-referrer", cache });
     if (!response.ok || !response.body) throw new Error(`status ${response.status}`);
     const counting = new TransformStream({
       transform(/** @type {Uint8Array} */ piece, stream) {
@@ -50,18 +51,31 @@ export async function unpacked(bytes) {
 }
 
 /**
- * Refuse a file that is not the one that the description means, such as an older one from a cache on the way. Browsers
- * hash only on pages that came over HTTPS, or from this machine.
- * @param {ArrayBuffer} bytes
- * @param {string} expected SHA-256.
+ * Fetch a file and refuse it if it is not the one that the description means. What a cache on the way has kept may be
+ * an older one, so it is fetched from its source once before it is refused.
  * @param {URL} url
+ * @param {string} sha256
+ * @param {(bytes: number) => void} [onBytes]
+ * @returns {Promise<ArrayBuffer>}
  * @throws {EngineError}
  */
-export async function check(bytes, expected, url) {
-  if (!crypto.subtle) return;
+export async function fetchedAs(url, sha256, onBytes) {
+  const bytes = await fetched(url, onBytes);
+  if (await isMeant(bytes, sha256)) return bytes;
+  const again = await fetched(url, undefined, "reload");
+  if (await isMeant(again, sha256)) return again;
+  throw damaged(url);
+}
+
+/**
+ * Whether bytes have a hash. Browsers hash only on pages that came over HTTPS, or from this machine.
+ * @param {ArrayBuffer} bytes
+ * @param {string} sha256
+ */
+async function isMeant(bytes, sha256) {
+  if (!crypto.subtle) return true;
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  const found = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  if (found !== expected) throw damaged(url);
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("") === sha256;
 }
 
 /** @param {URL} url */

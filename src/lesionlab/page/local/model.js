@@ -1,6 +1,6 @@
 /** The model as it lies beside the page: what it says of itself, and what it needs to answer. */
 
-import { check, fetched, fetchedJson, unpacked } from "./files.js";
+import { fetched, fetchedAs, fetchedJson, unpacked } from "./files.js";
 import { Graph } from "./graph.js";
 import { MAX_PIXELS } from "./image/decode.js";
 import { FORMATS } from "./image/formats.js";
@@ -38,8 +38,8 @@ export async function load(onShare) {
   };
   const [runtime, graph, numbers, jpeg] = await Promise.all([
     fetched(RUNTIME, count).then(unpacked),
-    checked("model.onnx", info.graph_sha256, count),
-    checked("reference.bin", site.reference_sha256, count),
+    fetchedAs(file("model.onnx"), info.graph_sha256, count),
+    fetchedAs(file("reference.bin"), site.reference_sha256, count),
     fetched(JPEG, count).then((code) => JpegDecoder.load(code)),
   ]);
   return {
@@ -87,17 +87,6 @@ export function card(description) {
     refuses: site.refuses,
     limits: { max_bytes: MAX_BYTES, max_pixels: MAX_PIXELS, max_batch: 1, formats: FORMATS },
   };
-}
-
-/**
- * @param {string} name
- * @param {string} sha256
- * @param {(bytes: number) => void} count
- */
-async function checked(name, sha256, count) {
-  const bytes = await fetched(file(name), count);
-  await check(bytes, sha256, file(name));
-  return bytes;
 }
 
 /** @param {string} name */
