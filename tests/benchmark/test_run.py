@@ -12,6 +12,7 @@ from lesionlab.benchmark import Benchmark, PlannedRun, prepare, read_against, ru
 from lesionlab.benchmark import run as module
 from lesionlab.data import Manifest
 from lesionlab.errors import DataError
+from lesionlab.experiments import complete_run
 from lesionlab.recipes import Arrangement
 
 WriteRecipe = Callable[..., Path]
@@ -72,21 +73,21 @@ def test_an_interrupted_benchmark_goes_on_and_a_finished_one_is_reused(
     write_recipe: WriteRecipe, phantoms: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = [PlannedRun.model_validate({"recipe": str(write_recipe()), "remark": "32 pixels | small"})]
-    out, train = tmp_path / "out", module._train
+    out, complete = tmp_path / "out", complete_run
 
-    def once(*arguments: Any) -> None:
+    def once(*arguments: Any, **named: Any) -> dict[str, Any]:
         if (out / "benchmark.json").exists():
             raise KeyboardInterrupt
-        train(*arguments)
+        return complete(*arguments, **named)
 
-    monkeypatch.setattr(module, "_train", once)
+    monkeypatch.setattr(module, "complete_run", once)
     with pytest.raises(KeyboardInterrupt):
         run_benchmark(prepare(plan, phantoms, out), out)
     (begun,) = json.loads((out / "benchmark.json").read_text(encoding="utf-8"))["recipes"]
     assert (list(begun["runs"]), begun["pending"]) == (["published"], ["lesion"])
     assert {(row["lesion_split"], row["leak"]) for row in begun["figures"]} == {(None, None)}
     assert "Not finished yet: tiny-published (lesion)." in (out / "benchmark.md").read_text(encoding="utf-8")
-    monkeypatch.setattr(module, "_train", train)
+    monkeypatch.setattr(module, "complete_run", complete)
     trained = (out / "tiny-published" / "published" / "run.json").stat().st_mtime_ns
     first = run_benchmark(prepare(plan, phantoms, out), out)
     assert (out / "tiny-published" / "published" / "run.json").stat().st_mtime_ns == trained

@@ -32,6 +32,7 @@ def evaluation_of(case: EvaluatedPart, info: BundleInfo, history: list[dict[str,
     return Evaluation(
         case=case,
         info=info.model_copy(update=changes),
+        answers_sha256=info.model_copy(update=changes).answers_sha256,
         dataset="made-up",
         part="test",
         unseen=True,

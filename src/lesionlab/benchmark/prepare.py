@@ -8,6 +8,7 @@ from lesionlab.benchmark.plan import PlannedRun
 from lesionlab.data import Manifest, Split
 from lesionlab.errors import DataError, UsageError
 from lesionlab.evaluation.predictions_file import Predictions, find_predictions, read_predictions
+from lesionlab.experiments import require_same_run
 from lesionlab.recipes import Arrangement, Recipe, arrange, check_classes, load_recipe, possible_arrangements
 from lesionlab.runs import RunFolder
 from lesionlab.taxonomy import DIAGNOSIS, TASKS
@@ -100,19 +101,8 @@ def _prepared_runs(planned: PlannedRun, recipe: Recipe, manifest: Manifest, out:
             raise DataError(f"recipe {recipe.name}: the {arrangement} arrangement has no {part} part to judge")
         check_classes(recipe, images, split)
         run = PreparedRun(recipe, arrangement, images, split, RunFolder(out / recipe.name / arrangement), part)
-        _check_folder(run)
+        require_same_run(run.run, recipe, images, split)
         yield run
-
-
-def _check_folder(prepared: PreparedRun) -> None:
-    if not prepared.run.exists():
-        return
-    found = prepared.run.record()
-    hashes = (found.manifest_sha256, found.split_sha256)
-    if prepared.run.recipe() != prepared.recipe or hashes != (prepared.manifest.sha256, prepared.split.sha256):
-        raise UsageError(
-            f"{prepared.run.path} holds a run of another recipe, dataset or split; move it away or choose another --out"
-        )
 
 
 def _check_network(recipe: Recipe) -> None:

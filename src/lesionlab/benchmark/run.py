@@ -1,11 +1,9 @@
 """Running a benchmark: each run is trained, exported and judged, and the table is written anew after each of them."""
 
 import datetime as dt
-import json
 import logging
 import platform
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,29 +20,16 @@ from lesionlab.benchmark.table import (
     RunOutcome,
     figure_rows,
 )
-from lesionlab.bundle import Bundle
-from lesionlab.errors import DataError
-from lesionlab.evaluation import evaluate_run
 from lesionlab.evaluation.comparison import ComparedMetric, compare_predictions
-from lesionlab.evaluation.figures.curves import write_curves
-from lesionlab.evaluation.predictions_file import METRICS, Predictions, find_predictions, read_predictions
-from lesionlab.export import export_run
+from lesionlab.evaluation.predictions_file import Predictions, find_predictions, read_predictions
+from lesionlab.experiments.complete import RESAMPLES, Bar, complete_run, no_bar
 from lesionlab.files import write_json, write_text
 from lesionlab.metrics import Estimate
 from lesionlab.recipes import Arrangement
-from lesionlab.training import train_recipe
 
 logger = logging.getLogger(__name__)
 
-RESAMPLES = 1000
 JSON, MARKDOWN = "benchmark.json", "benchmark.md"
-
-Bar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
-
-
-@contextmanager
-def _no_bar(_: str) -> Iterator[Callable[[int, int], None]]:
-    yield lambda done, total: None  # noqa: ARG005 # nobody watches
 
 
 def run_benchmark(
@@ -53,7 +38,7 @@ def run_benchmark(
     *,
     against: Predictions | None = None,
     console: Console | None = None,
-    bar: Bar = _no_bar,
+    bar: Bar = no_bar,
 ) -> Benchmark:
     """Run what is not done yet, and write `benchmark.json` and `benchmark.md` after each run.
 
@@ -73,54 +58,16 @@ def run_benchmark(
     every = [run for one in prepared for run in one.runs]
     for position, run in enumerate(every, start=1):
         logger.info("%d of %d: recipe %s, arrangement %s", position, len(every), run.recipe.name, run.arrangement.value)
-        if not run.finished:
-            _train(run, console, bar)
-        if not run.run.bundle.exists():
-            with bar("calibrating") as progress:
-                export_run(run.run, data_root=run.manifest.root, progress=progress)
-        if not _is_evaluated(run):
-            with bar("judging images") as progress:
-                evaluate_run(
-                    run.run, part=run.part, data_root=run.manifest.root, resamples=RESAMPLES, progress=progress
-                )
-        outcomes[run.recipe.name, run.arrangement] = _outcome(run, out, against)
+        metrics = complete_run(run.run, run.recipe, run.manifest, run.split, part=run.part, console=console, bar=bar)
+        outcomes[run.recipe.name, run.arrangement] = _outcome(run, metrics, out, against)
         benchmark = _assembled(prepared, outcomes, against)
         write_json(out / JSON, benchmark.model_dump(mode="json"))
         write_text(out / MARKDOWN, render_markdown(benchmark))
     return benchmark
 
 
-def _train(prepared: PreparedRun, console: Console | None, bar: Bar) -> None:
-    with bar("decoding images") as decoding:
-        run = train_recipe(
-            prepared.recipe,
-            prepared.manifest,
-            prepared.run.path,
-            split=prepared.split,
-            console=console,
-            decoding_progress=decoding,
-        )
-    write_curves(run.read_history(), run.curves, monitor=run.recipe().training.monitor, leaky=run.record().leaky)
-
-
-def _is_evaluated(prepared: PreparedRun) -> bool:
-    """Tell whether the bundle as it is was judged on this part. `metrics.json` is written last."""
-    if not (prepared.run.evaluation / prepared.part / METRICS).exists():
-        return False
-    return bool(_metrics(prepared)["graph_sha256"] == Bundle.load(prepared.run.bundle).info.graph_sha256)
-
-
-def _metrics(prepared: PreparedRun) -> dict[str, Any]:
-    path = prepared.run.evaluation / prepared.part / METRICS
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} is damaged ({error}); move it away and run the benchmark again") from error
-    return found
-
-
-def _outcome(prepared: PreparedRun, out: Path, against: Predictions | None) -> RunOutcome:
-    run, record, metrics, history = prepared.run, prepared.run.record(), _metrics(prepared), prepared.run.read_history()
+def _outcome(prepared: PreparedRun, metrics: dict[str, Any], out: Path, against: Predictions | None) -> RunOutcome:
+    run, record, history = prepared.run, prepared.run.record(), prepared.run.read_history()
     figures = dict(metrics["overall"])
     for code, of_class in metrics["per_class"].items():
         figures |= {f"{code}.{name}": estimate for name, estimate in of_class.items()}

@@ -12,6 +12,7 @@ from lesionlab.cli.card import card
 from lesionlab.cli.check_explanations import check_explanations
 from lesionlab.cli.compare import compare
 from lesionlab.cli.convert import convert
+from lesionlab.cli.cross_validate import cross_validate
 from lesionlab.cli.data import app as data_app
 from lesionlab.cli.demo import demo
 from lesionlab.cli.drift import drift
@@ -43,6 +44,7 @@ app.command()(evaluate)
 app.command()(compare)
 app.command()(explain)
 app.command()(check_explanations)
+app.command()(cross_validate)
 app.command()(benchmark)
 app.command()(export)
 app.command()(convert)

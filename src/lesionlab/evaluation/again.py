@@ -63,7 +63,13 @@ def read_evaluation(folder: Path, info: BundleInfo, manifest: Manifest, history:
     if summary.n_images != len(part) or tuple(r.diagnosis for r in part) != predictions.diagnoses:
         raise DataError(f"{folder} and the dataset disagree about the images; evaluate again")
     return Evaluation(
-        case=case, info=info, operating_points=points, trust=measure_trust(case, info), history=history, **known
+        case=case,
+        info=info,
+        answers_sha256=info.answers_sha256,
+        operating_points=points,
+        trust=measure_trust(case, info),
+        history=history,
+        **known,
     )
 
 

@@ -41,6 +41,7 @@ class Evaluation:
     Attributes:
         case: Images, answers and metrics.
         info: Description of the model.
+        answers_sha256: What its bundle says of all that an answer depends on; a later evaluation compares it.
         dataset: Name of the dataset.
         part: Name of the part: `train`, `validation`, `test` or `all`.
         unseen: Whether none of the lesions was used to fit, stop or calibrate the model.
@@ -54,6 +55,7 @@ class Evaluation:
 
     case: EvaluatedPart
     info: BundleInfo
+    answers_sha256: str
     dataset: str
     part: str
     unseen: bool
@@ -110,6 +112,8 @@ def evaluate_part(
     return Evaluation(
         case=with_maps(case, predictor),
         info=predictor.info,
+        # The bundle's own: the predictor adds a threshold for the risk level where the bundle has none.
+        answers_sha256=predictor.bundle.info.answers_sha256,
         dataset=_dataset_name(manifest),
         part=part,
         unseen=unseen,
@@ -161,7 +165,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
             "notice": RESEARCH_ONLY,
             "bundle": info.identity,
             "graph_sha256": info.graph_sha256,
-            "answers_sha256": evaluation.info.answers_sha256,
+            "answers_sha256": evaluation.answers_sha256,
             "task": evaluation.case.task.name,
             "dataset": evaluation.dataset,
             "part": evaluation.part,

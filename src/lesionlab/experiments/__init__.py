@@ -1,0 +1,17 @@
+"""Experiments: trainings that belong together, each carried to its figures, and what they say as one.
+
+Needs the extra `train`.
+"""
+
+from lesionlab.experiments.complete import Bar, complete_run, require_same_run
+from lesionlab.experiments.cross_validation import CrossValidation, FoldOutcome, Spread, cross_validate
+
+__all__ = [
+    "Bar",
+    "CrossValidation",
+    "FoldOutcome",
+    "Spread",
+    "complete_run",
+    "cross_validate",
+    "require_same_run",
+]

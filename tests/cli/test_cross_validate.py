@@ -1,0 +1,47 @@
+"""`lesionlab cross-validate` from outside."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lesionlab import RESEARCH_ONLY
+from lesionlab.data import Manifest
+
+TINY = (
+    "--set", "model.backbone=test_efficientnet", "--set", "model.pretrained=false", "--set", "input.size=32",
+    "--set", "training.epochs=1",
+)  # fmt: skip
+
+
+@pytest.mark.slow
+def test_folds_become_a_table(cli: Callable[..., Any], phantoms: Manifest, tmp_path: Path) -> None:
+    arguments = ("cross-validate", "phantom-demo", "--data", phantoms.root, "--out", tmp_path / "out", "--folds", 3)
+    done = cli(*arguments, *TINY)
+    assert done.code == 0
+    assert "fold 3 of 3" in done.err
+    assert "each judged once by a model that never saw it" in " ".join(done.out.split())
+    assert RESEARCH_ONLY in done.out
+    (line,) = [line for line in done.out.splitlines() if "balanced accuracy" in line]
+    found = json.loads(cli(*arguments, *TINY, "--json").out)
+    assert f"{found['overall']['balanced_accuracy']['value']:.3f}" in line
+    assert f"{found['folds'][2]['figures']['balanced_accuracy']['value']:.3f}" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["phantom-demo", "--folds", "2"], "--folds"),
+        (["phantom-demi"], "did you mean phantom-demo?"),
+        (["phantom-demo", "--set", "model.start=nowhere"], "nowhere is not a run folder"),
+    ],
+)
+def test_wrong_use_is_told_and_nothing_is_written(
+    cli: Callable[..., Any], arguments: list[str], message: str, phantoms: Manifest, tmp_path: Path
+) -> None:
+    done = cli("cross-validate", *arguments, "--data", phantoms.root, "--out", tmp_path / "out")
+    assert done.code in (1, 2)
+    assert message in " ".join(done.err.split())
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,93 @@
+"""Cross-validation on phantoms: who judges what, what is written, and what is refused before the first training."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
+
+from lesionlab import RESEARCH_ONLY
+from lesionlab.data import Manifest, load_split
+from lesionlab.errors import DataError, UsageError
+from lesionlab.evaluation.comparison import compare_predictions
+from lesionlab.evaluation.predictions_file import find_predictions, read_predictions
+from lesionlab.experiments import CrossValidation, cross_validate
+from lesionlab.recipes import Recipe
+from lesionlab.runs import RunFolder
+
+FOLDS = 3
+
+
+def check_files(found: CrossValidation, out: Path, phantoms: Manifest) -> None:
+    written = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+    assert written == found.model_dump(mode="json")
+    assert written["notice"] == RESEARCH_ONLY
+    with (out / "predictions.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["image_id"] for row in rows] == sorted(record.image_id for record in phantoms)
+    actual, answers = ([row[name] for row in rows] for name in ("diagnosis", "predicted"))
+    assert found.overall["accuracy"].value == pytest.approx(accuracy_score(actual, answers))
+    assert found.overall["balanced_accuracy"].value == pytest.approx(balanced_accuracy_score(actual, answers))
+    assert (found.n_images, found.n_lesions) == (len(phantoms), phantoms.lesion_count)
+    values = [value for fold in found.folds if (value := fold.figures["accuracy"].value) is not None]
+    assert len(values) == FOLDS
+    spread = found.spread["accuracy"]
+    assert (spread.lowest, spread.highest) == (min(values), max(values))
+    assert spread.mean == pytest.approx(np.mean(values))
+    assert spread.sd == pytest.approx(np.std(values, ddof=1))
+
+
+def check_parts(out: Path, phantoms: Manifest) -> None:
+    """Each fold is the test once; its model knew none of its lesions."""
+    split = load_split(out / "split.json")
+    lesion = {record.image_id: record.lesion_id for record in phantoms}
+    judged: list[str] = []
+    for fold in range(FOLDS):
+        run = RunFolder(out / f"fold-{fold}")
+        parts = split.parts(run.record().fold)
+        own = read_predictions(find_predictions(run.path, "test"))
+        assert list(own.image_ids) == parts["test"]
+        known = {lesion[image] for part in ("train", "validation") for image in parts[part]}
+        assert known.isdisjoint(own.lesion_ids)
+        judged += own.image_ids
+    assert sorted(judged) == sorted(lesion)
+
+
+@pytest.mark.slow
+def test_each_image_is_judged_once_and_a_finished_fold_stays(
+    make_recipe: Callable[..., Recipe], phantoms: Manifest, tmp_path: Path
+) -> None:
+    recipe, out = make_recipe("training.epochs=1"), tmp_path / "out"
+    found = cross_validate(recipe, phantoms, out, folds=FOLDS)
+    check_files(found, out, phantoms)
+    check_parts(out, phantoms)
+    before = (out / "fold-0" / "run.json").stat().st_mtime_ns
+    assert cross_validate(recipe, phantoms, out, folds=FOLDS) == found
+    assert (out / "fold-0" / "run.json").stat().st_mtime_ns == before
+    with pytest.raises(UsageError, match="holds a run of another recipe"):
+        cross_validate(make_recipe("training.epochs=2"), phantoms, out, folds=FOLDS)
+    # What builds on other runs builds on those of the same fold, and two recipes are compared image by image.
+    student = make_recipe("training.epochs=1", f"model.start={out}/fold-{{fold}}")
+    taught = cross_validate(student, phantoms, tmp_path / "student", folds=FOLDS)
+    assert taught.recipe.model.start == f"{out}/fold-{{fold}}"
+    assert RunFolder(tmp_path / "student/fold-2").recipe().model.start == f"{out}/fold-2"
+    pair = compare_predictions(
+        *(read_predictions(find_predictions(one, "test")) for one in (out, tmp_path / "student"))
+    )
+    assert pair.a.name == "phantom-demo (3 folds)"
+
+
+def test_what_cannot_be_is_refused_before_the_first_training(
+    make_recipe: Callable[..., Recipe], phantoms: Manifest, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(UsageError, match="fold"):
+        cross_validate(make_recipe(), phantoms, out, folds=2)
+    with pytest.raises(DataError, match="nowhere/fold-0 is not a run folder"):
+        cross_validate(make_recipe("model.start=nowhere/fold-{fold}"), phantoms, out)
+    with pytest.raises(DataError, match="lesions"):
+        cross_validate(make_recipe(), phantoms, out, folds=40)
+    assert not out.exists()
