@@ -2,7 +2,7 @@
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +11,7 @@ import onnxruntime as ort
 from lesionlab.bundle import Bundle
 from lesionlab.errors import BundleError
 
-# More at a time do not fit into a core's cache: with the shipped model on two cores 4 took 1.4 times the computing per
-# image of 2, and 1 as much as 2.
+# What more images leave behind between layers does not fit into a core's cache, and one alone leaves cores waiting.
 IMAGES_PER_RUN = 2
 
 _ONLY_FATAL = 4
@@ -52,6 +51,10 @@ class GraphOutput:
     feature_map: np.ndarray | None = None
     crop: np.ndarray | None = None
     lesion: np.ndarray | None = None
+
+
+# The names of a graph's outputs, in the order in which exports give them.
+OUTPUTS = tuple(field.name for field in fields(GraphOutput))
 
 
 class GraphSession:
@@ -97,7 +100,7 @@ class GraphSession:
             raise BundleError(f"{self._place}: the graph gives {outputs}, expected 'logits', float [N, {classes}]")
         kind, shape = outputs.get("feature_map", ("", []))
         # The tokens of a transformer are no map.
-        self._names = [name for name in ("logits", "feature_map", "crop", "lesion") if name in outputs]
+        self._names = [name for name in OUTPUTS if name in outputs]
         self.channels = shape[0] if kind == "tensor(float)" and len(shape) == 3 and isinstance(shape[0], int) else None
 
     def logits(self, pixels: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lesionlab.segmentation.colours import colours_present
-from lesionlab.segmentation.shape import asymmetry, border_irregularity, largest_diameter, largest_region
+from lesionlab.segmentation.shape import asymmetry, border_irregularity, convex_hull, largest_diameter, largest_region
 
 # Less of the frame than this is a speck of the network's and no lesion.
 SMALLEST_SHARE = 0.003
@@ -72,11 +72,12 @@ def measure_lesion(
         return None
     edge = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
     pixels = np.asarray(picture.resize(size, Image.Resampling.BOX))
+    hull = convex_hull(mask)
     return LesionMeasures(
         area=area,
-        diameter=largest_diameter(mask) / _SIDE,
+        diameter=largest_diameter(hull) / _SIDE,
         touches_border=bool(edge.mean() > 0.01),
         asymmetry=asymmetry(mask),
-        border_irregularity=border_irregularity(mask),
+        border_irregularity=border_irregularity(mask, hull),
         colours=colours_present(pixels[mask]),
     )

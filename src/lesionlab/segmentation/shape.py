@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
+Points = NDArray[np.float64]  # [K, 2], rows and columns
 
 
 def largest_region(mask: Mask) -> Mask:
@@ -65,13 +66,13 @@ def asymmetry(mask: Mask) -> tuple[float, float]:
     return min(shares), max(shares)
 
 
-def border_irregularity(mask: Mask) -> float:
+def border_irregularity(mask: Mask, hull: Points) -> float:
     """Return by how much a region's outline is longer than that of its convex hull, as a share of the latter.
 
     Args:
         mask: [h, w], not empty.
+        hull: What `convex_hull` returns of it.
     """
-    hull = convex_hull(mask)
     around = np.linalg.norm(hull - np.roll(hull, 1, axis=0), axis=1).sum()
     return max(0.0, float(perimeter(mask) / around - 1))
 
@@ -92,17 +93,12 @@ def perimeter(mask: Mask) -> float:
     return float(math.pi / 8 * sum(crossings))
 
 
-def largest_diameter(mask: Mask) -> float:
-    """Return the largest distance between two points of a region in pixels.
-
-    Args:
-        mask: [h, w], not empty.
-    """
-    hull = convex_hull(mask)
+def largest_diameter(hull: Points) -> float:
+    """Return the largest distance between two points of a region in pixels: between two corners of its convex hull."""
     return float(np.linalg.norm(hull[:, np.newaxis] - hull, axis=2).max())
 
 
-def convex_hull(mask: Mask) -> NDArray[np.float64]:
+def convex_hull(mask: Mask) -> Points:
     """Return the corners of the convex hull of a region's pixels, [K, 2], in order around it.
 
     Source: Andrew's monotone chain, Information Processing Letters 9, 1979.

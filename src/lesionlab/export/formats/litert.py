@@ -16,12 +16,11 @@ from lesionlab.bundle.schema import Runtime
 from lesionlab.errors import LesionlabError
 from lesionlab.export.formats.format import Format, Source
 from lesionlab.export.formats.static_graph import simplified
-from lesionlab.prediction.session import GraphOutput
+from lesionlab.prediction.session import OUTPUTS, GraphOutput
 from lesionlab.prediction.views import Session
 
 PYTHON = "LESIONLAB_LITERT_PYTHON"
 # The converter numbers the outputs, and `usage` takes the first.
-_OUTPUTS = ("logits", "feature_map", "crop", "lesion")
 _SCRIPT = Path(__file__).parent / "isolated" / "to_litert.py"
 
 
@@ -79,7 +78,7 @@ def logits(pixels):
 def _outputs(source: Source) -> list[str]:
     """Return the names of what the file gives, in its order."""
     given = {value.name for value in onnx.load_from_string(source.bundle.graph).graph.output}
-    return [name for name in _OUTPUTS if name in given]
+    return [name for name in OUTPUTS if name in given]
 
 
 def converter() -> str:

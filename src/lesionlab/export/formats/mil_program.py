@@ -16,11 +16,9 @@ from coremltools.converters.mil.frontend.milproto.load import load
 from torch import Tensor
 
 from lesionlab.errors import LesionlabError
-from lesionlab.prediction.session import GraphOutput
+from lesionlab.prediction.session import OUTPUTS, GraphOutput
 
 Values = Mapping[str, Any]
-
-_OUTPUTS = ("logits", "feature_map", "crop", "lesion")
 
 
 class MilSession:
@@ -86,7 +84,7 @@ class MilSession:
         for operation in self._operations:
             inputs = {name: value(variable) for name, variable in operation.inputs.items() if variable is not None}
             values[operation.outputs[0].name] = _OPERATIONS[operation.op_type](inputs)
-        return {name: values[name].numpy() for name in _OUTPUTS if name in values}
+        return {name: values[name].numpy() for name in OUTPUTS if name in values}
 
 
 def _ints(numbers: Any) -> list[int]:

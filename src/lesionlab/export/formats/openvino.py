@@ -7,7 +7,7 @@ import numpy as np
 
 from lesionlab.bundle.schema import Runtime
 from lesionlab.export.formats.format import Format, Source
-from lesionlab.prediction.session import GraphOutput
+from lesionlab.prediction.session import OUTPUTS, GraphOutput
 from lesionlab.prediction.views import Session
 
 
@@ -56,7 +56,7 @@ class _Compiled:
         shape = outputs["feature_map"].partial_shape if "feature_map" in outputs else []
         self.channels = shape[1].get_length() if len(shape) == 4 else None
         # The tokens of a transformer are no map.
-        kept = ("logits", "crop", "lesion") if self.channels is None else ("logits", "feature_map", "crop", "lesion")
+        kept = [name for name in OUTPUTS if name != "feature_map" or self.channels is not None]
         self._names = [name for name in kept if name in outputs]
 
     def logits(self, pixels: np.ndarray) -> np.ndarray:

@@ -142,7 +142,7 @@ def _product(c: _Call) -> Tensor:
     if left.ndim != 3 or right.ndim != 3 or len(left) != 1 or len(right) != 1 or rows % 2:
         return torch.matmul(left, right)
     # As two products: LiteRT's converter makes a layer of a single one, and with weights that are computed, such as
-    # those that cut out the square around a lesion, such a layer takes four times as long.
+    # those that cut out the square around a lesion, such a layer is slower.
     halves = torch.matmul(left.reshape(2, rows // 2, -1), right.expand(2, -1, -1))
     return halves.reshape(1, rows, -1)
 
