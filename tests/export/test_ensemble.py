@@ -1,17 +1,20 @@
 """Several runs as one bundle: the mean of their logits, explained as exactly as one."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import tomli_w
 import torch
 
 from lesionlab.bundle import Bundle
 from lesionlab.errors import DataError, RecipeError, UsageError
-from lesionlab.export import export_run
+from lesionlab.export import export_graph, export_run
 from lesionlab.prediction import Predictor
+from lesionlab.recipes import InferenceSettings, Recipe
 from lesionlab.runs import RunFolder
 from lesionlab.training.checkpoint import load_weights, save_tensors
 from lesionlab.training.network import LesionNetwork
@@ -85,6 +88,38 @@ def test_a_run_and_its_start_may_be_averaged(tiny_run: RunFolder, second: RunFol
     with torch.no_grad():
         expected = network.eval()(torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255)
     np.testing.assert_allclose(Predictor.load(bundle).predict_logits(list(pixels)), expected, atol=1e-4)
+
+
+def of_kind(backbone: str, size: int, make_recipe: Callable[..., Recipe]) -> LesionNetwork:
+    torch.manual_seed(1)
+    network = LesionNetwork(make_recipe(f"model.backbone={backbone}", f"input.size={size}")).eval()
+    torch.nn.init.normal_(network.head.classifier.weight, std=0.5)
+    return network
+
+
+@pytest.mark.slow
+def test_members_of_other_kinds_share_one_exact_map(make_recipe: Callable[..., Recipe]) -> None:
+    size = 64  # maps of 2x2 and of 4x4 places
+    members = [of_kind(backbone, size, make_recipe) for backbone in ("test_efficientnet", "test_vit")]
+    graph = export_graph(members, size, InferenceSettings())
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    pixels = np.random.default_rng(0).integers(0, 256, (3, size, size, 3), dtype=np.uint8)
+    logits, maps = session.run(["logits", "feature_map"], {"image": pixels})
+    inputs = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+    with torch.no_grad():
+        expected = torch.stack([member(inputs) for member in members]).mean(dim=0)
+    np.testing.assert_allclose(logits, expected, atol=1e-4)
+    assert maps.shape[2:] == (2, 2)
+    heads = [member.head.classifier for member in members]
+    weights = torch.cat([head.weight for head in heads], dim=1).detach().numpy() / 2
+    bias = torch.stack([head.bias for head in heads]).mean(dim=0).detach().numpy()
+    np.testing.assert_allclose(maps.mean(axis=(2, 3)) @ weights.T + bias, expected, atol=1e-4)
+
+
+def test_maps_that_do_not_fit_are_refused(make_recipe: Callable[..., Recipe]) -> None:
+    members = [of_kind(backbone, 80, make_recipe) for backbone in ("test_efficientnet", "test_vit")]
+    with pytest.raises(DataError, match="maps of 5x5 and of 3x3 places do not fit into one graph"):
+        export_graph(members, 80, InferenceSettings())
 
 
 def test_a_finished_run_allows_changes_of_inference_alone(tiny_run: RunFolder, tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def export_graph(
         no name of the machine that made it.
     """
     members = [ExportedNetwork(network, inference) for network in networks]
-    wrapped = (members[0] if len(members) == 1 else ExportedEnsemble(members)).eval().cpu()
+    wrapped = (members[0] if len(members) == 1 else ExportedEnsemble(members, size)).eval().cpu()
     if crop is None:
         return to_onnx(nn.Sequential(ChannelsFirst(), wrapped), {"image": pixels(size)}, ("logits", "feature_map"))
     classifier = to_onnx(wrapped, {"image": torch.zeros(2, 3, size, size)}, ("logits", "feature_map"))

@@ -7,10 +7,11 @@ from typing import Any, Self
 
 import timm
 import torch
+import torch.nn.functional as F  # noqa: N812 - the name that every torch program uses
 from timm.models import is_model_in_modules
 from torch import Tensor, nn
 
-from lesionlab.errors import RecipeError
+from lesionlab.errors import DataError, RecipeError
 from lesionlab.recipes import HeadSettings, InferenceSettings, ModelSettings, Recipe
 from lesionlab.taxonomy import TASKS
 from lesionlab.training import plain_cnn
@@ -214,20 +215,40 @@ class ExportedEnsemble(nn.Module):
     """Several networks as one graph: the mean of their logits, and their feature maps one behind the other.
 
     With linear heads on pooled maps, the mean of the logits is one linear layer on the maps together, so that a
-    class activation map explains an ensemble as exactly as it explains a network.
+    class activation map explains an ensemble as exactly as it explains a network. Finer maps are averaged onto the
+    grid of the coarsest, which leaves their means as they are.
 
     Args:
         members: The networks, with what they look at.
+        size: Side of their input in pixels.
+
+    Raises:
+        DataError: Their maps have grids of which none divides the others.
     """
 
-    def __init__(self, members: Sequence[ExportedNetwork]) -> None:
+    def __init__(self, members: Sequence[ExportedNetwork], size: int) -> None:
         super().__init__()
-        self.members = nn.ModuleList(members)
+        self.members = nn.ModuleList(members).eval()
+        with torch.no_grad():
+            grids = [tuple(member(torch.zeros(1, 3, size, size))[1].shape[2:]) for member in members]
+        self.grid = min(grids)
+        for grid in grids:
+            if any(own % least for own, least in zip(grid, self.grid, strict=True)):
+                raise DataError(
+                    f"members with maps of {grid[0]}x{grid[1]} and of {self.grid[0]}x{self.grid[1]} places do not fit "
+                    "into one graph; use them with `lesionlab predict --ensemble`"
+                )
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits [N, C] and feature maps [N, D1 + D2 + ..., h, w] for values from 0 to 255, [N, 3, H, W]."""
         logits, maps = zip(*(member(image) for member in self.members), strict=True)
-        return torch.stack(logits).mean(dim=0), torch.cat(maps, dim=1)
+        return torch.stack(logits).mean(dim=0), torch.cat([self._on_the_grid(one) for one in maps], dim=1)
+
+    def _on_the_grid(self, feature_map: Tensor) -> Tensor:
+        grid = tuple(feature_map.shape[2:])
+        if grid == self.grid:
+            return feature_map
+        return F.avg_pool2d(feature_map, [own // least for own, least in zip(grid, self.grid, strict=True)])
 
 
 def parameter_count(network: nn.Module, *, trainable: bool = False) -> int:
