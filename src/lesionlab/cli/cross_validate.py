@@ -56,21 +56,20 @@ def cross_validate(
 
 
 def _show(found: "CrossValidation", folder: Path) -> None:
-    from lesionlab.evaluation.wording import LEAKY, UNDEFINED, interval, number
+    from lesionlab.evaluation.wording import LEAKY, interval, number
 
     mark = f" {LEAKY}" if found.leaky else ""
     table = Table(box=None, header_style="bold")
     table.add_column("figure")
-    for heading in ("all images (95%)", "mean of the folds", "standard deviation", *map(str, range(found.planned))):
-        table.add_column(heading, justify="right")
+    for heading in ("all images (95%)", "mean of folds", "SD", "least", "most"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for name in _SHOWN:
         if (whole := found.overall[name]).value is None:
             continue
         around = f" ({interval(whole)})" if interval(whole) else ""
         spread = found.spread.get(name)
-        of_all = (number(spread.mean), number(spread.sd)) if spread else (UNDEFINED, UNDEFINED)
-        of_each = (number(fold.figures[name].value) for fold in found.folds)
-        table.add_row(name.replace("_", " "), number(whole.value) + around + mark, *of_all, *of_each)
+        values = (spread.mean, spread.sd, spread.lowest, spread.highest) if spread else [None] * 4
+        table.add_row(name.replace("_", " "), number(whole.value) + around + mark, *map(number, values))
     out.print(table)
     counted = f"{found.n_images:,} images of {found.n_lesions:,} lesions, each judged once by a model that never saw it"
     out.print(counted if not found.leaky else f"LEAKY: split by image. {found.n_images:,} images", soft_wrap=True)
