@@ -9,7 +9,7 @@ from lesionlab.data import Manifest
 from lesionlab.errors import DataError, UsageError
 from lesionlab.experiments import complete_run, require_same_run
 from lesionlab.recipes import Recipe, arrange
-from lesionlab.runs import RunFolder
+from lesionlab.runs import RunFolder, RunRecord
 
 
 @pytest.mark.slow
@@ -33,13 +33,21 @@ def test_what_is_done_is_not_done_again(
         complete_run(run, recipe, manifest, split)
 
 
-def test_another_run_is_not_carried_on(
-    tiny_run: RunFolder, phantoms: Manifest, make_recipe: Callable[..., Recipe], tmp_path: Path
-) -> None:
-    recipe = tiny_run.recipe()
+def test_another_run_is_not_carried_on(phantoms: Manifest, make_recipe: Callable[..., Recipe], tmp_path: Path) -> None:
+    recipe, run = make_recipe(), RunFolder(tmp_path / "run")
     manifest, split = arrange(recipe, phantoms)
-    require_same_run(tiny_run, recipe, manifest, split)
-    require_same_run(RunFolder(tmp_path / "new"), recipe, manifest, split)
+    require_same_run(run, recipe, manifest, split)
+    record = RunRecord(
+        recipe_name=recipe.name,
+        data_root=str(manifest.root),
+        lesions_known=True,
+        manifest_sha256=manifest.sha256,
+        split_sha256=split.sha256,
+        leaky=False,
+        environment={},
+    )
+    run.begin(record, recipe, manifest, split)
+    require_same_run(run, recipe, manifest, split)
     for changed, fold in ((make_recipe("seed=3"), None), (recipe, 1)):
         with pytest.raises(UsageError, match="holds a run of another recipe, dataset or split"):
-            require_same_run(tiny_run, changed, manifest, split, fold)
+            require_same_run(run, changed, manifest, split, fold)
