@@ -20,6 +20,7 @@ from lesionlab.benchmark.table import (
     RunOutcome,
     figure_rows,
 )
+from lesionlab.evaluation import dataset_name
 from lesionlab.evaluation.comparison import ComparedMetric, compare_predictions
 from lesionlab.evaluation.predictions_file import Predictions, find_predictions, read_predictions
 from lesionlab.experiments.complete import RESAMPLES, Bar, complete_run, no_bar
@@ -110,9 +111,8 @@ def _assembled(
     outcomes: dict[tuple[str, Arrangement], RunOutcome],
     against: Predictions | None,
 ) -> Benchmark:
-    sources = sorted({record.source for record in prepared[0].runs[0].manifest} - {"unknown"})
     return Benchmark(
-        dataset=" + ".join(sources) or prepared[0].runs[0].manifest.root.resolve().name,
+        dataset=dataset_name(prepared[0].runs[0].manifest),
         date=dt.datetime.now(dt.UTC).date().isoformat(),
         environment={
             "lesionlab": __version__,

@@ -4,7 +4,7 @@ Needs the extra `train`, for the figures.
 """
 
 from lesionlab.evaluation.case import EvaluatedPart
-from lesionlab.evaluation.evaluate import Evaluation, evaluate_part, with_test_results, write_evaluation
+from lesionlab.evaluation.evaluate import Evaluation, dataset_name, evaluate_part, with_test_results, write_evaluation
 from lesionlab.evaluation.report import ReportContext, render_report
 from lesionlab.evaluation.run import evaluate_run
 
@@ -12,6 +12,7 @@ __all__ = [
     "EvaluatedPart",
     "Evaluation",
     "ReportContext",
+    "dataset_name",
     "evaluate_part",
     "evaluate_run",
     "render_report",

@@ -114,7 +114,7 @@ def evaluate_part(
         info=predictor.info,
         # The bundle's own: the predictor adds a threshold for the risk level where the bundle has none.
         answers_sha256=predictor.bundle.info.answers_sha256,
-        dataset=_dataset_name(manifest),
+        dataset=dataset_name(manifest),
         part=part,
         unseen=unseen,
         manifest_sha256=manifest_sha256 or manifest.sha256,
@@ -192,14 +192,15 @@ def with_test_results(info: BundleInfo, evaluation: Evaluation) -> BundleInfo:
     return info.model_copy(update={"metrics": evaluation.case.summary.overall, "operating_points": points})
 
 
+def dataset_name(manifest: Manifest) -> str:
+    """Return what a dataset is called in results: its sources, or its folder where they are not known."""
+    sources = sorted({record.source for record in manifest} - {"unknown"})
+    return " + ".join(sources) or manifest.root.resolve().name
+
+
 def _measured(case: EvaluatedPart, points: Sequence[OperatingPoint], part: str) -> tuple[OperatingPoint, ...]:
     where: dict[str, Literal["validation", "test"]] = {"validation": "validation", "test": "test"}
     return tuple(row.measured(where.get(part, "other")) for row in operating_point_rows(case, points))
-
-
-def _dataset_name(manifest: Manifest) -> str:
-    sources = sorted({record.source for record in manifest} - {"unknown"})
-    return " + ".join(sources) or manifest.root.resolve().name
 
 
 def _defined(point: OperatingPoint) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from rich.console import Console
 
 from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.data import Manifest, Split, draw_subset, make_split
+from lesionlab.evaluation import dataset_name
 from lesionlab.evaluation.case import measure
 from lesionlab.evaluation.predictions_file import METRICS, PREDICTIONS, Predictions, find_predictions, read_predictions
 from lesionlab.experiments.complete import RESAMPLES, Bar, complete_run, no_bar, require_same_run
@@ -202,7 +203,6 @@ def _together(
     answers: Sequence[Predictions],
     environment: dict[str, str],
 ) -> CrossValidation:
-    sources = sorted({record.source for record in manifest} - {"unknown"})
     together = measure(
         np.concatenate([one.labels for one in answers]),
         np.concatenate([one.probabilities for one in answers]),
@@ -215,7 +215,7 @@ def _together(
         **dict(together),
         bundle=f"{recipe.name} ({split.folds} folds)",
         task=recipe.task,
-        dataset=" + ".join(sources) or manifest.root.resolve().name,
+        dataset=dataset_name(manifest),
         leaky=split.leaky,
         lesions_known=manifest.lesions_known,
         manifest_sha256=manifest.sha256,
