@@ -28,7 +28,6 @@ from lesionlab.evaluation.coarse import answerable_task, collapsed
 from lesionlab.export.calibrate import fit_calibration
 from lesionlab.export.graph import export_graph
 from lesionlab.files import replacing
-from lesionlab.images import Preprocessing
 from lesionlab.metrics import confusion, ranking
 from lesionlab.metrics.arrays import FloatArray, IntArray
 from lesionlab.metrics.calibration import expected_calibration_error
@@ -36,7 +35,7 @@ from lesionlab.metrics.comparison import Measure, paired_bootstrap
 from lesionlab.recipes import InferenceSettings
 from lesionlab.runs import RunFolder
 from lesionlab.taxonomy import TASKS, Task
-from lesionlab.training.cache import image_cache_key, open_cropped_cache, open_image_cache
+from lesionlab.training.cache import open_seen_images
 from lesionlab.training.trained import trained_network
 
 FIGURES = ("balanced_accuracy", "macro_auc", "malignant_auc", "melanoma_auc", "ece", "external_auc")
@@ -53,6 +52,7 @@ class Row(BaseModel):
         start_share: As `inference.start_share` of a recipe.
         constancy: Whether each image's mean colour is moved to that of the training images, keeping its brightness
             (the grey-world assumption).
+        source: As `crop.source` of a recipe; None for that of the run.
         against: The row that it is compared with.
     """
 
@@ -63,6 +63,7 @@ class Row(BaseModel):
     views: str = "one"
     start_share: float = 0.0
     constancy: bool = False
+    source: int | None = None
     against: str | None = None
 
 
@@ -168,7 +169,7 @@ def logits_of(
     """Return a run's logits on the validation part and on the other dataset."""
     settings = InferenceSettings.model_validate({"views": row.views, "start_share": row.start_share})
     weights = hashlib.sha256(run.best.read_bytes()).hexdigest()[:12]
-    path = kept / f"{weights}-{row.views}-{row.start_share}-{row.constancy}.npz" if kept else None
+    path = kept / f"{weights}-{row.views}-{row.start_share}-{row.constancy}-{row.source}.npz" if kept else None
     if path is not None and path.exists():
         with np.load(path) as found:
             return found["validation"], found.get("external")
@@ -179,7 +180,10 @@ def logits_of(
     options.log_severity_level = 3
     session = ort.InferenceSession(whole, options, providers=["CPUExecutionProvider"])
     rows = {record.image_id: place for place, record in enumerate(images.manifest)}
-    all_pixels = seen(images.manifest, run)
+    looking = recipe
+    if row.source is not None:
+        looking = recipe.model_copy(update={"crop": recipe.crop.model_copy(update={"source": row.source})})
+    all_pixels, _ = open_seen_images(images.manifest, looking)
     colour = mean_colour(all_pixels[[rows[i] for i in run.split().parts(run.record().fold)["train"]]])
 
     def said(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -188,7 +192,7 @@ def logits_of(
         return np.concatenate([session.run(["logits"], {"image": batch})[0] for batch in moved]).astype(np.float64)
 
     on_validation = said(all_pixels[[rows[record.image_id] for record in images.validation]])
-    on_external = said(seen(images.external, run)) if images.external is not None else None
+    on_external = said(open_seen_images(images.external, looking)[0]) if images.external is not None else None
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path, binary=True) as file:
@@ -197,16 +201,6 @@ def logits_of(
             else:
                 np.savez_compressed(file, validation=on_validation, external=on_external)
     return on_validation, on_external
-
-
-def seen(manifest: Manifest, run: RunFolder) -> NDArray[np.uint8]:
-    """Return what a run's network sees of images, uint8 [images, size, size, 3]."""
-    recipe = run.recipe()
-    preprocessing = Preprocessing(**recipe.input.model_dump())
-    pixels, key = open_image_cache(manifest, preprocessing), image_cache_key(manifest, preprocessing)
-    if recipe.crop.segmentation:
-        pixels, _ = open_cropped_cache(pixels, key, recipe.crop)
-    return pixels
 
 
 def mean_colour(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from PIL import Image
 from lesionlab.bundle import Bundle
 from lesionlab.errors import DataError
 from lesionlab.export import export_run
-from lesionlab.export.graph import export_graph
+from lesionlab.export.graph import Crop, export_graph
 from lesionlab.prediction import Predictor
 from lesionlab.prediction.session import GraphSession
 from lesionlab.recipes import InferenceSettings, Recipe
@@ -29,15 +29,16 @@ Spot = Callable[..., Image.Image]
 SIZE = 64
 
 
+@pytest.mark.parametrize("source", [SIZE, 150])
 def test_the_graph_sees_what_the_parts_make_one_after_the_other(
-    make_recipe: MakeRecipe, tiny_segmentation: Path, tiny_bundle: Path, spot: Spot
+    make_recipe: MakeRecipe, tiny_segmentation: Path, tiny_bundle: Path, spot: Spot, source: int
 ) -> None:
     torch.manual_seed(3)
     network = LesionNetwork(make_recipe(f"input.size={SIZE}")).eval()
     model = SegmentationModel.load(tiny_segmentation)
-    graph = export_graph([network], SIZE, InferenceSettings(), (model, 1.5))
+    graph = export_graph([network], SIZE, InferenceSettings(), Crop(model, 1.5, source))
     pictures = [spot(0.5, 0.5, 0.2), spot(0.3, 0.6, 0.1), Image.new("RGB", (80, 80), (226, 180, 160))]
-    pixels = np.stack([np.asarray(picture.resize((SIZE, SIZE))) for picture in pictures])
+    pixels = np.stack([np.asarray(picture.resize((source, source))) for picture in pictures])
     session = GraphSession(Bundle(Bundle.load(tiny_bundle).info, graph, tiny_bundle), threads=1)
     seen = session.outputs(pixels)
     assert seen.crop is not None

@@ -85,6 +85,8 @@ def test_what_a_file_leaves_out_has_its_default(write: Callable[[str], str]) -> 
         ("[loss.alpha]\nmel = 1.0", r"loss\.alpha must name each class of task diagnosis once: "),
         ('[sampling]\nbalance = "smote"', r"sampling\.balance: smote works on cached features of a frozen backbone"),
         ("[unfreeze]\nlayers = 2", r"unfreeze\.layers: the backbone is not frozen; set model\.freeze=true"),
+        ("[crop]\nsource = 448", r"crop\.source goes with crop\.segmentation"),
+        ("[crop]\nsegmentation = 'default'\nsource = 128", r"is at least input\.size, 224"),
         ("[training]\nsizes = [64, 32]", r"training\.sizes must rise to input\.size, 224"),
         ("[training]\nepochs = 1\nsizes = [128, 224]", r"training\.sizes: 1 epochs cannot be shared out"),
         ("[head]\npool = 'flatten'\n[training]\nsizes = [128, 224]", r"training\.sizes: a frozen backbone or a flat"),

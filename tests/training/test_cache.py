@@ -8,13 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from lesionlab.data import Manifest
 from lesionlab.errors import DataError
 from lesionlab.images import Preprocessing, decode_image, read_image_bytes
+from lesionlab.recipes import Recipe
+from lesionlab.segmentation import Segmenter
 from lesionlab.training import cache
-from lesionlab.training.cache import open_image_cache
+from lesionlab.training.cache import open_image_cache, open_seen_images
+from lesionlab.training.crop import LesionCrop
 
 SMALL = Preprocessing(size=40)
 
@@ -131,3 +135,25 @@ def test_of_very_many_bad_images_the_first_are_named(folder: Path, copied: Manif
         Path(copied.location(record)).write_bytes(b"")
     with pytest.raises(DataError, match=r"12 of 12 images cannot be used: .*; and 7 more"):
         open_image_cache(copied, SMALL)
+
+
+def test_squares_are_cut_from_the_larger_picture(
+    folder: Path, copied: Manifest, make_recipe: Callable[..., Recipe], tiny_segmentation: Path, builds: list[Path]
+) -> None:
+    recipe = make_recipe(f"crop.segmentation={tiny_segmentation}", "input.size=40", "crop.source=96")
+    seen, key = open_seen_images(copied, recipe)
+    pictures = open_image_cache(copied, Preprocessing(**recipe.picture.model_dump()))
+    assert pictures.shape == (12, 96, 96, 3)
+    segmenter = Segmenter.load(tiny_segmentation)
+    found = torch.from_numpy(segmenter.of_squares(pictures))
+    expected, _ = LesionCrop(40, segmenter.info.threshold, recipe.crop.margin)(torch.from_numpy(pictures), found)
+    np.testing.assert_array_equal(seen, expected.round().permute(0, 2, 3, 1).numpy())
+    again, same = open_seen_images(copied, recipe)
+    assert same == key
+    np.testing.assert_array_equal(again, seen)
+    assert len(builds) == 2
+    # Another source is another array; so is the whole picture.
+    for change in ("crop.source=80", "crop.source=0"):
+        other = make_recipe(f"crop.segmentation={tiny_segmentation}", "input.size=40", change)
+        assert open_seen_images(copied, other)[1] != key
+    assert open_seen_images(copied, make_recipe("input.size=40"))[0].shape == (12, 40, 40, 3)

@@ -49,9 +49,10 @@ def test_a_speck_far_away_moves_it_little() -> None:
 
 
 @pytest.mark.parametrize("box", [(0.2, 0.3, 0.5), (0.0, 0.0, 1.0), (0.55, 0.1, 0.25)])
-def test_a_crop_is_pillows(photograph: Image.Image, box: tuple[float, float, float]) -> None:
-    square = photograph.resize((128, 128))
-    left, top, side = (128 * value for value in box)
+@pytest.mark.parametrize("source", [128, 320])
+def test_a_crop_is_pillows(photograph: Image.Image, box: tuple[float, float, float], source: int) -> None:
+    square = photograph.resize((source, source))
+    left, top, side = (source * value for value in box)
     expected = square.resize((128, 128), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
     pictures = torch.from_numpy(np.array(square)).permute(2, 0, 1)[None].float()
     found = crop_pictures(pictures, torch.tensor([box]), 128)[0].permute(1, 2, 0).numpy()

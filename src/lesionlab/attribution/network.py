@@ -40,7 +40,7 @@ class ExplainedNetwork(nn.Module):
         self.finder = LesionFinder(recipe) if recipe.crop.segmentation else None
         self.network = network
         self.last_map = nn.Identity()
-        self.size = recipe.input.size
+        self.size = recipe.picture.size
         self.classes = TASKS[recipe.task].classes
         self.views = ExportedNetwork(network, recipe.inference).views
         self.layer_name = "the last feature map" if layer is None else f"layer {layer!r}"
@@ -83,7 +83,8 @@ class LesionFinder:
 
     def __init__(self, recipe: Recipe) -> None:
         self._segmenter = Segmenter(taking_floats(SegmentationModel.load(segmentation_folder(recipe.crop))))
-        self._shrink = Shrink(recipe.input.size, self._segmenter.info.preprocessing.size)
+        self._size = recipe.input.size
+        self._shrink = Shrink(recipe.picture.size, self._segmenter.info.preprocessing.size)
         self._margin = recipe.crop.margin
 
     def __deepcopy__(self, _memo: dict[int, object]) -> "LesionFinder":
@@ -98,8 +99,8 @@ class LesionFinder:
         return lesion_boxes(found, self._segmenter.info.threshold, self._margin)
 
     def cropped(self, images: Tensor, boxes: Tensor) -> Tensor:
-        """Return the squares, [N, 3, H, W]."""
-        return crop_pictures(images, boxes, images.shape[2])
+        """Return the squares, [N, 3, size, size] with the size of the network's input."""
+        return crop_pictures(images, boxes, self._size)
 
 
 @contextmanager

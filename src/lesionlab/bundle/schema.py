@@ -146,12 +146,14 @@ class LesionCrop(Part):
         segmentation: Name and hash of the segmentation model that is a part of the graph.
         threshold: A pixel belongs to the lesion at or above this probability.
         margin: Side of the square over the diameter of the lesion.
+        size: Side of the square in pixels as the network sees it; None for that of the picture.
         dice: Overlap with masks drawn by people, on the segmentation model's test part; None where it has none.
     """
 
     segmentation: str
     threshold: float = Field(gt=0, lt=1)
     margin: float = Field(ge=1)
+    size: int | None = Field(default=None, ge=32, le=1024)
     dice: Estimate | None = None
 
 

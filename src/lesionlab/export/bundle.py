@@ -32,7 +32,7 @@ from lesionlab.data import ImageRecord, Manifest
 from lesionlab.errors import DataError, UsageError
 from lesionlab.export.calibrate import fit_calibration
 from lesionlab.export.cases import training_cases
-from lesionlab.export.graph import export_graph
+from lesionlab.export.graph import Crop, export_graph
 from lesionlab.export.measure import Measured, measure_images
 from lesionlab.export.operating import choose_points, sensitivity_curves
 from lesionlab.export.patient import fit_patient_effects
@@ -102,7 +102,7 @@ def export_run(
     for other in others:
         _check_fits(run, other)
     segmentation = _segmentation(run, recipe)
-    crop = (segmentation, recipe.crop.margin) if segmentation else None
+    crop = Crop(segmentation, recipe.crop.margin, recipe.picture.size) if segmentation else None
     graph = export_graph(networks, recipe.input.size, recipe.inference, crop)
     manifest = run.manifest(data_root)
     parts = {name: manifest.select(ids) for name, ids in run.split().parts(record.fold).items() if ids}
@@ -111,8 +111,8 @@ def export_run(
         created=dt.datetime.now(dt.UTC).date().isoformat(),
         task=recipe.task,
         classes=task.classes,
-        preprocessing=Preprocessing(**recipe.input.model_dump()),
-        crop=_description(segmentation, recipe.crop.margin) if segmentation else None,
+        preprocessing=Preprocessing(**recipe.picture.model_dump()),
+        crop=_description(segmentation, recipe) if segmentation else None,
         graph_sha256=hashlib.sha256(graph).hexdigest(),
         parameters=sum(map(parameter_count, networks)),
         calibration=Calibration(temperature=1.0, images=1, ece_before=0.0, ece_after=0.0),
@@ -183,10 +183,14 @@ def _segmentation(run: RunFolder, recipe: Recipe) -> SegmentationModel | None:
     return found
 
 
-def _description(segmentation: SegmentationModel, margin: float) -> LesionCrop:
+def _description(segmentation: SegmentationModel, recipe: Recipe) -> LesionCrop:
     info = segmentation.info
     return LesionCrop(
-        segmentation=info.identity, threshold=info.threshold, margin=margin, dice=info.metrics.get("dice")
+        segmentation=info.identity,
+        threshold=info.threshold,
+        margin=recipe.crop.margin,
+        size=recipe.input.size,
+        dice=info.metrics.get("dice"),
     )
 
 

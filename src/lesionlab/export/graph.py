@@ -3,6 +3,7 @@
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import onnx
 import torch
@@ -19,31 +20,45 @@ from lesionlab.training.network import ChannelsFirst, ExportedEnsemble, Exported
 _OPSET = 18
 
 
+class Crop(NamedTuple):
+    """How what a network sees is cut out of a picture.
+
+    Attributes:
+        segmentation: What finds the lesion.
+        margin: Side of the square over the diameter of the lesion.
+        source: Side in pixels of the whole picture's square.
+    """
+
+    segmentation: SegmentationModel
+    margin: float
+    source: int
+
+
 def export_graph(
     networks: Sequence[LesionNetwork],
     size: int,
     inference: InferenceSettings,
-    crop: tuple[SegmentationModel, float] | None = None,
+    crop: Crop | None = None,
 ) -> bytes:
     """Return the ONNX graph of a network or an ensemble: uint8 pixels in, logits and the last feature map out.
 
     Args:
         networks: The trained networks, mostly one; they are put into evaluation mode. Several are averaged.
-        size: Side of the input in pixels.
+        size: Side of the networks' input in pixels.
         inference: Which views of an image the graph averages over.
-        crop: What finds the lesion and how wide the square around it is, for networks that see just this.
+        crop: How the lesion is found and cut out, for networks that see just this.
 
     Returns:
-        A checked ONNX model with the input `image` uint8 [N, size, size, 3] and the outputs `logits` [N, C] for C
-        classes and `feature_map` [N, D, h, w]; with a crop also those of `lesionlab.export.crop`. It holds no path and
-        no name of the machine that made it.
+        A checked ONNX model with the input `image` uint8 [N, S, S, 3], S being `size` or the crop's `source`, and the
+        outputs `logits` [N, C] for C classes and `feature_map` [N, D, h, w]; with a crop also those of `with_crop`. It
+        holds no path and no name of the machine that made it.
     """
     members = [ExportedNetwork(network, inference) for network in networks]
     wrapped = (members[0] if len(members) == 1 else ExportedEnsemble(members, size)).eval().cpu()
     if crop is None:
         return to_onnx(nn.Sequential(ChannelsFirst(), wrapped), {"image": pixels(size)}, ("logits", "feature_map"))
     classifier = to_onnx(wrapped, {"image": torch.zeros(2, 3, size, size)}, ("logits", "feature_map"))
-    return with_crop(classifier, *crop, size=size)
+    return with_crop(classifier, crop, size=size)
 
 
 def pixels(size: int) -> Tensor:
@@ -89,7 +104,7 @@ def to_onnx(module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[s
     return data
 
 
-def with_crop(classifier: bytes, segmentation: SegmentationModel, margin: float, *, size: int) -> bytes:
+def with_crop(classifier: bytes, how: Crop, *, size: int) -> bytes:
     """Return a classifier's graph with what leads from whole pictures to its input in front of it.
 
     The segmentation model comes as the graph that it is, but takes values between the grey levels; what stands between
@@ -97,22 +112,22 @@ def with_crop(classifier: bytes, segmentation: SegmentationModel, margin: float,
 
     Args:
         classifier: Its graph takes `image`, floating point [N, 3, size, size], with values from 0 to 255.
-        segmentation: What finds the lesion.
-        margin: Side of the crop over the diameter of the lesion.
-        size: Side of the whole picture's square, and of the classifier's input.
+        how: What finds the lesion, how wide the square is, and from what size of the picture it is cut.
+        size: Side of the classifier's input.
 
     Returns:
-        A graph with the input `image`, uint8 [N, size, size, 3], and beside the classifier's outputs `crop`, left, top
-        and side in shares of the picture [N, 3], and `lesion`, the probability of each pixel [N, h, w].
+        A graph with the input `image`, uint8 [N, source, source, 3], and beside the classifier's outputs `crop`, left,
+        top and side in shares of the picture [N, 3], and `lesion`, the probability of each pixel [N, h, w].
     """
-    small = segmentation.info.preprocessing.size
+    small = how.segmentation.info.preprocessing.size
     mask = torch.zeros(2, small, small)
+    picture = pixels(how.source)
     pieces = {
-        "shrink": to_onnx(Shrink(size, small), {"image": pixels(size)}, ("small",)),
-        "find": taking_floats(segmentation).graph,
+        "shrink": to_onnx(Shrink(how.source, small), {"image": picture}, ("small",)),
+        "find": taking_floats(how.segmentation).graph,
         "crop": to_onnx(
-            LesionCrop(size, segmentation.info.threshold, margin),
-            {"image": pixels(size), "probability": mask},
+            LesionCrop(size, how.segmentation.info.threshold, how.margin),
+            {"image": picture, "probability": mask},
             ("square", "box"),
         ),
         "judge": classifier,

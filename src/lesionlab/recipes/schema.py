@@ -47,10 +47,13 @@ class CropSettings(RecipeTable):
         segmentation: Folder of the segmentation model that finds the lesion (`lesionlab segment train`), `default` for
             the one in the package; empty: the whole picture. It becomes a part of the exported graph.
         margin: Side of the square over the diameter of the lesion.
+        source: Side in pixels to which the picture is brought before the square is cut out of it; 0: that of the input.
+            A larger one keeps detail of lesions that fill a small part of the frame.
     """
 
     segmentation: str = ""
     margin: float = Field(default=1.3, ge=1, le=4)
+    source: int = Field(default=0, ge=0, le=1024)
 
 
 class ModelSettings(RecipeTable):
@@ -332,6 +335,10 @@ class Recipe(RecipeTable):
                 "distillation.teachers: a head on cached features sees no images that a teacher could be asked about",
             ),
             (
+                self.crop.source > 0 and (not self.crop.segmentation or self.crop.source < self.input.size),
+                f"crop.source goes with crop.segmentation and is at least input.size, {self.input.size}",
+            ),
+            (
                 bool(self.training.sizes)
                 and (
                     self.training.sizes[-1] != self.input.size
@@ -359,3 +366,8 @@ class Recipe(RecipeTable):
             if wrong:
                 raise ValueError(message)
         return self
+
+    @property
+    def picture(self) -> InputSettings:
+        """What is done to a picture before it enters the graph: `input`, but at the size that a square is cut from."""
+        return self.input.model_copy(update={"size": self.crop.source or self.input.size})

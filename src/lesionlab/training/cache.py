@@ -20,7 +20,7 @@ from lesionlab.errors import DataError, ImageError
 from lesionlab.files import cache_folder, replacing, sha256_of_json
 from lesionlab.images import Preprocessing, decode_image, read_image_bytes
 from lesionlab.prediction.session import available_cores
-from lesionlab.recipes import CropSettings
+from lesionlab.recipes import CropSettings, Recipe
 from lesionlab.segmentation import Segmenter
 from lesionlab.training.crop import LesionCrop
 
@@ -48,12 +48,10 @@ def open_image_cache(
         DataError: At least one image cannot be decoded. All such images are listed: none is left out silently.
         LesionlabError: The cache cannot be written.
     """
-    path = cache_folder() / "images" / f"{image_cache_key(manifest, preprocessing)}.npy"
+    path = _path_of(image_cache_key(manifest, preprocessing))
     if not path.exists():
         _build(path, manifest, preprocessing, progress)
-    # torch wants a writable array behind a tensor; copy-on-write keeps the file as it is.
-    array: NDArray[np.uint8] = np.load(path, mmap_mode="c")
-    return array
+    return _opened(path)
 
 
 def image_cache_key(manifest: Manifest, preprocessing: Preprocessing) -> str:
@@ -75,11 +73,28 @@ def _signature(location: str) -> list[int | str]:
     return [status.st_size, status.st_mtime_ns, member]
 
 
+def _path_of(key: str) -> Path:
+    return cache_folder() / "images" / f"{key}.npy"
+
+
+def _opened(path: Path) -> NDArray[np.uint8]:
+    # torch wants a writable array behind a tensor; copy-on-write keeps the file as it is.
+    array: NDArray[np.uint8] = np.load(path, mmap_mode="c")
+    return array
+
+
 def _build(
-    path: Path, manifest: Manifest, preprocessing: Preprocessing, progress: Callable[[int, int], None] | None
+    path: Path,
+    manifest: Manifest,
+    preprocessing: Preprocessing,
+    progress: Callable[[int, int], None] | None,
+    seen: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None,
+    size: int | None = None,
 ) -> None:
-    shape = (len(manifest), preprocessing.size, preprocessing.size, 3)
-    logger.info("decoding %d images once, at %d pixels (%.1f GB)", shape[0], shape[1], np.prod(shape) / 1e9)
+    """Write the array; with `seen` what this returns for some pictures at a time, squares of `size` pixels."""
+    side = size or preprocessing.size
+    shape = (len(manifest), side, side, 3)
+    logger.info("decoding %d images once, at %d pixels (%.1f GB)", shape[0], side, np.prod(shape) / 1e9)
 
     def decode(record: ImageRecord) -> NDArray[np.uint8] | str:
         try:
@@ -89,17 +104,22 @@ def _build(
             return f"{record.path}: {error}"
 
     _remove_leftovers(path)
-    failures: list[str] = []
+    records, failures = list(manifest), list[str]()
     # Written in order through a file and not through a mapping: on a full disk a mapping dies with SIGBUS.
     with replacing(path, binary=True) as stream, ThreadPoolExecutor() as pool:
         np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": shape})
-        for done, result in enumerate(pool.map(decode, manifest), start=1):
-            if isinstance(result, str):
-                failures.append(result)
-            else:
-                stream.write(result.tobytes())
-            if progress is not None:
-                progress(done, len(manifest))
+        for start in range(0, len(records), _AT_ONCE):
+            pictures: list[NDArray[np.uint8]] = []
+            for done, result in enumerate(pool.map(decode, records[start : start + _AT_ONCE]), start=start + 1):
+                if isinstance(result, str):
+                    failures.append(result)
+                else:
+                    pictures.append(result)
+                if progress is not None:
+                    progress(done, len(records))
+            if not failures:
+                some = np.stack(pictures)
+                stream.write((some if seen is None else seen(some)).tobytes())
         if failures:
             listed = "; ".join(failures[:5]) + (f"; and {len(failures) - 5} more" if len(failures) > 5 else "")
             raise DataError(
@@ -116,39 +136,44 @@ def _remove_leftovers(path: Path) -> None:
             leftover.unlink(missing_ok=True)
 
 
-def open_cropped_cache(
-    images: NDArray[np.uint8], key: str, crop: CropSettings, progress: Callable[[int, int], None] | None = None
+def open_seen_images(
+    manifest: Manifest, recipe: Recipe, progress: Callable[[int, int], None] | None = None
 ) -> tuple[NDArray[np.uint8], str]:
-    """Return the squares around the lesions of cached images, made on the first call, and what tells this array.
+    """Return what a recipe's network sees of a manifest's images, made on the first call, and what tells this array.
+
+    That is the picture as it is, or the square around the lesion.
 
     Args:
-        images: What `open_image_cache` returned, uint8 [images, size, size, 3].
-        key: What `image_cache_key` returned for it.
-        crop: Which segmentation model finds the lesions, and how much is left around them.
+        manifest: The images, in the order of the rows to return.
+        recipe: Its tables `input` and `crop` count.
         progress: Called with the number of images done and the number in all.
 
+    Returns:
+        uint8 [images, size, size, 3] and the key.
+
     Raises:
+        DataError: At least one image cannot be decoded.
         BundleError: There is no such segmentation model.
         LesionlabError: The cache cannot be written.
     """
-    segmenter = Segmenter.load(segmentation_folder(crop), threads=available_cores())
-    own_key = sha256_of_json([_VERSION, key, segmenter.info.graph_sha256, segmenter.info.threshold, crop.margin])[:24]
-    path = cache_folder() / "images" / f"{own_key}.npy"
+    preprocessing = Preprocessing(**recipe.picture.model_dump())
+    key = image_cache_key(manifest, preprocessing)
+    if not recipe.crop.segmentation:
+        return open_image_cache(manifest, preprocessing, progress), key
+    segmenter = Segmenter.load(segmentation_folder(recipe.crop), threads=available_cores())
+    info, size = segmenter.info, recipe.input.size
+    key = sha256_of_json([_VERSION, key, info.graph_sha256, info.threshold, recipe.crop.margin, size])[:24]
+    path = _path_of(key)
     if not path.exists():
-        _remove_leftovers(path)
-        cropper = LesionCrop(images.shape[1], segmenter.info.threshold, crop.margin)
-        with replacing(path, binary=True) as stream:
-            header = {"descr": "|u1", "fortran_order": False, "shape": images.shape}
-            np.lib.format.write_array_header_1_0(stream, header)
-            for start in range(0, len(images), _AT_ONCE):
-                squares = images[start : start + _AT_ONCE]
-                found = torch.from_numpy(segmenter.of_squares(squares))
-                view, _ = cropper(torch.from_numpy(squares), found)
-                stream.write(view.round().to(torch.uint8).permute(0, 2, 3, 1).numpy().tobytes())
-                if progress is not None:
-                    progress(start + len(squares), len(images))
-    array: NDArray[np.uint8] = np.load(path, mmap_mode="c")
-    return array, own_key
+        cropper = LesionCrop(size, info.threshold, recipe.crop.margin)
+
+        def squares(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+            view, _ = cropper(torch.from_numpy(pictures), torch.from_numpy(segmenter.of_squares(pictures)))
+            cropped: NDArray[np.uint8] = view.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+            return cropped
+
+        _build(path, manifest, preprocessing, progress, squares, size)
+    return _opened(path), key
 
 
 def segmentation_folder(crop: CropSettings) -> Path | None:

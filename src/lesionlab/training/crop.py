@@ -44,9 +44,10 @@ def lesion_boxes(probability: Tensor, threshold: float, margin: float) -> Tensor
 
 
 def crop_pictures(pictures: Tensor, boxes: Tensor, size: int) -> Tensor:
-    """Return the boxes of pictures enlarged to squares, [N, 3, size, size], interpolated bilinearly.
+    """Return the boxes of pictures brought to one size, [N, 3, size, size], as Pillow's bilinear filter does.
 
-    Two matrix products, one for each axis, in place of a sampling operator that some runtimes lack.
+    It interpolates where it enlarges, and averages where it shrinks, against aliasing. Two matrix products, one for
+    each axis, in place of a sampling operator that some runtimes lack.
 
     Args:
         pictures: Floating point, [N, 3, H, W].
@@ -66,7 +67,12 @@ def _weights(begin: Tensor, side: Tensor, source: int, size: int) -> Tensor:
     places = (begin.unsqueeze(1) + side.unsqueeze(1) * steps) * source - 0.5
     places = places.clamp(0, source - 1).unsqueeze(2)
     pixels = torch.arange(source, dtype=begin.dtype, device=begin.device)
-    return (1 - (places - pixels).abs()).clamp(min=0)
+    if source <= size:  # a square within the picture is never made smaller
+        return (1 - (places - pixels).abs()).clamp(min=0)
+    # A triangle filter that widens where the square is made smaller (antialiasing).
+    support = (side * source / size).clamp(min=1).view(-1, 1, 1)
+    weights = (1 - (places - pixels).abs() / support).clamp(min=0)
+    return weights / weights.sum(dim=2, keepdim=True)
 
 
 class Shrink(nn.Module):

@@ -11,13 +11,12 @@ from rich.console import Console
 
 from lesionlab.data import Manifest, Split, without_copies
 from lesionlab.errors import DataError, UsageError
-from lesionlab.images import Preprocessing
 from lesionlab.recipes import Recipe, arrange, check_classes
 from lesionlab.runs import RunFolder, RunRecord
 from lesionlab.segmentation import SegmentationModel
 from lesionlab.taxonomy import TASKS
 from lesionlab.training.batches import CachedImages
-from lesionlab.training.cache import image_cache_key, open_cropped_cache, open_image_cache, segmentation_folder
+from lesionlab.training.cache import open_seen_images, segmentation_folder
 from lesionlab.training.checkpoint import load_weights, save_tensors
 from lesionlab.training.device import can_compile, choose_accelerator, choose_precision, describe_environment
 from lesionlab.training.distillation import Teacher
@@ -109,12 +108,8 @@ def train_recipe(
             save_tensors(load_weights(RunFolder(Path(recipe.model.start)).best), run.start)
     with _log_to(run.log):
         _announce(run, record, recipe, split, fold, network, resuming=resuming)
-        preprocessing = Preprocessing(**recipe.input.model_dump())
         different = without_copies(manifest)
-        images = open_image_cache(different, preprocessing, decoding_progress)
-        key = image_cache_key(different, preprocessing)
-        if recipe.crop.segmentation:
-            images, key = open_cropped_cache(images, key, recipe.crop, decoding_progress)
+        images, key = open_seen_images(different, recipe, decoding_progress)
         rows = {r.path: row for row, r in enumerate(different)}
         parts = _cached_parts(images, {r.image_id: rows[r.path] for r in manifest}, recipe, manifest, split, fold)
         record = run_stages(run, recipe, network, parts, key, record, console, teacher)
