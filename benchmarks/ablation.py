@@ -106,7 +106,8 @@ def main() -> None:
     parser.add_argument("--metadata", type=Path)
     parser.add_argument("--logits", type=Path)
     add_outputs(parser)
-    publish("ablation", parser.parse_args(), measured, table)
+    arguments = parser.parse_args()
+    publish(arguments.plan.stem, arguments, measured, table)
 
 
 def measured(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -120,7 +121,7 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
         print(row.name, *(f"{name} {each['value']:.3f}" for name, each in done[-1]["figures"].items()), flush=True)
     return {
         "what": "what each piece brings, on the validation part and on another dataset; choices were made by it",
-        "command": "python benchmarks/ablation.py benchmarks/ablation.toml --runs RUNS --data HAM10000 "
+        "command": f"python benchmarks/ablation.py benchmarks/{arguments.plan.name} --runs RUNS --data HAM10000 "
         "--external ISIC2017 --metadata TABLE",
         "versions": {name: version(name) for name in ("onnxruntime", "torch", "numpy")},
         "images": {

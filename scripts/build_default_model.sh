@@ -15,7 +15,8 @@ fi
 mkdir -p "$models/segmentation"
 cp runs/segmentation/segmentation.json runs/segmentation/segmentation.onnx "$models/segmentation/"
 
-# What names it: a network that sees the whole picture, one trained on from it that sees the lesion, and a student of both.
+# What names it: a network that sees the whole picture, one trained on from it that sees the lesion, a student of both, and
+# that student trained on with sharper squares. The steps before had theirs from the picture at the network's own size.
 train() { # folder, recipe and settings
   local run=$1
   shift
@@ -25,7 +26,8 @@ train() { # folder, recipe and settings
 }
 train runs/whole efficientnet-lite0
 train runs/lesion efficientnet-lite0-lesion --set model.start=runs/whole --set seed=1 --set training.epochs=5 \
-  --set optimizer.learning_rate=6e-4 --set optimizer.warmup_epochs=0.5
+  --set optimizer.learning_rate=6e-4 --set optimizer.warmup_epochs=0.5 --set crop.source=0
+train runs/first-student scripts/first_student.toml
 train runs/student scripts/student.toml
 lesionlab evaluate runs/student --data "$data"
 mkdir -p "$models/default"

@@ -81,7 +81,9 @@ def test_it_answers_as_it_did_when_it_was_made(shipped: Bundle) -> None:
 
 def test_it_says_that_a_tiny_file_was_enlarged(shipped: Bundle, tmp_path: Path) -> None:
     phantom_image("nv", seed=0).resize((28, 28)).save(tmp_path / "tiny.png")
-    assert "only 28x28 pixels, enlarged to 224x224" in Predictor.load(shipped).predict(tmp_path / "tiny.png").notes
+    size = shipped.info.preprocessing.size
+    notes = Predictor.load(shipped).predict(tmp_path / "tiny.png").notes
+    assert f"only 28x28 pixels, enlarged to {size}x{size}" in notes
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,9 @@ def test_the_graph_sees_what_the_parts_make_one_after_the_other(
     graph = export_graph([network], SIZE, InferenceSettings(), Crop(model, 1.5, source))
     pictures = [spot(0.5, 0.5, 0.2), spot(0.3, 0.6, 0.1), Image.new("RGB", (80, 80), (226, 180, 160))]
     pixels = np.stack([np.asarray(picture.resize((source, source))) for picture in pictures])
-    session = GraphSession(Bundle(Bundle.load(tiny_bundle).info, graph, tiny_bundle), threads=1)
+    info = Bundle.load(tiny_bundle).info
+    info = info.model_copy(update={"preprocessing": info.preprocessing.model_copy(update={"size": source})})
+    session = GraphSession(Bundle(info, graph, tiny_bundle), threads=1)
     seen = session.outputs(pixels)
     assert seen.crop is not None
     assert seen.lesion is not None

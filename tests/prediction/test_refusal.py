@@ -107,6 +107,16 @@ def test_what_is_far_from_the_training_images_is_unfamiliar() -> None:
     assert reason.message.startswith("unlike the images that the model was trained on: ")
 
 
+@pytest.mark.parametrize(("large", "at_most"), [(448, 0.5), (672, 0.5), (300, 1.0)])
+def test_a_small_file_that_was_enlarged_is_about_as_sharp_as_it_was(
+    photograph: Image.Image, large: int, at_most: float
+) -> None:
+    small = photograph.resize((224, 224), Image.Resampling.BILINEAR)
+    was = sharpness(np.asarray(small))
+    becomes = sharpness(np.asarray(small.resize((large, large), Image.Resampling.BILINEAR)))
+    assert 1 - at_most < becomes / was < 1 + at_most
+
+
 def test_a_blurred_picture_is_refused_where_training_images_were_sharp(photograph: Image.Image) -> None:
     sharp, soft = (
         np.asarray(image.resize((64, 64))) for image in (photograph, photograph.filter(ImageFilter.GaussianBlur(12)))

@@ -43,6 +43,19 @@ def test_its_logits_are_those_of_the_run(tiny_run: RunFolder, taught: Recipe, ma
     torch.testing.assert_close(both.logits(images), teacher.logits(images))
 
 
+def test_with_mirror_images_it_says_what_it_says_of_all_four(tiny_run: RunFolder, make_recipe: MakeRecipe) -> None:
+    images = torch.rand(3, 3, 48, 48, generator=torch.Generator().manual_seed(1))
+    once, flips = (
+        Teacher(make_recipe(teachers(tiny_run), f"distillation.views={views}"), tiny_run.split(), None)
+        for views in ("one", "flips")
+    )
+    views = [images, images.flip(3), images.flip(2), images.flip((2, 3))]
+    expected = torch.stack([once.logits(view) for view in views]).mean(dim=0)
+    torch.testing.assert_close(flips.logits(images), expected)
+    torch.testing.assert_close(flips.logits(images.flip(3)), expected)
+    assert not torch.allclose(once.logits(images), expected)
+
+
 @pytest.mark.slow
 def test_a_teacher_changes_what_is_learnt_and_is_recorded(
     tiny_run: RunFolder, taught: Recipe, phantoms: Manifest, make_recipe: MakeRecipe, tmp_path: Path

@@ -137,9 +137,12 @@ class DistillationSettings(RecipeTable):
         teachers: Folders of finished runs with the same split; their logits are averaged. Empty for none.
         weight: Share of the teachers in the loss; the rest goes by the labels.
         temperature: What both models' logits are divided by when they are compared.
+        views: What the teachers are asked about: `one`, the student's own view of an image, or `flips`, that and its
+            three mirror images, whose mean answer a student then learns to give at a glance. It may be its own teacher.
     """
 
     teachers: tuple[str, ...] = ()
+    views: Literal["one", "flips"] = "one"
     weight: float = Field(default=0.5, gt=0, le=1)
     temperature: float = Field(default=2.0, gt=0, le=20)
 

@@ -15,7 +15,7 @@ from lesionlab.data import Split
 from lesionlab.errors import DataError
 from lesionlab.recipes import Recipe
 from lesionlab.runs import RunFolder
-from lesionlab.training.network import LesionNetwork
+from lesionlab.training.network import VIEWS, LesionNetwork
 from lesionlab.training.trained import trained_network
 
 
@@ -48,6 +48,7 @@ class Teacher:
         runs = [RunFolder(Path(path)) for path in recipe.distillation.teachers]
         self._networks = [_opened(run, recipe, split, fold) for run in runs]
         self._judges = [torch.compile(n.forward, dynamic=False) if compiled else n.forward for n in self._networks]
+        self._views = VIEWS[recipe.distillation.views]
         self._sizes = [run.recipe().input.size for run in runs]
         self.identity = ", ".join(
             f"{run.recipe().name}@{hashlib.sha256(run.best.read_bytes()).hexdigest()[:12]}" for run in runs
@@ -55,14 +56,14 @@ class Teacher:
 
     @torch.no_grad()
     def logits(self, images: Tensor) -> Tensor:
-        """Return the teachers' mean logits [N, C] for images [N, 3, H, W] with pixels in [0, 1]."""
+        """Return the mean logits [N, C] of teachers and views for images [N, 3, H, W] with pixels in [0, 1]."""
         answers = []
         for network, judge, size in zip(self._networks, self._judges, self._sizes, strict=True):
             network.to(images.device)
             seen = images
             if images.shape[2] != size:
                 seen = F.interpolate(images, (size, size), mode="bilinear", antialias=True)
-            answers.append(judge(seen).float())
+            answers += [judge(seen.flip(axes) if axes else seen).float() for axes in self._views]
         return torch.stack(answers).mean(dim=0)
 
     def loss(self, student: Tensor, images: Tensor) -> Tensor:

@@ -22,15 +22,21 @@ export function measuredPicture(pixels) {
   return { brightness: sum(channels.map(({ mean }) => mean)) / 3, contrast: sum(channels.map(({ deviation }) => deviation)) / 3 };
 }
 
+const SHARPNESS_SIDE = 224;
+
 /**
- * The standard deviation of the Laplacian of a picture's grey.
- * @param {Uint8ClampedArray} pixels [size, size, 3].
- * @param {number} size
+ * The standard deviation of the Laplacian of a picture's grey, of a large one at each second pixel or each third
+ * (`lesionlab.prediction.refusal.sharpness`).
+ * @param {Uint8ClampedArray} pixels [side, side, 3].
+ * @param {number} side
  */
-export function sharpness(pixels, size) {
+export function sharpness(pixels, side) {
+  const step = Math.max(1, Math.floor(side / SHARPNESS_SIDE));
+  const size = Math.ceil(side / step);
   const grey = new Float64Array(size * size);
   for (let at = 0; at < grey.length; at++) {
-    grey[at] = ((pixels[3 * at] ?? 0) + (pixels[3 * at + 1] ?? 0) + (pixels[3 * at + 2] ?? 0)) / 3;
+    const from = 3 * step * (Math.floor(at / size) * side + (at % size));
+    grey[at] = ((pixels[from] ?? 0) + (pixels[from + 1] ?? 0) + (pixels[from + 2] ?? 0)) / 3;
   }
   let [total, squares] = [0, 0];
   for (let y = 1; y < size - 1; y++) {
