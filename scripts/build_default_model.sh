@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Make the models that ship with the package: train, calibrate, read the test part, and put them in their places.
 # Usage: scripts/build_default_model.sh HAM10000_FOLDER
-# About four hours on two cores; can be killed and run again. HAM10000_FOLDER holds HAM10000_segmentations, too.
+# About five hours on two cores; can be killed and run again. HAM10000_FOLDER holds HAM10000_segmentations, too.
 set -euo pipefail
 
 data=$(realpath "$1")
@@ -16,7 +16,7 @@ mkdir -p "$models/segmentation"
 cp runs/segmentation/segmentation.json runs/segmentation/segmentation.onnx "$models/segmentation/"
 
 # What names it: a network that sees the whole picture, one trained on from it that sees the lesion, a student of both, and
-# that student trained on with sharper squares. The steps before had theirs from the picture at the network's own size.
+# that student taught by its own answers for mirror images.
 train() { # folder, recipe and settings
   local run=$1
   shift
@@ -26,7 +26,7 @@ train() { # folder, recipe and settings
 }
 train runs/whole efficientnet-lite0
 train runs/lesion efficientnet-lite0-lesion --set model.start=runs/whole --set seed=1 --set training.epochs=5 \
-  --set optimizer.learning_rate=6e-4 --set optimizer.warmup_epochs=0.5 --set crop.source=0
+  --set optimizer.learning_rate=6e-4 --set optimizer.warmup_epochs=0.5
 train runs/first-student scripts/first_student.toml
 train runs/student scripts/student.toml
 lesionlab evaluate runs/student --data "$data"

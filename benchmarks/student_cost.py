@@ -1,0 +1,101 @@
+"""What the student saves: an image through its graph, and through the graphs of the ensemble that taught it, in turn.
+
+    python benchmarks/student_cost.py [--rounds 40] [--threads 2] [--out FILE] [--table FILE] [--docs FILE]
+
+The ensemble is that of docs/training.md: a network for the whole picture and one for the square around the lesion, each
+with mirror images. Its weights are random, which takes the same time; the segmentation network is the one in the
+package. Ratios are medians over the rounds, with the 5th and 95th percentile.
+"""
+
+import argparse
+import os
+import platform
+import sys
+import time
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from marked import add_outputs, publish
+
+from lesionlab.bundle import Bundle
+from lesionlab.export.graph import Crop, export_graph
+from lesionlab.prediction.session import available_cores
+from lesionlab.recipes import InferenceSettings, Recipe, load_recipe
+from lesionlab.segmentation import SegmentationModel
+from lesionlab.training.network import LesionNetwork
+
+WARM_UP = 5
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--threads", type=int, default=available_cores())
+    add_outputs(parser)
+    publish("student-cost", parser.parse_args(), measured, table)
+
+
+def graphs() -> dict[str, list[bytes]]:
+    """Return the graphs that an image goes through, by way."""
+    shipped = Bundle.load()
+    square = Recipe.model_validate(shipped.info.recipe)
+    whole = load_recipe("efficientnet-lite0")
+    found = Crop(SegmentationModel.load(), square.crop.margin, square.picture.size)
+    flips = InferenceSettings(views="flips")
+    return {
+        "student": [shipped.graph],
+        "ensemble": [
+            export_graph([LesionNetwork(whole)], whole.input.size, flips),
+            export_graph([LesionNetwork(square)], square.input.size, flips, found),
+        ],
+    }
+
+
+def measured(arguments: argparse.Namespace) -> dict[str, Any]:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = arguments.threads
+    options.log_severity_level = 3
+    providers = ["CPUExecutionProvider"]
+    ways = {
+        name: [ort.InferenceSession(graph, options, providers=providers) for graph in some]
+        for name, some in graphs().items()
+    }
+    draw = np.random.default_rng(0)
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(arguments.rounds + WARM_UP):
+        for name, sessions in ways.items():
+            size = sessions[0].get_inputs()[0].shape[1]
+            image = draw.integers(0, 256, (1, size, size, 3), dtype=np.uint8)
+            begun = time.perf_counter()
+            for session in sessions:
+                session.run(["logits"], {"image": image})
+            if number >= WARM_UP:
+                taken[name].append(time.perf_counter() - begun)
+    ratios = np.array(taken["ensemble"]) / np.array(taken["student"])
+    low, middle, high = np.percentile(ratios, (5, 50, 95))
+    return {
+        "what": "one image through the student's graph and through those of its teachers' ensemble, in turn",
+        "command": "python benchmarks/student_cost.py " + " ".join(sys.argv[1:]),
+        "bundle": Bundle.load().info.identity,
+        "versions": {name: version(name) for name in ("onnxruntime", "numpy")} | {"python": platform.python_version()},
+        "machine": {"threads": arguments.threads, "cpus": os.cpu_count()},
+        "rounds": arguments.rounds,
+        "milliseconds": {name: round(1000 * float(np.median(seconds)), 2) for name, seconds in taken.items()},
+        "times_student": {"median": round(middle, 2), "p5": round(low, 2), "p95": round(high, 2)},
+    }
+
+
+def table(result: dict[str, Any]) -> str:
+    """Return the result in a sentence."""
+    times, milliseconds = result["times_student"], result["milliseconds"]
+    return (
+        f"An image takes the student {milliseconds['student']:.1f} ms and the ensemble "
+        f"{milliseconds['ensemble']:.1f} ms: "
+        f"{times['median']:.1f} times as long ({times['p5']:.1f} to {times['p95']:.1f})."
+    )
+
+
+if __name__ == "__main__":
+    main()
