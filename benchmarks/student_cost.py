@@ -57,6 +57,8 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
     options = ort.SessionOptions()
     options.intra_op_num_threads = arguments.threads
     options.log_severity_level = 3
+    # Threads of a session that has just answered would go on turning and take the cores from the next one.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers = ["CPUExecutionProvider"]
     ways = {
         name: [ort.InferenceSession(graph, options, providers=providers) for graph in some]
