@@ -52,7 +52,6 @@ class Row(BaseModel):
         start_share: As `inference.start_share` of a recipe.
         constancy: Whether each image's mean colour is moved to that of the training images, keeping its brightness
             (the grey-world assumption).
-        source: As `crop.source` of a recipe; None for that of the run.
         against: The row that it is compared with.
     """
 
@@ -63,7 +62,6 @@ class Row(BaseModel):
     views: str = "one"
     start_share: float = 0.0
     constancy: bool = False
-    source: int | None = None
     against: str | None = None
 
 
@@ -170,7 +168,7 @@ def logits_of(
     """Return a run's logits on the validation part and on the other dataset."""
     settings = InferenceSettings.model_validate({"views": row.views, "start_share": row.start_share})
     weights = hashlib.sha256(run.best.read_bytes()).hexdigest()[:12]
-    path = kept / f"{weights}-{row.views}-{row.start_share}-{row.constancy}-{row.source}.npz" if kept else None
+    path = kept / f"{weights}-{row.views}-{row.start_share}-{row.constancy}.npz" if kept else None
     if path is not None and path.exists():
         with np.load(path) as found:
             return found["validation"], found.get("external")
@@ -181,10 +179,7 @@ def logits_of(
     options.log_severity_level = 3
     session = ort.InferenceSession(whole, options, providers=["CPUExecutionProvider"])
     rows = {record.image_id: place for place, record in enumerate(images.manifest)}
-    looking = recipe
-    if row.source is not None:
-        looking = recipe.model_copy(update={"crop": recipe.crop.model_copy(update={"source": row.source})})
-    all_pixels, _ = open_seen_images(images.manifest, looking)
+    all_pixels, _ = open_seen_images(images.manifest, recipe)
     colour = mean_colour(all_pixels[[rows[i] for i in run.split().parts(run.record().fold)["train"]]])
 
     def said(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -193,7 +188,7 @@ def logits_of(
         return np.concatenate([session.run(["logits"], {"image": batch})[0] for batch in moved]).astype(np.float64)
 
     on_validation = said(all_pixels[[rows[record.image_id] for record in images.validation]])
-    on_external = said(open_seen_images(images.external, looking)[0]) if images.external is not None else None
+    on_external = said(open_seen_images(images.external, recipe)[0]) if images.external is not None else None
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path, binary=True) as file:

@@ -368,8 +368,7 @@ def cropping_run(
     from lesionlab.export import export_run
     from lesionlab.training import train_recipe
 
-    settings = ("crop.source=96", "input.size=64", "training.epochs=1")
-    recipe = make_recipe(f"crop.segmentation={tiny_segmentation}", *settings)
+    recipe = make_recipe(f"crop.segmentation={tiny_segmentation}", "crop.source=96", "input.size=64", "training.epochs=1")
     run = train_recipe(recipe, phantoms, tmp_path_factory.mktemp("run") / "cropping")
     export_run(run)
     return run
