@@ -368,7 +368,8 @@ def cropping_run(
     from lesionlab.export import export_run
     from lesionlab.training import train_recipe
 
-    recipe = make_recipe(f"crop.segmentation={tiny_segmentation}", "crop.source=96", "input.size=64", "training.epochs=1")
+    crop = (f"crop.segmentation={tiny_segmentation}", "crop.source=96")
+    recipe = make_recipe(*crop, "input.size=64", "training.epochs=1")
     run = train_recipe(recipe, phantoms, tmp_path_factory.mktemp("run") / "cropping")
     export_run(run)
     return run
@@ -376,10 +377,7 @@ def cropping_run(
 
 @pytest.fixture(scope="session")
 def spot() -> Callable[..., Image.Image]:
-    """Return a function that draws a dark spot on light skin.
-
-    It takes the spot's place in shares of the picture, and its radius in those of the shorter side.
-    """
+    """Return a function that draws a dark spot: its place in shares of the picture, its radius of the shorter side."""
 
     def draw(x: float, y: float, radius: float, size: tuple[int, int] = (160, 120)) -> Image.Image:
         picture = Image.new("RGB", size, (226, 180, 160))
