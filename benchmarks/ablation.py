@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from lesionlab.data import ImageRecord, Manifest, read_dataset
-from lesionlab.evaluation.coarse import answerable_task, collapsed
+from lesionlab.evaluation.label_mapping import answerable_task, collapsed
 from lesionlab.export.calibrate import fit_calibration
 from lesionlab.export.graph import export_graph
 from lesionlab.files import replacing
@@ -48,7 +48,7 @@ class Row(BaseModel):
     Attributes:
         name: What it is.
         runs: Folders of runs; their probabilities are averaged.
-        views: As `inference.views` of a recipe.
+        tta: As `inference.tta` of a recipe.
         start_share: As `inference.start_share` of a recipe.
         constancy: Whether each image's mean colour is moved to that of the training images, keeping its brightness
             (the grey-world assumption).
@@ -59,7 +59,7 @@ class Row(BaseModel):
 
     name: str
     runs: tuple[str, ...]
-    views: str = "one"
+    tta: str = "none"
     start_share: float = 0.0
     constancy: bool = False
     against: str | None = None
@@ -166,9 +166,9 @@ def logits_of(
     run: RunFolder, row: Row, images: Images, kept: Path | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
     """Return a run's logits on the validation part and on the other dataset."""
-    settings = InferenceSettings.model_validate({"views": row.views, "start_share": row.start_share})
+    settings = InferenceSettings.model_validate({"tta": row.tta, "start_share": row.start_share})
     weights = hashlib.sha256(run.best.read_bytes()).hexdigest()[:12]
-    path = kept / f"{weights}-{row.views}-{row.start_share}-{row.constancy}.npz" if kept else None
+    path = kept / f"{weights}-{row.tta}-{row.start_share}-{row.constancy}.npz" if kept else None
     if path is not None and path.exists():
         with np.load(path) as found:
             return found["validation"], found.get("external")

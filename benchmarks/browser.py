@@ -31,7 +31,7 @@ from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.files import write_json
 from lesionlab.phantoms import phantom_image
 from lesionlab.prediction import Predictor
-from lesionlab.site import Site, write_site
+from lesionlab.web import WebBuild, build_web
 
 CHROMIUM = os.environ.get("LESIONLAB_CHROMIUM", "/usr/bin/chromium")
 # What hosts pack; the runtime is packed already, and the model's weights hardly get smaller.
@@ -110,7 +110,7 @@ def each_after_it(browser: Browser, address: str, files: list[Path]) -> list[flo
     return times
 
 
-def measure(site: Site, folder: Path, runs: int, images: int) -> dict[str, object]:
+def measure(site: WebBuild, folder: Path, runs: int, images: int) -> dict[str, object]:
     files = {}
     for name, size in SIZES.items():
         files[name] = [folder / f"{name}-{seed}.jpg" for seed in range(images)]
@@ -147,7 +147,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        site = write_site(Path(folder) / "site", Predictor.load(arguments.model, threads=1))
+        site = build_web(Path(folder) / "site", Predictor.load(arguments.model, threads=1))
         result = {
             "notice": RESEARCH_ONLY,
             "what": "lesionlab site in Chromium: bytes, cold load to first answer, time of an image after it",

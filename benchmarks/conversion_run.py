@@ -24,19 +24,19 @@ def images_to_judge_by(bundle: Bundle, arguments: argparse.Namespace) -> Examina
     if not arguments.images:
         return whole
     drawn = draw_subset(whole.images, arguments.images, 0)
-    return Examination(f"{arguments.images} images of the {whole.judged_on}", drawn, whole.train)
+    return Examination(f"{arguments.images} images of the {whole.evaluated_on}", drawn, whole.train)
 
 
-def found_before(result: dict[str, Any], part: str, place: Path) -> dict[str, Any]:
+def found_before(result: dict[str, Any], subset: str, place: Path) -> dict[str, Any]:
     """Return what an earlier run of the same question found, by name.
 
     Args:
         result: The head of the result: bundle, images and versions.
-        part: Where in the result the findings stand.
+        subset: Where in the result the findings stand.
         place: Where the earlier run wrote them.
     """
     if not place.exists():
         return {}
     earlier = json.loads(place.read_text(encoding="utf-8"))
-    same = all(earlier.get(key) == result[key] for key in ("bundle", "judged_on", "versions"))
-    return dict(earlier[part]) if same else {}
+    same = all(earlier.get(key) == result[key] for key in ("bundle", "evaluated_on", "versions"))
+    return dict(earlier[subset]) if same else {}

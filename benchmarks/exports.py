@@ -50,7 +50,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "versions": {name: _version(name) for name in ("onnxruntime", "openvino", "ai-edge-litert", "coremltools")}
         | {"python": platform.python_version(), "cores": str(len(os.sched_getaffinity(0)))},
         "bundle": bundle.info.identity,
-        "judged_on": judged_by.judged_on,
+        "evaluated_on": judged_by.evaluated_on,
     }
     result["formats"] = found_before(result, "formats", arguments.out)
     for name in arguments.only:
@@ -73,7 +73,7 @@ def table(result: dict[str, Any]) -> str:
     rows = list(result["formats"].values())
     first = rows[0]
     lines = [
-        f"{result['bundle']}, {first['images']} images ({result['judged_on']}), {first['threads']} threads:",
+        f"{result['bundle']}, {first['images']} images ({result['evaluated_on']}), {first['threads']} threads:",
         "",
         "| " + " | ".join(_HEADINGS) + " |",
         "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",

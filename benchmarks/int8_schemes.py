@@ -65,7 +65,7 @@ def main() -> None:
         "versions": {name: version(name) for name in ("onnxruntime", "onnx", "numpy")}
         | {"python": platform.python_version()},
         "bundle": bundle.info.identity,
-        "judged_on": judged_by.judged_on,
+        "evaluated_on": judged_by.evaluated_on,
     }
     schemes = found_before(result, "schemes", arguments.out)
     result["schemes"] = schemes

@@ -79,7 +79,7 @@ def main() -> None:
         "draws": arguments.draws,
         "findings": {},
     }
-    for finding, codes in task.findings.items():
+    for finding, codes in task.targets.items():
         positive = np.isin([task.index(record.diagnosis) for record in images], [task.index(code) for code in codes])
         scores = probabilities[:, [task.classes.index(code) for code in codes]].sum(axis=1)
         result["findings"][finding] = {

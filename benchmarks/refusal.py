@@ -22,16 +22,18 @@ import numpy as np
 from PIL import Image
 
 from lesionlab.bundle import Bundle, FeatureSpace, Reference
+from lesionlab.bundle.features import ood_scores, pool_features, signed_sqrt
 from lesionlab.data import read_dataset
 from lesionlab.export.measure import Measured, measure_images
-from lesionlab.export.reference import REFUSED, feature_space, picture_limits
+from lesionlab.export.reference import REFUSED, feature_space, image_limits
 from lesionlab.files import write_json
 from lesionlab.metrics.ranking import roc_auc
 from lesionlab.phantoms import phantom_image
-from lesionlab.prediction import Failure, Predictor
-from lesionlab.prediction.prepared import PreparedImage
-from lesionlab.prediction.refusal import distances, pooled, reasons_against, roots
-from lesionlab.prediction.session import GraphSession
+from lesionlab.prediction import Predictor
+from lesionlab.prediction.decision.abstention import quality_reasons
+from lesionlab.prediction.inference.preprocessing import PreparedImage
+from lesionlab.prediction.inference.session import GraphSession
+from lesionlab.results import Failure
 from lesionlab.runs import RunFolder
 from lesionlab.taxonomy import CODES
 
@@ -59,7 +61,7 @@ def main() -> None:
     train, validation = measured_parts(run, bundle, arguments.data, arguments.features)
     far = {name: measure_images(bundle, images) for name, images in far_images(arguments.photographs).items()}
     space = feature_space(train, validation)
-    reference = Reference(picture=picture_limits(train), features=space)
+    reference = Reference(picture=image_limits(train), features=space)
     pictures: dict[str, Sequence[str | np.ndarray]] = {
         **{part: locations(run, part, arguments.data) for part in ("validation", "test")},
         **far_images(arguments.photographs),
@@ -77,7 +79,7 @@ def main() -> None:
         | {"python": platform.python_version()},
         "bundle": bundle.info.identity,
         "images": {"train": len(train.logits)} | {name: len(images) for name, images in pictures.items()},
-        "distances": {
+        "ood_scores": {
             name: {
                 "auroc": {group: separation(distance, validation, measured) for group, measured in far.items()},
                 "refused_at_the_limit": refused_by(distance, validation, far),
@@ -154,8 +156,8 @@ def phantoms() -> list[np.ndarray]:
 
 def candidates(space: FeatureSpace, train: Measured) -> dict[str, Distance]:
     """Return the distances that are compared, each a function of features [N, D]; the first is the bundle's."""
-    found: dict[str, Distance] = {"residual of the roots (the bundle's)": lambda features: distances(space, features)}
-    for of, prepare in (("the roots", roots), ("the features", np.asarray)):
+    found: dict[str, Distance] = {"residual of the roots (the bundle's)": lambda features: ood_scores(space, features)}
+    for of, prepare in (("the roots", signed_sqrt), ("the features", np.asarray)):
         found |= {
             f"{name} of {of}": distance for name, distance in distances_of(prepare, train.features, len(space.basis))
         }
@@ -213,8 +215,8 @@ def refused_by(distance: Distance, validation: Measured, far: dict[str, Measured
     return {group: round(float((distance(m.features) > limit).mean()), 4) for group, m in far.items()}
 
 
-def locations(run: RunFolder, part: str, data: Path) -> list[str]:
-    manifest = run.manifest(data).select(run.split().parts(run.record().fold)[part])
+def locations(run: RunFolder, subset: str, data: Path) -> list[str]:
+    manifest = run.manifest(data).select(run.split().parts(run.record().fold)[subset])
     return [manifest.location(record) for record in manifest]
 
 
@@ -224,7 +226,7 @@ def shares_refused(predictor: Predictor, images: Sequence[str | np.ndarray]) -> 
     for answer in predictor.predict_many(images):
         if isinstance(answer, Failure):
             raise TypeError(f"{answer.path}: {answer.error}")
-        if answer.refusal is not None:
+        if answer.abstained:
             counts.update(["any", *(reason.code for reason in answer.refusal.reasons)])
     return {name: round(count / len(images), 4) for name, count in {"any": counts["any"], **counts}.items()}
 
@@ -241,8 +243,8 @@ def cost(bundle: Bundle, reference: Reference) -> dict[str, dict[str, float]]:
             raise SystemExit("the model has no feature map, by which it could refuse")
         if reference.features is None:
             raise SystemExit("the model does not know what its training images were like")
-        for one, distance in zip(pixels, distances(reference.features, pooled(feature_map)), strict=True):
-            reasons_against(reference, PreparedImage("image", one, ()), distance)
+        for one, distance in zip(pixels, ood_scores(reference.features, pool_features(feature_map)), strict=True):
+            quality_reasons(reference, PreparedImage("image", one, ()), distance)
 
     works: dict[str, Callable[[], object]] = {
         "logits": lambda: session.logits(pixels),

@@ -32,9 +32,10 @@ from onnx import TensorProto, helper
 from PIL import Image, features
 
 from lesionlab import Predictor
+from lesionlab.cpu import available_cores
 from lesionlab.data import read_dataset
 from lesionlab.phantoms import phantom_image
-from lesionlab.prediction.session import IMAGES_PER_RUN, GraphSession, available_cores
+from lesionlab.prediction.inference.session import IMAGES_PER_RUN, GraphSession
 
 CORES = available_cores()
 MATRIX, COPIED = 2048, 64 * 2**20  # side; float32 values
@@ -110,7 +111,7 @@ def images_works(predictor: Predictor, files: list[str]) -> dict[str, Work]:
         return count
 
     def preparing() -> float:
-        on_all_cores(lambda index: predictor.prepare(files[index]), len(files))
+        on_all_cores(lambda index: predictor.pipeline.prepare(files[index]), len(files))
         return count
 
     def network() -> float:

@@ -31,10 +31,10 @@ from typing import Any
 import psutil
 
 from lesionlab.bundle import Bundle
+from lesionlab.cpu import available_cores
 from lesionlab.files import write_json
 from lesionlab.phantoms import phantom_image
 from lesionlab.prediction import Predictor
-from lesionlab.prediction.session import available_cores
 from lesionlab.taxonomy import CODES
 
 HOST = "127.0.0.1"

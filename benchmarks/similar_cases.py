@@ -17,13 +17,14 @@ from pathlib import Path
 
 import numpy as np
 
-from lesionlab.bundle import Bundle, Cases, FeatureSpace
+from lesionlab.bundle import Bundle, FeatureSpace, TrainingImages
+from lesionlab.bundle.features import coordinates, signed_sqrt
 from lesionlab.data import ImageRecord
-from lesionlab.export.cases import DIRECTIONS, training_cases
 from lesionlab.export.measure import measure_images
+from lesionlab.export.training_images import DIRECTIONS, index_training_images
 from lesionlab.files import write_json
-from lesionlab.prediction.refusal import roots
-from lesionlab.prediction.similar import COUNT, SimilarCase, TrainingCases, coordinates
+from lesionlab.prediction.explanation.nearest_images import COUNT, NearestImageIndex
+from lesionlab.results import NearestImage
 from lesionlab.runs import RunFolder
 
 TRIED = (16, 32, 64, 128)
@@ -44,10 +45,12 @@ def main() -> None:
     space = reference.features
     train, of_train = measured_part(run, bundle, "train", arguments.data, arguments.features)
     validation, of_validation = measured_part(run, bundle, "validation", arguments.data, arguments.features)
-    cases = training_cases(train, of_train, space)
-    search = TrainingCases(cases, space)
+    cases = index_training_images(train, of_train, space)
+    search = NearestImageIndex(cases, space)
     found = [search.nearest(features) for features in of_validation]
-    everything = nearest(roots(of_train) - space.mean, roots(of_validation) - space.mean, train, cosine=True)
+    everything = nearest(
+        signed_sqrt(of_train) - space.mean, signed_sqrt(of_validation) - space.mean, train, cosine=True
+    )
     result = {
         "what": "the five training lesions most similar to each validation image",
         "command": "python benchmarks/similar_cases.py RUN --data FOLDER",
@@ -78,11 +81,11 @@ def main() -> None:
 
 
 def measured_part(
-    run: RunFolder, bundle: Bundle, part: str, data: Path, kept: Path | None
+    run: RunFolder, bundle: Bundle, subset: str, data: Path, kept: Path | None
 ) -> tuple[list[ImageRecord], np.ndarray]:
     """Return the images of a part and their pooled features; of a kept file with fewer rows, the first images."""
-    manifest = run.manifest(data).select(run.split().parts(run.record().fold)[part])
-    file = kept / f"{bundle.info.graph_sha256[:12]}-{part}.npz" if kept else None
+    manifest = run.manifest(data).select(run.split().parts(run.record().fold)[subset])
+    file = kept / f"{bundle.info.graph_sha256[:12]}-{subset}.npz" if kept else None
     if file is not None and file.exists():
         with np.load(file) as arrays:
             features = arrays["features"]
@@ -133,7 +136,7 @@ def balanced(found: np.ndarray, train: Sequence[ImageRecord], validation: Sequen
 
 
 def by_diagnosis(
-    found: Sequence[Sequence[SimilarCase]], validation: Sequence[ImageRecord]
+    found: Sequence[Sequence[NearestImage]], validation: Sequence[ImageRecord]
 ) -> dict[str, float | dict[str, float]]:
     shares: dict[str, list[float]] = {}
     for cases, record in zip(found, validation, strict=True):
@@ -143,11 +146,11 @@ def by_diagnosis(
     return {"mean over the diagnoses": round(float(np.mean(list(each.values()))), 4), "each": each}
 
 
-def sizes(cases: Cases) -> dict[str, int]:
+def sizes(cases: TrainingImages) -> dict[str, int]:
     return {"images": len(cases), "lesions": cases.lesion_count, "bytes": len(cases.to_bytes())}
 
 
-def percentiles(cases: Sequence[SimilarCase]) -> list[float]:
+def percentiles(cases: Sequence[NearestImage]) -> list[float]:
     return [round(float(value), 3) for value in np.quantile([case.similarity for case in cases], (0.05, 0.5, 0.95))]
 
 

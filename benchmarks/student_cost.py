@@ -20,8 +20,8 @@ import onnxruntime as ort
 from marked import add_outputs, publish
 
 from lesionlab.bundle import Bundle
+from lesionlab.cpu import available_cores
 from lesionlab.export.graph import Crop, export_graph
-from lesionlab.prediction.session import available_cores
 from lesionlab.recipes import InferenceSettings, Recipe, load_recipe
 from lesionlab.segmentation import SegmentationModel
 from lesionlab.training.network import LesionNetwork
@@ -43,7 +43,7 @@ def graphs() -> dict[str, list[bytes]]:
     square = Recipe.model_validate(shipped.info.recipe)
     whole = load_recipe("efficientnet-lite0")
     found = Crop(SegmentationModel.load(), square.crop.margin, square.picture.size)
-    flips = InferenceSettings(views="flips")
+    flips = InferenceSettings(tta="flips")
     return {
         "student": [shipped.graph],
         "ensemble": [

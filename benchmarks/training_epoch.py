@@ -35,7 +35,7 @@ from lesionlab.training.augmentation import BatchAugmentation
 from lesionlab.training.batches import CachedImages, make_loader, to_images
 from lesionlab.training.cache import open_image_cache
 from lesionlab.training.device import can_compile, choose_precision, describe_environment
-from lesionlab.training.memory import freed_memory_kept
+from lesionlab.training.memory import keep_freed_memory
 from lesionlab.training.network import LesionNetwork
 
 RECIPE = load_recipe("efficientnet-lite0")
@@ -97,7 +97,7 @@ class Way:
     def epoch(self) -> float:
         """Train for one epoch and return its seconds."""
         began = time.perf_counter()
-        with freed_memory_kept() if self.keeps_memory else nullcontext():
+        with keep_freed_memory() if self.keeps_memory else nullcontext():
             for images, labels in self.batches():
                 placed = images.contiguous(memory_format=self.layout)
                 with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):

@@ -9,7 +9,7 @@ from lesionlab.attribution.explain import ExplainedImage, explain_image
 from lesionlab.attribution.methods import choose_methods
 from lesionlab.attribution.trained import RunExplainer, open_trained
 from lesionlab.phantoms import phantom_image
-from lesionlab.prediction.overlay import overlaid
+from lesionlab.prediction.explanation.overlay import overlaid
 from lesionlab.runs import RunFolder
 
 FIGURE = Path(__file__).parent.parent / "docs/images/explanations.jpg"

@@ -8,7 +8,7 @@ from PIL import Image
 from lesionlab.phantoms import draw_lesion, draw_view, render
 from lesionlab.taxonomy import CODES
 
-FOLDER = Path(__file__).parent.parent / "src/lesionlab/page/examples"
+FOLDER = Path(__file__).parent.parent / "src/lesionlab/web/page/examples"
 SIZE = (320, 240)
 # File, diagnosis, seed of the lesion, number of the view: two views of one melanoma serve the side-by-side view. The
 # seeds are the first that the shipped model does not refuse, whatever it answers: it has seen no drawing in training.

@@ -21,19 +21,19 @@ from lesionlab.bundle import (
     Bundle,
     BundleInfo,
     Calibration,
-    Cases,
     Epoch,
-    Evaluation,
+    EvaluationSummary,
     FeatureSpace,
+    ImageLimits,
     LinearHead,
     OperatingPoint,
-    PictureLimits,
     Reference,
     ReliabilityBin,
     Roc,
     RocPoint,
     Subgroup,
     TrainingData,
+    TrainingImages,
     save_bundle,
 )
 from lesionlab.data import Manifest
@@ -123,8 +123,8 @@ def _tiny_graph(classes: int = len(CODES)) -> bytes:
         helper.make_node("Transpose", ["normalised"], ["channels_first"], perm=[0, 3, 1, 2]),
         helper.make_node("Conv", ["channels_first", "kernel"], ["convolved"], strides=[8, 8], pads=[2, 2, 2, 2]),
         helper.make_node("Relu", ["convolved"], ["feature_map"]),
-        helper.make_node("GlobalAveragePool", ["feature_map"], ["pooled"]),
-        helper.make_node("Flatten", ["pooled"], ["features"]),
+        helper.make_node("GlobalAveragePool", ["feature_map"], ["pool_features"]),
+        helper.make_node("Flatten", ["pool_features"], ["features"]),
         helper.make_node("Gemm", ["features", "head", "bias"], ["logits"], transB=1),
     ]
     graph = helper.make_graph(
@@ -161,7 +161,7 @@ def tiny_info(tiny_graph: bytes) -> BundleInfo:
         calibration=Calibration(temperature=1.5, images=200, ece_before=0.12, ece_after=0.03),
         operating_points=(
             OperatingPoint(
-                name="sensitivity_95",
+                name="95% sensitivity",
                 target_sensitivity=0.95,
                 threshold=0.08,
                 sensitivity=0.951,
@@ -199,10 +199,10 @@ def tiny_bundle(tiny_graph: bytes, tiny_info: BundleInfo, tmp_path_factory: pyte
 
 @pytest.fixture(scope="session")
 def tiny_reference() -> Reference:
-    """What `tiny_graph` needs to explain; it refuses what is nearly uniform, very dark or very bright."""
+    """Reference statistics for `tiny_graph`; it abstains from nearly uniform, very dark or very bright images."""
     weights = _tiny_weights(len(CODES))
-    limits = PictureLimits(*(np.array(limit, np.float32) for limit in (40, 230, 4)))
-    return Reference(head=LinearHead(weights["head"], weights["bias"]), picture=limits)
+    limits = ImageLimits(*(np.array(limit, np.float32) for limit in (40, 230, 4)))
+    return Reference(head=LinearHead(weights["head"], weights["bias"]), image=limits)
 
 
 @pytest.fixture(scope="session")
@@ -216,22 +216,21 @@ def tiny_whole_bundle(
 
 
 @pytest.fixture(scope="session")
-def tiny_cases_bundle(phantoms: Manifest, tiny_whole_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_indexed_bundle(phantoms: Manifest, tiny_whole_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`tiny_whole_bundle` as if it had been trained on the phantoms, which it names; read it, do not change it."""
-    from lesionlab.prediction.prepared import prepare_image
-    from lesionlab.prediction.refusal import pooled, roots
-    from lesionlab.prediction.session import GraphSession
-    from lesionlab.prediction.similar import coordinates
+    from lesionlab.bundle.features import coordinates, pool_features, signed_sqrt
+    from lesionlab.prediction.inference.preprocessing import prepare_image
+    from lesionlab.prediction.inference.session import GraphSession
 
     whole = Bundle.load(tiny_whole_bundle)
     pixels = [prepare_image(phantoms.location(record), whole.info.preprocessing).pixels for record in phantoms]
     feature_map = GraphSession(whole, threads=1).outputs(np.stack(pixels)).feature_map
     assert feature_map is not None
-    features = pooled(feature_map)
-    mean = roots(features).mean(axis=0)
-    _, _, directions = np.linalg.svd(roots(features) - mean, full_matrices=False)
+    features = pool_features(feature_map)
+    mean = signed_sqrt(features).mean(axis=0)
+    _, _, directions = np.linalg.svd(signed_sqrt(features) - mean, full_matrices=False)
     space = FeatureSpace(mean, directions[:6].astype(np.float16), np.array(1e3, np.float32))
-    cases = Cases(
+    cases = TrainingImages(
         coordinates(space, features)[:, :5].astype(np.float16),
         *(
             np.array([getattr(record, name).encode() for record in phantoms])
@@ -240,7 +239,7 @@ def tiny_cases_bundle(phantoms: Manifest, tiny_whole_bundle: Path, tmp_path_fact
     )
     assert whole.reference is not None
     reference, path = replace(whole.reference, features=space), tmp_path_factory.mktemp("cases") / "tiny"
-    save_bundle(path, whole.info, whole.graph, reference=reference, evaluation=whole.evaluation, cases=cases)
+    save_bundle(path, whole.info, whole.graph, reference=reference, evaluation=whole.evaluation, training_images=cases)
     return path
 
 
@@ -249,14 +248,14 @@ def _around(point: OperatingPoint) -> dict[str, tuple[float, float]]:
     return {name: (getattr(point, name) - 0.03, getattr(point, name) + 0.01) for name in names}
 
 
-def _tiny_evaluation(info: BundleInfo) -> Evaluation:
+def _tiny_evaluation(info: BundleInfo) -> EvaluationSummary:
     unknown = Estimate(value=None, low=None, high=None)
     some = Estimate(value=0.5, low=0.4, high=0.6)
     curve = Roc(auc=some, points=(RocPoint(fpr=0, tpr=0), RocPoint(fpr=0.5, tpr=0.5), RocPoint(fpr=1, tpr=1)))
-    return Evaluation(
+    return EvaluationSummary(
         graph_sha256=info.graph_sha256,
         dataset="made-up",
-        part="test",
+        subset="test",
         unseen=True,
         leaky=False,
         date="2025-01-31",
@@ -304,7 +303,7 @@ def tiny_binary_bundle(tiny_info: BundleInfo, tmp_path_factory: pytest.TempPathF
             "training_data": tiny_info.training_data.model_copy(update={"classes": {}}),
             "graph_sha256": hashlib.sha256(graph).hexdigest(),
             "calibration": tiny_info.calibration.model_copy(update={"offsets": (0.0, 4.75)}),
-            "operating_points": [p.model_dump() | {"looked_for": task} for p in tiny_info.operating_points],
+            "operating_points": [p.model_dump() | {"target": task} for p in tiny_info.operating_points],
         }
         if not (folder / task).exists():
             save_bundle(folder / task, BundleInfo.model_validate(tiny_info.model_dump() | changes), graph)

@@ -10,7 +10,7 @@ import pytest
 from lesionlab import Predictor
 from lesionlab.bundle import Bundle
 from lesionlab.data import make_split, read_dataset
-from lesionlab.evaluation import Evaluation, evaluate_part
+from lesionlab.evaluation import Evaluation, evaluate_subset
 from lesionlab.export.prediction_sets import fit_prediction_sets, one_per_lesion
 from lesionlab.metrics.conformal import set_members
 from lesionlab.phantoms import phantom_image
@@ -45,7 +45,7 @@ def test_it_names_no_place_of_the_machine_that_made_it(shipped: Bundle) -> None:
 
 
 def test_it_explains_refuses_and_knows_its_own_quality(shipped: Bundle) -> None:
-    assert (shipped.explains, shipped.refuses) == (True, True)
+    assert (shipped.explainable, shipped.abstains) == (True, True)
     assert shipped.reference is not None
     assert shipped.reference.features is not None
     assert len(shipped.reference.to_bytes()) < 500_000
@@ -54,7 +54,7 @@ def test_it_explains_refuses_and_knows_its_own_quality(shipped: Bundle) -> None:
         np.zeros((450, 600, 3), np.uint8),
         np.random.default_rng(0).integers(0, 256, (450, 600, 3), np.uint8),
     ):
-        assert predictor.predict(refused).refusal is not None
+        assert predictor.predict(refused).abstained
     assert shipped.evaluation is not None
     assert shipped.evaluation.overall == shipped.info.metrics
     assert shipped.evaluation.n_images == shipped.info.training_data.images["test"]
@@ -95,7 +95,7 @@ def judged(shipped: Bundle) -> Evaluation:
     split = make_split(manifest, validation=settings.validation, test=settings.test, seed=settings.seed)
     assert split.sha256 == shipped.info.training_data.split_sha256
     test = manifest.select(split.parts()["test"])
-    return evaluate_part(Predictor.load(shipped), test, part="test", unseen=True, resamples=0)
+    return evaluate_subset(Predictor.load(shipped), test, subset="test", unseen=True, resamples=0)
 
 
 NEEDS_DATA = pytest.mark.skipif(
@@ -132,7 +132,7 @@ def test_prediction_sets_keep_their_promise_on_its_answers(judged: Evaluation, c
         within = set_members(rows, sets.marginal)[np.arange(len(rows)), labels]
         covered["all"].append(float(within.mean()))
         for index, code in enumerate(CODES):
-            limit = sets.by_class[code]
+            limit = sets.class_conditional[code]
             of_class = labels == index
             if limit is not None and sets.lesions[code] >= 40 and of_class.any():
                 covered[code].append(float(set_members(rows[of_class], limit)[:, index].mean()))

@@ -10,7 +10,7 @@ from lesionlab import RESEARCH_ONLY
 from lesionlab.errors import ImageError, MissingExtraError
 from lesionlab.gradio_app import answer, build_app
 from lesionlab.prediction import Predictor
-from lesionlab.prediction.overlay import overlaid
+from lesionlab.prediction.explanation.overlay import overlaid
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
-const VENDOR = fileURLToPath(new URL("../src/lesionlab/page/vendor/", import.meta.url));
+const VENDOR = fileURLToPath(new URL("../src/lesionlab/web/page/vendor/", import.meta.url));
 const { devDependencies } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"));
 
 /** The one whose types the page is checked with. */

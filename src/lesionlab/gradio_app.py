@@ -1,4 +1,4 @@
-"""The model as a Gradio app, for a notebook or a Space; `lesionlab serve` has the page and the API that last.
+"""The model as a Gradio app, for a notebook or a Space. For other uses there is `lesionlab serve`.
 
 On this machine: `python -m lesionlab.gradio_app`. In a notebook, or as the whole app.py of a Space:
 
@@ -14,10 +14,12 @@ from PIL import Image
 
 from lesionlab import RESEARCH_ONLY
 from lesionlab.bundle import BundleInfo
+from lesionlab.bundle.operating_points import NOUNS
 from lesionlab.errors import ImageError, LesionlabError, MissingExtraError
 from lesionlab.images import load_image
-from lesionlab.prediction import Prediction, Predictor
-from lesionlab.prediction.overlay import overlaid
+from lesionlab.prediction import Predictor
+from lesionlab.prediction.explanation.overlay import overlaid
+from lesionlab.results import Prediction
 from lesionlab.taxonomy import TASKS
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ _SHOWN_SIDE = 1024
 _KEPT_SECONDS = 300  # Gradio keeps uploads as temporary files; these are deleted after a few minutes
 _MAX_UPLOAD = "20mb"
 
-Answer = tuple[dict[str, float], str, Image.Image]
+Shown = tuple[dict[str, float] | None, str, Image.Image]
 
 
 def build_app(predictor: Predictor | None = None) -> "gradio.Blocks":
@@ -46,13 +48,13 @@ def build_app(predictor: Predictor | None = None) -> "gradio.Blocks":
         raise MissingExtraError("the Gradio app", "gradio") from error
     model = predictor or Predictor.load()
 
-    def judge(path: str | None) -> Answer | tuple[None, str, None]:
+    def classify(path: str | None) -> Shown | tuple[None, str, None]:
         if path is None:
             return None, "", None
         try:
-            return answer(model, path)
+            return predict(model, path)
         except ImageError as error:
-            raise gr.Error(str(error), title="No answer", print_exception=False) from error
+            raise gr.Error(str(error), title="No result", print_exception=False) from error
 
     app = gr.Blocks(title="lesionlab", analytics_enabled=False, delete_cache=(_KEPT_SECONDS, _KEPT_SECONDS))
     with app:
@@ -67,62 +69,61 @@ def build_app(predictor: Predictor | None = None) -> "gradio.Blocks":
             with gr.Column():
                 words = gr.Markdown()
                 probabilities = gr.Label(label="Calibrated probabilities", num_top_classes=len(model.info.classes))
-        gr.on([upload.upload, upload.clear], judge, upload, [probabilities, words, picture], api_name="judge")
+        gr.on([upload.upload, upload.clear], classify, upload, [probabilities, words, picture], api_name="predict")
     return app
 
 
-def answer(model: Predictor, path: str | Path) -> Answer:
-    """Judge an image file.
+def predict(model: Predictor, path: str | Path) -> Shown:
+    """Classify an image file.
 
     Returns:
-        The probability of each class by its name, what is to be said about the image as Markdown, and the picture,
-        with the map of the answer laid over it where the model explains itself.
+        The probability of each class by its name (None for an abstention), the result as Markdown, and the image, with
+        the class activation map drawn over it where there is one.
 
     Raises:
         ImageError: The image cannot be judged.
     """
-    prepared = model.prepare(path, name="upload")
+    prepared = model.pipeline.prepare(path, name="upload")
     picture = load_image(path, at_least=(_SHOWN_SIDE, _SHOWN_SIDE)).image
     picture.thumbnail((_SHOWN_SIDE, _SHOWN_SIDE))
-    if model.explains:
-        explained = model.judge_explained([prepared], [None])[0]
-        prediction, picture = explained.prediction, overlaid(picture, explained.explanation.values)
+    if model.explainable:
+        explained = model.pipeline.explain([prepared], [None])[0]
+        prediction = explained.prediction
+        if explained.explanation is not None:
+            picture = overlaid(picture, explained.explanation.values)
     else:
-        prediction = model.judge([prepared])[0]
+        prediction = model.pipeline.predict([prepared])[0]
     task = TASKS[model.info.task]
     by_name = {task.name_of(code): probability for code, probability in prediction.probabilities.items()}
-    return by_name, in_words(prediction, model.info), picture
+    return (None if prediction.abstained else by_name), in_words(prediction, model.info), picture
 
 
 def in_words(prediction: Prediction, info: BundleInfo) -> str:
-    """Return all but the list of probabilities, as Markdown: what speaks against the answer comes first."""
-    best = prediction.top[0]
-    found = prediction.suspicion
-    lines = []
-    if prediction.refusal:
-        lines.append("### Do not rely on this answer")
-        lines += [f"- {reason.message}" for reason in prediction.refusal.reasons]
-    lines.append(f"### {best.name}: {best.probability:.1%}, {prediction.risk.value} risk")
-    lines.append(f"**P({info.looked_for}) {found[info.looked_for]:.1%}**")
-    for point in info.operating_points:
-        side = "at or above" if found[point.looked_for] >= point.threshold else "below"
+    """Return the result as Markdown, without the list of probabilities."""
+    lines = [f"### {prediction.headline}"]
+    if prediction.risk is not None:
+        lines.append(f"**{prediction.risk.value.capitalize()} risk**")
+    for point in prediction.operating_points:
+        if point.positive is None:
+            continue
+        measured = f" ({point.measured_on}: sensitivity {point.sensitivity:.3f}, specificity {point.specificity:.3f})"
         lines.append(
-            f"- {side} {point.threshold:.1%}, the threshold for {point.purpose} "
-            f"({point.measured_on}: sensitivity {point.sensitivity:.3f}, specificity {point.specificity:.3f})"
+            f"- {'positive' if point.positive else 'negative'} at {point.name} for {NOUNS[point.target]}: "
+            f"{point.target_probability:.1%}, threshold {point.threshold:.1%}{measured if point.measured_on else ''}"
         )
     lines += [f"- note: {note}" for note in prediction.notes]
     if info.training_data.leaky:
-        lines.append("- leaky: images of one lesion may stand on both sides of the model's split")
+        lines.append("- leaky: training and test of this model may share lesions")
     lines.append(f"\n{RESEARCH_ONLY}")
     return "\n".join(lines)
 
 
 def _picture_label(model: Predictor) -> str:
-    return "What speaks for the answer" if model.explains else "The image"
+    return "Evidence for the most probable class" if model.explainable else "The image"
 
 
 def main() -> None:
-    """Start the app on this machine's own address; it tells nobody that it runs."""
+    """Start the app on the loopback address, without telemetry."""
     try:
         app = build_app()
     except LesionlabError as error:

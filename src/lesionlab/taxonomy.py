@@ -1,4 +1,4 @@
-"""The seven diagnoses of HAM10000 and the tasks made of them: codes, names, malignancy, risk, order. Only here.
+"""The seven diagnoses of HAM10000 and the tasks made of them: codes, names, malignancy, risk and order.
 
 Source of the classes: Tschandl et al., Sci. Data 5, 180161 (2018). The column order of the ISIC 2018 task 3
 submission format is MEL, NV, BCC, AKIEC, BKL, DF, VASC.
@@ -6,12 +6,13 @@ submission format is MEL, NV, BCC, AKIEC, BKL, DF, VASC.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from lesionlab.errors import DataError
 
 
 class Risk(StrEnum):
-    """How urgently a diagnosis asks for a specialist's eye."""
+    """Risk level of a lesion."""
 
     HIGH = "high"
     MODERATE = "moderate"
@@ -49,17 +50,24 @@ DIAGNOSES: tuple[Diagnosis, ...] = (
     Diagnosis("vasc", "Vascular lesion", False, Risk.LOW, "VASC"),
 )
 
+Target = Literal["malignant", "melanoma"]
+
 CODES: tuple[str, ...] = tuple(diagnosis.code for diagnosis in DIAGNOSES)
 BY_CODE: dict[str, Diagnosis] = {diagnosis.code: diagnosis for diagnosis in DIAGNOSES}
 MALIGNANT: tuple[str, ...] = tuple(diagnosis.code for diagnosis in DIAGNOSES if diagnosis.malignant)
 
 
+def is_of_target(code: str, target: Target) -> bool:
+    """Return whether a class, of any task, belongs to a target: melanoma alone, or all malignant diagnoses."""
+    return code == "mel" if target == "melanoma" else code == "malignant" or code in MALIGNANT
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A question that a model answers: which of the task's classes an image belongs to.
+    """A classification task.
 
     Attributes:
-        name: Name by which recipes and bundles call it.
+        name: Its name in recipes and bundles.
         classes: Codes of the classes, in the order of every probability vector of the task.
         names: The classes in words, in the same order.
         members: Diagnoses that each class holds, in the same order.
@@ -72,7 +80,7 @@ class Task:
 
     @property
     def binary(self) -> bool:
-        """Whether there are two classes, the second of which is what is looked for."""
+        """Whether there are two classes. The second one is the target."""
         return len(self.classes) == 2
 
     @property
@@ -81,9 +89,9 @@ class Task:
         return tuple(code for code, held in zip(self.classes, self.members, strict=True) if set(held) <= set(MALIGNANT))
 
     @property
-    def findings(self) -> dict[str, tuple[str, ...]]:
-        """What thresholds look for, as far as the classes tell it, with the classes that hold it; the first is main."""
-        found = {"malignant": self.malignant} if self.tells_malignancy else {}
+    def targets(self) -> dict[Target, tuple[str, ...]]:
+        """The targets whose probability follows from the classes, with their classes; the first is the main one."""
+        found: dict[Target, tuple[str, ...]] = {"malignant": self.malignant} if self.tells_malignancy else {}
         return found | ({"melanoma": ("mel",)} if "mel" in self.classes else {})
 
     @property

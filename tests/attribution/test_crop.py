@@ -9,15 +9,15 @@ from PIL import Image
 from lesionlab.attribution.methods import METHODS
 from lesionlab.attribution.randomisation import STAGES, randomised
 from lesionlab.attribution.trained import open_trained
-from lesionlab.prediction.explanation import scaled
+from lesionlab.prediction.explanation.class_activation import scaled
 from lesionlab.runs import RunFolder
 
 
 @pytest.mark.slow
 def test_they_lie_where_the_bundles_map_lies(cropping_run: RunFolder, spot: Callable[..., Image.Image]) -> None:
     model = open_trained(cropping_run)
-    prepared = model.predictor.prepare(np.asarray(spot(0.4, 0.55, 0.15)))
-    (found,) = model.predictor.judge_explained([prepared], ["mel"])
+    prepared = model.predictor.pipeline.prepare(np.asarray(spot(0.4, 0.55, 0.15)))
+    (found,) = model.predictor.pipeline.explain([prepared], ["mel"])
     values = METHODS["grad-cam"].attribute(model.network, prepared.pixels, 0)
     np.testing.assert_allclose(scaled(values), found.explanation.values, atol=1e-4)
     gradients = METHODS["integrated-gradients"].attribute(model.network, prepared.pixels, 0)
@@ -29,7 +29,7 @@ def test_they_lie_where_the_bundles_map_lies(cropping_run: RunFolder, spot: Call
 @pytest.mark.slow
 def test_a_shuffled_network_looks_at_the_same_square(cropping_run: RunFolder, spot: Callable[..., Image.Image]) -> None:
     model = open_trained(cropping_run)
-    pixels = model.predictor.prepare(np.asarray(spot(0.4, 0.55, 0.15))).pixels
+    pixels = model.predictor.pipeline.prepare(np.asarray(spot(0.4, 0.55, 0.15))).pixels
     trained = METHODS["grad-cam"].attribute(model.network, pixels, 0)
     maps = [METHODS["grad-cam"].attribute(network, pixels, 0) for _, network in randomised(model.network, seed=0)]
     assert len(maps) == len(STAGES)

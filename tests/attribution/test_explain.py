@@ -65,9 +65,9 @@ def test_a_run_is_explained_by_every_method_on_one_page(run: RunFolder, images: 
 def test_grad_cam_of_the_run_is_the_map_of_its_bundle(run: RunFolder, images: list[str]) -> None:
     model = open_trained(run)
     for image in images:
-        prepared = model.predictor.prepare(image)
+        prepared = model.predictor.pipeline.prepare(image)
         for index, code in enumerate(model.network.classes):
-            expected = model.predictor.judge_explained([prepared], [code])[0].explanation
+            expected = model.predictor.pipeline.explain([prepared], [code])[0].explanation
             method = METHODS["grad-cam"]
             found = method.shown(method.attribute(model.network, prepared.pixels, index))
             np.testing.assert_allclose(found, expected.values, atol=1e-4)

@@ -16,7 +16,7 @@ from lesionlab.attribution.network import ExplainedNetwork
 from lesionlab.errors import UsageError
 from lesionlab.export.measure import Measured
 from lesionlab.export.reference import linear_head
-from lesionlab.prediction.explanation import GRID, class_activation_map, scaled
+from lesionlab.prediction.explanation.class_activation import GRID, class_activation_map, scaled
 from lesionlab.recipes import InferenceSettings, load_recipe
 from lesionlab.recipes.load import recipe_names
 from lesionlab.training.network import ChannelsFirst, ExportedNetwork, LesionNetwork
@@ -33,7 +33,7 @@ def hooks(network: nn.Module) -> int:
     return sum(len(m._forward_hooks) + len(m._backward_hooks) + len(m._forward_pre_hooks) for m in network.modules())
 
 
-@pytest.mark.parametrize("views", ["one", "flips"])
+@pytest.mark.parametrize("views", ["none", "flips"])
 @pytest.mark.parametrize(
     ("backbone", "task", "head"),
     [
@@ -46,8 +46,8 @@ def hooks(network: nn.Module) -> int:
 def test_it_equals_the_map_of_the_bundle(
     make_network: Make, pictures: list[np.ndarray], views: str, backbone: str, task: str, head: dict[str, Any]
 ) -> None:
-    network = make_network(backbone, task=task, head=head, inference={"views": views})
-    exported = ExportedNetwork(network.network, InferenceSettings.model_validate({"views": views})).eval()
+    network = make_network(backbone, task=task, head=head, inference={"tta": views})
+    exported = ExportedNetwork(network.network, InferenceSettings.model_validate({"tta": views})).eval()
     with torch.no_grad():
         logits, maps = (found.numpy() for found in exported(ChannelsFirst()(torch.tensor(np.stack(pictures)))))
     features = maps.mean(axis=(2, 3))
@@ -125,7 +125,7 @@ def test_gradients_reach_a_frozen_network_whatever_the_caller_turned_off(
 
 
 def test_another_layer_may_be_named(make_network: Make, pictures: list[np.ndarray]) -> None:
-    earlier = make_network(layer="backbone.blocks.0", inference={"views": "flips"})
+    earlier = make_network(layer="backbone.blocks.0", inference={"tta": "flips"})
     found = METHODS["grad-cam"].attribute(earlier, pictures[0], 0)
     assert found.shape[0] > make_network().network.feature_map(torch.zeros(1, 3, 64, 64)).shape[2]
     mirrored = METHODS["grad-cam"].attribute(earlier, pictures[0][:, ::-1].copy(), 0)

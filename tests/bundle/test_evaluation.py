@@ -6,17 +6,17 @@ import pytest
 from pydantic import ValidationError
 
 from lesionlab import RESEARCH_ONLY
-from lesionlab.bundle import Bundle, Evaluation, Roc, RocPoint
+from lesionlab.bundle import Bundle, EvaluationSummary, Roc, RocPoint
 
 
 @pytest.fixture(scope="module")
-def evaluation(tiny_whole_bundle: Path) -> Evaluation:
+def evaluation(tiny_whole_bundle: Path) -> EvaluationSummary:
     found = Bundle.load(tiny_whole_bundle).evaluation
     assert found is not None
     return found
 
 
-def test_it_says_what_results_are_for(evaluation: Evaluation) -> None:
+def test_it_says_what_results_are_for(evaluation: EvaluationSummary) -> None:
     assert evaluation.model_dump()["notice"] == RESEARCH_ONLY
 
 
@@ -31,12 +31,12 @@ def test_it_says_what_results_are_for(evaluation: Evaluation) -> None:
         {"n_images": 0},
     ],
 )
-def test_what_does_not_fit_is_refused(evaluation: Evaluation, changes: dict[str, object]) -> None:
+def test_what_does_not_fit_is_refused(evaluation: EvaluationSummary, changes: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        Evaluation.model_validate(evaluation.model_dump() | changes)
+        EvaluationSummary.model_validate(evaluation.model_dump() | changes)
 
 
-def test_a_curve_is_no_longer_than_a_screen_shows(evaluation: Evaluation) -> None:
+def test_a_curve_is_no_longer_than_a_screen_shows(evaluation: EvaluationSummary) -> None:
     points = tuple(RocPoint(fpr=i / 300, tpr=1) for i in range(201))
     with pytest.raises(ValidationError, match="at most 200"):
         Roc(auc=evaluation.overall["accuracy"], points=points)

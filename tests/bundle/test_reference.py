@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lesionlab.bundle import FeatureSpace, LinearHead, PictureLimits, Reference
+from lesionlab.bundle import FeatureSpace, ImageLimits, LinearHead, Reference
 
 
 def numbers(*shape: int) -> np.ndarray:
@@ -20,7 +20,7 @@ def numbers(*shape: int) -> np.ndarray:
 def whole() -> Reference:
     return Reference(
         head=LinearHead(numbers(7, 12), numbers(7)),
-        picture=PictureLimits(numbers(), numbers(), numbers()),
+        picture=ImageLimits(numbers(), numbers(), numbers()),
         features=FeatureSpace(numbers(12), numbers(3, 12).astype(np.float16), numbers()),
     )
 

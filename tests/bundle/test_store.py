@@ -38,7 +38,7 @@ def test_comes_back_as_it_was_written(tmp_path: Path, tiny_info: BundleInfo, tin
 def test_a_model_of_two_classes_has_a_bundle(tiny_binary_bundle: Callable[[str], Path], task: str) -> None:
     info = Bundle.load(tiny_binary_bundle(task)).info
     assert (info.task, info.classes) == (task, TASKS[task].classes)
-    assert info.looked_for == task
+    assert info.target == task
     np.testing.assert_allclose(info.calibration.probabilities(np.array([[4.75, 0.0]])), [[0.5, 0.5]])
 
 
@@ -65,7 +65,7 @@ def test_what_a_bundle_may_have_beside_comes_back_too(tmp_path: Path, tiny_whole
     whole = Bundle.load(tiny_whole_bundle)
     assert whole.reference is not None
     assert whole.evaluation is not None
-    assert (whole.explains, whole.refuses) == (True, True)
+    assert (whole.explainable, whole.abstains) == (True, True)
     path = tmp_path / name
     returned = save_bundle(path, whole.info, whole.graph, reference=whole.reference, evaluation=whole.evaluation)
     again = Bundle.load(path)
@@ -76,7 +76,11 @@ def test_what_a_bundle_may_have_beside_comes_back_too(tmp_path: Path, tiny_whole
     # Saved without them, they are gone, and the description does not promise them any more.
     plain = save_bundle(path, whole.info, whole.graph)
     assert (plain.info.reference_sha256, plain.info.evaluation_sha256) == (None, None)
-    assert (Bundle.load(path).explains, Bundle.load(path).refuses, Bundle.load(path).evaluation) == (False, False, None)
+    assert (Bundle.load(path).explainable, Bundle.load(path).abstains, Bundle.load(path).evaluation) == (
+        False,
+        False,
+        None,
+    )
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
 
 
@@ -90,7 +94,7 @@ def test_a_bundle_of_before_they_existed_is_read(tmp_path: Path, tiny_bundle: Pa
     (path / "bundle.json").write_text(json.dumps(content))
     old = Bundle.load(path)
     assert old.info == Bundle.load(tiny_bundle).info
-    assert (old.reference, old.evaluation, old.explains, old.refuses) == (None, None, False, False)
+    assert (old.reference, old.evaluation, old.explainable, old.abstains) == (None, None, False, False)
 
 
 def test_a_run_folder_stands_for_its_bundle(tmp_path: Path, tiny_bundle: Path) -> None:

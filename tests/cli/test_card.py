@@ -62,7 +62,7 @@ def test_an_evaluation_of_another_model_is_wrong_use(
         "graph_sha256": "0" * 64,
         "task": "diagnosis",
         "dataset": "elsewhere",
-        "part": "all",
+        "subset": "all",
         "unseen": True,
         "leaky": False,
         "lesions_known": True,

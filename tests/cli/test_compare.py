@@ -24,7 +24,7 @@ def write_evaluation(folder: Path, right: int, *, images: int = 60, leaky: bool 
         rows.append(f"ISIC_{number},HAM_{number // 2},{truth},{answer},{1 - score:.6f},{score:.6f}")
     folder.mkdir(parents=True)
     (folder / "predictions.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    metrics = {"bundle": f"net@{right}", "leaky": leaky, "unseen": True, "split_sha256": "s", "part": "test"}
+    metrics = {"bundle": f"net@{right}", "leaky": leaky, "unseen": True, "split_sha256": "s", "subset": "test"}
     (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
     return folder
 
@@ -70,7 +70,7 @@ def test_another_part_and_folders_of_evaluations(
 ) -> None:
     write_evaluation(runs[0] / "evaluation" / "validation", 30, images=45)
     other = write_evaluation(tmp_path / "elsewhere", 44, images=45)
-    done = cli("compare", runs[0], other / "predictions.csv", "--part", "validation", "--json")
+    done = cli("compare", runs[0], other / "predictions.csv", "--subset", "validation", "--json")
     assert json.loads(done.out)["n_images"] == 45
 
 
@@ -99,5 +99,5 @@ def test_a_place_that_cannot_be_written_is_one_line(cli: Callable[..., Any], run
 
 
 def test_an_unknown_part_or_a_missing_run_is_a_wrong_request(cli: Callable[..., Any], runs: tuple[Path, Path]) -> None:
-    assert cli("compare", *runs, "--part", "tests").code == 2
+    assert cli("compare", *runs, "--subset", "tests").code == 2
     assert cli("compare", runs[0]).code == 2

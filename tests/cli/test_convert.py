@@ -33,7 +33,7 @@ def test_a_run_becomes_a_smaller_bundle(
     assert done.code == 0
     assert "kept" in done.out
     assert "research" in done.out.lower()
-    assert Bundle.load(tmp_path / "onnx-fp16").info.graph.numbers == "float16"
+    assert Bundle.load(tmp_path / "onnx-fp16").info.graph.dtype == "float16"
 
 
 def test_what_fails_the_gate_is_said_in_one_line(

@@ -33,7 +33,7 @@ def test_a_run_is_judged_on_its_test_part(cli: Callable[..., Any], run: RunFolde
     folder = run.evaluation / "test"
     assert sorted(path.name for path in folder.iterdir()) == FILES
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    assert (metrics["part"], metrics["unseen"], metrics["times_test_was_read"]) == ("test", True, 1)
+    assert (metrics["subset"], metrics["unseen"], metrics["times_test_was_read"]) == ("test", True, 1)
     assert metrics["n_images"] == len(run.split().parts()["test"])
     balanced = metrics["overall"]["balanced_accuracy"]
     (line,) = [line for line in done.out.splitlines() if line.split()[:2] == ["balanced", "accuracy"]]
@@ -42,7 +42,7 @@ def test_a_run_is_judged_on_its_test_part(cli: Callable[..., Any], run: RunFolde
     bundle = Bundle.load(run.path)
     assert bundle.info.metrics["balanced_accuracy"].model_dump() == balanced
     assert {point.measured_on for point in bundle.info.operating_points} == {"test"}
-    assert (bundle.explains, bundle.refuses) == (True, True)
+    assert (bundle.explainable, bundle.abstains) == (True, True)
     assert bundle.evaluation is not None
     assert bundle.evaluation.overall == bundle.info.metrics
     assert len(bundle.evaluation.history) == len(run.read_history())
@@ -50,7 +50,7 @@ def test_a_run_is_judged_on_its_test_part(cli: Callable[..., Any], run: RunFolde
 
 def test_the_part_that_it_was_fitted_on_is_called_seen(cli: Callable[..., Any], run: RunFolder) -> None:
     before = Bundle.load(run.path).info
-    done = cli("evaluate", run.path, "--part", "validation")
+    done = cli("evaluate", run.path, "--subset", "validation")
     assert "The model has seen these images: the figures are too good." in done.out
     assert Bundle.load(run.path).info == before
     assert json.loads((run.evaluation / "validation" / "metrics.json").read_text())["unseen"] is False
@@ -66,7 +66,7 @@ def test_a_bundle_finds_the_parts_of_its_dataset_again(
     cli: Callable[..., Any], run: RunFolder, phantoms: Manifest
 ) -> None:
     found = json.loads(cli("evaluate", run.bundle, "--data", phantoms.root, "--json").out)
-    assert (found["part"], found["unseen"]) == ("test", True)
+    assert (found["subset"], found["unseen"]) == ("test", True)
     assert found["n_images"] == len(run.split().parts()["test"])
     (folder,) = Path("evaluation").iterdir()
     assert folder.name == "phantom-demo-phantom-test"
@@ -76,9 +76,9 @@ def test_on_another_dataset_every_image_is_judged(cli: Callable[..., Any], run: 
     other = write_phantoms(tmp_path / "other", lesions=14, seed=9, size=(64, 48))
     done = cli("evaluate", run.bundle, "--data", tmp_path / "other", "--json")
     metrics = json.loads(done.out)
-    assert (metrics["part"], metrics["n_images"], metrics["dataset"]) == ("all", len(other), "phantom")
+    assert (metrics["subset"], metrics["n_images"], metrics["dataset"]) == ("all", len(other), "phantom")
     assert metrics["unseen"] is True
-    done = cli("evaluate", run.bundle, "--data", tmp_path / "other", "--part", "test")
+    done = cli("evaluate", run.bundle, "--data", tmp_path / "other", "--subset", "test")
     assert done.code == 2
     assert "is not what the model was trained on; it has no parts" in done.err
 

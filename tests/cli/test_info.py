@@ -49,7 +49,7 @@ def test_json_tells_the_installation_and_the_model(
     assert model.pop("identity") == tiny_info.identity
     assert model.pop("bytes") == (tiny_bundle / "model.onnx").stat().st_size
     assert model.pop("path") == str(tiny_bundle)
-    assert (model.pop("explains"), model.pop("refuses")) == (False, False)
+    assert (model.pop("explainable"), model.pop("abstains")) == (False, False)
     assert BundleInfo.model_validate(model) == tiny_info
 
 
@@ -95,9 +95,9 @@ def test_people_read_what_a_model_can_do(
         (line,) = [line for line in out.splitlines() if line.split()[:1] == [name]]
         return line.removeprefix(name).strip()
 
-    assert [row(tiny_bundle, name) for name in ("explains", "refuses")] == ["no", "no"]
-    assert row(tiny_whole_bundle, "explains") == "class activation map"
-    assert row(tiny_whole_bundle, "refuses") == "too small, too dark, too bright, nearly uniform"
+    assert [row(tiny_bundle, name) for name in ("explainable", "abstains")] == ["no", "no"]
+    assert row(tiny_whole_bundle, "explainable") == "class activation map"
+    assert row(tiny_whole_bundle, "abstains") == "too small, too dark, too bright, nearly uniform"
     assert row(tiny_whole_bundle, "evaluation").startswith("test part of made-up, 2025-01-31: 100 images of 75 lesions")
 
 

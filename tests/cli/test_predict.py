@@ -17,7 +17,8 @@ from PIL import Image
 from lesionlab import RESEARCH_ONLY
 from lesionlab.bundle import Bundle, BundleInfo, save_bundle
 from lesionlab.cli import main
-from lesionlab.prediction import Prediction, Predictor
+from lesionlab.prediction import Predictor
+from lesionlab.results import Prediction
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def test_answers_are_explained(run: Run, images: Path, tiny_whole_bundle: Path, 
     assert "ISIC_2.jpg: the file holds text" in done.err
     written = sorted(path.name for path in Path("maps/new").iterdir())
     expected = list(Predictor.load(tiny_whole_bundle).predict_many(sorted(images.rglob("*.jpg"))))
-    stems = [f"{Path(p.path).stem}-{p.top[0].diagnosis}" for p in expected if isinstance(p, Prediction)]
+    stems = [f"{Path(p.path).stem}-{p.top[0].code}" for p in expected if isinstance(p, Prediction)]
     pictures = [f"{stem}{'-2' if stem in stems[:index] else ''}.png" for index, stem in enumerate(stems)]
     assert written == sorted([*pictures, "lesions.csv"])
     rows = list(csv.DictReader(io.StringIO(Path("maps/new/lesions.csv").read_text("utf-8"))))

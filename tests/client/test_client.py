@@ -16,7 +16,8 @@ from starlette.testclient import TestClient
 
 from lesionlab import RESEARCH_ONLY
 from lesionlab.client import Client, ServerProblemError, answers
-from lesionlab.prediction import ExplainedPrediction, Predictor
+from lesionlab.prediction import Predictor
+from lesionlab.results import ExplainedPrediction
 from lesionlab.serving import Settings, create_app
 from lesionlab.serving import answers as served
 from lesionlab.serving.model_card import ModelCard
@@ -92,7 +93,7 @@ def test_a_path_and_bytes_get_the_predictors_answer(
             assert answer.bundle.identity == predictor.info.identity
             result = answer.result
             assert {row.code: row.probability for row in result.classes} == pytest.approx(expected.probabilities)
-            assert result.operating_points[0].looked_for == "malignant"
+            assert result.operating_points[0].target == "malignant"
             assert result.notes[-1].startswith("age and sex and site given")
 
 
@@ -108,15 +109,15 @@ def test_explanation_and_model(client_of: Callable[..., Client], predictor: Pred
     assert model.limits.max_batch == 64
 
 
-def test_similar_training_cases(client_of: Callable[..., Client], lesion: Path, tiny_cases_bundle: Path) -> None:
-    naming = Predictor.load(tiny_cases_bundle, threads=1)
-    (expected,) = naming.judge_explained([naming.prepare(lesion)], [None])
-    assert expected.similar is not None
+def test_similar_training_cases(client_of: Callable[..., Client], lesion: Path, tiny_indexed_bundle: Path) -> None:
+    naming = Predictor.load(tiny_indexed_bundle, threads=1)
+    (expected,) = naming.pipeline.explain([naming.pipeline.prepare(lesion)], [None])
+    assert expected.nearest_images is not None
     with TestClient(create_app(naming, Settings())) as inner:
-        similar = Client("http://testserver", transport=_Through(inner)).explain(lesion).similar
+        similar = Client("http://testserver", transport=_Through(inner)).explain(lesion).nearest_images
     assert similar is not None
-    assert [case.image_id for case in similar] == [case.image_id for case in expected.similar]
-    assert client_of().explain(lesion).similar is None
+    assert [case.image_id for case in similar] == [case.image_id for case in expected.nearest_images]
+    assert client_of().explain(lesion).nearest_images is None
 
 
 def test_the_lesion_in_numbers(client_of: Callable[..., Client], predictor: Predictor, lesion: Path) -> None:

@@ -8,11 +8,11 @@ from PIL import Image
 
 from lesionlab.bundle import BundleInfo
 from lesionlab.data.manifest import ImageRecord
-from lesionlab.evaluation.case import EvaluatedPart, measure
 from lesionlab.evaluation.report import ReportContext
+from lesionlab.evaluation.results import EvaluatedSubset, measure
 from lesionlab.taxonomy import CODES, DIAGNOSIS, TASKS, Task
 
-MakeCase = Callable[..., EvaluatedPart]
+MakeCase = Callable[..., EvaluatedSubset]
 MakeContext = Callable[..., ReportContext]
 
 
@@ -29,7 +29,7 @@ def make_case(tmp_path_factory: pytest.TempPathFactory) -> MakeCase:
         dx_types: list[str | None] | None = None,
         resamples: int = 100,
         task: Task = DIAGNOSIS,
-    ) -> EvaluatedPart:
+    ) -> EvaluatedSubset:
         diagnoses = [CODES[label] for label in labels]
         labels = np.array([task.index(diagnosis) for diagnosis in diagnoses])
         count = len(labels)
@@ -49,7 +49,7 @@ def make_case(tmp_path_factory: pytest.TempPathFactory) -> MakeCase:
         lesions = [record.lesion_id for record in records]
         summary = measure(labels, probabilities, lesions, task, resamples=resamples)
         predicted = probabilities.argmax(axis=1)
-        return EvaluatedPart(records, labels, probabilities, (str(picture),) * count, predicted, summary, task)
+        return EvaluatedSubset(records, labels, probabilities, (str(picture),) * count, predicted, summary, task)
 
     return make
 
@@ -62,16 +62,16 @@ def make_context(tiny_info: BundleInfo) -> MakeContext:
         *, leaky: bool = False, name: str = "small-network", task: str = "diagnosis", **fields: object
     ) -> ReportContext:
         data = tiny_info.training_data.model_copy(update={"leaky": leaky})
-        looked_for = next(iter(TASKS[task].findings))
+        target = next(iter(TASKS[task].targets))
         points = tuple(
             tiny_info.operating_points[0].model_copy(
-                update={"target_sensitivity": target, "threshold": threshold, "looked_for": looked_for}
+                update={"target_sensitivity": target, "threshold": threshold, "target": target}
             )
             for target, threshold in ((0.9, 0.3), (0.95, 0.2))
         )
         changes = {"name": name, "training_data": data, "operating_points": points}
         bundle = tiny_info.model_copy(update=changes | {"task": task, "classes": TASKS[task].classes})
-        given = {"title": "A small network", "dataset": "HAM10000", "part": "test part, split by lesion"} | fields
+        given = {"title": "A small network", "dataset": "HAM10000", "subset": "test part, split by lesion"} | fields
         return ReportContext(bundle=bundle, **given)  # type: ignore[arg-type] # the fields are the tests' own
 
     return make

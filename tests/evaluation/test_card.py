@@ -12,11 +12,11 @@ from lesionlab import RESEARCH_ONLY
 from lesionlab.bundle import (
     Bundle,
     BundleInfo,
-    Decision,
-    Evaluation,
+    DecisionRule,
+    EvaluationSummary,
     FeatureSpace,
+    ImageLimits,
     PatientEffects,
-    PictureLimits,
     Reference,
     default_bundle_path,
 )
@@ -36,7 +36,7 @@ def changed(bundle: Bundle, *, evaluation: dict[str, object] | None = None, **in
     """Return a bundle with another description, and with another evaluation where it has one."""
     held = bundle.evaluation
     if held is not None and evaluation:
-        held = Evaluation.model_validate(held.model_dump() | evaluation)
+        held = EvaluationSummary.model_validate(held.model_dump() | evaluation)
     described = BundleInfo.model_validate(bundle.info.model_dump() | info)
     return Bundle(described, bundle.graph, bundle.path, bundle.reference, held)
 
@@ -228,7 +228,7 @@ def test_how_an_answer_comes_about(whole: Bundle) -> None:
     fitted = whole.info.calibration.model_copy(
         update={"method": "bias", "offsets": (0.1,) * classes, "nll_by_method": {"temperature": 0.7, "bias": 0.6}}
     )
-    decision = Decision(exponent=0.5, weights=tuple(float(number) for number in range(1, classes + 1)))
+    decision = DecisionRule(exponent=0.5, weights=tuple(float(number) for number in range(1, classes + 1)))
     richer = changed(
         whole, calibration=fitted.model_dump(), decision=decision.model_dump(), patient_effects=effects.model_dump()
     )
@@ -270,7 +270,7 @@ def test_refusals_and_explanations_are_those_of_the_bundle(whole: Bundle, bundle
     assert claim(without, 31)[1] == "Not applicable"
     numbers = [np.array(value, np.float32) for value in (40, 230, 4, 2.5)]
     space = FeatureSpace(mean=np.zeros(8, np.float32), basis=np.zeros((1, 8), np.float32), limit=numbers[3])
-    reference = Reference(picture=PictureLimits(*numbers[:3]), features=space)
+    reference = Reference(picture=ImageLimits(*numbers[:3]), features=space)
     card = render_card(Bundle(whole.info, whole.graph, whole.path, reference, whole.evaluation))
     told = section(card, "Refusals")
     assert "outside 40 to 230 of 255" in told

@@ -20,9 +20,9 @@ def test_each_stage_is_farther_from_the_image(pixels: np.ndarray, name: str) -> 
     for stage in stages:
         assert stage.shape == pixels.shape
         assert stage.dtype == np.uint8
-    distances = [np.abs(stage.astype(float) - pixels).mean() for stage in stages]
-    assert distances[0] > 0.05
-    assert distances == sorted(distances)
+    ood_scores = [np.abs(stage.astype(float) - pixels).mean() for stage in stages]
+    assert ood_scores[0] > 0.05
+    assert ood_scores == sorted(ood_scores)
     np.testing.assert_array_equal(stages[2], corrupted(pixels, name, 3, seed=1))
 
 

@@ -14,7 +14,7 @@ from lesionlab import RESEARCH_ONLY
 from lesionlab.bundle import Bundle
 from lesionlab.data import Manifest
 from lesionlab.errors import DataError, ImageError, LesionlabError
-from lesionlab.evaluation import Evaluation, evaluate_part, with_test_results, write_evaluation
+from lesionlab.evaluation import Evaluation, evaluate_subset, with_test_results, write_evaluation
 from lesionlab.prediction import Predictor
 from lesionlab.runs import RunFolder
 from lesionlab.taxonomy import CODES, MALIGNANT, TASKS
@@ -34,10 +34,10 @@ def predictor(tiny_run: RunFolder) -> Predictor:
 
 @pytest.fixture(scope="module")
 def evaluation(predictor: Predictor, test_part: Manifest, tiny_run: RunFolder) -> Evaluation:
-    return evaluate_part(
+    return evaluate_subset(
         predictor,
         test_part,
-        part="test",
+        subset="test",
         unseen=True,
         manifest_sha256=tiny_run.manifest().sha256,
         history=tiny_run.read_history(),
@@ -84,7 +84,7 @@ def test_the_metrics_say_what_was_measured(written: Path, evaluation: Evaluation
     info = Bundle.load(tiny_run.path).info
     assert metrics["notice"] == RESEARCH_ONLY
     assert (metrics["bundle"], metrics["graph_sha256"]) == (info.identity, info.graph_sha256)
-    assert (metrics["part"], metrics["unseen"], metrics["leaky"]) == ("test", True, False)
+    assert (metrics["subset"], metrics["unseen"], metrics["leaky"]) == ("test", True, False)
     assert metrics["manifest_sha256"] == tiny_run.manifest().sha256
     assert metrics["split_sha256"] == tiny_run.split().sha256
     stated = {point.name: point for point in info.operating_points}
@@ -111,7 +111,7 @@ def test_every_reading_of_the_test_part_is_counted(evaluation: Evaluation, tmp_p
     for reading in (1, 2):
         write_evaluation(tmp_path, evaluation)
         assert times() == reading
-    write_evaluation(tmp_path, replace(evaluation, part="validation"))
+    write_evaluation(tmp_path, replace(evaluation, subset="validation"))
     assert times() is None
 
 
@@ -137,10 +137,10 @@ def test_a_leaky_model_is_marked_wherever_its_figures_stand(evaluation: Evaluati
 
 def test_other_parts_are_measured_too(predictor: Predictor, test_part: Manifest) -> None:
     seen: list[tuple[int, int]] = []
-    found = evaluate_part(
+    found = evaluate_subset(
         predictor,
         test_part,
-        part="all",
+        subset="all",
         unseen=True,
         resamples=20,
         progress=lambda done, total: seen.append((done, total)),
@@ -159,7 +159,7 @@ def test_the_model_takes_up_its_test_results(evaluation: Evaluation) -> None:
 
 def test_a_missing_image_is_not_left_out(predictor: Predictor, test_part: Manifest, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"\.jpg: no such file"):
-        evaluate_part(predictor, replace(test_part, root=tmp_path), part="test", unseen=True)
+        evaluate_subset(predictor, replace(test_part, root=tmp_path), subset="test", unseen=True)
 
 
 def test_a_folder_that_cannot_be_written_is_named(evaluation: Evaluation, tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_what_a_part_does_not_define_is_null_and_never_reaches_the_model(
     predictor: Predictor, test_part: Manifest, tmp_path: Path
 ) -> None:
     benign = test_part.select(record.image_id for record in test_part if record.diagnosis not in MALIGNANT)
-    found = evaluate_part(predictor, benign, part="test", unseen=True, resamples=20)
+    found = evaluate_subset(predictor, benign, subset="test", unseen=True, resamples=20)
     write_evaluation(tmp_path, found)
     text = (tmp_path / "metrics.json").read_text(encoding="utf-8")
     assert "NaN" not in text
@@ -185,7 +185,7 @@ def test_a_model_of_two_classes_is_measured_by_them(
     tiny_binary_bundle: Callable[[str], Path], phantoms: Manifest, tmp_path: Path, task: str
 ) -> None:
     model = Predictor.load(tiny_binary_bundle(task))
-    write_evaluation(tmp_path, evaluate_part(model, phantoms, part="all", unseen=True, resamples=50))
+    write_evaluation(tmp_path, evaluate_subset(model, phantoms, subset="all", unseen=True, resamples=50))
     metrics = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
     with (tmp_path / "predictions.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -213,7 +213,7 @@ def test_copies_of_an_image_count_as_often_as_they_stand(tiny_bundle: Path, phan
     records = phantoms.records[:12]
     copies = tuple(replace(record, image_id=f"{record.image_id}~2") for record in records[:5])
     with_copies = replace(phantoms, records=records + copies)
-    found = evaluate_part(Predictor.load(tiny_bundle), with_copies, part="all", unseen=True, resamples=20)
+    found = evaluate_subset(Predictor.load(tiny_bundle), with_copies, subset="all", unseen=True, resamples=20)
     assert found.case.summary.n_images == 17
     assert found.case.summary.n_lesions == len({record.lesion_id for record in records})
     write_evaluation(tmp_path, found)

@@ -8,19 +8,19 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from lesionlab.evaluation.case import EvaluatedPart
 from lesionlab.evaluation.examples import draw_samples, worst_mistakes
-from lesionlab.prediction import Explanation
+from lesionlab.evaluation.results import EvaluatedSubset
+from lesionlab.results import Explanation
 from lesionlab.taxonomy import BY_CODE, TASKS
 
-MakeCase = Callable[..., EvaluatedPart]
+MakeCase = Callable[..., EvaluatedSubset]
 
 
 def test_samples_do_not_depend_on_the_order_of_the_images(make_case: MakeCase) -> None:
     # Every image is a lesion of its own, so that the order cannot choose among images of one.
     case = make_case(np.arange(60) % 7)
     case = replace(case, records=tuple(replace(r, lesion_id=r.image_id) for r in case.records))
-    turned = EvaluatedPart(
+    turned = EvaluatedSubset(
         case.records[::-1],
         case.labels[::-1],
         case.probabilities[::-1],

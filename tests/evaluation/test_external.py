@@ -8,7 +8,7 @@ import pytest
 from lesionlab.bundle import Bundle
 from lesionlab.data import Manifest
 from lesionlab.errors import DataError, LesionlabError, UsageError
-from lesionlab.evaluation import evaluate_part, write_evaluation
+from lesionlab.evaluation import evaluate_subset, write_evaluation
 from lesionlab.evaluation.card import read_external, render_card
 from lesionlab.prediction import Predictor
 from tests.evaluation.cards import claim, section
@@ -18,7 +18,7 @@ from tests.evaluation.cards import claim, section
 def measured(phantoms: Manifest, tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `lesionlab evaluate` writes for a dataset that is not the model's own."""
     folder = tmp_path_factory.mktemp("external") / "phantoms"
-    evaluation = evaluate_part(Predictor.load(tiny_bundle), phantoms, part="all", unseen=True, resamples=20)
+    evaluation = evaluate_subset(Predictor.load(tiny_bundle), phantoms, subset="all", unseen=True, resamples=20)
     write_evaluation(folder, evaluation)
     return folder
 
@@ -49,7 +49,7 @@ def test_external_evaluations_fill_their_section(tiny_bundle: Path, measured: Pa
     ("changes", "error", "words"),
     [
         ({"graph_sha256": "0" * 64}, UsageError, "is an evaluation of tiny@"),
-        ({"part": "test"}, UsageError, "the data that tiny@"),
+        ({"subset": "test"}, UsageError, "the data that tiny@"),
         ({"unseen": False}, UsageError, "the data that tiny@"),
         ({"manifest_sha256": "a" * 64}, UsageError, "the data that tiny@"),
         ({"operating_points": []}, UsageError, "other thresholds"),

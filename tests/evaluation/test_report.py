@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from lesionlab import RESEARCH_ONLY
-from lesionlab.evaluation.case import EvaluatedPart
 from lesionlab.evaluation.report import ReportContext, render_report
+from lesionlab.evaluation.results import EvaluatedSubset
 from lesionlab.taxonomy import TASKS
 
-MakeCase = Callable[..., EvaluatedPart]
+MakeCase = Callable[..., EvaluatedSubset]
 MakeContext = Callable[..., ReportContext]
 
 ALL_CLASSES = np.arange(70) % 7
@@ -154,7 +154,7 @@ def test_hostile_names_stay_text(make_case: MakeCase, make_context: MakeContext)
     hostile = "\"><script>alert('1')</script>&amp;{{ 7 * 7 }}"
     case = make_case([0], skill=-9.0, ids=[hostile], dx_types=[hostile])
     context = make_context(
-        title=hostile, dataset=hostile, part=hostile, name="a" + hostile, environment={hostile: hostile}, history=[]
+        title=hostile, dataset=hostile, subset=hostile, name="a" + hostile, environment={hostile: hostile}, history=[]
     )
     html = render_report(case, context)
     page = Page(html)

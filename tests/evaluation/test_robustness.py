@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lesionlab.data import Manifest
-from lesionlab.evaluation import evaluate_part, write_evaluation
+from lesionlab.evaluation import evaluate_subset, write_evaluation
 from lesionlab.evaluation.figures import draw_robustness
 from lesionlab.evaluation.robustness import measure_robustness
 from lesionlab.evaluation.stored import stored_evaluation
@@ -39,9 +39,9 @@ def test_it_is_part_of_an_evaluation_where_it_is_asked_for(
     predictor: Predictor, phantoms: Manifest, tmp_path: Path
 ) -> None:
     part = phantoms.select(sorted(record.image_id for record in phantoms)[:12])
-    without = evaluate_part(predictor, part, part="all", unseen=True, resamples=10)
+    without = evaluate_subset(predictor, part, subset="all", unseen=True, resamples=10)
     assert without.trust.robustness == ()
-    asked = evaluate_part(predictor, part, part="all", unseen=True, resamples=10, corrupted=4)
+    asked = evaluate_subset(predictor, part, subset="all", unseen=True, resamples=10, corrupted=4)
     assert stored_evaluation(asked).robustness == asked.trust.robustness
     for name, evaluation in (("without", without), ("asked", asked)):
         write_evaluation(tmp_path / name, evaluation)

@@ -11,30 +11,29 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from lesionlab.bundle import Bundle, BundleInfo
-from lesionlab.bundle import Evaluation as StoredEvaluation
+from lesionlab.bundle import Bundle, BundleInfo, EvaluationSummary
 from lesionlab.bundle.evaluation import ROC_POINTS
 from lesionlab.data import Manifest
 from lesionlab.errors import DataError
-from lesionlab.evaluation import EvaluatedPart, Evaluation, write_evaluation
-from lesionlab.evaluation.again import read_evaluation
+from lesionlab.evaluation import EvaluatedSubset, Evaluation, write_evaluation
+from lesionlab.evaluation.load import read_evaluation
 from lesionlab.evaluation.stored import keep_test_results, stored_evaluation
 from lesionlab.evaluation.subgroups import subgroups
-from lesionlab.evaluation.trust import measure_trust
+from lesionlab.evaluation.uncertainty import measure_uncertainty
 from lesionlab.taxonomy import CODES, TASKS
 
-MakeCase = Callable[..., EvaluatedPart]
+MakeCase = Callable[..., EvaluatedSubset]
 MANY = [0, 1, 1, 2, 3, 4, 5, 6] * 60
 
 
-def evaluation_of(case: EvaluatedPart, info: BundleInfo, history: list[dict[str, float | None]]) -> Evaluation:
+def evaluation_of(case: EvaluatedSubset, info: BundleInfo, history: list[dict[str, float | None]]) -> Evaluation:
     changes = {"task": case.task.name, "classes": case.task.classes}
     return Evaluation(
         case=case,
         info=info.model_copy(update=changes),
-        answers_sha256=info.model_copy(update=changes).answers_sha256,
+        prediction_sha256=info.model_copy(update=changes).prediction_sha256,
         dataset="made-up",
-        part="test",
+        subset="test",
         unseen=True,
         manifest_sha256="a" * 64,
         lesions_known=True,
@@ -51,7 +50,7 @@ def evaluation(make_case: MakeCase, tiny_info: BundleInfo, history: list[dict[st
 
 def test_it_says_what_was_measured(evaluation: Evaluation) -> None:
     stored, summary = stored_evaluation(evaluation), evaluation.case.summary
-    assert StoredEvaluation.model_validate_json(stored.model_dump_json()) == stored
+    assert EvaluationSummary.model_validate_json(stored.model_dump_json()) == stored
     assert (stored.overall, stored.per_class, stored.support) == (summary.overall, summary.per_class, summary.support)
     assert (stored.n_images, stored.n_lesions, stored.date) == (480, 240, "2025-01-31")
     assert stored.confusion_matrix == summary.confusion_matrix
@@ -89,13 +88,13 @@ def test_a_model_of_two_classes_has_the_curves_of_two(make_case: MakeCase, tiny_
 def test_what_the_images_do_not_define_is_left_out(make_case: MakeCase, tiny_info: BundleInfo) -> None:
     evaluation = evaluation_of(make_case([1, 1, 1]), tiny_info, [])
     point = tiny_info.operating_points[0].model_copy(update={"sensitivity": math.nan})
-    trust = measure_trust(evaluation.case, tiny_info)
+    trust = measure_uncertainty(evaluation.case, tiny_info)
     stored = stored_evaluation(replace(evaluation, operating_points=(point,), trust=trust))
     assert (stored.operating_points, stored.decision_curve) == ((), ())
     assert stored.roc["mel"].points == stored.roc["malignant"].points == ()
     assert stored.roc["mel"].auc.value is None
     assert {row.malignant_auc for row in stored.subgroups} == {None}
-    assert StoredEvaluation.model_validate_json(stored.model_dump_json()) == stored
+    assert EvaluationSummary.model_validate_json(stored.model_dump_json()) == stored
 
 
 def test_every_image_is_in_one_row_of_each_group(make_case: MakeCase) -> None:
@@ -150,7 +149,7 @@ def test_a_written_evaluation_is_read_again(evaluation: Evaluation, tmp_path: Pa
     assert again.case.summary == evaluation.case.summary
     assert math.isnan(again.operating_points[1].ppv)
     assert again.operating_points[0] == evaluation.operating_points[0]
-    for name in ("info", "dataset", "part", "unseen", "manifest_sha256", "lesions_known", "history", "date"):
+    for name in ("info", "dataset", "subset", "unseen", "manifest_sha256", "lesions_known", "history", "date"):
         assert getattr(again, name) == getattr(evaluation, name)
     warmer = evaluation.info.calibration.model_copy(update={"temperature": 9.0})
     for other in ({"graph_sha256": "0" * 64}, {"calibration": warmer}, {"operating_points": ()}):

@@ -5,12 +5,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from lesionlab.evaluation.case import EvaluatedPart
 from lesionlab.evaluation.report import ReportContext
+from lesionlab.evaluation.results import EvaluatedSubset
 from lesionlab.evaluation.tables import confirmation_rows, confusion_cells, operating_point_rows, positives_and_scores
 from lesionlab.taxonomy import TASKS
 
-MakeCase = Callable[..., EvaluatedPart]
+MakeCase = Callable[..., EvaluatedSubset]
 MakeContext = Callable[..., ReportContext]
 
 

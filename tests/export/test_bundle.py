@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
-from lesionlab.bundle import Bundle, Calibration, CurvePoint, Decision, OperatingPoint
+from lesionlab.bundle import Bundle, Calibration, CurvePoint, DecisionRule, OperatingPoint
 from lesionlab.data import Manifest
 from lesionlab.errors import DataError, ImageError
 from lesionlab.export import bundle as export
@@ -87,24 +87,24 @@ def test_an_exponent_lifts_rare_classes_in_the_answer_alone(validation: Manifest
     np.testing.assert_allclose(rule.weights, 1 / frequencies, rtol=1e-4)
     # The least certain 2 % are refused, by the score that the rule goes by.
     certainty = rule.scores(lifted["calibration"].probabilities(logits)).max(axis=1)
-    assert 0 <= (certainty < rule.uncertain_below).mean() <= 0.02
+    assert 0 <= (certainty < rule.min_confidence).mean() <= 0.02
 
 
-@pytest.mark.parametrize(("looked_for", "classes"), [("malignant", MALIGNANT), ("melanoma", ("mel",))])
+@pytest.mark.parametrize(("target", "classes"), [("malignant", MALIGNANT), ("melanoma", ("mel",))])
 def test_thresholds_reach_their_sensitivity_on_validation(
-    bundle: Bundle, logits: np.ndarray, validation: Manifest, looked_for: str, classes: tuple[str, ...]
+    bundle: Bundle, logits: np.ndarray, validation: Manifest, target: str, classes: tuple[str, ...]
 ) -> None:
     probabilities = bundle.info.calibration.probabilities(logits)
     scores = probabilities[:, [CODES.index(code) for code in classes]].sum(axis=1)
     positive = np.array([record.diagnosis in classes for record in validation])
-    points = [point for point in bundle.info.operating_points if point.looked_for == looked_for]
-    prefix = "" if looked_for == "malignant" else "melanoma_"
+    points = [point for point in bundle.info.operating_points if point.target == target]
+    prefix = "" if target == "malignant" else "melanoma_"
     found = [(point.name, point.target_sensitivity) for point in points]
     expected = [(f"{prefix}sensitivity_90", 0.9), (f"{prefix}sensitivity_95", 0.95)]
     # This network has learnt so little of melanoma that its thresholds call every image; such a one is left out.
     everything = scores[positive].min() == scores.min()
     assert found == expected or (everything and found == [])
-    (curve,) = (curve for curve in bundle.info.sensitivity_curves if curve.looked_for == looked_for)
+    (curve,) = (curve for curve in bundle.info.sensitivity_curves if curve.target == target)
     assert curve.prevalence == pytest.approx(positive.mean())
     on_curve = [curve.reaching(target) for target in (0.5, 0.803, 0.99)]
     assert [found.target_sensitivity if found else None for found in on_curve] == [0.5, 0.81, 0.99]
@@ -181,7 +181,7 @@ def test_two_classes_are_calibrated_and_judged_by_the_second(phantoms: Manifest,
     calibration = fitted["calibration"]
     assert isinstance(calibration, Calibration)
     decision = fitted["decision"]
-    assert isinstance(decision, Decision)
+    assert isinstance(decision, DecisionRule)
     np.testing.assert_allclose(decision.weights, [1 / (1 - sought.mean()), 1 / sought.mean()], rtol=1e-4)
     scores = calibration.probabilities(logits)[:, 1]
     points = fitted["operating_points"]

@@ -40,8 +40,8 @@ def equally_quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def any_accuracy(monkeypatch: pytest.MonkeyPatch) -> None:
     """A dozen images of an untrained network say nothing of accuracy either."""
-    monkeypatch.setattr("lesionlab.export.gate.LARGEST_LOSS", 1.0)
-    monkeypatch.setattr("lesionlab.export.gate.LARGEST_BLINDNESS", 1.0)
+    monkeypatch.setattr("lesionlab.export.acceptance.LARGEST_LOSS", 1.0)
+    monkeypatch.setattr("lesionlab.export.acceptance.LARGEST_ABSTENTION_LOSS", 1.0)
 
 
 @pytest.mark.usefixtures("equally_quick")
@@ -53,11 +53,11 @@ def test_half_precision_is_a_bundle_that_keeps_its_description(
     assert found.passed
     assert found.images == len(judged_by.images)
     after = Bundle.load(tmp_path / "onnx-fp16")
-    assert after.info.graph.numbers == "float16"
+    assert after.info.graph.dtype == "float16"
     assert after.info.graph.converted_from == before.info.graph_sha256
     assert after.info.calibration == before.info.calibration
     assert after.info.operating_points == before.info.operating_points
-    assert after.explains == before.explains
+    assert after.explainable == before.explainable
     assert after.evaluation is None
     image = judged_by.images.location(judged_by.images.records[0])
     one, other = (Predictor.load(bundle, threads=1).predict(image) for bundle in (before, after))
@@ -83,7 +83,7 @@ def test_eight_bits_are_calibrated_anew(tiny_run: RunFolder, judged_by: Examinat
     assert after.reference.features.limit != before.reference.features.limit
     # The head stays in 32 bits, so that a map explains an answer as exactly as before.
     predictor = Predictor.load(after, threads=1)
-    assert predictor.explains == before.explains
+    assert predictor.explainable == before.explainable
 
 
 @pytest.mark.usefixtures("equally_quick")
@@ -130,7 +130,7 @@ def test_without_the_data_phantoms_tell_parity(tiny_run: RunFolder, tmp_path: Pa
     with phantom_examination() as images:
         (found,) = convert_bundle(Bundle.load(tiny_run.path), [FORMATS["onnx-fp16"]], tmp_path, images, threads=1)
     assert found.passed
-    assert (found.judged_on, found.balanced_accuracy) == ("phantoms", None)
+    assert (found.evaluated_on, found.balanced_accuracy) == ("phantoms", None)
 
 
 def test_ranges_are_learnt_of_training_lesions_of_every_class(tiny_run: RunFolder, judged_by: Examination) -> None:
@@ -170,5 +170,5 @@ def test_the_program_in_the_folder_answers_as_the_predictor(
     said = [line.split() for line in done.stdout.splitlines() if line.startswith("  ")]
     wanted = Predictor.load(tiny_run.path, threads=1).predict(image)
     assert {code: float(value) for code, value in said} == pytest.approx(wanted.probabilities, abs=1e-3)
-    assert f"answer: {wanted.top[0].diagnosis}\n" in done.stdout
+    assert f"answer: {wanted.top[0].code}\n" in done.stdout
     assert "research" in done.stdout.lower()

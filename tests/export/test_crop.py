@@ -14,11 +14,11 @@ from lesionlab.errors import DataError
 from lesionlab.export import export_run
 from lesionlab.export.graph import Crop, export_graph
 from lesionlab.prediction import Predictor
-from lesionlab.prediction.session import GraphSession
+from lesionlab.prediction.inference.session import GraphSession
 from lesionlab.recipes import InferenceSettings, Recipe
 from lesionlab.runs import RunFolder
 from lesionlab.segmentation import SegmentationModel
-from lesionlab.training.crop import LesionCrop
+from lesionlab.training.crop import CropToLesion
 from lesionlab.training.network import LesionNetwork
 
 # Three graphs are exported for each model.
@@ -49,7 +49,7 @@ def test_the_graph_sees_what_the_parts_make_one_after_the_other(
     np.testing.assert_array_equal(seen.crop[2], [0, 0, 1])
     left, top, side = seen.crop[1]
     assert (left + side / 2, top + side / 2) == pytest.approx((0.3, 0.6), abs=0.02)
-    view, _ = LesionCrop(SIZE, model.info.threshold, 1.5)(torch.from_numpy(pixels), torch.from_numpy(seen.lesion))
+    view, _ = CropToLesion(SIZE, model.info.threshold, 1.5)(torch.from_numpy(pixels), torch.from_numpy(seen.lesion))
     with torch.no_grad():
         expected = network(view / 255)
     np.testing.assert_allclose(seen.logits, expected.numpy(), atol=1e-4)
@@ -79,19 +79,19 @@ def test_an_explanation_lies_where_the_network_looked(cropping_run: RunFolder, s
 
 def test_the_lesion_is_measured_in_the_same_run(cropping_run: RunFolder, spot: Spot) -> None:
     predictor = Predictor.load(cropping_run.path)
-    prepared = predictor.prepare(np.asarray(spot(0.5, 0.5, 0.25)))
-    (found,) = predictor.judge_explained([prepared], [None])
+    prepared = predictor.pipeline.prepare(np.asarray(spot(0.5, 0.5, 0.25)))
+    (found,) = predictor.pipeline.explain([prepared], [None])
     assert found.lesion is not None
     assert found.lesion.area == pytest.approx(np.pi * 0.25**2 * 120 / 160, rel=0.1)
     assert found.lesion.border_irregularity < 0.05
-    (nothing,) = predictor.judge_explained([predictor.prepare(np.full((90, 120, 3), 200, np.uint8))], [None])
+    (nothing,) = predictor.pipeline.explain([predictor.pipeline.prepare(np.full((90, 120, 3), 200, np.uint8))], [None])
     assert nothing.lesion is None
-    assert nothing.prediction.refusal is not None
+    assert nothing.prediction.abstained
     assert "no_lesion" in [reason.code for reason in nothing.prediction.refusal.reasons]
 
 
 def test_mirror_images_are_mirrored_back(cropping_run: RunFolder, spot: Spot) -> None:
-    predictor = Predictor.load(cropping_run.path, views="flips")
+    predictor = Predictor.load(cropping_run.path, tta="flips")
     picture = np.asarray(spot(0.4, 0.5, 0.2))
     once, mirrored = predictor.predict(picture), predictor.predict(picture[:, ::-1].copy())
     for code, value in once.probabilities.items():

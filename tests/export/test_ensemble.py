@@ -48,8 +48,8 @@ def test_it_says_the_mean_of_its_members_and_explains_it(
     np.testing.assert_allclose(both.predict_logits(images), np.mean(alone, axis=0), atol=1e-4)
     assert bundle.info.name == f"{members[0].info.name}-ensemble-of-2"
     assert bundle.info.parameters == sum(member.info.parameters for member in members)
-    assert (both.explains, both.refuses) == (members[0].explains, members[0].refuses)
-    assert both.explains
+    assert (both.explainable, both.abstains) == (members[0].explainable, members[0].abstains)
+    assert both.explainable
     assert bundle.info.metrics == {}
 
 
@@ -125,7 +125,7 @@ def test_maps_that_do_not_fit_are_refused(make_recipe: Callable[..., Recipe]) ->
 def test_a_finished_run_allows_changes_of_inference_alone(tiny_run: RunFolder, tmp_path: Path) -> None:
     for change, message in (
         ("training.epochs=3", "only inference.KEY=value"),
-        ("inference.views=two", "inference.views"),
+        ("inference.tta=two", "inference.tta"),
         ("inference.start_share=0.5", "nothing to share with"),
     ):
         with pytest.raises(RecipeError, match=message):

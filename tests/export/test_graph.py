@@ -36,9 +36,9 @@ def network(request: pytest.FixtureRequest) -> LesionNetwork:
     return make_network(request.param)
 
 
-@pytest.fixture(scope="module", params=["one", pytest.param("flips", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=["none", pytest.param("flips", marks=pytest.mark.slow)])
 def inference(request: pytest.FixtureRequest) -> InferenceSettings:
-    return InferenceSettings(views=request.param)
+    return InferenceSettings(tta=request.param)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_it_answers_as_the_network_does(
     with torch.no_grad():
         of_torch, map_of_torch = ExportedNetwork(network, inference).eval()(ChannelsFirst()(torch.from_numpy(pixels)))
         upright = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255
-        views = [upright] if inference.views == "one" else [upright.flip(axes) for axes in ((), (2,), (3,), (2, 3))]
+        views = [upright] if inference.tta == "none" else [upright.flip(axes) for axes in ((), (2,), (3,), (2, 3))]
         trained = torch.stack([network.eval()(view) for view in views]).mean(dim=0)
     np.testing.assert_allclose(logits, of_torch, atol=1e-5)
     np.testing.assert_allclose(logits, trained, atol=1e-5)
@@ -117,7 +117,7 @@ def test_it_holds_no_trace_of_the_machine(graph: bytes) -> None:
 
 
 @pytest.mark.parametrize("network", ["test_efficientnet"], indirect=True)
-@pytest.mark.parametrize("inference", ["one"], indirect=True)
+@pytest.mark.parametrize("inference", ["none"], indirect=True)
 @pytest.mark.slow
 def test_the_same_network_gives_the_same_bytes(
     network: LesionNetwork, inference: InferenceSettings, graph: bytes

@@ -13,8 +13,9 @@ from lesionlab.bundle import Bundle, BundleInfo, save_bundle
 from lesionlab.data import Manifest, read_dataset
 from lesionlab.export import export_graph
 from lesionlab.images import Preprocessing
-from lesionlab.prediction import Prediction, Predictor
+from lesionlab.prediction import Predictor
 from lesionlab.recipes import InferenceSettings, InputSettings, load_recipe
+from lesionlab.results import Prediction
 from lesionlab.runs import RunFolder
 from lesionlab.taxonomy import CODES
 from lesionlab.training.cache import open_image_cache

@@ -34,10 +34,10 @@ def test_a_class_with_few_lesions_is_never_left_out() -> None:
     probabilities = rng.dirichlet((5, 5, 0.1), 205)
     sets = fit_prediction_sets(labels, probabilities, [str(i) for i in range(205)], CLASSES)
     assert sets is not None
-    assert sets.by_class["c"] is None
+    assert sets.class_conditional["c"] is None
     assert sets.lesions == {"a": 100, "b": 100, "c": 5}
-    assert sets.members_by_class(probabilities)[:, 2].all()
-    for members in (sets.marginal_members(probabilities), sets.members_by_class(probabilities)):
+    assert sets.class_conditional_members(probabilities)[:, 2].all()
+    for members in (sets.marginal_members(probabilities), sets.class_conditional_members(probabilities)):
         assert members[np.arange(205), probabilities.argmax(axis=1)].all()
 
 

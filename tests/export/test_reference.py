@@ -8,11 +8,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lesionlab.bundle.features import ood_scores
 from lesionlab.export.measure import Measured
-from lesionlab.export.reference import feature_space, linear_head, make_reference, picture_limits
+from lesionlab.export.reference import feature_space, image_limits, linear_head, make_reference
+from lesionlab.images.quality import brightness_and_contrast, sharpness
 from lesionlab.prediction import Predictor
-from lesionlab.prediction.explanation import class_activation_map, scaled
-from lesionlab.prediction.refusal import distances, measure_picture, sharpness
+from lesionlab.prediction.explanation.class_activation import class_activation_map, scaled
 from lesionlab.recipes import HeadSettings, InferenceSettings, InputSettings, ModelSettings, Recipe
 from lesionlab.runs import RunFolder
 from lesionlab.taxonomy import CODES
@@ -39,7 +40,7 @@ def outputs_of(exported: ExportedNetwork, pictures: list[np.ndarray]) -> tuple[M
     with torch.no_grad():
         values = ChannelsFirst()(torch.from_numpy(np.stack(pictures)))
         logits, maps = (output.numpy() for output in exported.eval()(values))
-    measures = [(*measure_picture(picture), sharpness(picture)) for picture in pictures]
+    measures = [(*brightness_and_contrast(picture), sharpness(picture)) for picture in pictures]
     return Measured(logits, maps.mean(axis=(2, 3)), np.array(measures, np.float32)), maps
 
 
@@ -78,7 +79,7 @@ def assert_alike(values: np.ndarray, expected: np.ndarray) -> None:
     np.testing.assert_allclose(values, expected / highest if highest > 0 else expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("views", ["one", "flips"])
+@pytest.mark.parametrize("views", ["none", "flips"])
 @pytest.mark.parametrize(
     ("backbone", "task", "head"),
     [
@@ -91,7 +92,7 @@ def test_the_explanation_is_grad_cam(
     pictures: list[np.ndarray], views: str, backbone: str, task: str, head: dict[str, Any]
 ) -> None:
     network = make_network(backbone, task=task, head=HeadSettings(**head))
-    exported = ExportedNetwork(network, InferenceSettings.model_validate({"views": views}))
+    exported = ExportedNetwork(network, InferenceSettings.model_validate({"tta": views}))
     measured, maps = outputs_of(exported, pictures)
     found = linear_head([network], measured)
     assert found is not None
@@ -121,9 +122,9 @@ def test_the_bundle_explains_as_autograd_does(tiny_run: RunFolder) -> None:
     exported = ExportedNetwork(network.eval(), recipe.inference)
     manifest = tiny_run.manifest()
     for record in list(manifest)[:4]:
-        prepared = predictor.prepare(manifest.location(record))
+        prepared = predictor.pipeline.prepare(manifest.location(record))
         for index, code in enumerate(CODES):
-            explanation = predictor.judge_explained([prepared], [code])[0].explanation
+            explanation = predictor.pipeline.explain([prepared], [code])[0].explanation
             assert_alike(explanation.values, grad_cam(exported, prepared.pixels, torch.eye(len(CODES))[index]))
 
 
@@ -143,7 +144,7 @@ def test_what_the_graph_does_decides(pictures: list[np.ndarray]) -> None:
     without_map = Measured(measured.logits, measured.features[:, :0], measured.pictures)
     reference = make_reference([network], without_map, without_map)
     assert (reference.head, reference.features) == (None, None)
-    assert reference.picture is not None
+    assert reference.image is not None
 
 
 def drawn(seed: int, images: int, channels: int) -> Measured:
@@ -165,26 +166,26 @@ def test_no_more_than_two_in_a_hundred_validation_images_are_refused(
 ) -> None:
     held_out = drawn(seed + 1, validation, channels)
     space = feature_space(drawn(seed, train, channels), held_out)
-    refused = distances(space, held_out.features) > space.limit
+    refused = ood_scores(space, held_out.features) > space.limit
     assert refused.sum() <= 0.02 * validation
     assert refused.sum() >= 0.02 * validation - 1 or validation < 51
     np.testing.assert_allclose(
         space.basis.astype(np.float32) @ space.basis.astype(np.float32).T, np.eye(len(space.basis)), atol=5e-3
     )
     far = np.random.default_rng(seed).normal(size=held_out.features.shape) * 1e6
-    assert channels < 4 or (distances(space, far) > space.limit).mean() > 0.9
+    assert channels < 4 or (ood_scores(space, far) > space.limit).mean() > 0.9
 
 
 def test_features_that_never_change_make_no_infinite_distance() -> None:
     same = Measured(np.zeros((30, 7), np.float32), np.ones((30, 5), np.float32), np.ones((30, 3), np.float32))
     space = feature_space(same, same)
-    assert np.isfinite(distances(space, same.features)).all()
-    assert not (distances(space, same.features) > space.limit).any()
+    assert np.isfinite(ood_scores(space, same.features)).all()
+    assert not (ood_scores(space, same.features) > space.limit).any()
 
 
 def test_no_training_image_is_beyond_the_limits_of_a_picture() -> None:
     measured = drawn(0, 100, 2)
-    limits = picture_limits(measured)
+    limits = image_limits(measured)
     brightness, contrast, _ = measured.pictures.T
     assert limits.darkest == brightness.min()
     assert limits.brightest == brightness.max()
@@ -193,8 +194,8 @@ def test_no_training_image_is_beyond_the_limits_of_a_picture() -> None:
 
 def test_an_exported_run_explains_and_refuses(tiny_run: RunFolder) -> None:
     predictor = Predictor.load(tiny_run.path)
-    assert predictor.explains
-    assert predictor.refuses
+    assert predictor.explainable
+    assert predictor.abstains
     manifest = tiny_run.manifest()
     places = [manifest.location(record) for record in manifest.select(tiny_run.split().parts()["train"])]
     refused = [predictor.predict(place).refusal for place in places]

@@ -21,7 +21,7 @@ def drawn(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]
 
 
 @pytest.mark.parametrize("coverage", [0.8, 0.9, 0.95])
-@pytest.mark.parametrize("by_class", [False, True])
+@pytest.mark.parametrize("class-conditional", [False, True])
 def test_sets_are_those_of_crepes(coverage: float, *, by_class: bool) -> None:
     rng = np.random.default_rng(0)
     labels, probabilities = drawn(rng, 900)

@@ -19,17 +19,17 @@ from lesionlab.runs import RunFolder
 @given(seed=st.integers(0, 10**6), shift=st.floats(-1, 1), digits=st.sampled_from([1, 6]))
 def test_the_statistic_is_that_of_scipy(seed: int, shift: float, digits: int) -> None:
     rng = np.random.default_rng(seed)
-    usual, new = rng.normal(0, 1, 2001).round(digits), rng.normal(shift, 1, 300).round(digits)
-    statistic, p_value = kolmogorov_smirnov(new, np.quantile(usual, np.linspace(0, 1, 101)), 2001)
-    expected = ks_2samp(new, usual, method="asymp")
+    validation, new = rng.normal(0, 1, 2001).round(digits), rng.normal(shift, 1, 300).round(digits)
+    statistic, p_value = kolmogorov_smirnov(new, np.quantile(validation, np.linspace(0, 1, 101)), 2001)
+    expected = ks_2samp(new, validation, method="asymp")
     assert statistic == pytest.approx(expected.statistic, abs=0.03)
     assert np.log10(max(p_value, 1e-12)) == pytest.approx(np.log10(max(expected.pvalue, 1e-12)), abs=1.7)
 
 
 def test_equal_shares_are_stable_and_others_are_not() -> None:
-    usual = np.array([0.7, 0.2, 0.1])
-    assert stability_index(usual, usual, 1000) == pytest.approx(0, abs=0.01)
-    assert stability_index(np.array([0.2, 0.2, 0.6]), usual, 1000) > 0.25
+    validation = np.array([0.7, 0.2, 0.1])
+    assert stability_index(validation, validation, 1000) == pytest.approx(0, abs=0.01)
+    assert stability_index(np.array([0.2, 0.2, 0.6]), validation, 1000) > 0.25
     assert np.isfinite(stability_index(np.array([1.0, 0, 0]), np.array([0, 1.0, 0]), 10))
 
 
@@ -54,8 +54,8 @@ def test_the_validation_images_have_not_drifted(tiny_run: RunFolder, own: list[s
     ]
     for quantity in found.quantities:
         assert quantity.statistic < 0.1
-        assert quantity.median == pytest.approx(quantity.usual, rel=0.1, abs=0.05)
-    assert found.answers == pytest.approx(found.usual_answers, abs=1e-6)
+        assert quantity.median == pytest.approx(quantity.validation, rel=0.1, abs=0.05)
+    assert found.answers == pytest.approx(found.reference_shares, abs=1e-6)
 
 
 def test_darker_and_blurred_images_have(tiny_run: RunFolder, own: list[str], tmp_path: Path) -> None:

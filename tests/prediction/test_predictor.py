@@ -16,7 +16,8 @@ from PIL import Image
 
 from lesionlab.bundle import Bundle, BundleInfo
 from lesionlab.errors import BundleError, ImageError
-from lesionlab.prediction import Failure, Prediction, Predictor
+from lesionlab.prediction import Predictor
+from lesionlab.results import Failure, Prediction
 from lesionlab.taxonomy import BY_CODE, CODES, MALIGNANT, TASKS, Risk
 
 
@@ -64,7 +65,7 @@ def test_a_model_of_two_classes_answers_with_both(
     logits = predictor.predict_logits(arrays).astype(np.float64)
     assert logits.shape == (37, 2)
     answers = [predictor.predict(array) for array in arrays]
-    assert len({answer.top[0].diagnosis for answer in answers}) == 2
+    assert len({answer.top[0].code for answer in answers}) == 2
     for row, answer in zip(logits, answers, strict=True):
         positive = 1 / (1 + np.exp((row[0] - row[1] - 4.75) / 1.5))
         assert list(answer.probabilities) == list(task.classes)

@@ -39,7 +39,7 @@ def test_a_file_as_the_body_and_in_a_form_get_the_answer_of_the_predictor(
     assert result["malignant"] == pytest.approx(expected.malignant)
     assert result["risk"] == expected.risk
     point = result["operating_points"][0]
-    assert point["looked_for"] == "malignant"
+    assert point["target"] == "malignant"
     assert point["suspicious"] == (result["malignant"] >= point["threshold"])
     assert point["sensitivity"] == info.operating_points[0].sensitivity
     assert result["refusal"] is None
@@ -95,14 +95,14 @@ def test_an_explanation_is_that_of_the_predictor(server_of: Start, predictor: Pr
 
 
 def test_an_explanation_names_similar_training_cases(
-    server_of: Start, predictor: Predictor, tiny_cases_bundle: Path, jpeg: bytes
+    server_of: Start, predictor: Predictor, tiny_indexed_bundle: Path, jpeg: bytes
 ) -> None:
-    naming = Predictor.load(tiny_cases_bundle, threads=1)
+    naming = Predictor.load(tiny_indexed_bundle, threads=1)
     similar = server_of(naming).post("/v1/explain", content=jpeg).json()["similar"]
-    (expected,) = naming.judge_explained([naming.prepare(jpeg)], [None])
-    assert expected.similar is not None
+    (expected,) = naming.pipeline.explain([naming.pipeline.prepare(jpeg)], [None])
+    assert expected.nearest_images is not None
     assert len(similar) == 5
-    for found, case in zip(similar, expected.similar, strict=True):
+    for found, case in zip(similar, expected.nearest_images, strict=True):
         assert found == {
             "image_id": case.image_id,
             "lesion_id": case.lesion_id,
@@ -130,13 +130,13 @@ def test_the_model_tells_all_that_its_numbers_mean(server_of: Start, predictor: 
     assert card["notice"] == RESEARCH_ONLY
     assert card["bundle"]["identity"] == info.identity
     assert [row["code"] for row in card["classes"]] == list(CODES)
-    assert card["operating_points"][0]["looked_for"] == "malignant"
+    assert card["operating_points"][0]["target"] == "malignant"
     assert card["metrics"]["balanced_accuracy"] == {"value": 0.5, "low": 0.4, "high": 0.6}
     assert card["calibration"]["temperature"] == info.calibration.temperature
     assert card["training_data"]["leaky"] is False
     assert card["preprocessing"]["size"] == info.preprocessing.size
     assert (card["recipe"], card["licence"], card["created"]) == ("tiny", info.licence, info.created)
-    assert (card["explains"], card["refuses"]) == (True, True)
+    assert (card["explainable"], card["abstains"]) == (True, True)
     assert card["limits"]["max_bytes"] == 5_000_000
     assert card["limits"]["max_batch"] == 7
     assert "JPEG" in card["limits"]["formats"]
@@ -152,7 +152,7 @@ def test_the_evaluation_is_that_of_the_bundle(server_of: Start, predictor: Predi
 
 def test_a_model_that_cannot_explain_says_so(server_of: Start, tiny_bundle: Path, jpeg: bytes) -> None:
     client = server_of(Predictor.load(tiny_bundle, threads=1))
-    assert client.get("/v1/model").json()["explains"] is False
+    assert client.get("/v1/model").json()["explainable"] is False
     assert client.post("/v1/explain", content=jpeg).status_code == 409
 
 
@@ -163,12 +163,12 @@ def test_models_of_two_classes(
     client = server_of(Predictor.load(tiny_binary_bundle(task), threads=1))
     result = client.post("/v1/predict", content=jpeg).json()["result"]
     by_code = {row["code"]: row for row in result["classes"]}
-    looked_for, other = ("mel", "other") if task == "melanoma" else ("malignant", "benign")
-    assert [by_code[looked_for]["malignant"], by_code[other]["malignant"]] == malignant
+    target, other = ("mel", "other") if task == "melanoma" else ("malignant", "benign")
+    assert [by_code[target]["malignant"], by_code[other]["malignant"]] == malignant
     assert (result["malignant"] is None) == (task == "melanoma")
     point = result["operating_points"][0]
-    assert point["looked_for"] == task
-    assert point["suspicious"] == (by_code[looked_for]["probability"] >= point["threshold"])
+    assert point["target"] == task
+    assert point["suspicious"] == (by_code[target]["probability"] >= point["threshold"])
 
 
 def test_alive_and_ready(server_of: Start) -> None:

@@ -13,7 +13,8 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
-from lesionlab.prediction import Prediction, Predictor, PreparedImage
+from lesionlab.prediction import Predictor, PreparedImage
+from lesionlab.results import Prediction
 from lesionlab.serving import Settings, create_app
 
 Listen = Callable[..., int]
@@ -38,7 +39,7 @@ def gate(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate
             gate.reached.set()
             assert gate.opened.wait(20)
             gate.judged += len(images)
-        return judge(images, others=others)
+        return judge(images, concurrent=concurrent)
 
     monkeypatch.setattr(predictor, "judge", held)
     yield gate
@@ -135,7 +136,7 @@ def test_each_core_judges_for_somebody(tiny_whole_bundle: Path, jpeg: bytes, mon
             ran.append((len(images), others))
             reached.set()
             together.wait(20)
-        return judge(images, others=others)
+        return judge(images, concurrent=concurrent)
 
     monkeypatch.setattr(predictor, "judge", met)
     with TestClient(create_app(predictor, Settings())) as client, ThreadPoolExecutor(2) as pool:

@@ -18,7 +18,7 @@ from lesionlab.recipes import Recipe
 from lesionlab.segmentation import Segmenter
 from lesionlab.training import cache
 from lesionlab.training.cache import open_image_cache, open_seen_images
-from lesionlab.training.crop import LesionCrop
+from lesionlab.training.crop import CropToLesion
 
 SMALL = Preprocessing(size=40)
 
@@ -146,7 +146,7 @@ def test_squares_are_cut_from_the_larger_picture(
     assert pictures.shape == (12, 96, 96, 3)
     segmenter = Segmenter.load(tiny_segmentation)
     found = torch.from_numpy(segmenter.of_squares(pictures))
-    expected, _ = LesionCrop(40, segmenter.info.threshold, recipe.crop.margin)(torch.from_numpy(pictures), found)
+    expected, _ = CropToLesion(40, segmenter.info.threshold, recipe.crop.margin)(torch.from_numpy(pictures), found)
     np.testing.assert_array_equal(seen, expected.round().permute(0, 2, 3, 1).numpy())
     again, same = open_seen_images(copied, recipe)
     assert same == key

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from lesionlab.training.crop import LesionCrop, Shrink, crop_pictures, lesion_boxes
+from lesionlab.training.crop import CropToLesion, Shrink, crop_pictures, lesion_boxes
 
 
 def disc(x: float, y: float, radius: float, side: int = 96) -> torch.Tensor:
@@ -71,9 +71,9 @@ def test_shrinking_is_pillows_to_one_level(photograph: Image.Image, source: int,
 def test_each_picture_of_a_batch_gets_its_own_square(photograph: Image.Image) -> None:
     square = torch.from_numpy(np.array(photograph.resize((64, 64))))
     masks = torch.cat([disc(0.3, 0.3, 0.1), disc(0.6, 0.7, 0.2), torch.zeros(1, 96, 96)])
-    together, boxes = LesionCrop(64, 0.5, 1.3)(square.expand(3, -1, -1, -1), masks)
+    together, boxes = CropToLesion(64, 0.5, 1.3)(square.expand(3, -1, -1, -1), masks)
     for index in range(3):
-        alone, box = LesionCrop(64, 0.5, 1.3)(square[None], masks[index : index + 1])
+        alone, box = CropToLesion(64, 0.5, 1.3)(square[None], masks[index : index + 1])
         torch.testing.assert_close(together[index : index + 1], alone)
         torch.testing.assert_close(boxes[index : index + 1], box)
     torch.testing.assert_close(together[2], square.permute(2, 0, 1).float())

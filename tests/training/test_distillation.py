@@ -46,8 +46,8 @@ def test_its_logits_are_those_of_the_run(tiny_run: RunFolder, taught: Recipe, ma
 def test_with_mirror_images_it_says_what_it_says_of_all_four(tiny_run: RunFolder, make_recipe: MakeRecipe) -> None:
     images = torch.rand(3, 3, 48, 48, generator=torch.Generator().manual_seed(1))
     once, flips = (
-        Teacher(make_recipe(teachers(tiny_run), f"distillation.views={views}"), tiny_run.split(), None)
-        for views in ("one", "flips")
+        Teacher(make_recipe(teachers(tiny_run), f"distillation.tta={views}"), tiny_run.split(), None)
+        for views in ("none", "flips")
     )
     views = [images, images.flip(3), images.flip(2), images.flip((2, 3))]
     expected = torch.stack([once.logits(view) for view in views]).mean(dim=0)

@@ -6,7 +6,7 @@ import resource
 import pytest
 import torch
 
-from lesionlab.training.memory import freed_memory_kept
+from lesionlab.training.memory import keep_freed_memory
 
 pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc alone can be told")
 FLOATS = 20_000_000  # 80 MB, and half of it, are more than glibc ever keeps by itself
@@ -22,12 +22,12 @@ def faults_of_a_second_use() -> int:
 
 def test_a_block_is_used_again_without_the_system() -> None:
     pages = FLOATS // 2 * 4 // resource.getpagesize()
-    with freed_memory_kept():
+    with keep_freed_memory():
         assert faults_of_a_second_use() < pages / 10
 
 
 def test_it_ends_with_the_training() -> None:
     pages = FLOATS // 2 * 4 // resource.getpagesize()
-    with freed_memory_kept():
+    with keep_freed_memory():
         torch.zeros(FLOATS)
     assert faults_of_a_second_use() > pages / 2

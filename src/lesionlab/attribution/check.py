@@ -25,7 +25,7 @@ from lesionlab.attribution.sample import Case, cases, drawn, malignant_cases
 from lesionlab.attribution.trained import TrainedModel, open_trained
 from lesionlab.data.masks import MaskFolder
 from lesionlab.metrics import Estimate
-from lesionlab.prediction import Prediction
+from lesionlab.results import Prediction
 from lesionlab.runs import RunFolder
 from lesionlab.taxonomy import TASKS, Task
 
@@ -215,10 +215,10 @@ def _check_artefact(model: TrainedModel, artefact: str, sample: Sequence[Case]) 
             continue
         pixels, where = with_artefact(case.pixels, artefact, case.mask, number)
         place = dilated(where, DILATIONS[CHOSEN]) & ~reach
-        prepared = model.predictor.prepare(pixels)
-        (answer,) = model.predictor.judge([prepared])
+        prepared = model.predictor.pipeline.prepare(pixels)
+        (answer,) = model.predictor.pipeline.predict([prepared])
         after = grad_cam.attribute(model.network, prepared.pixels, case.index)
-        was, now = case.prediction.top[0].diagnosis, answer.top[0].diagnosis
+        was, now = case.prediction.most_probable, answer.most_probable
         to_malignant = np.nan if was in task.malignant else float(now in task.malignant)
         moved = abs(_sought(answer, task) - _sought(case.prediction, task))
         shares = _share(before, place), _share(after, place), float(place.mean())

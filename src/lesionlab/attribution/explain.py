@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from lesionlab.attribution.stability import Stability, measure_stability
 from lesionlab.errors import ImageError, UsageError
 from lesionlab.files import FreeNames, replacing, write_text
 from lesionlab.images import load_image
-from lesionlab.prediction import Explanation, Failure, Prediction, Predictor, PreparedImage
-from lesionlab.prediction.inputs import image_id
-from lesionlab.prediction.overlay import OverlayFolder
-from lesionlab.prediction.stability import Stability, measure_stability
+from lesionlab.prediction import Predictor, PreparedImage
+from lesionlab.prediction.explanation.overlay import OverlayFolder
+from lesionlab.prediction.io.inputs import image_id
+from lesionlab.results import Explanation, Failure, Prediction
 from lesionlab.taxonomy import TASKS
 
 PAGE = "explanations.html"
@@ -97,7 +98,7 @@ class BundleExplainer:
     predictor: Predictor
 
     def __post_init__(self) -> None:
-        if not self.predictor.explains:
+        if not self.predictor.explainable:
             raise UsageError(
                 f"{self.predictor.info.identity} is a bundle without a class activation map; "
                 "name the run that it was exported from"
@@ -113,8 +114,10 @@ class BundleExplainer:
 
     def explained_by(self, prepared: PreparedImage, diagnosis: str) -> Iterator[ExplainedBy]:
         """Yield the class activation map."""
-        (explained,) = self.predictor.judge_explained([prepared], [diagnosis])
+        (explained,) = self.predictor.pipeline.explain([prepared], [diagnosis])
         explanation = explained.explanation
+        if explanation is None:  # an abstention has no map
+            return
         says = "this place of the last feature map raises the score: the map's mean is the score itself"
         yield ExplainedBy(CLASS_ACTIVATION_MAP, says, explanation.values, explanation)
 
@@ -159,7 +162,7 @@ def explain_images(
                 overlays.write(image, explained.prediction, one.explanation, method=one.method)
         except ImageError as error:
             message = str(error).removeprefix(f"{image}: ")
-            failures.append(Failure(path=image, error=message))
+            failures.append(Failure(image=image, error=message))
         else:
             _write_arrays(folder / names.take(image_id(image), f"-{explained.diagnosis}.npz"), explained)
             sections.append(render_image(explained, number=done))
@@ -179,9 +182,9 @@ def explain_image(
         ImageError: The image cannot be judged.
     """
     predictor = explainer.predictor
-    prepared = predictor.prepare(image)
-    (prediction,) = predictor.judge([prepared])
-    chosen = diagnosis or prediction.top[0].diagnosis
+    prepared = predictor.pipeline.prepare(image)
+    (prediction,) = predictor.pipeline.predict([prepared])
+    chosen = diagnosis or prediction.most_probable
     picture = load_image(image, at_least=(_LONGEST, _LONGEST)).image
     picture.thumbnail((_LONGEST, _LONGEST))
     return ExplainedImage(
@@ -190,8 +193,9 @@ def explain_image(
         prediction=prediction,
         diagnosis=chosen,
         diagnosis_name=TASKS[predictor.info.task].name_of(chosen),
-        by=tuple(explainer.explained_by(prepared, chosen)),
-        stability=measure_stability(predictor, image, chosen) if stability else None,
+        # An abstention has no map.
+        by=() if prediction.abstained else tuple(explainer.explained_by(prepared, chosen)),
+        stability=measure_stability(predictor, image, chosen) if stability and not prediction.abstained else None,
     )
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lesionlab.attribution.network import ExplainedNetwork, gradients
 from lesionlab.errors import UsageError
-from lesionlab.prediction.explanation import placed
+from lesionlab.prediction.explanation.class_activation import placed
 
 _Weigh = Callable[[Tensor, Tensor], Tensor]
 

@@ -12,7 +12,7 @@ from lesionlab.attribution.gradcam import grad_cam, grad_cam_plus_plus
 from lesionlab.attribution.network import ExplainedNetwork
 from lesionlab.attribution.perturbation import integrated_gradients, lime, occlusion, shap
 from lesionlab.errors import BundleError, ImageError, UsageError
-from lesionlab.prediction.explanation import scaled
+from lesionlab.prediction.explanation.class_activation import scaled
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from lesionlab.segmentation import SegmentationModel, Segmenter
 from lesionlab.taxonomy import TASKS
 from lesionlab.training.cache import segmentation_folder
 from lesionlab.training.crop import Shrink, crop_pictures, lesion_boxes
-from lesionlab.training.floats import taking_floats
+from lesionlab.training.dtype import float_inputs
 from lesionlab.training.network import ExportedNetwork, LesionNetwork
 
 
@@ -27,7 +27,7 @@ class ExplainedNetwork(nn.Module):
 
     Args:
         network: The trained network.
-        recipe: What it was made by; its `inference.views` are averaged over.
+        recipe: What it was made by; its `inference.tta` are averaged over.
         layer: Name of the module whose map Grad-CAM reads; None: the last feature map, whatever the architecture.
 
     Raises:
@@ -82,7 +82,7 @@ class LesionFinder:
     """
 
     def __init__(self, recipe: Recipe) -> None:
-        self._segmenter = Segmenter(taking_floats(SegmentationModel.load(segmentation_folder(recipe.crop))))
+        self._segmenter = Segmenter(float_inputs(SegmentationModel.load(segmentation_folder(recipe.crop))))
         self._size = recipe.input.size
         self._shrink = Shrink(recipe.picture.size, self._segmenter.info.preprocessing.size)
         self._margin = recipe.crop.margin

@@ -13,7 +13,7 @@ from PIL import Image
 from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.attribution.explain import ExplainedImage
 from lesionlab.bundle import BundleInfo
-from lesionlab.prediction.overlay import overlaid
+from lesionlab.prediction.explanation.overlay import overlaid
 
 _QUALITY = 85
 
@@ -65,9 +65,9 @@ def _by_kind(explained: ExplainedImage) -> dict[str, list[tuple[float, str, bool
     kinds: dict[str, list[tuple[float, str, bool]]] = {}
     stability = explained.stability
     for variant in stability.variants if stability is not None else ():
-        answer, before = variant.prediction.top[0], explained.prediction.top[0]
-        words = f"{variant.amount}: {explained.diagnosis_name} {variant.probability:.0%}, answer {answer.name}"
-        same = answer.diagnosis == before.diagnosis
+        code = variant.prediction.most_probable
+        words = f"{variant.amount}: {explained.diagnosis_name} {variant.probability:.0%}, most probable: {code}"
+        same = code == explained.prediction.most_probable
         kinds.setdefault(variant.kind, []).append((variant.probability, words, same))
     return kinds
 

@@ -17,7 +17,7 @@ from torch import nn
 
 from lesionlab.attribution.localisation import enlarged
 from lesionlab.attribution.network import ExplainedNetwork
-from lesionlab.prediction.explanation import scaled
+from lesionlab.prediction.explanation.class_activation import scaled
 
 # How many of the layers are at random, from the top; a layer is a module with weights of its own.
 STAGES = {"head": 0.0, "half": 0.5, "all": 1.0}

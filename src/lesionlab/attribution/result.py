@@ -137,7 +137,7 @@ class ModelCheck(_Result):
     backbone: str
     task: str
     dataset: str
-    part: str = "validation"
+    subset: str = "validation"
     area: dict[str, Estimate]
     methods: tuple[MethodCheck, ...] = ()
     controls: tuple[MethodCheck, ...] = ()

@@ -12,7 +12,7 @@ from lesionlab.attribution.trained import TrainedModel
 from lesionlab.data import ImageRecord, Manifest
 from lesionlab.data.masks import MaskFolder
 from lesionlab.errors import DataError
-from lesionlab.prediction import Prediction
+from lesionlab.results import Prediction
 from lesionlab.taxonomy import MALIGNANT, TASKS
 
 
@@ -77,9 +77,9 @@ def cases(model: TrainedModel, manifest: Manifest, masks: MaskFolder, records: S
     """
     task = TASKS[model.predictor.info.task]
     for record in records:
-        prepared = model.predictor.prepare(manifest.location(record))
-        (prediction,) = model.predictor.judge([prepared])
-        index = task.classes.index(prediction.top[0].diagnosis)
+        prepared = model.predictor.pipeline.prepare(manifest.location(record))
+        (prediction,) = model.predictor.pipeline.predict([prepared])
+        index = task.classes.index(prediction.most_probable)
         mask = masks.read(record.image_id, model.network.size)
         yield Case(record, prepared.pixels, mask, prediction, index, index == task.index(record.diagnosis))
 

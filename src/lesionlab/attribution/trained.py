@@ -10,8 +10,9 @@ from lesionlab.attribution.explain import ExplainedBy
 from lesionlab.attribution.methods import Method
 from lesionlab.attribution.network import ExplainedNetwork
 from lesionlab.errors import DataError
-from lesionlab.prediction import Explanation, Predictor, PreparedImage
+from lesionlab.prediction import Predictor, PreparedImage
 from lesionlab.recipes import InferenceSettings
+from lesionlab.results import Explanation
 from lesionlab.runs import RunFolder
 from lesionlab.taxonomy import TASKS
 from lesionlab.training.trained import trained_network
@@ -63,7 +64,9 @@ class RunExplainer:
         task = TASKS[self.predictor.info.task]
         for method in self.methods:
             values = method.attribute(self.model.network, prepared.pixels, task.classes.index(diagnosis))
-            shown = Explanation(diagnosis, task.name_of(diagnosis), method.title, method.shown(values))
+            shown = Explanation(
+                code=diagnosis, name=task.name_of(diagnosis), method=method.title, values=method.shown(values)
+            )
             yield ExplainedBy(method.name, method.says, values, shown)
 
 
@@ -96,7 +99,7 @@ def _check_same(run: RunFolder, predictor: Predictor, network: ExplainedNetwork)
     draw = np.random.default_rng(0)
     noise = draw.integers(0, 256, (2, network.size, network.size, 3), dtype=np.uint8)
     # As the network will see it: some preprocessings reduce what is already of the right size.
-    pictures = np.stack([predictor.prepare(one).pixels for one in noise])
+    pictures = np.stack([predictor.pipeline.prepare(one).pixels for one in noise])
     of_bundle = predictor.predict_logits(list(noise))
     with torch.inference_mode():
         scores = network(torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255).numpy()

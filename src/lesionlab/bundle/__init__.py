@@ -1,38 +1,46 @@
-"""The model bundle: a graph and the description without which its numbers mean nothing."""
+"""The model bundle: an ONNX graph and its description."""
 
-from lesionlab.bundle.cases import Cases
-from lesionlab.bundle.evaluation import Epoch, Evaluation, ReliabilityBin, Roc, RocPoint, Subgroup
-from lesionlab.bundle.operating import CurvePoint, OperatingPoint, SensitivityCurve
+from lesionlab.bundle.evaluation import Epoch, EvaluationSummary, ReliabilityBin, Roc, RocPoint, Subgroup
+from lesionlab.bundle.operating_points import CurvePoint, OperatingPoint, SensitivityCurve
 from lesionlab.bundle.patient import Patient, PatientEffects, Site
 from lesionlab.bundle.prediction_sets import PredictionSets
-from lesionlab.bundle.reference import FeatureSpace, LinearHead, PictureLimits, Reference, SharpnessLimit, Usual
+from lesionlab.bundle.reference import (
+    DriftMeasures,
+    FeatureSpace,
+    ImageLimits,
+    LinearHead,
+    Reference,
+    SharpnessLimit,
+    ValidationStatistics,
+)
 from lesionlab.bundle.schema import (
     BundleInfo,
     Calibration,
-    Decision,
+    DecisionRule,
     LesionCrop,
     StoredGraph,
     TrainingData,
     TrainingTime,
 )
 from lesionlab.bundle.store import Bundle, default_bundle_path, save_bundle
+from lesionlab.bundle.training_images import TrainingImages
 
 __all__ = [
     "Bundle",
     "BundleInfo",
     "Calibration",
-    "Cases",
     "CurvePoint",
-    "Decision",
+    "DecisionRule",
     "Epoch",
-    "Evaluation",
+    "DriftMeasures",
+    "EvaluationSummary",
     "FeatureSpace",
+    "ImageLimits",
     "LesionCrop",
     "LinearHead",
     "OperatingPoint",
     "Patient",
     "PatientEffects",
-    "PictureLimits",
     "PredictionSets",
     "Reference",
     "ReliabilityBin",
@@ -44,8 +52,9 @@ __all__ = [
     "StoredGraph",
     "Subgroup",
     "TrainingData",
+    "TrainingImages",
     "TrainingTime",
-    "Usual",
+    "ValidationStatistics",
     "default_bundle_path",
     "save_bundle",
 ]

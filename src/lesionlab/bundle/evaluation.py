@@ -5,8 +5,8 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from lesionlab import RESEARCH_ONLY
-from lesionlab.bundle.operating import OperatingPoint
-from lesionlab.bundle.part import Part, Sha256
+from lesionlab.base_models import Sha256, StrictModel
+from lesionlab.bundle.operating_points import OperatingPoint
 from lesionlab.metrics import Estimate
 
 ROC_POINTS = 200
@@ -14,14 +14,14 @@ ROC_POINTS = 200
 GroupBy = Literal["sex", "age", "site", "dx_type", "source", "skin_tone"]
 
 
-class RocPoint(Part):
+class RocPoint(StrictModel):
     """One threshold: the share of the others that it calls positive, and of those that it should."""
 
     fpr: float = Field(ge=0, le=1)
     tpr: float = Field(ge=0, le=1)
 
 
-class Roc(Part):
+class Roc(StrictModel):
     """A class against the rest.
 
     Attributes:
@@ -33,7 +33,7 @@ class Roc(Part):
     points: tuple[RocPoint, ...] = Field(max_length=ROC_POINTS)
 
 
-class ReliabilityBin(Part):
+class ReliabilityBin(StrictModel):
     """Images whose most probable class has a similar probability.
 
     Attributes:
@@ -47,7 +47,7 @@ class ReliabilityBin(Part):
     count: int = Field(ge=1)
 
 
-class Epoch(Part):
+class Epoch(StrictModel):
     """One epoch of the training; None for what was not measured."""
 
     epoch: int
@@ -56,7 +56,7 @@ class Epoch(Part):
     validation_balanced_accuracy: float | None
 
 
-class Subgroup(Part):
+class Subgroup(StrictModel):
     """Images that have something in common which the model was not told.
 
     Attributes:
@@ -76,29 +76,29 @@ class Subgroup(Part):
     malignant_auc: Estimate | None
 
 
-class SetCoverage(Part):
+class SetCoverage(StrictModel):
     """How often prediction sets held the true class.
 
     Attributes:
-        kind: `marginal`, or `by_class`, which has a threshold for each class.
+        kind: `marginal`, or `class-conditional`, which has a threshold for each class.
         diagnosis: Code of the class whose images were counted, or `all`.
-        wanted: The coverage that the thresholds were chosen for.
+        nominal_coverage: The coverage that the thresholds were chosen for.
         guaranteed: Whether this kind of set promises it for these images.
         n_images: Number of images.
         covered: Share of the lesions whose sets held the true class; of several images of one, the mean.
         mean_size: Mean number of classes in a set.
     """
 
-    kind: Literal["marginal", "by_class"]
+    kind: Literal["marginal", "class-conditional"]
     diagnosis: str
-    wanted: float
+    nominal_coverage: float
     guaranteed: bool
     n_images: int = Field(ge=1)
     covered: Estimate
     mean_size: float
 
 
-class SelectivePoint(Part):
+class SelectivePoint(StrictModel):
     """Figures on the share `coverage` of the images whose answers are the most certain."""
 
     coverage: float = Field(gt=0, le=1)
@@ -106,21 +106,21 @@ class SelectivePoint(Part):
     balanced_accuracy: Estimate
 
 
-class DecisionPoint(Part):
-    """Net benefit of acting at a probability of what is looked for: by the model, and on everybody; on nobody it is 0.
+class NetBenefitPoint(StrictModel):
+    """Net benefit of acting at a probability of what is looked for: by the model, and on treat_all; on nobody it is 0.
 
     Attributes:
         threshold: The probability at which one thinks acting and not acting equally bad.
         model: True positives per image less false positives at the threshold's odds.
-        everybody: The same if every image is acted on.
+        treat_all: The same if every image is acted on.
     """
 
     threshold: float = Field(gt=0, lt=1)
     model: Estimate
-    everybody: float
+    treat_all: float
 
 
-class RobustnessPoint(Part):
+class RobustnessPoint(StrictModel):
     """Figures on some images under one corruption.
 
     Attributes:
@@ -129,7 +129,7 @@ class RobustnessPoint(Part):
         n_images: Number of images, about as many of each class.
         balanced_accuracy: Mean recall over the classes that occur.
         auc: What is looked for against the rest.
-        refused: Share of the images that the model refused.
+        abstained: Share of images on which the model abstained.
     """
 
     corruption: str
@@ -137,10 +137,10 @@ class RobustnessPoint(Part):
     n_images: int = Field(ge=1)
     balanced_accuracy: Estimate
     auc: Estimate
-    refused: float = Field(ge=0, le=1)
+    abstained: float = Field(ge=0, le=1)
 
 
-class Evaluation(Part):
+class EvaluationSummary(StrictModel):
     """The whole of `evaluation.json`, written by `lesionlab evaluate` for the test part.
 
     Attributes:
@@ -172,7 +172,7 @@ class Evaluation(Part):
     notice: str = RESEARCH_ONLY
     graph_sha256: Sha256
     dataset: str
-    part: str
+    subset: str
     unseen: bool
     leaky: bool
     date: str
@@ -189,12 +189,12 @@ class Evaluation(Part):
     history: tuple[Epoch, ...] = ()
     prediction_sets: tuple[SetCoverage, ...] = ()
     selective: tuple[SelectivePoint, ...] = ()
-    decision_curve: tuple[DecisionPoint, ...] = ()
+    decision_curve: tuple[NetBenefitPoint, ...] = ()
     robustness: tuple[RobustnessPoint, ...] = ()
     subgroups: tuple[Subgroup, ...] = ()
 
     @model_validator(mode="after")
-    def _matrix_is_of_the_classes(self) -> "Evaluation":
+    def _matrix_is_of_the_classes(self) -> "EvaluationSummary":
         sides = {len(self.confusion_matrix), *map(len, self.confusion_matrix), len(self.support)}
         if sides != {len(self.classes)}:
             raise ValueError(f"the confusion matrix and the support are not those of {len(self.classes)} classes")

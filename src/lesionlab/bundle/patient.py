@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from lesionlab.bundle.part import Part
+from lesionlab.base_models import StrictModel
 from lesionlab.metrics.arrays import FloatArray
 
 Row = tuple[float, ...]
@@ -53,7 +53,7 @@ class Patient(BaseModel):
         return tuple(name for name, value in known.items() if value is not None)
 
 
-class PatientEffects(Part):
+class PatientEffects(StrictModel):
     """What age, sex and site say of each class: log likelihood ratios that are added to the log-probabilities.
 
     The ratio of a value is log p(value | class) - log p(value) among the training lesions, smoothed. Adding it is

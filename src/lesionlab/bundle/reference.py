@@ -1,10 +1,7 @@
-"""What `reference.npz` holds: the numbers behind a reason and behind a refusal.
+"""Reference statistics (`reference.npz`): the numbers behind explanations, abstentions and drift detection."""
 
-An answer is explained by the weights of the classifier, and refused where the picture is unlike those that the model
-was trained on, to the eye or to the network. The file says what they were like, in well under a megabyte.
-"""
-
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
 
 import numpy as np
 
@@ -27,13 +24,13 @@ class LinearHead:
 
 
 @dataclass(frozen=True, eq=False)
-class PictureLimits:
-    """The most extreme pictures among the training images; what lies beyond all of them is refused.
+class ImageLimits:
+    """Extremes of brightness and contrast among the training images. The model abstains beyond them.
 
     Attributes:
         darkest: Lowest mean of all channels, from 0 to 255, [].
         brightest: Highest mean of all channels, [].
-        flattest: Lowest contrast: standard deviation of a channel over the picture, mean of the channels, [].
+        flattest: Lowest contrast: standard deviation of a channel over the image, mean of the channels, [].
     """
 
     darkest: np.ndarray
@@ -43,10 +40,10 @@ class PictureLimits:
 
 @dataclass(frozen=True, eq=False)
 class SharpnessLimit:
-    """The most blurred picture among the training images.
+    """Sharpness of the most blurred training image.
 
     Attributes:
-        softest: Lowest sharpness; see `lesionlab.prediction.refusal.sharpness`, [].
+        softest: Lowest sharpness; see `lesionlab.images.quality.sharpness`, [].
     """
 
     softest: np.ndarray
@@ -54,12 +51,12 @@ class SharpnessLimit:
 
 @dataclass(frozen=True, eq=False)
 class FeatureSpace:
-    """Where the roots of the training images' pooled features lie; see `lesionlab.prediction.refusal.distances`.
+    """Feature space of the training images: signed square roots of their pooled features.
 
     Attributes:
         mean: Their mean, [D].
         basis: Their first K principal directions, orthonormal, [K, D].
-        limit: Distance beyond which an image is refused: exceeded by 2 % of the validation images, [].
+        limit: Maximum out-of-distribution score; 2% of the validation images exceed it, [].
     """
 
     mean: np.ndarray
@@ -67,77 +64,99 @@ class FeatureSpace:
     limit: np.ndarray
 
 
-@dataclass(frozen=True, eq=False)
-class Usual:
-    """What the validation images were like, and what the model said of them: what new images are compared with.
-
-    The first six are quantiles at even levels, from the least to the greatest value, [101] each.
+@dataclass(frozen=True)
+class DriftMeasures:
+    """Measures of an image and its prediction that drift detection compares.
 
     Attributes:
-        brightness: See `lesionlab.prediction.refusal.measure_picture`.
+        brightness: See `lesionlab.images.quality.brightness_and_contrast`.
         contrast: The same.
-        sharpness: See `lesionlab.prediction.refusal.sharpness`.
-        distance: From the features of the training images; see `lesionlab.prediction.refusal.distances`.
-        suspicion: Probability of what is looked for.
-        certainty: Score of the answer.
-        answers: Share of each class among the answers, [C].
+        sharpness: See `lesionlab.images.quality.sharpness`.
+        ood_score: Out-of-distribution score; see `lesionlab.bundle.features.ood_scores`.
+        target_probability: Probability of the model's main target.
+        confidence: Highest score of the decision rule.
+    """
+
+    brightness: float
+    contrast: float
+    sharpness: float
+    ood_score: float
+    target_probability: float
+    confidence: float
+
+
+@dataclass(frozen=True, eq=False)
+class ValidationStatistics:
+    """Distribution of the drift measures over the validation images.
+
+    The measures are stored as quantiles at even levels, from the minimum to the maximum, [101] each.
+
+    Attributes:
+        brightness: Quantiles of `DriftMeasures.brightness`, and so on.
+        contrast: The same.
+        sharpness: The same.
+        ood_score: The same.
+        target_probability: The same.
+        confidence: The same.
+        class_shares: Share of each class among the balanced predictions, [C].
         images: Number of images, [].
     """
 
     brightness: np.ndarray
     contrast: np.ndarray
     sharpness: np.ndarray
-    distance: np.ndarray
-    suspicion: np.ndarray
-    certainty: np.ndarray
-    answers: np.ndarray
+    ood_score: np.ndarray
+    target_probability: np.ndarray
+    confidence: np.ndarray
+    class_shares: np.ndarray
     images: np.ndarray
 
     @classmethod
-    def of(cls, measures: np.ndarray, answers: np.ndarray) -> "Usual":
-        """Return what is kept of images.
+    def of(cls, measures: Sequence[DriftMeasures], class_shares: np.ndarray) -> "ValidationStatistics":
+        """Return the statistics of images.
 
         Args:
-            measures: One row for each image, columns in the order of the attributes, [N, 6].
-            answers: Share of each class among the answers, [C].
+            measures: Measures of each image, N of them.
+            class_shares: Share of each class among the balanced predictions, [C].
         """
-        columns = np.quantile(measures.astype(np.float64), np.linspace(0, 1, 101), axis=0).astype(np.float32).T
-        named = dict(zip(MEASURES, columns, strict=True))
-        return cls(answers=answers.astype(np.float32), images=np.array(len(measures), np.float32), **named)
+        rows = np.array([astuple(one) for one in measures], dtype=np.float64)
+        quantiles = np.quantile(rows, np.linspace(0, 1, 101), axis=0).astype(np.float32).T
+        named = dict(zip(DRIFT_MEASURES, quantiles, strict=True))
+        return cls(class_shares=class_shares.astype(np.float32), images=np.array(len(rows), np.float32), **named)
 
     @property
     def quantiles(self) -> dict[str, np.ndarray]:
-        """The quantiles by name, in the order of the columns."""
-        return {name: getattr(self, name) for name in MEASURES}
+        """The quantiles by the name of the measure."""
+        return {name: getattr(self, name) for name in DRIFT_MEASURES}
 
 
-MEASURES = ("brightness", "contrast", "sharpness", "distance", "suspicion", "certainty")
+DRIFT_MEASURES = tuple(field.name for field in fields(DriftMeasures))
 _GROUPS = {
     "head": LinearHead,
-    "picture": PictureLimits,
+    "image": ImageLimits,
     "sharpness": SharpnessLimit,
     "features": FeatureSpace,
-    "usual": Usual,
+    "validation": ValidationStatistics,
 }
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """The whole of `reference.npz`; what a model cannot have is None.
+    """The whole of `reference.npz`; a group that a model cannot have is None.
 
     Attributes:
-        head: What a class activation map needs; None for a network that none explains.
-        picture: Limits of a picture that the model may judge.
-        sharpness: The same of its sharpness; None in bundles that were exported before it was measured.
-        features: Limits in the network's own terms; None for a graph without a feature map.
-        usual: What the validation images were like; None in bundles that were exported before it was kept.
+        head: The classifier layer, for class activation maps; None for a network without such maps.
+        image: Limits of brightness and contrast.
+        sharpness: Limit of sharpness.
+        features: Feature space of the training images; None for a graph without a feature map.
+        validation: Statistics of the validation images, for drift detection.
     """
 
     head: LinearHead | None = None
-    picture: PictureLimits | None = None
+    image: ImageLimits | None = None
     sharpness: SharpnessLimit | None = None
     features: FeatureSpace | None = None
-    usual: Usual | None = None
+    validation: ValidationStatistics | None = None
 
     def to_bytes(self) -> bytes:
         """Return the file; the same content is the same bytes."""

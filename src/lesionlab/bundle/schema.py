@@ -5,20 +5,20 @@ from typing import Annotated, Final, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from lesionlab.bundle.operating import OperatingPoint, SensitivityCurve
-from lesionlab.bundle.part import Part, Sha256
+from lesionlab.base_models import Sha256, StrictModel
+from lesionlab.bundle.operating_points import OperatingPoint, SensitivityCurve
 from lesionlab.bundle.patient import PatientEffects
 from lesionlab.bundle.prediction_sets import PredictionSets
 from lesionlab.files import sha256_of_json
 from lesionlab.images import Preprocessing
 from lesionlab.metrics import Estimate, softmax
 from lesionlab.metrics.arrays import FloatArray
-from lesionlab.taxonomy import TASKS
+from lesionlab.taxonomy import TASKS, Target
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 
-class Calibration(Part):
+class Calibration(StrictModel):
     """How logits become probabilities: softmax((scales * logits + offsets) / temperature).
 
     Fitted on the validation part by minimising the negative log likelihood.
@@ -51,7 +51,7 @@ class Calibration(Part):
         return softmax(logits * np.array(self.scales or 1.0) + np.array(self.offsets or 0.0), self.temperature)
 
 
-class Decision(Part):
+class DecisionRule(StrictModel):
     """How probabilities become one answer: the class with the highest probability times weight.
 
     With probabilities that are true to the dataset's class frequencies, weights of 1 make the fewest mistakes, and
@@ -61,13 +61,13 @@ class Decision(Part):
     Attributes:
         exponent: Weights are frequencies to the power of minus this: 0 answers with the most probable class.
         weights: One for each class; empty for equal ones.
-        uncertain_below: An answer whose score is lower is refused as uncertain: exceeded by all but 2 % of the
+        min_confidence: An answer whose score is lower is refused as uncertain: exceeded by all but 2 % of the
             validation images. 0 refuses none.
     """
 
     exponent: float = Field(default=0.0, ge=0, le=1)
     weights: tuple[Annotated[float, Field(gt=0)], ...] = ()
-    uncertain_below: float = Field(default=0.0, ge=0, lt=1)
+    min_confidence: float = Field(default=0.0, ge=0, lt=1)
 
     def scores(self, probabilities: FloatArray) -> FloatArray:
         """Return what the classes are ranked by, [..., C], each row summing to 1, for probabilities [..., C].
@@ -79,7 +79,7 @@ class Decision(Part):
         return scores
 
 
-class TrainingData(Part):
+class TrainingData(StrictModel):
     """What the model was trained on, by hash and by count.
 
     Attributes:
@@ -104,7 +104,7 @@ class TrainingData(Part):
     sources: tuple[str, ...]
 
 
-class TrainingTime(Part):
+class TrainingTime(StrictModel):
     """How long the epochs of a training took.
 
     Attributes:
@@ -118,28 +118,28 @@ class TrainingTime(Part):
 
 
 Runtime = Literal["onnx", "openvino", "litert", "coreml"]
-Numbers = Literal["float32", "float16", "int8"]
+GraphDtype = Literal["float32", "float16", "int8"]
 
 
-class StoredGraph(Part):
+class StoredGraph(StrictModel):
     """In which form the network is stored.
 
     Attributes:
         runtime: What runs it: `onnx` stands for onnxruntime.
-        numbers: How its weights are stored; with `int8` it computes in 8 bits, too.
+        dtype: How its weights are stored; with `int8` it computes in 8 bits, too.
         scheme: How it was made smaller, in words; empty for the graph as it was exported.
         converted_from: SHA-256 of the FP32 graph that it was made of; None for a graph as it was exported.
         files: SHA-256 of each file of a model that has several, by its path; `graph_sha256` is then that of this table.
     """
 
     runtime: Runtime = "onnx"
-    numbers: Numbers = "float32"
+    dtype: GraphDtype = "float32"
     scheme: str = ""
     converted_from: Sha256 | None = None
     files: dict[str, Sha256] = Field(default_factory=dict)
 
 
-class LesionCrop(Part):
+class LesionCrop(StrictModel):
     """How a network that sees a square around the lesion finds it.
 
     Attributes:
@@ -157,7 +157,7 @@ class LesionCrop(Part):
     dice: Estimate | None = None
 
 
-class BundleInfo(Part):
+class BundleInfo(StrictModel):
     """The whole of `bundle.json`.
 
     Attributes:
@@ -172,10 +172,10 @@ class BundleInfo(Part):
         graph: In which form the network is stored.
         reference_sha256: SHA-256 of `reference.npz`; None for a bundle without one.
         evaluation_sha256: SHA-256 of `evaluation.json`; None for a bundle without one.
-        cases_sha256: SHA-256 of `cases.npz`; None for a bundle without one.
+        training_images_sha256: SHA-256 of `cases.npz`; None for a bundle without one.
         parameters: Number of trained weights.
         calibration: How logits become probabilities.
-        decision: How probabilities become one answer.
+        decision_rule: How probabilities become the balanced prediction.
         prediction_sets: Which classes cannot be ruled out; None where validation has too few lesions.
         patient_effects: What age, sex and site add to an image; None for a model that judges the picture alone.
         operating_points: Thresholds on the probability of malignancy and of melanoma, as far as the model tells them.
@@ -188,7 +188,7 @@ class BundleInfo(Part):
         licence: Licence of the weights.
     """
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     # Shown in terminals and opened in spreadsheets: it begins like a name and holds no control character.
     name: str = Field(pattern=r"^[A-Za-z0-9][^\x00-\x1f\x7f]*$")
     created: str
@@ -200,10 +200,10 @@ class BundleInfo(Part):
     graph: StoredGraph = StoredGraph()
     reference_sha256: Sha256 | None = None
     evaluation_sha256: Sha256 | None = None
-    cases_sha256: Sha256 | None = None
+    training_images_sha256: Sha256 | None = None
     parameters: int = Field(ge=1)
     calibration: Calibration
-    decision: Decision = Decision()
+    decision_rule: DecisionRule = DecisionRule()
     prediction_sets: PredictionSets | None = None
     patient_effects: PatientEffects | None = None
     operating_points: tuple[OperatingPoint, ...] = ()
@@ -223,32 +223,34 @@ class BundleInfo(Part):
         for name, values in (
             ("calibration.scales", calibration.scales),
             ("calibration.offsets", calibration.offsets),
-            ("decision.weights", self.decision.weights),
+            ("decision_rule.weights", self.decision_rule.weights),
         ):
             if len(values) not in (0, len(expected)):
                 raise ValueError(f"{name} has {len(values)} numbers for {len(expected)} classes")
         if self.patient_effects is not None and self.patient_effects.classes not in (None, len(expected)):
             raise ValueError(f"patient_effects has {self.patient_effects.classes} numbers for {len(expected)} classes")
-        if self.prediction_sets is not None and tuple(self.prediction_sets.by_class) != expected:
-            raise ValueError(f"prediction_sets.by_class are not the classes of task {self.task} in their order")
+        if self.prediction_sets is not None and tuple(self.prediction_sets.class_conditional) != expected:
+            raise ValueError(
+                f"prediction_sets.class_conditional are not the classes of task {self.task} in their order"
+            )
         if self.training_data.classes and tuple(self.training_data.classes) != expected:
             raise ValueError(f"training_data.classes are not those of task {self.task} in their order")
-        sought = [p.looked_for for p in self.operating_points] + [c.looked_for for c in self.sensitivity_curves]
+        sought = [p.target for p in self.operating_points] + [c.target for c in self.sensitivity_curves]
         for finding in sought:
-            if finding not in TASKS[self.task].findings:
+            if finding not in TASKS[self.task].targets:
                 raise ValueError(f"task {self.task} does not tell {finding}, which a threshold looks for")
         return self
 
     @property
-    def looked_for(self) -> str:
-        """What the model looks for first, in a word: `malignant`, or `melanoma` for a model of that task."""
-        return next(iter(TASKS[self.task].findings))
+    def target(self) -> Target:
+        """The main target: `malignant`, or `melanoma` for a model of that task."""
+        return next(iter(TASKS[self.task].targets))
 
     @property
-    def answers_sha256(self) -> str:
+    def prediction_sha256(self) -> str:
         """Hash of all that an answer depends on: the graph, and what turns its outputs into an answer."""
         fitted = self.model_dump(
-            mode="json", include={"graph_sha256", "calibration", "decision", "prediction_sets", "patient_effects"}
+            mode="json", include={"graph_sha256", "calibration", "decision_rule", "prediction_sets", "patient_effects"}
         )
         return sha256_of_json([fitted, [(point.name, point.threshold) for point in self.operating_points]])
 

@@ -14,10 +14,10 @@ from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
-from lesionlab.bundle.cases import Cases
-from lesionlab.bundle.evaluation import Evaluation
+from lesionlab.bundle.evaluation import EvaluationSummary
 from lesionlab.bundle.reference import Reference
 from lesionlab.bundle.schema import BundleInfo
+from lesionlab.bundle.training_images import TrainingImages
 from lesionlab.errors import BundleError
 from lesionlab.files import replacing, replacing_folder, sha256_of_json
 
@@ -25,8 +25,8 @@ GRAPH: Final = "model.onnx"
 DESCRIPTION: Final = "bundle.json"
 REFERENCE: Final = "reference.npz"
 EVALUATION: Final = "evaluation.json"
-CASES: Final = "cases.npz"
-_FILES = (DESCRIPTION, GRAPH, REFERENCE, EVALUATION, CASES)
+TRAINING_IMAGES: Final = "training_images.npz"
+_FILES = (DESCRIPTION, GRAPH, REFERENCE, EVALUATION, TRAINING_IMAGES)
 Content = TypeVar("Content")
 _CHECKSUM = "content_sha256"  # of the rest of the description, whatever its white space
 
@@ -47,26 +47,26 @@ class Bundle:
         path: Where the bundle was read from.
         reference: What reasons and refusals rest on; None for a bundle without it.
         evaluation: What was measured on the test part; None for a bundle without it.
-        cases: The training images that an answer can be compared with; None for a bundle without them.
+        training_images: The training images that an answer can be compared with; None for a bundle without them.
     """
 
     info: BundleInfo
     graph: bytes
     path: Path
     reference: Reference | None = None
-    evaluation: Evaluation | None = None
-    cases: Cases | None = None
+    evaluation: EvaluationSummary | None = None
+    training_images: TrainingImages | None = None
 
     @property
-    def explains(self) -> bool:
+    def explainable(self) -> bool:
         """Whether answers can be explained: the head is linear and its weights are known."""
         return self.reference is not None and self.reference.head is not None
 
     @property
-    def refuses(self) -> bool:
+    def abstains(self) -> bool:
         """Whether it is known which images the model can judge."""
         reference = self.reference
-        return reference is not None and (reference.picture is not None or reference.features is not None)
+        return reference is not None and (reference.image is not None or reference.features is not None)
 
     @classmethod
     def load(cls, path: Path | str | None = None) -> "Bundle":
@@ -89,18 +89,23 @@ class Bundle:
                     "run it, and the bundle that it was converted from runs here"
                 )
             graph = _checked(place, GRAPH, read(GRAPH), info.graph_sha256)
-            reference = evaluation = cases = None
+            reference = evaluation = training_images = None
             if info.reference_sha256 is not None:
                 data = _checked(place, REFERENCE, read(REFERENCE), info.reference_sha256)
                 reference = _parsed(place, REFERENCE, Reference.from_bytes, data)
             if info.evaluation_sha256 is not None:
                 data = _checked(place, EVALUATION, read(EVALUATION), info.evaluation_sha256)
-                evaluation = _parsed(place, EVALUATION, Evaluation.model_validate_json, data)
-            if info.cases_sha256 is not None:
-                cases = _parsed(place, CASES, Cases.from_bytes, _checked(place, CASES, read(CASES), info.cases_sha256))
+                evaluation = _parsed(place, EVALUATION, EvaluationSummary.model_validate_json, data)
+            if info.training_images_sha256 is not None:
+                training_images = _parsed(
+                    place,
+                    TRAINING_IMAGES,
+                    TrainingImages.from_bytes,
+                    _checked(place, TRAINING_IMAGES, read(TRAINING_IMAGES), info.training_images_sha256),
+                )
         if evaluation is not None and evaluation.graph_sha256 != info.graph_sha256:
             raise BundleError(f"{place}: {EVALUATION} is that of another graph; evaluate the model again")
-        return cls(info, graph, place, reference, evaluation, cases)
+        return cls(info, graph, place, reference, evaluation, training_images)
 
 
 def save_bundle(
@@ -109,8 +114,8 @@ def save_bundle(
     graph: bytes,
     *,
     reference: Reference | None = None,
-    evaluation: Evaluation | None = None,
-    cases: Cases | None = None,
+    evaluation: EvaluationSummary | None = None,
+    training_images: TrainingImages | None = None,
 ) -> Bundle:
     """Write a bundle: one zip file if `path` ends in `.zip`, else a folder. All of it or nothing.
 
@@ -120,7 +125,7 @@ def save_bundle(
         graph: The bytes of the ONNX graph.
         reference: What reasons and refusals rest on.
         evaluation: What was measured on the test part.
-        cases: The training images that an answer can be compared with.
+        training_images: The training images that an answer can be compared with.
 
     Returns:
         The bundle as it now stands there.
@@ -133,10 +138,14 @@ def save_bundle(
         contents[REFERENCE] = reference.to_bytes()
     if evaluation is not None:
         contents[EVALUATION] = (evaluation.model_dump_json() + "\n").encode()
-    if cases is not None:
-        contents[CASES] = cases.to_bytes()
+    if training_images is not None:
+        contents[TRAINING_IMAGES] = training_images.to_bytes()
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
-    optional = {"reference_sha256": REFERENCE, "evaluation_sha256": EVALUATION, "cases_sha256": CASES}
+    optional = {
+        "reference_sha256": REFERENCE,
+        "evaluation_sha256": EVALUATION,
+        "training_images_sha256": TRAINING_IMAGES,
+    }
     info = info.model_copy(update={key: hashes.get(name) for key, name in optional.items()})
     contents = {DESCRIPTION: description_text(info).encode(), **contents}
     if path.suffix == ".zip":
@@ -145,7 +154,7 @@ def save_bundle(
                 archive.writestr(zipfile.ZipInfo(name), data)  # fixed dates: the same bundle is the same bytes
     else:
         _save_folder(path, contents)
-    return Bundle(info, graph, path, reference, evaluation, cases)
+    return Bundle(info, graph, path, reference, evaluation, training_images)
 
 
 def _save_folder(path: Path, contents: dict[str, bytes]) -> None:

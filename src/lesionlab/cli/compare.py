@@ -8,7 +8,7 @@ from rich.table import Table
 
 from lesionlab import RESEARCH_ONLY
 from lesionlab.cli.console import out, require_extra
-from lesionlab.cli.evaluate import Part
+from lesionlab.cli.evaluate import Subset
 
 if TYPE_CHECKING:
     from lesionlab.evaluation.comparison import Comparison
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def compare(
     a: Annotated[Path, typer.Argument(help="A run, an evaluation folder, or a predictions.csv.", show_default=False)],
     b: Annotated[Path, typer.Argument(help="Another of the same images.", show_default=False)],
-    part: Annotated[Part, typer.Option("--part", help="Which evaluation of a run to read.")] = Part.TEST,
+    subset: Annotated[Subset, typer.Option("--subset", help="Which evaluation of a run to read.")] = Subset.TEST,
     file: Annotated[Path | None, typer.Option("--out", help="Also write the comparison here as JSON.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -31,7 +31,7 @@ def compare(
     from lesionlab.evaluation.predictions_file import find_predictions, read_predictions
     from lesionlab.files import write_json
 
-    first, second = (read_predictions(find_predictions(place, part)) for place in (a, b))
+    first, second = (read_predictions(find_predictions(place, subset)) for place in (a, b))
     comparison = compare_predictions(first, second)
     if file is not None:
         write_json(file, comparison.model_dump(mode="json"))

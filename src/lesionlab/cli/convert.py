@@ -16,7 +16,7 @@ from lesionlab.errors import LesionlabError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lesionlab.export.gate import Comparison
+    from lesionlab.export.acceptance import AcceptanceReport
 
 
 class To(StrEnum):
@@ -76,15 +76,15 @@ def convert(
         raise LesionlabError(f"not shipped: {reasons}")
 
 
-def _json(found: "Sequence[Comparison]") -> str:
+def _json(found: "Sequence[AcceptanceReport]") -> str:
     import json
 
     return json.dumps([one.model_dump(mode="json") for one in found], indent=2)
 
 
-def _show(found: "Sequence[Comparison]") -> None:
+def _show(found: "Sequence[AcceptanceReport]") -> None:
     table = Table(box=None, header_style="bold", title_justify="left")
-    table.title = f"{found[0].bundle}, {found[0].images} images ({found[0].judged_on})"
+    table.title = f"{found[0].bundle}, {found[0].images} images ({found[0].evaluated_on})"
     for heading in ("format", "", "balanced accuracy", "loss (95%)", "probabilities", "same answer", "MB", "latency"):
         table.add_column(heading, justify="left" if heading in ("format", "") else "right")
     for one in found:

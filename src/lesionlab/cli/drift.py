@@ -30,7 +30,7 @@ def drift(
     """
     from lesionlab.prediction import Predictor
     from lesionlab.prediction.drift import measure_drift
-    from lesionlab.prediction.inputs import expand_inputs
+    from lesionlab.prediction.io.inputs import expand_inputs
 
     places = expand_inputs(paths)
     predictor = Predictor.load(model)
@@ -44,24 +44,27 @@ def drift(
 
 def _show(found: "Drift") -> None:
     table = Table(box=None, header_style="bold", title_justify="left")
-    table.title = f"{found.images:,} images and the validation images of {found.bundle}"
-    for heading in ("", "median", "usual", "gap", "p", ""):
+    table.title = f"{found.images:,} images and the validation images of {found.model}"
+    for heading in ("", "median", "validation", "gap", "p", ""):
         table.add_column(heading, justify="right" if heading else "left")
-    for row in found.quantities:
-        numbers = (f"{row.median:.3g}", f"{row.usual:.3g}", f"{row.statistic:.2f}", f"{row.p_value:.1g}")
+    for row in found.measures:
+        numbers = (f"{row.median:.3g}", f"{row.reference_median:.3g}", f"{row.statistic:.2f}", f"{row.p_value:.1g}")
         table.add_row(row.name, *numbers, Text("drifted", style="bold magenta") if row.drifted else "")
     out.print(table)
     shares = ", ".join(
-        f"{code} {share:.1%} (usual {found.usual_answers[code]:.1%})" for code, share in found.answers.items()
+        f"{code} {share:.1%} (validation {found.reference_class_shares[code]:.1%})"
+        for code, share in found.class_shares.items()
     )
-    out.print(Text(f"answers: {shares}; stability index {found.stability:.2f}"), soft_wrap=True)
-    out.print(Text(f"refused: {found.refused:.1%}"))
+    out.print(
+        Text(f"balanced predictions: {shares}; population stability index {found.stability_index:.2f}"), soft_wrap=True
+    )
+    out.print(Text(f"abstained: {found.abstained:.1%}"))
     if found.failures:
         out.print(Text(f"{found.failures:,} files could not be read and were left out", style="yellow"))
     verdict = (
-        "These images differ from those that the model was validated on: its figures may not hold for them."
+        "These images differ from the validation images: the model's figures may not hold for them."
         if found.drifted
-        else "No drift was found. Whether the model is right about these images is another question."
+        else "No drift was found. This says nothing about the accuracy on these images."
     )
     out.print(Text(verdict, style="bold"), soft_wrap=True)
     out.print(RESEARCH_ONLY)

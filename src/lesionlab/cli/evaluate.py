@@ -24,7 +24,7 @@ _HEADLINES = ("balanced_accuracy", "accuracy", "macro_auc", "malignant_auc", "ma
 _HEADLINES_OF_TWO = (("balanced_accuracy", "accuracy"), ("auc", "recall", "specificity", "precision", "f1"), ("ece",))
 
 
-class Part(StrEnum):
+class Subset(StrEnum):
     """The images to evaluate."""
 
     TRAIN = "train"
@@ -40,8 +40,8 @@ def evaluate(
     data: Annotated[
         Path | None, typer.Option("--data", help="Folder of the dataset; not needed for a run whose data is in place.")
     ] = None,
-    part: Annotated[
-        Part | None, typer.Option("--part", help="Default: test on the data it was trained on, all on any other.")
+    subset: Annotated[
+        Subset | None, typer.Option("--subset", help="Default: test on the data it was trained on, all on any other.")
     ] = None,
     folder: Annotated[
         Path | None, typer.Option("--out", help="Where to write. Default: evaluation/ in the run, or here.")
@@ -65,10 +65,10 @@ def evaluate(
     from lesionlab.runs import RunFolder
 
     if target is not None and (run := RunFolder(target)).exists():
-        evaluation, place = _evaluate_run(run, data, part or Part.TEST, folder, corrupted)
+        evaluation, place = _evaluate_run(run, data, subset or Subset.TEST, folder, corrupted)
     elif data is not None:
         evaluation, place = _evaluate_bundle(
-            target, read_dataset(data, columns=column_mapping(columns), metadata=metadata), part, folder, corrupted
+            target, read_dataset(data, columns=column_mapping(columns), metadata=metadata), subset, folder, corrupted
         )
     else:
         Bundle.load(target)  # what is missing altogether is said first
@@ -80,45 +80,47 @@ def evaluate(
 
 
 def _evaluate_run(
-    run: "RunFolder", data: Path | None, part: Part, folder: Path | None, corrupted: int
+    run: "RunFolder", data: Path | None, subset: Subset, folder: Path | None, corrupted: int
 ) -> "tuple[Evaluation, Path]":
     from lesionlab.evaluation import evaluate_run
 
-    place = folder or run.evaluation / part
+    place = folder or run.evaluation / subset
     with progress_bar("judging images") as progress:
-        return evaluate_run(run, part=part, data_root=data, out=place, corrupted=corrupted, progress=progress), place
+        return evaluate_run(
+            run, subset=subset, data_root=data, out=place, corrupted=corrupted, progress=progress
+        ), place
 
 
 def _evaluate_bundle(
-    model: Path | None, manifest: "Manifest", part: Part | None, folder: Path | None, corrupted: int
+    model: Path | None, manifest: "Manifest", subset: Subset | None, folder: Path | None, corrupted: int
 ) -> "tuple[Evaluation, Path]":
     from lesionlab.bundle import Bundle
-    from lesionlab.bundle.arranged import arranged_again
-    from lesionlab.evaluation import evaluate_part, write_evaluation
+    from lesionlab.bundle.split_recovery import recover_split
+    from lesionlab.evaluation import evaluate_subset, write_evaluation
     from lesionlab.prediction import Predictor
 
     bundle = Bundle.load(model)
     split: Split | None = None
-    if again := arranged_again(bundle.info, manifest):
+    if again := recover_split(bundle.info, manifest):
         manifest, split = again
-    chosen = part or (Part.TEST if split else Part.ALL)
-    if chosen is Part.ALL:
+    chosen = subset or (Subset.TEST if split else Subset.ALL)
+    if chosen is Subset.ALL:
         images = manifest
     elif split is not None:
         images = manifest.select(split.parts()[chosen])
     else:
-        raise UsageError(f"--part {chosen}: {manifest.root} is not what the model was trained on; it has no parts")
+        raise UsageError(f"--subset {chosen}: {manifest.root} is not what the model was trained on; it has no parts")
     with progress_bar("judging images") as progress:
-        evaluation = evaluate_part(
+        evaluation = evaluate_subset(
             Predictor.load(bundle),
             images,
-            part=chosen,
-            unseen=split is None or chosen is Part.TEST,
+            subset=chosen,
+            unseen=split is None or chosen is Subset.TEST,
             manifest_sha256=manifest.sha256,
             corrupted=corrupted,
             progress=progress,
         )
-    place = folder or Path("evaluation") / f"{bundle.info.name}-{evaluation.dataset}-{evaluation.part}"
+    place = folder or Path("evaluation") / f"{bundle.info.name}-{evaluation.dataset}-{evaluation.subset}"
     write_evaluation(place, evaluation)
     return evaluation, place
 
@@ -141,7 +143,7 @@ def _headlines(evaluation: "Evaluation") -> list[tuple[str, "Estimate"]]:
 def _show(evaluation: "Evaluation", place: Path) -> None:
     summary, leaky = evaluation.case.summary, evaluation.info.training_data.leaky
     table = Table(box=None, header_style="bold", title_justify="left")
-    table.title = f"{evaluation.info.identity}, {evaluation.dataset}, {evaluation.part}"
+    table.title = f"{evaluation.info.identity}, {evaluation.dataset}, {evaluation.subset}"
     for heading in ("metric", "value", "95% interval by lesion"):
         table.add_column(heading, justify="left" if heading == "metric" else "right")
     for name, found in _headlines(evaluation):

@@ -57,7 +57,7 @@ def explain(
     require_extra("lesionlab explain", "explain", "jinja2", "markupsafe")
     from lesionlab.attribution.explain import PAGE, explain_images
     from lesionlab.cli.prediction_view import printable
-    from lesionlab.prediction.inputs import expand_inputs
+    from lesionlab.prediction.io.inputs import expand_inputs
 
     images = expand_inputs(paths)
     explainer = _explainer(target, methods, layer)
@@ -66,7 +66,7 @@ def explain(
             explainer, images, folder, diagnosis=diagnosis, stability=stability, progress=progress
         )
     for failure in failures:
-        err.print(Text(printable(f"{failure.path}: {failure.error}")), soft_wrap=True)
+        err.print(Text(printable(f"{failure.image}: {failure.error}")), soft_wrap=True)
     if len(failures) < len(images):
         if explainer.note is not None:
             out.print(explainer.note, markup=False, soft_wrap=True)

@@ -18,7 +18,7 @@ def export(
     ] = None,
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Change a setting of inference: --set inference.views=flips. Repeatable."),
+        typer.Option("--set", help="Change a setting of inference: --set inference.tta=flips. Repeatable."),
     ] = None,
     data: Annotated[Path | None, typer.Option("--data", help="Where the dataset is now, if it has moved.")] = None,
 ) -> None:
@@ -29,7 +29,7 @@ def export(
     """
     require_extra("lesionlab export", "train", "torch", "timm", "onnxscript", "matplotlib")
     log_to_console()
-    from lesionlab.evaluation.again import read_evaluation
+    from lesionlab.evaluation.load import read_evaluation
     from lesionlab.evaluation.stored import keep_test_results
     from lesionlab.export import export_run
     from lesionlab.runs import RunFolder

@@ -51,8 +51,8 @@ def info(
             "path": str(bundle.path),
             "bytes": len(bundle.graph),
             "identity": bundle.info.identity,
-            "explains": bundle.explains,
-            "refuses": bundle.refuses,
+            "explainable": bundle.explainable,
+            "abstains": bundle.abstains,
         }
         description = bundle.info.model_dump(mode="json")
         typer.echo(json.dumps({**installation, "model": {**described, **description}}, indent=2))
@@ -106,19 +106,20 @@ def _model_rows(bundle: "Bundle") -> list[tuple[str, str]]:
     if not data.lesions_known:
         split += " (the source does not tell which images show one lesion)"
     points = [
-        f"{point.name}: P({point.looked_for}) >= {point.threshold:.3f} gives sensitivity {point.sensitivity:.3f}, "
+        f"{point.name}: P({point.target}) >= {point.threshold:.3f} gives sensitivity {point.sensitivity:.3f}, "
         f"specificity {point.specificity:.3f}, PPV {point.ppv:.3f}, NPV {point.npv:.3f} at prevalence "
         f"{point.prevalence:.3f} ({point.measured_on})"
         for point in info.operating_points
     ]
     metrics = [f"{name}: {_with_interval(m.value, m.low, m.high)}" for name, m in info.metrics.items()]
     counts = [
-        f"{part}: {count:,} images of {data.lesions.get(part, 0):,} lesions" for part, count in data.images.items()
+        f"{subset}: {count:,} images of {data.lesions.get(subset, 0):,} lesions"
+        for subset, count in data.images.items()
     ]
     evaluation = "none in the bundle"
     if (held := bundle.evaluation) is not None:
         evaluation = (
-            f"{held.part} part of {held.dataset}, {held.date}: {held.n_images:,} images of {held.n_lesions:,} lesions; "
+            f"{held.subset} part of {held.dataset}, {held.date}: {held.n_images:,} images of {held.n_lesions:,} lesions; "
             "curves, reliability and subgroups"
         )
     return [
@@ -130,10 +131,10 @@ def _model_rows(bundle: "Bundle") -> list[tuple[str, str]]:
         ("classes", ", ".join(info.classes)),
         ("preprocessing", f"squashed to {through}{size}x{size}, {info.preprocessing.interpolation}"),
         ("calibration", calibration),
-        ("answer", _decision(info.decision.exponent)),
+        ("answer", _decision(info.decision_rule.exponent)),
         ("operating points", "\n".join(points) or "none"),
-        ("explains", "class activation map" if bundle.explains else "no"),
-        ("refuses", _refused(bundle)),
+        ("explainable", "class activation map" if bundle.explainable else "no"),
+        ("abstains", _refused(bundle)),
         ("evaluation", evaluation),
         ("metrics (95%)", "\n".join(metrics) or "none measured"),
         ("training data", "\n".join([", ".join(data.sources), *counts])),
@@ -150,14 +151,14 @@ def _decision(exponent: float) -> str:
 
 
 def _refused(bundle: "Bundle") -> str:
-    if not bundle.refuses or bundle.reference is None:
+    if not bundle.abstains or bundle.reference is None:
         return "no"
-    reference, decision = bundle.reference, bundle.info.decision
+    reference, decision = bundle.reference, bundle.info.decision_rule
     reasons = (
-        ("too small, too dark, too bright, nearly uniform", reference.picture is not None),
+        ("too small, too dark, too bright, nearly uniform", reference.image is not None),
         ("blurred", reference.sharpness is not None),
         ("unlike the training images", reference.features is not None),
-        ("uncertain", decision.uncertain_below > 0),
+        ("uncertain", decision.min_confidence > 0),
     )
     return "; ".join(what for what, known in reasons if known)
 

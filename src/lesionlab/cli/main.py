@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lesionlab import RESEARCH_ONLY, __version__
-from lesionlab.cli.benchmark import benchmark
+from lesionlab.cli.build_web import site
 from lesionlab.cli.card import card
 from lesionlab.cli.check_explanations import check_explanations
 from lesionlab.cli.compare import compare
@@ -22,9 +22,9 @@ from lesionlab.cli.export import export
 from lesionlab.cli.info import info
 from lesionlab.cli.predict import predict
 from lesionlab.cli.recipes import recipes
+from lesionlab.cli.reproduce import benchmark
 from lesionlab.cli.segment import app as segment_app
 from lesionlab.cli.serve import serve
-from lesionlab.cli.site import site
 from lesionlab.cli.train import train
 from lesionlab.errors import LesionlabError
 

@@ -15,8 +15,10 @@ from lesionlab.errors import UsageError
 
 if TYPE_CHECKING:
     from lesionlab.bundle import Patient
-    from lesionlab.cli.judging import Images, Judged
-    from lesionlab.prediction import Ensemble, Failure, Predictor
+    from lesionlab.cli.predict_images import ImageResult, Images
+    from lesionlab.prediction import Predictor
+    from lesionlab.prediction.inference.tta import TestTimeAugmentation
+    from lesionlab.results import Failure
 
 
 class _Format(StrEnum):
@@ -56,7 +58,7 @@ def predict(
             show_default=False,
         ),
     ] = None,
-    cases: Annotated[
+    nearest_images: Annotated[
         Path | None,
         typer.Option(
             help="Dataset that the model was trained on: with --explain, each image is also shown beside the training "
@@ -68,10 +70,6 @@ def predict(
     tta: Annotated[
         bool, typer.Option("--tta", help="Average over each image and its mirror images: four times the time.")
     ] = False,
-    ensemble: Annotated[
-        list[Path] | None,
-        typer.Option(help="Bundle to ask together with others; give it once for each.", show_default=False),
-    ] = None,
     age: Annotated[float | None, typer.Option(help="Age of the patient in years.", show_default=False)] = None,
     sex: Annotated[str | None, typer.Option(help="female or male.", show_default=False)] = None,
     site: Annotated[str | None, typer.Option(help="Place on the body, such as back.", show_default=False)] = None,
@@ -107,18 +105,16 @@ def predict(
 
     A bad image is reported on standard error and does not stop the rest; the exit code is then 1.
     """
-    from lesionlab.cli.judging import Images
-    from lesionlab.prediction.inputs import expand_inputs
-    from lesionlab.prediction.session import IMAGES_PER_RUN
+    from lesionlab.cli.predict_images import Images
+    from lesionlab.prediction.inference.session import IMAGES_PER_RUN
+    from lesionlab.prediction.io.inputs import expand_inputs
 
     chosen = _choose_format(result_format, out_file)
-    asked = _Asked(model, tuple(ensemble or ()), tta, _shares(prevalence or ()), risk)
-    if asked.ensemble and explain is not None:
-        raise UsageError("--explain: an ensemble has no map of its own; explain one of its members with --model")
-    if cases is not None and explain is None:
-        raise UsageError("--cases: add --explain FOLDER, where the pictures are written")
+    asked = _Asked(model, tta, _shares(prevalence or ()), risk)
+    if nearest_images is not None and explain is None:
+        raise UsageError("--nearest-images: add --explain FOLDER, where the pictures are written")
     patient_of = _patients(patients, {"age": age, "sex": sex, "site": site})
-    images = Images(expand_inputs(paths), batch_size or IMAGES_PER_RUN, explain, cases, patient_of)
+    images = Images(expand_inputs(paths), batch_size or IMAGES_PER_RUN, explain, nearest_images, patient_of)
     failures = _to_people(asked, images) if chosen is _Format.TABLE else _to_programs(asked, images, chosen, out_file)
     if failures:
         err.print(Text(f"{failures} of {len(images.locations)} images could not be judged"), soft_wrap=True)
@@ -131,32 +127,22 @@ class _Asked:
 
     Attributes:
         model: The bundle; None: the one in the package.
-        ensemble: Bundles to ask together.
         tta: Whether to average over mirror images.
         prevalence: Shares of classes where the images come from.
         risk: What the risk level goes by, as it was written; None for the model's own rule.
     """
 
     model: Path | None
-    ensemble: tuple[Path, ...]
     tta: bool
     prevalence: dict[str, float]
     risk: str | None
 
-    def load(self) -> "Predictor | Ensemble":
-        """Open the model or the models."""
-        from lesionlab.prediction import Ensemble, Predictor, RiskRule
-        from lesionlab.prediction.views import Views
+    def load(self) -> "Predictor":
+        """Load the model."""
+        from lesionlab.prediction import Predictor
 
-        rule = RiskRule.parse(self.risk) if self.risk is not None else None
-        if self.ensemble and self.model is not None:
-            raise UsageError("give --model or --ensemble, not both")
-        views: Views = "flips" if self.tta else "one"
-        opened = [
-            Predictor.load(place, views=views, prevalence=self.prevalence or None, risk=None if self.ensemble else rule)
-            for place in (self.ensemble or (self.model,))
-        ]
-        return Ensemble(opened, rule) if self.ensemble else opened[0]
+        tta: TestTimeAugmentation = "flips" if self.tta else "none"
+        return Predictor.load(self.model, tta=tta, prevalence=self.prevalence or None, risk=self.risk)
 
 
 def _shares(given: Sequence[str]) -> dict[str, float]:
@@ -174,7 +160,7 @@ def _patients(table: Path | None, of_all: dict[str, float | str | None]) -> "Cal
     from pydantic import ValidationError
 
     from lesionlab.bundle import Patient
-    from lesionlab.prediction.patients import read_patients
+    from lesionlab.prediction.io.patients import read_patients
 
     if not any(value is not None for value in of_all.values()):
         return read_patients(table) if table is not None else None
@@ -205,23 +191,28 @@ def _to_people(asked: _Asked, images: "Images") -> int:
 
     predictor = asked.load()
     failures = _Failures()
-    good = failures.reported(images.judged(predictor))
+    good = failures.reported(images.predicted(predictor))
     if len(images.locations) == 1:
-        for judged in good:
+        for predicted in good:
             print_prediction(
-                out, judged.prediction, predictor.info, predictor.risk_meaning, judged.similar, judged.lesion
+                out,
+                predicted.prediction,
+                predictor.info,
+                predictor.risk_rule,
+                predicted.nearest_images,
+                predicted.lesion,
             )
         return failures.count
-    table = PredictionTable(out, predictor.info, predictor.risk_meaning)
-    for judged in good:
-        table.add(judged.prediction)
+    table = PredictionTable(out, predictor.info, predictor.risk_rule)
+    for predicted in good:
+        table.add(predicted.prediction)
     table.close()
     return failures.count
 
 
 def _to_programs(asked: _Asked, images: "Images", chosen: _Format, out_file: Path | None) -> int:
     from lesionlab.cli.prediction_view import print_footer
-    from lesionlab.prediction.writers import ResultFormat, refuse_repeated_ids, result_writer
+    from lesionlab.prediction.io.writers import ResultFormat, refuse_repeated_ids, result_writer
     from lesionlab.taxonomy import TASKS
 
     if chosen is _Format.ISIC:
@@ -234,18 +225,18 @@ def _to_programs(asked: _Asked, images: "Images", chosen: _Format, out_file: Pat
     rows_are_seen = out_file is None and out.is_terminal  # they show the progress themselves
     with (
         # Opened first: a place that cannot be written is known before any image is judged.
-        result_writer(ResultFormat(chosen.value), out_file, task=TASKS[info.task], decision=info.decision) as write,
-        nullcontext(lambda _done, _total: None) if rows_are_seen else progress_bar("judging") as update,
+        result_writer(ResultFormat(chosen.value), out_file, task=TASKS[info.task], rule=info.decision_rule) as write,
+        nullcontext(lambda _done, _total: None) if rows_are_seen else progress_bar("predicting") as update,
     ):
-        for judged in failures.reported(_counted(images.judged(predictor), update, len(images.locations))):
-            write(judged.prediction)
-    print_footer(err, info, predictor.risk_meaning)
+        for predicted in failures.reported(_counted(images.predicted(predictor), update, len(images.locations))):
+            write(predicted.prediction)
+    print_footer(err, info, predictor.risk_rule)
     return failures.count
 
 
 def _counted(
-    results: Iterable["Judged | Failure"], update: Callable[[int, int], None], total: int
-) -> Iterator["Judged | Failure"]:
+    results: Iterable["ImageResult | Failure"], update: Callable[[int, int], None], total: int
+) -> Iterator["ImageResult | Failure"]:
     for done, result in enumerate(results, start=1):
         yield result
         update(done, total)
@@ -257,13 +248,13 @@ class _Failures:
     def __init__(self) -> None:
         self.count = 0
 
-    def reported(self, results: Iterable["Judged | Failure"]) -> Iterator["Judged"]:
+    def reported(self, results: Iterable["ImageResult | Failure"]) -> Iterator["ImageResult"]:
         from lesionlab.cli.prediction_view import printable
-        from lesionlab.prediction import Failure
+        from lesionlab.results import Failure
 
         for result in results:
             if isinstance(result, Failure):
                 self.count += 1
-                err.print(Text(printable(f"{result.path}: {result.error}")), soft_wrap=True)
+                err.print(Text(printable(f"{result.image}: {result.error}")), soft_wrap=True)
             else:
                 yield result

@@ -55,7 +55,7 @@ def measure(
     ] = None,
 ) -> None:
     """Write each lesion's mask, and a table of asymmetry, border, colours and size."""
-    from lesionlab.prediction.inputs import expand_inputs
+    from lesionlab.prediction.io.inputs import expand_inputs
     from lesionlab.segmentation import Segmenter
     from lesionlab.segmentation.write import write_measures
 

@@ -37,7 +37,7 @@ def train(
     """
     require_extra("lesionlab train", "train", "torch", "pytorch_lightning", "timm")
     from lesionlab.data import load_split, read_dataset
-    from lesionlab.recipes import Arrangement, arrange, load_recipe
+    from lesionlab.recipes import SplitProtocol, load_recipe, prepare_split
 
     checked = load_recipe(recipe, changes or ())
     manifest = read_dataset(data, columns=column_mapping(columns), metadata=metadata)
@@ -52,7 +52,9 @@ def train(
     from lesionlab.training import train_recipe
 
     if split is None:
-        manifest, split = arrange(checked, manifest, Arrangement.PUBLISHED if published else Arrangement.LESION)
+        manifest, split = prepare_split(
+            checked, manifest, SplitProtocol.PUBLISHED if published else SplitProtocol.LESION
+        )
     folder = out or Path("runs") / f"{checked.name}-{dt.datetime.now().astimezone():%Y%m%d-%H%M%S}"
     with progress_bar("decoding images") as decoding, interruptible(f"with --out {folder} goes on from here"):
         run = train_recipe(checked, manifest, folder, split=split, fold=fold, console=err, decoding_progress=decoding)

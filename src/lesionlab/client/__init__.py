@@ -1,27 +1,7 @@
-"""A client for `lesionlab serve`: small, typed, and without the rest of the package behind it."""
+"""A typed client for `lesionlab serve`."""
 
-from lesionlab.client.answers import (
-    Answer,
-    BatchItem,
-    ExplainedAnswer,
-    Explanation,
-    Lesion,
-    ModelCard,
-    Result,
-    SimilarCase,
-)
 from lesionlab.client.client import Client
 from lesionlab.client.errors import ServerProblemError
+from lesionlab.results import BatchItem, ExplainResponse, ModelCard, PredictResponse
 
-__all__ = [
-    "Answer",
-    "BatchItem",
-    "Client",
-    "ExplainedAnswer",
-    "Explanation",
-    "Lesion",
-    "ModelCard",
-    "Result",
-    "ServerProblemError",
-    "SimilarCase",
-]
+__all__ = ["BatchItem", "Client", "ExplainResponse", "ModelCard", "PredictResponse", "ServerProblemError"]

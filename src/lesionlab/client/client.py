@@ -9,8 +9,8 @@ from typing import Any, Final, Self, TypeVar
 import httpx2
 from pydantic import BaseModel, ValidationError
 
-from lesionlab.client.answers import Answer, BatchAnswer, BatchItem, ExplainedAnswer, ModelCard, Problem
 from lesionlab.client.errors import ServerProblemError
+from lesionlab.results import BatchItem, BatchResponse, ExplainResponse, ModelCard, PredictResponse, Problem
 
 _BUSY: Final = (429, 503)
 _LONGEST_WAIT: Final = 30.0
@@ -25,7 +25,7 @@ class Client:
 
     Example:
         >>> with Client("http://127.0.0.1:8000") as client:  # doctest: +SKIP
-        ...     print(client.predict("lesion.jpg").result.classes[0].name)
+        ...     print(client.predict("lesion.jpg").result.headline)
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Client:
 
     def predict(
         self, image: str | Path | bytes, *, age: float | None = None, sex: str | None = None, site: str | None = None
-    ) -> Answer:
+    ) -> PredictResponse:
         """Judge one image.
 
         Args:
@@ -78,7 +78,7 @@ class Client:
             OSError: The file cannot be read.
         """
         known = {"age": age, "sex": sex, "site": site}
-        return self._ask_about(image, "/v1/predict", known, Answer)
+        return self._ask_about(image, "/v1/predict", known, PredictResponse)
 
     def explain(
         self,
@@ -88,7 +88,7 @@ class Client:
         age: float | None = None,
         sex: str | None = None,
         site: str | None = None,
-    ) -> ExplainedAnswer:
+    ) -> ExplainResponse:
         """Judge one image and say where the model saw what speaks for a class; see `predict`.
 
         Args:
@@ -103,7 +103,7 @@ class Client:
             OSError: The file cannot be read.
         """
         known = {"age": age, "sex": sex, "site": site, "diagnosis": diagnosis}
-        return self._ask_about(image, "/v1/explain", known, ExplainedAnswer)
+        return self._ask_about(image, "/v1/explain", known, ExplainResponse)
 
     def predict_many(self, images: Iterable[str | Path | bytes], *, batch_size: int = 16) -> Iterator[BatchItem]:
         """Judge images in their order, several per request; a bad one does not stop the rest.
@@ -144,7 +144,7 @@ class Client:
             yield self._judge_one(first, group[0])
             return
         files = [("files", ("image", data, "application/octet-stream")) for data in group]
-        for item in self._ask("POST", "/v1/predict/batch", BatchAnswer, files=files).results:
+        for item in self._ask("POST", "/v1/predict/batch", BatchResponse, files=files).results:
             yield item.model_copy(update={"index": first + item.index})
 
     def _judge_one(self, index: int, data: bytes) -> BatchItem:
@@ -196,7 +196,7 @@ def _wait(response: httpx2.Response) -> float | None:
 def _parsed(response: httpx2.Response, kind: type[Model]) -> Model:
     try:
         if response.is_success:
-            return kind.model_validate_json(response.content)
+            return kind.model_validate_json(response.content, extra="ignore")
         problem = Problem.model_validate_json(response.content)
     except ValidationError as error:
         title = HTTPStatus(response.status_code).phrase

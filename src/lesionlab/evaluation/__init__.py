@@ -3,18 +3,18 @@
 Needs the extra `train`, for the figures.
 """
 
-from lesionlab.evaluation.case import EvaluatedPart
-from lesionlab.evaluation.evaluate import Evaluation, dataset_name, evaluate_part, with_test_results, write_evaluation
+from lesionlab.evaluation.evaluate import Evaluation, dataset_name, evaluate_subset, with_test_results, write_evaluation
 from lesionlab.evaluation.report import ReportContext, render_report
+from lesionlab.evaluation.results import EvaluatedSubset
 from lesionlab.evaluation.run import evaluate_run
 
 __all__ = [
-    "EvaluatedPart",
+    "EvaluatedSubset",
     "Evaluation",
     "ReportContext",
     "dataset_name",
-    "evaluate_part",
     "evaluate_run",
+    "evaluate_subset",
     "render_report",
     "with_test_results",
     "write_evaluation",

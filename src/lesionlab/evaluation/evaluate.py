@@ -18,15 +18,15 @@ from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.bundle import BundleInfo, OperatingPoint
 from lesionlab.data import Manifest
 from lesionlab.errors import DataError
-from lesionlab.evaluation.case import EvaluatedPart, measure
-from lesionlab.evaluation.coarse import answerable_task, answers
 from lesionlab.evaluation.examples import with_maps
 from lesionlab.evaluation.figures.curves import History
+from lesionlab.evaluation.label_mapping import answerable_task, answers
 from lesionlab.evaluation.predictions_file import METRICS, PREDICTIONS
 from lesionlab.evaluation.report import ReportContext, render_report
+from lesionlab.evaluation.results import EvaluatedSubset, measure
 from lesionlab.evaluation.robustness import measure_robustness
 from lesionlab.evaluation.tables import operating_point_rows
-from lesionlab.evaluation.trust import Trust, measure_trust
+from lesionlab.evaluation.uncertainty import Uncertainty, measure_uncertainty
 from lesionlab.files import write_json, write_text
 from lesionlab.prediction import Predictor
 from lesionlab.taxonomy import DIAGNOSIS, TASKS
@@ -41,9 +41,9 @@ class Evaluation:
     Attributes:
         case: Images, answers and metrics.
         info: Description of the model.
-        answers_sha256: What its bundle says of all that an answer depends on; a later evaluation compares it.
+        prediction_sha256: What its bundle says of all that an answer depends on; a later evaluation compares it.
         dataset: Name of the dataset.
-        part: Name of the part: `train`, `validation`, `test` or `all`.
+        subset: Name of the part: `train`, `validation`, `test` or `all`.
         unseen: Whether none of the lesions was used to fit, stop or calibrate the model.
         manifest_sha256: Hash of the dataset's manifest.
         lesions_known: Whether the dataset tells which images show one lesion.
@@ -53,25 +53,25 @@ class Evaluation:
         date: Day of the evaluation, ISO 8601.
     """
 
-    case: EvaluatedPart
+    case: EvaluatedSubset
     info: BundleInfo
-    answers_sha256: str
+    prediction_sha256: str
     dataset: str
-    part: str
+    subset: str
     unseen: bool
     manifest_sha256: str
     lesions_known: bool
     operating_points: tuple[OperatingPoint, ...]
-    trust: Trust = field(default_factory=Trust)
+    trust: Uncertainty = field(default_factory=Uncertainty)
     history: History = ()
     date: str = field(default_factory=lambda: dt.datetime.now(dt.UTC).date().isoformat())
 
 
-def evaluate_part(
+def evaluate_subset(
     predictor: Predictor,
     manifest: Manifest,
     *,
-    part: str,
+    subset: str,
     unseen: bool,
     manifest_sha256: str | None = None,
     history: History = (),
@@ -87,7 +87,7 @@ def evaluate_part(
     Args:
         predictor: The model.
         manifest: The images of the part.
-        part: Its name.
+        subset: Its name.
         unseen: Whether none of its lesions was used to fit, stop or calibrate the model.
         manifest_sha256: Hash of the whole dataset's manifest; None if the part is the whole.
         history: Metrics per epoch of the training, for the report.
@@ -108,19 +108,19 @@ def evaluate_part(
     lesions = [record.lesion_id for record in manifest]
     summary = measure(labels, probabilities, lesions, task, predicted=predicted, resamples=resamples)
     robustness = measure_robustness(predictor, manifest, corrupted, progress=progress) if corrupted else ()
-    case = EvaluatedPart(manifest.records, labels, probabilities, locations, predicted, summary, task)
+    case = EvaluatedSubset(manifest.records, labels, probabilities, locations, predicted, summary, task)
     return Evaluation(
         case=with_maps(case, predictor),
         info=predictor.info,
         # The bundle's own: the predictor adds a threshold for the risk level where the bundle has none.
-        answers_sha256=predictor.bundle.info.answers_sha256,
+        prediction_sha256=predictor.bundle.info.prediction_sha256,
         dataset=dataset_name(manifest),
-        part=part,
+        subset=subset,
         unseen=unseen,
         manifest_sha256=manifest_sha256 or manifest.sha256,
         lesions_known=manifest.lesions_known,
-        operating_points=_measured(case, predictor.info.operating_points, part),
-        trust=replace(measure_trust(case, predictor.info), robustness=robustness),
+        operating_points=_measured(case, predictor.info.operating_points, subset),
+        trust=replace(measure_uncertainty(case, predictor.info), robustness=robustness),
         history=history,
     )
 
@@ -134,7 +134,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
     Raises:
         LesionlabError: The folder cannot be written.
     """
-    reads = _reads_so_far(folder / METRICS) + 1 if evaluation.part == "test" else None
+    reads = _reads_so_far(folder / METRICS) + 1 if evaluation.subset == "test" else None
     environment = {
         "lesionlab": __version__,
         "python": platform.python_version(),
@@ -150,7 +150,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
         # Thresholds on something else than what these images tell are not shown.
         bundle=info if evaluation.operating_points else info.model_copy(update={"operating_points": ()}),
         dataset=evaluation.dataset,
-        part=_part_in_words(evaluation),
+        subset=_part_in_words(evaluation),
         unseen=evaluation.unseen,
         lesions_known=evaluation.lesions_known,
         history=evaluation.history,
@@ -165,10 +165,10 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
             "notice": RESEARCH_ONLY,
             "bundle": info.identity,
             "graph_sha256": info.graph_sha256,
-            "answers_sha256": evaluation.answers_sha256,
+            "prediction_sha256": evaluation.prediction_sha256,
             "task": evaluation.case.task.name,
             "dataset": evaluation.dataset,
-            "part": evaluation.part,
+            "subset": evaluation.subset,
             "unseen": evaluation.unseen,
             "leaky": data.leaky,
             "lesions_known": evaluation.lesions_known,
@@ -198,9 +198,9 @@ def dataset_name(manifest: Manifest) -> str:
     return " + ".join(sources) or manifest.root.resolve().name
 
 
-def _measured(case: EvaluatedPart, points: Sequence[OperatingPoint], part: str) -> tuple[OperatingPoint, ...]:
+def _measured(case: EvaluatedSubset, points: Sequence[OperatingPoint], subset: str) -> tuple[OperatingPoint, ...]:
     where: dict[str, Literal["validation", "test"]] = {"validation": "validation", "test": "test"}
-    return tuple(row.measured(where.get(part, "other")) for row in operating_point_rows(case, points))
+    return tuple(row.measured(where.get(subset, "other")) for row in operating_point_rows(case, points))
 
 
 def _defined(point: OperatingPoint) -> dict[str, Any]:
@@ -210,10 +210,10 @@ def _defined(point: OperatingPoint) -> dict[str, Any]:
 
 
 def _part_in_words(evaluation: Evaluation) -> str:
-    if evaluation.part == "all":
+    if evaluation.subset == "all":
         return "all images"
     unit = "image" if evaluation.info.training_data.leaky else "lesion"
-    return f"{evaluation.part} part, split by {unit}"
+    return f"{evaluation.subset} part, split by {unit}"
 
 
 def _reads_so_far(metrics: Path) -> int:
@@ -225,7 +225,7 @@ def _reads_so_far(metrics: Path) -> int:
         raise DataError(f"{metrics} is damaged ({error}); move it away and evaluate again") from error
 
 
-def _predictions_csv(case: EvaluatedPart, info: BundleInfo) -> str:
+def _predictions_csv(case: EvaluatedSubset, info: BundleInfo) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     classes, same = case.task.classes, case.task is DIAGNOSIS  # there the class is the diagnosis
@@ -242,15 +242,15 @@ def _predictions_csv(case: EvaluatedPart, info: BundleInfo) -> str:
     return out.getvalue()
 
 
-def _trust_columns(case: EvaluatedPart, info: BundleInfo) -> dict[str, list[str]]:
+def _trust_columns(case: EvaluatedSubset, info: BundleInfo) -> dict[str, list[str]]:
     """Return how certain each answer is and what it does not rule out, by name of the column, as far as is known."""
     if case.task.classes != info.classes:
         return {}
-    certainty = info.decision.scores(case.probabilities).max(axis=1)
+    certainty = info.decision_rule.scores(case.probabilities).max(axis=1)
     columns = {"certainty": [f"{value:.6f}" for value in certainty]}
     if info.prediction_sets is not None:
         members = info.prediction_sets.marginal_members(case.probabilities)
-        columns["not_ruled_out"] = [
+        columns["prediction_set"] = [
             " ".join(code for code, held in zip(info.classes, row, strict=True) if held) for row in members
         ]
     return columns

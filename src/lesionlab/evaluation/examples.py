@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from PIL import Image
 
 from lesionlab.errors import ImageError
-from lesionlab.evaluation.case import EvaluatedPart
+from lesionlab.evaluation.results import EvaluatedSubset
 from lesionlab.images import decode_image, read_image_bytes
-from lesionlab.prediction import Explanation, Predictor
-from lesionlab.prediction.overlay import overlaid
+from lesionlab.prediction import Predictor
+from lesionlab.prediction.explanation.overlay import overlaid
+from lesionlab.results import Explanation
 from lesionlab.taxonomy import label_name
 
 _SIDE = 160  # pixels
@@ -56,31 +57,33 @@ class Example:
         return self.actual == self.predicted
 
 
-def draw_samples(case: EvaluatedPart) -> tuple[Example, ...]:
+def draw_samples(case: EvaluatedSubset) -> tuple[Example, ...]:
     """Return a few correct and a few wrong answers, drawn by the hash of the image id: always the same ones."""
     return tuple(_example(case, index) for index in _sample(case))
 
 
-def worst_mistakes(case: EvaluatedPart) -> tuple[Example, ...]:
+def worst_mistakes(case: EvaluatedSubset) -> tuple[Example, ...]:
     """Return the most confident wrong answers, one per lesion: the missed first, then the others."""
     return tuple(_example(case, index) for index in _mistakes(case))
 
 
-def with_maps(case: EvaluatedPart, predictor: Predictor) -> EvaluatedPart:
+def with_maps(case: EvaluatedSubset, predictor: Predictor) -> EvaluatedSubset:
     """Explain the answers that a report shows, right and wrong ones; nothing changes for a model without maps."""
-    if not predictor.explains:
+    if not predictor.explainable:
         return case
     # A dataset that tells less than the model is asked a coarser question: then the model's own answer is explained.
     same = case.task.classes == predictor.info.classes
-    maps = {}
+    maps: dict[int, Explanation] = {}
     for index in {*_sample(case), *_mistakes(case)}:
         code = case.task.classes[case.predicted[index]] if same else None
         with suppress(ImageError):  # it could be read a moment ago; a report survives it
-            maps[index] = predictor.explain(case.locations[index], code)
+            explanation = predictor.explain(case.locations[index], code).explanation
+            if explanation is not None:  # an abstention has no map
+                maps[index] = explanation
     return replace(case, maps=maps)
 
 
-def _sample(case: EvaluatedPart) -> list[int]:
+def _sample(case: EvaluatedSubset) -> list[int]:
     order = sorted(range(len(case.records)), key=lambda index: _hash(case.records[index].image_id))
     right = (case.predicted == case.labels).tolist()
     correct = _one_per_lesion(case, (i for i in order if right[i]), _CORRECT)
@@ -88,7 +91,7 @@ def _sample(case: EvaluatedPart) -> list[int]:
     return [*correct, *wrong]
 
 
-def _mistakes(case: EvaluatedPart) -> list[int]:
+def _mistakes(case: EvaluatedSubset) -> list[int]:
     confidence, predicted = case.confidence, case.predicted
     order = sorted(range(len(case.records)), key=lambda i: (-float(confidence[i]), case.records[i].image_id))
     mistakes = [index for index in order if predicted[index] != case.labels[index]]
@@ -114,7 +117,7 @@ def _data_uri(image: Image.Image) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
 
 
-def _one_per_lesion(case: EvaluatedPart, indices: Iterable[int], count: int) -> list[int]:
+def _one_per_lesion(case: EvaluatedSubset, indices: Iterable[int], count: int) -> list[int]:
     chosen: dict[str, int] = {}
     for index in indices:
         chosen.setdefault(case.records[index].lesion_id, index)
@@ -123,7 +126,7 @@ def _one_per_lesion(case: EvaluatedPart, indices: Iterable[int], count: int) -> 
     return list(chosen.values())
 
 
-def _example(case: EvaluatedPart, index: int) -> Example:
+def _example(case: EvaluatedSubset, index: int) -> Example:
     actual, predicted = int(case.labels[index]), int(case.predicted[index])
     explanation = case.maps.get(index)
     thumbnail, overlay = _pictures(case.locations[index], explanation)

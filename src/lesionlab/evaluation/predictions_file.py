@@ -85,7 +85,7 @@ class Predictions:
 
 
 class _Threshold(BaseModel):
-    looked_for: str = "malignant"
+    target: str = "malignant"
     target_sensitivity: float
     threshold: float
 
@@ -100,18 +100,20 @@ class _MetricsFile(BaseModel):
     operating_points: tuple[_Threshold, ...] = ()
 
 
-def find_predictions(place: Path, part: str) -> Path:
+def find_predictions(place: Path, subset: str) -> Path:
     """Return the predictions of a run folder, an evaluation folder, or the file itself.
 
     Raises:
         DataError: There are none.
     """
-    for candidate in (place, place / PREDICTIONS, place / "evaluation" / part / PREDICTIONS):
+    for candidate in (place, place / PREDICTIONS, place / "evaluation" / subset / PREDICTIONS):
         if candidate.is_file():
             return candidate
     if not place.exists():
         raise DataError(f"{place} does not exist: give a run, an evaluation folder or a {PREDICTIONS}")
-    raise DataError(f"{place} holds no predictions of the {part} part: run `lesionlab evaluate {place} --part {part}`")
+    raise DataError(
+        f"{place} holds no predictions of the {subset} part: run `lesionlab evaluate {place} --subset {subset}`"
+    )
 
 
 def read_predictions(path: Path) -> Predictions:
@@ -181,7 +183,7 @@ def _checked_row(where: str, task: Task, row: dict[str, str]) -> _Row:
     # Written so that nan, which fails every comparison, is refused as well.
     if not (min(probabilities) >= 0 and abs(sum(probabilities) - 1) <= _SUM_TOLERANCE):
         raise DataError(f"{where}: the probabilities are negative or do not sum to 1; evaluate the model again")
-    held = row["not_ruled_out"].split() if "not_ruled_out" in row else None
+    held = row["prediction_set"].split() if "prediction_set" in row else None
     return image_id, lesion_id, diagnosis, task.classes.index(predicted), probabilities, certainty, held
 
 
@@ -199,7 +201,7 @@ def _known(predictions: Path) -> _MetricsFile | None:
 def _thresholds(known: _MetricsFile | None) -> dict[str, dict[float, float]]:
     found: dict[str, dict[float, float]] = {}
     for point in known.operating_points if known else ():
-        found.setdefault(point.looked_for, {})[point.target_sensitivity] = point.threshold
+        found.setdefault(point.target, {})[point.target_sensitivity] = point.threshold
     return found
 
 

@@ -11,10 +11,10 @@ from markupsafe import Markup
 from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.bundle.schema import BundleInfo
 from lesionlab.evaluation import figures, wording
-from lesionlab.evaluation.case import EvaluatedPart, of_sought
 from lesionlab.evaluation.examples import draw_samples, worst_mistakes
 from lesionlab.evaluation.figures.curves import History
 from lesionlab.evaluation.figures.style import COLOURS
+from lesionlab.evaluation.results import EvaluatedSubset, of_sought
 from lesionlab.evaluation.subgroups import FEWEST_LESIONS
 from lesionlab.evaluation.tables import (
     ASSUMED_PREVALENCES,
@@ -24,7 +24,7 @@ from lesionlab.evaluation.tables import (
     operating_point_rows,
     positives_and_scores,
 )
-from lesionlab.evaluation.trust import Trust
+from lesionlab.evaluation.uncertainty import Uncertainty
 from lesionlab.metrics import Estimate
 
 _WIDEST_ECE = 0.2  # scale of the bar under the ECE, unless its interval reaches further
@@ -50,12 +50,12 @@ class ReportContext:
     title: str
     bundle: BundleInfo
     dataset: str
-    part: str
+    subset: str
     unseen: bool = True
     lesions_known: bool = True
     history: History = ()
     environment: Mapping[str, str] = field(default_factory=dict)
-    trust: Trust = field(default_factory=Trust)
+    trust: Uncertainty = field(default_factory=Uncertainty)
     times_test_was_read: int | None = None
 
 
@@ -72,7 +72,7 @@ class _Tile:
         return round(100 * min(max((value - self.lowest) / (self.highest - self.lowest), 0.0), 1.0), 1)
 
 
-def render_report(case: EvaluatedPart, context: ReportContext) -> str:
+def render_report(case: EvaluatedSubset, context: ReportContext) -> str:
     """Return the report as one self-contained HTML page.
 
     Thumbnails of about 22 images are part of it, under their maps as well where the model has such; an image that
@@ -118,7 +118,7 @@ def render_report(case: EvaluatedPart, context: ReportContext) -> str:
 
 
 def _figures(
-    case: EvaluatedPart, context: ReportContext, points: list[PointRow], *, leaky: bool
+    case: EvaluatedSubset, context: ReportContext, points: list[PointRow], *, leaky: bool
 ) -> dict[str, Markup | dict[str, Markup | None] | None]:
     positive, scores = positives_and_scores(case)
     words, summary = wording.terms(case.task), case.summary
@@ -126,11 +126,11 @@ def _figures(
     panels = {} if case.task.binary else dict(enumerate(case.task.classes))
     shown = {code: (case.labels == index, case.probabilities[:, index]) for index, code in panels.items()}
     metrics = summary.per_class
-    main = next(iter(case.task.findings))
+    main = next(iter(case.task.targets))
     marked = [
         figures.MarkedPoint(row.short_name, row.here.sensitivity, row.here.specificity)
         for row in points
-        if row.stated.looked_for == main
+        if row.stated.target == main
     ]
     found, cleared = (of_sought(summary, case.task, metric).value for metric in ("recall", "specificity"))
     if found is not None and cleared is not None:
@@ -156,7 +156,7 @@ def _monitor(info: BundleInfo) -> str:
     return str(training.get("monitor", "balanced_accuracy")) if isinstance(training, dict) else "balanced_accuracy"
 
 
-def _answer(case: EvaluatedPart, *, leaky: bool) -> str:
+def _answer(case: EvaluatedSubset, *, leaky: bool) -> str:
     """Return the first sentence of the page: what the model does, in counts out of a hundred."""
     words = wording.terms(case.task)
     found = wording.out_of_100(of_sought(case.summary, case.task, "recall"), leaky=leaky)
@@ -170,7 +170,7 @@ def _answer(case: EvaluatedPart, *, leaky: bool) -> str:
     return text[0].upper() + text[1:]
 
 
-def _tiles(case: EvaluatedPart) -> tuple[_Tile, ...]:
+def _tiles(case: EvaluatedSubset) -> tuple[_Tile, ...]:
     overall, words = case.summary.overall, wording.terms(case.task)
     classes = sum(count > 0 for count in case.summary.support.values())
     recall = f"mean recall of {classes} {words.answer if classes == 1 else words.answers}"

@@ -8,12 +8,13 @@ import numpy as np
 from lesionlab.bundle.evaluation import RobustnessPoint
 from lesionlab.data import ImageRecord, Manifest
 from lesionlab.errors import ImageError
-from lesionlab.evaluation.case import measure, of_sought
-from lesionlab.evaluation.coarse import answerable_task, answers
 from lesionlab.evaluation.corruptions import CORRUPTIONS, SEVERITIES, corrupted
+from lesionlab.evaluation.label_mapping import answerable_task, answers
+from lesionlab.evaluation.results import measure, of_sought
 from lesionlab.images import load_image
 from lesionlab.metrics.arrays import IntArray
-from lesionlab.prediction import Failure, Prediction, Predictor
+from lesionlab.prediction import Predictor
+from lesionlab.results import Failure, Prediction
 from lesionlab.taxonomy import TASKS
 
 _RESAMPLES = 200
@@ -44,7 +45,7 @@ def measure_robustness(
         judged = []
         for answer in predictor.predict_many(_images(manifest, chosen, name, severity)):
             if isinstance(answer, Failure):
-                raise ImageError(f"{answer.path}: {answer.error}")
+                raise ImageError(f"{answer.image}: {answer.error}")
             judged.append(answer)
             if progress is not None:
                 progress(done * len(chosen) + len(judged), len(stages) * len(chosen))
@@ -88,5 +89,5 @@ def _point(
         n_images=len(chosen),
         balanced_accuracy=summary.overall["balanced_accuracy"],
         auc=of_sought(summary, task, "auc"),
-        refused=sum(one.refusal is not None for one in judged) / len(judged),
+        abstained=sum(one.abstained for one in judged) / len(judged),
     )

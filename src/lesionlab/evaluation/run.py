@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lesionlab.bundle import Bundle
 from lesionlab.errors import UsageError
-from lesionlab.evaluation.evaluate import Evaluation, evaluate_part, write_evaluation
+from lesionlab.evaluation.evaluate import Evaluation, evaluate_subset, write_evaluation
 from lesionlab.evaluation.stored import keep_test_results
 from lesionlab.prediction import Predictor
 from lesionlab.runs import RunFolder
@@ -16,7 +16,7 @@ WHOLE = "all"  # the name of all parts together
 def evaluate_run(
     run: RunFolder,
     *,
-    part: str = "test",
+    subset: str = "test",
     data_root: Path | None = None,
     out: Path | None = None,
     resamples: int = 1000,
@@ -29,7 +29,7 @@ def evaluate_run(
 
     Args:
         run: A finished and exported run.
-        part: `train`, `validation`, `test`, or `all` for the three together.
+        subset: `train`, `validation`, `test`, or `all` for the three together.
         data_root: Where the images are now, if they have moved.
         out: Folder to write to; None writes `evaluation/<part>/` in the run folder.
         resamples: Bootstrap resamples behind the intervals.
@@ -38,28 +38,28 @@ def evaluate_run(
 
     Raises:
         BundleError: The run has no bundle, or a damaged one.
-        UsageError: The run has no image in this part.
+        UsageError: The run has no image in this subset.
         ImageError: An image cannot be read; nothing is left out silently.
     """
     bundle, manifest = Bundle.load(run.bundle), run.manifest(data_root)
     images = manifest
-    if part != WHOLE:
-        ids = run.split().parts(run.record().fold)[part]
+    if subset != WHOLE:
+        ids = run.split().parts(run.record().fold)[subset]
         if not ids:
-            raise UsageError(f"{run.path} has no {part} part; evaluate another part of it")
+            raise UsageError(f"{run.path} has no {subset} subset; evaluate another subset of it")
         images = manifest.select(ids)
-    evaluation = evaluate_part(
+    evaluation = evaluate_subset(
         Predictor.load(bundle),
         images,
-        part=part,
-        unseen=part == "test",
+        subset=subset,
+        unseen=subset == "test",
         manifest_sha256=manifest.sha256,
         history=run.read_history(),
         resamples=resamples,
         corrupted=corrupted,
         progress=progress,
     )
-    write_evaluation(out or run.evaluation / part, evaluation)
-    if part == "test":
+    write_evaluation(out or run.evaluation / subset, evaluation)
+    if subset == "test":
         keep_test_results(bundle, evaluation)
     return evaluation

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from lesionlab.bundle import Bundle, Epoch, ReliabilityBin, Roc, RocPoint, save_bundle
-from lesionlab.bundle import Evaluation as StoredEvaluation
+from lesionlab.bundle import Bundle, Epoch, EvaluationSummary, ReliabilityBin, Roc, RocPoint, save_bundle
 from lesionlab.bundle.evaluation import ROC_POINTS
-from lesionlab.evaluation.case import EvaluatedPart, of_sought
 from lesionlab.evaluation.evaluate import Evaluation, with_test_results
+from lesionlab.evaluation.results import EvaluatedSubset, of_sought
 from lesionlab.metrics import Estimate
 from lesionlab.metrics.arrays import BoolArray, FloatArray
 from lesionlab.metrics.calibration import reliability_bins
@@ -28,18 +27,18 @@ def keep_test_results(bundle: Bundle, evaluation: Evaluation) -> Bundle:
         bundle.graph,
         reference=bundle.reference,
         evaluation=stored_evaluation(evaluation),
-        cases=bundle.cases,
+        training_images=bundle.training_images,
     )
 
 
-def stored_evaluation(evaluation: Evaluation) -> StoredEvaluation:
+def stored_evaluation(evaluation: Evaluation) -> EvaluationSummary:
     """Return what a bundle says of an evaluation."""
     case = evaluation.case
     summary = case.summary
-    return StoredEvaluation(
+    return EvaluationSummary(
         graph_sha256=evaluation.info.graph_sha256,
         dataset=evaluation.dataset,
-        part=evaluation.part,
+        subset=evaluation.subset,
         unseen=evaluation.unseen,
         leaky=evaluation.info.training_data.leaky,
         date=evaluation.date,
@@ -68,7 +67,7 @@ def _figures(point: Mapping[str, object]) -> list[float]:
     return [value for value in point.values() if isinstance(value, float)]
 
 
-def _curves(case: EvaluatedPart) -> dict[str, Roc]:
+def _curves(case: EvaluatedSubset) -> dict[str, Roc]:
     curves = {
         code: _curve(case.labels == index, case.probabilities[:, index], case.summary.per_class[code]["auc"])
         for index, code in enumerate(case.task.classes)
@@ -96,7 +95,7 @@ def _thinned(rates: FloatArray) -> FloatArray:
     return rates[np.unique(chosen)]
 
 
-def _reliability(case: EvaluatedPart) -> tuple[ReliabilityBin, ...]:
+def _reliability(case: EvaluatedSubset) -> tuple[ReliabilityBin, ...]:
     bins = reliability_bins(case.labels, case.probabilities)
     rows = zip(bins.confidence.tolist(), bins.accuracy.tolist(), bins.count.tolist(), strict=True)
     return tuple(ReliabilityBin(confidence=c, accuracy=a, count=count) for c, a, count in rows if count)

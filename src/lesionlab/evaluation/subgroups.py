@@ -9,7 +9,7 @@ import numpy as np
 from lesionlab.bundle import Subgroup
 from lesionlab.bundle.evaluation import GroupBy
 from lesionlab.data.manifest import ImageRecord
-from lesionlab.evaluation.case import EvaluatedPart
+from lesionlab.evaluation.results import EvaluatedSubset
 from lesionlab.evaluation.skin_tone import skin_tone
 from lesionlab.evaluation.tables import positives_and_scores
 from lesionlab.metrics import Estimate, lesion_weights
@@ -23,7 +23,7 @@ _UNKNOWN = "unknown"
 FEWEST_LESIONS = 30  # of which figures say something
 
 
-def subgroups(case: EvaluatedPart) -> tuple[Subgroup, ...]:
+def subgroups(case: EvaluatedSubset) -> tuple[Subgroup, ...]:
     """Return the metrics of each subgroup, group by group, its values in alphabetical order.
 
     The intervals come from a bootstrap by lesion within the subgroup. A group of which nothing is known is left out.
@@ -52,7 +52,7 @@ def _age_band(age: float) -> str:
     return f"{low} and over" if high == np.inf else f"{low} to {high - 1}"
 
 
-def _measured(case: EvaluatedPart, group: GroupBy, value: str, members: BoolArray) -> Subgroup:
+def _measured(case: EvaluatedSubset, group: GroupBy, value: str, members: BoolArray) -> Subgroup:
     lesions = [record.lesion_id for record, member in zip(case.records, members, strict=True) if member]
     draws = lesion_weights(lesions, case.summary.resamples, case.summary.seed)
     labels, predicted = case.labels[members], case.predicted[members]

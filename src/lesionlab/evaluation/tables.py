@@ -8,15 +8,16 @@ from typing import Literal
 import numpy as np
 
 from lesionlab.bundle import OperatingPoint as StoredPoint
-from lesionlab.evaluation.case import EvaluatedPart, measure, of_sought
+from lesionlab.evaluation.results import EvaluatedSubset, measure, of_sought
 from lesionlab.metrics import (
     Estimate,
-    OperatingPoint,
+    OperatingPointMetrics,
     lesion_weights,
     measure_operating_point,
     predictive_values,
 )
 from lesionlab.metrics.confusion import confusion_matrix, precision, recall
+from lesionlab.taxonomy import Target
 
 # From a screening population to a clinic that is referred to.
 ASSUMED_PREVALENCES = (0.01, 0.05, 0.2)
@@ -52,7 +53,7 @@ class PointRow:
     """
 
     stated: StoredPoint
-    here: OperatingPoint
+    here: OperatingPointMetrics
     sensitivity: Estimate
     specificity: Estimate
     ppv: Estimate
@@ -69,11 +70,11 @@ class PointRow:
         """The same where it is plain what is looked for."""
         return f"{100 * self.stated.target_sensitivity:g}% sensitivity"
 
-    def measured(self, part: Literal["validation", "test", "other"]) -> StoredPoint:
+    def measured(self, subset: Literal["validation", "test", "other"]) -> StoredPoint:
         """Return the point as a bundle keeps it, with what was measured here."""
         drawn = {"sensitivity": self.sensitivity, "specificity": self.specificity, "ppv": self.ppv, "npv": self.npv}
         intervals = {n: (e.low, e.high) for n, e in drawn.items() if e.low is not None and e.high is not None}
-        return self.stated.model_copy(update=asdict(self.here) | {"intervals": intervals, "measured_on": part})
+        return self.stated.model_copy(update=asdict(self.here) | {"intervals": intervals, "measured_on": subset})
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,26 +98,26 @@ class GroupRow:
     auc: Estimate
 
 
-def positives_and_scores(case: EvaluatedPart, finding: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+def positives_and_scores(case: EvaluatedSubset, finding: Target | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Return whether each image shows a finding, bool [images], and its probability of doing so, float [images].
 
     Args:
         case: Images and answers.
         finding: One of the task's `findings`; default: the first.
     """
-    findings = case.task.findings
+    findings = case.task.targets
     classes = findings[finding] if finding is not None else next(iter(findings.values()))
     sought = np.array([code in classes for code in case.task.classes])
     return sought[case.labels], case.probabilities[:, sought].sum(axis=1)
 
 
-def confusion_cells(case: EvaluatedPart) -> list[list[Cell]]:
+def confusion_cells(case: EvaluatedSubset) -> list[list[Cell]]:
     """Return the cells of the confusion matrix, rows actual and columns predicted, in the task's order."""
     rows = case.summary.confusion_matrix
     return [[Cell(count, count / sum(row) if sum(row) else None) for count in row] for row in rows]
 
 
-def operating_point_rows(case: EvaluatedPart, points: Sequence[StoredPoint]) -> list[PointRow]:
+def operating_point_rows(case: EvaluatedSubset, points: Sequence[StoredPoint]) -> list[PointRow]:
     """Return the bundle's operating points with what each does on the evaluated part.
 
     Those that look for something that the images do not tell are left out.
@@ -124,9 +125,9 @@ def operating_point_rows(case: EvaluatedPart, points: Sequence[StoredPoint]) -> 
     draws = lesion_weights([record.lesion_id for record in case.records], case.summary.resamples, case.summary.seed)
     rows = []
     for stated in points:
-        if stated.looked_for not in case.task.findings:
+        if stated.target not in case.task.targets:
             continue
-        positive, scores = positives_and_scores(case, stated.looked_for)
+        positive, scores = positives_and_scores(case, stated.target)
         here = measure_operating_point(stated.threshold, positive, scores)
         elsewhere = tuple(
             (prevalence, *predictive_values(here.sensitivity, here.specificity, prevalence))
@@ -150,7 +151,7 @@ def operating_point_rows(case: EvaluatedPart, points: Sequence[StoredPoint]) -> 
     return rows
 
 
-def confirmation_rows(case: EvaluatedPart) -> list[GroupRow]:
+def confirmation_rows(case: EvaluatedSubset) -> list[GroupRow]:
     """Return the metrics by how the diagnosis was confirmed, the largest group first; none where it is unknown."""
     ways = np.array([record.dx_type or "" for record in case.records])
     found, counts = np.unique(ways, return_counts=True)
@@ -159,7 +160,7 @@ def confirmation_rows(case: EvaluatedPart) -> list[GroupRow]:
     return [_group(case, str(way), ways == way) for way in found[np.argsort(-counts, kind="stable")]]
 
 
-def _group(case: EvaluatedPart, way: str, members: np.ndarray) -> GroupRow:
+def _group(case: EvaluatedSubset, way: str, members: np.ndarray) -> GroupRow:
     lesions = [record.lesion_id for record, member in zip(case.records, members, strict=True) if member]
     labels, probabilities = case.labels[members], case.probabilities[members]
     resamples, seed = case.summary.resamples, case.summary.seed

@@ -3,7 +3,7 @@
 Needs the extra `train`.
 """
 
-from lesionlab.experiments.complete import Bar, complete_run, require_same_run
+from lesionlab.experiments.completion import Bar, complete_run, require_same_run
 from lesionlab.experiments.cross_validation import CrossValidation, FoldOutcome, Spread, cross_validate
 
 __all__ = [

@@ -21,9 +21,9 @@ from rich.console import Console
 from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.data import Manifest, Split, draw_subset, make_split
 from lesionlab.evaluation import dataset_name
-from lesionlab.evaluation.case import measure
 from lesionlab.evaluation.predictions_file import METRICS, PREDICTIONS, Predictions, find_predictions, read_predictions
-from lesionlab.experiments.complete import RESAMPLES, Bar, complete_run, no_bar, require_same_run
+from lesionlab.evaluation.results import measure
+from lesionlab.experiments.completion import RESAMPLES, Bar, complete_run, no_bar, require_same_run
 from lesionlab.files import write_json, write_text
 from lesionlab.metrics import Estimate, MetricsSummary
 from lesionlab.recipes import Recipe, check_classes

@@ -16,7 +16,8 @@ from lesionlab.bundle import (
     Bundle,
     BundleInfo,
     Calibration,
-    Decision,
+    DecisionRule,
+    DriftMeasures,
     LesionCrop,
     OperatingPoint,
     PatientEffects,
@@ -25,21 +26,21 @@ from lesionlab.bundle import (
     SensitivityCurve,
     TrainingData,
     TrainingTime,
-    Usual,
+    ValidationStatistics,
 )
+from lesionlab.bundle.features import ood_scores
 from lesionlab.bundle.store import save_bundle
 from lesionlab.data import ImageRecord, Manifest
 from lesionlab.errors import DataError, UsageError
 from lesionlab.export.calibrate import fit_calibration
-from lesionlab.export.cases import training_cases
 from lesionlab.export.graph import Crop, export_graph
 from lesionlab.export.measure import Measured, measure_images
-from lesionlab.export.operating import choose_points, sensitivity_curves
+from lesionlab.export.operating_points import choose_points, sensitivity_curves
 from lesionlab.export.patient import fit_patient_effects
 from lesionlab.export.prediction_sets import fit_prediction_sets
 from lesionlab.export.reference import REFUSED, make_reference
+from lesionlab.export.training_images import index_training_images
 from lesionlab.images import Preprocessing
-from lesionlab.prediction.refusal import distances
 from lesionlab.recipes import InferenceSettings, Recipe, change_inference
 from lesionlab.runs import RunFolder, earlier_runs, training_seconds
 from lesionlab.segmentation import SegmentationModel
@@ -58,7 +59,7 @@ class Fitted(TypedDict):
     """What is fitted on the validation part, by the bundle's own names."""
 
     calibration: Calibration
-    decision: Decision
+    decision_rule: DecisionRule
     prediction_sets: PredictionSets | None
     patient_effects: PatientEffects | None
     operating_points: tuple[OperatingPoint, ...]
@@ -83,7 +84,7 @@ def export_run(
     Args:
         run: A finished run.
         others: Finished runs of the same data and split, with which it makes an ensemble: their logits are averaged.
-        changes: Settings of the recipe's table `inference` to change, such as `inference.views=flips`.
+        changes: Settings of the recipe's table `inference` to change, such as `inference.tta=flips`.
         out: Folder or `.zip` file to write; None writes `bundle/` in the run folder.
         data_root: Where the images are now, if they have moved.
         progress: Called with the number of images done and the number in all.
@@ -142,11 +143,11 @@ def export_run(
         of_validation.logits.astype(np.float64), parts["train"], validation, recipe.inference, task
     )
     reference = make_reference(networks, of_train, of_validation)
-    reference = replace(reference, usual=usual_images(of_validation, reference, fitted, task))
+    reference = replace(reference, validation=validation_statistics(of_validation, reference, fitted, task))
     cases = None
-    if recipe.inference.cases and reference.features is not None:
-        cases = training_cases(seen, of_train.features, reference.features)
-    bundle = save_bundle(path, draft.model_copy(update=dict(fitted)), graph, reference=reference, cases=cases)
+    if recipe.inference.training_images and reference.features is not None:
+        cases = index_training_images(seen, of_train.features, reference.features)
+    bundle = save_bundle(path, draft.model_copy(update=dict(fitted)), graph, reference=reference, training_images=cases)
     info = bundle.info
     calibration = info.calibration
     logger.info(
@@ -241,10 +242,10 @@ def fit_on_validation(
     decision = _decision(np.array(list(_class_counts(train, task).values())), inference.prior_exponent)
     certainty = decision.scores(probabilities).max(axis=1)
     limit = float(np.quantile(certainty, REFUSED, method="lower"))
-    decision = decision.model_copy(update={"uncertain_below": math.floor(limit * 1e6) / 1e6})
+    decision = decision.model_copy(update={"min_confidence": math.floor(limit * 1e6) / 1e6})
     return {
         "calibration": calibration,
-        "decision": decision,
+        "decision_rule": decision,
         "prediction_sets": sets,
         "patient_effects": effects,
         "operating_points": choose_points(labels, probabilities, task),
@@ -252,7 +253,7 @@ def fit_on_validation(
     }
 
 
-def usual_images(measured: Measured, reference: Reference, fitted: Fitted, task: Task) -> Usual:
+def validation_statistics(measured: Measured, reference: Reference, fitted: Fitted, task: Task) -> ValidationStatistics:
     """Return what the validation images were like, as new ones will be measured.
 
     Args:
@@ -261,14 +262,15 @@ def usual_images(measured: Measured, reference: Reference, fitted: Fitted, task:
         fitted: What turns the graph's outputs into answers.
         task: What the model tells apart.
     """
-    calibration, decision = fitted["calibration"], fitted["decision"]
+    calibration, decision = fitted["calibration"], fitted["decision_rule"]
     probabilities = calibration.probabilities(measured.logits.astype(np.float64))
     scores = decision.scores(probabilities)
-    away = np.zeros(len(scores)) if reference.features is None else distances(reference.features, measured.features)
+    away = np.zeros(len(scores)) if reference.features is None else ood_scores(reference.features, measured.features)
     sought = [task.classes.index(code) for code in task.malignant]
     columns = (*measured.pictures.T, away, probabilities[:, sought].sum(axis=1), scores.max(axis=1))
-    answers = np.bincount(scores.argmax(axis=1), minlength=len(task.classes)) / len(scores)
-    return Usual.of(np.stack(columns, axis=1), answers)
+    measures = [DriftMeasures(*row) for row in np.stack(columns, axis=1).tolist()]
+    shares = np.bincount(scores.argmax(axis=1), minlength=len(task.classes)) / len(scores)
+    return ValidationStatistics.of(measures, shares)
 
 
 def _class_counts(train: Manifest, task: Task) -> dict[str, int]:
@@ -276,9 +278,9 @@ def _class_counts(train: Manifest, task: Task) -> dict[str, int]:
     return dict(zip(task.classes, counts.tolist(), strict=True))
 
 
-def _decision(counts: NDArray[np.int64], exponent: float) -> Decision:
+def _decision(counts: NDArray[np.int64], exponent: float) -> DecisionRule:
     """Return the rule that lifts rare classes; one that training never saw is not lifted."""
     if exponent == 0:
-        return Decision()
+        return DecisionRule()
     weights = np.where(counts > 0, (np.maximum(counts, 1) / counts.sum()) ** -exponent, 1.0)
-    return Decision(exponent=exponent, weights=tuple(weights.round(6).tolist()))
+    return DecisionRule(exponent=exponent, weights=tuple(weights.round(6).tolist()))

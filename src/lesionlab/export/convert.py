@@ -11,23 +11,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionlab.bundle import Bundle, BundleInfo, Cases, Reference, StoredGraph
-from lesionlab.bundle.arranged import arranged_again
-from lesionlab.bundle.store import CASES, DESCRIPTION, REFERENCE, description_text
+from lesionlab.bundle import Bundle, BundleInfo, Reference, StoredGraph, TrainingImages
+from lesionlab.bundle.features import ood_scores
+from lesionlab.bundle.split_recovery import recover_split
+from lesionlab.bundle.store import DESCRIPTION, REFERENCE, TRAINING_IMAGES, description_text
+from lesionlab.cpu import available_cores
 from lesionlab.data import Manifest
 from lesionlab.errors import LesionlabError, UsageError
-from lesionlab.export.bundle import fit_on_validation, usual_images
+from lesionlab.export.acceptance import AcceptanceReport, ModelOutputs, compare, time_in_turn
+from lesionlab.export.bundle import fit_on_validation, validation_statistics
 from lesionlab.export.formats import Format, Source
 from lesionlab.export.formats.readme import readme, snippet
-from lesionlab.export.gate import Comparison, Judged, compare, time_in_turn
 from lesionlab.export.measure import Measured, measure_images
 from lesionlab.export.reference import REFUSED
 from lesionlab.files import replacing_folder, sha256_of_file, sha256_of_json, write_json, write_text
 from lesionlab.phantoms import write_phantoms
-from lesionlab.prediction.prepared import or_raise, prepare_ahead
-from lesionlab.prediction.refusal import distances
-from lesionlab.prediction.session import IMAGES_PER_RUN, GraphSession, available_cores
-from lesionlab.prediction.views import Session
+from lesionlab.prediction.inference.preprocessing import or_raise, prefetch_images
+from lesionlab.prediction.inference.session import IMAGES_PER_RUN, GraphSession
+from lesionlab.prediction.inference.tta import Session
 from lesionlab.recipes import Recipe
 from lesionlab.taxonomy import TASKS
 
@@ -47,12 +48,12 @@ class Examination:
     """The images by which a conversion is judged.
 
     Attributes:
-        judged_on: What they are, in words.
+        evaluated_on: What they are, in words.
         images: The images themselves.
         train: The training images; None where the images are phantoms, whose labels then mean nothing.
     """
 
-    judged_on: str
+    evaluated_on: str
     images: Manifest
     train: Manifest | None = None
 
@@ -67,7 +68,7 @@ def examination(info: BundleInfo, dataset: Manifest) -> Examination:
     Raises:
         UsageError: It was trained on another one.
     """
-    again = arranged_again(info, dataset)
+    again = recover_split(info, dataset)
     if again is None:
         raise UsageError(f"--data {dataset.root}: {info.name} was trained on other data; name the folder of those")
     manifest, split = again
@@ -93,7 +94,7 @@ def convert_bundle(
     *,
     threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> list[Comparison]:
+) -> list[AcceptanceReport]:
     """Convert a bundle, and leave in `out`, in a folder named after its format, each model that passes the gate.
 
     Where a format keeps the graph's numbers, the description is kept: it fits. INT8 has numbers of its own, so that
@@ -148,7 +149,7 @@ class _Work:
         self.places = [images.location(record) for record in images]
         self.strange = [255 - pixels for pixels in self._prepared(self.places[:: max(1, len(self.places) // _STRANGE)])]
         self.session = GraphSession(bundle, threads)
-        self.before = Judged(
+        self.before = ModelOutputs(
             bundle.info, bundle.reference, *self.measure(self.session), megabytes=len(bundle.graph) / 1e6
         )
 
@@ -171,7 +172,9 @@ class _Work:
         return np.stack(self._prepared(calibration_places(train, self.bundle.info)))
 
     def _prepared(self, places: Sequence[str]) -> list[np.ndarray]:
-        return [or_raise(item).pixels for item in prepare_ahead(places, self.bundle.info.preprocessing, IMAGES_PER_RUN)]
+        return [
+            or_raise(item).pixels for item in prefetch_images(places, self.bundle.info.preprocessing, IMAGES_PER_RUN)
+        ]
 
 
 def calibration_places(train: Manifest, info: BundleInfo, per_class: int = _SEEN_PER_CLASS) -> list[str]:
@@ -195,7 +198,7 @@ def calibration_places(train: Manifest, info: BundleInfo, per_class: int = _SEEN
     ]
 
 
-def _convert(form: Format, source: Source, work: _Work, place: Path) -> Comparison:
+def _convert(form: Format, source: Source, work: _Work, place: Path) -> AcceptanceReport:
     try:
         with replacing_folder(place) as folder:
             found = _write(form, source, work, folder)
@@ -208,12 +211,12 @@ def _convert(form: Format, source: Source, work: _Work, place: Path) -> Comparis
 class _NotShippedError(Exception):
     """A converted model failed the gate: nothing of it is left in place."""
 
-    def __init__(self, found: Comparison) -> None:
+    def __init__(self, found: AcceptanceReport) -> None:
         super().__init__(", ".join(found.failures))
         self.found = found
 
 
-def _write(form: Format, source: Source, work: _Work, folder: Path) -> Comparison:
+def _write(form: Format, source: Source, work: _Work, folder: Path) -> AcceptanceReport:
     """Fill a folder with a converted model.
 
     Raises:
@@ -231,16 +234,16 @@ def _write(form: Format, source: Source, work: _Work, folder: Path) -> Compariso
         form,
         scheme,
         work.before,
-        Judged(info, reference, measured, strange, megabytes),
+        ModelOutputs(info, reference, measured, strange, megabytes),
         time_in_turn(work.session, session, np.stack(work.strange[:8])),
-        judged_on=work.judged_by.judged_on,
+        evaluated_on=work.judged_by.evaluated_on,
         threads=work.threads,
         labels=work.labels(),
         lesion_ids=[record.lesion_id for record in work.judged_by.images],
     )
     if not found.passed:
         raise _NotShippedError(found)
-    _finish(form, info, reference, source.bundle.cases, found, folder)
+    _finish(form, info, reference, source.bundle.training_images, found, folder)
     return found
 
 
@@ -249,7 +252,7 @@ def _described(form: Format, scheme: str, bundle: Bundle, files: dict[str, Path]
     several = len(hashes) > 1
     stored = StoredGraph(
         runtime=form.runtime,
-        numbers=form.numbers,
+        dtype=form.numbers,
         scheme=scheme,
         converted_from=bundle.info.graph_sha256,
         files=hashes if several else {},
@@ -272,16 +275,21 @@ def _fitted_again(
     if reference is not None:
         space = reference.features
         if space is not None and len(measured.features):
-            limit = np.quantile(distances(space, measured.features), 1 - REFUSED, method="higher")
+            limit = np.quantile(ood_scores(space, measured.features), 1 - REFUSED, method="higher")
             reference = replace(reference, features=replace(space, limit=np.asarray(limit, np.float32)))
-        reference = replace(reference, usual=usual_images(measured, reference, fitted, task))
+        reference = replace(reference, validation=validation_statistics(measured, reference, fitted, task))
     return info.model_copy(update={**fitted, "metrics": {}}), reference
 
 
 def _finish(
-    form: Format, info: BundleInfo, reference: Reference | None, cases: Cases | None, found: Comparison, folder: Path
+    form: Format,
+    info: BundleInfo,
+    reference: Reference | None,
+    cases: TrainingImages | None,
+    found: AcceptanceReport,
+    folder: Path,
 ) -> None:
-    for name, part in ((REFERENCE, reference), (CASES, cases)):
+    for name, part in ((REFERENCE, reference), (TRAINING_IMAGES, cases)):
         if part is not None:
             data = part.to_bytes()
             (folder / name).write_bytes(data)
@@ -293,10 +301,10 @@ def _finish(
     write_text(folder / README, readme(form, info, outcome(found)))
 
 
-def outcome(found: Comparison) -> str:
+def outcome(found: AcceptanceReport) -> str:
     """Return in a line how a converted model compares with the one that it was made of."""
     parts = [
-        f"same answer for {found.agreement:.1%} of {found.images} images ({found.judged_on})",
+        f"same answer for {found.agreement:.1%} of {found.images} images ({found.evaluated_on})",
         f"probabilities within {found.largest_difference:.2g}",
     ]
     if found.loss is not None and found.loss.value is not None:

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from lesionlab.recipes import InferenceSettings
 from lesionlab.segmentation import SegmentationModel
-from lesionlab.training.crop import LesionCrop, Shrink
-from lesionlab.training.floats import taking_floats
+from lesionlab.training.crop import CropToLesion, Shrink
+from lesionlab.training.dtype import float_inputs
 from lesionlab.training.network import ChannelsFirst, ExportedEnsemble, ExportedNetwork, LesionNetwork
 
 # Read by every runtime since 2023; newer ones bring nothing that these networks use.
@@ -124,9 +124,9 @@ def with_crop(classifier: bytes, how: Crop, *, size: int) -> bytes:
     picture = pixels(how.source)
     pieces = {
         "shrink": to_onnx(Shrink(how.source, small), {"image": picture}, ("small",)),
-        "find": taking_floats(how.segmentation).graph,
+        "find": float_inputs(how.segmentation).graph,
         "crop": to_onnx(
-            LesionCrop(size, how.segmentation.info.threshold, how.margin),
+            CropToLesion(size, how.segmentation.info.threshold, how.margin),
             {"image": picture, "probability": mask},
             ("square", "box"),
         ),

@@ -8,10 +8,11 @@ from itertools import islice
 import numpy as np
 
 from lesionlab.bundle import Bundle
-from lesionlab.prediction.prepared import or_raise, prepare_ahead
-from lesionlab.prediction.refusal import measure_picture, pooled, sharpness
-from lesionlab.prediction.session import IMAGES_PER_RUN, GraphSession
-from lesionlab.prediction.views import Session
+from lesionlab.bundle.features import pool_features
+from lesionlab.images.quality import brightness_and_contrast, sharpness
+from lesionlab.prediction.inference.preprocessing import or_raise, prefetch_images
+from lesionlab.prediction.inference.session import IMAGES_PER_RUN, GraphSession
+from lesionlab.prediction.inference.tta import Session
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Measured:
     Attributes:
         logits: float32 [N, C].
         features: The last feature map's mean over its places, float32 [N, D]; D is 0 for a graph without a map.
-        pictures: Brightness, contrast and sharpness, float32 [N, 3]; see `lesionlab.prediction.refusal`.
+        pictures: Brightness, contrast and sharpness, float32 [N, 3]; see `lesionlab.prediction.decision.abstention`.
     """
 
     logits: np.ndarray
@@ -56,14 +57,14 @@ def measure_images(
         np.empty((len(images), 3), np.float32),
     )
     done = 0
-    with closing(prepare_ahead(images, preprocessing, IMAGES_PER_RUN)) as prepared:
+    with closing(prefetch_images(images, preprocessing, IMAGES_PER_RUN)) as prepared:
         while batch := [or_raise(item).pixels for item in islice(prepared, IMAGES_PER_RUN)]:
             rows = slice(done, done + len(batch))
             found = session.outputs(np.stack(batch))
             measured.logits[rows] = found.logits
             if found.feature_map is not None:
-                measured.features[rows] = pooled(found.feature_map)
-            measured.pictures[rows] = [(*measure_picture(pixels), sharpness(pixels)) for pixels in batch]
+                measured.features[rows] = pool_features(found.feature_map)
+            measured.pictures[rows] = [(*brightness_and_contrast(pixels), sharpness(pixels)) for pixels in batch]
             done += len(batch)
             if progress is not None:
                 progress(done, len(images))

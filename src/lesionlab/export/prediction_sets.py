@@ -35,12 +35,13 @@ def fit_prediction_sets(
     marginal = conformal_threshold(1 - probabilities[np.arange(len(labels)), labels], coverage)
     if not np.isfinite(marginal):
         return None
-    by_class = class_thresholds(labels, probabilities, coverage)
+    class_conditional = class_thresholds(labels, probabilities, coverage)
     return PredictionSets(
         coverage=coverage,
         marginal=marginal,
-        by_class={
-            code: float(limit) if np.isfinite(limit) else None for code, limit in zip(classes, by_class, strict=True)
+        class_conditional={
+            code: float(limit) if np.isfinite(limit) else None
+            for code, limit in zip(classes, class_conditional, strict=True)
         },
         lesions=dict(zip(classes, np.bincount(labels, minlength=len(classes)).tolist(), strict=True)),
     )

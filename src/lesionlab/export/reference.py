@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from lesionlab.bundle import FeatureSpace, LinearHead, PictureLimits, Reference, SharpnessLimit
+from lesionlab.bundle import FeatureSpace, ImageLimits, LinearHead, Reference, SharpnessLimit
+from lesionlab.bundle.features import ood_scores, signed_sqrt
 from lesionlab.export.measure import Measured
-from lesionlab.prediction.refusal import distances, roots
 from lesionlab.training.network import LesionNetwork
 
 # Of the validation images at most this share lies beyond the limit. Every one of them is a picture that the model
@@ -29,7 +29,7 @@ def make_reference(networks: Sequence[LesionNetwork], train: Measured, validatio
     """
     return Reference(
         head=linear_head(networks, validation),
-        picture=picture_limits(train),
+        image=image_limits(train),
         sharpness=SharpnessLimit(np.array(train.pictures[:, 2].min())),
         features=feature_space(train, validation) if train.features.shape[1] else None,
     )
@@ -76,14 +76,14 @@ def _last_layer(network: LesionNetwork) -> tuple[np.ndarray, np.ndarray] | None:
     return weights, bias
 
 
-def picture_limits(train: Measured) -> PictureLimits:
+def image_limits(train: Measured) -> ImageLimits:
     """Return the most extreme brightness and contrast of the training images.
 
     No share of them has to be chosen: of n images and one more of their kind, the last is the most extreme with
     probability 1 / (n + 1) in each of the three respects.
     """
     brightness, contrast, _ = train.pictures.T
-    return PictureLimits(*(np.array(limit) for limit in (brightness.min(), brightness.max(), contrast.min())))
+    return ImageLimits(*(np.array(limit) for limit in (brightness.min(), brightness.max(), contrast.min())))
 
 
 def feature_space(train: Measured, validation: Measured) -> FeatureSpace:
@@ -93,12 +93,12 @@ def feature_space(train: Measured, validation: Measured) -> FeatureSpace:
         train: What the graph makes of training images.
         validation: The same of images that it was not fitted to.
     """
-    of_train = roots(train.features).astype(np.float64)
+    of_train = signed_sqrt(train.features).astype(np.float64)
     _, directions = np.linalg.eigh(np.cov(of_train, rowvar=False))
     # Half of the directions at most: it is the rest that tells.
     kept = max(1, min(DIRECTIONS, *(side // 2 for side in of_train.shape)))
     mean, basis = of_train.mean(axis=0).astype(np.float32), directions[:, : -kept - 1 : -1].T.astype(np.float16)
     # Measured with the rounded numbers: the limit has to hold for those that are stored.
     unlimited = FeatureSpace(mean, basis, np.array(0, np.float32))
-    limit = np.quantile(distances(unlimited, validation.features), 1 - REFUSED, method="higher")
+    limit = np.quantile(ood_scores(unlimited, validation.features), 1 - REFUSED, method="higher")
     return replace(unlimited, limit=np.asarray(limit, np.float32))

@@ -3,7 +3,7 @@
 from lesionlab.metrics.bootstrap import lesion_weights, percentile_interval
 from lesionlab.metrics.calibration import fit_temperature, softmax
 from lesionlab.metrics.operating_point import (
-    OperatingPoint,
+    OperatingPointMetrics,
     choose_operating_point,
     measure_operating_point,
     predictive_values,
@@ -13,7 +13,7 @@ from lesionlab.metrics.summary import Estimate, MetricsSummary, evaluate_predict
 __all__ = [
     "Estimate",
     "MetricsSummary",
-    "OperatingPoint",
+    "OperatingPointMetrics",
     "choose_operating_point",
     "evaluate_predictions",
     "fit_temperature",

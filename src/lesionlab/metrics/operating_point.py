@@ -15,7 +15,7 @@ from lesionlab.metrics.ranking import counts_at_thresholds
 
 
 @dataclass(frozen=True, slots=True)
-class OperatingPoint:
+class OperatingPointMetrics:
     """A threshold and what was measured there; nan where the data do not define a value.
 
     Attributes:
@@ -34,7 +34,7 @@ class OperatingPoint:
     npv: float
     prevalence: float
 
-    def at_prevalence(self, prevalence: float) -> "OperatingPoint":
+    def at_prevalence(self, prevalence: float) -> "OperatingPointMetrics":
         """Return the point as it would be among patients with another prevalence.
 
         Sensitivity and specificity are taken as they are, which assumes that the disease looks the same there.
@@ -48,7 +48,7 @@ class OperatingPoint:
 
 def choose_operating_point(
     sensitivity: float, positive: BoolArray, scores: FloatArray, weights: IntArray | None = None
-) -> OperatingPoint:
+) -> OperatingPointMetrics:
     """Find the largest threshold whose sensitivity is at least the one asked for: on validation images only.
 
     Args:
@@ -76,7 +76,7 @@ def choose_operating_point(
 
 def measure_operating_point(
     threshold: float, positive: BoolArray, scores: FloatArray, weights: IntArray | None = None
-) -> OperatingPoint:
+) -> OperatingPointMetrics:
     """Measure the decision "score at or above the threshold".
 
     For intervals, give the decision and the weights of the resamples to `confusion.confusion_matrix`.
@@ -91,7 +91,7 @@ def measure_operating_point(
     matrix = confusion_matrix(positive.astype(np.int64), called, 2, weights)
     negative_class, positive_class = 0, 1
     images = support(matrix)
-    return OperatingPoint(
+    return OperatingPointMetrics(
         threshold=threshold,
         sensitivity=float(recall(matrix)[positive_class]),
         specificity=float(recall(matrix)[negative_class]),

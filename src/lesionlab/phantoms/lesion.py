@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionlab.errors import UsageError
-from lesionlab.phantoms.looks import Traits, draw_traits
+from lesionlab.phantoms.class_appearance import Traits, draw_traits
 from lesionlab.taxonomy import BY_CODE, CODES
 
 # Melanin of unaffected skin, from Fitzpatrick type I to VI, in the units of `tissue.MELANIN`.

@@ -1,26 +1,8 @@
-"""From images to answers: load a bundle once, judge as many images as wanted."""
+"""From images to predictions: load a bundle once, classify any number of images."""
 
-from lesionlab.prediction.ensemble import Ensemble
-from lesionlab.prediction.explained import ExplainedPrediction
-from lesionlab.prediction.explanation import Explanation
+from lesionlab.prediction.decision.risk import RiskRule
+from lesionlab.prediction.inference.preprocessing import PreparedImage
+from lesionlab.prediction.pipeline import Pipeline
 from lesionlab.prediction.predictor import Predictor
-from lesionlab.prediction.prepared import PreparedImage
-from lesionlab.prediction.result import Failure, Prediction, PredictionSet, RankedDiagnosis, Refusal, RefusalReason
-from lesionlab.prediction.risk import RiskRule
-from lesionlab.prediction.similar import SimilarCase
 
-__all__ = [
-    "Ensemble",
-    "ExplainedPrediction",
-    "Explanation",
-    "Failure",
-    "Prediction",
-    "PredictionSet",
-    "Predictor",
-    "PreparedImage",
-    "RankedDiagnosis",
-    "Refusal",
-    "RefusalReason",
-    "RiskRule",
-    "SimilarCase",
-]
+__all__ = ["Pipeline", "Predictor", "PreparedImage", "RiskRule"]

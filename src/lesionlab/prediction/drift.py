@@ -1,127 +1,130 @@
-"""Whether new images are like those that a model was validated on: what they look like, and what it says of them."""
+"""Drift detection: whether new images and their predictions differ from those of the validation set."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import astuple
+from typing import Final
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
+from lesionlab.base_models import FrozenModel
 from lesionlab.errors import DataError, UsageError
 from lesionlab.metrics.arrays import FloatArray
+from lesionlab.prediction.inference.session import IMAGES_PER_RUN
 from lesionlab.prediction.predictor import Predictor
-from lesionlab.prediction.result import Failure
+from lesionlab.results import Failure
 
-# A difference that is both sure and large enough to matter.
-SURE, LARGE = 0.001, 0.1
-# Of the population stability index: under 0.1 nothing, above 0.25 another population (Siddiqi, Credit Risk Scorecards).
-STABLE, SHIFTED = 0.1, 0.25
-FEWEST = 20
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True)
+# A difference counts if it is both significant and large.
+SIGNIFICANCE: Final = 0.001
+MIN_STATISTIC: Final = 0.1
+# Population stability index: below 0.1 stable, above 0.25 another population (Siddiqi, Credit Risk Scorecards).
+STABLE: Final = 0.1
+SHIFTED: Final = 0.25
+MIN_IMAGES: Final = 20
 
 
-class Quantity(_Part):
-    """One measure of the new images beside that of the validation images.
+class MeasureDrift(FrozenModel):
+    """One measure of the new images compared with the validation images.
 
     Attributes:
-        name: What was measured.
-        median: Of the new images.
-        usual: Median of the validation images.
-        statistic: Kolmogorov and Smirnov's: the largest gap between the two distribution functions.
-        p_value: Chance of such a gap if nothing had changed. Images of one lesion are alike, so it is too small where
-            there are several of a lesion.
-        drifted: Whether the gap is sure and large.
+        name: The measure; see `lesionlab.bundle.DriftMeasures`.
+        median: Median of the new images.
+        reference_median: Median of the validation images.
+        statistic: Kolmogorov-Smirnov statistic: the largest difference between the two distribution functions.
+        p_value: Its p-value. It assumes independent images, so it is too small for several images of a lesion.
+        drifted: Whether the difference is significant and large.
     """
 
     name: str
     median: float
-    usual: float
+    reference_median: float
     statistic: float
     p_value: float
     drifted: bool
 
 
-class Drift(_Part):
-    """How new images differ from those that the model was validated on.
+class Drift(FrozenModel):
+    """New images compared with the validation images of a model.
 
     Attributes:
-        bundle: The model.
-        images: Number of new images that could be judged.
-        failures: Number of files that could not.
-        refused: Share of the new images that the model refused.
-        quantities: Measures of the images and of the answers.
-        answers: Share of each class among the answers.
-        usual_answers: The same of the validation images.
-        stability: Population stability index of the answers.
-        drifted: Whether any quantity drifted, or the answers shifted.
+        model: Name and hash of the model.
+        images: Number of new images with a prediction.
+        failures: Number of unreadable files.
+        abstained: Share of the new images on which the model abstained.
+        measures: Measures of the images and of their predictions.
+        class_shares: Share of each class among the balanced predictions.
+        reference_class_shares: The same for the validation images.
+        stability_index: Population stability index of the class shares.
+        drifted: Whether any measure drifted, or the class shares shifted.
     """
 
-    bundle: str
+    model: str
     images: int
     failures: int
-    refused: float
-    quantities: tuple[Quantity, ...]
-    answers: dict[str, float]
-    usual_answers: dict[str, float]
-    stability: float
+    abstained: float
+    measures: tuple[MeasureDrift, ...]
+    class_shares: dict[str, float]
+    reference_class_shares: dict[str, float]
+    stability_index: float
     drifted: bool
 
 
 def measure_drift(
-    predictor: Predictor, places: Sequence[str], *, progress: Callable[[int, int], None] | None = None
+    predictor: Predictor, images: Sequence[str], *, progress: Callable[[int, int], None] | None = None
 ) -> Drift:
-    """Compare new images with those that a model was validated on.
+    """Compare new images with the validation images of a model.
 
     Args:
         predictor: The model.
-        places: The new images; one that cannot be read is counted and left out.
+        images: Paths of the new images; unreadable ones are counted and left out.
         progress: Called after each image with the number done and the number in all.
 
     Raises:
-        UsageError: The bundle does not hold what its validation images were like.
-        DataError: There are fewer than 20 images to compare.
+        UsageError: The bundle has no statistics of its validation images.
+        DataError: There are fewer than 20 readable images.
     """
     reference = predictor.bundle.reference
-    usual = reference.usual if reference is not None else None
-    if usual is None:
-        raise UsageError(f"{predictor.info.identity} does not know what its images were like; export its run again")
-    failures, rows, answers, refused = 0, [], [], 0
-    for done, (prediction, measures) in enumerate(predictor.measured_many(places), start=1):
+    validation = reference.validation if reference is not None else None
+    if validation is None:
+        raise UsageError(f"{predictor.info.identity} has no statistics of its validation images; export its run again")
+    info, rows, failures, abstained = predictor.info, [], 0, 0
+    predicted: Counter[str] = Counter()
+    for done, result in enumerate(predictor.pipeline.measure_many(images, IMAGES_PER_RUN), start=1):
         if progress is not None:
-            progress(done, len(places))
-        if isinstance(prediction, Failure):
+            progress(done, len(images))
+        if isinstance(result, Failure):
             failures += 1
             continue
-        rows.append(measures)
-        answers.append(prediction.top[0].diagnosis)
-        refused += prediction.refusal is not None
-    if len(rows) < FEWEST:
-        raise DataError(f"{len(rows)} images could be judged; a comparison needs at least {FEWEST}")
+        prediction, measures = result
+        rows.append(astuple(measures))
+        scores = info.decision_rule.scores(np.array(list(prediction.probabilities.values())))
+        predicted[info.classes[int(scores.argmax())]] += 1
+        abstained += prediction.abstained
+    if len(rows) < MIN_IMAGES:
+        raise DataError(f"{len(rows)} images could be read; drift detection needs at least {MIN_IMAGES}")
     measured = np.array(rows)
-    quantities = tuple(
-        _compared(name, measured[:, index], quantiles, int(usual.images))
-        for index, (name, quantiles) in enumerate(usual.quantiles.items())
+    compared = tuple(
+        _compared(name, measured[:, index], quantiles, int(validation.images))
+        for index, (name, quantiles) in enumerate(validation.quantiles.items())
     )
-    classes = predictor.info.classes
-    shares = np.array([answers.count(code) for code in classes]) / len(answers)
-    stability = stability_index(shares, usual.answers.astype(np.float64), len(answers))
+    shares = np.array([predicted[code] for code in info.classes]) / len(rows)
+    index = stability_index(shares, validation.class_shares.astype(np.float64), len(rows))
     return Drift(
-        bundle=predictor.info.identity,
+        model=info.identity,
         images=len(rows),
         failures=failures,
-        refused=refused / len(rows),
-        quantities=quantities,
-        answers=dict(zip(classes, shares.tolist(), strict=True)),
-        usual_answers=dict(zip(classes, usual.answers.astype(float).tolist(), strict=True)),
-        stability=stability,
-        drifted=any(quantity.drifted for quantity in quantities) or stability > SHIFTED,
+        abstained=abstained / len(rows),
+        measures=compared,
+        class_shares=dict(zip(info.classes, shares.tolist(), strict=True)),
+        reference_class_shares=dict(zip(info.classes, validation.class_shares.astype(float).tolist(), strict=True)),
+        stability_index=index,
+        drifted=any(measure.drifted for measure in compared) or index > SHIFTED,
     )
 
 
 def kolmogorov_smirnov(values: FloatArray, quantiles: FloatArray, images: int) -> tuple[float, float]:
-    """Return the statistic and the asymptotic p-value of values against a distribution known by its quantiles.
+    """Return the Kolmogorov-Smirnov statistic and its asymptotic p-value against a distribution of known quantiles.
 
     Args:
         values: [n].
@@ -131,7 +134,7 @@ def kolmogorov_smirnov(values: FloatArray, quantiles: FloatArray, images: int) -
     ordered = np.sort(values)
     levels = np.linspace(0, 1, len(quantiles))
     below, above = np.searchsorted(quantiles, ordered, "left"), np.searchsorted(quantiles, ordered, "right")
-    # Between two quantiles the function is taken for a line; where several are equal it jumps.
+    # The distribution function is interpolated between quantiles; it jumps where several are equal.
     rising = np.interp(ordered, quantiles, levels)
     before = np.where(above > below, levels[np.minimum(below, len(levels) - 1)], rising)
     after = np.where(above > below, levels[np.maximum(above - 1, 0)], rising)
@@ -145,27 +148,27 @@ def kolmogorov_smirnov(values: FloatArray, quantiles: FloatArray, images: int) -
     return statistic, min(1.0, max(0.0, math.fsum(terms)))
 
 
-def stability_index(shares: FloatArray, usual: FloatArray, images: int) -> float:
-    """Return the population stability index of shares [C] against usual ones [C].
+def stability_index(shares: FloatArray, reference: FloatArray, images: int) -> float:
+    """Return the population stability index of shares [C] against reference shares [C].
 
-    As much as half a new image is added to each class on both sides, so that one that does not occur makes no infinity.
+    Half an image is added to each class on both sides, so that an absent class does not give infinity.
 
     Args:
         shares: Of the new images, [C].
-        usual: Of the others, [C].
+        reference: Of the validation images, [C].
         images: Number of new images.
     """
-    one, other = ((each + 0.5 / images) / (1 + 0.5 * len(each) / images) for each in (shares, usual))
+    one, other = ((each + 0.5 / images) / (1 + 0.5 * len(each) / images) for each in (shares, reference))
     return float(((one - other) * np.log(one / other)).sum())
 
 
-def _compared(name: str, values: FloatArray, quantiles: FloatArray, images: int) -> Quantity:
+def _compared(name: str, values: FloatArray, quantiles: FloatArray, images: int) -> MeasureDrift:
     statistic, p_value = kolmogorov_smirnov(values, quantiles.astype(np.float64), images)
-    return Quantity(
+    return MeasureDrift(
         name=name,
         median=float(np.median(values)),
-        usual=float(quantiles[len(quantiles) // 2]),
+        reference_median=float(quantiles[len(quantiles) // 2]),
         statistic=statistic,
         p_value=p_value,
-        drifted=p_value < SURE and statistic > LARGE,
+        drifted=p_value < SIGNIFICANCE and statistic > MIN_STATISTIC,
     )

@@ -1,6 +1,5 @@
 """Recipes: what to train and how, as data. Each TOML file in `library/` can be called by its name."""
 
-from lesionlab.recipes.arrangement import Arrangement, arrange, check_classes, possible_arrangements
 from lesionlab.recipes.augmentation import AugmentationSettings
 from lesionlab.recipes.load import change_inference, load_recipe, recipe_names
 from lesionlab.recipes.schema import (
@@ -21,9 +20,9 @@ from lesionlab.recipes.schema import (
     UnfreezeSettings,
 )
 from lesionlab.recipes.segmentation import SegmentationSettings
+from lesionlab.recipes.split_protocol import SplitProtocol, check_classes, possible_protocols, prepare_split
 
 __all__ = [
-    "Arrangement",
     "AugmentationSettings",
     "CropSettings",
     "DataSettings",
@@ -38,13 +37,14 @@ __all__ = [
     "Recipe",
     "SamplingSettings",
     "SegmentationSettings",
+    "SplitProtocol",
     "SplitSettings",
     "TrainingSettings",
     "UnfreezeSettings",
-    "arrange",
     "change_inference",
     "check_classes",
     "load_recipe",
-    "possible_arrangements",
+    "possible_protocols",
+    "prepare_split",
     "recipe_names",
 ]

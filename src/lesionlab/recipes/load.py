@@ -1,4 +1,4 @@
-"""Finding a recipe by name or by file, and checking it."""
+"""Target a recipe by name or by file, and checking it."""
 
 import difflib
 import tomllib

@@ -137,12 +137,12 @@ class DistillationSettings(RecipeTable):
         teachers: Folders of finished runs with the same split; their logits are averaged. Empty for none.
         weight: Share of the teachers in the loss; the rest goes by the labels.
         temperature: What both models' logits are divided by when they are compared.
-        views: What the teachers are asked about: `one`, the student's own view of an image, or `flips`, that and its
+        tta: What the teachers are asked about: `none`, the student's own view of an image, or `flips`, that and its
             three mirror images, whose mean answer a student then learns to give at a glance. It may be its own teacher.
     """
 
     teachers: tuple[str, ...] = ()
-    views: Literal["one", "flips"] = "one"
+    tta: Literal["none", "flips"] = "none"
     weight: float = Field(default=0.5, gt=0, le=1)
     temperature: float = Field(default=2.0, gt=0, le=20)
 
@@ -240,7 +240,7 @@ class InferenceSettings(RecipeTable):
     """What the exported model does with a trained network. It does not change training.
 
     Attributes:
-        views: `one` judges the image as it is; `flips` averages over the image and its three mirror images, at
+        tta: `none` judges the image as it is; `flips` averages over the image and its three mirror images, at
             four times the computation.
         start_share: Share of the weights that training started from in those that are exported, for a recipe with
             `model.start`. The mean of a network and what it was fine-tuned from is often better than either, on other
@@ -250,15 +250,15 @@ class InferenceSettings(RecipeTable):
         prior_exponent: How far the answer is moved from the most probable class, at 0, towards rare ones: that of
             the highest probability divided by the class' frequency in the training part to this power. 1 is the rule
             of the highest balanced accuracy (Menon et al., ICLR 2021). The probabilities stay what they are.
-        cases: Whether the bundle names its training images, by identifier and diagnosis, so that the most similar ones
-            can be shown beside an answer. For a dataset whose identifiers are private it should not.
+        training_images: Whether the bundle holds an index of its training images (identifier and diagnosis), so that the
+            nearest ones can be shown. Set it to false for a dataset whose identifiers are private.
     """
 
-    views: Literal["one", "flips"] = "one"
+    tta: Literal["none", "flips"] = "none"
     start_share: float = Field(default=0.0, ge=0, lt=1)
     calibration: Literal["auto", "temperature", "bias", "vector"] = "auto"
     prior_exponent: float = Field(default=0.0, ge=0, le=1)
-    cases: bool = True
+    training_images: bool = True
 
 
 class PublishedSettings(RecipeTable):
@@ -276,7 +276,7 @@ class PublishedSettings(RecipeTable):
 
     system: str
     figures: dict[str, float]
-    part: Literal["validation", "test"] = "test"
+    subset: Literal["validation", "test"] = "test"
     split: SplitSettings
     oversampled_before_split: bool = False
     note: str = ""
@@ -362,8 +362,8 @@ class Recipe(RecipeTable):
                 "inference.start_share: there is nothing to share with; it goes with model.start, in one stage",
             ),
             (
-                self.inference.views != "one" and not linear,
-                "inference.views: averages of feature maps need a head without hidden layers on an average pool",
+                self.inference.tta != "none" and not linear,
+                "inference.tta: averages of feature maps need a head without hidden layers on an average pool",
             ),
         ):
             if wrong:

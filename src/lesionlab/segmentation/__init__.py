@@ -1,11 +1,10 @@
-"""Where the lesion lies in the picture, and what can be measured of it: shape, colours, size in the frame."""
+"""Segmentation of the lesion and its measures: shape, colours and size."""
 
-from lesionlab.segmentation.measures import LesionMeasures, measure_lesion
+from lesionlab.segmentation.measures import measure_lesion
 from lesionlab.segmentation.segmenter import Segmenter
 from lesionlab.segmentation.store import SegmentationInfo, SegmentationModel, save_segmentation
 
 __all__ = [
-    "LesionMeasures",
     "SegmentationInfo",
     "SegmentationModel",
     "Segmenter",

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from pydantic import Field, ValidationError
 
-from lesionlab.bundle.part import Part, Sha256
+from lesionlab.base_models import Sha256, StrictModel
 from lesionlab.errors import BundleError
 from lesionlab.files import replacing, write_json
 from lesionlab.images import Preprocessing
@@ -20,7 +20,7 @@ DESCRIPTION: Final = "segmentation.json"
 SCHEMA_VERSION: Final = 1
 
 
-class SegmentationInfo(Part):
+class SegmentationInfo(StrictModel):
     """What is needed to use the model and to know how good it is.
 
     Attributes:

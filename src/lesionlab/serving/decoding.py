@@ -12,7 +12,7 @@ from lesionlab.images.bounds import refuse_if_slow
 from lesionlab.images.decode import FORMATS
 from lesionlab.prediction import Predictor, PreparedImage
 from lesionlab.serving.problem import ProblemError
-from lesionlab.serving.tags import bound_tags
+from lesionlab.serving.tiff_limits import bound_tiff_tags
 
 _NAME: Final = "image"
 _LARGE: Final = 16_000_000  # pixels
@@ -23,7 +23,7 @@ class Decoder:
 
     def __init__(self, predictor: Predictor, max_pixels: int) -> None:
         """Prepare for this model images of at most so many pixels."""
-        bound_tags()
+        bound_tiff_tags()
         self._predictor = predictor
         self._max_pixels = max_pixels
         # A large picture takes some hundred megabytes for a moment: never two at once.
@@ -46,9 +46,9 @@ class Decoder:
             raise ProblemError(422, f"the image is too large; the limit is {limit}; scale it down")
         try:
             if (header or 0) <= _LARGE:
-                return self._predictor.prepare(data, _NAME)
+                return self._predictor.pipeline.prepare(data, _NAME)
             with self._large:
-                return self._predictor.prepare(data, _NAME)
+                return self._predictor.pipeline.prepare(data, _NAME)
         except ImageError as error:
             status = 415 if data and header is None else 422
             raise ProblemError(status, str(error).removeprefix(f"{_NAME}: ")) from error

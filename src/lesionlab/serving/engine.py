@@ -10,8 +10,10 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from lesionlab.bundle import Patient
-from lesionlab.prediction import ExplainedPrediction, Prediction, Predictor, PreparedImage
-from lesionlab.prediction.session import IMAGES_PER_RUN, available_cores
+from lesionlab.cpu import available_cores
+from lesionlab.prediction import Predictor, PreparedImage
+from lesionlab.prediction.inference.session import IMAGES_PER_RUN
+from lesionlab.results import ExplainedPrediction, Prediction
 from lesionlab.serving.batching import Batcher
 from lesionlab.serving.decoding import Decoder
 from lesionlab.serving.metrics import Metrics
@@ -48,7 +50,7 @@ class Engine:
         self._decoder = Decoder(predictor, max_pixels)
         self._metrics = metrics
         self._decoders = ThreadPoolExecutor(min(available_cores(), _MAX_DECODERS), "lesionlab-decode")
-        self._graph = ThreadPoolExecutor(predictor.threads, "lesionlab-judge")
+        self._graph = ThreadPoolExecutor(predictor.pipeline.threads, "lesionlab-inference")
         self._running = _Running()
         # To judge and to explain are different runs of the graph; they share the threads.
         self._judging = Batcher(self._judge, self._graph, IMAGES_PER_RUN)
@@ -69,7 +71,7 @@ class Engine:
         side = self._predictor.info.preprocessing.size
         blank = PreparedImage("warm-up", np.zeros((side, side, 3), np.uint8), ())
         await asyncio.get_running_loop().run_in_executor(self._graph, self._warm_up, blank)
-        each = range(self._predictor.threads)
+        each = range(self._predictor.pipeline.threads)
         self._workers = tuple(asyncio.create_task(b.work()) for b in (self._judging, self._explaining) for _ in each)
 
     async def stop(self) -> None:
@@ -104,29 +106,30 @@ class Engine:
         image = replace(await self._prepared(data), patient=patient)
         explained = await self._explaining.ask((image, diagnosis))
         # Beside the graph's own thread, so that no other answer waits for it.
-        measure = self._predictor.with_lesion
+        measure = self._predictor.pipeline.measure_lesion
         return await asyncio.get_running_loop().run_in_executor(self._decoders, measure, image, explained)
 
     async def _prepared(self, data: bytes) -> PreparedImage:
         return await asyncio.get_running_loop().run_in_executor(self._decoders, self._decoder.prepare, data)
 
     def _warm_up(self, image: PreparedImage) -> None:
-        for others in (False, True)[: self._predictor.threads]:  # one thread has one session
-            if not self._predictor.explains:
-                self._predictor.judge([image], others=others)
+        # With one thread there is a single session.
+        for concurrent in (False, True) if self._predictor.pipeline.threads > 1 else (False,):
+            if not self._predictor.explainable:
+                self._predictor.pipeline.predict([image], concurrent=concurrent)
                 continue
-            (explained,) = self._predictor.judge_explained([image], [None], others=others)
-            self._predictor.with_lesion(image, explained)
+            (explained,) = self._predictor.pipeline.explain([image], [None], concurrent=concurrent)
+            self._predictor.pipeline.measure_lesion(image, explained)
 
     def _judge(self, images: Sequence[PreparedImage]) -> Sequence[Prediction]:
-        with self._running as others:
-            answers = self._predictor.judge(images, others=others)
+        with self._running as concurrent:
+            answers = self._predictor.pipeline.predict(images, concurrent=concurrent)
         self._metrics.judged(answers)
         return answers
 
     def _explain(self, questions: Sequence[_Question]) -> Sequence[ExplainedPrediction]:
         images, diagnoses = zip(*questions, strict=True)
-        with self._running as others:
-            answers = self._predictor.judge_explained(images, diagnoses, others=others)
+        with self._running as concurrent:
+            answers = self._predictor.pipeline.explain(images, diagnoses, concurrent=concurrent)
         self._metrics.judged([answer.prediction for answer in answers])
         return answers

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
-from lesionlab.prediction import Prediction
+from lesionlab.results import Prediction
 
 _LATENCIES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _BATCHES = (1, 2, 3, 4)
@@ -27,17 +27,17 @@ class Metrics:
             buckets=_LATENCIES,
             registry=self._registry,
         )
-        self._judged = Counter("lesionlab_images_judged", "Images judged.", registry=self._registry)
+        self._judged = Counter("lesionlab_images_predicted", "Images predicted.", registry=self._registry)
         self._refused = Counter(
-            "lesionlab_refusals",
-            "Images that the model said it should not be relied on for, by reason.",
+            "lesionlab_abstentions",
+            "Images on which the model abstained, by reason.",
             ["reason"],
             registry=self._registry,
         )
         self._batches = Histogram(
             "lesionlab_batch_images", "Images per run of the graph.", buckets=_BATCHES, registry=self._registry
         )
-        depth = Gauge("lesionlab_queue_images", "Images being read, decoded or judged.", registry=self._registry)
+        depth = Gauge("lesionlab_queue_images", "Images being read, decoded or predicted.", registry=self._registry)
         depth.set_function(images_in_house)
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
@@ -50,7 +50,7 @@ class Metrics:
         self._judged.inc(len(predictions))
         self._batches.observe(len(predictions))
         for prediction in predictions:
-            for reason in prediction.refusal.reasons if prediction.refusal else ():
+            for reason in prediction.abstain_reasons:
                 self._refused.labels(reason.code).inc()
 
     def text(self) -> bytes:

@@ -6,40 +6,17 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+
+from lesionlab.results import Problem
 
 MEDIA_TYPE: Final = "application/problem+json"
 CLIENT_CLOSED: Final = 499  # nobody reads it; it is for the log and the metrics
 
 _SENTENCES = {404: "there is nothing at this address", 405: "this address does not answer to this method"}
-
-
-class Problem(BaseModel):
-    """Why a request, or one image of several, has no result (RFC 9457)."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        json_schema_extra={
-            "examples": [
-                {
-                    "type": "about:blank",
-                    "title": "Unprocessable Entity",
-                    "status": 422,
-                    "detail": "the image is truncated; copy or export it again",
-                    "request_id": "8d0f3c5e",
-                }
-            ]
-        },
-    )
-
-    type: str = Field(default="about:blank", description="Always about:blank: the status says what kind it is.")
-    title: str = Field(description="The status in words.")
-    status: int
-    detail: str = Field(description="What was wrong, and what to do.")
-    request_id: str = Field(description="By which the server's log knows the request.")
 
 
 class ProblemError(Exception):

@@ -13,7 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from lesionlab.errors import LesionlabError
-from lesionlab.serving.places import Places
+from lesionlab.serving.concurrency import ConcurrencyLimit
 from lesionlab.serving.protocol import BoundedProtocol
 
 # Together below the 30 that container engines give: for the answers, then for writing them.
@@ -84,7 +84,7 @@ def server_for(app: FastAPI, announce: Callable[[], None] = lambda: None) -> uvi
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, places: Places, announce: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, places: ConcurrencyLimit, announce: Callable[[], None]) -> None:
         super().__init__(config)
         self._places = places
         self._announce = announce

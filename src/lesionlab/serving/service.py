@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 from starlette.requests import ClientDisconnect, Request
 
 from lesionlab.prediction import Predictor
+from lesionlab.serving.concurrency import ConcurrencyLimit
 from lesionlab.serving.engine import Engine
 from lesionlab.serving.metrics import Metrics
-from lesionlab.serving.places import Places
 from lesionlab.serving.settings import Settings
 
 Value = TypeVar("Value")
@@ -22,14 +22,14 @@ class Service:
 
     predictor: Predictor
     settings: Settings
-    places: Places
+    places: ConcurrencyLimit
     metrics: Metrics
     engine: Engine
 
     @classmethod
     def make(cls, predictor: Predictor, settings: Settings) -> "Service":
         """Put the parts together."""
-        places = Places(settings.queue, settings.max_bytes_in_house)
+        places = ConcurrencyLimit(settings.queue, settings.max_bytes_in_house)
         metrics = Metrics(lambda: places.images)
         return cls(predictor, settings, places, metrics, Engine(predictor, settings.max_pixels, metrics))
 

@@ -15,14 +15,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lesionlab.cpu import available_cores
 from lesionlab.data import ImageRecord, Manifest
 from lesionlab.errors import DataError, ImageError
 from lesionlab.files import cache_folder, replacing, sha256_of_json
 from lesionlab.images import Preprocessing, decode_image, read_image_bytes
-from lesionlab.prediction.session import available_cores
 from lesionlab.recipes import CropSettings, Recipe
 from lesionlab.segmentation import Segmenter
-from lesionlab.training.crop import LesionCrop
+from lesionlab.training.crop import CropToLesion
 
 logger = logging.getLogger(__name__)
 
@@ -165,7 +165,7 @@ def open_seen_images(
     key = sha256_of_json([_VERSION, key, info.graph_sha256, info.threshold, recipe.crop.margin, size])[:24]
     path = _path_of(key)
     if not path.exists():
-        cropper = LesionCrop(size, info.threshold, recipe.crop.margin)
+        cropper = CropToLesion(size, info.threshold, recipe.crop.margin)
 
         def squares(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
             view, _ = cropper(torch.from_numpy(pictures), torch.from_numpy(segmenter.of_squares(pictures)))

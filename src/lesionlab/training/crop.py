@@ -111,7 +111,7 @@ def _triangle_filter(source: int, size: int) -> NDArray[np.float32]:
     return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
-class LesionCrop(nn.Module):
+class CropToLesion(nn.Module):
     """From pictures and masks to what the classifier sees.
 
     Args:

@@ -48,7 +48,7 @@ class Teacher:
         runs = [RunFolder(Path(path)) for path in recipe.distillation.teachers]
         self._networks = [_opened(run, recipe, split, fold) for run in runs]
         self._judges = [torch.compile(n.forward, dynamic=False) if compiled else n.forward for n in self._networks]
-        self._views = VIEWS[recipe.distillation.views]
+        self._views = VIEWS[recipe.distillation.tta]
         self._sizes = [run.recipe().input.size for run in runs]
         self.identity = ", ".join(
             f"{run.recipe().name}@{hashlib.sha256(run.best.read_bytes()).hexdigest()[:12]}" for run in runs

@@ -15,7 +15,7 @@ _DEFAULT_TRIM_THRESHOLD, _DEFAULT_MMAP_MAX = 128 * 1024, 65536
 
 
 @contextmanager
-def freed_memory_kept() -> Iterator[None]:
+def keep_freed_memory() -> Iterator[None]:
     """Let this process keep what it frees, where the C library is glibc; afterwards all of it is given back."""
     if platform.libc_ver()[0] != "glibc":
         yield

@@ -91,8 +91,8 @@ class LesionNetwork(nn.Module):
             return feature_map.flatten(1)
         if self.patches:
             return feature_map.mean(dim=(2, 3))
-        pooled: Tensor = self.backbone.forward_head(feature_map)
-        return pooled
+        pool_features: Tensor = self.backbone.forward_head(feature_map)
+        return pool_features
 
     def features(self, images: Tensor) -> Tensor:
         """Return the features [N, D] that enter the head, for images [N, 3, H, W] with pixels in [0, 1]."""
@@ -175,7 +175,7 @@ def _map_of_patches(tokens: Tensor, prefix: int) -> Tensor:
 
 
 # The image and its mirror images, as the axes of [N, C, H, W] to flip.
-VIEWS: dict[str, tuple[tuple[int, ...], ...]] = {"one": ((),), "flips": ((), (3,), (2,), (2, 3))}
+VIEWS: dict[str, tuple[tuple[int, ...], ...]] = {"none": ((),), "flips": ((), (3,), (2,), (2, 3))}
 
 
 class ChannelsFirst(nn.Module):
@@ -200,7 +200,7 @@ class ExportedNetwork(nn.Module):
     def __init__(self, network: LesionNetwork, inference: InferenceSettings) -> None:
         super().__init__()
         self.network = network
-        self.views = VIEWS[inference.views]
+        self.views = VIEWS[inference.tta]
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits [N, C] and feature map [N, D, h, w] for values from 0 to 255, [N, 3, H, W]."""

@@ -21,7 +21,7 @@ from lesionlab.training.callbacks import RunRecorder, StepProgress
 from lesionlab.training.checkpoint import SafetensorsCheckpointIO, load_weights, save_tensors
 from lesionlab.training.distillation import Teacher
 from lesionlab.training.features import FeatureStore, augments
-from lesionlab.training.memory import freed_memory_kept
+from lesionlab.training.memory import keep_freed_memory
 from lesionlab.training.module import LesionModule, Stage
 from lesionlab.training.network import LesionNetwork
 from lesionlab.training.sampling import smote
@@ -153,7 +153,7 @@ def _fit(
         mode = "min" if stop_on == "loss" else "max"
         callbacks.append(EarlyStopping(f"validation_{stop_on}", patience=settings.patience, mode=mode))
     callbacks.append(RunRecorder(run, monitor, run.read_history()[: stage.first_epoch]))
-    with quiet_lightning(), freed_memory_kept():
+    with quiet_lightning(), keep_freed_memory():
         trainer = pl.Trainer(
             accelerator=environment["accelerator"],
             devices=1,

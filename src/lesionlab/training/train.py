@@ -11,7 +11,7 @@ from rich.console import Console
 
 from lesionlab.data import Manifest, Split, without_copies
 from lesionlab.errors import DataError, UsageError
-from lesionlab.recipes import Recipe, arrange, check_classes
+from lesionlab.recipes import Recipe, check_classes, prepare_split
 from lesionlab.runs import RunFolder, RunRecord
 from lesionlab.segmentation import SegmentationModel
 from lesionlab.taxonomy import TASKS
@@ -63,7 +63,7 @@ def train_recipe(
     """
     run = RunFolder(folder)
     if split is None:
-        manifest, split = arrange(recipe, manifest)
+        manifest, split = prepare_split(recipe, manifest)
     split.check_against(manifest)
     check_classes(recipe, manifest, split, fold)
     segmentation = SegmentationModel.load(segmentation_folder(recipe.crop)) if recipe.crop.segmentation else None

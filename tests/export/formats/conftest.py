@@ -12,8 +12,8 @@ from lesionlab.data import Manifest
 from lesionlab.export import export_graph
 from lesionlab.export.formats import Source
 from lesionlab.images import Preprocessing, load_image
-from lesionlab.prediction.session import GraphSession
-from lesionlab.prediction.views import Session
+from lesionlab.prediction.inference.session import GraphSession
+from lesionlab.prediction.inference.tta import Session
 from lesionlab.recipes import InferenceSettings, Recipe
 from lesionlab.runs import RunFolder
 from lesionlab.training.checkpoint import load_weights
@@ -36,7 +36,7 @@ def source(tiny_run: RunFolder, pixels: np.ndarray) -> Source:
     bundle, recipe = Bundle.load(tiny_run.path), tiny_run.recipe()
     network = LesionNetwork(recipe)
     network.load_state_dict(load_weights(tiny_run.best))
-    graph = export_graph([network], recipe.input.size, InferenceSettings(views="flips"))
+    graph = export_graph([network], recipe.input.size, InferenceSettings(tta="flips"))
     return Source(replace(bundle, graph=graph), pixels)
 
 

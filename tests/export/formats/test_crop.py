@@ -12,7 +12,7 @@ from PIL import Image
 from lesionlab.bundle import Bundle
 from lesionlab.export.formats import FORMATS, Source
 from lesionlab.export.formats.litert import PYTHON
-from lesionlab.prediction.session import GraphOutput, GraphSession
+from lesionlab.prediction.inference.session import GraphOutput, GraphSession
 from lesionlab.runs import RunFolder
 
 # A run is trained, exported and converted.

@@ -107,7 +107,7 @@ def test_core_ml_says_the_same_of_a_transformer(
     transformer: Source, pixels: np.ndarray, ask: Callable[..., Expected], tmp_path: Path
 ) -> None:
     pytest.importorskip("coremltools", reason="the extra coreml is not installed")
-    from lesionlab.prediction.session import GraphSession
+    from lesionlab.prediction.inference.session import GraphSession
 
     wanted = ask(GraphSession(transformer.bundle, threads=1), pixels[:4])
     assert_alike(answers("coreml", transformer, tmp_path, pixels[:4]), wanted, 1e-4)

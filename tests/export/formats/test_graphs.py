@@ -14,7 +14,7 @@ from lesionlab.errors import BundleError
 from lesionlab.export.formats import Source
 from lesionlab.export.formats.isolated.torch_graph import GraphModule, UnknownOperatorError
 from lesionlab.export.formats.static_graph import simplified
-from lesionlab.prediction.session import GraphSession
+from lesionlab.prediction.inference.session import GraphSession
 
 Expected = tuple[np.ndarray, np.ndarray]
 

@@ -56,11 +56,11 @@ class ColumnMapping:
         """
         found: dict[str, str] = {}
         lower = {name.lower(): name for name in reversed(header)}
-        for attribute, usual in _USUAL_NAMES.items():
+        for attribute, validation in _USUAL_NAMES.items():
             given: str | None = getattr(self, attribute)
             if given is not None and given not in header:
                 raise DataError(f"{table}: no column {given!r}; the columns are {', '.join(header)}")
-            match = given or next((lower[name] for name in usual if name in lower), None)
+            match = given or next((lower[name] for name in validation if name in lower), None)
             if match is not None:
                 found[attribute] = match
         complete = replace(self, **found)

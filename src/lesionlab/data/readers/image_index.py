@@ -1,4 +1,4 @@
-"""Finding the image files of a dataset, in folders and in zip archives."""
+"""Target the image files of a dataset, in folders and in zip archives."""
 
 import os
 import zipfile

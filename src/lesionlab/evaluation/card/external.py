@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lesionlab.bundle import BundleInfo
-from lesionlab.bundle.operating import NOUNS
+from lesionlab.bundle.operating_points import NOUNS
 from lesionlab.errors import DataError, UsageError
 from lesionlab.evaluation.predictions_file import METRICS
 from lesionlab.metrics import Estimate
@@ -20,7 +20,7 @@ class ExternalPoint(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     name: str
-    looked_for: Literal["malignant", "melanoma"] = "malignant"
+    target: Literal["malignant", "melanoma"] = "malignant"
     target_sensitivity: float
     threshold: float
     sensitivity: float | None
@@ -34,7 +34,7 @@ class ExternalPoint(BaseModel):
     @property
     def purpose(self) -> str:
         """What the threshold is for, in words."""
-        return f"{100 * self.target_sensitivity:g}% sensitivity for {NOUNS[self.looked_for]}"
+        return f"{100 * self.target_sensitivity:g}% sensitivity for {NOUNS[self.target]}"
 
 
 class ExternalEvaluation(BaseModel):
@@ -65,7 +65,7 @@ class ExternalEvaluation(BaseModel):
     graph_sha256: str
     task: Literal["diagnosis", "malignant", "melanoma"]
     dataset: str
-    part: str
+    subset: str
     unseen: bool
     leaky: bool
     lesions_known: bool
@@ -113,7 +113,7 @@ def read_external(place: Path, info: BundleInfo) -> ExternalEvaluation:
         raise DataError(message) from error
     if found.graph_sha256 != info.graph_sha256:
         raise UsageError(f"{path} is an evaluation of {found.bundle}, not of {info.identity}; evaluate this model")
-    if found.part != "all" or not found.unseen or found.manifest_sha256 == info.training_data.manifest_sha256:
+    if found.subset != "all" or not found.unseen or found.manifest_sha256 == info.training_data.manifest_sha256:
         raise UsageError(
             f"{path} was measured on the data that {info.identity} was made from; give an evaluation on another dataset"
         )
@@ -124,7 +124,7 @@ def read_external(place: Path, info: BundleInfo) -> ExternalEvaluation:
 
 
 def _same_thresholds(found: ExternalEvaluation, info: BundleInfo) -> bool:
-    told = TASKS[found.task].findings  # of a dataset that tells melanoma alone only those of melanoma are measured
+    told = TASKS[found.task].targets  # of a dataset that tells melanoma alone only those of melanoma are measured
     measured = {point.name: point.threshold for point in found.operating_points}
-    stated = {point.name: point.threshold for point in info.operating_points if point.looked_for in told}
+    stated = {point.name: point.threshold for point in info.operating_points if point.target in told}
     return measured.keys() == stated.keys() and all(math.isclose(measured[name], stated[name]) for name in stated)

@@ -9,9 +9,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.attribution.result import ModelCheck
-from lesionlab.bundle import Bundle, OperatingPoint, Subgroup
-from lesionlab.bundle import Evaluation as StoredEvaluation
-from lesionlab.evaluation.card import answer, markdown
+from lesionlab.bundle import Bundle, EvaluationSummary, OperatingPoint, Subgroup
+from lesionlab.evaluation.card import decision, markdown
 from lesionlab.evaluation.card.checklists import CLAIM, TRIPOD_AI, Fact, Item, Status
 from lesionlab.evaluation.card.datasets import DATASETS
 from lesionlab.evaluation.card.energy import estimated_energy, hours
@@ -22,19 +21,22 @@ from lesionlab.evaluation.tables import ASSUMED_PREVALENCES, DX_TYPES
 from lesionlab.evaluation.wording import counted, terms
 from lesionlab.images.decode import FORMATS
 from lesionlab.metrics import Estimate, predictive_values
-from lesionlab.prediction.explanation import METHOD
+from lesionlab.prediction.explanation.class_activation import METHOD
 from lesionlab.taxonomy import DIAGNOSIS, TASKS
 
 _METRICS = {
     "balanced_accuracy": ("Balanced accuracy", "mean recall of the classes that occur"),
-    "accuracy": ("Accuracy", "share of images with the right answer"),
+    "accuracy": ("Accuracy", "share of images with the right decision"),
     "macro_f1": ("Macro F1", "mean of the classes' F1"),
     "weighted_f1": ("Weighted F1", "the same, weighted by the classes' numbers of images"),
     "macro_auc": ("Macro AUC", "mean over classes, each against the rest"),
     "malignant_auc": ("AUC, malignant against benign", "ranked by P(malignant)"),
-    "malignant_recall": ("Sensitivity for malignancy of the answer", "no threshold; the answer is a malignant class"),
-    "malignant_specificity": ("Specificity for malignancy of the answer", "the same"),
-    "malignant_precision": ("PPV for malignancy of the answer", "the same"),
+    "malignant_recall": (
+        "Sensitivity for malignancy of the decision",
+        "no threshold; the decision is a malignant class",
+    ),
+    "malignant_specificity": ("Specificity for malignancy of the decision", "the same"),
+    "malignant_precision": ("PPV for malignancy of the decision", "the same"),
     "melanoma_auc": ("AUC, melanoma against the rest", "ranked by P(melanoma)"),
     "ece": ("Expected calibration error", "claimed against true certainty; 0 is best; the interval is biased upward"),
     "brier": ("Brier score", "squared error of the probabilities, summed over classes; 0 is best"),
@@ -120,16 +122,16 @@ def render_card(
         headlines=_headlines(evaluation),
         headlines_of=_headlines,
         architecture=None if recipe is None else architecture(recipe),
-        views=None if recipe is None else recipe.inference.views,
+        views=None if recipe is None else recipe.inference.tta,
         training=None if recipe is None else training_rows(recipe, info.versions.get("starting weights")),
         settings=json.dumps(info.recipe, indent=2, ensure_ascii=False, default=str),
         datasets={name: DATASETS.get(name) for name in data.sources},
         limits=[limit for name in data.sources if name in DATASETS for limit in DATASETS[name].limits],
-        calibration=answer.calibration_words(info.calibration),
-        methods=answer.methods_words(info.calibration),
-        decision=answer.decision_words(info.decision, info),
-        patient=answer.patient_words(info.patient_effects),
-        refusals=answer.refusal_rows(bundle),
+        calibration=decision.calibration_words(info.calibration),
+        methods=decision.methods_words(info.calibration),
+        decision=decision.decision_words(info.decision_rule, info),
+        patient=decision.patient_words(info.patient_effects),
+        refusals=decision.refusal_rows(bundle),
         points=points,
         elsewhere=_elsewhere,
         explanation=METHOD,
@@ -155,7 +157,7 @@ def _facts(bundle: Bundle, external: Sequence[ExternalEvaluation], *, readable: 
     found = {
         Fact.EVALUATED: evaluation is not None,
         Fact.EXTERNAL: bool(external),
-        Fact.EXPLAINS: bundle.explains,
+        Fact.EXPLAINS: bundle.explainable,
         Fact.DATASET: bool(sources) and all(name in DATASETS for name in sources),
         Fact.RECIPE: readable,
         Fact.SUBGROUPS: evaluation is not None and bool(evaluation.subgroups),
@@ -163,7 +165,7 @@ def _facts(bundle: Bundle, external: Sequence[ExternalEvaluation], *, readable: 
     return {fact for fact, holds in found.items() if holds}
 
 
-def _headlines(evaluation: StoredEvaluation | ExternalEvaluation | None) -> list[tuple[str, Estimate]]:
+def _headlines(evaluation: EvaluationSummary | ExternalEvaluation | None) -> list[tuple[str, Estimate]]:
     """Return the three figures that a reader looks for first, those that the task has."""
     if evaluation is None:
         return []
@@ -176,12 +178,12 @@ def _headlines(evaluation: StoredEvaluation | ExternalEvaluation | None) -> list
     return [(name, figure) for name, figure in found if figure.value is not None]
 
 
-def _grouped(evaluation: StoredEvaluation | None) -> dict[str, list[Subgroup]]:
+def _grouped(evaluation: EvaluationSummary | None) -> dict[str, list[Subgroup]]:
     rows = () if evaluation is None else evaluation.subgroups
     return {group: [row for row in rows if row.group == group] for group in _GROUPS}
 
 
-def _small_groups(evaluation: StoredEvaluation | None) -> list[str]:
+def _small_groups(evaluation: EvaluationSummary | None) -> list[str]:
     """Return the classes and subgroups that are too small to say much of, in words."""
     if evaluation is None:
         return []
@@ -212,7 +214,7 @@ def _elsewhere(points: Sequence[OperatingPoint | ExternalPoint]) -> list[_Elsewh
 
 def _answered(items: Sequence[Item], facts: set[Fact]) -> dict[str, object]:
     answers = [item.answered(facts) for item in items]
-    counts = Counter(answer.status for answer in answers)
+    counts = Counter(decision.status for decision in answers)
     return {
         "rows": list(zip((item.topic for item in items), answers, strict=True)),
         "counts": [(status, counts[status]) for status in Status if counts[status]],

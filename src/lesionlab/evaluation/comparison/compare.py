@@ -12,7 +12,7 @@ from lesionlab import RESEARCH_ONLY
 from lesionlab.errors import DataError
 from lesionlab.evaluation.comparison.metric import Better, Metric
 from lesionlab.evaluation.comparison.performance import performance
-from lesionlab.evaluation.comparison.trust import trust
+from lesionlab.evaluation.comparison.uncertainty import trust
 from lesionlab.evaluation.predictions_file import METRICS, Model, Predictions
 from lesionlab.evaluation.wording import LEAKY, UNDEFINED, counted, number
 from lesionlab.metrics import Estimate

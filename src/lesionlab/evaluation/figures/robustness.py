@@ -38,7 +38,7 @@ def draw_robustness(points: Sequence[RobustnessPoint], *, leaky: bool) -> Markup
             high = [_number(point.balanced_accuracy.high) for point in line]
             panel.fill_between(severity, low, high, color=on_page(ACCENT), alpha=0.18, linewidth=0)
             panel.plot(severity, values, "o-", color=on_page(ACCENT), markersize=3.5, linewidth=1.5)
-            refused = [point.refused for point in line]
+            refused = [point.abstained for point in line]
             panel.plot(severity, refused, color=on_page(SECOND), linewidth=1.2, linestyle=(0, (3, 2)))
             panel.set_title(name, fontsize=10)
             panel.set(ylim=(-0.03, 1.03), xlim=(-0.2, 5.2))

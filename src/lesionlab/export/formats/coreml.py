@@ -12,7 +12,7 @@ from lesionlab.bundle.schema import Runtime
 from lesionlab.errors import LesionlabError
 from lesionlab.export.formats.format import Format, Source
 from lesionlab.export.formats.static_graph import simplified
-from lesionlab.prediction.views import Session
+from lesionlab.prediction.inference.tta import Session
 
 if TYPE_CHECKING:
     import onnx

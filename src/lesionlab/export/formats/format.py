@@ -9,9 +9,9 @@ from typing import ClassVar
 import numpy as np
 
 from lesionlab.bundle import Bundle
-from lesionlab.bundle.schema import Numbers, Runtime
+from lesionlab.bundle.schema import GraphDtype, Runtime
 from lesionlab.errors import MissingExtraError
-from lesionlab.prediction.views import Session
+from lesionlab.prediction.inference.tta import Session
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Format(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     runtime: ClassVar[Runtime]
-    numbers: ClassVar[Numbers] = "float32"
+    numbers: ClassVar[GraphDtype] = "float32"
     extra: ClassVar[str]
     modules: ClassVar[tuple[str, ...]]
     file: ClassVar[str]

@@ -16,8 +16,8 @@ from lesionlab.bundle.schema import Runtime
 from lesionlab.errors import LesionlabError
 from lesionlab.export.formats.format import Format, Source
 from lesionlab.export.formats.static_graph import simplified
-from lesionlab.prediction.session import OUTPUTS, GraphOutput
-from lesionlab.prediction.views import Session
+from lesionlab.prediction.inference.session import OUTPUTS, GraphOutput
+from lesionlab.prediction.inference.tta import Session
 
 PYTHON = "LESIONLAB_LITERT_PYTHON"
 # The converter numbers the outputs, and `usage` takes the first.

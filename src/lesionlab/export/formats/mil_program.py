@@ -16,7 +16,7 @@ from coremltools.converters.mil.frontend.milproto.load import load
 from torch import Tensor
 
 from lesionlab.errors import LesionlabError
-from lesionlab.prediction.session import OUTPUTS, GraphOutput
+from lesionlab.prediction.inference.session import OUTPUTS, GraphOutput
 
 Values = Mapping[str, Any]
 

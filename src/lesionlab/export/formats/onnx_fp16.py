@@ -7,11 +7,11 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from lesionlab.bundle.schema import Numbers, Runtime
+from lesionlab.bundle.schema import GraphDtype, Runtime
 from lesionlab.export.formats.format import Format, Source
 from lesionlab.export.formats.onnx_usage import INSTALL, USAGE, open_graph
 from lesionlab.export.formats.static_graph import simplified
-from lesionlab.prediction.views import Session
+from lesionlab.prediction.inference.tta import Session
 
 # Constants such as means and limits weigh nothing, and are better left exact.
 _FEWEST = 64
@@ -31,7 +31,7 @@ class OnnxFp16(Format):
     name: ClassVar[str] = "onnx-fp16"
     title: ClassVar[str] = "ONNX, FP16 weights"
     runtime: ClassVar[Runtime] = "onnx"
-    numbers: ClassVar[Numbers] = "float16"
+    numbers: ClassVar[GraphDtype] = "float16"
     extra: ClassVar[str] = "train"
     modules: ClassVar[tuple[str, ...]] = ("onnx",)
     file: ClassVar[str] = "model.onnx"

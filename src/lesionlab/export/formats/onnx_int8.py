@@ -9,12 +9,12 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import onnx
 
-from lesionlab.bundle.schema import Numbers, Runtime
+from lesionlab.bundle.schema import GraphDtype, Runtime
 from lesionlab.errors import UsageError
 from lesionlab.export.formats.format import Format, Source
 from lesionlab.export.formats.onnx_usage import INSTALL, USAGE, open_graph
 from lesionlab.export.formats.static_graph import share_equal_weights, simplified
-from lesionlab.prediction.views import Session
+from lesionlab.prediction.inference.tta import Session
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class OnnxInt8(Format):
     name: ClassVar[str] = "onnx-int8"
     title: ClassVar[str] = "ONNX, INT8"
     runtime: ClassVar[Runtime] = "onnx"
-    numbers: ClassVar[Numbers] = "int8"
+    numbers: ClassVar[GraphDtype] = "int8"
     extra: ClassVar[str] = "train"
     modules: ClassVar[tuple[str, ...]] = ("onnx",)
     file: ClassVar[str] = "model.onnx"

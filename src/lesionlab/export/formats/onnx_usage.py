@@ -4,7 +4,7 @@ from pathlib import Path
 
 from lesionlab.bundle import Bundle
 from lesionlab.export.formats.format import Source
-from lesionlab.prediction.session import GraphSession
+from lesionlab.prediction.inference.session import GraphSession
 
 INSTALL = "pip install onnxruntime numpy pillow"
 USAGE = """\

@@ -7,8 +7,8 @@ import numpy as np
 
 from lesionlab.bundle.schema import Runtime
 from lesionlab.export.formats.format import Format, Source
-from lesionlab.prediction.session import OUTPUTS, GraphOutput
-from lesionlab.prediction.views import Session
+from lesionlab.prediction.inference.session import OUTPUTS, GraphOutput
+from lesionlab.prediction.inference.tta import Session
 
 
 class OpenVino(Format):

@@ -42,7 +42,7 @@ _FINISH = """
 
 for path in sys.argv[1:]:
     found = probabilities(logits(prepare(path)))[0]
-    scores = found * (description["decision"]["weights"] or 1.0)
+    scores = found * (description["decision_rule"]["weights"] or 1.0)
     print(path, "answer:", description["classes"][int(scores.argmax())])
     for code, probability in zip(description["classes"], found):
         print(f"  {code:10} {probability:.6f}")

@@ -1,10 +1,10 @@
-"""Judging several images at once."""
+"""The route that takes several images."""
 
 import asyncio
 
 from fastapi import APIRouter, Request
 
-from lesionlab.serving.answers import BatchAnswer, BatchItem, bundle_name, result_of
+from lesionlab.results import BatchItem, BatchResponse, ModelName
 from lesionlab.serving.problem import ProblemError, request_id_of
 from lesionlab.serving.routes.described import IMAGE_PROBLEMS, several_images
 from lesionlab.serving.service import Service, while_connected
@@ -14,24 +14,24 @@ from lesionlab.serving.upload import FORM_BYTES, declared_size, read_upload, sma
 def batch_routes(service: Service) -> APIRouter:
     """Return the route that takes several images."""
     routes = APIRouter(prefix="/v1", tags=["images"])
-    settings, engine, info = service.settings, service.engine, service.predictor.info
-    bundle = bundle_name(info)
+    settings, engine = service.settings, service.engine
+    model = ModelName.of(service.predictor.info)
     limit = settings.max_batch_bytes + FORM_BYTES
 
-    async def judged(index: int, data: bytes, request_id: str) -> BatchItem:
+    async def predicted(index: int, data: bytes, request_id: str) -> BatchItem:
         try:
             prediction = await engine.predict(small_enough(data, settings.max_bytes))
         except ProblemError as error:
             return BatchItem(index=index, problem=error.problem(request_id))
-        return BatchItem(index=index, result=result_of(prediction, info))
+        return BatchItem(index=index, result=prediction)
 
-    async def all_judged(files: tuple[bytes, ...], request_id: str) -> tuple[BatchItem, ...]:
-        answers = (judged(index, data, request_id) for index, data in enumerate(files))
+    async def all_predicted(files: tuple[bytes, ...], request_id: str) -> tuple[BatchItem, ...]:
+        answers = (predicted(index, data, request_id) for index, data in enumerate(files))
         return tuple(await asyncio.gather(*answers))
 
     @routes.post("/predict/batch", responses=IMAGE_PROBLEMS, openapi_extra=several_images(settings.max_batch))
-    async def predict_batch(request: Request) -> BatchAnswer:
-        """Judge several images, the field `files` of a form, repeated. A bad one does not stop the rest."""
+    async def predict_batch(request: Request) -> BatchResponse:
+        """Classify several images: a form with repeated fields `files`. A bad image does not stop the others."""
         request_id = request_id_of(request.scope)
         # How many there are is known once the form has been read; until then it holds one place.
         with service.places.taken(1, declared_size(request, limit)):
@@ -39,7 +39,7 @@ def batch_routes(service: Service) -> APIRouter:
             if upload.fields:
                 raise ProblemError(422, "there is a field that is not known here; several images have `files` alone")
             with service.places.taken(len(upload.files) - 1):
-                results = await while_connected(request, all_judged(upload.files, request_id))
-        return BatchAnswer(request_id=request_id, bundle=bundle, results=results)
+                results = await while_connected(request, all_predicted(upload.files, request_id))
+        return BatchResponse(request_id=request_id, model=model, results=results)
 
     return routes

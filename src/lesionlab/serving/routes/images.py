@@ -1,4 +1,4 @@
-"""Judging one image."""
+"""Routes that take one image."""
 
 from typing import Annotated, TypeVar
 
@@ -6,15 +6,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import ValidationError
 
 from lesionlab.bundle import Patient
-from lesionlab.serving.answers import (
-    Answer,
-    ExplainedAnswer,
-    bundle_name,
-    explained_of,
-    lesion_of,
-    result_of,
-    similar_of,
-)
+from lesionlab.results import ExplainResponse, ModelName, PredictResponse
 from lesionlab.serving.patient import Question
 from lesionlab.serving.problem import ProblemError, request_id_of, validation_detail
 from lesionlab.serving.routes.described import IMAGE_PROBLEMS, one_image, problems
@@ -28,27 +20,26 @@ def image_routes(service: Service) -> APIRouter:
     """Return the routes that take one image."""
     routes = APIRouter(prefix="/v1", tags=["images"])
     settings, engine, info = service.settings, service.engine, service.predictor.info
-    bundle = bundle_name(info)
+    model = ModelName.of(info)
     codes = frozenset(info.classes)
     limit = settings.max_bytes + FORM_BYTES
 
     @routes.post("/predict", responses=IMAGE_PROBLEMS, openapi_extra=one_image(Patient))
-    async def predict(request: Request, known: Annotated[Patient, Query()]) -> Answer:
-        """Judge one image: a form with the field `file`, or the file as the body."""
+    async def predict(request: Request, known: Annotated[Patient, Query()]) -> PredictResponse:
+        """Classify one image: a form with the field `file`, or the file as the body."""
         with service.places.taken(1, declared_size(request, limit)):
             upload = await read_upload(request, "file", max_files=1, limit=limit)
             patient = _with_fields(known, upload.fields)
-            prediction = await while_connected(
+            result = await while_connected(
                 request, engine.predict(small_enough(upload.files[0], settings.max_bytes), patient)
             )
-        result = result_of(prediction, info)
-        return Answer(request_id=request_id_of(request.scope), bundle=bundle, result=result)
+        return PredictResponse(request_id=request_id_of(request.scope), model=model, result=result)
 
     @routes.post("/explain", responses=IMAGE_PROBLEMS | problems(409), openapi_extra=one_image(Question))
-    async def explain(request: Request, known: Annotated[Question, Query()]) -> ExplainedAnswer:
-        """Judge one image, show what speaks for a class, name training images like it, and measure the lesion."""
-        if not service.predictor.explains:
-            raise ProblemError(409, "this model cannot tell where it looked")
+    async def explain(request: Request, known: Annotated[Question, Query()]) -> ExplainResponse:
+        """Classify and explain one image: activation map, nearest training images, measures of the lesion."""
+        if not service.predictor.explainable:
+            raise ProblemError(409, "this model has no class activation map")
         with service.places.taken(1, declared_size(request, limit)):
             upload = await read_upload(request, "file", max_files=1, limit=limit)
             asked = _with_fields(known, upload.fields)
@@ -56,13 +47,13 @@ def image_routes(service: Service) -> APIRouter:
                 raise ProblemError(422, f"diagnosis: it should be one of {', '.join(info.classes)}")
             answer = engine.explain(small_enough(upload.files[0], settings.max_bytes), asked.diagnosis, asked)
             explained = await while_connected(request, answer)
-        return ExplainedAnswer(
+        return ExplainResponse(
             request_id=request_id_of(request.scope),
-            bundle=bundle,
-            result=result_of(explained.prediction, info),
-            explanation=explained_of(explained.explanation),
-            similar=similar_of(explained.similar),
-            lesion=lesion_of(explained.lesion),
+            model=model,
+            result=explained.prediction,
+            explanation=explained.explanation,
+            nearest_images=explained.nearest_images,
+            lesion=explained.lesion,
         )
 
     return routes

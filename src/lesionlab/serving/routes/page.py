@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
-PAGE: Final = Path(str(files("lesionlab") / "page"))
+PAGE: Final = Path(str(files("lesionlab") / "web" / "page"))
 _INDEX: Final = "index.html"
 _METHODS: Final = ["GET", "HEAD"]
 

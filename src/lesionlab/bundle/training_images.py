@@ -1,0 +1,66 @@
+"""What `cases.npz` holds: where each training image lies in the feature space, and which one it is.
+
+An answer is shown beside the training cases that are most like it to the network. The file names them by the dataset's
+own identifiers and holds none of their pixels.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from lesionlab.bundle.npz import npz_bytes, read_npz
+from lesionlab.taxonomy import LABELS
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingImages:
+    """The training images, a row for each. Text is fixed-width UTF-8, so that nothing has to be pickled.
+
+    Attributes:
+        coordinates: Along the first K of `FeatureSpace.basis`, from its mean, float16 [N, K].
+        image_id: Identifiers of the images, bytes [N].
+        lesion_id: Identifiers of the lesions that they show, bytes [N].
+        diagnosis: Codes of what the lesions are, as the dataset tells it: finer than the classes of a model with two,
+            bytes [N].
+    """
+
+    coordinates: np.ndarray
+    image_id: np.ndarray
+    lesion_id: np.ndarray
+    diagnosis: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.coordinates)
+
+    @property
+    def lesion_count(self) -> int:
+        """Number of different lesions."""
+        return len(np.unique(self.lesion_id))
+
+    def to_bytes(self) -> bytes:
+        """Return the file; the same content is the same bytes."""
+        return npz_bytes({name: getattr(self, name) for name in _ARRAYS})
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "TrainingImages":
+        """Read the file.
+
+        Raises:
+            ValueError: It is not what `to_bytes` writes; the message says why.
+        """
+        arrays = read_npz(data)
+        for name in _ARRAYS:
+            if name not in arrays:
+                raise ValueError(f"it lacks {name}")
+        coordinates, *texts = (arrays[name] for name in _ARRAYS)
+        if coordinates.dtype != np.float16 or coordinates.ndim != 2 or not np.isfinite(coordinates).all():
+            raise ValueError("its array coordinates does not hold rows of finite 16-bit numbers")
+        for name, text in zip(_ARRAYS[1:], texts, strict=True):
+            if text.dtype.kind != "S" or text.shape != coordinates.shape[:1]:
+                raise ValueError(f"its array {name} does not hold a text for each of {len(coordinates)} images")
+        if unknown := {code.decode(errors="replace") for code in np.unique(arrays["diagnosis"])} - set(LABELS):
+            raise ValueError(f"its diagnosis {min(unknown)!r} is none of {', '.join(LABELS)}")
+        return cls(coordinates, *texts)
+
+
+_ARRAYS = tuple(field.name for field in fields(TrainingImages))

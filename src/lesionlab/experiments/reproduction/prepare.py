@@ -1,0 +1,128 @@
+"""Checking a whole benchmark before its first training starts, which may be hours before its last."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lesionlab.data import Manifest, Split
+from lesionlab.errors import DataError, UsageError
+from lesionlab.evaluation.predictions_file import Predictions, find_predictions, read_predictions
+from lesionlab.experiments import require_same_run
+from lesionlab.experiments.reproduction.plan import PlannedRun
+from lesionlab.recipes import Recipe, SplitProtocol, check_classes, load_recipe, possible_protocols, prepare_split
+from lesionlab.runs import RunFolder
+from lesionlab.taxonomy import DIAGNOSIS, TASKS
+from lesionlab.training.network import LesionNetwork
+from lesionlab.training.weights import load_pretrained
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """One recipe under one arrangement, ready to be trained.
+
+    Attributes:
+        recipe: The recipe, changes included.
+        protocol: How the data is divided.
+        manifest: The images that are used.
+        split: Their parts.
+        run: The run folder, which may hold this run already.
+        part: The part to judge.
+    """
+
+    recipe: Recipe
+    protocol: SplitProtocol
+    manifest: Manifest
+    split: Split
+    run: RunFolder
+    subset: str
+
+    @property
+    def finished(self) -> bool:
+        """Whether the training is done."""
+        return self.run.exists() and self.run.record().finished
+
+
+@dataclass(frozen=True)
+class PreparedRecipe:
+    """One recipe of the plan with its runs."""
+
+    planned: PlannedRun
+    recipe: Recipe
+    runs: tuple[PreparedRun, ...]
+
+
+def prepare(
+    planned: Sequence[PlannedRun], manifest: Manifest, out: Path, *, against: Predictions | None = None
+) -> tuple[PreparedRecipe, ...]:
+    """Check every recipe and arrangement: settings, network, starting weights, images and run folders.
+
+    Args:
+        planned: What to run.
+        manifest: The whole dataset.
+        out: The benchmark's folder; the runs go to `<recipe>/<protocol>` in it.
+        against: Predictions of the run to compare with.
+
+    Raises:
+        UsageError: A recipe is wrong, stands there twice, or its folder holds another run.
+        DataError: The data or the weights do not allow it, or the images to compare on are not the same.
+    """
+    prepared: list[PreparedRecipe] = []
+    for one in planned:
+        recipe = load_recipe(one.recipe, one.changes)
+        if any(recipe.name == other.recipe.name for other in prepared):
+            raise UsageError(f"recipe {recipe.name} is to run twice; give one of them in a benchmark of its own")
+        runs = tuple(_prepared_runs(one, recipe, manifest, out))
+        if against is not None:
+            for run in runs:
+                _check_against(run, against)
+        if not all(run.finished for run in runs):
+            _check_network(recipe)
+        prepared.append(PreparedRecipe(one, recipe, runs))
+    return tuple(prepared)
+
+
+def read_against(path: Path) -> Predictions:
+    """Return the predictions of a finished run for its test part.
+
+    Raises:
+        DataError: It is no run, is not finished, or was not evaluated on its test part.
+    """
+    if not RunFolder(path).record().finished:
+        raise DataError(f"{path} is not finished; run the same `lesionlab train` command again to go on with it")
+    return read_predictions(find_predictions(path, "test"))
+
+
+def _prepared_runs(planned: PlannedRun, recipe: Recipe, manifest: Manifest, out: Path) -> Iterator[PreparedRun]:
+    for protocol in planned.protocols or possible_protocols(recipe):
+        images, split = prepare_split(recipe, manifest, protocol)
+        published = None if protocol is SplitProtocol.LESION else recipe.published
+        subset = published.subset if published else "test"
+        if not split.parts()[subset]:
+            raise DataError(f"recipe {recipe.name}: the {protocol} arrangement has no {subset} images")
+        check_classes(recipe, images, split)
+        run = PreparedRun(recipe, protocol, images, split, RunFolder(out / recipe.name / protocol), subset)
+        require_same_run(run.run, recipe, images, split)
+        yield run
+
+
+def _check_network(recipe: Recipe) -> None:
+    network = LesionNetwork(recipe)
+    if recipe.unfreeze.layers:
+        network.unfreeze_top(recipe.unfreeze.layers)
+    if recipe.model.pretrained:
+        load_pretrained(network.backbone, recipe.model.backbone)
+
+
+def _check_against(prepared: PreparedRun, against: Predictions) -> None:
+    if prepared.protocol is not SplitProtocol.LESION:
+        return
+    if against.task not in (DIAGNOSIS, TASKS[prepared.recipe.task]):
+        raise UsageError(
+            f"{against.model.predictions} answers task {against.task.name}, recipe {prepared.recipe.name} task "
+            f"{prepared.recipe.task}; compare with a run of the seven diagnoses"
+        )
+    if set(against.image_ids) != set(prepared.split.parts()["test"]):
+        raise DataError(
+            f"{against.model.predictions} holds other images than the test part of recipe {prepared.recipe.name}; "
+            "compare with a run on the same dataset and split"
+        )

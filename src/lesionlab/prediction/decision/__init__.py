@@ -1,0 +1,1 @@
+"""From graph outputs to predictions: calibration, abstention, risk and prediction sets."""

@@ -1,0 +1,105 @@
+"""Probabilities for a place where the diagnoses are more or less frequent than in the training data.
+
+Source: Saerens et al., Neural Computation 14, 2002: with the same look of each class, only the prior changes, so
+each probability is multiplied by the ratio of the new frequency to the old one and the row scaled to sum to 1.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from lesionlab.bundle import BundleInfo
+from lesionlab.errors import UsageError
+from lesionlab.metrics import predictive_values
+from lesionlab.metrics.arrays import FloatArray
+from lesionlab.taxonomy import TASKS, Task
+
+MALIGNANT = "malignant"
+_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class PriorShift:
+    """From the class frequencies of the training data to those of another place.
+
+    Attributes:
+        ratio: New frequency over old one, [C].
+        frequencies: The new frequencies, [C].
+    """
+
+    ratio: FloatArray
+    frequencies: FloatArray
+
+    def applied(self, probabilities: FloatArray) -> FloatArray:
+        """Return probabilities [..., C] for the other place, for those of the training data's frequencies."""
+        weighted = probabilities * self.ratio
+        shifted: FloatArray = weighted / weighted.sum(axis=-1, keepdims=True)
+        return shifted
+
+
+def prior_shift(info: BundleInfo, prevalence: Mapping[str, float]) -> PriorShift:
+    """Return what a stated prevalence changes.
+
+    Args:
+        info: The model.
+        prevalence: Frequency by class, or of `malignant` for the malignant classes together. Classes that are not
+            named share what is left in the proportions of the training data.
+
+    Raises:
+        UsageError: The model does not know its class frequencies, or the prevalence makes no sense for it.
+    """
+    task, counts = TASKS[info.task], info.training_data.classes
+    old = np.array([counts.get(code, 0) for code in task.classes], dtype=np.float64)
+    if not old.all():
+        raise UsageError(
+            f"{info.identity} does not know the frequency of every class, so another prevalence cannot be taken into "
+            "account; export its run again"
+        )
+    old /= old.sum()
+    new = _frequencies(task, old, prevalence)
+    return PriorShift(new / old, new)
+
+
+def at_prevalence(info: BundleInfo, shift: PriorShift) -> BundleInfo:
+    """Return the description of a model with the predictive values that its thresholds have in the other place."""
+    task = TASKS[info.task]
+    points = []
+    for point in info.operating_points:
+        classes = task.targets[point.target]
+        sought = float(shift.frequencies[[task.classes.index(code) for code in classes]].sum())
+        ppv, npv = predictive_values(point.sensitivity, point.specificity, sought)
+        changed = {"ppv": ppv, "npv": npv, "prevalence": sought, "intervals": _kept(point.intervals)}
+        points.append(point.model_copy(update=changed))
+    return info.model_copy(update={"operating_points": tuple(points)})
+
+
+def _kept(intervals: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+    """Leave out the intervals of what depends on the prevalence."""
+    return {name: ends for name, ends in intervals.items() if name not in ("ppv", "npv")}
+
+
+def _frequencies(task: Task, old: FloatArray, prevalence: Mapping[str, float]) -> FloatArray:
+    known = (*task.classes, MALIGNANT) if task.tells_malignancy else task.classes
+    for name, value in prevalence.items():
+        if name not in known:
+            raise UsageError(f"prevalence of {name!r}: this model knows {', '.join(known)}")
+        if not 0 < value < 1:
+            raise UsageError(f"a prevalence of {value:g} for {name}: give a share between 0 and 1, such as 0.02")
+    together = MALIGNANT in prevalence and MALIGNANT not in task.classes
+    if together and len(prevalence) > 1:
+        raise UsageError(f"give the prevalence of {MALIGNANT} or of single classes, not of both")
+    if together:
+        members = np.isin(np.array(task.classes), task.malignant)
+        share = np.where(members, prevalence[MALIGNANT], 1 - prevalence[MALIGNANT])
+        return np.asarray(share * old / np.where(members, old[members].sum(), old[~members].sum()))
+    named = np.array([code in prevalence for code in task.classes])
+    stated = np.array([prevalence.get(code, 0.0) for code in task.classes])
+    left = 1 - stated.sum()
+    if left < -_TOLERANCE or (named.all() and not math.isclose(left, 0, abs_tol=_TOLERANCE)):
+        raise UsageError(f"the stated prevalences sum to {stated.sum():g}; all classes together make 1")
+    if not named.all() and left <= _TOLERANCE:
+        raise UsageError(f"the stated prevalences sum to {stated.sum():g}, which leaves nothing for the other classes")
+    rest = old[~named].sum()
+    return np.where(named, stated, left * old / rest) if rest else stated

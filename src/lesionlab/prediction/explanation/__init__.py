@@ -1,0 +1,1 @@
+"""Explanations of predictions: class activation maps, nearest training images and lesion measures."""

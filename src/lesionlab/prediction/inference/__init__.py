@@ -1,0 +1,1 @@
+"""From images to graph outputs: preprocessing, sessions, batching and test-time augmentation."""

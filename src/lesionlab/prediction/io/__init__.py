@@ -1,0 +1,1 @@
+"""Input files, patient tables and result files."""

@@ -1,0 +1,231 @@
+"""Result files: CSV, JSON lines, Parquet and the ISIC challenge format, written row by row."""
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from enum import StrEnum
+from io import TextIOWrapper
+from pathlib import Path
+from typing import IO, Any, TypeAlias
+
+import numpy as np
+
+from lesionlab import RESEARCH_ONLY
+from lesionlab.bundle import DecisionRule
+from lesionlab.errors import LesionlabError, MissingExtraError, UsageError
+from lesionlab.files import replacing
+from lesionlab.prediction.io.inputs import image_id
+from lesionlab.results import Prediction
+from lesionlab.taxonomy import CODES, DIAGNOSES, DIAGNOSIS, Task
+
+Write: TypeAlias = Callable[[Prediction], None]
+
+
+class ResultFormat(StrEnum):
+    """Machine-readable formats."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+    PARQUET = "parquet"
+    ISIC = "isic"
+
+
+ISIC_COLUMNS = ("image", *(diagnosis.isic for diagnosis in DIAGNOSES))
+_ROWS_PER_GROUP = 5_000
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def csv_columns(task: Task) -> tuple[str, ...]:
+    """Return the columns of CSV and Parquet for models of a task."""
+    first = ("image", "status", "p_malignant", "positive", "risk", "diagnosis", "name", "probability", "headline")
+    last = ("prediction_set", "balanced_prediction", "abstain_reasons", "ood_score", "notes", "model")
+    return (*first, *(f"p_{code}" for code in task.classes), *last)
+
+
+@contextmanager
+def result_writer(
+    result_format: ResultFormat,
+    out: Path | None = None,
+    *,
+    task: Task = DIAGNOSIS,
+    rule: DecisionRule | None = None,
+) -> Iterator[Write]:
+    """Open a destination for results; yield the function that writes one.
+
+    A file gets its name once it is complete; after an error, an earlier file is unchanged.
+
+    Args:
+        result_format: `csv`: one row per image. `jsonl`: one `Prediction` as JSON per line. `parquet`: the columns of
+            `csv`, unrounded. `isic`: the submission format of ISIC 2018 task 3, for the task `diagnosis` only. Its
+            scorer takes the class with the highest value of a row, so the values are the scores of the balanced
+            decision rule, not the probabilities.
+        out: The file; None: standard output.
+        task: The task of the model.
+        rule: The model's decision rule, for `isic`; None: the most probable class.
+
+    Raises:
+        UsageError: Parquet to standard output, or the ISIC format for a task without its seven diagnoses.
+        MissingExtraError: Parquet without pyarrow.
+        LesionlabError: The destination cannot be written, or is full.
+    """
+    if result_format is ResultFormat.ISIC and task is not DIAGNOSIS:
+        raise UsageError(
+            f"the format isic needs the seven diagnoses; this model has {', '.join(task.classes)}: use csv or jsonl"
+        )
+    if result_format is ResultFormat.PARQUET:
+        if out is None:
+            raise UsageError("parquet cannot be written to standard output; name a file with --out")
+        _require_pyarrow()
+        with replacing(out, binary=True) as stream, _parquet(stream, csv_columns(task)) as write:
+            yield write
+        return
+    with _text_stream(out) as stream:
+        yield _text_writer(result_format, stream, task, rule or DecisionRule())
+
+
+def refuse_repeated_ids(locations: Iterable[str]) -> None:
+    """Reject images with equal names in the ISIC format, which identifies an image by its file's stem.
+
+    Raises:
+        UsageError: Two images have the same stem.
+    """
+    seen: dict[str, str] = {}
+    for location in locations:
+        first = seen.setdefault(image_id(location), location)
+        if first != location:
+            raise UsageError(
+                f"{first} and {location} have the same name in the format isic; use csv or jsonl, or rename one"
+            )
+
+
+def _text_writer(result_format: ResultFormat, stream: IO[str], task: Task, rule: DecisionRule) -> Write:
+    if result_format is ResultFormat.JSONL:
+        return lambda prediction: _write_line(stream, prediction)
+    rows = csv.writer(stream, lineterminator="\n")
+    if result_format is ResultFormat.ISIC:
+        rows.writerow(ISIC_COLUMNS)
+        return lambda prediction: _ignore(rows.writerow(_isic_row(prediction, rule)))
+    rows.writerow(csv_columns(task))
+    return lambda prediction: _ignore(rows.writerow(_csv_row(prediction)))
+
+
+def _ignore(_: object) -> None:
+    pass
+
+
+def _write_line(stream: IO[str], prediction: Prediction) -> None:
+    stream.write(json.dumps(prediction.model_dump(mode="json"), ensure_ascii=False) + "\n")
+
+
+def _csv_row(prediction: Prediction) -> list[str]:
+    values = _record(prediction)
+    values["image"] = _no_formula(prediction.image)
+    values["prediction_set"] = " ".join(values["prediction_set"])
+    values["notes"] = "; ".join(prediction.notes)
+    values["abstain_reasons"] = "; ".join(values["abstain_reasons"])
+    return [_cell(value) for value in values.values()]
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.6f}" if isinstance(value, float) else str(value)
+
+
+def _isic_row(prediction: Prediction, rule: DecisionRule) -> list[str]:
+    scores = rule.scores(np.array([prediction.probabilities[code] for code in CODES]))
+    return [image_id(prediction.image), *(f"{score:.6f}" for score in scores)]
+
+
+def _record(prediction: Prediction) -> dict[str, Any]:
+    first = prediction.top[0] if prediction.top else None
+    return {
+        "image": prediction.image,
+        "status": prediction.status,
+        "p_malignant": prediction.p_malignant,
+        "positive": prediction.positive,
+        "risk": prediction.risk.value if prediction.risk else None,
+        "diagnosis": first.code if first else None,
+        "name": first.name if first else None,
+        "probability": first.probability if first else None,
+        "headline": prediction.headline,
+        **{f"p_{code}": probability for code, probability in prediction.probabilities.items()},
+        "prediction_set": list(prediction.prediction_set.codes) if prediction.prediction_set else [],
+        "balanced_prediction": prediction.balanced_prediction,
+        "abstain_reasons": [f"{reason.code}: {reason.message}" for reason in prediction.abstain_reasons],
+        "ood_score": prediction.ood_score,
+        "notes": list(prediction.notes),
+        "model": prediction.model,
+    }
+
+
+def _no_formula(path: str) -> str:
+    # A spreadsheet evaluates a cell that begins like a formula. `./` prevents it and keeps the path valid.
+    return f".{os.sep}{path}" if path.startswith(_FORMULA_STARTS) else path
+
+
+def _text_stream(out: Path | None) -> AbstractContextManager[IO[str]]:
+    return _standard_output() if out is None else replacing(out)
+
+
+@contextmanager
+def _standard_output() -> Iterator[IO[str]]:
+    stream = sys.stdout
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(encoding="utf-8", newline="")  # Windows would write another encoding and line ending
+    try:
+        yield stream
+        stream.flush()
+    except BrokenPipeError:
+        _forget_standard_output()
+        raise SystemExit(1) from None  # the reader has seen enough, as in `| head`
+    except OSError as error:
+        _forget_standard_output()
+        raise LesionlabError(f"cannot write to standard output: {error.strerror or error}") from error
+
+
+def _forget_standard_output() -> None:
+    # The interpreter flushes again at exit, and would report the error again.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def _require_pyarrow() -> None:
+    try:
+        import pyarrow.parquet  # noqa: F401 - an extra, looked for
+    except ImportError as error:
+        raise MissingExtraError("--format parquet", "parquet") from error
+
+
+@contextmanager
+def _parquet(stream: IO[bytes], columns: tuple[str, ...]) -> Iterator[Write]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    text_columns = ("image", "status", "risk", "diagnosis", "name", "headline", "balanced_prediction", "model")
+    texts = dict.fromkeys(text_columns, pa.string()) | {"positive": pa.bool_()}
+    kinds = {column: texts.get(column, pa.float64()) for column in columns} | dict.fromkeys(
+        ("prediction_set", "abstain_reasons", "notes"), pa.list_(pa.string())
+    )
+    schema = pa.schema(kinds, metadata={"notice": RESEARCH_ONLY})
+    rows: list[dict[str, Any]] = []
+    with pq.ParquetWriter(stream, schema) as writer:
+
+        def flush() -> None:
+            if rows:
+                writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+                rows.clear()
+
+        def write(prediction: Prediction) -> None:
+            rows.append(_record(prediction))
+            if len(rows) == _ROWS_PER_GROUP:
+                flush()
+
+        yield write
+        flush()

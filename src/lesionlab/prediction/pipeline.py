@@ -1,0 +1,202 @@
+"""The inference pipeline of a bundle: prepared images to predictions and explanations. A server drives it directly."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+
+from lesionlab.bundle import Bundle, DriftMeasures, Patient
+from lesionlab.images import ImageSource
+from lesionlab.images.quality import brightness_and_contrast, sharpness
+from lesionlab.prediction.decision.abstention import checked_reference
+from lesionlab.prediction.decision.prediction_builder import PredictionBuilder
+from lesionlab.prediction.decision.prevalence import at_prevalence, prior_shift
+from lesionlab.prediction.decision.risk import RiskRule, RiskScale, with_point
+from lesionlab.prediction.explanation.builder import ExplanationBuilder
+from lesionlab.prediction.inference.batching import predict_in_batches
+from lesionlab.prediction.inference.preprocessing import PreparedImage, prepare_image
+from lesionlab.prediction.inference.session import GraphOutput
+from lesionlab.prediction.inference.session_pool import SessionPool
+from lesionlab.prediction.inference.tta import Session, TestTimeAugmentation
+from lesionlab.results import ExplainedPrediction, Failure, Prediction
+from lesionlab.taxonomy import TASKS
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of inference; see `lesionlab.Predictor.load`."""
+
+    threads: int | None = None
+    tta: TestTimeAugmentation = "none"
+    prevalence: Mapping[str, float] | None = None
+    risk: RiskRule | None = None
+
+
+class Pipeline:
+    """Runs the graph of a bundle. Safe to use from several threads.
+
+    Attributes:
+        bundle: The bundle.
+        info: Its description; predictive values are those at the stated prevalence.
+        risk: The risk rule applied to the model.
+        threads: Number of threads for inference.
+    """
+
+    def __init__(self, bundle: Bundle, options: Options) -> None:
+        """Open the graph.
+
+        Raises:
+            BundleError: The graph does not match its description.
+            UsageError: The prevalence does not fit the model, or it has no threshold for the risk rule.
+        """
+        self.bundle = bundle
+        self.risk = RiskScale.of(bundle.info, options.risk)
+        info = with_point(bundle.info, self.risk.point)
+        shift = prior_shift(info, options.prevalence) if options.prevalence else None
+        self.info = at_prevalence(info, shift) if shift else info
+        self._sessions = SessionPool(bundle, options.threads, options.tta)
+        self.threads = self._sessions.threads
+        self._reference = checked_reference(bundle, self._sessions.shared.channels)
+        self._builder = PredictionBuilder(bundle, self.info, self._reference, self.risk, shift)
+        self._explainer = ExplanationBuilder(bundle, self._reference)
+
+    def prepare(self, image: ImageSource, name: str | None = None, patient: Patient | None = None) -> PreparedImage:
+        """Decode and scale one image.
+
+        Args:
+            image: What `Predictor.predict` takes.
+            name: Its name in the result; default: its path, or `image 0`.
+            patient: Patient data.
+
+        Raises:
+            ImageError: The image cannot be read; the message begins with its name.
+        """
+        prepared = prepare_image(image, self.info.preprocessing, name)
+        return replace(prepared, patient=patient) if patient is not None else prepared
+
+    def predict(self, images: Sequence[PreparedImage], *, concurrent: bool = False) -> list[Prediction]:
+        """Predict prepared images in one run of the graph, in their order.
+
+        Args:
+            images: The images.
+            concurrent: Whether other runs go on at the same time; the run then uses one thread instead of all.
+        """
+        if not images:
+            return []
+        return self._builder.build(images, self._outputs(images, self._sessions.session(concurrent=concurrent)))
+
+    def explain(
+        self, images: Sequence[PreparedImage], codes: Sequence[str | None], *, concurrent: bool = False
+    ) -> list[ExplainedPrediction]:
+        """Predict and explain prepared images in one run of the graph, in their order.
+
+        Args:
+            images: The images.
+            codes: Code of the class to explain for each image; None: the most probable one.
+            concurrent: What `predict` takes.
+
+        Raises:
+            UsageError: The model has no such class, or no class activation map.
+        """
+        self._explainer.check(codes)
+        if not images:
+            return []
+        return self._explained(images, codes, self._sessions.session(concurrent=concurrent))
+
+    def measure_lesion(self, image: PreparedImage, explained: ExplainedPrediction) -> ExplainedPrediction:
+        """Add the measures of the lesion, where the graph itself does not segment it.
+
+        The segmentation model of the package is loaded at the first call.
+
+        Raises:
+            BundleError: The segmentation model is missing or damaged.
+        """
+        return self._explainer.measure_lesion(image, explained)
+
+    def predict_many(
+        self, images: Iterable[ImageSource], batch_size: int, patient_of: Callable[[str], Patient] | None = None
+    ) -> Iterator[Prediction | Failure]:
+        """Predict images in batches, in their order; see `Predictor.predict_many`."""
+        session = self._sessions.for_images(images)
+
+        def predict(batch: list[PreparedImage]) -> list[Prediction]:
+            return self._builder.build(batch, self._outputs(batch, session))
+
+        return self._in_batches(images, batch_size, predict, patient_of)
+
+    def explain_many(
+        self, images: Iterable[ImageSource], batch_size: int, patient_of: Callable[[str], Patient] | None = None
+    ) -> Iterator[ExplainedPrediction | Failure]:
+        """Predict and explain images in batches, in their order; see `Predictor.explain_many`."""
+        self._explainer.check(())
+        session = self._sessions.for_images(images)
+
+        def explain(batch: list[PreparedImage]) -> list[ExplainedPrediction]:
+            explained = self._explained(batch, [None] * len(batch), session)
+            return [self.measure_lesion(*pair) for pair in zip(batch, explained, strict=True)]
+
+        return self._in_batches(images, batch_size, explain, patient_of)
+
+    def measure_many(
+        self, images: Iterable[ImageSource], batch_size: int
+    ) -> Iterator[tuple[Prediction, DriftMeasures] | Failure]:
+        """Predict images in batches, in their order, with the measures that drift detection compares."""
+        session = self._sessions.for_images(images)
+        targets = TASKS[self.info.task].targets[self.info.target]
+
+        def measure(batch: list[PreparedImage]) -> list[tuple[Prediction, DriftMeasures]]:
+            rows: list[tuple[Prediction, DriftMeasures]] = []
+            for image, prediction in zip(batch, self._builder.build(batch, self._outputs(batch, session)), strict=True):
+                scores = self.info.decision_rule.scores(np.array(list(prediction.probabilities.values())))
+                brightness, contrast = brightness_and_contrast(image.pixels)
+                measures = DriftMeasures(
+                    brightness=brightness,
+                    contrast=contrast,
+                    sharpness=sharpness(image.pixels),
+                    ood_score=prediction.ood_score or 0.0,
+                    target_probability=min(1.0, sum(prediction.probabilities[code] for code in targets)),
+                    confidence=float(scores.max()),
+                )
+                rows.append((prediction, measures))
+            return rows
+
+        return self._in_batches(images, batch_size, measure)
+
+    def logits_many(self, images: Iterable[ImageSource], batch_size: int) -> Iterator[np.ndarray | Failure]:
+        """Yield the logits of images, float32 [C] each, in their order."""
+        session = self._sessions.for_images(images)
+        return self._in_batches(images, batch_size, lambda batch: list(session.logits(_stacked(batch))))
+
+    def _explained(
+        self, images: Sequence[PreparedImage], codes: Sequence[str | None], session: Session
+    ) -> list[ExplainedPrediction]:
+        outputs = session.outputs(_stacked(images))
+        return self._explainer.build(images, self._builder.build(images, outputs), outputs, codes)
+
+    def _outputs(self, images: Sequence[PreparedImage], session: Session) -> GraphOutput:
+        if self._reference.features is None and self.bundle.info.crop is None:
+            return GraphOutput(session.logits(_stacked(images)))
+        return session.outputs(_stacked(images))
+
+    def _in_batches(
+        self,
+        images: Iterable[ImageSource],
+        batch_size: int,
+        function: Callable[[list[PreparedImage]], list[Result]],
+        patient_of: Callable[[str], Patient] | None = None,
+    ) -> Iterator[Result | Failure]:
+        return predict_in_batches(
+            images,
+            self.info.preprocessing,
+            function,
+            batch_size=batch_size,
+            workers=self.threads,
+            patient_of=patient_of,
+        )
+
+
+def _stacked(images: Sequence[PreparedImage]) -> np.ndarray:
+    return np.stack([image.pixels for image in images])

@@ -1,0 +1,94 @@
+"""Explanations: the class activation map, the nearest training images and the measures of the lesion."""
+
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, computed_field
+
+from lesionlab.base_models import FrozenModel
+from lesionlab.results.lesion import LesionMeasures
+from lesionlab.results.prediction import Prediction
+
+
+def _as_map(values: Any) -> np.ndarray:
+    found = np.asarray(values, dtype=np.float32)
+    if found.ndim != 2:
+        raise ValueError("a map has rows and columns")
+    return found
+
+
+# Three digits are finer than a screen resolves and a third of the bytes.
+Map = Annotated[
+    np.ndarray,
+    BeforeValidator(_as_map),
+    PlainSerializer(lambda values: [[round(value, 3) for value in row] for row in values.tolist()]),
+    WithJsonSchema({"type": "array", "items": {"type": "array", "items": {"type": "number"}}}),
+]
+
+
+class Explanation(FrozenModel):
+    """The evidence for a class at each place of the image.
+
+    Attributes:
+        code: Code of the explained class.
+        name: Its name.
+        method: How the map was made, for example `class activation map`.
+        values: float32 [rows, columns] over the whole image, row by row from the top left; 0 for no evidence, 1 for
+            the place with the most. All 0 where no place supports the class.
+        rows: Number of rows.
+        columns: Number of columns.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    code: str = Field(examples=["mel"])
+    name: str = Field(examples=["Melanoma"])
+    method: str = Field(examples=["class activation map"])
+    values: Map
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return int(self.values.shape[0])
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def columns(self) -> int:
+        """Number of columns."""
+        return int(self.values.shape[1])
+
+
+class NearestImage(FrozenModel):
+    """A training image whose features are close to those of the image, with the dataset's own diagnosis.
+
+    Attributes:
+        image_id: Its identifier in the dataset.
+        lesion_id: Identifier of the lesion that it shows.
+        code: Code of the dataset's diagnosis.
+        name: The diagnosis in words.
+        similarity: Cosine of the angle between the features, cut off at 0: 1 for equal features.
+    """
+
+    image_id: str = Field(examples=["ISIC_0024306"])
+    lesion_id: str = Field(examples=["HAM_0000550"])
+    code: str = Field(examples=["nv"])
+    name: str = Field(examples=["Melanocytic nevus"])
+    similarity: float = Field(ge=0, le=1)
+
+
+class ExplainedPrediction(FrozenModel):
+    """A prediction with its explanation, from one run of the graph.
+
+    Attributes:
+        prediction: The prediction.
+        explanation: Class activation map; None for an abstention.
+        nearest_images: The nearest training images, the most similar first, one of each lesion; None for a model
+            without an index of its training images.
+        lesion: Shape, colours and size of the lesion; None where no lesion was found or none was searched for.
+    """
+
+    prediction: Prediction
+    explanation: Explanation | None
+    nearest_images: tuple[NearestImage, ...] | None
+    lesion: LesionMeasures | None = None

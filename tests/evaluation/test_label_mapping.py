@@ -1,0 +1,81 @@
+"""A dataset that tells less than the model is measured on what it tells."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.metrics import roc_auc_score
+
+from lesionlab.data import ImageRecord, read_dataset
+from lesionlab.errors import DataError
+from lesionlab.evaluation import evaluate_subset, write_evaluation
+from lesionlab.evaluation.label_mapping import answerable_task, collapsed
+from lesionlab.prediction import Predictor
+from lesionlab.taxonomy import CODES, DIAGNOSIS, TASKS
+
+
+def labelled(*labels: str) -> list[ImageRecord]:
+    return [ImageRecord(str(i), f"{i}.jpg", str(i), label) for i, label in enumerate(labels)]
+
+
+@pytest.mark.parametrize(
+    ("model", "labels", "task"),
+    [
+        ("diagnosis", ("mel", "nv"), "diagnosis"),
+        ("diagnosis", ("mel", "other"), "melanoma"),
+        ("diagnosis", ("mel", "benign"), "malignant"),
+        ("diagnosis", ("malignant", "benign"), "malignant"),
+        ("malignant", ("malignant", "nv"), "malignant"),
+        ("melanoma", ("mel", "nv"), "melanoma"),
+    ],
+)
+def test_the_finest_question_that_both_know_is_asked(model: str, labels: tuple[str, ...], task: str) -> None:
+    assert answerable_task(TASKS[model], labelled(*labels)).name == task
+
+
+@pytest.mark.parametrize(
+    ("model", "labels"),
+    [("diagnosis", ("other", "benign")), ("melanoma", ("malignant", "benign")), ("malignant", ("mel", "other"))],
+)
+def test_a_question_that_they_do_not_share_is_refused(model: str, labels: tuple[str, ...]) -> None:
+    with pytest.raises(DataError, match="answers no question"):
+        answerable_task(TASKS[model], labelled(*labels))
+
+
+def test_probabilities_of_classes_are_summed() -> None:
+    rows = np.random.default_rng(0).dirichlet(np.ones(7), 6)
+    mel = collapsed(rows, DIAGNOSIS, TASKS["melanoma"])
+    np.testing.assert_allclose(mel[:, 1], rows[:, CODES.index("mel")])
+    np.testing.assert_allclose(mel.sum(axis=1), 1)
+    sought = [CODES.index(code) for code in ("mel", "bcc", "akiec")]
+    np.testing.assert_allclose(collapsed(rows, DIAGNOSIS, TASKS["malignant"])[:, 1], rows[:, sought].sum(axis=1))
+    with pytest.raises(DataError, match="does not answer"):
+        collapsed(np.full((1, 2), 0.5), TASKS["melanoma"], TASKS["malignant"])
+
+
+@pytest.mark.parametrize(("column", "task", "code"), [("melanoma", "melanoma", "mel"), ("target", "malignant", None)])
+def test_melanoma_or_not_is_evaluated_from_a_table(
+    tiny_bundle: Path, tmp_path: Path, column: str, task: str, code: str | None
+) -> None:
+    rng = np.random.default_rng(1)
+    for index in range(12):
+        Image.fromarray(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(tmp_path / f"i{index}.png")
+    rows = [f"i{index},{index % 2},{30 + index}" for index in range(12)]
+    (tmp_path / "truth.csv").write_text("\n".join([f"image_id,{column},age_approximate", *rows]) + "\n")
+    manifest = read_dataset(tmp_path, metadata=tmp_path / "truth.csv")
+    predictor = Predictor.load(tiny_bundle)
+    evaluation = evaluate_subset(predictor, manifest, subset="all", unseen=True, resamples=20)
+    assert evaluation.case.task.name == task
+    truth = np.array([int(record.image_id[1:]) % 2 for record in manifest])
+    answers = [predictor.predict(manifest.location(record)) for record in manifest]
+    scores = [a.probabilities[code] if code else a.suspicion["malignant"] for a in answers]
+    found = evaluation.case.summary.per_class[evaluation.case.task.classes[1]]["auc"].value
+    assert found == pytest.approx(roc_auc_score(truth, scores))
+    # Thresholds on malignancy are measured where it is told, and nowhere else.
+    expected = predictor.info.operating_points if task == "malignant" else ()
+    assert len(evaluation.operating_points) == len(expected)
+    write_evaluation(tmp_path / "out", evaluation)
+    written = json.loads((tmp_path / "out" / "metrics.json").read_text(encoding="utf-8"))
+    assert (written["task"], written["bundle"]) == (task, predictor.info.identity)

@@ -1,0 +1,116 @@
+"""Another prevalence moves the probabilities by Bayes' rule, and nothing else."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lesionlab.bundle import Bundle, BundleInfo, DecisionRule
+from lesionlab.errors import UsageError
+from lesionlab.prediction import Predictor
+from lesionlab.prediction.decision.prevalence import at_prevalence, prior_shift
+from lesionlab.taxonomy import CODES, MALIGNANT
+
+COUNTS = dict(zip(CODES, (100, 600, 50, 30, 100, 10, 10), strict=True))
+MELANOMA, SOUGHT = CODES.index("mel"), np.isin(CODES, MALIGNANT)
+
+
+@pytest.fixture(scope="module")
+def info(tiny_info: BundleInfo) -> BundleInfo:
+    assert tiny_info.training_data.classes == COUNTS
+    return tiny_info
+
+
+@pytest.fixture(scope="module")
+def bundle(info: BundleInfo, tiny_graph: bytes) -> Bundle:
+    return Bundle(info, tiny_graph, Path("tiny"))
+
+
+@given(share=st.floats(0.001, 0.9), name=st.sampled_from([*CODES, "malignant"]))
+def test_the_mean_posterior_of_uninformative_images_is_the_prevalence(
+    info: BundleInfo, share: float, name: str
+) -> None:
+    shift = prior_shift(info, {name: share})
+    old = np.array(list(COUNTS.values())) / sum(COUNTS.values())
+    shifted = shift.applied(old)
+    np.testing.assert_allclose(shifted, shift.frequencies)
+    members = SOUGHT if name == "malignant" else np.array(CODES) == name
+    assert shifted[members].sum() == pytest.approx(share)
+    # Within what was named, and within the rest, the proportions stay.
+    for group in (members, ~members):
+        np.testing.assert_allclose(shifted[group] / shifted[group].sum(), old[group] / old[group].sum())
+
+
+def test_the_prevalence_of_the_training_data_changes_nothing(info: BundleInfo) -> None:
+    total = sum(COUNTS.values())
+    rows = np.random.default_rng(0).dirichlet(np.ones(7), 5)
+    shift = prior_shift(info, {code: count / total for code, count in COUNTS.items()})
+    np.testing.assert_allclose(shift.applied(rows), rows)
+
+
+def test_odds_move_by_the_ratio_of_the_prior_odds(info: BundleInfo) -> None:
+    rows = np.random.default_rng(0).dirichlet(np.ones(7), 5)
+    sought = rows[:, SOUGHT].sum(axis=1)
+    moved = prior_shift(info, {"malignant": 0.01}).applied(rows)[:, SOUGHT].sum(axis=1)
+    before = np.array([COUNTS[code] for code in MALIGNANT]).sum() / sum(COUNTS.values())
+    factor = (0.01 / 0.99) / (before / (1 - before))
+    np.testing.assert_allclose(moved / (1 - moved), factor * sought / (1 - sought))
+
+
+@pytest.mark.parametrize(
+    ("stated", "message"),
+    [
+        ({"freckle": 0.1}, "knows mel, nv"),
+        ({"mel": 1.5}, "between 0 and 1"),
+        ({"mel": float("nan")}, "between 0 and 1"),
+        ({"mel": 0.7, "nv": 0.7}, "sum to 1.4"),
+        ({"mel": 0.5, "nv": 0.5}, "leaves nothing"),
+        ({"mel": 0.1, "malignant": 0.2}, "not of both"),
+        (dict.fromkeys(CODES, 0.1), "sum to 0.7"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(info: BundleInfo, stated: dict[str, float], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        prior_shift(info, stated)
+
+
+def test_a_model_without_frequencies_says_so(tiny_info: BundleInfo) -> None:
+    data = tiny_info.training_data.model_copy(update={"classes": {}})
+    with pytest.raises(UsageError, match="export its run again"):
+        prior_shift(tiny_info.model_copy(update={"training_data": data}), {"mel": 0.1})
+
+
+def test_predictive_values_follow_the_prevalence(info: BundleInfo) -> None:
+    point = at_prevalence(info, prior_shift(info, {"malignant": 0.02})).operating_points[0]
+    stated = info.operating_points[0]
+    assert point.prevalence == pytest.approx(0.02)
+    assert (point.threshold, point.sensitivity, point.specificity) == (
+        stated.threshold,
+        stated.sensitivity,
+        stated.specificity,
+    )
+    found = 0.02 * point.sensitivity
+    assert point.ppv == pytest.approx(found / (found + 0.98 * (1 - point.specificity)))
+
+
+@pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0])
+def test_a_predictor_applies_it_and_thresholds_stay_comparable(bundle: Bundle, exponent: float) -> None:
+    weights = tuple((np.array(list(COUNTS.values())) / sum(COUNTS.values())) ** -exponent)
+    decision = DecisionRule(exponent=exponent, weights=weights)
+    judging = Bundle(bundle.info.model_copy(update={"decision_rule": decision}), bundle.graph, bundle.path)
+    image = np.full((40, 40, 3), (200, 120, 90), np.uint8)
+    plain = Predictor(judging).predict(image)
+    elsewhere = Predictor(judging, prevalence={"mel": 0.9})
+    moved = elsewhere.predict(image)
+    assert moved.suspicion == plain.suspicion
+    assert plain.suspicion == {"malignant": plain.malignant, "melanoma": plain.probabilities["mel"]}
+    assert moved.probabilities["mel"] > plain.probabilities["mel"]
+    assert sum(moved.probabilities.values()) == pytest.approx(1)
+    # Balanced answers (exponent 1) go by the image alone, whatever the prevalence.
+    if exponent == 1:
+        assert [r.diagnosis for r in moved.top] == [r.diagnosis for r in plain.top]
+    if exponent == 0:
+        assert moved.top[0].code == max(moved.probabilities, key=moved.probabilities.__getitem__)
+    assert elsewhere.info.operating_points[0].prevalence > 0.9

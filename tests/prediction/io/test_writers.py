@@ -1,0 +1,279 @@
+"""Results as files that other programs read back."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lesionlab import RESEARCH_ONLY
+from lesionlab.bundle import DecisionRule
+from lesionlab.errors import LesionlabError, MissingExtraError, UsageError
+from lesionlab.prediction.io.writers import ResultFormat, refuse_repeated_ids, result_writer
+from lesionlab.results import Prediction, PredictionSet, RankedDiagnosis
+from lesionlab.taxonomy import CODES, TASKS, Risk
+
+PROBABILITIES = (0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625, 0.015625)
+
+
+def prediction(path: str = "photos/ISIC_1.jpg", notes: tuple[str, ...] = ()) -> Prediction:
+    return Prediction(
+        path=path,
+        probabilities=dict(zip(CODES, PROBABILITIES, strict=True)),
+        malignant=0.6875,
+        suspicion={"malignant": 0.6875, "melanoma": 0.5},
+        top=tuple(
+            RankedDiagnosis(diagnosis=code, name=name, probability=p)
+            for code, name, p in (("mel", "Melanoma", 0.5), ("nv", "Melanocytic nevus", 0.25), ("bcc", "BCC", 0.125))
+        ),
+        prediction_set=PredictionSet(coverage=0.9, marginal=("mel", "nv"), by_class=("mel", "nv", "bcc")),
+        risk=Risk.HIGH,
+        notes=notes,
+        bundle="tiny@0123456789ab",
+    )
+
+
+def write(result_format: ResultFormat, out: Path, predictions: list[Prediction]) -> None:
+    with result_writer(result_format, out) as write_one:
+        for one in predictions:
+            write_one(one)
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+
+
+def test_csv_holds_the_answer_and_all_it_rests_on(tmp_path: Path) -> None:
+    write(ResultFormat.CSV, tmp_path / "r.csv", [prediction('a, "b"\n.jpg', ("first", "second"))])
+    (row,) = rows(tmp_path / "r.csv")
+    assert row == {
+        "path": 'a, "b"\n.jpg',
+        "diagnosis": "mel",
+        "name": "Melanoma",
+        "probability": "0.500000",
+        "malignant": "0.687500",
+        "risk": "high",
+        **{f"p_{code}": f"{p:.6f}" for code, p in zip(CODES, PROBABILITIES, strict=True)},
+        "set": "mel nv",
+        "set_by_class": "mel nv bcc",
+        "notes": "first; second",
+        "refusal": "",
+        "bundle": "tiny@0123456789ab",
+    }
+
+
+def of_two(task: str, malignant: float | None) -> Prediction:
+    codes, names = TASKS[task].classes[::-1], TASKS[task].names[::-1]
+    return Prediction(
+        path="a.jpg",
+        probabilities={codes[1]: 0.25, codes[0]: 0.75},
+        malignant=malignant,
+        suspicion={next(iter(TASKS[task].targets)): 0.75},
+        top=tuple(
+            RankedDiagnosis(diagnosis=c, name=n, probability=p)
+            for c, n, p in zip(codes, names, (0.75, 0.25), strict=True)
+        ),
+        risk=Risk.HIGH,
+        bundle="tiny@0123456789ab",
+    )
+
+
+@pytest.mark.parametrize(("task", "malignant"), [("malignant", 0.75), ("melanoma", None)])
+def test_columns_follow_the_classes_of_the_task(tmp_path: Path, task: str, malignant: float | None) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    for result_format, name in ((ResultFormat.CSV, "r.csv"), (ResultFormat.PARQUET, "r.parquet")):
+        with result_writer(result_format, tmp_path / name, task=TASKS[task]) as write_one:
+            write_one(of_two(task, malignant))
+    (row,) = rows(tmp_path / "r.csv")
+    first, second = TASKS[task].classes
+    assert list(row)[5:] == ["risk", f"p_{first}", f"p_{second}", "set", "set_by_class", "notes", "refusal", "bundle"]
+    assert (row["diagnosis"], row[f"p_{first}"], row[f"p_{second}"]) == (second, "0.250000", "0.750000")
+    assert row["malignant"] == ("" if malignant is None else "0.750000")
+    (record,) = parquet.read_table(tmp_path / "r.parquet").to_pylist()
+    assert list(record) == list(row)
+    assert (record["malignant"], record[f"p_{second}"]) == (malignant, 0.75)
+
+
+@pytest.mark.parametrize("task", ["malignant", "melanoma"])
+def test_isic_needs_all_seven_diagnoses(tmp_path: Path, task: str) -> None:
+    with (
+        pytest.raises(UsageError, match=r"^the format isic holds seven diagnoses; .*: use csv or jsonl$"),
+        result_writer(ResultFormat.ISIC, tmp_path / "r", task=TASKS[task]),
+    ):
+        pytest.fail("the writer opened")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1.jpg", "-a.jpg", "@a.jpg", "\ta.jpg"])
+def test_no_cell_of_csv_begins_like_a_formula(tmp_path: Path, name: str) -> None:
+    write(ResultFormat.CSV, tmp_path / "r.csv", [prediction(name)])
+    (row,) = rows(tmp_path / "r.csv")
+    assert row["path"] == os.path.join(".", name)
+    assert os.path.normpath(row["path"]) == name
+
+
+def test_jsonl_holds_one_prediction_per_line(tmp_path: Path) -> None:
+    written = [prediction("é.jpg", ("a\nb",)), prediction()]
+    write(ResultFormat.JSONL, tmp_path / "r.jsonl", written)
+    lines = (tmp_path / "r.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [Prediction.model_validate_json(line) for line in lines] == written
+    assert list(json.loads(lines[0])) == [
+        "path",
+        "probabilities",
+        "malignant",
+        "suspicion",
+        "top",
+        "prediction_set",
+        "risk",
+        "notes",
+        "refusal",
+        "bundle",
+    ]
+
+
+def test_isic_has_the_columns_of_the_challenge(tmp_path: Path) -> None:
+    write(ResultFormat.ISIC, tmp_path / "r.csv", [prediction(), prediction("set.zip::ISIC_2.jpg")])
+    lines = (tmp_path / "r.csv").read_text().splitlines()
+    assert lines[0] == "image,MEL,NV,BCC,AKIEC,BKL,DF,VASC"
+    assert lines[1] == "ISIC_1,0.500000,0.250000,0.125000,0.062500,0.031250,0.015625,0.015625"
+    assert lines[2].startswith("ISIC_2,")
+
+
+def test_isic_holds_what_the_answer_goes_by(tmp_path: Path) -> None:
+    rule = DecisionRule(exponent=1, weights=(1, 1, 10, 1, 1, 1, 1))  # lifts bcc over mel
+    with result_writer(ResultFormat.ISIC, tmp_path / "r.csv", decision=rule) as write_one:
+        write_one(prediction())
+    (row,) = rows(tmp_path / "r.csv")
+    scores = {name: float(value) for name, value in row.items() if name != "image"}
+    assert max(scores, key=scores.__getitem__) == "BCC"
+    assert sum(scores.values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_isic_refuses_images_it_cannot_tell_apart() -> None:
+    refuse_repeated_ids(["a/1.jpg", "b/2.jpg"])
+    with pytest.raises(UsageError, match=r"cannot tell a/1\.jpg from b/1\.png"):
+        refuse_repeated_ids(["a/1.jpg", "b/1.png"])
+
+
+def test_parquet_keeps_every_digit(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    write(ResultFormat.PARQUET, tmp_path / "r.parquet", [prediction(f"{i}.jpg", ("note",)) for i in range(5_001)])
+    table = parquet.read_table(tmp_path / "r.parquet")
+    assert table.num_rows == 5_001
+    assert parquet.ParquetFile(tmp_path / "r.parquet").num_row_groups == 2
+    assert table.slice(5_000).to_pylist() == [
+        {
+            "path": "5000.jpg",
+            "diagnosis": "mel",
+            "name": "Melanoma",
+            "probability": 0.5,
+            "malignant": 0.6875,
+            "risk": "high",
+            **{f"p_{code}": p for code, p in zip(CODES, PROBABILITIES, strict=True)},
+            "set": ["mel", "nv"],
+            "set_by_class": ["mel", "nv", "bcc"],
+            "notes": ["note"],
+            "refusal": [],
+            "bundle": "tiny@0123456789ab",
+        }
+    ]
+    assert table.schema.metadata[b"notice"].decode() == RESEARCH_ONLY
+
+
+def test_parquet_needs_a_file_and_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="--out"), result_writer(ResultFormat.PARQUET):
+        pass
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(MissingExtraError, match="parquet"), result_writer(ResultFormat.PARQUET, tmp_path / "r.parquet"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("result_format", list(ResultFormat))
+def test_a_failure_leaves_the_old_file_and_no_other(tmp_path: Path, result_format: ResultFormat) -> None:
+    out = tmp_path / "r"
+    out.write_text("old")
+    with pytest.raises(ZeroDivisionError), result_writer(result_format, out) as write_one:
+        write_one(prediction())
+        raise ZeroDivisionError
+    assert out.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+@pytest.mark.parametrize("result_format", list(ResultFormat))
+def test_a_place_that_cannot_be_written_is_known_at_once(tmp_path: Path, result_format: ResultFormat) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(LesionlabError, match="cannot write"),
+        result_writer(result_format, tmp_path / "file" / "r"),
+    ):
+        pytest.fail("the writer opened")
+
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from test_writers import prediction
+from lesionlab.errors import LesionlabError
+from lesionlab.prediction.io.writers import ResultFormat, result_writer
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+try:
+    with result_writer(ResultFormat(sys.argv[2]), Path(sys.argv[3])) as write:
+        for i in range(6_000):
+            write(prediction(f"{i}.jpg"))
+except LesionlabError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes")
+@pytest.mark.parametrize("result_format", list(ResultFormat))
+def test_a_full_disk_is_told_and_leaves_the_old_file(tmp_path: Path, result_format: ResultFormat) -> None:
+    out = tmp_path / "r"
+    out.write_text("old")
+    command = [sys.executable, "-c", FULL_DISK, str(Path(__file__).parent), result_format.value, str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.startswith(f"cannot write {out}: File too large. Free some space"), done.stderr
+    assert "Traceback" not in done.stderr
+    assert out.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+@pytest.mark.parametrize("result_format", [ResultFormat.CSV, ResultFormat.JSONL, ResultFormat.ISIC])
+def test_standard_output_gets_the_same_lines_as_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], result_format: ResultFormat
+) -> None:
+    write(result_format, tmp_path / "r", [prediction()])
+    with result_writer(result_format) as write_one:
+        write_one(prediction())
+    assert capsys.readouterr().out == (tmp_path / "r").read_text()
+
+
+@pytest.fixture
+def traced() -> Iterator[None]:
+    tracemalloc.start()
+    yield
+    tracemalloc.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("traced")
+@pytest.mark.parametrize("result_format", list(ResultFormat))
+def test_memory_does_not_grow_with_the_number_of_rows(tmp_path: Path, result_format: ResultFormat) -> None:
+    one = prediction()
+    with result_writer(result_format, tmp_path / "r") as write_one:
+        for _ in range(10_000):
+            write_one(one)
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(90_000):
+            write_one(one)
+        assert tracemalloc.get_traced_memory()[1] - before < 30 * 2**20

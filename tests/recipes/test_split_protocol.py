@@ -1,0 +1,77 @@
+"""The arrangement: by lesion with a whole test part, or as the authors of a system divided the data."""
+
+from collections import defaultdict
+from collections.abc import Callable
+
+import pytest
+
+from lesionlab.data import Manifest, make_split
+from lesionlab.errors import RecipeError
+from lesionlab.recipes import Recipe, SplitProtocol, load_recipe, possible_protocols, prepare_split
+
+
+def test_a_number_of_images_leaves_the_test_part_whole(make_recipe: Callable[..., Recipe], phantoms: Manifest) -> None:
+    whole, split_of_all = prepare_split(make_recipe(), phantoms)
+    assert (whole, split_of_all) == (phantoms, make_split(phantoms, validation=0.2, test=0.25))
+    manifest, split = prepare_split(make_recipe("data.images=60"), phantoms)
+    split.check_against(manifest)
+    parts, all_parts = split.parts(), split_of_all.parts()
+    assert set(parts["test"]) == set(all_parts["test"])
+    assert len(parts["train"]) == pytest.approx(60 * 0.55, abs=1)
+    assert len(parts["validation"]) == pytest.approx(60 * 0.2, abs=1)
+    assert all(set(parts[name]) <= set(all_parts[name]) for name in parts)
+    assert not split.leaky
+
+
+def test_a_dataset_of_just_that_many_images_is_used_whole(
+    make_recipe: Callable[..., Recipe], phantoms: Manifest
+) -> None:
+    # Its lesions have several images, so a part rarely holds exactly its share.
+    manifest, split = prepare_split(make_recipe(f"data.images={len(phantoms)}"), phantoms)
+    split.check_against(manifest)
+    assert len(phantoms) - len(manifest) <= 5
+    more, _ = prepare_split(make_recipe(f"data.images={2 * len(phantoms)}"), phantoms)
+    assert more == phantoms
+
+
+def test_copies_made_before_the_split_stand_on_both_sides(phantoms: Manifest) -> None:
+    recipe = load_recipe("custom-cnn-oversampled")
+    manifest, split = prepare_split(recipe, phantoms, SplitProtocol.PUBLISHED)
+    split.check_against(manifest)
+    assert split.leaky
+    assert len(manifest) > len(phantoms)
+    parts_of_path = defaultdict(set)
+    for record in manifest:
+        parts_of_path[record.path].add(split.assignment[record.image_id])
+    assert any({"train", "test"} <= parts for parts in parts_of_path.values())
+    honest, by_lesion = prepare_split(recipe, phantoms)
+    assert (honest, by_lesion.leaky) == (phantoms, False)
+
+
+def test_the_published_split_without_the_copies(phantoms: Manifest, make_recipe: Callable[..., Recipe]) -> None:
+    recipe = load_recipe("custom-cnn-oversampled")
+    assert possible_protocols(recipe) == (SplitProtocol.PUBLISHED, SplitProtocol.IMAGE, SplitProtocol.LESION)
+    manifest, split = prepare_split(recipe, phantoms, SplitProtocol.IMAGE)
+    split.check_against(manifest)
+    assert manifest == phantoms
+    assert split.leaky
+    # Elsewhere nothing was copied, so it would be the published arrangement under another name.
+    other = load_recipe("efficientnetb3-focal")
+    assert possible_protocols(other) == (SplitProtocol.PUBLISHED, SplitProtocol.LESION)
+    with pytest.raises(RecipeError, match="nothing was copied before the published split"):
+        prepare_split(other, phantoms, SplitProtocol.IMAGE)
+    assert possible_protocols(make_recipe()) == (SplitProtocol.LESION,)
+
+
+def test_the_published_number_of_images_is_drawn_first(phantoms: Manifest) -> None:
+    recipe = load_recipe("mobilenetv2-mini-melanoma", ["data.images=60"])
+    manifest, split = prepare_split(recipe, phantoms, SplitProtocol.PUBLISHED)
+    assert len(manifest) == 60
+    assert len(split.parts()["test"]) == pytest.approx(12, abs=7)
+
+
+def test_a_recipe_without_a_published_arrangement_is_refused(
+    make_recipe: Callable[..., Recipe], phantoms: Manifest
+) -> None:
+    with pytest.raises(RecipeError, match=r"recipe phantom-demo has no table \[published\]"):
+        prepare_split(make_recipe(), phantoms, SplitProtocol.PUBLISHED)

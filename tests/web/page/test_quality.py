@@ -1,0 +1,55 @@
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from lesionlab.bundle import Bundle, BundleInfo, save_bundle
+from tests.web.page.conftest import OpenPage, Serve
+
+
+@pytest.mark.slow
+def test_shows_what_the_evaluation_holds(open_page: OpenPage, tiny_whole_bundle: Path) -> None:
+    evaluation = Bundle.load(tiny_whole_bundle).evaluation
+    assert evaluation is not None
+    page = open_page(view="#quality")
+    page.get_by_role("heading", name="What is taken for what").wait_for()
+    cells = page.locator(".matrix tbody td")
+    counts = [int(text.split()[0]) for text in cells.all_inner_texts()]
+    assert counts == [count for row in evaluation.confusion_matrix for count in row]
+    value = evaluation.overall["balanced_accuracy"].value
+    assert value is not None
+    expect(page.locator(".tile", has_text="Balanced accuracy")).to_contain_text(f"{value:.3f}")
+    for name in ("ROC curves", "Calibration", "Operating points", "Model card", "What is not here"):
+        expect(page.get_by_role("heading", name=name)).to_be_visible()
+    expect(page.get_by_role("img", name="ROC curve, Malignant against benign")).to_be_visible()
+    page.get_by_label("Curve", exact=True).select_option("mel")
+    expect(page.get_by_role("img", name="ROC curve, Melanoma")).to_be_visible()
+    expect(page.locator(".leaky")).to_have_count(0)
+
+
+@pytest.mark.slow
+def test_predictive_values_follow_the_prevalence(open_page: OpenPage) -> None:
+    page = open_page(view="#quality")
+    page.get_by_label("Share with malignant lesions, %").fill("50")
+    page.keyboard.press("Tab")
+    row = page.locator("section", has=page.get_by_role("heading", name="Operating points")).locator("tbody td")
+    sensitivity, specificity, ppv, npv = (float(text) for text in row.all_inner_texts()[1:])
+    assert abs(ppv - sensitivity / (sensitivity + 1 - specificity)) < 2e-3
+    assert abs(npv - specificity / (specificity + 1 - sensitivity)) < 2e-3
+
+
+@pytest.mark.slow
+def test_says_what_is_absent_and_marks_what_leaks(
+    open_page: OpenPage, serve: Serve, tiny_graph: bytes, tiny_info: BundleInfo, tmp_path: Path
+) -> None:
+    data = tiny_info.training_data.model_copy(update={"leaky": True})
+    save_bundle(tmp_path / "leaky", tiny_info.model_copy(update={"training_data": data}), tiny_graph)
+    page = open_page(serve(tmp_path / "leaky"), "#quality")
+    expect(page.locator(".banner")).to_contain_text("Leaky")
+    absent = page.locator("section", has=page.get_by_role("heading", name="What is not here"))
+    expect(absent).to_contain_text("no confusion matrix")
+    expect(absent).to_contain_text("Heat maps.")
+    expect(absent).to_contain_text("images that it cannot judge")
+    for value in page.locator(".tile .value").all():
+        expect(value.locator(".leaky")).to_have_count(1)
+    expect(page.locator("section", has_text="Operating points").locator("td .leaky")).to_have_count(4)
