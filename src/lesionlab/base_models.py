@@ -10,10 +10,11 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 class FrozenModel(BaseModel):
     """A read-only model. Unknown keys are ignored, so that an older reader accepts newer data."""
 
-    model_config = ConfigDict(frozen=True)
+    # Responses always hold fields with defaults, and the API schema says so.
+    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
 
 
 class StrictModel(BaseModel):
     """A read-only model that rejects unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_serialization_defaults_required=True)
