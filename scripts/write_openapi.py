@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Write the OpenAPI description of the server, from which `npm run types` in `web` generates TypeScript types."""
 
 import json
