@@ -16,7 +16,7 @@ def evaluation(tiny_whole_bundle: Path) -> EvaluationSummary:
     return found
 
 
-def test_it_says_what_results_are_for(evaluation: EvaluationSummary) -> None:
+def test_it_holds_the_notice(evaluation: EvaluationSummary) -> None:
     assert evaluation.model_dump()["notice"] == RESEARCH_ONLY
 
 
@@ -31,12 +31,12 @@ def test_it_says_what_results_are_for(evaluation: EvaluationSummary) -> None:
         {"n_images": 0},
     ],
 )
-def test_what_does_not_fit_is_refused(evaluation: EvaluationSummary, changes: dict[str, object]) -> None:
+def test_inconsistent_content_is_an_error(evaluation: EvaluationSummary, changes: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         EvaluationSummary.model_validate(evaluation.model_dump() | changes)
 
 
-def test_a_curve_is_no_longer_than_a_screen_shows(evaluation: EvaluationSummary) -> None:
+def test_the_length_of_a_curve_is_bounded(evaluation: EvaluationSummary) -> None:
     points = tuple(RocPoint(fpr=i / 300, tpr=1) for i in range(201))
     with pytest.raises(ValidationError, match="at most 200"):
         Roc(auc=evaluation.overall["accuracy"], points=points)

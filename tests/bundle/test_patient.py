@@ -43,5 +43,5 @@ def test_ratios_are_added_and_ages_interpolated() -> None:
 def test_rows_must_fit() -> None:
     with pytest.raises(ValidationError, match="one number for each class"):
         PatientEffects.model_validate(EFFECTS.model_dump() | {"sex": {"male": (0.1,)}})
-    with pytest.raises(ValidationError, match="ages must rise"):
+    with pytest.raises(ValidationError, match="ages must ascend"):
         PatientEffects.model_validate(EFFECTS.model_dump() | {"ages": (0, 80, 40)})

@@ -1,4 +1,4 @@
-"""`reference.npz` holds numbers and nothing else, and comes back as it was written."""
+"""`reference.npz` holds numbers only and survives a round trip."""
 
 import io
 import pickle
@@ -20,7 +20,7 @@ def numbers(*shape: int) -> np.ndarray:
 def whole() -> Reference:
     return Reference(
         head=LinearHead(numbers(7, 12), numbers(7)),
-        picture=ImageLimits(numbers(), numbers(), numbers()),
+        image=ImageLimits(numbers(), numbers(), numbers()),
         features=FeatureSpace(numbers(12), numbers(3, 12).astype(np.float16), numbers()),
     )
 
@@ -31,11 +31,11 @@ def packed(**arrays: Any) -> bytes:
     return stream.getvalue()
 
 
-@pytest.mark.parametrize("groups", [(), ("head",), ("picture", "features"), ("head", "picture", "features")])
-def test_it_comes_back_as_it_was_written(groups: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("groups", [(), ("head",), ("image", "features"), ("head", "image", "features")])
+def test_round_trip(groups: tuple[str, ...]) -> None:
     written = Reference(**{group: getattr(whole(), group) for group in groups})
     read = Reference.from_bytes(written.to_bytes())
-    for group in ("head", "picture", "features"):
+    for group in ("head", "image", "features"):
         before, after = getattr(written, group), getattr(read, group)
         assert (before is None) == (after is None) == (group not in groups)
         for field in fields(before) if before is not None else ():
@@ -56,12 +56,12 @@ def test_the_same_content_is_the_same_bytes() -> None:
         (packed(head_weights=np.zeros((7, 2), np.float32)), "it lacks head_bias"),
         (packed(head_weights=np.zeros((7, 2)), head_bias=np.zeros(7)), "head_weights does not hold finite 16- or 32-"),
         (packed(head_weights=np.full((1, 1), np.nan, np.float32)), "does not hold finite"),
-        (packed(picture_darkest=np.array(["a"])), "picture_darkest does not hold finite"),
+        (packed(image_darkest=np.array(["a"])), "image_darkest does not hold finite"),
         (packed(head_weights=np.array([{}], object)), "cannot be read .Object arrays cannot be loaded"),
         (pickle.dumps({"head_weights": 1}), "cannot be read .*allow_pickle"),
     ],
 )
-def test_anything_else_is_refused(data: bytes, reason: str) -> None:
+def test_other_content_is_an_error(data: bytes, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         Reference.from_bytes(data)
 

@@ -24,7 +24,7 @@ from lesionlab.taxonomy import CODES, TASKS
 
 
 @pytest.mark.parametrize("name", ["folder", "file.zip"])
-def test_comes_back_as_it_was_written(tmp_path: Path, tiny_info: BundleInfo, tiny_graph: bytes, name: str) -> None:
+def test_round_trip(tmp_path: Path, tiny_info: BundleInfo, tiny_graph: bytes, name: str) -> None:
     path = tmp_path / "new" / name
     save_bundle(path, tiny_info, tiny_graph)
     for place in (path, str(path)):
@@ -35,7 +35,7 @@ def test_comes_back_as_it_was_written(tmp_path: Path, tiny_info: BundleInfo, tin
 
 
 @pytest.mark.parametrize("task", ["malignant", "melanoma"])
-def test_a_model_of_two_classes_has_a_bundle(tiny_binary_bundle: Callable[[str], Path], task: str) -> None:
+def test_a_binary_model_has_a_bundle(tiny_binary_bundle: Callable[[str], Path], task: str) -> None:
     info = Bundle.load(tiny_binary_bundle(task)).info
     assert (info.task, info.classes) == (task, TASKS[task].classes)
     assert info.target == task
@@ -61,7 +61,7 @@ def test_the_same_bundle_is_the_same_zip_file(tmp_path: Path, tiny_info: BundleI
 
 
 @pytest.mark.parametrize("name", ["folder", "file.zip"])
-def test_what_a_bundle_may_have_beside_comes_back_too(tmp_path: Path, tiny_whole_bundle: Path, name: str) -> None:
+def test_optional_files_survive_a_round_trip(tmp_path: Path, tiny_whole_bundle: Path, name: str) -> None:
     whole = Bundle.load(tiny_whole_bundle)
     assert whole.reference is not None
     assert whole.evaluation is not None
@@ -84,7 +84,7 @@ def test_what_a_bundle_may_have_beside_comes_back_too(tmp_path: Path, tiny_whole
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
 
 
-def test_a_bundle_of_before_they_existed_is_read(tmp_path: Path, tiny_bundle: Path) -> None:
+def test_optional_files_may_be_missing(tmp_path: Path, tiny_bundle: Path) -> None:
     path = tmp_path / "old"
     shutil.copytree(tiny_bundle, path)
     content = json.loads((path / "bundle.json").read_text())
@@ -97,7 +97,7 @@ def test_a_bundle_of_before_they_existed_is_read(tmp_path: Path, tiny_bundle: Pa
     assert (old.reference, old.evaluation, old.explainable, old.abstains) == (None, None, False, False)
 
 
-def test_a_run_folder_stands_for_its_bundle(tmp_path: Path, tiny_bundle: Path) -> None:
+def test_a_run_folder_can_be_loaded(tmp_path: Path, tiny_bundle: Path) -> None:
     shutil.copytree(tiny_bundle, tmp_path / "run" / "bundle")
     assert Bundle.load(tmp_path / "run").info.name == "tiny"
 
@@ -128,7 +128,9 @@ def test_an_old_bundle_is_replaced_and_nothing_else(tmp_path: Path, tiny_info: B
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["b", "mine"]
 
 
-def test_a_place_that_cannot_be_written(tmp_path: Path, tiny_info: BundleInfo, tiny_graph: bytes) -> None:
+def test_a_destination_that_cannot_be_written_is_named(
+    tmp_path: Path, tiny_info: BundleInfo, tiny_graph: bytes
+) -> None:
     (tmp_path / "file").touch()
     for name in ("b", "b.zip"):
         with pytest.raises(LesionlabError, match="cannot write"):
@@ -161,12 +163,20 @@ def evaluation_of(path: Path) -> dict[str, Any]:
 
 DAMAGE: list[tuple[str, Callable[[Path], object], str]] = [
     ("a byte of the graph", lambda b: flip(b / "model.onnx", 700), r"model.onnx is damaged or was replaced \(SHA-256"),
-    ("no graph", lambda b: (b / "model.onnx").unlink(), "has no model.onnx; a bundle is made by `lesionlab train`"),
+    (
+        "no graph",
+        lambda b: (b / "model.onnx").unlink(),
+        "has no model.onnx; `lesionlab train` and `lesionlab export` write bundles",
+    ),
     ("no description", lambda b: (b / "bundle.json").unlink(), "has no bundle.json"),
     ("not JSON", lambda b: (b / "bundle.json").write_text("{"), "bundle.json is damaged: it is not a JSON object"),
     ("a list", lambda b: (b / "bundle.json").write_text("[]"), "bundle.json is damaged"),
     ("a number", lambda b: (b / "bundle.json").write_text("7"), "bundle.json is damaged"),
-    ("later schema", lambda b: edit(b / "bundle.json", schema_version=2), "not valid at schema_version"),
+    (
+        "earlier schema",
+        lambda b: edit(b / "bundle.json", schema_version=1),
+        r"schema version 1, and this lesionlab reads version 2; export it again .* with `lesionlab export RUN`$",
+    ),
     ("unknown key", lambda b: edit(b / "bundle.json", colour="red"), "not valid at colour"),
     ("other classes", lambda b: edit(b / "bundle.json", classes=["nv", "mel"]), "classes are"),
     (
@@ -193,13 +203,13 @@ DAMAGE: list[tuple[str, Callable[[Path], object], str]] = [
         lambda b: swap(
             b, "evaluation.json", json.dumps(evaluation_of(b) | {"graph_sha256": "0" * 64, "classes": CODES}).encode()
         ),
-        "evaluation.json is that of another graph",
+        "evaluation.json belongs to another graph",
     ),
 ]
 
 
 @pytest.mark.parametrize(("damage", "reason"), [case[1:] for case in DAMAGE], ids=[case[0] for case in DAMAGE])
-def test_a_damaged_bundle_is_refused(
+def test_a_damaged_bundle_is_an_error(
     tmp_path: Path, tiny_whole_bundle: Path, damage: Callable[[Path], object], reason: str
 ) -> None:
     path = tmp_path / "b"
@@ -212,7 +222,7 @@ def test_a_damaged_bundle_is_refused(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
 @given(place=st.integers(0, 1 << 20), value=st.integers(1, 255))
-def test_no_changed_byte_of_the_description_goes_unseen(
+def test_every_changed_byte_of_the_description_is_detected(
     tmp_path: Path, tiny_bundle: Path, place: int, value: int
 ) -> None:
     path = tmp_path / "b"
@@ -227,7 +237,7 @@ def test_no_changed_byte_of_the_description_goes_unseen(
     assert info == Bundle.load(tiny_bundle).info  # white space
 
 
-def test_other_zip_files_are_refused(tmp_path: Path, tiny_info: BundleInfo, tiny_graph: bytes) -> None:
+def test_other_zip_files_are_an_error(tmp_path: Path, tiny_info: BundleInfo, tiny_graph: bytes) -> None:
     with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
         archive.writestr("a.jpg", b"")
     with pytest.raises(BundleError, match="a zip file but not a bundle"):
@@ -249,7 +259,7 @@ def test_other_zip_files_are_refused(tmp_path: Path, tiny_info: BundleInfo, tiny
 
 
 @pytest.mark.parametrize("name", ["", "=1+1", "a\nb", "\x1b[31mred"])
-def test_a_name_is_safe_to_show(tiny_info: BundleInfo, name: str) -> None:
+def test_unsafe_names_are_an_error(tiny_info: BundleInfo, name: str) -> None:
     with pytest.raises(ValidationError):
         BundleInfo.model_validate(tiny_info.model_dump() | {"name": name})
 

@@ -1,4 +1,4 @@
-"""`cases.npz` names the training images and comes back as it was written; a bundle without it is a whole bundle."""
+"""`training_images.npz` survives a round trip and is optional."""
 
 import hashlib
 import io
@@ -39,7 +39,7 @@ texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 
 
 @given(st.lists(st.tuples(texts, texts, st.sampled_from(LABELS)), min_size=1, max_size=9))
-def test_it_comes_back_as_it_was_written(rows: list[tuple[str, str, str]]) -> None:
+def test_round_trip(rows: list[tuple[str, str, str]]) -> None:
     written = some(*rows)
     read = TrainingImages.from_bytes(written.to_bytes())
     for field in fields(TrainingImages):
@@ -67,13 +67,13 @@ def test_it_comes_back_as_it_was_written(rows: list[tuple[str, str, str]]) -> No
         (packed(diagnosis=np.array([b"mel", b"nv", b"\xff"])), "is none of mel, nv"),
     ],
 )
-def test_anything_else_is_refused(data: bytes, reason: str) -> None:
+def test_other_content_is_an_error(data: bytes, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         TrainingImages.from_bytes(data)
 
 
 @pytest.mark.parametrize("name", ["folder", "file.zip"])
-def test_a_bundle_brings_them_along(tmp_path: Path, tiny_indexed_bundle: Path, name: str) -> None:
+def test_a_bundle_holds_the_index(tmp_path: Path, tiny_indexed_bundle: Path, name: str) -> None:
     whole = Bundle.load(tiny_indexed_bundle)
     assert whole.training_images is not None
     parts = {"reference": whole.reference, "evaluation": whole.evaluation}
@@ -82,13 +82,13 @@ def test_a_bundle_brings_them_along(tmp_path: Path, tiny_indexed_bundle: Path, n
     assert again.info == whole.info
     assert again.training_images is not None
     assert again.training_images.to_bytes() == whole.training_images.to_bytes()
-    # Saved without them, they are gone, and the description does not promise them any more.
+    # A bundle that is saved without the index has no hash of it either.
     save_bundle(tmp_path / name, whole.info, whole.graph)
     plain = Bundle.load(tmp_path / name)
     assert (plain.training_images, plain.info.training_images_sha256) == (None, None)
 
 
-def test_a_bundle_of_before_they_existed_is_read(tmp_path: Path, tiny_whole_bundle: Path) -> None:
+def test_a_bundle_without_the_index_is_read(tmp_path: Path, tiny_whole_bundle: Path) -> None:
     shutil.copytree(tiny_whole_bundle, tmp_path / "old")
     description = tmp_path / "old" / "bundle.json"
     content = json.loads(description.read_text())
@@ -117,16 +117,16 @@ def swapped(place: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (flipped, r"cases.npz is damaged or was replaced \(SHA-256"),
-        (Path.unlink, "has no cases.npz; a bundle is made by"),
-        (swapped, "cases.npz is not valid: it cannot be read"),
+        (flipped, r"training_images.npz is damaged or was replaced \(SHA-256"),
+        (Path.unlink, "has no training_images.npz; `lesionlab train`"),
+        (swapped, "training_images.npz is not valid: it cannot be read"),
     ],
 )
 def test_a_damaged_file_is_named(
     tmp_path: Path, tiny_indexed_bundle: Path, damage: Callable[[Path], object], reason: str
 ) -> None:
     shutil.copytree(tiny_indexed_bundle, tmp_path / "b")
-    damage(tmp_path / "b" / "cases.npz")
+    damage(tmp_path / "b" / "training_images.npz")
     with pytest.raises(BundleError, match=reason) as caught:
         Bundle.load(tmp_path / "b")
     assert str(tmp_path / "b") in str(caught.value)

@@ -1,4 +1,4 @@
-"""Drift: nothing is found where nothing changed, and what changed is named."""
+"""Drift detection: no drift without a change, and the drifted measures by name."""
 
 from pathlib import Path
 
@@ -44,21 +44,21 @@ def test_the_validation_images_have_not_drifted(tiny_run: RunFolder, own: list[s
     found = measure_drift(Predictor.load(tiny_run.path), own, progress=lambda *done: seen.append(done))
     assert not found.drifted
     assert found.images == len(own) == seen[-1][0]
-    assert [q.name for q in found.quantities] == [
+    assert [measure.name for measure in found.measures] == [
         "brightness",
         "contrast",
         "sharpness",
-        "distance",
-        "suspicion",
-        "certainty",
+        "ood_score",
+        "target_probability",
+        "confidence",
     ]
-    for quantity in found.quantities:
-        assert quantity.statistic < 0.1
-        assert quantity.median == pytest.approx(quantity.validation, rel=0.1, abs=0.05)
-    assert found.answers == pytest.approx(found.reference_shares, abs=1e-6)
+    for measure in found.measures:
+        assert measure.statistic < 0.1
+        assert measure.median == pytest.approx(measure.reference_median, rel=0.1, abs=0.05)
+    assert found.class_shares == pytest.approx(found.reference_class_shares, abs=1e-6)
 
 
-def test_darker_and_blurred_images_have(tiny_run: RunFolder, own: list[str], tmp_path: Path) -> None:
+def test_darker_images_have_drifted(tiny_run: RunFolder, own: list[str], tmp_path: Path) -> None:
     places = []
     for number, place in enumerate(own * 3):
         target = tmp_path / f"{number}.png"
@@ -68,12 +68,14 @@ def test_darker_and_blurred_images_have(tiny_run: RunFolder, own: list[str], tmp
     found = measure_drift(Predictor.load(tiny_run.path), [*places, str(tmp_path / "broken.png")])
     assert found.drifted
     assert found.failures == 1
-    drifted = {quantity.name for quantity in found.quantities if quantity.drifted}
+    drifted = {measure.name for measure in found.measures if measure.drifted}
     assert {"brightness", "contrast"} <= drifted
 
 
-def test_what_cannot_be_compared_is_said(tiny_run: RunFolder, tiny_bundle: Path, own: list[str]) -> None:
-    with pytest.raises(UsageError, match="does not know what its images were like"):
+def test_missing_statistics_and_too_few_images_are_errors(
+    tiny_run: RunFolder, tiny_bundle: Path, own: list[str]
+) -> None:
+    with pytest.raises(UsageError, match="has no statistics of its validation images"):
         measure_drift(Predictor.load(tiny_bundle), own)
     with pytest.raises(DataError, match="at least 20"):
         measure_drift(Predictor.load(tiny_run.path), own[:5])

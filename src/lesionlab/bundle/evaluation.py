@@ -1,4 +1,4 @@
-"""What `evaluation.json` says: how good the model is, on which images, and for whom."""
+"""Evaluation summary of a bundle (`evaluation.json`)."""
 
 from typing import Literal
 
@@ -15,18 +15,18 @@ GroupBy = Literal["sex", "age", "site", "dx_type", "source", "skin_tone"]
 
 
 class RocPoint(StrictModel):
-    """One threshold: the share of the others that it calls positive, and of those that it should."""
+    """One point of a ROC curve."""
 
     fpr: float = Field(ge=0, le=1)
     tpr: float = Field(ge=0, le=1)
 
 
 class Roc(StrictModel):
-    """A class against the rest.
+    """ROC curve of a class against the rest.
 
     Attributes:
         auc: Area under the curve through all thresholds.
-        points: From (0, 0) to (1, 1), thinned to what a screen shows; empty where the class, or the rest, has no image.
+        points: From (0, 0) to (1, 1), thinned; empty where the class, or the rest, has no image.
     """
 
     auc: Estimate
@@ -38,7 +38,7 @@ class ReliabilityBin(StrictModel):
 
     Attributes:
         confidence: Mean probability of that class.
-        accuracy: Share of images where it is the right one.
+        accuracy: Share of images where this class is correct.
         count: Number of images, at least 1.
     """
 
@@ -48,7 +48,7 @@ class ReliabilityBin(StrictModel):
 
 
 class Epoch(StrictModel):
-    """One epoch of the training; None for what was not measured."""
+    """One epoch of the training; None for a figure that was not measured."""
 
     epoch: int
     train_loss: float | None
@@ -57,15 +57,15 @@ class Epoch(StrictModel):
 
 
 class Subgroup(StrictModel):
-    """Images that have something in common which the model was not told.
+    """Images with a common property that the model does not use.
 
     Attributes:
-        group: What they have in common; `skin_tone` is estimated from the picture's margin.
-        value: Its value: `female`, `40 to 59`, `trunk`, `histo`; `unknown` where it is not stated.
+        group: The property; `skin_tone` is estimated from the margin of the image.
+        value: Its value: `female`, `40 to 59`, `trunk`, `histo`; `unknown` where not stated.
         n_images: Number of images.
-        n_lesions: Number of lesions that they show.
-        balanced_accuracy: Mean recall over the classes that occur; None where nothing could be measured.
-        malignant_auc: What is looked for against the rest; None where only one of them occurs.
+        n_lesions: Number of lesions.
+        balanced_accuracy: Mean recall over the classes that occur; None where it is not defined.
+        malignant_auc: AUC of the main target; None where only positives or negatives occur.
     """
 
     group: GroupBy
@@ -77,15 +77,15 @@ class Subgroup(StrictModel):
 
 
 class SetCoverage(StrictModel):
-    """How often prediction sets held the true class.
+    """Coverage of prediction sets.
 
     Attributes:
-        kind: `marginal`, or `class-conditional`, which has a threshold for each class.
-        diagnosis: Code of the class whose images were counted, or `all`.
-        nominal_coverage: The coverage that the thresholds were chosen for.
-        guaranteed: Whether this kind of set promises it for these images.
+        kind: `marginal`, or `class-conditional`, with a threshold per class.
+        diagnosis: Code of the class, or `all`.
+        nominal_coverage: Coverage that the thresholds were chosen for.
+        guaranteed: Whether this kind of set guarantees it for these images.
         n_images: Number of images.
-        covered: Share of the lesions whose sets held the true class; of several images of one, the mean.
+        covered: Share of the lesions whose sets hold the true class; the mean over several images of a lesion.
         mean_size: Mean number of classes in a set.
     """
 
@@ -99,7 +99,7 @@ class SetCoverage(StrictModel):
 
 
 class SelectivePoint(StrictModel):
-    """Figures on the share `coverage` of the images whose answers are the most certain."""
+    """Figures on the share `coverage` of the images with the highest confidence scores."""
 
     coverage: float = Field(gt=0, le=1)
     accuracy: Estimate
@@ -107,12 +107,12 @@ class SelectivePoint(StrictModel):
 
 
 class NetBenefitPoint(StrictModel):
-    """Net benefit of acting at a probability of what is looked for: by the model, and on treat_all; on nobody it is 0.
+    """Net benefit at a threshold probability (decision curve analysis); treating nobody has net benefit 0.
 
     Attributes:
-        threshold: The probability at which one thinks acting and not acting equally bad.
-        model: True positives per image less false positives at the threshold's odds.
-        treat_all: The same if every image is acted on.
+        threshold: The threshold probability.
+        model: True positives per image minus false positives weighted by the odds of the threshold.
+        treat_all: The same for treating everybody.
     """
 
     threshold: float = Field(gt=0, lt=1)
@@ -121,14 +121,14 @@ class NetBenefitPoint(StrictModel):
 
 
 class RobustnessPoint(StrictModel):
-    """Figures on some images under one corruption.
+    """Figures on a sample of images under one corruption.
 
     Attributes:
-        corruption: Its name; `none` for the images as they are.
-        severity: From 1 to 5; 0 for the images as they are.
+        corruption: Its name; `none` for the original images.
+        severity: From 1 to 5; 0 for the original images.
         n_images: Number of images, about as many of each class.
         balanced_accuracy: Mean recall over the classes that occur.
-        auc: What is looked for against the rest.
+        auc: AUC of the main target.
         abstained: Share of images on which the model abstained.
     """
 
@@ -141,32 +141,32 @@ class RobustnessPoint(StrictModel):
 
 
 class EvaluationSummary(StrictModel):
-    """The whole of `evaluation.json`, written by `lesionlab evaluate` for the test part.
+    """The content of `evaluation.json`, written by `lesionlab evaluate` for the test set.
 
     Attributes:
-        notice: What results are for.
-        graph_sha256: The graph that was measured; a bundle with another one is refused.
+        notice: Research-only notice.
+        graph_sha256: Hash of the evaluated graph.
         dataset: Name of the dataset.
-        part: Name of the part.
+        subset: Name of the subset.
         unseen: Whether none of the lesions was used to fit, stop or calibrate the model.
-        leaky: Whether images of one lesion may stand on both sides of the split. Every figure is then too good.
-        date: Day of the measurement, ISO 8601.
+        leaky: Whether training and test may share lesions. Every figure is then too good.
+        date: Date of the evaluation, ISO 8601.
         n_images: Number of images.
-        n_lesions: Number of lesions that they show.
+        n_lesions: Number of lesions.
         classes: Codes of the task's classes, in the order of the confusion matrix.
         support: Number of images of each class.
         confusion_matrix: Counts of images; rows are actual, columns predicted.
         overall: Metrics of all images by name.
         per_class: By class, then by name of the metric, each class against the rest.
-        operating_points: The model's thresholds with what was measured here, those that the images define.
-        roc: By class, and `malignant` where the model tells malignancy.
-        reliability: Confidence against accuracy, the bins that hold an image.
-        history: The training, epoch by epoch; empty where it is not known.
-        prediction_sets: How often the model's prediction sets held the true class.
-        selective: What leaving out the least certain images gains.
-        decision_curve: What acting on the model is worth.
-        robustness: How the figures fall when images get worse; empty where it was not measured.
-        subgroups: The images by what is known of them beside the diagnosis.
+        operating_points: The model's thresholds with their figures on these images, where defined.
+        roc: By class, and `malignant` where the task has this target.
+        reliability: Confidence and accuracy of the bins that hold an image.
+        history: Training history by epoch; empty where unknown.
+        prediction_sets: Coverage of the conformal sets.
+        selective: Selective prediction: figures without the images of lowest confidence.
+        decision_curve: Net benefit.
+        robustness: Figures under corruptions; empty where not measured.
+        subgroups: Figures by subgroup.
     """
 
     notice: str = RESEARCH_ONLY

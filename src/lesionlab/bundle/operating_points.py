@@ -1,4 +1,4 @@
-"""Thresholds: what is called suspicious, what that finds and what it costs."""
+"""Operating points: thresholds with their sensitivity and specificity."""
 
 from typing import Final, Literal
 
@@ -11,20 +11,20 @@ NOUNS: Final[dict[Target, str]] = {"malignant": "malignancy", "melanoma": "melan
 
 
 class OperatingPoint(StrictModel):
-    """A threshold on the probability of malignancy or of melanoma, with what it costs.
+    """A threshold on the probability of malignancy or of melanoma, with its measured performance.
 
     Attributes:
         name: For example `95% sensitivity`; unique together with `target`.
-        target: Whose probability is compared.
-        target_sensitivity: What the threshold was chosen for.
-        threshold: An image counts as suspicious at or above it.
-        sensitivity: Measured on `measured_on`.
-        specificity: Measured on `measured_on`.
+        target: The finding whose probability is compared.
+        target_sensitivity: Sensitivity that the threshold was chosen for.
+        threshold: The decision is positive at or above it.
+        sensitivity: On `measured_on`.
+        specificity: On `measured_on`.
         ppv: Positive predictive value at `prevalence`.
         npv: Negative predictive value at `prevalence`.
-        prevalence: Share of images of what is looked for in `measured_on`.
-        intervals: 95 % interval by lesion of the four figures, by name, where they were drawn.
-        measured_on: The part that the four figures come from. The threshold itself always comes from validation.
+        prevalence: Share of positive images in `measured_on`.
+        intervals: 95% interval by lesion of the four figures by name, where available.
+        measured_on: Subset of the four figures. The threshold is always chosen on the validation set.
     """
 
     name: str
@@ -41,18 +41,18 @@ class OperatingPoint(StrictModel):
 
     @property
     def purpose(self) -> str:
-        """What the threshold is for, in words."""
+        """Name and target in words."""
         return f"{100 * self.target_sensitivity:g}% sensitivity for {NOUNS[self.target]}"
 
 
 class CurvePoint(StrictModel):
-    """What a threshold does on the validation part.
+    """Performance of a threshold on the validation set.
 
     Attributes:
-        target_sensitivity: What the threshold was chosen for.
-        threshold: An image counts as suspicious at or above it.
-        sensitivity: Measured on the validation part.
-        specificity: Measured on the validation part.
+        target_sensitivity: Sensitivity that the threshold was chosen for.
+        threshold: The decision is positive at or above it.
+        sensitivity: On the validation set.
+        specificity: On the validation set.
     """
 
     target_sensitivity: float = Field(gt=0, lt=1)
@@ -62,12 +62,12 @@ class CurvePoint(StrictModel):
 
 
 class SensitivityCurve(StrictModel):
-    """Thresholds for sensitivities that a user may ask for, chosen and measured on the validation part.
+    """Thresholds for a range of sensitivities, chosen and measured on the validation set.
 
     Attributes:
-        target: Whose probability is compared.
-        prevalence: Share of it in the validation part.
-        points: By rising target.
+        target: The finding whose probability is compared.
+        prevalence: Share of positive images in the validation set.
+        points: In ascending order of the target sensitivity.
     """
 
     target: Target
@@ -78,9 +78,9 @@ class SensitivityCurve(StrictModel):
     def _targets_rise(self) -> "SensitivityCurve":
         targets = [point.target_sensitivity for point in self.points]
         if targets != sorted(set(targets)):
-            raise ValueError("points must stand by rising target_sensitivity")
+            raise ValueError("points must be in ascending order of target_sensitivity")
         return self
 
     def reaching(self, sensitivity: float) -> CurvePoint | None:
-        """Return the point of the lowest target that is at least as high; None where none is."""
+        """Return the point with the lowest sufficient target sensitivity; None if there is none."""
         return next((point for point in self.points if point.target_sensitivity >= sensitivity - 1e-9), None)

@@ -1,4 +1,4 @@
-"""What is known of the patient beside the image, and what it says of each diagnosis."""
+"""Patient data, and their effect on the probability of each diagnosis."""
 
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -13,7 +13,7 @@ Row = tuple[float, ...]
 
 
 class Site(StrEnum):
-    """Places on the body, as HAM10000 names them."""
+    """Anatomical sites, as HAM10000 names them."""
 
     ABDOMEN = "abdomen"
     ACRAL = "acral"
@@ -33,13 +33,13 @@ class Site(StrEnum):
 
 
 class Patient(BaseModel):
-    """What is known of the patient; each may be missing."""
+    """Patient data; each item may be missing."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     age: Annotated[float | None, Field(ge=0, le=120, allow_inf_nan=False, description="Age in years.")] = None
     sex: Annotated[Literal["female", "male"] | None, Field(description="Sex.")] = None
-    site: Annotated[Site | None, Field(description="Place on the body.")] = None
+    site: Annotated[Site | None, Field(description="Anatomical site.")] = None
 
     @field_validator("*", mode="before")
     @classmethod
@@ -48,27 +48,27 @@ class Patient(BaseModel):
 
     @property
     def given(self) -> tuple[str, ...]:
-        """Names of what is known."""
+        """Names of the known items."""
         known = {"age": self.age, "sex": self.sex, "site": None if self.site is Site.UNKNOWN else self.site}
         return tuple(name for name, value in known.items() if value is not None)
 
 
 class PatientEffects(StrictModel):
-    """What age, sex and site say of each class: log likelihood ratios that are added to the log-probabilities.
+    """Effects of age, sex and site: log likelihood ratios that are added to the log-probabilities.
 
     The ratio of a value is log p(value | class) - log p(value) among the training lesions, smoothed. Adding it is
-    Bayes' rule for findings that are independent of the image given the class, which they are not quite: `strength`,
-    fitted on validation lesions, takes back what is counted twice. What is missing adds nothing, so an answer
-    without patient data is the image's alone, to the bit.
+    Bayes' rule for findings that are independent of the image given the class. They are not quite independent, so
+    `strength`, fitted on validation lesions, reduces the effect. A missing item adds nothing, so a prediction without
+    patient data depends on the image alone.
 
     Attributes:
-        ages: Ages in years that `age` is given for, rising; between them it is interpolated.
-        age: One row of C ratios for each age.
+        ages: Ages in years of the rows of `age`, ascending; values between them are interpolated.
+        age: C ratios for each age.
         sex: C ratios by sex.
-        site: C ratios by place on the body; a place that training hardly saw is not here and adds nothing.
+        site: C ratios by anatomical site; a site that is rare in training is absent and adds nothing.
         strength: Factor on all ratios.
-        images: Number of validation images that it was fitted on.
-        nll_without: Negative log likelihood on those images by the image alone.
+        images: Number of validation images used for the fit.
+        nll_without: Negative log likelihood on those images without patient data.
         nll_with: The same with patient data, in cross-validation over lesions.
     """
 
@@ -84,7 +84,7 @@ class PatientEffects(StrictModel):
     @model_validator(mode="after")
     def _rows_fit(self) -> "PatientEffects":
         if len(self.ages) != len(self.age) or list(self.ages) != sorted(set(self.ages)):
-            raise ValueError("ages must rise, with one row of ratios for each")
+            raise ValueError("ages must ascend, with one row of ratios for each")
         if len({len(row) for row in (*self.age, *self.sex.values(), *self.site.values())}) > 1:
             raise ValueError("all rows of ratios must have one number for each class")
         return self
@@ -95,7 +95,7 @@ class PatientEffects(StrictModel):
         return next((len(row) for row in (*self.age, *self.sex.values(), *self.site.values())), None)
 
     def log_ratio(self, patient: Patient) -> FloatArray:
-        """Return what is added to the log-probabilities, [C], or 0 [] where nothing is known."""
+        """Return the sum of ratios for a patient, [C], or 0 [] without patient data."""
         total = np.zeros(())
         if patient.age is not None and self.ages:
             columns = np.array(self.age).T
@@ -106,7 +106,7 @@ class PatientEffects(StrictModel):
         return np.asarray(self.strength * total)
 
     def adjusted(self, probabilities: FloatArray, patient: Patient) -> FloatArray:
-        """Return the probabilities [C] of an image together with what is known of its patient."""
+        """Return the probabilities [C] of an image with the patient data taken into account."""
         ratio = self.log_ratio(patient)
         if not ratio.ndim:
             return probabilities

@@ -1,4 +1,4 @@
-"""What `bundle.json` says: everything that is needed to use a model and to know what its numbers mean."""
+"""The schema of `bundle.json`, the description of a model."""
 
 from typing import Annotated, Final, Literal
 
@@ -19,22 +19,22 @@ SCHEMA_VERSION: Final = 2
 
 
 class Calibration(StrictModel):
-    """How logits become probabilities: softmax((scales * logits + offsets) / temperature).
+    """Calibration: probabilities = softmax((scales * logits + offsets) / temperature).
 
-    Fitted on the validation part by minimising the negative log likelihood.
+    Fitted on the validation set by minimising the negative log likelihood.
 
     Attributes:
-        method: `temperature`: one number (Guo et al., ICML 2017). `bias`: one offset for each class as well, which
-            also undoes what training did to the class frequencies (Alexandari et al., ICML 2020). `vector`: one scale
-            for each class, too (Guo et al.).
-        scales: The logits are multiplied by them, one for each class. Empty for none.
-        offsets: Added to the logits after that, one for each class. Empty for none.
-        temperature: What is then divided by.
-        images: Number of validation images that it was fitted on.
-        ece_before: Expected calibration error on those images of the logits as they are.
-        ece_after: The same with these probabilities.
-        nll_by_method: Negative log likelihood of each method that was tried, on validation lesions that it was not
-            fitted on (cross-validation); the method with the lowest one is used. Empty where just one was tried.
+        method: `temperature`: one number (Guo et al., ICML 2017). `bias`: one offset per class as well, which
+            also corrects a changed class balance in training (Alexandari et al., ICML 2020). `vector`: one scale
+            per class as well (Guo et al.).
+        scales: Factors of the logits, one per class; empty for none.
+        offsets: Added to the scaled logits, one per class; empty for none.
+        temperature: Divisor of the result.
+        images: Number of validation images used for the fit.
+        ece_before: Expected calibration error on those images without calibration.
+        ece_after: The same with calibration.
+        nll_by_method: Cross-validated negative log likelihood of each candidate, by validation lesion; the method
+            with the lowest value is used. Empty for a single candidate.
     """
 
     method: Literal["temperature", "bias", "vector"] = "temperature"
@@ -52,17 +52,17 @@ class Calibration(StrictModel):
 
 
 class DecisionRule(StrictModel):
-    """How probabilities become one answer: the class with the highest probability times weight.
+    """The balanced decision rule: the class with the highest probability times weight.
 
-    With probabilities that are true to the dataset's class frequencies, weights of 1 make the fewest mistakes, and
-    weights of 1 / frequency reach the highest balanced accuracy (the Bayes rule for that measure; Menon et al.,
-    ICLR 2021). The probabilities stay what they are.
+    With probabilities calibrated to the dataset's class frequencies, weights of 1 maximise accuracy and weights of
+    1 / frequency maximise balanced accuracy (the Bayes rule for that measure; Menon et al., ICLR 2021). The rule does
+    not change the probabilities.
 
     Attributes:
-        exponent: Weights are frequencies to the power of minus this: 0 answers with the most probable class.
-        weights: One for each class; empty for equal ones.
-        min_confidence: An answer whose score is lower is refused as uncertain: exceeded by all but 2 % of the
-            validation images. 0 refuses none.
+        exponent: Weights are frequencies to the power of minus this; 0 gives the most probable class.
+        weights: One per class; empty for equal weights.
+        min_confidence: The model abstains where the highest score is below it: the 2nd percentile of the validation
+            images. 0 for no limit.
     """
 
     exponent: float = Field(default=0.0, ge=0, le=1)
@@ -70,9 +70,9 @@ class DecisionRule(StrictModel):
     min_confidence: float = Field(default=0.0, ge=0, lt=1)
 
     def scores(self, probabilities: FloatArray) -> FloatArray:
-        """Return what the classes are ranked by, [..., C], each row summing to 1, for probabilities [..., C].
+        """Return the scores of the classes, [..., C], each row summing to 1, for probabilities [..., C].
 
-        With an exponent of 1 these are the probabilities for a dataset in which all classes are equally frequent.
+        With an exponent of 1 the scores are the probabilities for a dataset with equal class frequencies.
         """
         weighted = probabilities * np.array(self.weights or 1.0)
         scores: FloatArray = weighted / weighted.sum(axis=-1, keepdims=True)
@@ -80,17 +80,17 @@ class DecisionRule(StrictModel):
 
 
 class TrainingData(StrictModel):
-    """What the model was trained on, by hash and by count.
+    """The training data, by hashes and counts.
 
     Attributes:
         manifest_sha256: Hash of the manifest.
         split_sha256: Hash of the split.
-        leaky: True if images of one lesion may stand on both sides of the split. Every figure is then leaky.
-        lesions_known: Whether the source told which images show one lesion.
-        images: Number of images per part.
-        lesions: Number of lesions per part.
-        classes: Number of training images of each class: the frequencies that the probabilities are true to. Empty in
-            bundles that were exported before this was kept.
+        leaky: Whether training and test may share lesions. Every figure is then too good.
+        lesions_known: Whether the dataset has lesion identifiers.
+        images: Number of images by subset.
+        lesions: Number of lesions by subset.
+        classes: Number of training images of each class; the probabilities are calibrated to these frequencies. Empty
+            where unknown.
         sources: Names of the datasets.
     """
 
@@ -105,12 +105,11 @@ class TrainingData(StrictModel):
 
 
 class TrainingTime(StrictModel):
-    """How long the epochs of a training took.
+    """Duration of the training epochs.
 
     Attributes:
-        seconds: Of the run, or of the members of an ensemble together.
-        earlier_seconds: Of the runs that it started from and that taught it, and so on back; None where they were not
-            there any more.
+        seconds: Of the run, or of all members of an ensemble.
+        earlier_seconds: Of all runs that it started from or was distilled from; None where unknown.
     """
 
     seconds: float = Field(ge=0)
@@ -122,14 +121,14 @@ GraphDtype = Literal["float32", "float16", "int8"]
 
 
 class StoredGraph(StrictModel):
-    """In which form the network is stored.
+    """Storage format of the network.
 
     Attributes:
-        runtime: What runs it: `onnx` stands for onnxruntime.
-        dtype: How its weights are stored; with `int8` it computes in 8 bits, too.
-        scheme: How it was made smaller, in words; empty for the graph as it was exported.
-        converted_from: SHA-256 of the FP32 graph that it was made of; None for a graph as it was exported.
-        files: SHA-256 of each file of a model that has several, by its path; `graph_sha256` is then that of this table.
+        runtime: The runtime; `onnx` is ONNX Runtime.
+        dtype: Data type of the weights; `int8` also computes in 8 bits.
+        scheme: The quantisation or conversion in words; empty for the exported graph.
+        converted_from: SHA-256 of the FP32 source graph; None for the exported graph.
+        files: SHA-256 of each file of a model with several files, by path; `graph_sha256` is the hash of this table.
     """
 
     runtime: Runtime = "onnx"
@@ -140,14 +139,14 @@ class StoredGraph(StrictModel):
 
 
 class LesionCrop(StrictModel):
-    """How a network that sees a square around the lesion finds it.
+    """Crop of a network whose input is a square around the lesion.
 
     Attributes:
-        segmentation: Name and hash of the segmentation model that is a part of the graph.
+        segmentation: Name and hash of the segmentation model inside the graph.
         threshold: A pixel belongs to the lesion at or above this probability.
-        margin: Side of the square over the diameter of the lesion.
-        size: Side of the square in pixels as the network sees it; None for that of the picture.
-        dice: Overlap with masks drawn by people, on the segmentation model's test part; None where it has none.
+        margin: Side of the square divided by the diameter of the lesion.
+        size: Side of the cropped input in pixels; None for the side of the image.
+        dice: Overlap with manual masks on the segmentation model's test set; None where it was not measured.
     """
 
     segmentation: str
@@ -161,30 +160,30 @@ class BundleInfo(StrictModel):
     """The whole of `bundle.json`.
 
     Attributes:
-        schema_version: Version of this schema; a reader refuses another one.
+        schema_version: Version of this schema; other versions cannot be read.
         name: Name of the model, by default that of its recipe.
-        created: Day on which it was exported, ISO 8601.
-        task: What the model tells apart; see `lesionlab.taxonomy.TASKS`.
-        classes: Codes of the task's classes in the order of the outputs.
-        preprocessing: What is done to an image before the graph.
-        crop: What part of the picture the network sees; None for the whole.
+        created: Date of the export, ISO 8601.
+        task: See `lesionlab.taxonomy.TASKS`.
+        classes: Codes of the classes in the order of the outputs.
+        preprocessing: Preprocessing before the graph.
+        crop: Crop inside the graph; None for the whole image.
         graph_sha256: SHA-256 of `model.onnx`, or of another runtime's file.
-        graph: In which form the network is stored.
+        graph: Storage format of the network.
         reference_sha256: SHA-256 of `reference.npz`; None for a bundle without one.
         evaluation_sha256: SHA-256 of `evaluation.json`; None for a bundle without one.
-        training_images_sha256: SHA-256 of `cases.npz`; None for a bundle without one.
-        parameters: Number of trained weights.
-        calibration: How logits become probabilities.
-        decision_rule: How probabilities become the balanced prediction.
-        prediction_sets: Which classes cannot be ruled out; None where validation has too few lesions.
-        patient_effects: What age, sex and site add to an image; None for a model that judges the picture alone.
-        operating_points: Thresholds on the probability of malignancy and of melanoma, as far as the model tells them.
-        sensitivity_curves: Thresholds for other sensitivities, one curve for each of these.
-        training_data: Hashes and counts of what it was trained on.
-        training_time: How long it took; None for a bundle that was made before this was kept.
-        recipe: The recipe, whole, as it was run.
-        metrics: Metrics on the test part by name, filled in by `lesionlab evaluate`.
-        versions: Versions of the libraries and of the device that made it.
+        training_images_sha256: SHA-256 of `training_images.npz`; None for a bundle without one.
+        parameters: Number of weights.
+        calibration: Calibration of the logits.
+        decision_rule: Rule of the balanced prediction.
+        prediction_sets: Limits of conformal prediction sets; None where validation has too few lesions.
+        patient_effects: Effects of age, sex and site; None for a model that uses the image alone.
+        operating_points: Thresholds on the probability of malignancy and of melanoma, as far as the task has them.
+        sensitivity_curves: Thresholds for other sensitivities, one curve per target.
+        training_data: Hashes and counts of the training data.
+        training_time: Duration of the training; None where unknown.
+        recipe: The complete recipe.
+        metrics: Metrics on the test set by name, written by `lesionlab evaluate`.
+        versions: Versions of the libraries, and the device.
         licence: Licence of the weights.
     """
 
@@ -235,10 +234,10 @@ class BundleInfo(StrictModel):
             )
         if self.training_data.classes and tuple(self.training_data.classes) != expected:
             raise ValueError(f"training_data.classes are not those of task {self.task} in their order")
-        sought = [p.target for p in self.operating_points] + [c.target for c in self.sensitivity_curves]
-        for finding in sought:
-            if finding not in TASKS[self.task].targets:
-                raise ValueError(f"task {self.task} does not tell {finding}, which a threshold looks for")
+        targets = [p.target for p in self.operating_points] + [c.target for c in self.sensitivity_curves]
+        for target in targets:
+            if target not in TASKS[self.task].targets:
+                raise ValueError(f"task {self.task} has no target {target} for a threshold")
         return self
 
     @property
@@ -248,7 +247,7 @@ class BundleInfo(StrictModel):
 
     @property
     def prediction_sha256(self) -> str:
-        """Hash of all that an answer depends on: the graph, and what turns its outputs into an answer."""
+        """Hash of everything that a prediction depends on: the graph, calibration, rules and thresholds."""
         fitted = self.model_dump(
             mode="json", include={"graph_sha256", "calibration", "decision_rule", "prediction_sets", "patient_effects"}
         )
@@ -256,5 +255,5 @@ class BundleInfo(StrictModel):
 
     @property
     def identity(self) -> str:
-        """Short name that travels with every answer: the model's name and the head of its graph's hash."""
+        """Short name in every prediction: the model's name and the head of its graph's hash."""
         return f"{self.name}@{self.graph_sha256[:12]}"

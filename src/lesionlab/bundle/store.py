@@ -1,4 +1,4 @@
-"""Reading and writing bundles: `model.onnx`, `bundle.json` and what else there is, in a folder or one zip file."""
+"""Reading and writing bundles: a folder or one zip file with `bundle.json`, `model.onnx` and optional files."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from lesionlab.bundle.evaluation import EvaluationSummary
 from lesionlab.bundle.reference import Reference
-from lesionlab.bundle.schema import BundleInfo
+from lesionlab.bundle.schema import SCHEMA_VERSION, BundleInfo
 from lesionlab.bundle.training_images import TrainingImages
 from lesionlab.errors import BundleError
 from lesionlab.files import replacing, replacing_folder, sha256_of_json
@@ -28,7 +28,7 @@ EVALUATION: Final = "evaluation.json"
 TRAINING_IMAGES: Final = "training_images.npz"
 _FILES = (DESCRIPTION, GRAPH, REFERENCE, EVALUATION, TRAINING_IMAGES)
 Content = TypeVar("Content")
-_CHECKSUM = "content_sha256"  # of the rest of the description, whatever its white space
+_CHECKSUM = "content_sha256"  # of the other keys of the description, independent of white space
 
 
 def default_bundle_path() -> Path:
@@ -44,10 +44,10 @@ class Bundle:
     Attributes:
         info: The description.
         graph: The bytes of the ONNX graph; their hash is the one in `info`.
-        path: Where the bundle was read from.
-        reference: What reasons and refusals rest on; None for a bundle without it.
-        evaluation: What was measured on the test part; None for a bundle without it.
-        training_images: The training images that an answer can be compared with; None for a bundle without them.
+        path: Its path.
+        reference: Reference statistics; None for a bundle without them.
+        evaluation: Evaluation on the test set; None for a bundle without one.
+        training_images: Index of the training images; None for a bundle without one.
     """
 
     info: BundleInfo
@@ -59,12 +59,12 @@ class Bundle:
 
     @property
     def explainable(self) -> bool:
-        """Whether answers can be explained: the head is linear and its weights are known."""
+        """Whether there are class activation maps: the head is linear and its weights are known."""
         return self.reference is not None and self.reference.head is not None
 
     @property
     def abstains(self) -> bool:
-        """Whether it is known which images the model can judge."""
+        """Whether the bundle holds limits for an abstention."""
         reference = self.reference
         return reference is not None and (reference.image is not None or reference.features is not None)
 
@@ -76,7 +76,7 @@ class Bundle:
             path: A folder, a zip file, or a run folder that holds `bundle/`. None: the one in the package.
 
         Raises:
-            BundleError: Something is missing, damaged, or of another schema version.
+            BundleError: A file is missing or damaged, or the bundle has another schema version.
         """
         place = default_bundle_path() if path is None else Path(path)
         if not os.path.exists(place / DESCRIPTION) and os.path.exists(place / "bundle" / DESCRIPTION):
@@ -85,8 +85,8 @@ class Bundle:
             info = _parse_description(place, read(DESCRIPTION))
             if info.graph.runtime != "onnx":
                 raise BundleError(
-                    f"{place} holds a model for {info.graph.runtime}, not for onnxruntime: its README.md says how to "
-                    "run it, and the bundle that it was converted from runs here"
+                    f"{place} holds a model for {info.graph.runtime}, not for onnxruntime; its README.md explains how "
+                    "to run it"
                 )
             graph = _checked(place, GRAPH, read(GRAPH), info.graph_sha256)
             reference = evaluation = training_images = None
@@ -104,7 +104,7 @@ class Bundle:
                     _checked(place, TRAINING_IMAGES, read(TRAINING_IMAGES), info.training_images_sha256),
                 )
         if evaluation is not None and evaluation.graph_sha256 != info.graph_sha256:
-            raise BundleError(f"{place}: {EVALUATION} is that of another graph; evaluate the model again")
+            raise BundleError(f"{place}: {EVALUATION} belongs to another graph; evaluate the model again")
         return cls(info, graph, place, reference, evaluation, training_images)
 
 
@@ -117,21 +117,21 @@ def save_bundle(
     evaluation: EvaluationSummary | None = None,
     training_images: TrainingImages | None = None,
 ) -> Bundle:
-    """Write a bundle: one zip file if `path` ends in `.zip`, else a folder. All of it or nothing.
+    """Write a bundle atomically: one zip file if `path` ends in `.zip`, else a folder.
 
     Args:
-        path: The place; a bundle that stands there is replaced.
+        path: The destination; an existing bundle is replaced.
         info: The description; the hashes of the optional files are filled in.
         graph: The bytes of the ONNX graph.
-        reference: What reasons and refusals rest on.
-        evaluation: What was measured on the test part.
-        training_images: The training images that an answer can be compared with.
+        reference: Reference statistics.
+        evaluation: Evaluation on the test set.
+        training_images: Index of the training images.
 
     Returns:
-        The bundle as it now stands there.
+        The written bundle.
 
     Raises:
-        LesionlabError: The place cannot be written.
+        LesionlabError: The destination cannot be written.
     """
     contents = {GRAPH: graph}
     if reference is not None:
@@ -163,11 +163,11 @@ def _save_folder(path: Path, contents: dict[str, bytes]) -> None:
             with replacing(temporary / name, binary=True) as stream:
                 stream.write(data)
         if path.exists():
-            _refuse_to_replace_other_than_a_bundle(path)
+            _check_replaceable(path)
 
 
 def description_text(info: BundleInfo) -> str:
-    """Return what `bundle.json` holds for a description."""
+    """Return the content of `bundle.json` for a description."""
     content = json.loads(info.model_dump_json())
     return json.dumps({_CHECKSUM: sha256_of_json(content), **content}, indent=2, ensure_ascii=False) + "\n"
 
@@ -177,14 +177,20 @@ def _parse_description(place: Path, description: bytes) -> BundleInfo:
         content = json.loads(description)
         written = content.pop(_CHECKSUM, None)
         found = sha256_of_json(content)
+        version = content.get("schema_version")
     except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise BundleError(f"{place}: {DESCRIPTION} is damaged: it is not a JSON object ({error})") from error
+    if version != SCHEMA_VERSION:
+        raise BundleError(
+            f"{place} has bundle schema version {version}, and this lesionlab reads version {SCHEMA_VERSION}; "
+            "export it again from its run with `lesionlab export RUN`"
+        )
     try:
         info = BundleInfo.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         raise BundleError(f"{place}: {DESCRIPTION} is not valid at {_key(first['loc'])}: {first['msg']}") from error
-    # One wrong digit in the temperature or a threshold would change every answer and look like any other file.
+    # A single wrong digit in the temperature or a threshold would change every prediction without being noticed.
     if found != written:
         raise BundleError(
             f"{place}: {DESCRIPTION} is damaged or was edited by hand (its checksum does not fit); "
@@ -193,9 +199,9 @@ def _parse_description(place: Path, description: bytes) -> BundleInfo:
     return info
 
 
-def _refuse_to_replace_other_than_a_bundle(path: Path) -> None:
+def _check_replaceable(path: Path) -> None:
     if not path.is_dir() or {entry.name for entry in path.iterdir()} - set(_FILES):
-        raise BundleError(f"{path} exists and is not a bundle; choose another place")
+        raise BundleError(f"{path} exists and is not a bundle; choose another path")
 
 
 def _checked(place: Path, name: str, data: bytes, expected: str) -> bytes:
@@ -224,7 +230,7 @@ def _key(location: tuple[int | str, ...]) -> str:
 
 @contextmanager
 def _opened(place: Path) -> Iterator[Callable[[str], bytes]]:
-    """Open a bundle; yield the function that reads one of its files."""
+    """Open a bundle; yield a function that reads one of its files."""
     try:
         if place.is_dir():
             yield lambda name: (place / name).read_bytes()
@@ -234,7 +240,7 @@ def _opened(place: Path) -> Iterator[Callable[[str], bytes]]:
     except FileNotFoundError as error:
         missing = Path(error.filename).name if error.filename else place.name
         what = f"has no {missing}" if place.is_dir() else "does not exist"
-        raise BundleError(f"{place} {what}; a bundle is made by `lesionlab train` or `lesionlab export`") from error
+        raise BundleError(f"{place} {what}; `lesionlab train` and `lesionlab export` write bundles") from error
     except KeyError as error:
         raise BundleError(f"{place} is a zip file but not a bundle: {error.args[0]}") from error
     except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:

@@ -1,7 +1,6 @@
-"""What `cases.npz` holds: where each training image lies in the feature space, and which one it is.
+"""Index of the training images (`training_images.npz`), for the nearest training images of a prediction.
 
-An answer is shown beside the training cases that are most like it to the network. The file names them by the dataset's
-own identifiers and holds none of their pixels.
+It holds the dataset's identifiers and coordinates in the feature space, but no pixels.
 """
 
 from dataclasses import dataclass, fields
@@ -14,14 +13,13 @@ from lesionlab.taxonomy import LABELS
 
 @dataclass(frozen=True, eq=False)
 class TrainingImages:
-    """The training images, a row for each. Text is fixed-width UTF-8, so that nothing has to be pickled.
+    """The training images, one row each. Text is fixed-width UTF-8, so that no pickle is needed.
 
     Attributes:
         coordinates: Along the first K of `FeatureSpace.basis`, from its mean, float16 [N, K].
         image_id: Identifiers of the images, bytes [N].
-        lesion_id: Identifiers of the lesions that they show, bytes [N].
-        diagnosis: Codes of what the lesions are, as the dataset tells it: finer than the classes of a model with two,
-            bytes [N].
+        lesion_id: Identifiers of their lesions, bytes [N].
+        diagnosis: Codes of the dataset's diagnoses, which may be finer than the classes of the model, bytes [N].
     """
 
     coordinates: np.ndarray
@@ -34,7 +32,7 @@ class TrainingImages:
 
     @property
     def lesion_count(self) -> int:
-        """Number of different lesions."""
+        """Number of lesions."""
         return len(np.unique(self.lesion_id))
 
     def to_bytes(self) -> bytes:

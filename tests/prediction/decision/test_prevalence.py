@@ -1,4 +1,4 @@
-"""Another prevalence moves the probabilities by Bayes' rule, and nothing else."""
+"""Another prevalence changes the probabilities by Bayes' rule, and no decision at a threshold."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from lesionlab.prediction.decision.prevalence import at_prevalence, prior_shift
 from lesionlab.taxonomy import CODES, MALIGNANT
 
 COUNTS = dict(zip(CODES, (100, 600, 50, 30, 100, 10, 10), strict=True))
-MELANOMA, SOUGHT = CODES.index("mel"), np.isin(CODES, MALIGNANT)
+MELANOMA, TARGET = CODES.index("mel"), np.isin(CODES, MALIGNANT)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_the_mean_posterior_of_uninformative_images_is_the_prevalence(
     old = np.array(list(COUNTS.values())) / sum(COUNTS.values())
     shifted = shift.applied(old)
     np.testing.assert_allclose(shifted, shift.frequencies)
-    members = SOUGHT if name == "malignant" else np.array(CODES) == name
+    members = TARGET if name == "malignant" else np.array(CODES) == name
     assert shifted[members].sum() == pytest.approx(share)
     # Within what was named, and within the rest, the proportions stay.
     for group in (members, ~members):
@@ -52,11 +52,11 @@ def test_the_prevalence_of_the_training_data_changes_nothing(info: BundleInfo) -
 
 def test_odds_move_by_the_ratio_of_the_prior_odds(info: BundleInfo) -> None:
     rows = np.random.default_rng(0).dirichlet(np.ones(7), 5)
-    sought = rows[:, SOUGHT].sum(axis=1)
-    moved = prior_shift(info, {"malignant": 0.01}).applied(rows)[:, SOUGHT].sum(axis=1)
+    target = rows[:, TARGET].sum(axis=1)
+    moved = prior_shift(info, {"malignant": 0.01}).applied(rows)[:, TARGET].sum(axis=1)
     before = np.array([COUNTS[code] for code in MALIGNANT]).sum() / sum(COUNTS.values())
     factor = (0.01 / 0.99) / (before / (1 - before))
-    np.testing.assert_allclose(moved / (1 - moved), factor * sought / (1 - sought))
+    np.testing.assert_allclose(moved / (1 - moved), factor * target / (1 - target))
 
 
 @pytest.mark.parametrize(
@@ -71,12 +71,12 @@ def test_odds_move_by_the_ratio_of_the_prior_odds(info: BundleInfo) -> None:
         (dict.fromkeys(CODES, 0.1), "sum to 0.7"),
     ],
 )
-def test_what_makes_no_sense_is_refused(info: BundleInfo, stated: dict[str, float], message: str) -> None:
+def test_an_invalid_prevalence_is_an_error(info: BundleInfo, stated: dict[str, float], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         prior_shift(info, stated)
 
 
-def test_a_model_without_frequencies_says_so(tiny_info: BundleInfo) -> None:
+def test_a_model_without_class_frequencies_is_an_error(tiny_info: BundleInfo) -> None:
     data = tiny_info.training_data.model_copy(update={"classes": {}})
     with pytest.raises(UsageError, match="export its run again"):
         prior_shift(tiny_info.model_copy(update={"training_data": data}), {"mel": 0.1})
@@ -98,19 +98,20 @@ def test_predictive_values_follow_the_prevalence(info: BundleInfo) -> None:
 @pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0])
 def test_a_predictor_applies_it_and_thresholds_stay_comparable(bundle: Bundle, exponent: float) -> None:
     weights = tuple((np.array(list(COUNTS.values())) / sum(COUNTS.values())) ** -exponent)
-    decision = DecisionRule(exponent=exponent, weights=weights)
-    judging = Bundle(bundle.info.model_copy(update={"decision_rule": decision}), bundle.graph, bundle.path)
+    rule = DecisionRule(exponent=exponent, weights=weights)
+    changed = Bundle(bundle.info.model_copy(update={"decision_rule": rule}), bundle.graph, bundle.path)
     image = np.full((40, 40, 3), (200, 120, 90), np.uint8)
-    plain = Predictor(judging).predict(image)
-    elsewhere = Predictor(judging, prevalence={"mel": 0.9})
+    plain = Predictor(changed).predict(image)
+    elsewhere = Predictor.load(changed, prevalence={"mel": 0.9})
     moved = elsewhere.predict(image)
-    assert moved.suspicion == plain.suspicion
-    assert plain.suspicion == {"malignant": plain.malignant, "melanoma": plain.probabilities["mel"]}
+    compared = [[point.target_probability for point in found.operating_points] for found in (plain, moved)]
+    assert compared[0] == compared[1] == [plain.p_malignant]
     assert moved.probabilities["mel"] > plain.probabilities["mel"]
     assert sum(moved.probabilities.values()) == pytest.approx(1)
-    # Balanced answers (exponent 1) go by the image alone, whatever the prevalence.
+    # The balanced prediction (exponent 1) does not depend on the prevalence.
     if exponent == 1:
-        assert [r.diagnosis for r in moved.top] == [r.diagnosis for r in plain.top]
+        assert moved.balanced_prediction == plain.balanced_prediction
     if exponent == 0:
-        assert moved.top[0].code == max(moved.probabilities, key=moved.probabilities.__getitem__)
+        assert moved.balanced_prediction == moved.top[0].code
+    assert moved.top[0].code == moved.most_probable
     assert elsewhere.info.operating_points[0].prevalence > 0.9

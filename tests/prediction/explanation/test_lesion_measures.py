@@ -1,4 +1,4 @@
-"""The lesion in numbers beside an answer: by the model's own graph, or by the package's segmentation model."""
+"""Measures of the lesion, from the model's own graph or from the package's segmentation model."""
 
 import gc
 from collections.abc import Callable
@@ -18,13 +18,13 @@ from lesionlab.segmentation import Segmenter
 
 @pytest.fixture
 def dark(tiny_segmentation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is dark is the lesion."""
+    """Segment dark pixels as the lesion."""
     monkeypatch.setenv("LESIONLAB_SEGMENTATION", str(tiny_segmentation))
 
 
 @pytest.mark.usefixtures("dark")
 @pytest.mark.parametrize("size", [(160, 120), (120, 160), (160, 160)])
-def test_a_round_lesion_is_round_whatever_the_shape_of_its_picture(
+def test_a_round_lesion_is_round_for_any_aspect_ratio(
     tiny_whole_bundle: Path, spot: Callable[..., Image.Image], size: tuple[int, int]
 ) -> None:
     predictor = Predictor.load(tiny_whole_bundle, threads=1)
@@ -42,10 +42,10 @@ def test_a_round_lesion_is_round_whatever_the_shape_of_its_picture(
 
 
 @pytest.mark.slow
-def test_what_the_graph_found_stays(
+def test_measures_of_the_graph_are_kept(
     cropping_run: RunFolder, spot: Callable[..., Image.Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LESIONLAB_SEGMENTATION", "/nowhere")  # nobody asks for it
+    monkeypatch.setenv("LESIONLAB_SEGMENTATION", "/nowhere")
     predictor = Predictor.load(cropping_run.path, threads=1)
     image = predictor.pipeline.prepare(spot(0.5, 0.5, 0.25))
     (explained,) = predictor.pipeline.explain([image], [None])
@@ -53,19 +53,21 @@ def test_what_the_graph_found_stays(
     assert predictor.pipeline.measure_lesion(image, explained) is explained
 
 
-def test_an_answer_and_a_map_need_no_segmentation(
+def test_prediction_and_map_need_no_segmentation_model(
     tiny_whole_bundle: Path, spot: Callable[..., Image.Image], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LESIONLAB_SEGMENTATION", str(tmp_path))
     predictor, image = Predictor.load(tiny_whole_bundle, threads=1), spot(0.5, 0.5, 0.25)
-    assert predictor.explain(image).values.shape == (8, 8)
+    (explained,) = predictor.pipeline.explain([predictor.pipeline.prepare(image)], [None])
+    assert explained.explanation is not None
+    assert explained.explanation.values.shape == (8, 8)
     assert predictor.predict(image).top
     with pytest.raises(BundleError, match="holds no segmentation model"):
         next(predictor.explain_many([image]))
 
 
 @pytest.mark.usefixtures("dark")
-def test_it_is_loaded_once_however_many_ask(
+def test_the_segmentation_model_is_loaded_once(
     tiny_whole_bundle: Path, spot: Callable[..., Image.Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded, load = [], Segmenter.load
@@ -88,9 +90,7 @@ def test_it_is_loaded_once_however_many_ask(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("dark")
-def test_a_thousand_answers_with_reasons_and_measures_leave_memory_flat(
-    tiny_indexed_bundle: Path, photograph: Image.Image
-) -> None:
+def test_memory_does_not_grow_over_a_thousand_explanations(tiny_indexed_bundle: Path, photograph: Image.Image) -> None:
     predictor, process = Predictor.load(tiny_indexed_bundle, threads=1), psutil.Process()
 
     def explain(times: int) -> int:

@@ -1,4 +1,4 @@
-"""The most similar training cases: one image of each lesion, the most similar first, and the same with any answer."""
+"""The nearest training images: one of each lesion, the most similar first."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +27,7 @@ SPACE = FeatureSpace(np.zeros(2, np.float32), np.eye(2, dtype=np.float16), np.ar
 
 
 def made(*rows: tuple[float, float, str, str]) -> NearestImageIndex:
-    """Return cases at two coordinates, each with an image and a lesion."""
+    """Return an index of images with two coordinates each."""
     return NearestImageIndex(
         TrainingImages(
             np.array([row[:2] for row in rows], np.float16),
@@ -40,12 +40,12 @@ def made(*rows: tuple[float, float, str, str]) -> NearestImageIndex:
 
 
 def test_one_image_of_each_lesion_the_most_similar_first() -> None:
-    cases = made((2, 0, "a", "x"), (5, 5, "b", "x"), (0, 3, "c", "y"), (-1, 0, "d", "z"), (1, 2, "é", "w"))
-    found = cases.nearest(np.array([16.0, 16.0]))  # its roots point to (1, 1)
-    assert [(case.image_id, case.lesion_id) for case in found] == [("b", "x"), ("é", "w"), ("c", "y"), ("d", "z")]
-    assert [case.similarity for case in found] == pytest.approx([1, 3 / 10**0.5, 0.5**0.5, 0], abs=1e-6)
-    assert {(case.diagnosis, case.name) for case in found} == {("bcc", "Basal cell carcinoma")}
-    assert [case.image_id for case in cases.nearest(np.array([16.0, 16.0]), count=2)] == ["b", "é"]
+    index = made((2, 0, "a", "x"), (5, 5, "b", "x"), (0, 3, "c", "y"), (-1, 0, "d", "z"), (1, 2, "é", "w"))
+    found = index.nearest(np.array([16.0, 16.0]))  # the square roots point to (1, 1)
+    assert [(image.image_id, image.lesion_id) for image in found] == [("b", "x"), ("é", "w"), ("c", "y"), ("d", "z")]
+    assert [image.similarity for image in found] == pytest.approx([1, 3 / 10**0.5, 0.5**0.5, 0], abs=1e-6)
+    assert {(image.code, image.name) for image in found} == {("bcc", "Basal cell carcinoma")}
+    assert [image.image_id for image in index.nearest(np.array([16.0, 16.0]), count=2)] == ["b", "é"]
 
 
 @given(
@@ -58,26 +58,26 @@ def test_similarities_fall_from_1_to_0(
     rows: list[tuple[float, float, str, str]], features: tuple[float, float]
 ) -> None:
     found = made(*rows).nearest(np.array(features))
-    assert len(found) == len({case.lesion_id for case in found}) == len({row[3] for row in rows})
-    assert [case.similarity for case in found] == sorted((case.similarity for case in found), reverse=True)
-    assert all(0 <= case.similarity <= 1 for case in found)
+    assert len(found) == len({image.lesion_id for image in found}) == len({row[3] for row in rows})
+    assert [image.similarity for image in found] == sorted((image.similarity for image in found), reverse=True)
+    assert all(0 <= image.similarity <= 1 for image in found)
 
 
 def test_a_training_image_finds_itself(predictor: Predictor, phantoms: Manifest) -> None:
     for record in list(phantoms)[::9]:
-        (reasoned,) = predictor.pipeline.explain([predictor.pipeline.prepare(phantoms.location(record))], [None])
-        assert reasoned.nearest_images is not None
-        first = reasoned.nearest_images[0]
-        assert (first.image_id, first.lesion_id, first.diagnosis) == (
+        (explained,) = predictor.pipeline.explain([predictor.pipeline.prepare(phantoms.location(record))], [None])
+        assert explained.nearest_images is not None
+        first = explained.nearest_images[0]
+        assert (first.image_id, first.lesion_id, first.code) == (
             record.image_id,
             record.lesion_id,
             record.diagnosis,
         )
         assert first.similarity == pytest.approx(1, abs=1e-4)
-        assert len(reasoned.nearest_images) == 5
+        assert len(explained.nearest_images) == 5
 
 
-def test_they_are_those_of_a_search_through_all(predictor: Predictor, photograph: Image.Image) -> None:
+def test_the_index_agrees_with_an_exhaustive_search(predictor: Predictor, photograph: Image.Image) -> None:
     bundle = predictor.bundle
     assert bundle.reference is not None
     assert bundle.training_images is not None
@@ -92,13 +92,13 @@ def test_they_are_those_of_a_search_through_all(predictor: Predictor, photograph
         lesion: cosines[bundle.training_images.lesion_id == lesion].max() for lesion in bundle.training_images.lesion_id
     }
     wanted = sorted(of_lesions, key=lambda lesion: -of_lesions[lesion])[:5]
-    similar = next(predictor.explain_many([photograph])).nearest_images  # type: ignore[union-attr]
-    assert similar is not None
-    assert [case.lesion_id.encode() for case in similar] == wanted
-    assert [case.similarity for case in similar] == pytest.approx([of_lesions[name] for name in wanted], abs=1e-5)
+    nearest = next(predictor.explain_many([photograph])).nearest_images  # type: ignore[union-attr]
+    assert nearest is not None
+    assert [image.lesion_id.encode() for image in nearest] == wanted
+    assert [image.similarity for image in nearest] == pytest.approx([of_lesions[name] for name in wanted], abs=1e-5)
 
 
-def test_they_change_nothing_of_the_answer(
+def test_the_index_does_not_change_the_prediction(
     predictor: Predictor, tiny_whole_bundle: Path, photograph: Image.Image
 ) -> None:
     without = Predictor.load(tiny_whole_bundle, threads=1)
@@ -106,11 +106,13 @@ def test_they_change_nothing_of_the_answer(
     (plain,), (named,) = (each.pipeline.explain([prepared], ["nv"]) for each in (without, predictor))
     assert plain.nearest_images is None
     assert named.nearest_images is not None
-    assert plain.prediction == named.prediction
+    assert plain.prediction.probabilities == named.prediction.probabilities
+    assert plain.explanation is not None
+    assert named.explanation is not None
     np.testing.assert_array_equal(plain.explanation.values, named.explanation.values)
 
 
-def test_cases_of_another_space_are_refused(tiny_indexed_bundle: Path, tiny_whole_bundle: Path) -> None:
+def test_an_index_of_another_feature_space_is_an_error(tiny_indexed_bundle: Path, tiny_whole_bundle: Path) -> None:
     bundle = Bundle.load(tiny_indexed_bundle)
     assert bundle.training_images is not None
     wide = replace(bundle.training_images, coordinates=np.zeros((len(bundle.training_images), 7), np.float16))
@@ -118,5 +120,7 @@ def test_cases_of_another_space_are_refused(tiny_indexed_bundle: Path, tiny_whol
         replace(bundle, training_images=wide),
         replace(Bundle.load(tiny_whole_bundle), training_images=bundle.training_images),
     ):
-        with pytest.raises(BundleError, match=r"cases\.npz does not fit its reference\.npz; export the bundle again"):
+        with pytest.raises(
+            BundleError, match=r"training_images\.npz does not fit its reference\.npz; export the bundle again"
+        ):
             Predictor.load(wrong)

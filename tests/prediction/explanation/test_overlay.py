@@ -1,4 +1,4 @@
-"""Overlays are whole files of their own, with safe names, and tell nothing of the original but its pixels."""
+"""Overlays are separate files with safe names and without the metadata of the original."""
 
 from pathlib import Path
 
@@ -21,10 +21,11 @@ def predictor(tiny_whole_bundle: Path) -> Predictor:
 @pytest.fixture(scope="module")
 def explained(predictor: Predictor, photograph: Image.Image) -> tuple[Prediction, Explanation]:
     (found,) = predictor.pipeline.explain([predictor.pipeline.prepare(photograph)], ["mel"])
+    assert found.explanation is not None
     return found.prediction, found.explanation
 
 
-def test_the_lightest_place_is_where_the_answer_comes_from() -> None:
+def test_the_lightest_place_has_the_most_evidence() -> None:
     values = np.zeros((4, 4), np.float32)
     values[3, 0] = 1
     grey = Image.new("RGB", (120, 80), (100, 100, 100))
@@ -33,11 +34,11 @@ def test_the_lightest_place_is_where_the_answer_comes_from() -> None:
     row, column = np.unravel_index(pixels.sum(axis=2).argmax(), (80, 120))
     assert row >= 60
     assert column < 30
-    np.testing.assert_array_equal(pixels[:20, 60:], 100)  # where nothing speaks for it, the picture stays
+    np.testing.assert_array_equal(pixels[:20, 60:], 100)  # without evidence the image is unchanged
     np.testing.assert_array_equal(overlaid(grey, np.zeros((4, 4), np.float32)), grey)
 
 
-def test_the_colours_tell_the_order_without_being_seen() -> None:
+def test_lightness_is_monotonic() -> None:
     ramp = np.linspace(0.05, 1, 64, dtype=np.float32)[None]
     grey = Image.new("RGB", (64, 1), (0, 0, 0))
     lightness = np.asarray(overlaid(grey, ramp).convert("L"))[0].astype(int)
@@ -46,7 +47,7 @@ def test_the_colours_tell_the_order_without_being_seen() -> None:
 
 
 @pytest.mark.parametrize("size", [(8, 8), (160, 120), (3000, 40), (2000, 1500)])
-def test_it_fits_a_screen_and_holds_its_caption(
+def test_its_size_is_bounded_and_holds_a_caption(
     tmp_path: Path, explained: tuple[Prediction, Explanation], photograph: Image.Image, size: tuple[int, int]
 ) -> None:
     photograph.resize(size).save(tmp_path / "a.png")
@@ -56,10 +57,10 @@ def test_it_fits_a_screen_and_holds_its_caption(
         assert 320 <= max(picture.size) <= 1100
         assert picture.info["Title"] == "class activation map: Melanoma"
         assert picture.info["Disclaimer"] == RESEARCH_ONLY
-        assert picture.info["Software"] == explained[0].bundle
+        assert picture.info["Software"] == explained[0].model
 
 
-def test_nothing_of_the_original_but_its_pixels(
+def test_metadata_of_the_original_is_dropped(
     tmp_path: Path, explained: tuple[Prediction, Explanation], photograph: Image.Image
 ) -> None:
     exif = Image.Exif()
@@ -112,7 +113,7 @@ def test_an_image_is_never_overwritten(
     assert (tmp_path / "a-mel.png").read_bytes() == before
 
 
-def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(LesionlabError, match="cannot write"):
         OverlayFolder(tmp_path / "file")

@@ -39,7 +39,9 @@ class NearestImageIndex:
             return None
         space = None if bundle.reference is None else bundle.reference.features
         if space is None or bundle.training_images.coordinates.shape[1] > len(space.basis):
-            raise BundleError(f"{bundle.path}: cases.npz does not fit its reference.npz; export the bundle again")
+            raise BundleError(
+                f"{bundle.path}: training_images.npz does not fit its reference.npz; export the bundle again"
+            )
         return cls(bundle.training_images, space)
 
     def nearest(self, features: np.ndarray, count: int = COUNT) -> tuple[NearestImage, ...]:
