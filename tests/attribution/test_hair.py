@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lesionlab.attribution.hair import find_hair, remove_hair
-from lesionlab.phantoms.artefacts import DARK_HAIR, hairs
+from lesionlab.images.artefacts import DARK_HAIR, hairs
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionlab.phantoms import artefacts
-from lesionlab.phantoms.frame import Field
+from lesionlab.images import artefacts
+from lesionlab.images.ink import Field
 
 _VIOLET = (0.3, 0.16, 0.45)  # gentian violet, the usual ink of skin markers
 _NIGHT = (0.0, 0.0, 0.0)

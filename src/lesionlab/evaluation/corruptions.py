@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from lesionlab.phantoms import artefacts
+from lesionlab.images import artefacts
 
 Pixels: TypeAlias = NDArray[np.uint8]
 Corruption: TypeAlias = Callable[[Pixels, int, np.random.Generator], Pixels]

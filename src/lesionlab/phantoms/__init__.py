@@ -7,16 +7,13 @@ trivial. A figure measured on phantoms says that a pipeline works, and nothing a
 
 from lesionlab.phantoms.dataset import write_phantoms
 from lesionlab.phantoms.lesion import PhantomLesion, draw_lesion
-from lesionlab.phantoms.overlays import Overlays, draw_overlays
 from lesionlab.phantoms.rendering import phantom_image, render
 from lesionlab.phantoms.view import View, draw_view
 
 __all__ = [
-    "Overlays",
     "PhantomLesion",
     "View",
     "draw_lesion",
-    "draw_overlays",
     "draw_view",
     "phantom_image",
     "render",

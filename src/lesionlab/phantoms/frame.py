@@ -1,18 +1,16 @@
-"""From the lesion's coordinates to pixels, and back: noise that sticks to the skin, and strokes drawn on it."""
+"""Mapping between skin coordinates and pixels, and noise that is fixed to the skin."""
 
 import math
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image
 
+from lesionlab.images.ink import Field
 from lesionlab.phantoms.view import View
-
-Field = NDArray[np.float32]
 
 # Noise reaches this far from the lesion's centre: beyond the corners of a 4:3 view at any zoom and shift.
 _REACH = 3.0
-_SUPERSAMPLING = 2
 
 
 class Frame:
@@ -56,9 +54,9 @@ class Frame:
         """Return smooth noise of about unit variance that moves with the skin, [H, W].
 
         Args:
-            rng: Where the values come from; the same generator state gives the same pattern in every view.
+            rng: Generator; the same state gives the same pattern in every view.
             coarse: Distance between the values of the coarsest octave, in units of `u` and `v`.
-            octaves: How many octaves to add, each twice as fine and 0.6 times as strong as the one before.
+            octaves: Number of octaves, each twice as fine and 0.6 times as strong as the one before.
         """
         count = math.ceil(2 * _REACH / coarse)
         grid = rng.standard_normal((count, count), dtype=np.float32)
@@ -76,35 +74,3 @@ class Frame:
         matrix = (a, b, count / 2 - a * x0 - b * y0, d, e, count / 2 - d * x0 - e * y0)
         seen = sheet.transform(self.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
         return np.array(seen, dtype=np.float32)
-
-
-class Ink:
-    """Strokes on a transparent sheet, drawn larger and reduced so that their edges are smooth."""
-
-    def __init__(self, size: tuple[int, int]) -> None:
-        self._sheet = Image.new("L", (size[0] * _SUPERSAMPLING, size[1] * _SUPERSAMPLING))
-        self._pen = ImageDraw.Draw(self._sheet)
-
-    def dots(self, centres: NDArray[np.floating], radii: NDArray[np.floating], strength: float = 1.0) -> None:
-        """Fill a disc at each centre (pixels, [N, 2]) with the given radius (pixels, [N])."""
-        for (x, y), radius in zip(centres * _SUPERSAMPLING, radii * _SUPERSAMPLING, strict=True):
-            self._pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=round(255 * strength))
-
-    def ring(self, centre: tuple[float, float], radius: float, width: float) -> None:
-        """Draw a circle (pixels)."""
-        x, y, r = (value * _SUPERSAMPLING for value in (*centre, radius))
-        self._pen.ellipse((x - r, y - r, x + r, y + r), outline=255, width=max(1, round(width * _SUPERSAMPLING)))
-
-    def line(self, points: NDArray[np.floating], width: float, strength: float = 1.0) -> None:
-        """Draw a line through the points (pixels, [N, 2])."""
-        # A line thinner than one sheet pixel is drawn fainter instead.
-        thick = width * _SUPERSAMPLING
-        shade = round(255 * strength * min(1.0, max(thick, 0.3)))
-        self._pen.line([tuple(p) for p in (points * _SUPERSAMPLING).tolist()], shade, max(1, round(thick)), "curve")
-
-    def coverage(self, blur: float = 0.0) -> Field:
-        """Return how much of each pixel is covered, 0 to 1, [H, W], after a blur with the given radius in pixels."""
-        sheet = self._sheet.reduce(_SUPERSAMPLING)
-        if blur > 0:
-            sheet = sheet.filter(ImageFilter.GaussianBlur(blur))
-        return np.asarray(sheet, dtype=np.float32) / np.float32(255)

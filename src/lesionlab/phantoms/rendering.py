@@ -1,11 +1,14 @@
-"""From a lesion and a view to pixels."""
+"""Rendering of a lesion in a view to pixels."""
+
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from lesionlab.errors import UsageError
-from lesionlab.phantoms.artefacts import add_bubbles, add_hairs, add_ruler, stamp
+from lesionlab.images import artefacts
+from lesionlab.images.ink import Field
 from lesionlab.phantoms.frame import Frame
 from lesionlab.phantoms.lesion import PhantomLesion, draw_lesion
 from lesionlab.phantoms.structures import add_structures
@@ -14,6 +17,7 @@ from lesionlab.phantoms.view import View, draw_view
 from lesionlab.taxonomy import CODES
 
 MIN_SIZE = (32, 24)
+_MARK = "PHANTOM"
 
 
 def render(lesion: PhantomLesion, view: View, size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -37,15 +41,19 @@ def render(lesion: PhantomLesion, view: View, size: tuple[int, int]) -> NDArray[
     add_structures(tissue, lesion, frame)
     rgb = tissue.colour()
     rng = np.random.default_rng(view.seed)
-    add_hairs(rgb, view, frame, rng)
-    add_bubbles(rgb, view, frame, rng)
-    add_ruler(rgb, view, frame)
+    if view.hairs:
+        colour = artefacts.DARK_HAIR if view.dark_hair else artefacts.LIGHT_HAIR
+        _blend(rgb, artefacts.hairs(size, view.hairs, rng), colour)
+    if view.bubbles:
+        _blend(rgb, artefacts.bubbles(size, view.bubbles, rng), artefacts.WHITE)
+    if view.ruler:
+        _blend(rgb, artefacts.ruler(size, 0.13 * frame.scale), artefacts.BLACK)
     _light(rgb, view, frame)
     rgb += np.float32(view.grain) * rng.standard_normal((*rgb.shape[:2], 1), dtype=np.float32)
     picture = Image.fromarray((np.clip(rgb, 0, 1) * 255 + 0.5).astype(np.uint8))
     if view.blur > 0:
         picture = picture.filter(ImageFilter.GaussianBlur(view.blur * frame.half_side))
-    stamp(picture)
+    _stamp(picture)
     return np.asarray(picture)
 
 
@@ -80,3 +88,26 @@ def _light(rgb: NDArray[np.float32], view: View, frame: Frame) -> None:
         light = light / (1 + np.exp(np.clip((np.sqrt(square) - view.vignette) * 35, -30, 30)))
     for channel, gain in enumerate((1 + view.warmth, 1.0, 1 - view.warmth)):
         rgb[..., channel] *= light * np.float32(gain)
+
+
+def _blend(rgb: NDArray[np.float32], cover: Field, colour: tuple[float, float, float]) -> None:
+    """Blend a colour into the image, in place, by its coverage of each pixel."""
+    for channel, value in enumerate(colour):
+        rgb[..., channel] += cover * (np.float32(value) - rgb[..., channel])
+
+
+def _stamp(picture: Image.Image) -> None:
+    """Paste the mark into the lower left corner, in place: the same pixels in every image of a size."""
+    mark = _mark(picture.width)
+    picture.paste(mark, (0, picture.height - mark.height))
+
+
+@cache
+def _mark(image_width: int) -> Image.Image:
+    """Return the mark as light letters on a dark plate, about a sixth of the image wide, never under 28 pixels."""
+    font = ImageFont.load_default_imagefont()  # the bitmap font: the same in every build of Pillow
+    left, top, right, bottom = (round(edge) for edge in font.getbbox(_MARK))
+    plate = Image.new("RGB", (right - left + 4, bottom - top + 2), (40, 40, 44))
+    ImageDraw.Draw(plate).text((2 - left, 1 - top), _MARK, fill=(225, 225, 225), font=font)
+    width = max(28, round(image_width / 6))
+    return plate.resize((width, round(width * plate.height / plate.width)), Image.Resampling.LANCZOS)

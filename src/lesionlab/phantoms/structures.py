@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionlab.phantoms.frame import Field, Frame, Ink
+from lesionlab.images.ink import Field, Ink
+from lesionlab.phantoms.frame import Frame
 from lesionlab.phantoms.lesion import PhantomLesion
 from lesionlab.phantoms.tissue import Tissue
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionlab.phantoms.frame import Field, Frame
+from lesionlab.images.ink import Field
+from lesionlab.phantoms.frame import Frame
 from lesionlab.phantoms.lesion import PhantomLesion
 
 # Absorption in red, green and blue of one unit of each substance (Beer-Lambert: colour = base * exp(-amount * this)).

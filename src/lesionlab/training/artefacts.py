@@ -7,7 +7,7 @@ them fails in the next hospital (Bissoto et al., CVPR workshops 2020). Laid over
 import torch
 from torch import Tensor, nn
 
-from lesionlab.phantoms import draw_overlays
+from lesionlab.images.overlays import draw_overlays
 
 _SHEETS = 256
 _SEED = 20180161  # fixed: recipes differ in how often a sheet is laid over an image, not in the sheets

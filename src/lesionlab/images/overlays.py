@@ -1,23 +1,23 @@
-"""Sheets of what lies on skin and lenses, without the skin: to lay over other images."""
+"""Overlays with artefacts, to be blended with images."""
 
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionlab.phantoms import artefacts
-from lesionlab.phantoms.frame import Field
+from lesionlab.images import artefacts
+from lesionlab.images.ink import Field
 
 # Skin markers: gentian violet, blue, green, and black.
 _INKS = ((0.3, 0.16, 0.45), (0.14, 0.2, 0.55), (0.1, 0.35, 0.3), (0.15, 0.14, 0.17))
 
 
 class Overlays(NamedTuple):
-    """Sheets of one size.
+    """Overlays of one size.
 
     Attributes:
-        cover: How much of each pixel is covered, uint8 [K, H, W], 255 for all of it.
-        tint: Colour of each sheet, float32 [K, 3], from 0 to 1.
+        cover: Coverage of each pixel, uint8 [K, H, W], 255 for all of it.
+        tint: Colour of each overlay, float32 [K, 3], from 0 to 1.
     """
 
     cover: NDArray[np.uint8]
@@ -25,12 +25,12 @@ class Overlays(NamedTuple):
 
 
 def draw_overlays(count: int, size: int, seed: int) -> Overlays:
-    """Draw square sheets, each with one kind of thing: hair (half of the sheets), a ruler, ink, or bubbles.
+    """Draw square overlays, each with one kind of artefact: hair (half of them), a ruler, a skin marker or bubbles.
 
     Args:
-        count: Number of sheets, K.
+        count: Number of overlays, K.
         size: Width and height in pixels.
-        seed: The same arguments give the same sheets.
+        seed: The same arguments give the same overlays.
     """
     rng = np.random.default_rng(seed)
     cover = np.empty((count, size, size), np.uint8)
