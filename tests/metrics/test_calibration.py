@@ -1,4 +1,4 @@
-"""Calibration error, Brier score, likelihood, and the temperature."""
+"""Calibration error, Brier score, likelihood and temperature scaling."""
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ MEASURES = (
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    """Labels, probabilities of three classes (certain ones among them) and weights."""
+    """Generate labels, probabilities of three classes (0 and 1 included) and weights."""
     size = draw(st.integers(1, 12))
     labels = draw(st.lists(st.integers(0, 2), min_size=size, max_size=size))
     parts = st.lists(st.integers(0, 5), min_size=3, max_size=3).filter(any)
@@ -29,7 +29,7 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 @given(cases())
-def test_scores_are_those_of_scikit_learn(case: Case) -> None:
+def test_scores_equal_scikit_learn(case: Case) -> None:
     labels, probabilities, weights = case
     likelihood = sklearn.metrics.log_loss(labels, probabilities, sample_weight=weights, labels=range(3))
     assert calibration.negative_log_likelihood(labels, probabilities, weights) == pytest.approx(likelihood)
@@ -51,7 +51,7 @@ def test_weights_equal_repeated_rows_alone_and_in_a_batch(case: Case) -> None:
 
 
 @given(cases(), st.integers(1, 20))
-def test_the_calibration_error_is_the_gap_summed_bin_by_bin(case: Case, bins: int) -> None:
+def test_calibration_error_equals_the_sum_over_bins(case: Case, bins: int) -> None:
     labels, probabilities, weights = case
     drawn, table = labels.repeat(weights), probabilities.repeat(weights, axis=0)
     confidence, correct = table.max(axis=1), table.argmax(axis=1) == drawn
@@ -70,18 +70,18 @@ def test_the_calibration_error_is_the_gap_summed_bin_by_bin(case: Case, bins: in
     assert error == pytest.approx(expected, abs=1e-12)
 
 
-def test_the_bins_have_equal_width_and_number_fifteen() -> None:
+def test_there_are_fifteen_bins_of_equal_width() -> None:
     bins = calibration.reliability_bins(np.array([0]), np.array([[0.9, 0.1]]))
     np.testing.assert_allclose(bins.edges, np.arange(16) / 15)
 
 
-def test_a_certain_and_wrong_answer_costs_much_but_not_everything() -> None:
+def test_loss_of_a_wrong_prediction_with_probability_one_is_finite() -> None:
     loss = calibration.negative_log_likelihood(np.array([1]), np.array([[1.0, 0.0]]))
     assert loss == pytest.approx(-np.log(np.finfo(np.float64).eps))
     assert calibration.brier_score(np.array([1]), np.array([[1.0, 0.0]])) == 2
 
 
-def test_softmax_stands_large_logits_and_keeps_their_order() -> None:
+def test_softmax_is_stable_for_large_logits() -> None:
     np.testing.assert_array_equal(calibration.softmax(np.array([1e4, 0.0, -1e4])), [1, 0, 0])
     warm = calibration.softmax(np.array([[2.0, 1.0, 0.0]]), temperature=3.0)
     np.testing.assert_allclose(warm.sum(axis=1), 1)
@@ -89,10 +89,10 @@ def test_softmax_stands_large_logits_and_keeps_their_order() -> None:
 
 
 @pytest.mark.parametrize("truth", [0.4, 1.0, 2.5])
-def test_the_temperature_is_recovered_and_lowers_the_loss(truth: float) -> None:
+def test_fitted_temperature_recovers_the_true_one(truth: float) -> None:
     generator = np.random.default_rng(5)
     logits = generator.normal(scale=2.0, size=(6000, 7))
-    # With Gumbel noise the largest entry follows the softmax of the logits.
+    # The argmax of logits with Gumbel noise follows their softmax.
     labels = (logits + generator.gumbel(size=logits.shape)).argmax(axis=1)
     fitted = calibration.fit_temperature(logits * truth, labels)
     assert fitted == pytest.approx(truth, rel=0.05)
@@ -105,7 +105,7 @@ def test_the_temperature_is_recovered_and_lowers_the_loss(truth: float) -> None:
 
 
 @given(cases(), st.floats(0.5, 5.0))
-def test_no_temperature_within_the_limits_is_better_than_the_fitted_one(case: Case, other: float) -> None:
+def test_fitted_temperature_is_optimal_within_the_limits(case: Case, other: float) -> None:
     labels, probabilities, _ = case
     logits = 4 * probabilities
     fitted = calibration.fit_temperature(logits, labels)
@@ -115,7 +115,7 @@ def test_no_temperature_within_the_limits_is_better_than_the_fitted_one(case: Ca
     assert best <= calibration.negative_log_likelihood(labels, calibration.softmax(logits, other)) + 1e-9
 
 
-def test_the_temperature_of_logits_that_settle_nothing() -> None:
+def test_temperature_at_the_limits_and_for_equal_logits() -> None:
     low, high = calibration.TEMPERATURE_LIMITS
     labels = np.array([0, 1])
     assert calibration.fit_temperature(np.full((2, 7), 0.1), labels) == 1

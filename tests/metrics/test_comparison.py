@@ -1,4 +1,4 @@
-"""Tests of pairs against scikit-learn, scipy and the jackknife, and what swapping the models does."""
+"""Paired tests against scikit-learn, scipy and the jackknife."""
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,7 @@ Case = tuple[npt.NDArray[np.bool_], Scores, Scores]
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    """At least two positives and two negatives with two scores; few distinct ones, so that many are tied."""
+    """Generate at least two positives and two negatives with two scores, many of them tied."""
     size = draw(st.integers(4, 20))
     positive = draw(st.permutations([True, True, False, False, *draw(st.lists(st.booleans(), max_size=size))]))
     score = draw(st.sampled_from([st.sampled_from([0.0, 0.1, 0.5, 1.0]), st.floats(0, 1)]))
@@ -35,7 +35,7 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 def two_models(images: int, gain: float) -> Case:
-    """Return labels and two scores that share most of their errors; B tells more than A by `gain`."""
+    """Return labels and two scores with correlated errors; B separates the classes better by `gain`."""
     generator = np.random.default_rng(images)
     positive = generator.random(images) < 0.3
     shared = generator.normal(0, 1, images) + positive
@@ -44,7 +44,7 @@ def two_models(images: int, gain: float) -> Case:
 
 
 @given(cases())
-def test_delong_measures_the_areas_of_scikit_learn(case: Case) -> None:
+def test_delong_areas_equal_scikit_learn(case: Case) -> None:
     positive, a, b = case
     found = delong_test(positive, a, b)
     assert found.auc_a == pytest.approx(sklearn.metrics.roc_auc_score(positive, a))
@@ -54,7 +54,7 @@ def test_delong_measures_the_areas_of_scikit_learn(case: Case) -> None:
 
 
 @given(cases())
-def test_delong_negates_the_difference_when_the_models_are_swapped(case: Case) -> None:
+def test_delong_difference_changes_sign_if_the_models_are_swapped(case: Case) -> None:
     positive, a, b = case
     forth, back = delong_test(positive, a, b), delong_test(positive, b, a)
     assert forth.difference == -back.difference
@@ -63,7 +63,7 @@ def test_delong_negates_the_difference_when_the_models_are_swapped(case: Case) -
 
 
 @given(cases())
-def test_delong_gives_equal_orders_a_p_of_one(case: Case) -> None:
+def test_delong_p_is_one_for_equal_rankings(case: Case) -> None:
     positive, a, _ = case
     ranks = np.unique(a, return_inverse=True)[1]
     for other in (a, ranks):
@@ -71,7 +71,7 @@ def test_delong_gives_equal_orders_a_p_of_one(case: Case) -> None:
         assert (found.difference, found.standard_error, found.p_value) == (0.0, 0.0, 1.0)
 
 
-def test_delong_has_the_standard_error_of_the_definition() -> None:
+def test_delong_standard_error_equals_the_definition() -> None:
     positive, a, b = two_models(60, 0.3)
 
     def placements(scores: Scores) -> npt.NDArray[np.float64]:
@@ -85,7 +85,7 @@ def test_delong_has_the_standard_error_of_the_definition() -> None:
     assert delong_test(positive, a, b).standard_error == pytest.approx(expected)
 
 
-def test_delong_agrees_with_the_jackknife_and_with_the_bootstrap_of_independent_images() -> None:
+def test_delong_agrees_with_the_jackknife_and_the_bootstrap_by_image() -> None:
     positive, a, b = two_models(500, 0.2)
     found = delong_test(positive, a, b)
     left_out = 1 - np.eye(len(positive), dtype=np.int64)
@@ -98,7 +98,7 @@ def test_delong_agrees_with_the_jackknife_and_with_the_bootstrap_of_independent_
     assert found.p_value == pytest.approx(2 * scipy.stats.norm.sf(abs(found.difference) / found.standard_error))
 
 
-def test_delong_rejects_equal_models_as_often_as_it_says() -> None:
+def test_delong_has_its_nominal_type_i_error() -> None:
     generator = np.random.default_rng(3)
     rejected = []
     for _ in range(600):
@@ -109,7 +109,7 @@ def test_delong_rejects_equal_models_as_often_as_it_says() -> None:
     assert np.mean(rejected) == pytest.approx(0.05, abs=0.025)
 
 
-def test_delong_cannot_judge_areas_that_differ_without_any_spread() -> None:
+def test_delong_p_is_nan_for_a_difference_without_variance() -> None:
     positive = np.array([True, True, False, False])
     found = delong_test(positive, [1, 1, 0, 0], [0, 0, 1, 1])
     assert (found.difference, found.standard_error) == (-1.0, 0.0)
@@ -121,17 +121,17 @@ def test_delong_cannot_judge_areas_that_differ_without_any_spread() -> None:
     [
         ([1, 1, 1], [0.1, 0.2, 0.3], "3 positive and 0 negative images"),
         ([0, 0, 1], [0.1, 0.2, 0.3], "at least two of each"),
-        ([0, 0, 1, 1], [0.1, 0.2, 0.3], "do not fit together"),
+        ([0, 0, 1, 1], [0.1, 0.2, 0.3], "give one"),
         ([0, 0, 1, 1], [0.1, 0.2, 0.3, np.nan], "a score is nan"),
     ],
 )
-def test_delong_refuses_what_it_cannot_test(labels: list[int], scores: list[float], message: str) -> None:
+def test_delong_rejects_invalid_input(labels: list[int], scores: list[float], message: str) -> None:
     with pytest.raises(DataError, match=message):
         delong_test(labels, scores, scores)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
-def test_mcnemar_is_the_binomial_test_of_the_images_that_tell_the_models_apart(pairs: list[tuple[bool, bool]]) -> None:
+def test_mcnemar_equals_the_binomial_test_of_the_discordant_images(pairs: list[tuple[bool, bool]]) -> None:
     a, b = (np.array(side) for side in zip(*pairs, strict=True))
     found = mcnemar_test(a, b)
     assert (found.only_a, found.only_b) == (int((a > b).sum()), int((b > a).sum()))
@@ -141,13 +141,15 @@ def test_mcnemar_is_the_binomial_test_of_the_images_that_tell_the_models_apart(p
     assert mcnemar_test(b, a).p_value == found.p_value
 
 
-def test_mcnemar_counts_many_images() -> None:
-    right = np.arange(20_000) < 9_700
-    assert mcnemar_test(right, ~right).p_value == pytest.approx(scipy.stats.binomtest(9_700, 20_000).pvalue, rel=1e-6)
+def test_mcnemar_with_many_images() -> None:
+    correct = np.arange(20_000) < 9_700
+    assert mcnemar_test(correct, ~correct).p_value == pytest.approx(
+        scipy.stats.binomtest(9_700, 20_000).pvalue, rel=1e-6
+    )
 
 
-def test_mcnemar_refuses_answers_that_are_not_pairs() -> None:
-    with pytest.raises(DataError, match="3 and 2 answers cannot be paired"):
+def test_mcnemar_rejects_predictions_of_different_length() -> None:
+    with pytest.raises(DataError, match="3 and 2 predictions cannot be paired"):
         mcnemar_test([1, 0, 1], [1, 0])
 
 
@@ -155,14 +157,14 @@ def auc_of(positive: npt.NDArray[np.bool_], scores: Scores) -> Measure:
     return lambda weights: roc_auc(positive, scores, weights)
 
 
-def test_the_difference_of_a_model_to_itself_is_exactly_zero() -> None:
+def test_difference_of_a_model_to_itself_is_exactly_zero() -> None:
     positive, a, _ = two_models(100, 0.0)
     found = paired_bootstrap(auc_of(positive, a), auc_of(positive, a), [str(i // 2) for i in range(100)], resamples=50)
     assert (found.difference.value, found.difference.low, found.difference.high) == (0.0, 0.0, 0.0)
     assert found.a == found.b
 
 
-def test_pairs_know_the_difference_more_closely_than_two_separate_draws() -> None:
+def test_paired_interval_is_narrower_than_the_unpaired_one() -> None:
     positive, a, b = two_models(300, 0.2)
     lesions = [str(image // 2) for image in range(300)]
     found = paired_bootstrap(auc_of(positive, a), auc_of(positive, b), lesions, resamples=400)
@@ -175,7 +177,7 @@ def test_pairs_know_the_difference_more_closely_than_two_separate_draws() -> Non
     assert found.difference.high - found.difference.low < 0.8 * (high - low)
 
 
-def test_swapping_the_models_turns_the_interval_round() -> None:
+def test_swapping_the_models_negates_the_interval() -> None:
     positive, a, b = two_models(200, 0.2)
     lesions = [str(image // 2) for image in range(200)]
     forth = paired_bootstrap(auc_of(positive, a), auc_of(positive, b), lesions, resamples=200)
@@ -185,7 +187,7 @@ def test_swapping_the_models_turns_the_interval_round() -> None:
     assert [back.difference.value, back.difference.low, back.difference.high] == pytest.approx(expected)
 
 
-def test_measuring_in_portions_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunk_size_does_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     right_a, right_b = np.arange(40) % 3 == 0, np.arange(40) % 2 == 0
     lesions = [str(image // 3) for image in range(40)]
 
@@ -198,24 +200,24 @@ def test_measuring_in_portions_changes_nothing(monkeypatch: pytest.MonkeyPatch) 
         )
 
     whole = difference()
-    monkeypatch.setattr("lesionlab.metrics.bootstrap._WEIGHTS_AT_ONCE", 300)
+    monkeypatch.setattr("lesionlab.metrics.bootstrap._WEIGHTS_PER_CHUNK", 300)
     assert difference() == whole
 
 
-def test_what_one_model_does_not_define_has_no_difference() -> None:
+def test_undefined_metric_has_no_difference() -> None:
     positive = np.zeros(4, dtype=np.bool_)
     found = paired_bootstrap(auc_of(positive, np.arange(4.0)), auc_of(positive, np.ones(4)), list("abcd"), resamples=20)
     assert (found.difference.value, found.difference.low, found.difference.high) == (None, None, None)
 
 
 @given(cases(), st.floats(0.01, 1))
-def test_recall_at_precision_is_the_best_of_all_thresholds(case: Case, precision: float) -> None:
+def test_recall_at_precision_is_the_maximum_over_all_thresholds(case: Case, precision: float) -> None:
     positive, scores, _ = case
     best = 0.0
     for threshold in scores:
-        called = scores >= threshold
-        hits = int((called & positive).sum())
-        if hits / int(called.sum()) >= precision:
+        predicted = scores >= threshold
+        hits = int((predicted & positive).sum())
+        if hits / int(predicted.sum()) >= precision:
             best = max(best, hits / int(positive.sum()))
     assert recall_at_precision(positive, scores, precision) == best
     weights = np.array([np.ones(len(scores), dtype=np.int64), ~positive])

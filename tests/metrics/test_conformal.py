@@ -1,4 +1,4 @@
-"""Prediction sets hold the truth as often as promised, and equal those of a library made for them."""
+"""Coverage of prediction sets, and comparison with the library crepes."""
 
 import math
 
@@ -13,7 +13,7 @@ crepes = pytest.importorskip("crepes")
 
 
 def drawn(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return labels of three classes, one of them rare, and probabilities that know something of them."""
+    """Return labels of three classes, one of them rare, and informative probabilities."""
     labels = rng.choice(3, count, p=[0.7, 0.25, 0.05])
     logits = rng.normal(0, 1, (count, 3)) + np.eye(3)[labels] * 1.5
     powers = np.exp(logits)
@@ -21,8 +21,8 @@ def drawn(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]
 
 
 @pytest.mark.parametrize("coverage", [0.8, 0.9, 0.95])
-@pytest.mark.parametrize("class-conditional", [False, True])
-def test_sets_are_those_of_crepes(coverage: float, *, by_class: bool) -> None:
+@pytest.mark.parametrize("by_class", [False, True])
+def test_sets_equal_those_of_crepes(coverage: float, *, by_class: bool) -> None:
     rng = np.random.default_rng(0)
     labels, probabilities = drawn(rng, 900)
     _, new = drawn(rng, 300)
@@ -47,12 +47,12 @@ def test_sets_are_those_of_crepes(coverage: float, *, by_class: bool) -> None:
 
 
 @given(count=st.integers(0, 60), coverage=st.sampled_from([0.8, 0.9, 0.95]))
-def test_few_images_rule_nothing_out(count: int, coverage: float) -> None:
+def test_threshold_is_infinite_for_few_images(count: int, coverage: float) -> None:
     threshold = conformal_threshold(np.linspace(0, 1, count), coverage)
     assert math.isinf(threshold) == (count < round(coverage / (1 - coverage)))
 
 
-def test_coverage_is_kept_over_many_draws() -> None:
+def test_mean_coverage_is_nominal() -> None:
     rng = np.random.default_rng(1)
     marginal, rare = [], []
     for _ in range(200):
@@ -64,5 +64,5 @@ def test_coverage_is_kept_over_many_draws() -> None:
         by_class = set_members(of_new, class_thresholds(labels, probabilities, 0.9))[np.arange(600), new]
         rare.append(by_class[new == 2].mean())
     assert np.mean(marginal) == pytest.approx(0.9, abs=0.01)
-    # With about 30 images of a class the promise is kept from above: 1 / (n + 1) of slack.
+    # With about 30 images of a class, the mean coverage may exceed the nominal one by 1 / (n + 1).
     assert 0.89 <= np.mean(rare) <= 0.94

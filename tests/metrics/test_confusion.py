@@ -1,4 +1,4 @@
-"""The confusion matrix and its ratios, against scikit-learn."""
+"""The confusion matrix and its metrics against scikit-learn."""
 
 import warnings
 
@@ -17,7 +17,7 @@ Case = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    """Labels, predictions and weights; few images, so that classes are often missing on either side."""
+    """Generate labels, predictions and weights of few images, often with missing classes."""
     size = draw(st.integers(1, 12))
     column = st.lists(st.integers(0, CLASSES - 1), min_size=size, max_size=size)
     weights = st.lists(st.integers(0, 3), min_size=size, max_size=size).filter(any)
@@ -25,7 +25,7 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 @given(cases())
-def test_the_matrix_is_that_of_scikit_learn(case: Case) -> None:
+def test_matrix_equals_scikit_learn(case: Case) -> None:
     labels, predictions, weights = case
     expected = sklearn.metrics.confusion_matrix(labels, predictions, labels=range(CLASSES), sample_weight=weights)
     np.testing.assert_array_equal(confusion.confusion_matrix(labels, predictions, CLASSES, weights), expected)
@@ -41,7 +41,7 @@ def test_weights_equal_repeated_rows_alone_and_in_a_batch(case: Case) -> None:
 
 
 @given(cases())
-def test_values_per_class_are_those_of_scikit_learn_with_undefined_as_nan(case: Case) -> None:
+def test_metrics_per_class_equal_scikit_learn_with_nan_for_undefined(case: Case) -> None:
     labels, predictions, weights = case
     matrix = confusion.confusion_matrix(labels, predictions, CLASSES, weights)
     precision, recall, f1, support = sklearn.metrics.precision_recall_fscore_support(
@@ -59,7 +59,7 @@ def test_values_per_class_are_those_of_scikit_learn_with_undefined_as_nan(case: 
 
 
 @given(cases())
-def test_averages_are_those_that_scikit_learn_gives_by_default(case: Case) -> None:
+def test_averages_equal_scikit_learn_defaults(case: Case) -> None:
     labels, predictions, weights = case
     drawn = labels.repeat(weights), predictions.repeat(weights)
     matrix = confusion.confusion_matrix(labels, predictions, CLASSES, weights)
@@ -67,25 +67,25 @@ def test_averages_are_those_that_scikit_learn_gives_by_default(case: Case) -> No
     assert confusion.macro_f1(matrix) == pytest.approx(sklearn.metrics.f1_score(*drawn, average="macro"))
     assert confusion.weighted_f1(matrix) == pytest.approx(sklearn.metrics.f1_score(*drawn, average="weighted"))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns of predictions without a label, and averages as we do
+        warnings.simplefilter("ignore")  # about predicted classes without labels
         expected = sklearn.metrics.balanced_accuracy_score(*drawn)
     assert confusion.balanced_accuracy(matrix) == pytest.approx(expected)
 
 
-def test_a_class_never_predicted_has_no_precision_but_an_f1_of_zero() -> None:
+def test_class_never_predicted_has_no_precision_and_an_f1_of_zero() -> None:
     matrix = confusion.confusion_matrix(np.array([0, 1]), np.array([0, 0]), 3)
     np.testing.assert_array_equal(confusion.precision(matrix), [0.5, np.nan, np.nan])
     np.testing.assert_array_equal(confusion.f1(matrix), [2 / 3, 0.0, np.nan])
 
 
-def test_a_resample_without_any_image_defines_nothing() -> None:
+def test_metrics_of_an_empty_resample_are_undefined() -> None:
     matrix = confusion.confusion_matrix(np.array([0, 1]), np.array([0, 1]), 2, np.zeros((1, 2), dtype=np.int64))
     for measure in (confusion.accuracy, confusion.balanced_accuracy, confusion.macro_f1, confusion.weighted_f1):
         assert np.isnan(measure(matrix)).all()
 
 
 @given(cases())
-def test_collapsing_equals_merging_the_labels_first(case: Case) -> None:
+def test_collapse_equals_merging_the_labels(case: Case) -> None:
     labels, predictions, weights = case
     positive = np.array([True, False, True, False])
     merged = confusion.confusion_matrix(positive[labels].astype(int), positive[predictions].astype(int), 2, weights)

@@ -1,4 +1,4 @@
-"""Thresholds for a sensitivity, and predictive values at another prevalence."""
+"""Thresholds for a sensitivity, and predictive values by prevalence."""
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ Case = tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64], npt.NDArray[np.int6
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    """Positives (at least one that counts), scores with ties, and weights."""
+    """Generate positives (at least one with a weight), scores with ties, and weights."""
     size = draw(st.integers(1, 20))
     positive = np.array(draw(st.lists(st.booleans(), min_size=size, max_size=size)))
     scores = draw(st.lists(st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.7, 1.0]), min_size=size, max_size=size))
@@ -25,7 +25,7 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 @given(cases(), st.sampled_from([0.05, 0.5, 2 / 3, 0.9, 0.95, 1.0]))
-def test_the_threshold_is_the_largest_that_reaches_the_sensitivity(case: Case, target: float) -> None:
+def test_threshold_is_the_largest_with_the_sensitivity(case: Case, target: float) -> None:
     positive, scores, weights = case
     point = choose_operating_point(target, positive, scores, weights)
     assert point.sensitivity >= target
@@ -34,7 +34,7 @@ def test_the_threshold_is_the_largest_that_reaches_the_sensitivity(case: Case, t
 
 
 @given(cases(), st.floats(-0.1, 1.1))
-def test_what_is_measured_is_the_ratio_of_counts(case: Case, threshold: float) -> None:
+def test_metrics_are_ratios_of_counts(case: Case, threshold: float) -> None:
     positive, scores, weights = case
     point = measure_operating_point(threshold, positive, scores, weights)
     truth, called = positive.repeat(weights), scores.repeat(weights) >= threshold
@@ -50,7 +50,7 @@ def test_what_is_measured_is_the_ratio_of_counts(case: Case, threshold: float) -
 
 
 @given(cases(), st.floats(0.0, 1.0))
-def test_at_the_prevalence_measured_bayes_gives_back_what_was_measured(case: Case, threshold: float) -> None:
+def test_predictive_values_at_the_measured_prevalence_equal_the_measured_ones(case: Case, threshold: float) -> None:
     positive, scores, weights = case
     point = measure_operating_point(threshold, positive, scores, weights)
     if np.isnan(point.specificity):
@@ -59,8 +59,8 @@ def test_at_the_prevalence_measured_bayes_gives_back_what_was_measured(case: Cas
     np.testing.assert_allclose([again.ppv, again.npv], [point.ppv, point.npv], atol=1e-12)
 
 
-def test_predictive_values_fall_and_rise_with_the_prevalence() -> None:
-    # 1,000 patients, 20 ill: 19 found, 1 missed, 196 of 980 healthy called ill.
+def test_predictive_values_depend_on_the_prevalence() -> None:
+    # 1,000 patients, 20 diseased: 19 true positives, 1 false negative, 196 false positives of 980.
     assert predictive_values(0.95, 0.8, 0.02) == pytest.approx((19 / 215, 784 / 785))
     ppv, npv = predictive_values(1.0, 0.0, 0.3)
     assert ppv == pytest.approx(0.3)
@@ -68,19 +68,19 @@ def test_predictive_values_fall_and_rise_with_the_prevalence() -> None:
 
 
 @pytest.mark.parametrize("sensitivity", [0.0, -0.5, 1.01, float("nan")])
-def test_a_sensitivity_out_of_range_is_refused(sensitivity: float) -> None:
+def test_sensitivity_out_of_range_is_rejected(sensitivity: float) -> None:
     with pytest.raises(UsageError, match="above 0 and at most 1"):
         choose_operating_point(sensitivity, np.array([True]), np.array([0.5]))
 
 
 @pytest.mark.parametrize("weights", [None, np.array([1, 0])])
-def test_no_threshold_without_a_positive_image(weights: npt.NDArray[np.int64] | None) -> None:
+def test_choosing_a_threshold_needs_a_positive_image(weights: npt.NDArray[np.int64] | None) -> None:
     positive = np.array([False, weights is not None])
     with pytest.raises(DataError, match="no positive image"):
         choose_operating_point(0.9, positive, np.array([0.2, 0.8]), weights)
 
 
 @pytest.mark.parametrize("prevalence", [-0.1, 1.1, float("nan")])
-def test_a_prevalence_out_of_range_is_refused(prevalence: float) -> None:
+def test_prevalence_out_of_range_is_rejected(prevalence: float) -> None:
     with pytest.raises(UsageError, match="from 0 to 1"):
         predictive_values(0.9, 0.9, prevalence)

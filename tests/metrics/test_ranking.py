@@ -1,4 +1,4 @@
-"""Areas and curves, against scikit-learn, with ties, weights and missing classes."""
+"""Areas and curves against scikit-learn, with ties, weights and missing classes."""
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ Case = tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64], npt.NDArray[np.int6
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    """Positives, scores and weights; few distinct scores, so that many are tied."""
+    """Generate positives, scores and weights, many scores tied."""
     size = draw(st.integers(1, 15))
     positive = draw(st.lists(st.booleans(), min_size=size, max_size=size))
     score = draw(st.sampled_from([st.sampled_from([0.0, 0.1, 0.5, 1.0]), st.floats(0, 1)]))
@@ -24,7 +24,7 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 @given(cases())
-def test_areas_are_those_of_scikit_learn_and_nan_where_it_has_none(case: Case) -> None:
+def test_areas_equal_scikit_learn_and_are_nan_if_undefined(case: Case) -> None:
     positive, scores, weights = case
     truth, ranked = positive.repeat(weights), scores.repeat(weights)
     auc = ranking.roc_auc(positive, scores, weights)
@@ -40,7 +40,7 @@ def test_areas_are_those_of_scikit_learn_and_nan_where_it_has_none(case: Case) -
 
 
 @given(cases())
-def test_a_batch_of_weights_gives_what_each_gives_alone(case: Case) -> None:
+def test_batched_weights_equal_single_ones(case: Case) -> None:
     positive, scores, weights = case
     batch = np.stack([weights, np.ones_like(weights), weights[::-1]])
     for measure in (ranking.roc_auc, ranking.average_precision):
@@ -49,7 +49,7 @@ def test_a_batch_of_weights_gives_what_each_gives_alone(case: Case) -> None:
 
 
 @given(cases())
-def test_the_area_is_the_chance_that_a_positive_outranks_a_negative(case: Case) -> None:
+def test_area_is_the_probability_that_a_positive_outranks_a_negative(case: Case) -> None:
     positive, scores, _ = case
     wins = scores[positive][:, None] - scores[~positive][None, :]
     auc = ranking.roc_auc(positive, scores)
@@ -60,7 +60,7 @@ def test_the_area_is_the_chance_that_a_positive_outranks_a_negative(case: Case) 
 
 
 @given(cases().filter(lambda case: 0 < case[0].sum() < len(case[0])))
-def test_curves_are_those_of_scikit_learn(case: Case) -> None:
+def test_curves_equal_scikit_learn(case: Case) -> None:
     positive, scores, _ = case
     roc = ranking.roc_curve(positive, scores)
     expected_roc = sklearn.metrics.roc_curve(positive, scores, drop_intermediate=False)
@@ -75,7 +75,7 @@ def test_curves_are_those_of_scikit_learn(case: Case) -> None:
     np.testing.assert_allclose(curve.thresholds[1:], thresholds[::-1])
 
 
-def test_one_vs_rest_leaves_the_missing_class_undefined_and_out_of_the_mean() -> None:
+def test_missing_class_is_undefined_and_left_out_of_the_mean() -> None:
     generator = np.random.default_rng(0)
     labels = generator.choice([0, 1, 3], size=60)
     probabilities = generator.dirichlet(np.ones(4), size=60)
@@ -88,7 +88,7 @@ def test_one_vs_rest_leaves_the_missing_class_undefined_and_out_of_the_mean() ->
     assert ranking.macro_auc(labels, probabilities) == pytest.approx(np.mean(expected))
 
 
-def test_a_curve_without_positives_has_no_recall() -> None:
+def test_curve_without_positives_has_no_recall() -> None:
     negatives, scores = np.zeros(3, dtype=bool), np.array([0.1, 0.2, 0.2])
     assert np.isnan(ranking.roc_curve(negatives, scores).true_positive_rate).all()
     curve = ranking.precision_recall_curve(negatives, scores)

@@ -1,14 +1,14 @@
-"""Selective figures and net benefit, against their definitions."""
+"""Selective prediction and net benefit against their definitions."""
 
 import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from lesionlab.metrics.selective import most_certain, net_benefit, selective_scores, treat_all
+from lesionlab.metrics.selective import most_confident, net_benefit, selective_scores, treat_all
 
 
 @pytest.fixture
-def answers() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def predictions() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, 200)
     confidence = rng.random(200)
@@ -16,24 +16,26 @@ def answers() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return labels, predicted, confidence
 
 
-def test_scores_are_those_of_the_images_that_are_kept(answers: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
-    labels, predicted, confidence = answers
+def test_scores_are_computed_on_the_most_confident_images(
+    predictions: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> None:
+    labels, predicted, confidence = predictions
     for coverage in (1.0, 0.6, 0.25):
         kept = confidence >= np.sort(confidence)[-round(coverage * 200)]
-        np.testing.assert_array_equal(most_certain(confidence, coverage), kept)
+        np.testing.assert_array_equal(most_confident(confidence, coverage), kept)
         accuracy, balanced = selective_scores(labels, predicted, confidence, coverage, 3)
         assert accuracy == pytest.approx((labels == predicted)[kept].mean())
         assert balanced == pytest.approx(balanced_accuracy_score(labels[kept], predicted[kept]))
 
 
-def test_weights_count_images(answers: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+def test_weights_are_image_counts(predictions: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
     weights = np.stack([np.ones(200, int), np.arange(200) % 2])
-    accuracy, _ = selective_scores(*answers, 1.0, 3, weights)
-    right = answers[0] == answers[1]
-    np.testing.assert_allclose(accuracy, [right.mean(), right[1::2].mean()])
+    accuracy, _ = selective_scores(*predictions, 1.0, 3, weights)
+    correct = predictions[0] == predictions[1]
+    np.testing.assert_allclose(accuracy, [correct.mean(), correct[1::2].mean()])
 
 
-def test_net_benefit_weighs_false_alarms_by_the_odds() -> None:
+def test_net_benefit_weights_false_positives_by_the_odds() -> None:
     positive = np.array([True, True, False, False, False])
     scores = np.array([0.9, 0.2, 0.6, 0.1, 0.3])
     thresholds = np.array([0.05, 0.25, 0.5])

@@ -1,4 +1,4 @@
-"""The summary as a whole: against scikit-learn and the official ISIC scorer, and at the edges."""
+"""The metrics summary against scikit-learn and the official ISIC scorer, and edge cases."""
 
 import math
 import warnings
@@ -37,7 +37,7 @@ PER_CLASS = ["precision", "recall", "f1", "specificity", "auc", "average_precisi
 
 @dataclass(frozen=True)
 class Sample:
-    """Predictions of a plausible model, on lesions with one to four images each."""
+    """Simulated predictions for lesions with one to four images each."""
 
     labels: npt.NDArray[np.int64]
     probabilities: npt.NDArray[np.float64]
@@ -56,21 +56,21 @@ def sample() -> Sample:
     return Sample(labels, softmax(logits), [f"lesion-{lesion}" for lesion in images])
 
 
-def test_values_are_those_of_scikit_learn(sample: Sample) -> None:
+def test_metrics_equal_scikit_learn(sample: Sample) -> None:
     labels, probabilities = sample.labels, sample.probabilities
     summary = evaluate_predictions(labels, probabilities, sample.lesion_ids, resamples=0)
     predicted = probabilities.argmax(axis=1)
-    ill, called_ill = MALIGNANT[labels], MALIGNANT[predicted]
+    malignant, predicted_malignant = MALIGNANT[labels], MALIGNANT[predicted]
     expected = {
         "accuracy": sklearn.metrics.accuracy_score(labels, predicted),
         "balanced_accuracy": sklearn.metrics.balanced_accuracy_score(labels, predicted),
         "macro_f1": sklearn.metrics.f1_score(labels, predicted, average="macro"),
         "weighted_f1": sklearn.metrics.f1_score(labels, predicted, average="weighted"),
         "macro_auc": sklearn.metrics.roc_auc_score(labels, probabilities, multi_class="ovr"),
-        "malignant_auc": sklearn.metrics.roc_auc_score(ill, probabilities[:, MALIGNANT].sum(axis=1)),
-        "malignant_recall": sklearn.metrics.recall_score(ill, called_ill),
-        "malignant_specificity": sklearn.metrics.recall_score(~ill, ~called_ill),
-        "malignant_precision": sklearn.metrics.precision_score(ill, called_ill),
+        "malignant_auc": sklearn.metrics.roc_auc_score(malignant, probabilities[:, MALIGNANT].sum(axis=1)),
+        "malignant_recall": sklearn.metrics.recall_score(malignant, predicted_malignant),
+        "malignant_specificity": sklearn.metrics.recall_score(~malignant, ~predicted_malignant),
+        "malignant_precision": sklearn.metrics.precision_score(malignant, predicted_malignant),
         "melanoma_auc": sklearn.metrics.roc_auc_score(labels == 0, probabilities[:, 0]),
         "nll": sklearn.metrics.log_loss(labels, probabilities),
     }
@@ -82,13 +82,13 @@ def test_values_are_those_of_scikit_learn(sample: Sample) -> None:
     assert (summary.n_images, summary.n_lesions) == (len(labels), len(set(sample.lesion_ids)))
 
 
-def test_values_are_those_of_the_official_isic_scorer(sample: Sample) -> None:
+def test_metrics_equal_the_official_isic_scorer(sample: Sample) -> None:
     columns = [diagnosis.isic for diagnosis in DIAGNOSES]
     truth = pd.DataFrame(np.eye(7)[sample.labels], columns=columns)
     predictions = pd.DataFrame(sample.probabilities, columns=columns)
     weights = pd.DataFrame({"score_weight": 1.0, "validation_weight": 1.0}, index=truth.index)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the scorer's own, about pandas
+        warnings.simplefilter("ignore")  # pandas warnings of the scorer
         official = ClassificationScore(truth, predictions, weights, ClassificationMetric.BALANCED_ACCURACY)
     summary = evaluate_predictions(sample.labels, sample.probabilities, sample.lesion_ids, resamples=0)
     assert summary.overall["balanced_accuracy"].value == pytest.approx(official.overall)
@@ -99,7 +99,7 @@ def test_values_are_those_of_the_official_isic_scorer(sample: Sample) -> None:
         assert ours["average_precision"].value == pytest.approx(theirs["ap"])
 
 
-def test_intervals_are_those_of_measuring_each_resample_by_itself(sample: Sample) -> None:
+def test_intervals_equal_those_of_separately_measured_resamples(sample: Sample) -> None:
     resamples = 40
     summary = evaluate_predictions(sample.labels, sample.probabilities, sample.lesion_ids, resamples=resamples, seed=4)
     alone = []
@@ -122,12 +122,12 @@ def test_intervals_are_those_of_measuring_each_resample_by_itself(sample: Sample
             agrees(estimate, lambda one, code=code, name=name: one.per_class[code][name].value)  # type: ignore[misc]
 
 
-def test_the_same_seed_gives_the_same_intervals_in_one_chunk_or_many(
+def test_intervals_depend_on_the_seed_and_not_on_the_chunk_size(
     sample: Sample, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = (sample.labels, sample.probabilities, sample.lesion_ids)
     whole = evaluate_predictions(*arguments, resamples=30, seed=2)
-    monkeypatch.setattr("lesionlab.metrics.bootstrap._WEIGHTS_AT_ONCE", 7 * len(sample.labels))
+    monkeypatch.setattr("lesionlab.metrics.bootstrap._WEIGHTS_PER_CHUNK", 7 * len(sample.labels))
     chunked = evaluate_predictions(*arguments, resamples=30, seed=2)
     assert chunked.support == whole.support
     for name, estimate in whole.overall.items():
@@ -137,7 +137,7 @@ def test_the_same_seed_gives_the_same_intervals_in_one_chunk_or_many(
     assert other.overall["accuracy"] != whole.overall["accuracy"]
 
 
-def test_it_survives_json_with_null_for_what_is_undefined(sample: Sample) -> None:
+def test_json_round_trip_with_null_for_undefined_metrics(sample: Sample) -> None:
     without_df = sample.labels != CODES.index("df")
     ids = [lesion for lesion, kept in zip(sample.lesion_ids, without_df, strict=True) if kept]
     summary = evaluate_predictions(sample.labels[without_df], sample.probabilities[without_df], ids, resamples=20)
@@ -153,7 +153,7 @@ def test_it_survives_json_with_null_for_what_is_undefined(sample: Sample) -> Non
     assert summary.overall["balanced_accuracy"].value == pytest.approx(np.mean(np.array(present, dtype=np.float64)))
 
 
-def test_a_single_image() -> None:
+def test_single_image() -> None:
     summary = evaluate_predictions([1], [[0.1, 0.6, 0.1, 0.05, 0.05, 0.05, 0.05]], ["a"], resamples=10)
     assert list(summary.per_class["nv"]) == PER_CLASS
     assert summary.overall["accuracy"] == Estimate(value=1, low=1, high=1)
@@ -174,8 +174,8 @@ def test_one_class_predicted_for_everything(sample: Sample) -> None:
     assert summary.per_class["mel"]["f1"].value == 0
 
 
-def test_there_is_an_interval_only_where_half_of_the_resamples_define_the_metric() -> None:
-    # An AUC needs both of these lesions, and half of the resamples, more or less, hold both.
+def test_interval_needs_half_of_the_resamples() -> None:
+    # The AUC needs both lesions, which about half of the resamples contain.
     probabilities = [[0.05] * 6 + [0.7], [0.05, 0.7] + [0.05] * 5]
     seen = set()
     for seed in range(10):
@@ -186,7 +186,7 @@ def test_there_is_an_interval_only_where_half_of_the_resamples_define_the_metric
     assert seen == {True, False}
 
 
-def test_images_of_one_lesion_widen_the_interval(sample: Sample) -> None:
+def test_correlated_images_of_a_lesion_widen_the_interval(sample: Sample) -> None:
     arguments = (sample.labels, sample.probabilities)
     together = evaluate_predictions(*arguments, sample.lesion_ids, resamples=400).overall["accuracy"]
     apart = evaluate_predictions(*arguments, [str(i) for i in range(len(sample.labels))], resamples=400).overall[
@@ -196,7 +196,7 @@ def test_images_of_one_lesion_widen_the_interval(sample: Sample) -> None:
     assert together.high - together.low > 1.2 * (apart.high - apart.low)  # type: ignore[operator]
 
 
-def test_a_binary_model() -> None:
+def test_binary_task() -> None:
     generator = np.random.default_rng(0)
     labels = generator.integers(0, 2, 80)
     score = np.clip(0.5 + 0.2 * (labels - 0.5) + generator.normal(scale=0.15, size=80), 0, 1)
@@ -220,10 +220,10 @@ GOOD = np.full((2, 7), 1 / 7)
 @pytest.mark.parametrize(
     ("labels", "probabilities", "lesion_ids", "message"),
     [
-        ([], np.zeros((0, 7)), [], "no image"),
-        ([0], GOOD, ["a", "b"], "do not fit together"),
-        ([0, 1], GOOD[:, :6], ["a", "b"], "do not fit together"),
-        ([0, 1], GOOD, ["a"], "do not fit together"),
+        ([], np.zeros((0, 7)), [], "no images"),
+        ([0], GOOD, ["a", "b"], "give one"),
+        ([0, 1], GOOD[:, :6], ["a", "b"], "give one"),
+        ([0, 1], GOOD, ["a"], "give one"),
         ([0, 7], GOOD, ["a", "b"], "not indices of the 7 classes"),
         ([0, -1], GOOD, ["a", "b"], "not indices of the 7 classes"),
         ([0.0, 1.0], GOOD, ["a", "b"], "not indices of the 7 classes"),
@@ -231,13 +231,13 @@ GOOD = np.full((2, 7), 1 / 7)
         ([0, 1], GOOD * [[np.nan], [1]], ["a", "b"], "row 0 of the probabilities"),
     ],
 )
-def test_what_cannot_be_measured_is_refused(
+def test_invalid_predictions_are_rejected(
     labels: npt.ArrayLike, probabilities: npt.ArrayLike, lesion_ids: list[str], message: str
 ) -> None:
     with pytest.raises(DataError, match=message):
         evaluate_predictions(labels, probabilities, lesion_ids)
 
 
-def test_a_negative_number_of_resamples_is_refused() -> None:
+def test_negative_number_of_resamples_is_rejected() -> None:
     with pytest.raises(UsageError, match="give 0 or more"):
         evaluate_predictions([0, 1], GOOD, ["a", "b"], resamples=-1)

@@ -73,7 +73,7 @@ def measure(
         labels,
         probabilities,
         lesion_ids,
-        decided=predicted,
+        predicted=predicted,
         codes=task.classes,
         malignant=task.malignant,
         resamples=resamples,

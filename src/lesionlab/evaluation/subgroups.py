@@ -14,7 +14,7 @@ from lesionlab.evaluation.skin_tone import skin_tone
 from lesionlab.evaluation.tables import positives_and_scores
 from lesionlab.metrics import Estimate, lesion_weights
 from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray
-from lesionlab.metrics.bootstrap import portions
+from lesionlab.metrics.bootstrap import chunks
 from lesionlab.metrics.confusion import balanced_accuracy, confusion_matrix
 from lesionlab.metrics.ranking import roc_auc
 
@@ -60,7 +60,7 @@ def _measured(case: EvaluatedSubset, group: GroupBy, value: str, members: BoolAr
 
     def estimate(measure: Callable[[IntArray], FloatArray]) -> Estimate | None:
         value = float(measure(np.ones(len(labels), np.int64)))
-        drawn = np.concatenate([measure(portion) for portion in portions(draws)])
+        drawn = np.concatenate([measure(chunk) for chunk in chunks(draws)])
         return None if np.isnan(value) else Estimate.from_resamples(value, drawn)
 
     classes = len(case.task.classes)

@@ -12,7 +12,7 @@ from lesionlab.evaluation.results import EvaluatedSubset
 from lesionlab.evaluation.subgroups import subgroups
 from lesionlab.metrics import Estimate, lesion_weights
 from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray, divide
-from lesionlab.metrics.bootstrap import portions
+from lesionlab.metrics.bootstrap import chunks
 from lesionlab.metrics.selective import net_benefit, selective_scores, treat_all
 
 COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
@@ -115,7 +115,7 @@ def decision_points(case: EvaluatedSubset) -> tuple[NetBenefitPoint, ...]:
     once = net_benefit(positive, scores, thresholds)
     drawn = np.empty((0, len(thresholds)))
     if len(weights):
-        drawn = np.concatenate([net_benefit(positive, scores, thresholds, part) for part in portions(weights)])
+        drawn = np.concatenate([net_benefit(positive, scores, thresholds, part) for part in chunks(weights)])
     found = [Estimate.from_resamples(float(value), column) for value, column in zip(once, drawn.T, strict=True)]
     return tuple(
         NetBenefitPoint(threshold=threshold, model=benefit, treat_all=float(worth))
@@ -151,5 +151,5 @@ def _resamples(case: EvaluatedSubset) -> NDArray[np.int32]:
 
 def _estimate(measure: Callable[[IntArray], FloatArray], weights: NDArray[np.int32]) -> Estimate:
     once = np.ones(weights.shape[1], dtype=np.int32)
-    drawn = [measure(part) for part in portions(weights)] if len(weights) else [np.array([])]
+    drawn = [measure(part) for part in chunks(weights)] if len(weights) else [np.array([])]
     return Estimate.from_resamples(float(measure(once)), np.concatenate(drawn))

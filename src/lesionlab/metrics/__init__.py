@@ -1,4 +1,4 @@
-"""Metrics of predictions, each a small function of weights, so that the bootstrap by lesion is a weight matrix."""
+"""Metrics. Each is a function of image weights, so the bootstrap by lesion is one weight matrix."""
 
 from lesionlab.metrics.bootstrap import lesion_weights, percentile_interval
 from lesionlab.metrics.calibration import fit_temperature, softmax

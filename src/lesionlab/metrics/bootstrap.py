@@ -1,8 +1,7 @@
-"""Confidence intervals by bootstrap, with the lesion as the unit that is drawn.
+"""Bootstrap confidence intervals with the lesion as the resampling unit.
 
-A lesion that was photographed several times gives images that are alike, and a model is right or wrong on them
-together. Drawing image by image would count each as independent evidence and make the intervals too narrow.
-Lesions are drawn with replacement, all images of one together; the draw is the weight that the metrics take.
+Images of one lesion are correlated. Resampling images would treat them as independent and give intervals that are
+too narrow. Lesions are therefore drawn with replacement, each with all its images, and the counts become weights.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,14 +11,14 @@ import numpy.typing as npt
 
 from lesionlab.metrics.arrays import FloatArray
 
-_WEIGHTS_AT_ONCE = 2**20
+_WEIGHTS_PER_CHUNK = 2**20
 
 
 def lesion_weights(lesion_ids: Sequence[str], resamples: int, seed: int) -> npt.NDArray[np.int32]:
-    """Draw as many lesions as there are, with replacement, once per resample.
+    """Draw bootstrap resamples of the lesions.
 
-    The draw depends on the seed and on the set of lesions, not on the order of the images: two models measured
-    on the same lesions with the same seed meet the same resamples, and can be compared in pairs.
+    The result depends on the seed and the set of lesions, not on the order of the images. Two models evaluated on
+    the same lesions with the same seed therefore share their resamples and can be compared in pairs.
 
     Args:
         lesion_ids: Lesion of each image, length N.
@@ -27,7 +26,7 @@ def lesion_weights(lesion_ids: Sequence[str], resamples: int, seed: int) -> npt.
         seed: Seed of the generator.
 
     Returns:
-        How often each image's lesion was drawn, [B, N].
+        Number of times that each image's lesion was drawn, [B, N].
     """
     lesions, lesion_of_image = np.unique(np.asarray(lesion_ids, dtype=np.str_), return_inverse=True)
     generator = np.random.default_rng(seed)
@@ -38,26 +37,23 @@ def lesion_weights(lesion_ids: Sequence[str], resamples: int, seed: int) -> npt.
     return weights
 
 
-def portions(weights: npt.NDArray[np.int32]) -> Iterator[npt.NDArray[np.int32]]:
-    """Yield the rows of weights [B, N] in portions of 4 MiB, at least one.
-
-    Measuring them in turn keeps the working memory the same however many resamples there are.
-    """
-    rows = max(1, _WEIGHTS_AT_ONCE // weights.shape[1])
+def chunks(weights: npt.NDArray[np.int32]) -> Iterator[npt.NDArray[np.int32]]:
+    """Yield the rows of weights [B, N] in chunks of 4 MiB, at least one, to bound the working memory."""
+    rows = max(1, _WEIGHTS_PER_CHUNK // weights.shape[1])
     for start in range(0, max(len(weights), 1), rows):
         yield weights[start : start + rows]
 
 
 def percentile_interval(values: FloatArray, level: float = 0.95) -> tuple[float, float]:
-    """Return the central interval of a metric over the resamples.
+    """Return the percentile interval of a metric over the resamples.
 
     Args:
-        values: The metric in each resample, [B]; nan where the resample does not define it.
-        level: Share of the resamples that the interval holds.
+        values: The metric in each resample, [B]; nan where it is undefined.
+        level: Confidence level.
 
     Returns:
-        The lower and the upper end, taken over the resamples that define the metric; nan twice where fewer than
-        half of them do, since the interval would then speak of unusual resamples only.
+        The lower and upper ends over the resamples that define the metric. Both are nan if fewer than half do: the
+        interval would describe atypical resamples only.
     """
     defined = values[~np.isnan(values)]
     if not len(defined) or 2 * len(defined) < len(values):

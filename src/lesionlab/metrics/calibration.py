@@ -1,7 +1,6 @@
-"""How far probabilities can be taken at their word, and the temperature that makes them more honest.
+"""Calibration metrics and temperature scaling.
 
-Source of the expected calibration error and of temperature scaling: Guo et al., On Calibration of Modern Neural
-Networks, ICML 2017.
+Expected calibration error and temperature scaling: Guo et al., On Calibration of Modern Neural Networks, ICML 2017.
 """
 
 from dataclasses import dataclass
@@ -13,18 +12,18 @@ from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray, divide, we
 BINS = 15
 TEMPERATURE_LIMITS = (0.05, 20.0)
 
-# Each step halves the bracket on the logarithm of the temperature: 50 leave about 1e-14 of it.
+# Each step halves the bracket on the logarithm of the temperature: 50 steps reduce it to about 1e-14.
 _BISECTIONS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityBins:
-    """Confidence against accuracy of the predicted class, in bins of equal width that include their upper edge.
+    """Confidence and accuracy of the predicted class, in bins of equal width that include their upper edge.
 
     Attributes:
-        edges: Limits of the bins, [bins + 1], from 0 to 1.
+        edges: Edges of the bins, [bins + 1], from 0 to 1.
         confidence: Mean probability of the predicted class, [..., bins]; nan in an empty bin.
-        accuracy: Share of right predictions, [..., bins]; nan in an empty bin.
+        accuracy: Share of correct predictions, [..., bins]; nan in an empty bin.
         count: Number of images, [..., bins].
     """
 
@@ -37,7 +36,7 @@ class ReliabilityBins:
 def reliability_bins(
     labels: IntArray, probabilities: FloatArray, weights: IntArray | None = None, bins: int = BINS
 ) -> ReliabilityBins:
-    """Sort the images into bins by the probability of their predicted class.
+    """Bin the images by the probability of their predicted class.
 
     Args:
         labels: [N].
@@ -60,11 +59,10 @@ def reliability_bins(
 def expected_calibration_error(
     labels: IntArray, probabilities: FloatArray, weights: IntArray | None = None, bins: int = BINS
 ) -> FloatArray:
-    """Return the mean gap between confidence and accuracy over the bins, weighted by their images, [...].
+    """Return the mean absolute gap between confidence and accuracy over the bins, weighted by image count, [...].
 
-    The gap of a bin is an absolute value, so chance alone makes it positive: the estimate lies above the truth
-    on small data. A resample adds its own chance to that of the data, so the bootstrap of this error is biased
-    upward too, and its interval may even lie wholly above the value measured.
+    The estimate is biased upward on small data because the gap of a bin is an absolute value. Resampling adds to
+    that bias, so a bootstrap interval may lie entirely above the measured value.
 
     Args:
         labels: [N].
@@ -80,9 +78,9 @@ def expected_calibration_error(
 
 
 def brier_score(labels: IntArray, probabilities: FloatArray, weights: IntArray | None = None) -> FloatArray:
-    """Return the mean squared distance between the probabilities and the truth, summed over the classes, [...].
+    """Return the squared error of the probabilities, summed over the classes, mean over the images, [...].
 
-    From 0 to 2, as Brier (1950) defined it: for two classes it is twice the one-column form.
+    From 0 to 2, as in Brier (1950). For two classes it is twice the one-column form.
 
     Args:
         labels: [N].
@@ -95,9 +93,9 @@ def brier_score(labels: IntArray, probabilities: FloatArray, weights: IntArray |
 
 
 def negative_log_likelihood(labels: IntArray, probabilities: FloatArray, weights: IntArray | None = None) -> FloatArray:
-    """Return the mean of -log of the actual class's probability, in nats, [...].
+    """Return the mean of -log of the true class's probability in nats, [...].
 
-    A probability below 2.2e-16 counts as that, as in scikit-learn, so that one image cannot make it infinite.
+    Probabilities are clipped at 2.2e-16, as in scikit-learn, so that the result is finite.
 
     Args:
         labels: [N].
@@ -110,46 +108,46 @@ def negative_log_likelihood(labels: IntArray, probabilities: FloatArray, weights
 
 
 def softmax(logits: FloatArray, temperature: float = 1.0) -> FloatArray:
-    """Turn logits, [..., C], into probabilities; a temperature above 1 makes them less sure."""
+    """Return the softmax of `logits / temperature`, [..., C]."""
     scaled = np.asarray(logits, dtype=np.float64) / temperature
     powers = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True), dtype=np.float64)
 
 
 def fit_temperature(logits: FloatArray, labels: IntArray) -> float:
-    """Find the temperature that minimises the negative log likelihood: on validation images, never on the test part.
+    """Return the temperature that minimises the negative log-likelihood. Fit it on validation images.
 
-    The likelihood is convex in 1/T, so its slope changes sign at most once and bisection cannot miss the place.
+    The loss is convex in 1/T, so its derivative changes sign at most once and bisection finds the minimum.
 
     Args:
         logits: [N, C].
         labels: [N].
 
     Returns:
-        The temperature; 1 where the logits do not tell the classes apart at all. One of `TEMPERATURE_LIMITS`
-        where the likelihood still improves there: the lower as where every image is classified rightly, the upper
-        as where the logits are no better than chance. Neither should be trusted.
+        The temperature; 1 if all logits of each image are equal. One of `TEMPERATURE_LIMITS` if the loss still
+        decreases there: the lower limit if every image is classified correctly, the upper one if the logits are no
+        better than chance. Neither is a reliable calibration.
     """
-    # Only differences matter; those to the largest logit keep rounding errors of a common offset out of the slope.
+    # Differences to the largest logit avoid rounding errors from a common offset.
     relative = np.asarray(logits, dtype=np.float64)
     relative = relative - relative.max(axis=1, keepdims=True)
     actual = relative[np.arange(len(labels)), labels.astype(np.int64)]
 
-    def surplus(log_temperature: float) -> float:
-        """Return the mean logit expected less the mean logit of the truth: positive where T is too low."""
+    def slope(log_temperature: float) -> float:
+        """Return the mean expected logit minus the mean logit of the true class: positive if T is too low."""
         expected = (softmax(relative, float(np.exp(log_temperature))) * relative).sum(axis=1)
         return float((expected - actual).mean())
 
     low, high = (float(np.log(limit)) for limit in TEMPERATURE_LIMITS)
     if not relative.any():
         return 1.0
-    if surplus(low) <= 0:
+    if slope(low) <= 0:
         return TEMPERATURE_LIMITS[0]
-    if surplus(high) >= 0:
+    if slope(high) >= 0:
         return TEMPERATURE_LIMITS[1]
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        if surplus(middle) > 0:
+        if slope(middle) > 0:
             low = middle
         else:
             high = middle
@@ -157,13 +155,13 @@ def fit_temperature(logits: FloatArray, labels: IntArray) -> float:
 
 
 def _top_label(labels: IntArray, probabilities: FloatArray) -> tuple[FloatArray, BoolArray]:
-    """Return the probability of each image's predicted class and whether that class is right, both [N]."""
+    """Return the probability of each image's predicted class and whether it is correct, both [N]."""
     return probabilities.max(axis=1).astype(np.float64), probabilities.argmax(axis=1) == labels
 
 
 def _bin_members(confidence: FloatArray, bins: int) -> tuple[FloatArray, FloatArray]:
-    """Return the edges, [bins + 1], and a matrix with 1 where an image lies in a bin, [N, bins]."""
+    """Return the edges, [bins + 1], and the bin of each image, one-hot, [N, bins]."""
     edges = np.linspace(0.0, 1.0, bins + 1)
-    # Clipped, since a float32 softmax may exceed 1 by a rounding error.
+    # A float32 softmax may exceed 1 by a rounding error.
     index = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
     return edges, np.eye(bins)[index]

@@ -1,11 +1,10 @@
-"""The confusion matrix and what follows from it. Rows are the actual classes, columns the predicted ones.
+"""The confusion matrix and the metrics derived from it. Rows are actual classes, columns predicted classes.
 
-A value that the data do not define is nan, never 0: the recall of a class without images, the precision of a
-class that was never predicted. F1 is computed from counts, 2 TP / (2 TP + FP + FN), so a class that occurs and
-is never found has the F1 of 0 that it deserves although its precision is undefined, and only a class that
-neither occurs nor is predicted has none. These are scikit-learn's values with `zero_division=nan`. Its default,
-0 with a warning, is not followed for recall and precision: the 0 would stand in tables and intervals as if it had
-been measured. The averages of F1 are also those of that default, which leaves a class of the last kind out too.
+Undefined values are nan: the recall of a class without images, the precision of a class that is never predicted. F1
+is 2 TP / (2 TP + FP + FN), so a class that occurs and is never predicted has an F1 of 0, and a class that neither
+occurs nor is predicted has none. The values equal scikit-learn's with `zero_division=nan`; its default of 0 would
+appear in tables and intervals as a measured value. The averages of F1 also equal scikit-learn's default, which leaves
+out the classes without F1.
 """
 
 import numpy as np
@@ -16,7 +15,7 @@ from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray, divide, me
 def confusion_matrix(
     labels: IntArray, predictions: IntArray, classes: int, weights: IntArray | None = None
 ) -> IntArray:
-    """Count the images of each actual class by the class predicted for them.
+    """Count the images by actual and predicted class.
 
     Args:
         labels: Actual class of each image, [N], from 0 to `classes` - 1.
@@ -25,18 +24,18 @@ def confusion_matrix(
         weights: [N] or [B, N]; None counts each image once.
 
     Returns:
-        [C, C], or [B, C, C] for B resamples.
+        [C, C], or [B, C, C] for weights of B resamples.
     """
     cells = np.zeros((len(labels), classes * classes))
     cells[np.arange(len(labels)), labels.astype(np.int64) * classes + predictions] = 1.0
     weights = weights_or_ones(weights, len(labels))
-    # A product of floats is many times faster than one of integers, and exact for counts below 2**53.
+    # A float product is much faster than an integer one, and exact for counts below 2**53.
     counts = (weights.astype(np.float64) @ cells).astype(np.int64)
     return counts.reshape(*weights.shape[:-1], classes, classes)
 
 
 def collapse(matrix: IntArray, positive: BoolArray) -> IntArray:
-    """Merge the classes into two: row and column 1 hold the classes of the mask `positive`, row and column 0 the rest.
+    """Merge the classes into two: index 1 for the classes of the mask `positive`, index 0 for the others.
 
     Args:
         matrix: [..., C, C].
@@ -56,22 +55,22 @@ def support(matrix: IntArray) -> IntArray:
 
 
 def accuracy(matrix: IntArray) -> FloatArray:
-    """Return the share of the images whose class was predicted, [...]."""
+    """Return the share of correct predictions, [...]."""
     return divide(_hits(matrix).sum(axis=-1), matrix.sum(axis=(-2, -1)))
 
 
 def recall(matrix: IntArray) -> FloatArray:
-    """Return the share of each class's images that was found (sensitivity), [..., C]; nan without an image."""
+    """Return the recall (sensitivity) of each class, [..., C]; nan without images."""
     return divide(_hits(matrix), support(matrix))
 
 
 def precision(matrix: IntArray) -> FloatArray:
-    """Return the share of each class's predictions that was right, [..., C]; nan without a prediction."""
+    """Return the precision of each class, [..., C]; nan without predictions."""
     return divide(_hits(matrix), matrix.sum(axis=-2))
 
 
 def specificity(matrix: IntArray) -> FloatArray:
-    """Return, per class, the share of the other images not taken for it, [..., C]; nan without other images."""
+    """Return the specificity of each class against the rest, [..., C]; nan without images of other classes."""
     others = matrix.sum(axis=(-2, -1))[..., None] - support(matrix)
     false_positives = matrix.sum(axis=-2) - _hits(matrix)
     return divide(others - false_positives, others)
@@ -83,7 +82,7 @@ def f1(matrix: IntArray) -> FloatArray:
 
 
 def balanced_accuracy(matrix: IntArray) -> FloatArray:
-    """Return the mean recall over the classes that occur, [...]: the headline metric of ISIC 2018 task 3."""
+    """Return the mean recall over the classes that occur, [...]: the metric of ISIC 2018 task 3."""
     return mean_of_defined(recall(matrix))
 
 
@@ -94,7 +93,7 @@ def macro_f1(matrix: IntArray) -> FloatArray:
 
 def weighted_f1(matrix: IntArray) -> FloatArray:
     """Return the mean F1 with each class weighted by its number of images, [...]."""
-    # A class whose F1 is undefined has no image, so it weighs nothing.
+    # A class whose F1 is undefined has no images and therefore weight 0.
     return divide((np.nan_to_num(f1(matrix)) * support(matrix)).sum(axis=-1), matrix.sum(axis=(-2, -1)))
 
 

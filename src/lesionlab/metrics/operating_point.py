@@ -1,7 +1,7 @@
-"""Operating points: a threshold on a binary score, and what the decision at that threshold is worth.
+"""Operating points: a threshold on a binary score and its performance.
 
-An image is called positive where its score is at or above the threshold. A sensitivity is never stated without
-the specificity beside it, nor a predictive value without the prevalence that it assumes.
+An image is predicted positive if its score is at or above the threshold. Sensitivity and specificity are always
+reported together, and predictive values with their prevalence.
 """
 
 from dataclasses import dataclass, replace
@@ -16,15 +16,15 @@ from lesionlab.metrics.ranking import counts_at_thresholds
 
 @dataclass(frozen=True, slots=True)
 class OperatingPointMetrics:
-    """A threshold and what was measured there; nan where the data do not define a value.
+    """A threshold and its performance; nan for undefined values.
 
     Attributes:
-        threshold: Score at and above which an image is called positive.
-        sensitivity: Share of the positive images called positive.
-        specificity: Share of the negative images called negative.
-        ppv: Share of the images called positive that are, at `prevalence`.
-        npv: Share of the images called negative that are, at `prevalence`.
-        prevalence: Share of the images that are positive.
+        threshold: Minimum score of a positive prediction.
+        sensitivity: True positive rate.
+        specificity: True negative rate.
+        ppv: Positive predictive value at `prevalence`.
+        npv: Negative predictive value at `prevalence`.
+        prevalence: Share of positive images.
     """
 
     threshold: float
@@ -35,9 +35,9 @@ class OperatingPointMetrics:
     prevalence: float
 
     def at_prevalence(self, prevalence: float) -> "OperatingPointMetrics":
-        """Return the point as it would be among patients with another prevalence.
+        """Return the point with PPV and NPV at another prevalence.
 
-        Sensitivity and specificity are taken as they are, which assumes that the disease looks the same there.
+        Sensitivity and specificity are assumed to be the same at that prevalence.
 
         Raises:
             UsageError: The prevalence is not between 0 and 1.
@@ -49,26 +49,26 @@ class OperatingPointMetrics:
 def choose_operating_point(
     sensitivity: float, positive: BoolArray, scores: FloatArray, weights: IntArray | None = None
 ) -> OperatingPointMetrics:
-    """Find the largest threshold whose sensitivity is at least the one asked for: on validation images only.
+    """Return the largest threshold with at least the given sensitivity. Choose it on validation images.
 
     Args:
-        sensitivity: The least sensitivity wanted, above 0 and at most 1.
+        sensitivity: Minimum sensitivity, above 0 and at most 1.
         positive: [N].
         scores: [N], high for positive.
         weights: [N]; None counts each image once.
 
     Returns:
-        The point with what was measured on these very images. That flatters it: measure the threshold again on
-        images that did not choose it.
+        The point with its performance on the same images. That performance is optimistic: measure the threshold again
+        on other images.
 
     Raises:
         UsageError: The sensitivity is out of range.
         DataError: No image is positive.
     """
     if not 0 < sensitivity <= 1:
-        raise UsageError(f"a sensitivity of {sensitivity} cannot be asked for: give one above 0 and at most 1")
+        raise UsageError(f"the sensitivity is {sensitivity}: give one above 0 and at most 1")
     if not np.any(positive if weights is None else positive & (weights > 0)):
-        raise DataError("no positive image: a threshold for a sensitivity cannot be chosen without any")
+        raise DataError("there is no positive image: a threshold for a sensitivity needs at least one")
     counts = counts_at_thresholds(positive, scores, weights)
     reached = counts.true_positives / counts.positives >= sensitivity
     return measure_operating_point(float(counts.thresholds[reached.argmax()]), positive, scores, weights)
@@ -77,9 +77,9 @@ def choose_operating_point(
 def measure_operating_point(
     threshold: float, positive: BoolArray, scores: FloatArray, weights: IntArray | None = None
 ) -> OperatingPointMetrics:
-    """Measure the decision "score at or above the threshold".
+    """Measure the performance of a threshold.
 
-    For intervals, give the decision and the weights of the resamples to `confusion.confusion_matrix`.
+    For intervals, pass the predictions and the weights of the resamples to `confusion.confusion_matrix`.
 
     Args:
         threshold: In units of the score.
@@ -87,8 +87,8 @@ def measure_operating_point(
         scores: [N], high for positive.
         weights: [N]; None counts each image once.
     """
-    called = (scores >= threshold).astype(np.int64)
-    matrix = confusion_matrix(positive.astype(np.int64), called, 2, weights)
+    predicted = (scores >= threshold).astype(np.int64)
+    matrix = confusion_matrix(positive.astype(np.int64), predicted, 2, weights)
     negative_class, positive_class = 0, 1
     images = support(matrix)
     return OperatingPointMetrics(
@@ -102,13 +102,13 @@ def measure_operating_point(
 
 
 def predictive_values(sensitivity: float, specificity: float, prevalence: float) -> tuple[float, float]:
-    """Return PPV and NPV by Bayes' theorem; nan for one whose call is never made.
+    """Return PPV and NPV by Bayes' theorem; nan where the prediction never occurs.
 
     Raises:
         UsageError: The prevalence is not between 0 and 1.
     """
     if not 0 <= prevalence <= 1:
-        raise UsageError(f"a prevalence of {prevalence} is not a share: give one from 0 to 1")
+        raise UsageError(f"the prevalence is {prevalence}: give one from 0 to 1")
     true_positive, false_negative = sensitivity * prevalence, (1 - sensitivity) * prevalence
     true_negative, false_positive = specificity * (1 - prevalence), (1 - specificity) * (1 - prevalence)
     return (

@@ -1,7 +1,7 @@
-"""Metrics of the order in which a score puts the images: ROC and precision-recall curves and their areas.
+"""Ranking metrics: ROC and precision-recall curves and their areas.
 
-All of them follow from one table, the counts of true and false positives at each distinct score. Images with
-equal scores enter together, so that ties count half in the area under the ROC curve.
+All are computed from the counts of true and false positives at each distinct score. Images with equal scores are
+counted together, so ties count half in the area under the ROC curve.
 """
 
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray, divide, me
 
 @dataclass(frozen=True, slots=True)
 class ThresholdCounts:
-    """What is called positive where the decision is "score at or above the threshold".
+    """True and false positives at each threshold.
 
     Attributes:
-        thresholds: The distinct scores in falling order, [T].
+        thresholds: The distinct scores in descending order, [T].
         true_positives: Positive images at or above each threshold, [..., T].
         false_positives: Negative images at or above each threshold, [..., T].
     """
@@ -40,7 +40,7 @@ class ThresholdCounts:
 class RocCurve:
     """Points of a ROC curve from (0, 0) to (1, 1), each [T + 1]; the first threshold is infinite.
 
-    A rate is nan throughout where no image could count for it.
+    All values of a rate are nan if its denominator is 0.
     """
 
     thresholds: FloatArray
@@ -50,10 +50,10 @@ class RocCurve:
 
 @dataclass(frozen=True, slots=True)
 class PrecisionRecallCurve:
-    """Points of a precision-recall curve with recall rising, each [T + 1].
+    """Points of a precision-recall curve in order of recall, each [T + 1].
 
-    The first point, precision 1 at recall 0 with an infinite threshold, is scikit-learn's convention to begin
-    the curve at the axis; nothing is predicted there. Recall is nan throughout where no image is positive.
+    The first point, precision 1 at recall 0 with an infinite threshold, follows scikit-learn's convention. All recalls
+    are nan without positive images.
     """
 
     thresholds: FloatArray
@@ -83,7 +83,7 @@ def counts_at_thresholds(positive: BoolArray, scores: FloatArray, weights: IntAr
 def area_under_roc(counts: ThresholdCounts) -> FloatArray:
     """Return the area under the ROC curve by the trapezoid rule, [...]; nan without positives or negatives."""
     hits, false_alarms = counts.true_positives, counts.false_positives
-    # Twice the area, in whole numbers: exact, and equal to Mann-Whitney's U with half credit for ties.
+    # Twice the area in integers: exact, and equal to the Mann-Whitney U statistic with ties counted half.
     first = hits[..., 0] * false_alarms[..., 0]
     rest = ((hits[..., 1:] + hits[..., :-1]) * np.diff(false_alarms, axis=-1)).sum(axis=-1)
     return divide(first + rest, 2 * counts.positives * counts.negatives)
@@ -93,7 +93,7 @@ def area_under_precision_recall(counts: ThresholdCounts) -> FloatArray:
     """Return the average precision, the sum of precision times the step in recall, [...]; nan without positives."""
     hits, false_alarms = counts.true_positives, counts.false_positives
     steps = np.diff(hits, axis=-1, prepend=0)
-    # A threshold that nothing reaches has no precision; it makes no step in recall either.
+    # Where nothing is predicted positive, precision is undefined and the step in recall is 0.
     precision = hits / np.maximum(hits + false_alarms, 1)
     return divide((precision * steps).sum(axis=-1), counts.positives)
 
@@ -123,7 +123,7 @@ def average_precision(positive: BoolArray, scores: FloatArray, weights: IntArray
 def one_vs_rest_areas(
     labels: IntArray, probabilities: FloatArray, weights: IntArray | None = None
 ) -> tuple[FloatArray, FloatArray]:
-    """Measure how well each class's probability tells the class from the rest.
+    """Measure each class's probability as a score of the class against the rest.
 
     Args:
         labels: [N].
@@ -131,8 +131,8 @@ def one_vs_rest_areas(
         weights: [N] or [B, N]; None counts each image once.
 
     Returns:
-        The area under the ROC curve and the average precision of each class, both [..., C]; nan for a class
-        without images, and for the ROC also for one that holds them all.
+        The area under the ROC curve and the average precision of each class, both [..., C]; nan for a class without
+        images. The area is also nan for a class with all images.
     """
     areas, precisions = [], []
     for index in range(probabilities.shape[1]):
@@ -143,7 +143,7 @@ def one_vs_rest_areas(
 
 
 def macro_auc(labels: IntArray, probabilities: FloatArray, weights: IntArray | None = None) -> FloatArray:
-    """Return the mean one-vs-rest area over the classes that have both positives and negatives, [...]."""
+    """Return the mean one-vs-rest area over the classes where it is defined, [...]."""
     return mean_of_defined(one_vs_rest_areas(labels, probabilities, weights)[0])
 
 

@@ -1,4 +1,4 @@
-"""What is gained by leaving the least certain images to somebody else, and what a decision is worth."""
+"""Selective prediction and decision curve analysis."""
 
 import numpy as np
 
@@ -6,8 +6,8 @@ from lesionlab.metrics import confusion
 from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray, divide, weights_or_ones
 
 
-def most_certain(confidence: FloatArray, coverage: float) -> BoolArray:
-    """Return the share `coverage` of the images with the highest confidence, [N]; ties go by their order."""
+def most_confident(confidence: FloatArray, coverage: float) -> BoolArray:
+    """Return a mask of the share `coverage` of the images with the highest confidence, [N]; ties in input order."""
     kept = np.zeros(len(confidence), dtype=np.bool_)
     kept[np.argsort(-confidence, kind="stable")[: round(coverage * len(confidence))]] = True
     return kept
@@ -21,17 +21,19 @@ def selective_scores(
     classes: int,
     weights: IntArray | None = None,
 ) -> tuple[FloatArray, FloatArray]:
-    """Return accuracy and balanced accuracy on the most certain images, [...] each (El-Yaniv and Wiener, JMLR 2010).
+    """Return accuracy and balanced accuracy of the most confident predictions, [...] each.
+
+    Source: El-Yaniv and Wiener, JMLR 2010.
 
     Args:
         labels: [N].
         predicted: [N].
-        confidence: [N], high for certain.
+        confidence: Confidence score of each prediction, [N].
         coverage: Share of the images that are kept.
         classes: Number of classes, C.
         weights: [N] or [B, N]; None counts each image once.
     """
-    kept = most_certain(confidence, coverage)
+    kept = most_confident(confidence, coverage)
     counted = weights_or_ones(weights, len(labels)) * kept
     matrix = confusion.confusion_matrix(labels, predicted, classes, counted)
     return confusion.accuracy(matrix), confusion.balanced_accuracy(matrix)
@@ -40,11 +42,10 @@ def selective_scores(
 def net_benefit(
     positive: BoolArray, scores: FloatArray, thresholds: FloatArray, weights: IntArray | None = None
 ) -> FloatArray:
-    """Return the net benefit of treating what lies at or above each threshold (Vickers and Elkin, MDM 2006), [..., T].
+    """Return the net benefit of treating the images at or above each threshold, [..., T].
 
-    True positives per image, less false positives weighed by the odds of the threshold: the threshold is the
-    probability at which one thinks treating and not treating equally bad. Treating nobody is worth 0, treating
-    everybody `treat_all`.
+    True positives per image minus false positives per image weighted by the odds of the threshold (Vickers and Elkin,
+    MDM 2006). Treating no image has a net benefit of 0.
 
     Args:
         positive: [N].
@@ -53,13 +54,13 @@ def net_benefit(
         weights: [N] or [B, N]; None counts each image once.
     """
     counts = weights_or_ones(weights, len(scores)).astype(np.float64)
-    called = scores[:, None] >= thresholds
+    predicted = scores[:, None] >= thresholds
     total = counts.sum(axis=-1, keepdims=True)
-    found, false = counts @ (called & positive[:, None]), counts @ (called & ~positive[:, None])
-    return divide(found - false * thresholds / (1 - thresholds), np.broadcast_to(total, found.shape))
+    hits, false_alarms = counts @ (predicted & positive[:, None]), counts @ (predicted & ~positive[:, None])
+    return divide(hits - false_alarms * thresholds / (1 - thresholds), np.broadcast_to(total, hits.shape))
 
 
 def treat_all(prevalence: float, thresholds: FloatArray) -> FloatArray:
-    """Return the net benefit of treating everybody, [T]."""
+    """Return the net benefit of treating all images, [T]."""
     benefit: FloatArray = prevalence - (1 - prevalence) * thresholds / (1 - thresholds)
     return benefit

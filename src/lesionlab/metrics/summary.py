@@ -1,4 +1,4 @@
-"""All metrics of a set of predictions, with intervals, in one object that serialises to JSON."""
+"""All metrics of a set of predictions, with intervals."""
 
 import math
 from collections.abc import Collection, Sequence
@@ -6,22 +6,21 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import field_validator
 
+from lesionlab.base_models import StrictModel
 from lesionlab.errors import DataError, UsageError
 from lesionlab.metrics import calibration, confusion, ranking
 from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray, mean_of_defined
-from lesionlab.metrics.bootstrap import lesion_weights, percentile_interval, portions
+from lesionlab.metrics.bootstrap import chunks, lesion_weights, percentile_interval
 from lesionlab.taxonomy import CODES, MALIGNANT
 
-# How far a float16 softmax over a few classes may sum away from 1.
+# Tolerance of the sum of a float16 softmax over a few classes.
 _SUM_TOLERANCE = 5e-3
 
 
-class Estimate(BaseModel):
-    """A metric and its 95 % interval; None (JSON null) stands for what the data do not define."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class Estimate(StrictModel):
+    """A metric and its 95% interval; None (JSON null) where undefined."""
 
     value: float | None
     low: float | None
@@ -29,7 +28,7 @@ class Estimate(BaseModel):
 
     @classmethod
     def from_resamples(cls, value: float, drawn: FloatArray) -> "Estimate":
-        """Return a metric with the percentile interval of its values in the resamples, [B]."""
+        """Return a metric with the percentile interval of `drawn`, its values in the resamples, [B]."""
         low, high = percentile_interval(drawn)
         return cls(value=value, low=low, high=high)
 
@@ -39,24 +38,21 @@ class Estimate(BaseModel):
         return None if value is None or math.isnan(value) else value
 
 
-class MetricsSummary(BaseModel):
-    """What was measured on a set of images.
+class MetricsSummary(StrictModel):
+    """Metrics of a set of predictions.
 
     Attributes:
         n_images: Number of images.
-        n_lesions: Number of different lesions that they show.
+        n_lesions: Number of lesions.
         resamples: Number of bootstrap resamples behind the intervals.
         seed: Seed of the resamples.
-        overall: By name of the metric. `malignant_auc` ranks by the sum of the malignant classes'
-            probabilities. `malignant_recall` (sensitivity), `malignant_specificity` and
-            `malignant_precision` judge another decision: whether the class that was answered is a malignant one.
-            No threshold is tuned for any of them; see `lesionlab.metrics.operating_point` for that.
-        per_class: By class, then by name of the metric, each class against the rest.
+        overall: Metrics by name. `malignant_auc` ranks by the summed probability of the malignant classes.
+            `malignant_recall` (sensitivity), `malignant_specificity` and `malignant_precision` measure whether the
+            predicted class is malignant; they use no threshold (see `lesionlab.metrics.operating_point`).
+        per_class: Metrics of each class against the rest, by class, then by name.
         support: Number of images of each class.
-        confusion_matrix: Counts of images; rows are actual, columns predicted, both in the order of `support`.
+        confusion_matrix: Counts of images; rows actual, columns predicted, both in the order of `support`.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     n_images: int
     n_lesions: int
@@ -72,9 +68,9 @@ class MetricsSummary(BaseModel):
 class _Predictions:
     labels: IntArray
     probabilities: FloatArray
-    decided: IntArray
-    malignant: BoolArray  # by class
-    melanoma: int | None  # index of the class
+    predicted: IntArray
+    malignant: BoolArray  # [C]
+    melanoma: int | None  # index of the class `mel`
 
 
 def evaluate_predictions(
@@ -82,42 +78,38 @@ def evaluate_predictions(
     probabilities: npt.ArrayLike,
     lesion_ids: Sequence[str],
     *,
-    decided: npt.ArrayLike | None = None,
+    predicted: npt.ArrayLike | None = None,
     codes: Sequence[str] = CODES,
     malignant: Collection[str] = MALIGNANT,
     resamples: int = 1000,
     seed: int = 0,
 ) -> MetricsSummary:
-    """Measure predictions, with 95 % percentile intervals from a bootstrap by lesion.
+    """Measure predictions, with 95% percentile intervals from a bootstrap by lesion (see `bootstrap`).
 
-    The unit of the resampling is the lesion. Several images of one lesion are alike, so a model tends to be right
-    or wrong on all of them: as evidence they count for less than so many images of different lesions, and an
-    interval from resampled images would promise more than the data hold. Images weigh equally in each metric.
-
-    An interval is None where fewer than half of the resamples define the metric. That of `ece` is biased upward
-    and may miss the value itself (see `calibration.expected_calibration_error`).
+    Images have equal weight in each metric. An interval is None if fewer than half of the resamples define the
+    metric. The interval of `ece` is biased upward (see `calibration.expected_calibration_error`).
 
     Args:
         labels: Index of each image's class in `codes`, [N].
         probabilities: [N, C], each row summing to 1.
         lesion_ids: Lesion of each image, length N.
-        decided: Index of the class that was answered for each image, [N]; None for the most probable one.
-        codes: Names of the C classes in order: the seven of the taxonomy, or a binary model's two.
-        malignant: Those among them that count as malignant. `melanoma_auc` needs the class `mel`.
+        predicted: Index of the class predicted for each image, [N]; None for the most probable one.
+        codes: Codes of the C classes in order: the seven of the taxonomy, or the two of a binary model.
+        malignant: The malignant ones among them. `melanoma_auc` needs the class `mel`.
         resamples: Number of resamples; 0 gives no intervals.
-        seed: Seed of the resamples. Two models measured on the same images with one seed meet the same resamples.
+        seed: Seed of the resamples; the same for two models to be compared.
 
     Raises:
-        DataError: Labels, probabilities and lesions do not fit together, or are out of range.
+        DataError: The shapes of labels, probabilities and lesions differ, or values are out of range.
         UsageError: The number of resamples is negative.
     """
     if resamples < 0:
-        raise UsageError(f"{resamples} resamples cannot be drawn: give 0 or more")
-    predictions = _checked(labels, probabilities, lesion_ids, decided, codes, malignant)
+        raise UsageError(f"the number of resamples is {resamples}: give 0 or more")
+    predictions = _checked(labels, probabilities, lesion_ids, predicted, codes, malignant)
     once = np.ones(len(lesion_ids), dtype=np.int32)
     values, class_values = _measure(predictions, once)
     draws = lesion_weights(lesion_ids, resamples, seed)
-    parts = [_measure(predictions, portion) for portion in portions(draws)]
+    parts = [_measure(predictions, chunk) for chunk in chunks(draws)]
 
     def estimate(value: FloatArray, drawn: list[FloatArray]) -> Estimate:
         return Estimate.from_resamples(float(value), np.concatenate(drawn))
@@ -143,11 +135,11 @@ def evaluate_predictions(
 
 def _confusion(predictions: _Predictions, weights: IntArray) -> IntArray:
     classes = predictions.probabilities.shape[1]
-    return confusion.confusion_matrix(predictions.labels, predictions.decided, classes, weights)
+    return confusion.confusion_matrix(predictions.labels, predictions.predicted, classes, weights)
 
 
 def _measure(predictions: _Predictions, weights: IntArray) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
-    """Return each overall metric, [...], and each metric by class, [..., C]."""
+    """Return the overall metrics, [...], and the metrics of each class, [..., C]."""
     labels, probabilities, malignant = predictions.labels, predictions.probabilities, predictions.malignant
     matrix = _confusion(predictions, weights)
     auc, average_precision = ranking.one_vs_rest_areas(labels, probabilities, weights)
@@ -184,36 +176,38 @@ def _checked(
     labels: npt.ArrayLike,
     probabilities: npt.ArrayLike,
     lesion_ids: Sequence[str],
-    decided: npt.ArrayLike | None,
+    predicted: npt.ArrayLike | None,
     codes: Sequence[str],
     malignant: Collection[str],
 ) -> _Predictions:
     classes, images = np.asarray(labels), len(lesion_ids)
     table = np.asarray(probabilities, dtype=np.float64)
     if not images:
-        raise DataError("no image to measure: give at least one prediction")
+        raise DataError("there are no images to measure: give at least one prediction")
     if classes.shape != (images,) or table.shape != (images, len(codes)):
         raise DataError(
             f"labels {list(classes.shape)}, probabilities {list(table.shape)} and {images} lesions of "
-            f"{len(codes)} classes do not fit together: give one label and one row for each image"
+            f"{len(codes)} classes do not match: give one label and one row for each image"
         )
     if not np.issubdtype(classes.dtype, np.integer) or classes.min() < 0 or classes.max() >= len(codes):
         raise DataError(f"the labels are not indices of the {len(codes)} classes: give integers from 0")
     sums = table.sum(axis=1)
-    # Written so that nan, which fails every comparison, is refused as well.
+    # The negated comparison is also true for nan.
     wrong = ~((table >= 0).all(axis=1) & (np.abs(sums - 1) <= _SUM_TOLERANCE))
     if wrong.any():
         raise DataError(
-            f"row {wrong.argmax()} of the probabilities holds a negative value or nan, or does not sum to 1 "
+            f"row {wrong.argmax()} of the probabilities has a negative value or nan, or does not sum to 1 "
             f"({wrong.sum()} such rows): give the output of a softmax"
         )
-    answers = table.argmax(axis=1) if decided is None else np.asarray(decided)
-    if answers.shape != (images,) or answers.min() < 0 or answers.max() >= len(codes):
-        raise DataError(f"give one answer for each of the {images} images, an index of the {len(codes)} classes")
+    chosen = table.argmax(axis=1) if predicted is None else np.asarray(predicted)
+    if chosen.shape != (images,) or chosen.min() < 0 or chosen.max() >= len(codes):
+        raise DataError(
+            f"the predictions are not indices of the {len(codes)} classes: give one for each of the {images} images"
+        )
     return _Predictions(
         labels=classes,
         probabilities=table,
-        decided=answers,
+        predicted=chosen,
         malignant=np.array([code in malignant for code in codes]),
         melanoma=list(codes).index("mel") if "mel" in codes else None,
     )
