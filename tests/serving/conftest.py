@@ -1,4 +1,4 @@
-"""Servers of a small model: in this process for most tests, and as a process of their own where it matters."""
+"""Servers of a small model, in this process or in a process of their own."""
 
 import io
 import os
@@ -53,7 +53,7 @@ def server_of(predictor: Predictor) -> Iterator[Callable[..., TestClient]]:
 
 @pytest.fixture
 def listening(predictor: Predictor) -> Iterator[Callable[..., int]]:
-    """Return a function that serves in a thread, with all of HTTP around it, and returns the port."""
+    """Return a function that serves over HTTP in a thread and returns the port."""
     with ExitStack() as stack:
 
         def start(**settings: object) -> int:
@@ -82,7 +82,7 @@ def _served(app: FastAPI) -> Iterator[int]:
 
 @dataclass(frozen=True)
 class Process:
-    """`lesionlab serve` as a process of its own."""
+    """A process of `lesionlab serve`."""
 
     process: "subprocess.Popen[str]"
     url: str
@@ -92,7 +92,7 @@ class Process:
         return int(self.url.rpartition(":")[2])
 
     def end(self) -> tuple[int, str]:
-        """Ask it to stop; return its exit code and what it wrote to standard error."""
+        """Stop the process; return its exit code and its standard error."""
         self.process.send_signal(signal.SIGTERM)
         _, err = self.process.communicate(timeout=40)
         return self.process.returncode, err
@@ -100,7 +100,7 @@ class Process:
 
 @pytest.fixture
 def process_of(tiny_whole_bundle: Path) -> Iterator[Callable[..., Process]]:
-    """Return a function that starts `lesionlab serve` with further options and waits for its address."""
+    """Return a function that starts `lesionlab serve` with options and waits for its address."""
     started: list[subprocess.Popen[str]] = []
 
     def start(*options: object, model: Path = tiny_whole_bundle) -> Process:

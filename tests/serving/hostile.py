@@ -1,7 +1,6 @@
-"""Files that a server must refuse: damaged, huge, misleading, or no images at all.
+"""Files that a server must reject: damaged, huge, mislabelled, or not images.
 
-Damage is drawn at random with a fixed seed, and kept where the decoder refuses it: a flipped bit that leaves a
-picture is not hostile.
+Damage is random with a fixed seed, and kept where decoding fails: a flipped bit may leave a valid image.
 """
 
 import gzip
@@ -40,19 +39,19 @@ _SEED = 7
 
 
 def corpus() -> Iterator[tuple[str, bytes]]:
-    """Yield what each file is, and its bytes."""
-    for source in (_truncated, _flipped, _bombs, _animations, _too_small, _polyglots, _documents, _headers, _nothing):
+    """Yield a description and the bytes of each file."""
+    for source in (_truncated, _flipped, _bombs, _animations, _too_small, _polyglots, _documents, _headers, _noise):
         yield from source()
 
 
-def _picture(size: tuple[int, int] = (64, 48)) -> Image.Image:
+def _image(size: tuple[int, int] = (64, 48)) -> Image.Image:
     image = Image.fromarray(np.random.default_rng(_SEED).integers(0, 256, (*size[::-1], 3), np.uint8))
     ImageDraw.Draw(image).ellipse((10, 8, 40, 36), fill=(90, 40, 30))
     return image
 
 
 def _encoded() -> dict[str, bytes]:
-    image = _picture()
+    image = _image()
     files = {}
     for name, image_format, options in (
         ("jpeg", "JPEG", {}),
@@ -71,7 +70,7 @@ def _encoded() -> dict[str, bytes]:
     return files
 
 
-def _refused(data: bytes) -> bool:
+def _is_rejected(data: bytes) -> bool:
     try:
         decode_image(data)
     except ImageError:
@@ -83,7 +82,7 @@ def _truncated() -> Iterator[tuple[str, bytes]]:
     for name, data in _encoded().items():
         for percent in (1, 5, 20, 50, 80, 95):
             cut = data[: max(4, len(data) * percent // 100)]
-            if _refused(cut):
+            if _is_rejected(cut):
                 yield f"{name} cut at {percent} %", cut
 
 
@@ -93,11 +92,11 @@ def _flipped() -> Iterator[tuple[str, bytes]]:
         kept = 0
         for _ in range(400):
             damaged = bytearray(data)
-            # Headers are where damage does most: half of the flips go there.
+            # Damage in headers has more effect: half of the flips go there.
             end = len(data) if draw.random() < 0.5 else min(64, len(data))
             for place in draw.integers(0, end, 1 + draw.integers(4)):
                 damaged[place] ^= 1 << draw.integers(8)
-            if _refused(bytes(damaged)):
+            if _is_rejected(bytes(damaged)):
                 kept += 1
                 yield f"{name} with flipped bits {kept}", bytes(damaged)
             if kept == 10:
@@ -105,7 +104,7 @@ def _flipped() -> Iterator[tuple[str, bytes]]:
 
 
 def png(width: int, height: int, *chunks: tuple[bytes, bytes], pixels: bytes = b"") -> bytes:
-    """Return a PNG whose header promises a size, whatever follows."""
+    """Return a PNG whose header states a size."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     parts = ((b"IHDR", header), *chunks, (b"IDAT", zlib.compress(pixels)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
@@ -169,7 +168,7 @@ def _bombs() -> Iterator[tuple[str, bytes]]:
 
 
 def _animations() -> Iterator[tuple[str, bytes]]:
-    first, second = _picture(), _picture().rotate(180)
+    first, second = _image(), _image().rotate(180)
     for name, image_format in (("gif", "GIF"), ("webp", "WEBP"), ("png", "PNG"), ("tiff of two pages", "TIFF")):
         out = io.BytesIO()
         first.save(out, image_format, save_all=True, append_images=[second] * 3)
@@ -193,9 +192,9 @@ def _polyglots() -> Iterator[tuple[str, bytes]]:
     yield "png that is html", b"\x89PNG\r\n\x1a\n<html><body onload=alert(1)>"
     yield "bmp that is a script", b"BM/*" + bytes(50) + b"*/alert(1)"
     yield "webp that is audio", b"RIFF\x24\0\0\0WAVEfmt " + bytes(40)
-    yield "webp that is text", b"RIFF\x24\0\0\0WEBP" + b"not a picture" * 5
-    yield "tiff that is text", b"II*\0" + b"not a picture" * 9
-    yield "big tiff that is text", b"MM\0*" + b"not a picture" * 9
+    yield "webp that is text", b"RIFF\x24\0\0\0WEBP" + b"not an image" * 5
+    yield "tiff that is text", b"II*\0" + b"not an image" * 9
+    yield "big tiff that is text", b"MM\0*" + b"not an image" * 9
     yield "pdf with a jpeg inside", b"%PDF-1.7\n1 0 obj\nstream\n" + _encoded()["jpeg"] + b"\nendstream\n%%EOF"
     yield "zip with a jpeg inside", _zip({"lesion.jpg": _encoded()["jpeg"]})
     yield "html before a jpeg", b"<html>" + _encoded()["jpeg"]
@@ -278,7 +277,7 @@ def _headers() -> Iterator[tuple[str, bytes]]:
         yield name, magic + tail
 
 
-def _nothing() -> Iterator[tuple[str, bytes]]:
+def _noise() -> Iterator[tuple[str, bytes]]:
     noise = np.random.default_rng(_SEED)
     yield "nothing", b""
     yield "a byte", b"\xff"
@@ -292,4 +291,4 @@ def _nothing() -> Iterator[tuple[str, bytes]]:
         yield f"noise after {magic!r}", magic + noise.bytes(5_000)
         yield f"nothing after {magic!r}", magic
     segments = b"".join(b"\xff\xe1\xff\xff" + noise.bytes(65_533) for _ in range(100))
-    yield "jpeg of six megabytes of metadata and no picture", b"\xff\xd8" + segments + b"\xff\xd9"
+    yield "jpeg of six megabytes of metadata and no image", b"\xff\xd8" + segments + b"\xff\xd9"

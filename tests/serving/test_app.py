@@ -1,4 +1,4 @@
-"""The answers: what the contract of the API promises, and nothing that was sent by name."""
+"""Responses of the API, which hold no request content by name."""
 
 import io
 from collections.abc import Callable
@@ -12,12 +12,13 @@ from starlette.testclient import TestClient
 
 from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.prediction import Predictor
+from lesionlab.results import Prediction
 from lesionlab.taxonomy import CODES
 
 Start = Callable[..., TestClient]
 
 
-def test_a_file_as_the_body_and_in_a_form_get_the_answer_of_the_predictor(
+def test_body_and_form_give_the_prediction_of_the_predictor(
     server_of: Start, predictor: Predictor, jpeg: bytes
 ) -> None:
     client = server_of()
@@ -25,110 +26,103 @@ def test_a_file_as_the_body_and_in_a_form_get_the_answer_of_the_predictor(
     in_form = client.post("/v1/predict", files={"file": ("lesion.jpg", jpeg)})
     assert (as_body.status_code, in_form.status_code) == (200, 200)
     assert as_body.json()["result"] == in_form.json()["result"]
-    answer = as_body.json()
-    assert (answer["notice"], answer["version"]) == (RESEARCH_ONLY, __version__)
-    assert answer["request_id"] == as_body.headers["X-Request-ID"]
+    response = as_body.json()
+    assert set(response) == {"notice", "version", "request_id", "model", "result"}
+    assert (response["notice"], response["version"]) == (RESEARCH_ONLY, __version__)
+    assert response["request_id"] == as_body.headers["X-Request-ID"]
     info = predictor.info
-    assert answer["bundle"] == {"name": "tiny", "identity": info.identity, "graph_sha256": info.graph_sha256}
+    assert response["model"] == {"name": "tiny", "identity": info.identity, "graph_sha256": info.graph_sha256}
     expected = predictor.predict(jpeg)
-    result = answer["result"]
-    assert {row["code"]: row["probability"] for row in result["classes"]} == pytest.approx(expected.probabilities)
-    shown = [row["probability"] for row in result["classes"]]
-    assert shown == sorted(shown, reverse=True)
-    assert {row["code"] for row in result["classes"] if row["malignant"]} == {"mel", "bcc", "akiec"}
-    assert result["malignant"] == pytest.approx(expected.malignant)
-    assert result["risk"] == expected.risk
+    result = response["result"]
+    assert Prediction.model_validate(result) == expected.model_copy(update={"image": "image"})
+    assert result["headline"] == expected.headline
+    assert (result["status"], result["abstain_reasons"], result["notes"]) == ("ok", [], [])
+    assert result["top"][0]["probability"] == max(result["probabilities"].values())
     point = result["operating_points"][0]
-    assert point["target"] == "malignant"
-    assert point["suspicious"] == (result["malignant"] >= point["threshold"])
+    assert (point["name"], point["target"]) == ("95% sensitivity", "malignant")
+    assert point["positive"] == (point["target_probability"] >= point["threshold"])
     assert point["sensitivity"] == info.operating_points[0].sensitivity
-    assert result["refusal"] is None
-    assert result["notes"] == []
 
 
 @pytest.mark.parametrize("how", ["query", "form"])
-def test_patient_data_are_taken_and_said_not_to_be_read(server_of: Start, jpeg: bytes, how: str) -> None:
+def test_patient_data_of_an_image_only_model_are_noted(server_of: Start, jpeg: bytes, how: str) -> None:
     known = {"age": "55", "sex": "female", "site": "lower extremity"}
     if how == "query":
-        answer = server_of().post("/v1/predict", content=jpeg, params=known)
+        response = server_of().post("/v1/predict", content=jpeg, params=known)
     else:
-        answer = server_of().post("/v1/predict", files={"file": jpeg}, data=known | {"age": "", "sex": "male"})
-    assert answer.status_code == 200
-    told = "age and sex and site" if how == "query" else "sex and site"
-    assert answer.json()["result"]["notes"] == [f"{told} given, but not read: this model judges the picture alone"]
+        response = server_of().post("/v1/predict", files={"file": jpeg}, data=known | {"age": "", "sex": "male"})
+    assert response.status_code == 200
+    given = "age and sex and site" if how == "query" else "sex and site"
+    assert response.json()["result"]["notes"] == [f"{given} ignored: this model uses the image alone"]
 
 
-def test_a_batch_keeps_its_order_and_goes_on_after_a_bad_image(
+def test_batch_keeps_its_order_and_continues_after_a_bad_image(
     server_of: Start, predictor: Predictor, jpeg: bytes
 ) -> None:
     noise = np.random.default_rng(1).integers(0, 255, (64, 80, 3), np.uint8)
     out = io.BytesIO()
     Image.fromarray(noise).save(out, "PNG")
     files = [("files", ("a.jpg", jpeg)), ("files", ("b.jpg", b"no image")), ("files", ("c.png", out.getvalue()))]
-    answer = server_of().post("/v1/predict/batch", files=files)
-    assert answer.status_code == 200
-    first, bad, last = answer.json()["results"]
+    response = server_of().post("/v1/predict/batch", files=files)
+    assert response.status_code == 200
+    first, bad, last = response.json()["results"]
     assert [item["index"] for item in (first, bad, last)] == [0, 1, 2]
     for item, expected in ((first, predictor.predict(jpeg)), (last, predictor.predict(noise))):
-        found = {row["code"]: row["probability"] for row in item["result"]["classes"]}
-        assert found == pytest.approx(expected.probabilities, abs=1e-6)
+        assert item["result"]["probabilities"] == pytest.approx(expected.probabilities, abs=1e-6)
         assert item["problem"] is None
     assert bad["result"] is None
     assert bad["problem"]["status"] == 415
-    assert bad["problem"]["request_id"] == answer.headers["X-Request-ID"]
+    assert bad["problem"]["request_id"] == response.headers["X-Request-ID"]
 
 
-def test_an_explanation_is_that_of_the_predictor(server_of: Start, predictor: Predictor, jpeg: bytes) -> None:
+def test_explanation_equals_that_of_the_predictor(server_of: Start, predictor: Predictor, jpeg: bytes) -> None:
     client = server_of()
-    answer = client.post("/v1/explain", files={"file": jpeg}, data={"diagnosis": "bcc"})
-    assert answer.status_code == 200
-    explanation = answer.json()["explanation"]
-    expected = predictor.explain(jpeg, "bcc")
-    assert (explanation["diagnosis"], explanation["name"]) == ("bcc", "Basal cell carcinoma")
+    response = client.post("/v1/explain", files={"file": jpeg}, data={"diagnosis": "bcc"})
+    assert response.status_code == 200
+    explanation = response.json()["explanation"]
+    expected = predictor.explain(jpeg, "bcc").explanation
+    assert expected is not None
+    assert set(explanation) == {"code", "name", "method", "rows", "columns", "values"}
+    assert (explanation["code"], explanation["name"]) == ("bcc", "Basal cell carcinoma")
     assert explanation["method"] == "class activation map"
     assert (explanation["rows"], explanation["columns"]) == expected.values.shape
     np.testing.assert_allclose(explanation["values"], expected.values, atol=5e-4)
     most_probable = client.post("/v1/explain?age=7", content=jpeg).json()
-    assert most_probable["explanation"]["diagnosis"] == most_probable["result"]["classes"][0]["code"]
+    assert most_probable["explanation"]["code"] == most_probable["result"]["top"][0]["code"]
     assert len(most_probable["result"]["notes"]) == 1
     assert client.post("/v1/explain?diagnosis=wart", content=jpeg).status_code == 422
 
 
-def test_an_explanation_names_similar_training_cases(
+def test_explanation_holds_the_nearest_training_images(
     server_of: Start, predictor: Predictor, tiny_indexed_bundle: Path, jpeg: bytes
 ) -> None:
-    naming = Predictor.load(tiny_indexed_bundle, threads=1)
-    similar = server_of(naming).post("/v1/explain", content=jpeg).json()["similar"]
-    (expected,) = naming.pipeline.explain([naming.pipeline.prepare(jpeg)], [None])
-    assert expected.nearest_images is not None
-    assert len(similar) == 5
-    for found, case in zip(similar, expected.nearest_images, strict=True):
-        assert found == {
-            "image_id": case.image_id,
-            "lesion_id": case.lesion_id,
-            "diagnosis": case.diagnosis,
-            "name": case.name,
-            "similarity": pytest.approx(case.similarity, abs=5e-4),
-        }
-    assert server_of(predictor).post("/v1/explain", content=jpeg).json()["similar"] is None
+    indexed = Predictor.load(tiny_indexed_bundle, threads=1)
+    nearest = server_of(indexed).post("/v1/explain", content=jpeg).json()["nearest_images"]
+    expected = indexed.explain(jpeg).nearest_images
+    assert expected is not None
+    assert len(nearest) == 5
+    assert nearest == [image.model_dump() for image in expected]
+    assert server_of(predictor).post("/v1/explain", content=jpeg).json()["nearest_images"] is None
 
 
-def test_a_refusal_comes_with_its_reasons_and_is_counted(server_of: Start) -> None:
+def test_abstention_has_reasons_no_explanation_and_is_counted(server_of: Start) -> None:
     out = io.BytesIO()
     Image.new("RGB", (64, 64), "black").save(out, "PNG")
     client = server_of()
-    refusal = client.post("/v1/predict", content=out.getvalue()).json()["result"]["refusal"]
-    assert refusal["reasons"]
-    for reason in refusal["reasons"]:
-        assert reason["message"]
-        assert f'lesionlab_refusals_total{{reason="{reason["code"]}"}} 1.0' in client.get("/metrics").text
+    result = client.post("/v1/predict", content=out.getvalue()).json()["result"]
+    assert (result["status"], result["risk"], result["top"], result["prediction_set"]) == ("abstained", None, [], None)
+    assert result["abstain_reasons"]
+    for reason in result["abstain_reasons"]:
+        assert reason["message"] in result["headline"]
+        assert f'lesionlab_abstentions_total{{reason="{reason["code"]}"}} 1.0' in client.get("/metrics").text
+    assert client.post("/v1/explain", content=out.getvalue()).json()["explanation"] is None
 
 
-def test_the_model_tells_all_that_its_numbers_mean(server_of: Start, predictor: Predictor) -> None:
+def test_model_card_describes_the_model_and_the_limits(server_of: Start, predictor: Predictor) -> None:
     card = server_of(max_bytes=5_000_000, max_batch=7).get("/v1/model").json()
     info = predictor.info
     assert card["notice"] == RESEARCH_ONLY
-    assert card["bundle"]["identity"] == info.identity
+    assert card["model"]["identity"] == info.identity
     assert [row["code"] for row in card["classes"]] == list(CODES)
     assert card["operating_points"][0]["target"] == "malignant"
     assert card["metrics"]["balanced_accuracy"] == {"value": 0.5, "low": 0.4, "high": 0.6}
@@ -142,7 +136,7 @@ def test_the_model_tells_all_that_its_numbers_mean(server_of: Start, predictor: 
     assert "JPEG" in card["limits"]["formats"]
 
 
-def test_the_evaluation_is_that_of_the_bundle(server_of: Start, predictor: Predictor, tiny_bundle: Path) -> None:
+def test_evaluation_equals_that_of_the_bundle(server_of: Start, predictor: Predictor, tiny_bundle: Path) -> None:
     evaluation = predictor.bundle.evaluation
     assert evaluation is not None
     assert server_of().get("/v1/model/evaluation").json() == evaluation.model_dump(mode="json")
@@ -150,34 +144,34 @@ def test_the_evaluation_is_that_of_the_bundle(server_of: Start, predictor: Predi
     assert without.get("/v1/model/evaluation").status_code == 404
 
 
-def test_a_model_that_cannot_explain_says_so(server_of: Start, tiny_bundle: Path, jpeg: bytes) -> None:
+def test_model_without_an_activation_map_is_not_explainable(server_of: Start, tiny_bundle: Path, jpeg: bytes) -> None:
     client = server_of(Predictor.load(tiny_bundle, threads=1))
     assert client.get("/v1/model").json()["explainable"] is False
     assert client.post("/v1/explain", content=jpeg).status_code == 409
 
 
 @pytest.mark.parametrize(("task", "malignant"), [("malignant", [True, False]), ("melanoma", [True, None])])
-def test_models_of_two_classes(
+def test_binary_models(
     server_of: Start, tiny_binary_bundle: Callable[[str], Path], jpeg: bytes, task: str, malignant: list[Any]
 ) -> None:
     client = server_of(Predictor.load(tiny_binary_bundle(task), threads=1))
     result = client.post("/v1/predict", content=jpeg).json()["result"]
-    by_code = {row["code"]: row for row in result["classes"]}
     target, other = ("mel", "other") if task == "melanoma" else ("malignant", "benign")
-    assert [by_code[target]["malignant"], by_code[other]["malignant"]] == malignant
-    assert (result["malignant"] is None) == (task == "melanoma")
+    by_code = {row["code"]: row["malignant"] for row in client.get("/v1/model").json()["classes"]}
+    assert [by_code[target], by_code[other]] == malignant
+    assert (result["p_malignant"] is None) == (task == "melanoma")
     point = result["operating_points"][0]
     assert point["target"] == task
-    assert point["suspicious"] == (by_code[target]["probability"] >= point["threshold"])
+    assert point["positive"] == (result["probabilities"][target] >= point["threshold"])
 
 
-def test_alive_and_ready(server_of: Start) -> None:
+def test_health_checks(server_of: Start) -> None:
     client = server_of()
     assert client.get("/healthz").json() == {"status": "ok"}
     assert client.get("/readyz").json() == {"status": "ready"}
 
 
-def test_the_page_and_only_the_page(server_of: Start) -> None:
+def test_only_files_of_the_page_are_served(server_of: Start) -> None:
     client = server_of()
     index = client.get("/")
     assert index.headers["Content-Type"].startswith("text/html")
@@ -197,11 +191,11 @@ def test_the_page_and_only_the_page(server_of: Start) -> None:
         "/docs",
         "/redoc",
     ):
-        answer = client.get(path)
-        assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/problem+json")
+        response = client.get(path)
+        assert (response.status_code, response.headers["Content-Type"]) == (404, "application/problem+json")
 
 
-def test_openapi_describes_every_address(server_of: Start) -> None:
+def test_openapi_describes_every_route(server_of: Start) -> None:
     schema = server_of().get("/openapi.json").json()
     assert set(schema["paths"]) == {
         "/v1/predict",

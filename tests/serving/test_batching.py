@@ -1,4 +1,4 @@
-"""Questions of many callers in few calls."""
+"""Dynamic batching of concurrent requests."""
 
 import asyncio
 import threading
@@ -11,82 +11,82 @@ from lesionlab.serving.batching import Batcher
 
 
 class _Doubling:
-    """Doubles numbers, slowly while `door` is closed, and fails at those below zero."""
+    """Doubles numbers, once `event` is set, and fails for negative ones."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
-        self.door = threading.Event()
-        self.door.set()
+        self.event = threading.Event()
+        self.event.set()
 
     def __call__(self, items: Sequence[int]) -> Sequence[int]:
         self.batches.append(list(items))
-        assert self.door.wait(10)
+        assert self.event.wait(10)
         if min(items) < 0:
-            raise ValueError("below zero")
+            raise ValueError("negative")
         return [2 * item for item in items]
 
 
-async def _working(doubling: _Doubling, largest: int = 4) -> tuple[Batcher[int, int], "asyncio.Task[None]"]:
-    batcher = Batcher(doubling, ThreadPoolExecutor(1), largest)
-    return batcher, asyncio.create_task(batcher.work())
+async def _running(doubling: _Doubling, max_items: int = 4) -> tuple[Batcher[int, int], "asyncio.Task[None]"]:
+    batcher = Batcher(doubling, ThreadPoolExecutor(1), max_items)
+    return batcher, asyncio.create_task(batcher.run())
 
 
 async def _until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - a thread brings it about
+        while not condition():  # noqa: ASYNC110 - a thread changes it
             await asyncio.sleep(0.001)
 
 
-def test_a_lonely_item_is_answered_at_once_and_a_crowd_in_full_batches() -> None:
-    async def scene() -> None:
+def test_single_items_run_at_once_and_queued_items_in_full_batches() -> None:
+    async def scenario() -> None:
         doubling = _Doubling()
-        batcher, work = await _working(doubling)
-        assert await batcher.ask(1) == 2
-        doubling.door.clear()
-        first = asyncio.create_task(batcher.ask(2))
+        batcher, work = await _running(doubling)
+        assert await batcher.submit(1) == 2
+        doubling.event.clear()
+        first = asyncio.create_task(batcher.submit(2))
         await _until(lambda: len(doubling.batches) == 2)
-        crowd = asyncio.gather(*(batcher.ask(number) for number in range(3, 9)))
+        queued = asyncio.gather(*(batcher.submit(number) for number in range(3, 9)))
         await asyncio.sleep(0.01)
-        doubling.door.set()
+        doubling.event.set()
         assert await first == 4
-        assert await crowd == [6, 8, 10, 12, 14, 16]
+        assert await queued == [6, 8, 10, 12, 14, 16]
         assert doubling.batches == [[1], [2], [3, 4, 5, 6], [7, 8]]
         work.cancel()
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
-def test_a_fault_belongs_to_its_batch_alone() -> None:
-    async def scene() -> None:
-        batcher, work = await _working(_Doubling(), largest=1)
-        bad, good = batcher.ask(-1), batcher.ask(5)
+def test_error_affects_only_its_batch() -> None:
+    async def scenario() -> None:
+        batcher, work = await _running(_Doubling(), max_items=1)
+        bad, good = batcher.submit(-1), batcher.submit(5)
         results = await asyncio.gather(bad, good, return_exceptions=True)
         assert isinstance(results[0], ValueError)
         assert results[1] == 10
         assert not work.done()
         work.cancel()
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
-def test_who_has_left_is_not_judged() -> None:
-    async def scene() -> None:
+def test_cancelled_items_are_not_processed() -> None:
+    async def scenario() -> None:
         doubling = _Doubling()
-        batcher, work = await _working(doubling)
-        doubling.door.clear()
-        first = asyncio.create_task(batcher.ask(1))
+        batcher, work = await _running(doubling)
+        doubling.event.clear()
+        first = asyncio.create_task(batcher.submit(1))
         await _until(lambda: doubling.batches)
-        leaving = asyncio.create_task(batcher.ask(2))
-        staying = asyncio.create_task(batcher.ask(3))
+        cancelled = asyncio.create_task(batcher.submit(2))
+        kept = asyncio.create_task(batcher.submit(3))
         await asyncio.sleep(0.01)
-        leaving.cancel()
+        cancelled.cancel()
         first.cancel()
         await asyncio.sleep(0)
-        doubling.door.set()
-        assert await staying == 6
+        doubling.event.set()
+        assert await kept == 6
         assert doubling.batches == [[1], [3]]
         with pytest.raises(asyncio.CancelledError):
-            await leaving
+            await cancelled
         work.cancel()
 
-    asyncio.run(scene())
+    asyncio.run(scenario())

@@ -1,4 +1,4 @@
-"""Small files of few pixels that Pillow would work at for minutes, or that would take all memory."""
+"""Small files with few pixels on which Pillow would spend minutes or all memory."""
 
 import io
 import struct
@@ -52,33 +52,33 @@ def _packed_bmp() -> bytes:
         pytest.param(_many_scans, id="jpeg of many scans"),
         pytest.param(_many_segments, id="jpeg of many segments"),
         pytest.param(lambda: _many_chunks(b"tEXt", b"a\0b", 1_000_000), id="png of many texts"),
-        pytest.param(lambda: _many_chunks(b"IDAT", b"", 1_000_000), id="png of many empty pixels"),
+        pytest.param(lambda: _many_chunks(b"IDAT", b"", 1_000_000), id="png of many empty pixel chunks"),
         pytest.param(lambda: b"GIF89a" + SIDE + b"!\xfe\x01a\0" * 3_000_000 + b",", id="gif of many comments"),
         pytest.param(lambda: b"GIF89a" + SIDE + b"!\xfe" + b"\x01a" * 8_000_000, id="gif of many blocks"),
-        pytest.param(lambda: b"GIF89a" + SIDE + b"\x01" * 15_000_000, id="gif of nothing known"),
+        pytest.param(lambda: b"GIF89a" + SIDE + b"\x01" * 15_000_000, id="gif of unknown bytes"),
         pytest.param(_packed_bmp, id="a large packed bmp"),
     ],
 )
-def test_what_would_take_long_is_refused_at_once(server_of: Start, data: Callable[[], bytes]) -> None:
+def test_files_that_decode_slowly_are_rejected_at_once(server_of: Start, data: Callable[[], bytes]) -> None:
     client, body = server_of(), data()
     began = time.perf_counter()
-    answer = client.post("/v1/predict", content=body)
+    response = client.post("/v1/predict", content=body)
     assert time.perf_counter() - began < 1
-    assert answer.status_code == 422
-    assert "too many parts" in answer.json()["detail"]
+    assert response.status_code == 422
+    assert "too many parts" in response.json()["detail"]
 
 
 def _tags(size: int) -> bytes:
-    """Return the directory of a small TIFF with 300 tags that all claim the same bytes."""
-    picture = [(256, 4, 1, 64), (257, 4, 1, 64), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 8)]
+    """Return the directory of a small TIFF with 300 tags that point to the same bytes."""
+    image = [(256, 4, 1, 64), (257, 4, 1, 64), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 8)]
     claims = [(tag, 2, size, 8) for tag in range(1_000, 1_300)]
-    entries = [*picture, (278, 4, 1, 64), (279, 4, 1, 4_096), *claims]
+    entries = [*image, (278, 4, 1, 64), (279, 4, 1, 4_096), *claims]
     body = b"".join(struct.pack("<HHII", *entry) for entry in entries)
     return b"II*\0" + struct.pack("<IH", 8, len(entries)) + body + bytes(4)
 
 
 @pytest.mark.parametrize("where", ["tiff", "exif"])
-def test_tags_that_claim_the_same_bytes_take_no_memory(server_of: Start, where: str) -> None:
+def test_tags_with_overlapping_values_use_little_memory(server_of: Start, where: str) -> None:
     client = server_of()
     if where == "tiff":
         data = _tags(1_000_000) + bytes(1_000_000)
@@ -96,19 +96,19 @@ def test_tags_that_claim_the_same_bytes_take_no_memory(server_of: Start, where: 
     assert peak < 30_000_000
 
 
-def test_a_tiff_of_a_million_strips_is_refused_in_time(server_of: Start) -> None:
+def test_tiff_of_a_million_strips_is_rejected_in_time(server_of: Start) -> None:
     rows = 900_000
     entries = [(256, 4, 1, 40), (257, 4, 1, rows), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1)]
     entries += [(273, 3, rows, 200), (278, 4, 1, 1), (279, 3, rows, 200)]
     body = b"".join(struct.pack("<HHII", *entry) for entry in entries)
     data = b"II*\0" + struct.pack("<IH", 8, len(entries)) + body + bytes(4) + bytes(2 * rows + 1_000)
     began = time.perf_counter()
-    # Without the places of its strips it is no picture that Pillow knows.
+    # Pillow does not recognise a TIFF without the offsets of its strips.
     assert server_of().post("/v1/predict", content=data).status_code == 415
     assert time.perf_counter() - began < 1
 
 
-def test_ordinary_files_pass(server_of: Start, photograph: Image.Image) -> None:
+def test_ordinary_files_are_accepted(server_of: Start, photograph: Image.Image) -> None:
     texts = PngImagePlugin.PngInfo()
     for number in range(20):
         texts.add_text(f"key {number}", "value" * 100, zip=bool(number % 2))
@@ -126,7 +126,7 @@ def test_ordinary_files_pass(server_of: Start, photograph: Image.Image) -> None:
     ):
         out = io.BytesIO()
         photograph.save(out, image_format, **options)
-        answer = client.post("/v1/predict", content=out.getvalue())
-        assert answer.status_code == 200, (image_format, answer.text)
-        turned = any("upright" in note for note in answer.json()["result"]["notes"])
+        response = client.post("/v1/predict", content=out.getvalue())
+        assert response.status_code == 200, (image_format, response.text)
+        turned = any("upright" in note for note in response.json()["result"]["notes"])
         assert turned == (image_format in ("JPEG", "PNG", "WEBP"))  # Pillow turns a TIFF itself

@@ -1,4 +1,4 @@
-"""No file breaks the server, and each bad one is refused quickly and in plain words."""
+"""Malformed files are rejected quickly, with a cause, and do not affect later requests."""
 
 import importlib.util
 import sys
@@ -15,7 +15,7 @@ SECONDS = 1.0
 
 
 def _hostile() -> ModuleType:
-    # Test files are imported by path: a helper beside them is no package's module.
+    # pytest imports test files by path, so the helper is imported by path too.
     name = "lesionlab_tests_hostile"
     spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("hostile.py"))
     assert spec is not None
@@ -39,25 +39,25 @@ def test_the_corpus_is_large_and_varied(corpus: list[tuple[str, bytes]]) -> None
     assert len({name for name, _ in corpus}) == len(corpus)
 
 
-def test_each_hostile_file_is_refused_and_the_next_good_one_judged(
+def test_malformed_file_is_rejected_and_the_next_image_predicted(
     server_of: Start, corpus: list[tuple[str, bytes]], jpeg: bytes
 ) -> None:
     client = server_of()
     good = client.post("/v1/predict", files={"file": jpeg}).json()["result"]
-    for (what, data), name in zip(corpus, _endless(hostile.NAMES), strict=False):
+    for (what, data), name in zip(corpus, _cycle(hostile.NAMES), strict=False):
         began = time.perf_counter()
-        answer = client.post("/v1/predict", files={"file": (name, data)})
+        response = client.post("/v1/predict", files={"file": (name, data)})
         seconds = time.perf_counter() - began
-        assert answer.status_code in (413, 415, 422), (what, name, answer.text)
+        assert response.status_code in (413, 415, 422), (what, name, response.text)
         assert seconds < SECONDS, what
-        assert answer.headers["Content-Type"] == "application/problem+json"
-        assert answer.json()["detail"], what
-        assert len(answer.text) < 1_000
-        assert "X-Injected" not in answer.headers
+        assert response.headers["Content-Type"] == "application/problem+json"
+        assert response.json()["detail"], what
+        assert len(response.text) < 1_000
+        assert "X-Injected" not in response.headers
         assert client.post("/v1/predict", files={"file": jpeg}).json()["result"] == good, what
 
 
-def test_as_the_body_and_in_a_batch_they_are_refused_as_well(
+def test_malformed_files_are_rejected_as_body_and_in_a_batch(
     server_of: Start, corpus: list[tuple[str, bytes]], jpeg: bytes
 ) -> None:
     client = server_of()
@@ -67,18 +67,18 @@ def test_as_the_body_and_in_a_batch_they_are_refused_as_well(
     small = [data for _, data in corpus if len(data) < 100_000]
     for first in range(0, len(small), 63):
         files = [("files", ("x", data)) for data in [*small[first : first + 63], jpeg]]
-        *refused, judged = client.post("/v1/predict/batch", files=files).json()["results"]
-        assert all(400 <= item["problem"]["status"] < 500 for item in refused)
-        assert judged["result"] is not None
+        *rejected, predicted = client.post("/v1/predict/batch", files=files).json()["results"]
+        assert all(400 <= item["problem"]["status"] < 500 for item in rejected)
+        assert predicted["result"] is not None
 
 
 @pytest.mark.parametrize("name", hostile.NAMES)
-def test_no_name_matters_or_comes_back(server_of: Start, jpeg: bytes, name: str) -> None:
-    answer = server_of().post("/v1/predict", files={"file": (name, jpeg)})
-    assert answer.status_code == 200
-    assert name.strip() == "" or name not in answer.text
+def test_file_names_are_ignored_and_not_returned(server_of: Start, jpeg: bytes, name: str) -> None:
+    response = server_of().post("/v1/predict", files={"file": (name, jpeg)})
+    assert response.status_code == 200
+    assert name.strip() == "" or name not in response.text
 
 
-def _endless(names: tuple[str, ...]) -> Iterator[str]:
+def _cycle(names: tuple[str, ...]) -> Iterator[str]:
     while True:
         yield from names

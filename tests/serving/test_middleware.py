@@ -1,4 +1,4 @@
-"""What every request passes: id, headers, host, rate, key, log."""
+"""Request identifiers, headers, host names, rates, keys and the log."""
 
 import logging
 import re
@@ -11,7 +11,7 @@ from lesionlab.serving.settings import LOOPBACK_NAMES
 
 Start = Callable[..., TestClient]
 KEY = "0123456789abcdef"
-STRICT = {
+SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -24,18 +24,18 @@ STRICT = {
 @pytest.mark.parametrize(
     "path", ["/", "/assets/icon.svg", "/healthz", "/v1/model", "/v1/predict", "/nowhere", "/metrics", "/openapi.json"]
 )
-def test_every_answer_has_strict_headers(server_of: Start, path: str) -> None:
+def test_every_response_has_security_headers(server_of: Start, path: str) -> None:
     client = server_of()
-    for answer in (client.get(path), client.options(path, headers={"Origin": "http://evil.example"})):
-        for name, value in STRICT.items():
-            assert answer.headers[name] == value
-        assert answer.headers["Permissions-Policy"].startswith("camera=(self), ")
-        page = path in ("/", "/assets/icon.svg") and answer.status_code == 200
-        assert answer.headers["Cache-Control"] == ("no-cache" if page else "no-store")
-        assert not [name for name in answer.headers if name.lower().startswith("access-control")]
+    for response in (client.get(path), client.options(path, headers={"Origin": "http://evil.example"})):
+        for name, value in SECURITY_HEADERS.items():
+            assert response.headers[name] == value
+        assert response.headers["Permissions-Policy"].startswith("camera=(self), ")
+        page = path in ("/", "/assets/icon.svg") and response.status_code == 200
+        assert response.headers["Cache-Control"] == ("no-cache" if page else "no-store")
+        assert not [name for name in response.headers if name.lower().startswith("access-control")]
 
 
-def test_a_request_keeps_its_id_if_it_is_a_decent_one(server_of: Start) -> None:
+def test_valid_request_identifiers_are_kept(server_of: Start) -> None:
     client = server_of()
     assert client.get("/healthz", headers={"X-Request-ID": "trace-1.2_3"}).headers["X-Request-ID"] == "trace-1.2_3"
     for bad in ("a b", "x" * 65, "", "<script>"):
@@ -44,16 +44,16 @@ def test_a_request_keeps_its_id_if_it_is_a_decent_one(server_of: Start) -> None:
     assert client.get("/healthz").headers["X-Request-ID"] != client.get("/healthz").headers["X-Request-ID"]
 
 
-def test_the_key_opens_everything_but_what_is_open(server_of: Start, jpeg: bytes) -> None:
+def test_key_is_required_except_for_public_paths(server_of: Start, jpeg: bytes) -> None:
     client = server_of(api_key=KEY)
     for path in ("/", "/assets/icon.svg", "/healthz", "/readyz"):
         assert client.get(path).status_code == 200
     for path in ("/v1/model", "/metrics", "/openapi.json", "/nowhere", "/assets"):
         for headers in ({}, {"X-API-Key": KEY[:-1]}, {"X-API-Key": ""}, {"Authorization": f"Bearer {KEY}"}):
-            answer = client.get(path, headers=headers)
-            assert answer.status_code == 401
-            assert answer.headers["WWW-Authenticate"]
-            assert answer.json()["status"] == 401
+            response = client.get(path, headers=headers)
+            assert response.status_code == 401
+            assert response.headers["WWW-Authenticate"]
+            assert response.json()["status"] == 401
     assert client.post("/v1/predict", content=jpeg).status_code == 401
     assert client.post("/v1/predict", content=jpeg, headers={"X-API-Key": KEY}).status_code == 200
 
@@ -73,41 +73,41 @@ def test_the_key_opens_everything_but_what_is_open(server_of: Start, jpeg: bytes
         (":80", 421),
     ],
 )
-def test_the_server_answers_only_to_its_names(server_of: Start, host: str, status: int) -> None:
+def test_only_allowed_host_names_are_served(server_of: Start, host: str, status: int) -> None:
     client = server_of(allowed_hosts=(*LOOPBACK_NAMES, "skin.example"))
     assert client.get("/healthz", headers={"Host": host}).status_code == status
     assert client.get("/", headers={"Host": host}).status_code == status
 
 
-def test_who_asks_too_often_has_to_wait(server_of: Start) -> None:
+def test_requests_above_the_rate_are_rejected(server_of: Start) -> None:
     client = server_of(rate="3/minute", api_key=KEY)
     statuses = [client.get("/v1/model", headers={"X-API-Key": KEY}).status_code for _ in range(4)]
     assert statuses == [200, 200, 200, 429]
-    # Guesses of the key count as well.
-    refused = client.get("/v1/model")
-    assert refused.status_code == 429
-    assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    # Requests with a wrong key count too.
+    rejected = client.get("/v1/model")
+    assert rejected.status_code == 429
+    assert 1 <= int(rejected.headers["Retry-After"]) <= 60
     assert client.get("/healthz").status_code == 200
 
 
-def test_addresses_are_counted_apart_and_not_without_end(server_of: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lesionlab.serving.middleware.address._MOST_COUNTS", 3)
+def test_rates_are_per_address_with_a_limited_number_of_counters(
+    server_of: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lesionlab.serving.middleware.access._MAX_COUNTERS", 3)
     client = server_of(rate="1/minute")
 
     def status(address: str) -> int:
         return TestClient(client.app, client=(address, 1)).get("/v1/model").status_code
 
     assert [status("10.0.0.1"), status("10.0.0.1"), status("10.0.0.2")] == [200, 429, 200]
-    # One customer has all of an IPv6 /64.
+    # An IPv6 /64 belongs to one customer.
     assert [status("2001:db8::1"), status("2001:db8::2")] == [200, 429]
-    # So many addresses at once share one count, and those that were there before keep their own.
+    # New addresses above the limit share a counter; the others keep theirs.
     assert [status("10.0.0.3"), status("10.0.0.4"), status("10.0.0.5")] == [200, 429, 429]
     assert status("10.0.0.2") == 429
 
 
-def test_the_log_tells_what_was_asked_but_not_what_was_sent(
-    server_of: Start, jpeg: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_log_has_routes_but_no_request_content(server_of: Start, jpeg: bytes, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "lesionlab.serving.access")
     client = server_of()
     client.post("/v1/predict?age=7&sex=female", files={"file": ("jane-doe.jpg", jpeg)}, data={"site": "back"})
@@ -123,7 +123,7 @@ def test_the_log_tells_what_was_asked_but_not_what_was_sent(
         assert word not in caplog.text.lower()
 
 
-def test_metrics_have_few_labels(server_of: Start, jpeg: bytes) -> None:
+def test_metrics_have_few_label_values(server_of: Start, jpeg: bytes) -> None:
     client = server_of()
     for number in range(20):
         client.get(f"/jane-doe-{number}")
@@ -135,6 +135,6 @@ def test_metrics_have_few_labels(server_of: Start, jpeg: bytes) -> None:
     assert 'lesionlab_requests_total{method="GET",route="none",status="404"} 20.0' in text
     assert 'lesionlab_requests_total{method="POST",route="/v1/predict",status="200"} 1.0' in text
     assert 'lesionlab_request_seconds_count{route="/v1/predict"} 1.0' in text
-    assert "lesionlab_images_judged_total 5.0" in text
+    assert "lesionlab_images_predicted_total 5.0" in text
     assert 'lesionlab_batch_images_bucket{le="+Inf"}' in text
     assert "lesionlab_queue_images 0.0" in text

@@ -1,4 +1,4 @@
-"""What uvicorn alone would let through: heads without end, clients that send nothing, words that are no HTTP."""
+"""HTTP limits that uvicorn lacks: endless heads, silent clients and bytes that are not HTTP."""
 
 import json
 import socket
@@ -19,7 +19,7 @@ def connected(port: int) -> Iterator[socket.socket]:
         yield connection
 
 
-def answer_of(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
+def response_of(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
     """Read until the server closes or the body is whole; return status, headers and body."""
     data = b""
     while b"\r\n\r\n" not in data:
@@ -35,11 +35,11 @@ def answer_of(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
     return int(first.split()[1]), headers, body
 
 
-def is_problem(answer: tuple[int, dict[str, str], bytes], status: int) -> None:
-    assert answer[0] == status
-    assert answer[1]["content-type"] == "application/problem+json"
-    assert "default-src 'none'" in answer[1]["content-security-policy"]
-    assert json.loads(answer[2])["status"] == status
+def assert_problem(response: tuple[int, dict[str, str], bytes], status: int) -> None:
+    assert response[0] == status
+    assert response[1]["content-type"] == "application/problem+json"
+    assert "default-src 'none'" in response[1]["content-security-policy"]
+    assert json.loads(response[2])["status"] == status
 
 
 @pytest.mark.parametrize(
@@ -52,36 +52,34 @@ def is_problem(answer: tuple[int, dict[str, str], bytes], status: int) -> None:
     ],
     ids=["a long header", "many headers", "a long path", "no end"],
 )
-def test_heads_are_bounded(listening: Listen, head: bytes) -> None:
+def test_heads_are_limited(listening: Listen, head: bytes) -> None:
     port = listening()
     with connected(port) as connection:
         connection.sendall(head)
-        is_problem(answer_of(connection), 431)
+        assert_problem(response_of(connection), 431)
         assert connection.recv(1) == b""
     with connected(port) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert answer_of(connection)[0] == 200
+        assert response_of(connection)[0] == 200
 
 
-@pytest.mark.parametrize("words", [b"\x16\x03\x01\x02\x00\x01\x00\x01", b"HELLO\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"])
-def test_what_is_no_http_gets_a_problem(listening: Listen, words: bytes) -> None:
+@pytest.mark.parametrize("sent", [b"\x16\x03\x01\x02\x00\x01\x00\x01", b"HELLO\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"])
+def test_bytes_that_are_not_http_get_a_problem(listening: Listen, sent: bytes) -> None:
     with connected(listening()) as connection:
-        connection.sendall(words)
-        is_problem(answer_of(connection), 400)
+        connection.sendall(sent)
+        assert_problem(response_of(connection), 400)
 
 
-def test_two_lengths_are_refused(listening: Listen) -> None:
+def test_two_lengths_are_rejected(listening: Listen) -> None:
     with connected(listening()) as connection:
         connection.sendall(
             b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
         )
-        is_problem(answer_of(connection), 400)
+        assert_problem(response_of(connection), 400)
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /hea", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /h"])
-def test_a_head_that_does_not_come_is_not_waited_for(
-    listening: Listen, monkeypatch: pytest.MonkeyPatch, sent: bytes
-) -> None:
+def test_incomplete_head_times_out(listening: Listen, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
     monkeypatch.setattr("lesionlab.serving.protocol.HEAD_SECONDS", 0.2)
     with connected(listening()) as connection:
         connection.sendall(sent)
@@ -91,24 +89,24 @@ def test_a_head_that_does_not_come_is_not_waited_for(
         assert time.monotonic() - began < 5
 
 
-def test_a_body_that_does_not_come_is_not_waited_for(listening: Listen, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_incomplete_body_times_out(listening: Listen, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lesionlab.serving.upload._SECONDS", 0.2)
     with connected(listening()) as connection:
         connection.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc")
-        is_problem(answer_of(connection), 408)
+        assert_problem(response_of(connection), 408)
 
 
-def test_an_early_refusal_reaches_a_client_that_goes_on_sending(listening: Listen) -> None:
+def test_early_rejection_reaches_a_client_that_goes_on_sending(listening: Listen) -> None:
     with connected(listening(max_bytes=1_000_000)) as connection:
         connection.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\r\n")
         for _ in range(5):
             connection.sendall(b"x" * 1_000_000)
-        is_problem(answer_of(connection), 413)
+        assert_problem(response_of(connection), 413)
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert answer_of(connection)[0] == 200
+        assert response_of(connection)[0] == 200
 
 
-def test_a_client_that_sends_without_end_is_left(listening: Listen, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endless_body_is_cut_off(listening: Listen, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lesionlab.serving.protocol._MAX_UNREAD", 2_000_000)
     with connected(listening(max_bytes=1_000_000)) as connection:
         connection.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -117,7 +115,7 @@ def test_a_client_that_sends_without_end_is_left(listening: Listen, monkeypatch:
                 connection.sendall(b"100000\r\n" + b"x" * 0x100000 + b"\r\n")
 
 
-def test_two_questions_in_one_go_are_answered_in_order(listening: Listen) -> None:
+def test_pipelined_requests_are_served_in_order(listening: Listen) -> None:
     with connected(listening()) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n")
         data = b""

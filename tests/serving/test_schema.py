@@ -1,4 +1,4 @@
-"""Whatever is asked, the answer is what the schema says, and never a fault of the server."""
+"""Responses to generated requests match the schema and are never server errors."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,20 +22,20 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", list(GenerationMode))
-def test_every_answer_is_as_the_schema_says(listening: Callable[..., int], mode: GenerationMode) -> None:
+def test_responses_match_the_schema(listening: Callable[..., int], mode: GenerationMode) -> None:
     schema = schemathesis.openapi.from_url(f"http://127.0.0.1:{listening()}/openapi.json")
     operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
     assert len(operations) == 8
-    asked: set[str] = set()
+    requested: set[str] = set()
     for operation in operations:
 
         @given(case=operation.as_strategy(generation_mode=mode))
         @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-        def answers_as_it_says(case: schemathesis.Case[Any]) -> None:
-            asked.add(case.path)
+        def matches(case: schemathesis.Case[Any]) -> None:
+            requested.add(case.path)
             case.call_and_validate(checks=CHECKS)
 
-        # An address without parameters cannot be asked wrongly.
+        # A route without parameters has no invalid requests.
         with suppress(Unsatisfiable):
-            answers_as_it_says()
-    assert asked >= {"/v1/predict", "/v1/explain", "/v1/predict/batch"}
+            matches()
+    assert requested >= {"/v1/predict", "/v1/explain", "/v1/predict/batch"}

@@ -1,4 +1,4 @@
-"""The server as a process: ready, busy, asked to stop."""
+"""The server as a process: start, load and shutdown."""
 
 import concurrent.futures
 import json
@@ -18,7 +18,7 @@ import pytest
 Start = Callable[..., Any]
 
 
-def test_it_gets_ready_and_stops_when_asked(process_of: Start, jpeg: bytes) -> None:
+def test_server_starts_and_stops(process_of: Start, jpeg: bytes) -> None:
     server = process_of()
     assert httpx2.get(f"{server.url}/readyz").json() == {"status": "ready"}
     assert httpx2.post(f"{server.url}/v1/predict", content=jpeg).status_code == 200
@@ -29,26 +29,26 @@ def test_it_gets_ready_and_stops_when_asked(process_of: Start, jpeg: bytes) -> N
 
 
 @pytest.mark.slow
-def test_asked_to_stop_under_load_it_loses_no_answer(process_of: Start, jpeg: bytes) -> None:
+def test_shutdown_under_load_loses_no_response(process_of: Start, jpeg: bytes) -> None:
     server = process_of("--log-format", "json")
 
-    def ask_until_it_is_gone(_: int) -> list[int | str]:
+    def request_until_shutdown(_: int) -> list[int | str]:
         seen: list[int | str] = []
         with httpx2.Client(base_url=server.url, timeout=20) as client:
             while True:
                 try:
                     seen.append(client.post("/v1/predict", content=jpeg).status_code)
                 except httpx2.ConnectError:
-                    return seen  # it listens no more: nothing was asked, so nothing is lost
+                    return seen  # it does not listen any more, and no request was sent
                 except httpx2.TransportError as error:
-                    # A connection that was idle may close just as it is used again; httpx cannot tell.
+                    # An idle connection may close while it is used again; httpx cannot tell.
                     seen.append(type(error).__name__)
                     return seen
                 if seen[-1] == 503:
                     return seen
 
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        clients = [pool.submit(ask_until_it_is_gone, number) for number in range(8)]
+        clients = [pool.submit(request_until_shutdown, number) for number in range(8)]
         time.sleep(0.7)
         code, err = server.end()
         seen = [status for client in clients for status in client.result(30)]
@@ -56,13 +56,13 @@ def test_asked_to_stop_under_load_it_loses_no_answer(process_of: Start, jpeg: by
     assert seen.count(200) > 20
     assert set(seen) <= {200, 503, "RemoteProtocolError", "ReadError", "WriteError"}
     lines = [json.loads(line) for line in err.splitlines()]
-    answered = [line for line in lines if line.get("route") == "/v1/predict"]
-    assert {line["status"] for line in answered} <= {200, 503}
-    # What the server began it finished, and every answer arrived.
-    assert sum(line["status"] == 200 for line in answered) == seen.count(200)
+    completed = [line for line in lines if line.get("route") == "/v1/predict"]
+    assert {line["status"] for line in completed} <= {200, 503}
+    # Every request that the server completed has its response.
+    assert sum(line["status"] == 200 for line in completed) == seen.count(200)
 
 
-def test_what_is_in_the_house_is_finished_and_who_comes_then_is_turned_away(process_of: Start, jpeg: bytes) -> None:
+def test_shutdown_completes_requests_in_progress_and_rejects_new_ones(process_of: Start, jpeg: bytes) -> None:
     server = process_of()
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as slow:
         slow.sendall(f"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(jpeg)}\r\n\r\n".encode())
@@ -81,7 +81,7 @@ def test_what_is_in_the_house_is_finished_and_who_comes_then_is_turned_away(proc
 
 
 @pytest.mark.slow
-def test_the_key_comes_from_a_file_or_the_environment(
+def test_key_is_read_from_a_file_or_the_environment(
     process_of: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "key").write_text("from-the-file-123456\n")
@@ -95,13 +95,13 @@ def test_the_key_comes_from_a_file_or_the_environment(
 
 
 @pytest.mark.slow
-def test_memory_stays_flat_also_where_nobody_reads_the_log(process_of: Start, jpeg: bytes) -> None:
+def test_memory_is_constant_while_the_log_is_blocked(process_of: Start, jpeg: bytes) -> None:
     server = process_of()
     process = psutil.Process(server.process.pid)
 
-    def megabytes_after(questions: int) -> float:
+    def megabytes_after(rounds: int) -> float:
         with httpx2.Client(base_url=server.url) as client:
-            for number in range(questions):
+            for number in range(rounds):
                 client.post("/v1/predict", content=jpeg if number % 3 else os.urandom(50_000))
                 client.post("/v1/predict", files={"file": jpeg})
                 client.get(f"/nowhere/{number}")

@@ -1,4 +1,4 @@
-"""Full houses and clients that leave: nobody hangs, and every place is given back."""
+"""Limits under load and clients that disconnect: no request hangs, and every reservation is released."""
 
 import json
 import re
@@ -21,39 +21,39 @@ Listen = Callable[..., int]
 
 
 class Gate:
-    """Holds the model back until it is opened."""
+    """Blocks the model until it is opened."""
 
     def __init__(self) -> None:
         self.opened = threading.Event()
         self.reached = threading.Event()
-        self.judged = 0
+        self.predicted = 0
 
 
 @pytest.fixture
 def gate(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     gate = Gate()
-    judge = predictor.judge
+    predict = predictor.pipeline.predict
 
-    def held(images: Sequence[PreparedImage], *, others: bool) -> list[Prediction]:
+    def blocked(images: Sequence[PreparedImage], *, concurrent: bool) -> list[Prediction]:
         if images[0].name != "warm-up":
             gate.reached.set()
             assert gate.opened.wait(20)
-            gate.judged += len(images)
-        return judge(images, concurrent=concurrent)
+            gate.predicted += len(images)
+        return predict(images, concurrent=concurrent)
 
-    monkeypatch.setattr(predictor, "judge", held)
+    monkeypatch.setattr(predictor.pipeline, "predict", blocked)
     yield gate
     gate.opened.set()
 
 
-def asked(port: int, jpeg: bytes) -> socket.socket:
+def send_request(port: int, jpeg: bytes) -> socket.socket:
     connection = socket.create_connection(("127.0.0.1", port), timeout=10)
     head = f"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(jpeg)}\r\n\r\n"
     connection.sendall(head.encode() + jpeg)
     return connection
 
 
-def in_house(port: int) -> int:
+def queued_images(port: int) -> int:
     text = httpx2.get(f"http://127.0.0.1:{port}/metrics").text
     found = re.search(r"^lesionlab_queue_images ([\d.]+)$", text, re.MULTILINE)
     assert found is not None
@@ -67,10 +67,10 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_a_full_house_says_so_at_once_and_before_the_body_is_read(listening: Listen, gate: Gate, jpeg: bytes) -> None:
+def test_busy_server_rejects_before_the_body_is_read(listening: Listen, gate: Gate, jpeg: bytes) -> None:
     port = listening(queue=2)
-    guests = [asked(port, jpeg), asked(port, jpeg)]
-    wait_for(lambda: in_house(port) == 2)
+    connections = [send_request(port, jpeg), send_request(port, jpeg)]
+    wait_for(lambda: queued_images(port) == 2)
     with socket.create_connection(("127.0.0.1", port), timeout=5) as late:
         late.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n")  # and no body
         head, _, body = late.recv(65_536).partition(b"\r\n\r\n")
@@ -78,42 +78,42 @@ def test_a_full_house_says_so_at_once_and_before_the_body_is_read(listening: Lis
     assert b"retry-after: 1" in head.lower()
     assert json.loads(body)["status"] == 503
     gate.opened.set()
-    for guest in guests:
-        assert guest.recv(65_536).startswith(b"HTTP/1.1 200 ")
-        guest.close()
-    wait_for(lambda: in_house(port) == 0)
+    for connection in connections:
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 200 ")
+        connection.close()
+    wait_for(lambda: queued_images(port) == 0)
 
 
-def test_a_batch_that_finds_no_room_is_told_so(listening: Listen, gate: Gate, jpeg: bytes) -> None:
+def test_batch_above_the_limit_is_rejected(listening: Listen, gate: Gate, jpeg: bytes) -> None:
     port = listening(queue=3)
-    guest = asked(port, jpeg)
-    wait_for(lambda: in_house(port) == 1)
+    connection = send_request(port, jpeg)
+    wait_for(lambda: queued_images(port) == 1)
     url = f"http://127.0.0.1:{port}/v1/predict/batch"
     assert httpx2.post(url, files=[("files", jpeg)] * 3).status_code == 503
     gate.opened.set()
-    assert guest.recv(65_536).startswith(b"HTTP/1.1 200 ")
-    guest.close()
+    assert connection.recv(65_536).startswith(b"HTTP/1.1 200 ")
+    connection.close()
     assert httpx2.post(url, files=[("files", jpeg)] * 3).status_code == 200
 
 
-def test_who_leaves_gives_the_place_back_and_is_not_judged(listening: Listen, gate: Gate, jpeg: bytes) -> None:
+def test_disconnected_requests_are_not_predicted(listening: Listen, gate: Gate, jpeg: bytes) -> None:
     port = listening(queue=3)
-    staying = asked(port, jpeg)
+    kept = send_request(port, jpeg)
     assert gate.reached.wait(10)
-    leaving = [asked(port, jpeg), asked(port, jpeg)]
-    wait_for(lambda: in_house(port) == 3)
-    time.sleep(0.1)  # their images are decoded and wait for the model
-    for guest in leaving:
-        guest.close()
-    wait_for(lambda: in_house(port) == 1)
+    disconnected = [send_request(port, jpeg), send_request(port, jpeg)]
+    wait_for(lambda: queued_images(port) == 3)
+    time.sleep(0.1)  # their images are decoded and queued
+    for connection in disconnected:
+        connection.close()
+    wait_for(lambda: queued_images(port) == 1)
     gate.opened.set()
-    assert staying.recv(65_536).startswith(b"HTTP/1.1 200 ")
-    staying.close()
+    assert kept.recv(65_536).startswith(b"HTTP/1.1 200 ")
+    kept.close()
     assert httpx2.post(f"http://127.0.0.1:{port}/v1/predict", content=jpeg).status_code == 200
-    assert gate.judged == 2
+    assert gate.predicted == 2
 
 
-def test_who_leaves_while_sending_gives_the_place_back(listening: Listen) -> None:
+def test_disconnect_while_sending_releases_the_reservation(listening: Listen) -> None:
     port = listening()
     for head in (
         b"Content-Length: 100000\r\n\r\nxxx",
@@ -121,24 +121,24 @@ def test_who_leaves_while_sending_gives_the_place_back(listening: Listen) -> Non
     ):
         with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
             connection.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: x\r\n" + head)
-            wait_for(lambda: in_house(port) == 1)
-        wait_for(lambda: in_house(port) == 0)
+            wait_for(lambda: queued_images(port) == 1)
+        wait_for(lambda: queued_images(port) == 0)
 
 
-def test_each_core_judges_for_somebody(tiny_whole_bundle: Path, jpeg: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two images get their answers side by side: each would wait for the other's run for ever."""
+def test_each_thread_runs_the_graph(tiny_whole_bundle: Path, jpeg: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two images are predicted concurrently: each run waits for the other."""
     predictor, together, reached = Predictor.load(tiny_whole_bundle, threads=2), threading.Barrier(2), threading.Event()
-    judge = predictor.judge
+    predict = predictor.pipeline.predict
     ran: list[tuple[int, bool]] = []
 
-    def met(images: Sequence[PreparedImage], *, others: bool) -> list[Prediction]:
+    def wait_for_both(images: Sequence[PreparedImage], *, concurrent: bool) -> list[Prediction]:
         if images[0].name != "warm-up":
-            ran.append((len(images), others))
+            ran.append((len(images), concurrent))
             reached.set()
             together.wait(20)
-        return judge(images, concurrent=concurrent)
+        return predict(images, concurrent=concurrent)
 
-    monkeypatch.setattr(predictor, "judge", met)
+    monkeypatch.setattr(predictor.pipeline, "predict", wait_for_both)
     with TestClient(create_app(predictor, Settings())) as client, ThreadPoolExecutor(2) as pool:
         first = pool.submit(client.post, "/v1/predict", content=jpeg)
         assert reached.wait(20)
@@ -147,7 +147,7 @@ def test_each_core_judges_for_somebody(tiny_whole_bundle: Path, jpeg: bytes, mon
     assert ran == [(1, False), (1, True)]
 
 
-def test_many_clients_get_their_own_answers(listening: Listen, predictor: Predictor) -> None:
+def test_concurrent_clients_get_their_own_predictions(listening: Listen, predictor: Predictor) -> None:
     import io
 
     import numpy as np
@@ -162,11 +162,11 @@ def test_many_clients_get_their_own_answers(listening: Listen, predictor: Predic
         images.append(out.getvalue())
     found: dict[int, dict[str, float]] = {}
 
-    def ask(number: int) -> None:
-        answer = httpx2.post(f"http://127.0.0.1:{port}/v1/predict", content=images[number]).json()
-        found[number] = {row["code"]: row["probability"] for row in answer["result"]["classes"]}
+    def request(number: int) -> None:
+        response = httpx2.post(f"http://127.0.0.1:{port}/v1/predict", content=images[number])
+        found[number] = response.json()["result"]["probabilities"]
 
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(len(images))]
+    threads = [threading.Thread(target=request, args=(number,)) for number in range(len(images))]
     for thread in threads:
         thread.start()
     for thread in threads:

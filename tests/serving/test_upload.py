@@ -1,4 +1,4 @@
-"""Uploads stay in memory, and are bounded while they are read."""
+"""Uploads stay in memory and are limited while they are read."""
 
 import io
 import sys
@@ -17,7 +17,7 @@ MEGABYTE = 1_000_000
 
 @pytest.fixture(scope="session")
 def large_png() -> bytes:
-    """More than 15 MB that no compression makes smaller."""
+    """More than 15 MB that cannot be compressed."""
     noise = np.random.default_rng(0).integers(0, 256, (2_000, 2_600, 3), np.uint8)
     out = io.BytesIO()
     Image.fromarray(noise).save(out, "PNG", compress_level=1)
@@ -25,12 +25,12 @@ def large_png() -> bytes:
 
 
 class _Opened:
-    """Notes each file that the interpreter opens or makes while it is switched on."""
+    """Records each file that the interpreter opens or creates while it is on."""
 
     def __init__(self) -> None:
         self.on = False
         self.files: list[str] = []
-        sys.addaudithook(self._hook)  # it cannot be taken away again, only switched off
+        sys.addaudithook(self._hook)  # it cannot be removed, only switched off
 
     def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
         if self.on and event in ("open", "tempfile.mkstemp", "tempfile.mkdtemp", "os.mkdir", "os.rename"):
@@ -40,16 +40,16 @@ class _Opened:
 OPENED = _Opened()
 
 
-def test_nothing_uploaded_touches_the_disk(server_of: Start, large_png: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uploads_are_not_written_to_disk(server_of: Start, large_png: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(large_png) > 15 * MEGABYTE
     client = server_of()
-    client.post("/v1/predict", files={"file": large_png[:2000]})  # imports what is imported late
+    client.post("/v1/predict", files={"file": large_png[:2000]})  # triggers late imports
     client.post("/v1/predict/batch", files=[("files", large_png[:2000])])
 
-    def refuse(*_: object, **__: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise AssertionError("a temporary file")
 
-    monkeypatch.setattr(tempfile.SpooledTemporaryFile, "rollover", refuse)
+    monkeypatch.setattr(tempfile.SpooledTemporaryFile, "rollover", fail)
     OPENED.files.clear()
     OPENED.on = True
     try:
@@ -58,11 +58,11 @@ def test_nothing_uploaded_touches_the_disk(server_of: Start, large_png: bytes, m
         batch = client.post("/v1/predict/batch", files=[("files", large_png), ("files", large_png)])
     finally:
         OPENED.on = False
-    assert [answer.status_code for answer in (in_form, as_body, batch)] == [200, 200, 200]
+    assert [response.status_code for response in (in_form, as_body, batch)] == [200, 200, 200]
     assert OPENED.files == []
 
 
-def test_the_hook_sees_files() -> None:
+def test_hook_records_files() -> None:
     OPENED.files.clear()
     OPENED.on = True
     try:
@@ -73,19 +73,19 @@ def test_the_hook_sees_files() -> None:
     assert OPENED.files
 
 
-def test_too_many_bytes_are_refused_by_the_header_before_any_is_read(server_of: Start) -> None:
+def test_large_content_length_is_rejected_before_the_body_is_read(server_of: Start) -> None:
     client = server_of(max_bytes=MEGABYTE)
     request = client.build_request("POST", "/v1/predict", content=b"x")
     request.headers["Content-Length"] = str(20 * MEGABYTE)
     assert client.send(request).status_code == 413
 
 
-def test_too_many_bytes_are_refused_while_they_are_read(server_of: Start, large_png: bytes) -> None:
+def test_large_body_is_rejected_while_it_is_read(server_of: Start, large_png: bytes) -> None:
     client = server_of(max_bytes=MEGABYTE)
     for name, path in (("file", "/v1/predict"), ("files", "/v1/predict/batch"), ("file", "/v1/explain")):
-        answer = client.post(path, files={name: large_png})
-        assert (answer.status_code, answer.json()["status"]) == (413, 413)
-    # A batch as a whole may be larger than one file, but none of its files.
+        response = client.post(path, files={name: large_png})
+        assert (response.status_code, response.json()["status"]) == (413, 413)
+    # A batch may be larger than the limit of a file, but each of its files may not.
     one = server_of(max_bytes=MEGABYTE).post("/v1/predict/batch", files=[("files", large_png[: 3 * MEGABYTE])])
     assert one.json()["results"][0]["problem"]["status"] == 413
 
@@ -101,15 +101,15 @@ def test_too_many_bytes_are_refused_while_they_are_read(server_of: Start, large_
     ],
     ids=["a large field", "a large header", "many fields", "many headers"],
 )
-def test_the_parts_of_a_form_are_bounded(server_of: Start, form: bytes) -> None:
+def test_form_parts_are_limited(server_of: Start, form: bytes) -> None:
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
-    answer = server_of().post("/v1/predict", headers=headers, content=form)
-    assert (answer.status_code, answer.json()["status"]) == (400, 400)
+    response = server_of().post("/v1/predict", headers=headers, content=form)
+    assert (response.status_code, response.json()["status"]) == (400, 400)
 
 
-def test_a_file_too_many_is_refused_before_the_rest_is_read(server_of: Start) -> None:
+def test_excess_files_are_rejected_before_the_rest_is_read(server_of: Start) -> None:
     part = b'--b\r\nContent-Disposition: form-data; name="files"; filename="f"\r\n\r\n1\r\n'
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
-    answer = server_of(max_batch=3).post("/v1/predict/batch", headers=headers, content=part * 4 + b"--b--\r\n")
-    assert answer.status_code == 422
-    assert "too many files" in answer.json()["detail"]
+    response = server_of(max_batch=3).post("/v1/predict/batch", headers=headers, content=part * 4 + b"--b--\r\n")
+    assert response.status_code == 422
+    assert "too many files" in response.json()["detail"]

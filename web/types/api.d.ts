@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * Alive
-         * @description Answer while the process lives.
+         * @description Return 200 while the process is running.
          */
         get: operations["alive_healthz_get"];
         put?: never;
@@ -33,7 +33,7 @@ export interface paths {
         };
         /**
          * Metrics
-         * @description Tell Prometheus what was done.
+         * @description Return the metrics in Prometheus' text format.
          */
         get: operations["metrics_metrics_get"];
         put?: never;
@@ -53,7 +53,7 @@ export interface paths {
         };
         /**
          * Ready
-         * @description Answer 200 while the model answers and the server is not stopping.
+         * @description Return 200 while the model is ready and the server is not stopping.
          */
         get: operations["ready_readyz_get"];
         put?: never;
@@ -93,7 +93,7 @@ export interface paths {
         };
         /**
          * Model
-         * @description Describe the model, its figures and the limits of the server.
+         * @description Return the model card and the limits of the server.
          */
         get: operations["model_v1_model_get"];
         put?: never;
@@ -189,7 +189,7 @@ export interface components {
         };
         /**
          * Alive
-         * @description The process lives.
+         * @description The process is running.
          */
         Alive: {
             /**
@@ -1050,7 +1050,7 @@ export interface components {
         };
         /**
          * Ready
-         * @description The model answers.
+         * @description The model is ready.
          */
         Ready: {
             /**
@@ -1306,7 +1306,7 @@ export interface operations {
                     "application/json": components["schemas"]["Alive"];
                 };
             };
-            /** @description The server is not known by this name. */
+            /** @description The server does not serve this host name. */
             421: {
                 headers: {
                     [name: string]: unknown;
@@ -1344,7 +1344,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The server is not known by this name. */
+            /** @description The server does not serve this host name. */
             421: {
                 headers: {
                     [name: string]: unknown;
@@ -1373,7 +1373,7 @@ export interface operations {
                     "application/json": components["schemas"]["Ready"];
                 };
             };
-            /** @description The server is not known by this name. */
+            /** @description The server does not serve this host name. */
             421: {
                 headers: {
                     [name: string]: unknown;
@@ -1402,7 +1402,7 @@ export interface operations {
                 sex?: ("female" | "male") | null;
                 /** @description Place on the body. */
                 site?: components["schemas"]["Site"] | null;
-                /** @description Class to explain, by its code; default: the answer. */
+                /** @description Code of the class to explain; default: the most probable one. */
                 diagnosis?: string | null;
             };
             header?: never;
@@ -1420,7 +1420,7 @@ export interface operations {
                     age?: number | null;
                     /**
                      * Diagnosis
-                     * @description Class to explain, by its code; default: the answer.
+                     * @description Code of the class to explain; default: the most probable one.
                      */
                     diagnosis?: string | null;
                     /** Format: binary */
@@ -1472,7 +1472,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The model cannot do this. */
+            /** @description The model does not support this. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1481,7 +1481,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many bytes. */
+            /** @description The request is too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -1490,7 +1490,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not an image, or not of a known format. */
+            /** @description Not an image of a supported format. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -1499,7 +1499,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The server is not known by this name. */
+            /** @description The server does not serve this host name. */
             421: {
                 headers: {
                     [name: string]: unknown;
@@ -1508,7 +1508,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The image is damaged, too large or too small; a field is wrong; there are too many files. */
+            /** @description The image is damaged, too large or too small; a field is invalid; there are too many files. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -1526,7 +1526,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The server failed. */
+            /** @description Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1573,7 +1573,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The server is not known by this name. */
+            /** @description The server does not serve this host name. */
             421: {
                 headers: {
                     [name: string]: unknown;
@@ -1620,7 +1620,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is nothing here. */
+            /** @description Not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1629,7 +1629,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The server is not known by this name. */
+            /** @description The server does not serve this host name. */
             421: {
                 headers: {
                     [name: string]: unknown;
@@ -1721,7 +1721,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many bytes. */
+            /** @description The request is too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -1730,7 +1730,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not an image, or not of a known format. */
+            /** @description Not an image of a supported format. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -1739,7 +1739,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The server is not known by this name. */
+            /** @description The server does not serve this host name. */
             421: {
                 headers: {
                     [name: string]: unknown;
@@ -1748,7 +1748,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The image is damaged, too large or too small; a field is wrong; there are too many files. */
+            /** @description The image is damaged, too large or too small; a field is invalid; there are too many files. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -1766,7 +1766,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The server failed. */
+            /** @description Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1837,7 +1837,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many bytes. */
+            /** @description The request is too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -1846,7 +1846,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not an image, or not of a known format. */
+            /** @description Not an image of a supported format. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -1855,7 +1855,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The server is not known by this name. */
+            /** @description The server does not serve this host name. */
             421: {
                 headers: {
                     [name: string]: unknown;
@@ -1864,7 +1864,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The image is damaged, too large or too small; a field is wrong; there are too many files. */
+            /** @description The image is damaged, too large or too small; a field is invalid; there are too many files. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -1882,7 +1882,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The server failed. */
+            /** @description Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;

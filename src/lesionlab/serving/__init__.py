@@ -1,4 +1,4 @@
-"""A trained model as a server: the REST API, the page, and what keeps them up."""
+"""A server for a trained model: the REST API and the web page."""
 
 from lesionlab.serving.app import create_app
 from lesionlab.serving.settings import Settings

@@ -1,4 +1,4 @@
-"""The application: what every request passes, and the addresses behind it."""
+"""The ASGI application: middleware and routes."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -8,8 +8,8 @@ from starlette.middleware import Middleware
 
 from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.prediction import Predictor
-from lesionlab.serving import middleware as passing
-from lesionlab.serving.problem import use_problems
+from lesionlab.serving.middleware import AccessLog, AllowedHosts, ApiKey, RateLimit, SecurityHeaders, ServerErrors
+from lesionlab.serving.problem import add_problem_handlers
 from lesionlab.serving.routes import batch_routes, health_routes, image_routes, model_routes, page_routes
 from lesionlab.serving.service import Service
 from lesionlab.serving.settings import Settings
@@ -18,17 +18,17 @@ from lesionlab.serving.settings import Settings
 def create_app(predictor: Predictor, settings: Settings | None = None) -> FastAPI:
     """Return the server of a model as an ASGI application.
 
-    Its `state.service` holds the parts, for whoever runs it.
+    Its `state.service` holds the components of the server.
 
     Args:
         predictor: The model.
-        settings: Limits, key and names; default: `Settings()`.
+        settings: Limits, API key and host names; default: `Settings()`.
     """
     settings = settings or Settings()
-    service = Service.make(predictor, settings)
+    service = Service.create(predictor, settings)
 
     @asynccontextmanager
-    async def living(_app: FastAPI) -> AsyncGenerator[None]:
+    async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         await service.engine.start()
         yield
         await service.engine.stop()
@@ -37,22 +37,22 @@ def create_app(predictor: Predictor, settings: Settings | None = None) -> FastAP
         title="lesionlab",
         description=f"Classifies dermoscopic images of skin lesions. {RESEARCH_ONLY}",
         version=__version__,
-        # Their pages load scripts from other hosts.
+        # These pages load scripts from other hosts.
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=living,
+        lifespan=lifespan,
         middleware=[
-            Middleware(passing.Observed, service.metrics),
-            Middleware(passing.StrictHeaders),
-            Middleware(passing.KnownHost, settings.allowed_hosts),
-            Middleware(passing.WithinRate, settings.rate),
-            Middleware(passing.HasKey, settings.api_key),
-            Middleware(passing.Faults),
+            Middleware(AccessLog, service.metrics),
+            Middleware(SecurityHeaders),
+            Middleware(AllowedHosts, settings.allowed_hosts),
+            Middleware(RateLimit, settings.rate),
+            Middleware(ApiKey, settings.api_key),
+            Middleware(ServerErrors),
         ],
     )
     app.state.service = service
-    use_problems(app)
+    add_problem_handlers(app)
     for routes in (image_routes, batch_routes, model_routes, health_routes):
         app.include_router(routes(service))
     app.include_router(page_routes())

@@ -1,4 +1,4 @@
-"""Questions of many callers, put together for a function that answers several at once."""
+"""Dynamic batching of concurrent requests."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -6,52 +6,58 @@ from concurrent.futures import Executor
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
-class Batcher(Generic[Item, Answer]):
-    """Collects what is ready, and waits for nothing.
+class Batcher(Generic[Item, Result]):
+    """Batches items for a function that processes several at once, without added latency.
 
-    A lonely item is answered at once; while a batch runs, the next ones gather and fill the next batch by themselves.
-    Whoever cancels `ask` takes its item out of the queue.
+    An item is processed at once when the function is idle; items that are submitted while it runs form the next batch.
+    Cancelling `submit` removes its item from the queue.
     """
 
     def __init__(
-        self, function: Callable[[Sequence[Item]], Sequence[Answer]], executor: Executor, largest: int
+        self, function: Callable[[Sequence[Item]], Sequence[Result]], executor: Executor, max_items: int
     ) -> None:
-        """Answer with `function`, run in `executor`, at most `largest` items a time."""
+        """Make a batcher that processes nothing until `run`.
+
+        Args:
+            function: Returns one result for each item.
+            executor: Runs the function.
+            max_items: Maximum number of items in a batch.
+        """
         self._function = function
         self._executor = executor
-        self._largest = largest
-        self._waiting: asyncio.Queue[tuple[Item, asyncio.Future[Answer]]] = asyncio.Queue()
+        self._max_items = max_items
+        self._queue: asyncio.Queue[tuple[Item, asyncio.Future[Result]]] = asyncio.Queue()
 
-    async def ask(self, item: Item) -> Answer:
-        """Return the answer for one item.
+    async def submit(self, item: Item) -> Result:
+        """Return the result for one item.
 
         Raises:
-            Exception: What the function raised for its batch.
+            Exception: The function raised it for the batch.
         """
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.put_nowait((item, answer))
-        return await answer
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._queue.put_nowait((item, future))
+        return await future
 
-    async def work(self) -> None:
-        """Answer until cancelled."""
+    async def run(self) -> None:
+        """Process batches until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            batch = [await self._waiting.get()]
-            while len(batch) < self._largest and not self._waiting.empty():
-                batch.append(self._waiting.get_nowait())
-            batch = [(item, answer) for item, answer in batch if not answer.done()]
+            batch = [await self._queue.get()]
+            while len(batch) < self._max_items and not self._queue.empty():
+                batch.append(self._queue.get_nowait())
+            batch = [(item, future) for item, future in batch if not future.done()]
             if not batch:
                 continue
             try:
-                answers = await loop.run_in_executor(self._executor, self._function, [item for item, _ in batch])
-            except Exception as error:  # noqa: BLE001 - it belongs to those who asked; the next batch may go well
-                for _, waiting in batch:
-                    if not waiting.done():
-                        waiting.set_exception(error)
+                results = await loop.run_in_executor(self._executor, self._function, [item for item, _ in batch])
+            except Exception as error:  # noqa: BLE001 - reported to the callers of this batch; the next one may succeed
+                for _, future in batch:
+                    if not future.done():
+                        future.set_exception(error)
                 continue
-            for (_, waiting), answer in zip(batch, answers, strict=True):
-                if not waiting.done():
-                    waiting.set_result(answer)
+            for (_, future), result in zip(batch, results, strict=True):
+                if not future.done():
+                    future.set_result(result)

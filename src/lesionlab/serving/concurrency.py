@@ -1,4 +1,4 @@
-"""Room for a bounded number of images: who finds none is told so at once."""
+"""A limit on the images that the server holds at a time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,32 +6,37 @@ from typing import Final
 
 from lesionlab.serving.problem import ProblemError
 
-_RETRY_FULL: Final = 1
+_RETRY_BUSY: Final = 1
 _RETRY_STOPPING: Final = 5  # a restart takes less
 
 
 class ConcurrencyLimit:
-    """Places for images, and for the bytes of their files. Used from the event loop alone."""
+    """Limits the number of images in the server, and the bytes of their files. For use from the event loop only.
 
-    def __init__(self, images: int, size: int) -> None:
-        """Open with room for so many images and so many bytes."""
+    Attributes:
+        images: Number of images in the server.
+        bytes: Size of their files.
+        closed: Whether further images are rejected.
+    """
+
+    def __init__(self, max_images: int, max_bytes: int) -> None:
         self.images = 0
         self.bytes = 0
-        self._most_images = images
-        self._most_bytes = size
         self.closed = False
+        self._max_images = max_images
+        self._max_bytes = max_bytes
 
     @contextmanager
-    def taken(self, images: int = 0, size: int = 0) -> Iterator[None]:
-        """Hold places while the block runs.
+    def reserve(self, images: int = 0, size: int = 0) -> Iterator[None]:
+        """Count images and bytes while the block runs.
 
         Raises:
-            ProblemError: 503, there is no room, or the server is stopping.
+            ProblemError: 503, a limit is reached, or the server is stopping.
         """
         if self.closed and images:
             raise _unavailable("the server is stopping", _RETRY_STOPPING)
-        if self.images + images > self._most_images or self.bytes + size > self._most_bytes:
-            raise _unavailable("the server is busy", _RETRY_FULL)
+        if self.images + images > self._max_images or self.bytes + size > self._max_bytes:
+            raise _unavailable("the server is busy", _RETRY_BUSY)
         self.images += images
         self.bytes += size
         try:
@@ -41,9 +46,9 @@ class ConcurrencyLimit:
             self.bytes -= size
 
     def close(self) -> None:
-        """Let nobody in any more; who is in may stay to the end."""
+        """Reject further images; those in the server are finished."""
         self.closed = True
 
 
-def _unavailable(why: str, seconds: int) -> ProblemError:
-    return ProblemError(503, f"{why}; try again in {seconds} s", headers={"Retry-After": str(seconds)})
+def _unavailable(cause: str, seconds: int) -> ProblemError:
+    return ProblemError(503, f"{cause}; try again in {seconds} s", headers={"Retry-After": str(seconds)})

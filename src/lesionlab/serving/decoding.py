@@ -1,4 +1,4 @@
-"""From the bytes of an upload to what the graph takes, or the problem that says why not."""
+"""Decoding of uploaded files; errors become HTTP problems."""
 
 import io
 import sys
@@ -12,7 +12,7 @@ from lesionlab.images.bounds import refuse_if_slow
 from lesionlab.images.decode import FORMATS
 from lesionlab.prediction import Predictor, PreparedImage
 from lesionlab.serving.problem import ProblemError
-from lesionlab.serving.tiff_limits import bound_tiff_tags
+from lesionlab.serving.tiff_limits import limit_tiff_tags
 
 _NAME: Final = "image"
 _LARGE: Final = 16_000_000  # pixels
@@ -22,40 +22,39 @@ class Decoder:
     """Prepares images one by one. Safe to use from several threads."""
 
     def __init__(self, predictor: Predictor, max_pixels: int) -> None:
-        """Prepare for this model images of at most so many pixels."""
-        bound_tiff_tags()
+        limit_tiff_tags()
         self._predictor = predictor
         self._max_pixels = max_pixels
-        # A large picture takes some hundred megabytes for a moment: never two at once.
+        # A large image takes some hundred megabytes while it is decoded: one at a time.
         self._large = threading.Lock()
 
     def prepare(self, data: bytes) -> PreparedImage:
-        """Return the image ready for the graph.
+        """Return the prepared image.
 
         Raises:
-            ProblemError: 415: the bytes are no image of a known format. 422: the image is damaged, too large or too
-                small.
+            ProblemError: 415: the bytes are not an image of a supported format. 422: the image is damaged, too large
+                or too small.
         """
         try:
-            refuse_if_slow(data)  # before the header, which Pillow reads to its end
+            refuse_if_slow(data)  # before Pillow reads the header, which may be most of the file
         except ImageError as error:
             raise ProblemError(422, str(error)) from error
-        header = _read_header(data)
-        if header is not None and header > self._max_pixels:
+        pixels = _pixels_in_header(data)
+        if pixels is not None and pixels > self._max_pixels:
             limit = f"{self._max_pixels / 1e6:g} megapixels"
             raise ProblemError(422, f"the image is too large; the limit is {limit}; scale it down")
         try:
-            if (header or 0) <= _LARGE:
+            if (pixels or 0) <= _LARGE:
                 return self._predictor.pipeline.prepare(data, _NAME)
             with self._large:
                 return self._predictor.pipeline.prepare(data, _NAME)
         except ImageError as error:
-            status = 415 if data and header is None else 422
+            status = 415 if data and pixels is None else 422
             raise ProblemError(status, str(error).removeprefix(f"{_NAME}: ")) from error
 
 
-def _read_header(data: bytes) -> int | None:
-    """Return the number of pixels that a file promises, None where it is of no known format."""
+def _pixels_in_header(data: bytes) -> int | None:
+    """Return the number of pixels that the header states; None for a file of an unknown format."""
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
             return opened.width * opened.height
@@ -63,5 +62,5 @@ def _read_header(data: bytes) -> int | None:
         return None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return sys.maxsize
-    except Exception:  # noqa: BLE001 - the decoder meets the same fault, and says what it is
+    except Exception:  # noqa: BLE001 - decoding meets the same error and describes it
         return 0

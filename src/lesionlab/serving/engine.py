@@ -1,11 +1,11 @@
-"""Many questions at once, one model: images are decoded side by side and judged together as they get ready."""
+"""The inference engine of a server: images are decoded in parallel and predicted in dynamic batches."""
 
 import asyncio
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
 
@@ -19,13 +19,11 @@ from lesionlab.serving.decoding import Decoder
 from lesionlab.serving.metrics import Metrics
 
 _MAX_DECODERS: Final = 4
-_NOTHING_KNOWN: Final = Patient()
-
-_Question: TypeAlias = tuple[PreparedImage, str | None]
+_NO_PATIENT_DATA: Final = Patient()
 
 
-class _Running:
-    """Counts what runs at one time; entering it tells whether there is something else."""
+class _ActiveRuns:
+    """Counts concurrent runs of the graph; entering returns whether there are others."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -42,94 +40,102 @@ class _Running:
 
 
 class Engine:
-    """Judges images for many callers: a few threads decode, and each core runs the graph for some of them."""
+    """Predicts images of concurrent requests: one thread pool decodes, another runs the graph."""
 
     def __init__(self, predictor: Predictor, max_pixels: int, metrics: Metrics) -> None:
-        """Make an engine that does nothing before `start`."""
+        """Make an engine that is idle until `start`."""
         self._predictor = predictor
         self._decoder = Decoder(predictor, max_pixels)
         self._metrics = metrics
         self._decoders = ThreadPoolExecutor(min(available_cores(), _MAX_DECODERS), "lesionlab-decode")
         self._graph = ThreadPoolExecutor(predictor.pipeline.threads, "lesionlab-inference")
-        self._running = _Running()
-        # To judge and to explain are different runs of the graph; they share the threads.
-        self._judging = Batcher(self._judge, self._graph, IMAGES_PER_RUN)
-        self._explaining = Batcher(self._explain, self._graph, IMAGES_PER_RUN)
+        self._active_runs = _ActiveRuns()
+        # Predictions and explanations are different runs of the graph, on the same threads.
+        self._predictions = Batcher(self._predict, self._graph, IMAGES_PER_RUN)
+        self._explanations = Batcher(self._explain, self._graph, IMAGES_PER_RUN)
         self._workers: tuple[asyncio.Task[None], ...] = ()
 
     @property
-    def alive(self) -> bool:
-        """Whether the model has answered and goes on answering."""
+    def running(self) -> bool:
+        """Whether the engine has started and none of its workers has ended."""
         return bool(self._workers) and not any(worker.done() for worker in self._workers)
 
     async def start(self) -> None:
-        """Run what answers once, so that the first caller does not wait for it, and begin to work.
+        """Run the graph once, so that the first request is not slower than the next, and start the workers.
 
         Raises:
-            BundleError: The graph fails, or that which measures lesions.
+            BundleError: The graph or the segmentation model fails.
         """
         side = self._predictor.info.preprocessing.size
         blank = PreparedImage("warm-up", np.zeros((side, side, 3), np.uint8), ())
         await asyncio.get_running_loop().run_in_executor(self._graph, self._warm_up, blank)
         each = range(self._predictor.pipeline.threads)
-        self._workers = tuple(asyncio.create_task(b.work()) for b in (self._judging, self._explaining) for _ in each)
+        self._workers = tuple(
+            asyncio.create_task(b.run()) for b in (self._predictions, self._explanations) for _ in each
+        )
 
     async def stop(self) -> None:
-        """Stop working; what has not been answered is dropped."""
+        """Stop the workers; queued images are dropped."""
         for worker in self._workers:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
         for pool in (self._decoders, self._graph):
             pool.shutdown(wait=False, cancel_futures=True)
 
-    async def predict(self, data: bytes, patient: Patient = _NOTHING_KNOWN) -> Prediction:
-        """Judge the bytes of an image file, with what is known of the patient.
-
-        Raises:
-            ProblemError: The image cannot be judged.
-        """
-        return await self._judging.ask(replace(await self._prepared(data), patient=patient))
-
-    async def explain(
-        self, data: bytes, diagnosis: str | None, patient: Patient = _NOTHING_KNOWN
-    ) -> ExplainedPrediction:
-        """Judge the bytes of an image file, give the reasons, and measure the lesion.
+    async def predict(self, data: bytes, patient: Patient = _NO_PATIENT_DATA) -> Prediction:
+        """Predict an image.
 
         Args:
-            data: The file.
-            diagnosis: Code of the class to explain; None: the answer.
-            patient: What is known of the patient.
+            data: The bytes of an image file.
+            patient: Patient data.
 
         Raises:
-            ProblemError: The image cannot be judged.
+            ProblemError: The image cannot be read.
         """
-        image = replace(await self._prepared(data), patient=patient)
-        explained = await self._explaining.ask((image, diagnosis))
-        # Beside the graph's own thread, so that no other answer waits for it.
+        return await self._predictions.submit(await self._prepare(data, patient))
+
+    async def explain(
+        self, data: bytes, diagnosis: str | None, patient: Patient = _NO_PATIENT_DATA
+    ) -> ExplainedPrediction:
+        """Predict and explain an image, and measure its lesion.
+
+        Args:
+            data: The bytes of an image file.
+            diagnosis: Code of the class to explain; None: the most probable one.
+            patient: Patient data.
+
+        Raises:
+            ProblemError: The image cannot be read.
+        """
+        image = await self._prepare(data, patient)
+        explained = await self._explanations.submit((image, diagnosis))
+        # On a decoding thread, so that the measurement does not delay runs of the graph.
         measure = self._predictor.pipeline.measure_lesion
         return await asyncio.get_running_loop().run_in_executor(self._decoders, measure, image, explained)
 
-    async def _prepared(self, data: bytes) -> PreparedImage:
-        return await asyncio.get_running_loop().run_in_executor(self._decoders, self._decoder.prepare, data)
+    async def _prepare(self, data: bytes, patient: Patient) -> PreparedImage:
+        prepared = await asyncio.get_running_loop().run_in_executor(self._decoders, self._decoder.prepare, data)
+        return replace(prepared, patient=patient)
 
     def _warm_up(self, image: PreparedImage) -> None:
+        pipeline = self._predictor.pipeline
         # With one thread there is a single session.
-        for concurrent in (False, True) if self._predictor.pipeline.threads > 1 else (False,):
+        for concurrent in (False, True) if pipeline.threads > 1 else (False,):
             if not self._predictor.explainable:
-                self._predictor.pipeline.predict([image], concurrent=concurrent)
+                pipeline.predict([image], concurrent=concurrent)
                 continue
-            (explained,) = self._predictor.pipeline.explain([image], [None], concurrent=concurrent)
-            self._predictor.pipeline.measure_lesion(image, explained)
+            (explained,) = pipeline.explain([image], [None], concurrent=concurrent)
+            pipeline.measure_lesion(image, explained)
 
-    def _judge(self, images: Sequence[PreparedImage]) -> Sequence[Prediction]:
-        with self._running as concurrent:
-            answers = self._predictor.pipeline.predict(images, concurrent=concurrent)
-        self._metrics.judged(answers)
-        return answers
+    def _predict(self, images: Sequence[PreparedImage]) -> Sequence[Prediction]:
+        with self._active_runs as concurrent:
+            predictions = self._predictor.pipeline.predict(images, concurrent=concurrent)
+        self._metrics.count_predictions(predictions)
+        return predictions
 
-    def _explain(self, questions: Sequence[_Question]) -> Sequence[ExplainedPrediction]:
-        images, diagnoses = zip(*questions, strict=True)
-        with self._running as concurrent:
-            answers = self._predictor.pipeline.explain(images, diagnoses, concurrent=concurrent)
-        self._metrics.judged([answer.prediction for answer in answers])
-        return answers
+    def _explain(self, batch: Sequence[tuple[PreparedImage, str | None]]) -> Sequence[ExplainedPrediction]:
+        images, diagnoses = zip(*batch, strict=True)
+        with self._active_runs as concurrent:
+            explained = self._predictor.pipeline.explain(images, diagnoses, concurrent=concurrent)
+        self._metrics.count_predictions([one.prediction for one in explained])
+        return explained

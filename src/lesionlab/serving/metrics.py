@@ -1,4 +1,4 @@
-"""What Prometheus is told. Every label has few values: routes, statuses and reasons, never what a caller sent."""
+"""Prometheus metrics. Labels take few values: routes, statuses and reasons, never request content."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,24 +11,24 @@ _BATCHES = (1, 2, 3, 4)
 
 
 class Metrics:
-    """The counters of one server, apart from those of any other in the process."""
+    """The metrics of one server, in a registry of their own."""
 
-    def __init__(self, images_in_house: Callable[[], int]) -> None:
-        """Start at zero; `images_in_house` is asked whenever somebody looks."""
+    def __init__(self, queued_images: Callable[[], int]) -> None:
+        """Start all counters at zero; `queued_images` is called at each scrape."""
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         self._requests = Counter(
-            "lesionlab_requests", "Requests answered.", ["route", "method", "status"], registry=self._registry
+            "lesionlab_requests", "Requests completed.", ["route", "method", "status"], registry=self._registry
         )
         self._seconds = Histogram(
             "lesionlab_request_seconds",
-            "Time from the head of a request to the end of its answer.",
+            "Time from the head of a request to the end of its response.",
             ["route"],
             buckets=_LATENCIES,
             registry=self._registry,
         )
-        self._judged = Counter("lesionlab_images_predicted", "Images predicted.", registry=self._registry)
-        self._refused = Counter(
+        self._predicted = Counter("lesionlab_images_predicted", "Images predicted.", registry=self._registry)
+        self._abstentions = Counter(
             "lesionlab_abstentions",
             "Images on which the model abstained, by reason.",
             ["reason"],
@@ -38,21 +38,21 @@ class Metrics:
             "lesionlab_batch_images", "Images per run of the graph.", buckets=_BATCHES, registry=self._registry
         )
         depth = Gauge("lesionlab_queue_images", "Images being read, decoded or predicted.", registry=self._registry)
-        depth.set_function(images_in_house)
+        depth.set_function(queued_images)
 
-    def request(self, route: str, method: str, status: int, seconds: float) -> None:
+    def count_request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one request."""
         self._requests.labels(route, method, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
-    def judged(self, predictions: Sequence[Prediction]) -> None:
-        """Count one run of the graph, and the reasons of its refusals by their codes."""
-        self._judged.inc(len(predictions))
+    def count_predictions(self, predictions: Sequence[Prediction]) -> None:
+        """Count the images of one run of the graph, and their reasons for abstention."""
+        self._predicted.inc(len(predictions))
         self._batches.observe(len(predictions))
         for prediction in predictions:
             for reason in prediction.abstain_reasons:
-                self._refused.labels(reason.code).inc()
+                self._abstentions.labels(reason.code).inc()
 
     def text(self) -> bytes:
-        """Return all of it in Prometheus' text format 0.0.4."""
+        """Return the metrics in Prometheus' text format 0.0.4."""
         return generate_latest(self._registry)

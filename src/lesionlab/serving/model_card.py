@@ -9,7 +9,7 @@ from lesionlab.taxonomy import TASKS
 
 
 def model_card(predictor: Predictor, settings: Settings) -> ModelCard:
-    """Describe a loaded model and the limits of the server."""
+    """Return the description of a model and of the limits of its server."""
     info = predictor.info
     task = TASKS[info.task]
     return ModelCard(

@@ -1,4 +1,4 @@
-"""Running the application: the socket, uvicorn, and an end that loses no answer."""
+"""The HTTP server: the socket, uvicorn, and a shutdown that completes the requests in progress."""
 
 import asyncio
 import signal
@@ -16,7 +16,7 @@ from lesionlab.errors import LesionlabError
 from lesionlab.serving.concurrency import ConcurrencyLimit
 from lesionlab.serving.protocol import BoundedProtocol
 
-# Together below the 30 that container engines give: for the answers, then for writing them.
+# Together below the 30 s of container engines: for the requests in progress, then for writing their responses.
 _GRACE_SECONDS: Final = 24
 _WRITING_SECONDS: Final = 4
 _BACKLOG: Final = 1024
@@ -27,19 +27,19 @@ def bind(host: str, port: int) -> socket.socket:
 
     Args:
         host: Address or name of this machine.
-        port: Port; 0: any that is free.
+        port: Port; 0: any free port.
 
     Raises:
-        LesionlabError: The address is not of this machine, or the port is in use or not allowed.
+        LesionlabError: The address does not belong to this machine, or the port is in use or not permitted.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         bound = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise LesionlabError(f"{host} is no address of this machine ({error.strerror}); see --host") from error
+        raise LesionlabError(f"{host} is not an address of this machine ({error.strerror}); see --host") from error
     try:
         if sys.platform != "win32":
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a restart need not wait for old connections
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a restart does not wait for old connections
         bound.bind(address)
         bound.set_inheritable(True)
     except OSError as error:
@@ -51,23 +51,23 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def run(app: FastAPI, bound: socket.socket, announce: Callable[[], None]) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what is in the house and leave with code 0.
+    """Serve until SIGTERM or SIGINT, then complete the requests in progress and exit with code 0.
 
     Args:
-        app: What `create_app` made.
-        bound: What `bind` made.
-        announce: Called once the server listens and the model has answered.
+        app: The application of `create_app`.
+        bound: The socket of `bind`.
+        announce: Called once the server listens and the model is warmed up.
     """
-    # Pillow warns of odd metadata; what matters of it arrives as a problem.
+    # Pillow warns about unusual metadata; errors that matter are reported as problems.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     for number in (signal.SIGTERM, signal.SIGINT):
-        # uvicorn takes the signals over while it runs, and raises them again when it has ended.
+        # uvicorn handles the signals while it runs, and raises them again after its shutdown.
         signal.signal(number, lambda *_: sys.exit(0))
     server_for(app, announce).run([bound])
 
 
 def server_for(app: FastAPI, announce: Callable[[], None] = lambda: None) -> uvicorn.Server:
-    """Return the server that `run` runs, for whoever runs it in a thread."""
+    """Return the server of `run`, to be run in a thread."""
     config = uvicorn.Config(
         app,
         http=BoundedProtocol,
@@ -75,18 +75,18 @@ def server_for(app: FastAPI, announce: Callable[[], None] = lambda: None) -> uvi
         lifespan="on",
         log_config=None,
         access_log=False,
-        proxy_headers=False,  # whom a header names as client is for a proxy to say, and any caller can
+        proxy_headers=False,  # without a proxy, any client can forge them
         server_header=False,
         backlog=_BACKLOG,
         timeout_graceful_shutdown=_WRITING_SECONDS,
     )
-    return _Server(config, app.state.service.places, announce)
+    return _Server(config, app.state.service.concurrency, announce)
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, places: ConcurrencyLimit, announce: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, concurrency: ConcurrencyLimit, announce: Callable[[], None]) -> None:
         super().__init__(config)
-        self._places = places
+        self._concurrency = concurrency
         self._announce = announce
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -95,10 +95,10 @@ class _Server(uvicorn.Server):
             self._announce()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # Who comes now is told that the server is stopping, as long as others wait for their answers.
-        self._places.close()
-        patience = time.monotonic() + _GRACE_SECONDS
-        # No event tells of a second Ctrl-C, which ends the patience.
-        while self._places.images and not self.force_exit and time.monotonic() < patience:  # noqa: ASYNC110
+        # New requests get HTTP 503 while those in progress are completed.
+        self._concurrency.close()
+        deadline = time.monotonic() + _GRACE_SECONDS
+        # Polling, since uvicorn has no event for a second Ctrl-C, which ends the wait.
+        while self._concurrency.images and not self.force_exit and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         await super().shutdown(sockets)

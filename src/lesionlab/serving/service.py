@@ -1,4 +1,4 @@
-"""What the routes share: one model, its engine, its limits and its counters."""
+"""The components that the routes share."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -18,42 +18,44 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Service:
-    """The parts of one server."""
+    """The components of one server."""
 
     predictor: Predictor
     settings: Settings
-    places: ConcurrencyLimit
+    concurrency: ConcurrencyLimit
     metrics: Metrics
     engine: Engine
 
     @classmethod
-    def make(cls, predictor: Predictor, settings: Settings) -> "Service":
-        """Put the parts together."""
-        places = ConcurrencyLimit(settings.queue, settings.max_bytes_in_house)
-        metrics = Metrics(lambda: places.images)
-        return cls(predictor, settings, places, metrics, Engine(predictor, settings.max_pixels, metrics))
+    def create(cls, predictor: Predictor, settings: Settings) -> "Service":
+        """Make the components."""
+        concurrency = ConcurrencyLimit(settings.queue, settings.max_queued_bytes)
+        metrics = Metrics(lambda: concurrency.images)
+        return cls(predictor, settings, concurrency, metrics, Engine(predictor, settings.max_pixels, metrics))
 
 
-async def while_connected(request: Request, answer: Coroutine[Any, Any, Value]) -> Value:
-    """Return the answer, or cancel it once the client has left: nobody else would notice before it is written.
+async def while_connected(request: Request, work: Coroutine[Any, Any, Value]) -> Value:
+    """Return the result of a coroutine, or cancel it once the client has disconnected.
+
+    Starlette would notice the disconnect only when it writes the response.
 
     The body of the request must have been read.
 
     Raises:
-        ClientDisconnect: The client left.
+        ClientDisconnect: The client disconnected.
     """
-    answering = asyncio.create_task(answer)
-    leaving = asyncio.create_task(_left(request))
+    working = asyncio.create_task(work)
+    disconnect = asyncio.create_task(_disconnected(request))
     try:
-        await asyncio.wait((answering, leaving), return_when=asyncio.FIRST_COMPLETED)
-        if not answering.done():
+        await asyncio.wait((working, disconnect), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
             raise ClientDisconnect
-        return answering.result()
+        return working.result()
     finally:
-        answering.cancel()
-        leaving.cancel()
+        working.cancel()
+        disconnect.cancel()
 
 
-async def _left(request: Request) -> None:
+async def _disconnected(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass

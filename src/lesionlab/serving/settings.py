@@ -1,29 +1,28 @@
-"""What a server may be told: limits, the key, and the names by which it may be called."""
+"""Settings of a server: limits, the API key and the permitted host names."""
 
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
 
+from lesionlab.base_models import StrictModel
 from lesionlab.images.decode import MAX_PIXELS
 
 LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
 
 
-class Settings(BaseModel):
+class Settings(StrictModel):
     """Settings of one server.
 
     Attributes:
-        api_key: What a caller has to send as `X-API-Key`; None: anyone may ask.
-        allowed_hosts: Names that the header `Host` may give, without port; empty: any. A page of a stranger can make
-            a browser call this machine by a name of the stranger's (DNS rebinding), but not by one of these.
-        max_bytes: Largest file.
-        max_pixels: Largest image, width times height.
-        max_batch: Most images of one request.
-        queue: Most images in the house: being read, decoded, waiting or judged.
-        rate: Requests per client address, such as `60/minute`; None: as many as they like.
+        api_key: Value that clients send as `X-API-Key`; None: no key is needed.
+        allowed_hosts: Permitted values of the `Host` header, without port; empty: any. They protect against DNS
+            rebinding, by which a foreign web page makes a browser send requests to this machine.
+        max_bytes: Maximum size of a file.
+        max_pixels: Maximum width times height of an image.
+        max_batch: Maximum number of images in a request.
+        queue: Maximum number of images in the server: being read, decoded, queued or predicted.
+        rate: Maximum number of requests per client address, such as `60/minute`; None: no limit.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     api_key: SecretStr | None = None
     allowed_hosts: tuple[str, ...] = ()
@@ -35,7 +34,7 @@ class Settings(BaseModel):
 
     @field_validator("rate")
     @classmethod
-    def _rate_is_understood(cls, rate: str | None) -> str | None:
+    def _rate_can_be_parsed(cls, rate: str | None) -> str | None:
         if rate is not None:
             import limits
 
@@ -44,10 +43,10 @@ class Settings(BaseModel):
 
     @property
     def max_batch_bytes(self) -> int:
-        """Largest request with several images."""
+        """Maximum size of a request with several images."""
         return min(4, self.max_batch) * self.max_bytes
 
     @property
-    def max_bytes_in_house(self) -> int:
-        """Bytes of files that wait or are decoded at a time, whatever their number: memory has to stay flat."""
+    def max_queued_bytes(self) -> int:
+        """Maximum size of all files in the server, whatever their number, to bound its memory."""
         return max(10 * self.max_bytes, self.max_batch_bytes)

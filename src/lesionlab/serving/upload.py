@@ -1,4 +1,4 @@
-"""Reading images from a request into memory: bounded, and never onto the disk."""
+"""Reads images from requests into memory, with limits and without temporary files."""
 
 import asyncio
 import sys
@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from lesionlab.serving.problem import ProblemError
 
-FORM_BYTES: Final = 65_536  # what a form may hold beside its files: borders, part headers, short fields
+FORM_BYTES: Final = 65_536  # of a form beside its files: boundaries, part headers, short fields
 _FIELD_BYTES: Final = 1_024
 _MAX_FIELDS: Final = 8
 _SECONDS: Final = 60.0
@@ -21,10 +21,10 @@ _SECONDS: Final = 60.0
 
 @dataclass(frozen=True)
 class Upload:
-    """What a request carried.
+    """The content of a request.
 
     Attributes:
-        files: The files, whole, in the order sent. Their names were read over.
+        files: The files in the order of the request. Their names are ignored.
         fields: The other fields of the form by name.
     """
 
@@ -33,13 +33,13 @@ class Upload:
 
 
 def declared_size(request: Request, limit: int) -> int:
-    """Return how many bytes the body has as its header says, `limit` where that does not tell.
+    """Return the size of the body as its header states it, or `limit` without such a header.
 
     Raises:
         ProblemError: 413, more than `limit`; 415, compressed.
     """
     if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise ProblemError(415, "compressed requests are not read here; send the image as it is")
+        raise ProblemError(415, "compressed requests are not supported; send the image uncompressed")
     declared = request.headers.get("content-length", "")
     if not (declared.isascii() and declared.isdecimal()):
         return limit
@@ -54,13 +54,13 @@ async def read_upload(request: Request, name: str, *, max_files: int, limit: int
     Args:
         request: The request, its body not yet read.
         name: Name of the form's field.
-        max_files: Most files.
-        limit: Most bytes of the body.
+        max_files: Maximum number of files.
+        limit: Maximum size of the body in bytes.
 
     Raises:
-        ProblemError: 400, the form is malformed; 408, it came too slowly; 413, too many bytes, known while reading;
-            415, neither a form nor an image; 422, the form lacks files or has too many.
-        ClientDisconnect: The client left.
+        ProblemError: 400, the form is malformed; 408, the body is too slow; 413, it is too large; 415, it is neither a
+            form nor an image; 422, the form has no files or too many.
+        ClientDisconnect: The client disconnected.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
@@ -68,17 +68,17 @@ async def read_upload(request: Request, name: str, *, max_files: int, limit: int
             if kind == "multipart/form-data":
                 return await _read_form(request, body, name, max_files)
             if max_files > 1 or not (kind in ("", "application/octet-stream") or kind.startswith("image/")):
-                raise ProblemError(415, _how_to_send(name, max_files))
+                raise ProblemError(415, _expected_form(name, max_files))
             return Upload((b"".join([chunk async for chunk in body]),))
     except TimeoutError as error:
         raise ProblemError(408, f"the request did not arrive within {_SECONDS:.0f} s") from error
 
 
-def small_enough(data: bytes, limit: int) -> bytes:
-    """Return a file that has at most `limit` bytes.
+def checked_size(data: bytes, limit: int) -> bytes:
+    """Return a file after a check of its size.
 
     Raises:
-        ProblemError: 413, it has more.
+        ProblemError: 413, it has more than `limit` bytes.
     """
     if len(data) > limit:
         raise _too_large(limit)
@@ -103,7 +103,7 @@ async def _read_form(request: Request, body: AsyncGenerator[bytes, None], name: 
         form = await parser.parse()
     except MultiPartException as error:
         if parser.too_many_files:
-            raise ProblemError(422, f"there are too many files. {_how_to_send(name, max_files)}") from error
+            raise ProblemError(422, f"there are too many files. {_expected_form(name, max_files)}") from error
         raise ProblemError(400, f"the form is malformed: {error.message}") from error
     try:
         files: list[bytes] = []
@@ -114,16 +114,16 @@ async def _read_form(request: Request, body: AsyncGenerator[bytes, None], name: 
             elif isinstance(value, str) and key not in fields and key != name:
                 fields[key] = value
             else:
-                raise ProblemError(422, _how_to_send(name, max_files))
+                raise ProblemError(422, _expected_form(name, max_files))
     finally:
         await form.close()
     if not files:
-        raise ProblemError(422, f"there is no file in the request. {_how_to_send(name, max_files)}")
+        raise ProblemError(422, f"there is no file in the request. {_expected_form(name, max_files)}")
     return Upload(tuple(files), fields)
 
 
 class _InMemoryParser(MultiPartParser):
-    # Starlette would put files above 1 MB into a temporary file. The body is bounded before it comes here.
+    # Starlette writes files above 1 MB to a temporary file. The body is limited before it is parsed.
     spool_max_size = sys.maxsize
 
     @property
@@ -131,11 +131,11 @@ class _InMemoryParser(MultiPartParser):
         return self._current_files > self.max_files
 
 
-def _how_to_send(name: str, max_files: int) -> str:
+def _expected_form(name: str, max_files: int) -> str:
     if max_files > 1:
         return f"Send a form (multipart/form-data) with up to {max_files} files in the field `{name}`, repeated"
     return f"Send a form (multipart/form-data) with one file in the field `{name}`, or an image as the body"
 
 
 def _too_large(limit: int) -> ProblemError:
-    return ProblemError(413, f"this is more than {limit / 1e6:.3g} MB; scale the image down")
+    return ProblemError(413, f"the request is larger than {limit / 1e6:.3g} MB; scale the image down")

@@ -1,9 +1,8 @@
-"""What every request passes, from the outside to the inside, each one class of plain ASGI."""
+"""ASGI middleware, from the outermost to the innermost."""
 
-from lesionlab.serving.middleware.address import KnownHost, WithinRate
-from lesionlab.serving.middleware.faults import Faults
-from lesionlab.serving.middleware.headers import StrictHeaders
-from lesionlab.serving.middleware.key import HasKey
-from lesionlab.serving.middleware.observed import Observed
+from lesionlab.serving.middleware.access import AllowedHosts, ApiKey, RateLimit
+from lesionlab.serving.middleware.access_log import AccessLog
+from lesionlab.serving.middleware.errors import ServerErrors
+from lesionlab.serving.middleware.headers import SecurityHeaders
 
-__all__ = ["Faults", "HasKey", "KnownHost", "Observed", "StrictHeaders", "WithinRate"]
+__all__ = ["AccessLog", "AllowedHosts", "ApiKey", "RateLimit", "SecurityHeaders", "ServerErrors"]

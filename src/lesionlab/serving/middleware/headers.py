@@ -1,4 +1,4 @@
-"""Strict headers on every answer."""
+"""Security headers of every response."""
 
 from typing import Final
 
@@ -9,32 +9,31 @@ _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_NOBODYS: Final = ("accelerometer", "display-capture", "geolocation", "gyroscope", "microphone", "payment", "usb")
+_DISABLED: Final = ("accelerometer", "display-capture", "geolocation", "gyroscope", "microphone", "payment", "usb")
 HEADERS: Final = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Permissions-Policy": ", ".join(("camera=(self)", *(f"{feature}=()" for feature in _NOBODYS))),
+    "Permissions-Policy": ", ".join(("camera=(self)", *(f"{feature}=()" for feature in _DISABLED))),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
 
-class StrictHeaders:
-    """Adds `HEADERS`, and keeps every answer out of caches that does not say otherwise."""
+class SecurityHeaders:
+    """Adds `HEADERS`, and `no-store` to responses without a cache policy."""
 
     def __init__(self, app: ASGIApp) -> None:
-        """Stand before `app`."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request pass."""
+        """Handle a request."""
 
-        async def adding(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(HEADERS)
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        await self._app(scope, receive, adding)
+        await self._app(scope, receive, send_with_headers)

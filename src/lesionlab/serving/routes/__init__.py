@@ -1,4 +1,4 @@
-"""The addresses of the API, by subject."""
+"""The routes of the API."""
 
 from lesionlab.serving.routes.batch import batch_routes
 from lesionlab.serving.routes.health import health_routes

@@ -1,4 +1,4 @@
-"""The route that takes several images."""
+"""The route for several images."""
 
 import asyncio
 
@@ -6,13 +6,13 @@ from fastapi import APIRouter, Request
 
 from lesionlab.results import BatchItem, BatchResponse, ModelName
 from lesionlab.serving.problem import ProblemError, request_id_of
-from lesionlab.serving.routes.described import IMAGE_PROBLEMS, several_images
+from lesionlab.serving.routes.openapi import IMAGE_PROBLEMS, several_images
 from lesionlab.serving.service import Service, while_connected
-from lesionlab.serving.upload import FORM_BYTES, declared_size, read_upload, small_enough
+from lesionlab.serving.upload import FORM_BYTES, checked_size, declared_size, read_upload
 
 
 def batch_routes(service: Service) -> APIRouter:
-    """Return the route that takes several images."""
+    """Return the route for several images."""
     routes = APIRouter(prefix="/v1", tags=["images"])
     settings, engine = service.settings, service.engine
     model = ModelName.of(service.predictor.info)
@@ -20,25 +20,25 @@ def batch_routes(service: Service) -> APIRouter:
 
     async def predicted(index: int, data: bytes, request_id: str) -> BatchItem:
         try:
-            prediction = await engine.predict(small_enough(data, settings.max_bytes))
+            prediction = await engine.predict(checked_size(data, settings.max_bytes))
         except ProblemError as error:
             return BatchItem(index=index, problem=error.problem(request_id))
         return BatchItem(index=index, result=prediction)
 
     async def all_predicted(files: tuple[bytes, ...], request_id: str) -> tuple[BatchItem, ...]:
-        answers = (predicted(index, data, request_id) for index, data in enumerate(files))
-        return tuple(await asyncio.gather(*answers))
+        items = (predicted(index, data, request_id) for index, data in enumerate(files))
+        return tuple(await asyncio.gather(*items))
 
     @routes.post("/predict/batch", responses=IMAGE_PROBLEMS, openapi_extra=several_images(settings.max_batch))
     async def predict_batch(request: Request) -> BatchResponse:
         """Classify several images: a form with repeated fields `files`. A bad image does not stop the others."""
         request_id = request_id_of(request.scope)
-        # How many there are is known once the form has been read; until then it holds one place.
-        with service.places.taken(1, declared_size(request, limit)):
+        # The number of images is known once the form has been read; until then the request counts as one.
+        with service.concurrency.reserve(1, declared_size(request, limit)):
             upload = await read_upload(request, "files", max_files=settings.max_batch, limit=limit)
             if upload.fields:
-                raise ProblemError(422, "there is a field that is not known here; several images have `files` alone")
-            with service.places.taken(len(upload.files) - 1):
+                raise ProblemError(422, "there is an unknown field; a batch has only `files`")
+            with service.concurrency.reserve(len(upload.files) - 1):
                 results = await while_connected(request, all_predicted(upload.files, request_id))
         return BatchResponse(request_id=request_id, model=model, results=results)
 

@@ -1,4 +1,4 @@
-"""The page: files of the package, sent as they are."""
+"""The web page: static files of the package."""
 
 import os
 from importlib.resources import files
@@ -21,7 +21,7 @@ def page_routes(folder: Path = PAGE) -> APIRouter:
 
     async def sent(path: str, request: Request) -> Response:
         response = await static.get_response(path, request.scope)
-        # It may be kept, and is asked for again each time: the answer is 304 while it is the same.
+        # A browser revalidates its copy each time and gets 304 while it is current.
         response.headers["Cache-Control"] = "no-cache"
         return response
 
@@ -31,12 +31,12 @@ def page_routes(folder: Path = PAGE) -> APIRouter:
 
     @routes.api_route("/assets/{path:path}", methods=_METHODS)
     async def asset(path: str, request: Request) -> Response:
-        return await sent(_normal(path), request)
+        return await sent(_normalised(path), request)
 
     return routes
 
 
-def _normal(path: str) -> str:
+def _normalised(path: str) -> str:
     if "\0" in path:
         raise HTTPException(404)
     return os.path.normpath(path)

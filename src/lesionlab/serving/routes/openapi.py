@@ -1,22 +1,22 @@
-"""What OpenAPI is told beside the types: problems, and bodies that are read by hand."""
+"""OpenAPI descriptions of problems, and of bodies that are parsed by the package."""
 
 from typing import Any, Final
 
 from lesionlab.bundle import Patient
 from lesionlab.serving.problem import MEDIA_TYPE
 
-_MEANINGS: Final = {
+_DESCRIPTIONS: Final = {
     400: "The form is malformed.",
     401: "The API key is missing or wrong.",
-    404: "There is nothing here.",
+    404: "Not found.",
     408: "The request did not arrive in time.",
-    409: "The model cannot do this.",
-    413: "Too many bytes.",
-    415: "Not an image, or not of a known format.",
-    421: "The server is not known by this name.",
-    422: "The image is damaged, too large or too small; a field is wrong; there are too many files.",
+    409: "The model does not support this.",
+    413: "The request is too large.",
+    415: "Not an image of a supported format.",
+    421: "The server does not serve this host name.",
+    422: "The image is damaged, too large or too small; a field is invalid; there are too many files.",
     429: "Too many requests from one address.",
-    500: "The server failed.",
+    500: "Internal server error.",
     503: "The server is busy or stopping.",
 }
 _BYTES: Final = {"type": "string", "format": "binary"}
@@ -25,7 +25,7 @@ _BYTES: Final = {"type": "string", "format": "binary"}
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the description of problems with these statuses."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {status: {"description": _MEANINGS[status], "content": content} for status in statuses}
+    return {status: {"description": _DESCRIPTIONS[status], "content": content} for status in statuses}
 
 
 IMAGE_PROBLEMS: Final = problems(400, 401, 408, 413, 415, 421, 422, 429, 500, 503)
@@ -37,9 +37,9 @@ def one_image(fields: type[Patient]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"multipart/form-data": form, "image/*": {"schema": _BYTES}}}}
 
 
-def several_images(most: int) -> dict[str, Any]:
-    """Return the description of a form with at most so many images."""
-    files = {"type": "array", "items": _BYTES, "minItems": 1, "maxItems": most}
+def several_images(max_batch: int) -> dict[str, Any]:
+    """Return the description of a form with several images."""
+    files = {"type": "array", "items": _BYTES, "minItems": 1, "maxItems": max_batch}
     return {"requestBody": {"required": True, "content": {"multipart/form-data": _form({"files": files}, "files")}}}
 
 

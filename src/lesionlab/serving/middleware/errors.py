@@ -1,4 +1,4 @@
-"""What nobody foresaw: the log gets all of it, the caller no inner word."""
+"""Unexpected exceptions: logged in full, and reported without internal details."""
 
 import logging
 
@@ -9,31 +9,30 @@ from lesionlab.serving.problem import ProblemError, request_id_of
 _log = logging.getLogger("lesionlab.serving")
 
 
-class Faults:
-    """Turns any exception into a problem with status 500. The framework's own would pass by the other layers."""
+class ServerErrors:
+    """Turns any exception into a problem with status 500. The framework's handler would bypass the other middleware."""
 
     def __init__(self, app: ASGIApp) -> None:
-        """Stand before `app`."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request pass."""
+        """Handle a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         started = False
 
-        async def noting(message: Message) -> None:
+        async def send_and_note(message: Message) -> None:
             nonlocal started
             started = started or message["type"] == "http.response.start"
             await send(message)
 
         try:
-            await self._app(scope, receive, noting)
+            await self._app(scope, receive, send_and_note)
         except Exception:
             request_id = request_id_of(scope)
             _log.exception("request %s failed", request_id)
             if started:
                 raise
-            fault = ProblemError(500, "the server failed at this; its log knows more under the request id")
-            await fault.response(request_id)(scope, receive, send)
+            error = ProblemError(500, "internal server error; the server's log has the details under this request id")
+            await error.response(request_id)(scope, receive, send)

@@ -1,4 +1,4 @@
-"""Each request gets an id, a line in the log and a place in the metrics. None of them tells what was sent."""
+"""Request identifiers, the access log and request metrics. None of them holds request content."""
 
 import logging
 import re
@@ -17,16 +17,15 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 _log = logging.getLogger("lesionlab.serving.access")
 
 
-class Observed:
-    """Request id, access log and metrics."""
+class AccessLog:
+    """Gives each request an identifier, logs it and counts it."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        """Stand before `app`."""
         self._app = app
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request pass."""
+        """Handle a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -35,7 +34,7 @@ class Observed:
         scope.setdefault("state", {})["request_id"] = request_id
         status, sent = CLIENT_CLOSED, 0
 
-        async def noting(message: Message) -> None:
+        async def send_and_note(message: Message) -> None:
             nonlocal status, sent
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -44,12 +43,12 @@ class Observed:
             await send(message)
 
         try:
-            await self._app(scope, receive, noting)
+            await self._app(scope, receive, send_and_note)
         finally:
             seconds = time.perf_counter() - began
             route = _route(scope)
             method = scope["method"] if scope["method"] in _METHODS else "other"
-            self._metrics.request(route, method, status, seconds)
+            self._metrics.count_request(route, method, status, seconds)
             fields = {
                 "method": method,
                 "route": route,
@@ -67,6 +66,6 @@ def _request_id(scope: Scope) -> str:
 
 
 def _route(scope: Scope) -> str:
-    """Return the route's template; the path itself may hold anything."""
+    """Return the template of the route, since the path itself is request content."""
     path = getattr(scope.get("route"), "path", None)
     return path if isinstance(path, str) else "none"
