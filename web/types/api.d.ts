@@ -236,22 +236,22 @@ export interface components {
         };
         /**
          * Calibration
-         * @description How logits become probabilities: softmax((scales * logits + offsets) / temperature).
+         * @description Calibration: probabilities = softmax((scales * logits + offsets) / temperature).
          *
-         *     Fitted on the validation part by minimising the negative log likelihood.
+         *     Fitted on the validation set by minimising the negative log likelihood.
          *
          *     Attributes:
-         *         method: `temperature`: one number (Guo et al., ICML 2017). `bias`: one offset for each class as well, which
-         *             also undoes what training did to the class frequencies (Alexandari et al., ICML 2020). `vector`: one scale
-         *             for each class, too (Guo et al.).
-         *         scales: The logits are multiplied by them, one for each class. Empty for none.
-         *         offsets: Added to the logits after that, one for each class. Empty for none.
-         *         temperature: What is then divided by.
-         *         images: Number of validation images that it was fitted on.
-         *         ece_before: Expected calibration error on those images of the logits as they are.
-         *         ece_after: The same with these probabilities.
-         *         nll_by_method: Negative log likelihood of each method that was tried, on validation lesions that it was not
-         *             fitted on (cross-validation); the method with the lowest one is used. Empty where just one was tried.
+         *         method: `temperature`: one number (Guo et al., ICML 2017). `bias`: one offset per class as well, which
+         *             also corrects a changed class balance in training (Alexandari et al., ICML 2020). `vector`: one scale
+         *             per class as well (Guo et al.).
+         *         scales: Factors of the logits, one per class; empty for none.
+         *         offsets: Added to the scaled logits, one per class; empty for none.
+         *         temperature: Divisor of the result.
+         *         images: Number of validation images used for the fit.
+         *         ece_before: Expected calibration error on those images without calibration.
+         *         ece_after: The same with calibration.
+         *         nll_by_method: Cross-validated negative log likelihood of each candidate, by validation lesion; the method
+         *             with the lowest value is used. Empty for a single candidate.
          */
         Calibration: {
             /** Ece After */
@@ -285,7 +285,7 @@ export interface components {
         };
         /**
          * Epoch
-         * @description One epoch of the training; None for what was not measured.
+         * @description One epoch of the training; None for a figure that was not measured.
          */
         Epoch: {
             /** Epoch */
@@ -299,7 +299,7 @@ export interface components {
         };
         /**
          * Estimate
-         * @description A metric and its 95 % interval; None (JSON null) stands for what the data do not define.
+         * @description A metric and its 95% interval; None (JSON null) where undefined.
          */
         Estimate: {
             /** High */
@@ -311,32 +311,32 @@ export interface components {
         };
         /**
          * EvaluationSummary
-         * @description The whole of `evaluation.json`, written by `lesionlab evaluate` for the test part.
+         * @description The content of `evaluation.json`, written by `lesionlab evaluate` for the test set.
          *
          *     Attributes:
-         *         notice: What results are for.
-         *         graph_sha256: The graph that was measured; a bundle with another one is refused.
+         *         notice: Research-only notice.
+         *         graph_sha256: Hash of the evaluated graph.
          *         dataset: Name of the dataset.
-         *         part: Name of the part.
+         *         subset: Name of the subset.
          *         unseen: Whether none of the lesions was used to fit, stop or calibrate the model.
-         *         leaky: Whether images of one lesion may stand on both sides of the split. Every figure is then too good.
-         *         date: Day of the measurement, ISO 8601.
+         *         leaky: Whether training and test may share lesions. Every figure is then too good.
+         *         date: Date of the evaluation, ISO 8601.
          *         n_images: Number of images.
-         *         n_lesions: Number of lesions that they show.
+         *         n_lesions: Number of lesions.
          *         classes: Codes of the task's classes, in the order of the confusion matrix.
          *         support: Number of images of each class.
          *         confusion_matrix: Counts of images; rows are actual, columns predicted.
          *         overall: Metrics of all images by name.
          *         per_class: By class, then by name of the metric, each class against the rest.
-         *         operating_points: The model's thresholds with what was measured here, those that the images define.
-         *         roc: By class, and `malignant` where the model tells malignancy.
-         *         reliability: Confidence against accuracy, the bins that hold an image.
-         *         history: The training, epoch by epoch; empty where it is not known.
-         *         prediction_sets: How often the model's prediction sets held the true class.
-         *         selective: What leaving out the least certain images gains.
-         *         decision_curve: What acting on the model is worth.
-         *         robustness: How the figures fall when images get worse; empty where it was not measured.
-         *         subgroups: The images by what is known of them beside the diagnosis.
+         *         operating_points: The model's thresholds with their figures on these images, where defined.
+         *         roc: By class, and `malignant` where the task has this target.
+         *         reliability: Confidence and accuracy of the bins that hold an image.
+         *         history: Training history by epoch; empty where unknown.
+         *         prediction_sets: Coverage of the conformal sets.
+         *         selective: Selective prediction: figures without the images of lowest confidence.
+         *         decision_curve: Net benefit.
+         *         robustness: Figures under corruptions; empty where not measured.
+         *         subgroups: Figures by subgroup.
          */
         EvaluationSummary: {
             /** Classes */
@@ -714,12 +714,12 @@ export interface components {
         };
         /**
          * NetBenefitPoint
-         * @description Net benefit of acting at a probability of what is looked for: by the model, and on treat_all; on nobody it is 0.
+         * @description Net benefit at a threshold probability (decision curve analysis); treating nobody has net benefit 0.
          *
          *     Attributes:
-         *         threshold: The probability at which one thinks acting and not acting equally bad.
-         *         model: True positives per image less false positives at the threshold's odds.
-         *         treat_all: The same if every image is acted on.
+         *         threshold: The threshold probability.
+         *         model: True positives per image minus false positives weighted by the odds of the threshold.
+         *         treat_all: The same for treating everybody.
          */
         NetBenefitPoint: {
             model: components["schemas"]["Estimate"];
@@ -730,20 +730,20 @@ export interface components {
         };
         /**
          * OperatingPoint
-         * @description A threshold on the probability of malignancy or of melanoma, with what it costs.
+         * @description A threshold on the probability of malignancy or of melanoma, with its measured performance.
          *
          *     Attributes:
          *         name: For example `95% sensitivity`; unique together with `target`.
-         *         target: Whose probability is compared.
-         *         target_sensitivity: What the threshold was chosen for.
-         *         threshold: An image counts as suspicious at or above it.
-         *         sensitivity: Measured on `measured_on`.
-         *         specificity: Measured on `measured_on`.
+         *         target: The finding whose probability is compared.
+         *         target_sensitivity: Sensitivity that the threshold was chosen for.
+         *         threshold: The decision is positive at or above it.
+         *         sensitivity: On `measured_on`.
+         *         specificity: On `measured_on`.
          *         ppv: Positive predictive value at `prevalence`.
          *         npv: Negative predictive value at `prevalence`.
-         *         prevalence: Share of images of what is looked for in `measured_on`.
-         *         intervals: 95 % interval by lesion of the four figures, by name, where they were drawn.
-         *         measured_on: The part that the four figures come from. The threshold itself always comes from validation.
+         *         prevalence: Share of positive images in `measured_on`.
+         *         intervals: 95% interval by lesion of the four figures by name, where available.
+         *         measured_on: Subset of the four figures. The threshold is always chosen on the validation set.
          */
         OperatingPoint: {
             /** Intervals */
@@ -1066,7 +1066,7 @@ export interface components {
          *
          *     Attributes:
          *         confidence: Mean probability of that class.
-         *         accuracy: Share of images where it is the right one.
+         *         accuracy: Share of images where this class is correct.
          *         count: Number of images, at least 1.
          */
         ReliabilityBin: {
@@ -1085,14 +1085,14 @@ export interface components {
         Risk: "high" | "moderate" | "low";
         /**
          * RobustnessPoint
-         * @description Figures on some images under one corruption.
+         * @description Figures on a sample of images under one corruption.
          *
          *     Attributes:
-         *         corruption: Its name; `none` for the images as they are.
-         *         severity: From 1 to 5; 0 for the images as they are.
+         *         corruption: Its name; `none` for the original images.
+         *         severity: From 1 to 5; 0 for the original images.
          *         n_images: Number of images, about as many of each class.
          *         balanced_accuracy: Mean recall over the classes that occur.
-         *         auc: What is looked for against the rest.
+         *         auc: AUC of the main target.
          *         abstained: Share of images on which the model abstained.
          */
         RobustnessPoint: {
@@ -1109,11 +1109,11 @@ export interface components {
         };
         /**
          * Roc
-         * @description A class against the rest.
+         * @description ROC curve of a class against the rest.
          *
          *     Attributes:
          *         auc: Area under the curve through all thresholds.
-         *         points: From (0, 0) to (1, 1), thinned to what a screen shows; empty where the class, or the rest, has no image.
+         *         points: From (0, 0) to (1, 1), thinned; empty where the class, or the rest, has no image.
          */
         Roc: {
             auc: components["schemas"]["Estimate"];
@@ -1122,7 +1122,7 @@ export interface components {
         };
         /**
          * RocPoint
-         * @description One threshold: the share of the others that it calls positive, and of those that it should.
+         * @description One point of a ROC curve.
          */
         RocPoint: {
             /** Fpr */
@@ -1132,7 +1132,7 @@ export interface components {
         };
         /**
          * SelectivePoint
-         * @description Figures on the share `coverage` of the images whose answers are the most certain.
+         * @description Figures on the share `coverage` of the images with the highest confidence scores.
          */
         SelectivePoint: {
             accuracy: components["schemas"]["Estimate"];
@@ -1142,15 +1142,15 @@ export interface components {
         };
         /**
          * SetCoverage
-         * @description How often prediction sets held the true class.
+         * @description Coverage of prediction sets.
          *
          *     Attributes:
-         *         kind: `marginal`, or `class-conditional`, which has a threshold for each class.
-         *         diagnosis: Code of the class whose images were counted, or `all`.
-         *         nominal_coverage: The coverage that the thresholds were chosen for.
-         *         guaranteed: Whether this kind of set promises it for these images.
+         *         kind: `marginal`, or `class-conditional`, with a threshold per class.
+         *         diagnosis: Code of the class, or `all`.
+         *         nominal_coverage: Coverage that the thresholds were chosen for.
+         *         guaranteed: Whether this kind of set guarantees it for these images.
          *         n_images: Number of images.
-         *         covered: Share of the lesions whose sets held the true class; of several images of one, the mean.
+         *         covered: Share of the lesions whose sets hold the true class; the mean over several images of a lesion.
          *         mean_size: Mean number of classes in a set.
          */
         SetCoverage: {
@@ -1173,21 +1173,21 @@ export interface components {
         };
         /**
          * Site
-         * @description Places on the body, as HAM10000 names them.
+         * @description Anatomical sites, as HAM10000 names them.
          * @enum {string}
          */
         Site: "abdomen" | "acral" | "back" | "chest" | "ear" | "face" | "foot" | "genital" | "hand" | "lower extremity" | "neck" | "scalp" | "trunk" | "upper extremity" | "unknown";
         /**
          * Subgroup
-         * @description Images that have something in common which the model was not told.
+         * @description Images with a common property that the model does not use.
          *
          *     Attributes:
-         *         group: What they have in common; `skin_tone` is estimated from the picture's margin.
-         *         value: Its value: `female`, `40 to 59`, `trunk`, `histo`; `unknown` where it is not stated.
+         *         group: The property; `skin_tone` is estimated from the margin of the image.
+         *         value: Its value: `female`, `40 to 59`, `trunk`, `histo`; `unknown` where not stated.
          *         n_images: Number of images.
-         *         n_lesions: Number of lesions that they show.
-         *         balanced_accuracy: Mean recall over the classes that occur; None where nothing could be measured.
-         *         malignant_auc: What is looked for against the rest; None where only one of them occurs.
+         *         n_lesions: Number of lesions.
+         *         balanced_accuracy: Mean recall over the classes that occur; None where it is not defined.
+         *         malignant_auc: AUC of the main target; None where only positives or negatives occur.
          */
         Subgroup: {
             balanced_accuracy: components["schemas"]["Estimate"] | null;
@@ -1206,17 +1206,17 @@ export interface components {
         };
         /**
          * TrainingData
-         * @description What the model was trained on, by hash and by count.
+         * @description The training data, by hashes and counts.
          *
          *     Attributes:
          *         manifest_sha256: Hash of the manifest.
          *         split_sha256: Hash of the split.
-         *         leaky: True if images of one lesion may stand on both sides of the split. Every figure is then leaky.
-         *         lesions_known: Whether the source told which images show one lesion.
-         *         images: Number of images per part.
-         *         lesions: Number of lesions per part.
-         *         classes: Number of training images of each class: the frequencies that the probabilities are true to. Empty in
-         *             bundles that were exported before this was kept.
+         *         leaky: Whether training and test may share lesions. Every figure is then too good.
+         *         lesions_known: Whether the dataset has lesion identifiers.
+         *         images: Number of images by subset.
+         *         lesions: Number of lesions by subset.
+         *         classes: Number of training images of each class; the probabilities are calibrated to these frequencies. Empty
+         *             where unknown.
          *         sources: Names of the datasets.
          */
         TrainingData: {
@@ -1400,7 +1400,7 @@ export interface operations {
                 age?: number | null;
                 /** @description Sex. */
                 sex?: ("female" | "male") | null;
-                /** @description Place on the body. */
+                /** @description Anatomical site. */
                 site?: components["schemas"]["Site"] | null;
                 /** @description Code of the class to explain; default: the most probable one. */
                 diagnosis?: string | null;
@@ -1430,7 +1430,7 @@ export interface operations {
                      * @description Sex.
                      */
                     sex?: ("female" | "male") | null;
-                    /** @description Place on the body. */
+                    /** @description Anatomical site. */
                     site?: components["schemas"]["Site"] | null;
                 };
             };
@@ -1656,7 +1656,7 @@ export interface operations {
                 age?: number | null;
                 /** @description Sex. */
                 sex?: ("female" | "male") | null;
-                /** @description Place on the body. */
+                /** @description Anatomical site. */
                 site?: components["schemas"]["Site"] | null;
             };
             header?: never;
@@ -1679,7 +1679,7 @@ export interface operations {
                      * @description Sex.
                      */
                     sex?: ("female" | "male") | null;
-                    /** @description Place on the body. */
+                    /** @description Anatomical site. */
                     site?: components["schemas"]["Site"] | null;
                 };
             };
