@@ -166,7 +166,7 @@ def prediction_of(**changes: Any) -> Prediction:
 def test_the_headline_holds_probability_decision_and_prediction_set() -> None:
     assert prediction_of().headline == (
         "P(malignant) 30.0%, positive at 95% sensitivity, most probable: Melanocytic nevus 70.0%; "
-        "not ruled out: Melanoma"
+        "cannot be ruled out: Melanoma"
     )
     melanoma = {"name": "90% sensitivity", "target": "melanoma", "threshold": 0.5, "target_probability": 0.3}
     other = prediction_of(p_malignant=None, operating_points=[melanoma | {"positive": False}], prediction_set=None)

@@ -123,7 +123,7 @@ def _print_probabilities(console: Console, prediction: Prediction, task: Task) -
         console.print(row, soft_wrap=True)
     console.print()
     if (found := prediction.prediction_set) is not None:
-        line = f"not ruled out ({found.coverage:.0%} coverage, {found.kind}): {', '.join(found.codes)}"
+        line = f"prediction set ({found.coverage:.0%} coverage, {found.kind}): {', '.join(found.codes)}"
         console.print(Text(line), soft_wrap=True)
     if (balanced := prediction.balanced_prediction) is not None and balanced != prediction.top[0].code:
         console.print(Text(f"balanced prediction (favours rare classes): {balanced}"), soft_wrap=True)

@@ -158,7 +158,7 @@ class Prediction(FrozenModel):
             parts.append(f"{'positive' if point.positive else 'negative'} at {point.name}")
         parts.append(f"most probable: {self.top[0].name} {self.top[0].probability:.1%}")
         others = self.prediction_set.codes[1:] if self.prediction_set else ()
-        return ", ".join(parts) + (f"; not ruled out: {', '.join(map(label_name, others))}" if others else "")
+        return ", ".join(parts) + (f"; cannot be ruled out: {', '.join(map(label_name, others))}" if others else "")
 
     @model_validator(mode="after")
     def _no_contradiction(self) -> "Prediction":
