@@ -1,0 +1,47 @@
+"""Sphinx configuration: `sphinx-build -W docs docs/_build`. The reference pages are generated from the code."""
+
+import sys
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from reference_pages import write_reference_pages
+
+import lesionlab
+
+project = "lesionlab"
+author = "The lesionlab authors"
+version = release = lesionlab.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build"]
+# Docstrings mark code with single backticks, as Markdown does.
+default_role = "code"
+highlight_language = "none"
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+autodoc_preserve_defaults = True
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+
+html_theme = "furo"
+html_title = f"lesionlab {release}"
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
+html_theme_options = {"source_repository": "", "top_of_page_buttons": []}
+# Plain files that a browser opens from a disk: no page needs a server or a network.
+html_copy_source = False
+html_show_sphinx = False
+
+
+def setup(app: Sphinx) -> None:
+    """Generate the reference pages before Sphinx reads its sources."""
+    app.connect("config-inited", lambda _app, _config: write_reference_pages(Path(__file__).parent / "reference"))
