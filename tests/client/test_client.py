@@ -1,10 +1,9 @@
-"""The client against the real application, and against servers that are busy, gone or of another kind."""
+"""The client with the real application, and with busy, unreachable, newer and foreign servers."""
 
 import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +14,39 @@ from pydantic import BaseModel
 from starlette.testclient import TestClient
 
 from lesionlab import RESEARCH_ONLY
-from lesionlab.client import Client, ServerProblemError, answers
+from lesionlab.bundle import Patient, Site
+from lesionlab.client import Client, ServerProblemError
+from lesionlab.client.client import _parse
 from lesionlab.prediction import Predictor
-from lesionlab.results import ExplainedPrediction
+from lesionlab.results import (
+    BatchResponse,
+    ExplainResponse,
+    ModelCard,
+    ModelName,
+    Prediction,
+    PredictResponse,
+    RankedDiagnosis,
+)
 from lesionlab.serving import Settings, create_app
-from lesionlab.serving import answers as served
-from lesionlab.serving.model_card import ModelCard
+from lesionlab.taxonomy import Risk
 
 KEY = "0123456789abcdef"
+# Objects whose keys are data: codes, names of metrics, subsets.
+OPEN_KEYS = {"classes", "colours", "images", "intervals", "lesions", "metrics", "nll_by_method", "probabilities"}
 
 
-class _Through(httpx2.BaseTransport):
-    """The way to an application in this process."""
+class _InProcess(httpx2.BaseTransport):
+    """A transport to an application in this process."""
 
     def __init__(self, inner: TestClient) -> None:
         self._inner = inner
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         request.read()
-        answer = self._inner.request(request.method, str(request.url), content=request.content, headers=request.headers)
-        return httpx2.Response(answer.status_code, headers=answer.headers, content=answer.content)
+        response = self._inner.request(
+            request.method, str(request.url), content=request.content, headers=request.headers
+        )
+        return httpx2.Response(response.status_code, headers=response.headers, content=response.content)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +62,7 @@ def client_of(predictor: Predictor) -> Iterator[Callable[..., Client]]:
     def make(sent_key: str | None = None, *, key: str | None = None, **settings: object) -> Client:
         inner = TestClient(create_app(predictor, Settings.model_validate(settings | {"api_key": key})))
         opened.append(inner.__enter__())
-        return Client("http://testserver", sent_key, transport=_Through(inner))
+        return Client("http://testserver", sent_key, transport=_InProcess(inner))
 
     yield make
     for inner in opened:
@@ -64,17 +76,17 @@ def lesion(photograph: Image.Image, tmp_path_factory: pytest.TempPathFactory) ->
     return path
 
 
-def client_that_meets(*meetings: httpx2.Response | Exception, patience: float = 60) -> tuple[Client, list[str]]:
-    left, asked = list(meetings), list[str]()
+def client_with(*responses: httpx2.Response | Exception, timeout: float = 60) -> tuple[Client, list[str]]:
+    left, requested = list(responses), list[str]()
 
-    def answer(request: httpx2.Request) -> httpx2.Response:
-        asked.append(request.url.path)
-        meeting = left.pop(0)
-        if isinstance(meeting, Exception):
-            raise meeting
-        return meeting
+    def respond(request: httpx2.Request) -> httpx2.Response:
+        requested.append(request.url.path)
+        response = left.pop(0)
+        if isinstance(response, Exception):
+            raise response
+        return response
 
-    return Client("http://x", transport=httpx2.MockTransport(answer), patience=patience), asked
+    return Client("http://x", transport=httpx2.MockTransport(respond), timeout=timeout), requested
 
 
 def problem(status: int, **headers: str) -> httpx2.Response:
@@ -82,55 +94,52 @@ def problem(status: int, **headers: str) -> httpx2.Response:
     return httpx2.Response(status, json=body, headers=headers)
 
 
-def test_a_path_and_bytes_get_the_predictors_answer(
+def test_path_and_bytes_give_the_prediction_of_the_predictor(
     client_of: Callable[..., Client], predictor: Predictor, lesion: Path
 ) -> None:
-    expected = predictor.predict(lesion)
+    patient = Patient(age=40, sex="male", site=Site.BACK)
+    expected = predictor.predict(lesion, patient)
     with client_of() as client:
         for image in (lesion, str(lesion), lesion.read_bytes()):
-            answer = client.predict(image, age=40, sex="male", site="back")
-            assert answer.notice == RESEARCH_ONLY
-            assert answer.bundle.identity == predictor.info.identity
-            result = answer.result
-            assert {row.code: row.probability for row in result.classes} == pytest.approx(expected.probabilities)
-            assert result.operating_points[0].target == "malignant"
-            assert result.notes[-1].startswith("age and sex and site given")
+            response = client.predict(image, patient)
+            assert response.notice == RESEARCH_ONLY
+            assert response.model.identity == predictor.info.identity
+            assert response.result == expected.model_copy(update={"image": "image"})
+            assert response.result.notes[-1].startswith("age and sex and site")
 
 
 def test_explanation_and_model(client_of: Callable[..., Client], predictor: Predictor, lesion: Path) -> None:
     client = client_of()
     explanation = client.explain(lesion, "mel").explanation
-    assert (explanation.diagnosis, explanation.name) == ("mel", "Melanoma")
-    assert (len(explanation.values), len(explanation.values[0])) == (explanation.rows, explanation.columns)
-    assert client.explain(lesion).explanation.diagnosis == client.predict(lesion).result.classes[0].code
+    assert explanation is not None
+    assert (explanation.code, explanation.name) == ("mel", "Melanoma")
+    assert explanation.values.shape == (explanation.rows, explanation.columns)
+    most_probable = client.explain(lesion).explanation
+    assert most_probable is not None
+    assert most_probable.code == client.predict(lesion).result.top[0].code
     model = client.model()
-    assert model.bundle.graph_sha256 == predictor.info.graph_sha256
+    assert model.model.graph_sha256 == predictor.info.graph_sha256
     assert model.metrics["balanced_accuracy"].low == 0.4
     assert model.limits.max_batch == 64
 
 
-def test_similar_training_cases(client_of: Callable[..., Client], lesion: Path, tiny_indexed_bundle: Path) -> None:
-    naming = Predictor.load(tiny_indexed_bundle, threads=1)
-    (expected,) = naming.pipeline.explain([naming.pipeline.prepare(lesion)], [None])
-    assert expected.nearest_images is not None
-    with TestClient(create_app(naming, Settings())) as inner:
-        similar = Client("http://testserver", transport=_Through(inner)).explain(lesion).nearest_images
-    assert similar is not None
-    assert [case.image_id for case in similar] == [case.image_id for case in expected.nearest_images]
+def test_nearest_training_images(client_of: Callable[..., Client], lesion: Path, tiny_indexed_bundle: Path) -> None:
+    indexed = Predictor.load(tiny_indexed_bundle, threads=1)
+    with TestClient(create_app(indexed, Settings())) as inner:
+        nearest = Client("http://testserver", transport=_InProcess(inner)).explain(lesion).nearest_images
+    assert nearest == indexed.explain(lesion).nearest_images
+    assert nearest
     assert client_of().explain(lesion).nearest_images is None
 
 
-def test_the_lesion_in_numbers(client_of: Callable[..., Client], predictor: Predictor, lesion: Path) -> None:
-    (expected,) = predictor.explain_many([lesion])
-    assert isinstance(expected, ExplainedPrediction)
-    assert expected.lesion is not None
-    found = client_of().explain(lesion).lesion
-    assert found is not None
-    assert found.model_dump() == asdict(expected.lesion)
+def test_lesion_measures(client_of: Callable[..., Client], predictor: Predictor, lesion: Path) -> None:
+    expected = predictor.explain(lesion).lesion
+    assert expected is not None
+    assert client_of().explain(lesion).lesion == expected
 
 
 @pytest.mark.parametrize(("batch_size", "max_batch"), [(3, 64), (16, 2), (1, 64)])
-def test_many_images_in_their_order_whatever_the_server_takes(
+def test_images_keep_their_order_within_the_limits_of_the_server(
     client_of: Callable[..., Client], lesion: Path, batch_size: int, max_batch: int
 ) -> None:
     good = lesion.read_bytes()
@@ -143,119 +152,124 @@ def test_many_images_in_their_order_whatever_the_server_takes(
     assert list(client.predict_many([])) == []
 
 
-def test_a_key_is_sent_and_its_lack_is_a_problem(client_of: Callable[..., Client], lesion: Path) -> None:
-    assert client_of(KEY, key=KEY).predict(lesion).result.classes
-    with pytest.raises(ServerProblemError, match="401 Unauthorized: the API key is missing or wrong") as refused:
+def test_missing_key_is_a_problem(client_of: Callable[..., Client], lesion: Path) -> None:
+    assert client_of(KEY, key=KEY).predict(lesion).result.top
+    with pytest.raises(ServerProblemError, match="401 Unauthorized: the API key is missing or wrong") as rejected:
         client_of(key=KEY).predict(lesion)
-    assert refused.value.status == 401
-    assert refused.value.request_id
+    assert rejected.value.status == 401
+    assert rejected.value.request_id
 
 
-def test_a_busy_server_is_asked_again_when_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_to_a_busy_server_are_repeated_after_the_stated_time(monkeypatch: pytest.MonkeyPatch) -> None:
     waited: list[float] = []
     monkeypatch.setattr("time.sleep", waited.append)
-    good = httpx2.Response(200, json=_answer())
-    client, asked = client_that_meets(
+    good = httpx2.Response(200, json=_response())
+    client, requested = client_with(
         problem(503, **{"Retry-After": "3"}), problem(429), problem(503, **{"Retry-After": "9999"}), good
     )
     assert client.predict(b"x").request_id == "r"
     assert waited == [3, 1, 30]
-    assert asked == ["/v1/predict"] * 4
+    assert requested == ["/v1/predict"] * 4
 
 
-def test_patience_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repetition_ends_at_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda _: None)
-    client, asked = client_that_meets(problem(503, **{"Retry-After": "5"}), patience=3)
+    client, requested = client_with(problem(503, **{"Retry-After": "5"}), timeout=3)
     with pytest.raises(ServerProblemError) as busy:
         client.predict(b"x")
     assert (busy.value.status, busy.value.title, busy.value.detail) == (503, "T", "D")
-    assert len(asked) == 1
+    assert len(requested) == 1
 
 
 @pytest.mark.parametrize("status", [400, 401, 409, 413, 415, 422, 500])
-def test_what_will_not_change_is_not_asked_again(status: int) -> None:
-    client, asked = client_that_meets(problem(status))
-    with pytest.raises(ServerProblemError) as refused:
+def test_final_problems_are_not_repeated(status: int) -> None:
+    client, requested = client_with(problem(status))
+    with pytest.raises(ServerProblemError) as rejected:
         client.explain(b"x")
-    assert (refused.value.status, refused.value.request_id) == (status, "r-1")
-    assert len(asked) == 1
+    assert (rejected.value.status, rejected.value.request_id) == (status, "r-1")
+    assert len(requested) == 1
 
 
-def test_no_server_and_another_server() -> None:
-    client, _ = client_that_meets(httpx2.ConnectError("refused"))
-    with pytest.raises(ServerProblemError, match=r"No answer: http://x.*refused") as gone:
+def test_unreachable_and_foreign_servers() -> None:
+    client, _ = client_with(httpx2.ConnectError("refused"))
+    with pytest.raises(ServerProblemError, match=r"No response: http://x.*refused") as unreachable:
         client.model()
-    assert gone.value.status is None
-    for answer in (
+    assert unreachable.value.status is None
+    for response in (
         httpx2.Response(200, text="<html>"),
         httpx2.Response(502, text="proxy"),
         httpx2.Response(200, json={}),
     ):
-        client, _ = client_that_meets(answer)
-        with pytest.raises(ServerProblemError, match="is the address right") as other:
+        client, _ = client_with(response)
+        with pytest.raises(ServerProblemError, match="is the address right") as foreign:
             client.model()
-        assert other.value.status == answer.status_code
+        assert foreign.value.status == response.status_code
 
 
-def test_a_problem_with_the_way_stops_many(lesion: Path) -> None:
-    client, _ = client_that_meets(httpx2.ConnectError("refused"))
+def test_connection_errors_stop_predict_many(lesion: Path) -> None:
+    client, _ = client_with(httpx2.ConnectError("refused"))
     with pytest.raises(ServerProblemError):
         list(client.predict_many([lesion]))
     with pytest.raises(OSError, match="nowhere"):
         Client("http://127.0.0.1:9").predict("nowhere.jpg")
 
 
+def _with_unknown_keys(node: Any, name: str = "") -> Any:
+    """Add an unknown key to each object of fixed keys."""
+    if isinstance(node, list):
+        return [_with_unknown_keys(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    extended = {key: _with_unknown_keys(value, key) for key, value in node.items()}
+    return extended if name in OPEN_KEYS else extended | {"added_in_a_later_version": {"a": [1]}}
+
+
 @pytest.mark.parametrize(
-    ("ours", "theirs"),
+    ("path", "kind"),
     [
-        (answers.Answer, served.Answer),
-        (answers.ExplainedAnswer, served.ExplainedAnswer),
-        (answers.BatchAnswer, served.BatchAnswer),
-        (answers.ModelCard, ModelCard),
+        ("/v1/predict", PredictResponse),
+        ("/v1/explain", ExplainResponse),
+        ("/v1/predict/batch", BatchResponse),
+        ("/v1/model", ModelCard),
     ],
 )
-def test_client_and_server_know_the_same_fields(ours: type[BaseModel], theirs: type[BaseModel]) -> None:
-    open_ended = {"calibration", "training_data", "preprocessing"}
-
-    def shape(model: type[BaseModel]) -> Any:
-        schema = model.model_json_schema(mode="serialization")
-
-        def fields(node: dict[str, Any]) -> Any:
-            if "$ref" in node:
-                return fields(schema["$defs"][node["$ref"].rpartition("/")[2]])
-            if "properties" in node:
-                return {k: None if k in open_ended else fields(v) for k, v in node["properties"].items()}
-            inner = [node[key] for key in ("items", "additionalProperties") if isinstance(node.get(key), dict)]
-            return [found for part in [*inner, *node.get("anyOf", ())] if (found := fields(part))] or None
-
-        return fields(schema)
-
-    assert shape(ours) == shape(theirs)
+def test_unknown_keys_of_newer_servers_are_ignored_at_every_depth(
+    predictor: Predictor, lesion: Path, path: str, kind: type[BaseModel]
+) -> None:
+    with TestClient(create_app(predictor)) as server:
+        if path == "/v1/model":
+            body = server.get(path).json()
+        else:
+            body = server.post(path, files=[("files" if "batch" in path else "file", lesion.read_bytes())]).json()
+    newer = _with_unknown_keys(body)
+    assert json.dumps(newer).count("added_in_a_later_version") > 3
+    parsed = _parse(httpx2.Response(200, json=newer), kind)
+    assert parsed.model_dump(mode="json") == kind.model_validate(body).model_dump(mode="json")
 
 
-def test_it_loads_nothing_of_the_package() -> None:
-    code = "import lesionlab.client, sys, json; print(json.dumps(sorted(sys.modules)))"
+def test_import_needs_no_server_and_no_inference_runtime() -> None:
+    code = """if True:
+        import sys
+        sys.modules.update(dict.fromkeys(("fastapi", "onnxruntime", "typer", "uvicorn")))
+        import lesionlab.client
+        print(*(name for name in sys.modules if name.startswith("lesionlab.")))
+    """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = set(json.loads(done.stdout))
-    assert not {"numpy", "onnxruntime", "PIL", "fastapi", "typer"} & loaded
-    assert {m for m in loaded if m.startswith("lesionlab.")} == {
-        "lesionlab.client",
-        "lesionlab.client.answers",
-        "lesionlab.client.client",
-        "lesionlab.client.errors",
-    }
+    packages = {name.split(".")[1] for name in done.stdout.split()}
+    assert not packages & {"cli", "export", "prediction", "segmentation", "serving", "training"}
 
 
-def _answer() -> dict[str, Any]:
-    result: dict[str, Any] = {
-        "diagnosis": "nv",
-        "prediction_set": None,
-        "classes": [],
-        "malignant": None,
-        "risk": None,
-        "operating_points": [],
-        "refusal": None,
-        "notes": [],
-    }
-    bundle = {"name": "n", "identity": "n@0", "graph_sha256": "0"}
-    return {"notice": "", "version": "", "request_id": "r", "bundle": bundle, "result": result, "something": "new"}
+def _response() -> dict[str, Any]:
+    prediction = Prediction(
+        image="image",
+        status="ok",
+        p_malignant=0.1,
+        risk=Risk.LOW,
+        operating_points=(),
+        probabilities={"nv": 0.9, "mel": 0.1},
+        top=(RankedDiagnosis(code="nv", name="Melanocytic nevus", probability=0.9),),
+        balanced_prediction="nv",
+        model="n@0",
+    )
+    model = ModelName(name="n", identity="n@0", graph_sha256="0")
+    return PredictResponse(request_id="r", model=model, result=prediction).model_dump(mode="json")

@@ -1,4 +1,4 @@
-"""A typed client for `lesionlab serve`."""
+"""A typed client for the server of `lesionlab serve`."""
 
 from lesionlab.client.client import Client
 from lesionlab.client.errors import ServerProblemError

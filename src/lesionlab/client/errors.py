@@ -1,14 +1,16 @@
-"""What goes wrong between a client and its server."""
+"""Errors of the client."""
+
+from lesionlab.errors import LesionlabError
 
 
-class ServerProblemError(Exception):
-    """The server has no answer, or there is no server.
+class ServerProblemError(LesionlabError):
+    """The server rejected a request, or could not be reached.
 
     Attributes:
-        status: The HTTP status; None where no answer came at all.
+        status: The HTTP status; None without a response.
         title: The status in words.
-        detail: What was wrong, and what to do.
-        request_id: By which the server's log knows the request; empty where no answer came.
+        detail: The cause and the remedy.
+        request_id: Identifier of the request in the server's log; empty without a response.
     """
 
     def __init__(self, status: int | None, title: str, detail: str, request_id: str = "") -> None:
