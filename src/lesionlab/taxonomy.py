@@ -70,7 +70,7 @@ class Task:
         name: Its name in recipes and bundles.
         classes: Codes of the classes, in the order of every probability vector of the task.
         names: The classes in words, in the same order.
-        members: Diagnoses that each class holds, in the same order.
+        members: Diagnoses of each class, in the same order.
     """
 
     name: str
@@ -85,7 +85,7 @@ class Task:
 
     @property
     def malignant(self) -> tuple[str, ...]:
-        """The classes that hold malignant diagnoses only."""
+        """The classes with malignant diagnoses only."""
         return tuple(code for code, held in zip(self.classes, self.members, strict=True) if set(held) <= set(MALIGNANT))
 
     @property
@@ -96,31 +96,26 @@ class Task:
 
     @property
     def tells_malignancy(self) -> bool:
-        """Whether the probability of malignancy follows from the classes: none mixes malignant and benign."""
+        """Whether the probability of malignancy follows from the classes: no class mixes malignant and benign."""
         return all(set(held) <= set(MALIGNANT) or not set(held) & set(MALIGNANT) for held in self.members)
 
     def malignancy_of(self, code: str) -> bool | None:
-        """Return whether a class is malignant, None where it holds malignant and benign diagnoses."""
+        """Return whether a class is malignant, None for a class with malignant and benign diagnoses."""
         kinds = {diagnosis in MALIGNANT for diagnosis in self.members[self.classes.index(code)]}
         return kinds.pop() if len(kinds) == 1 else None
-
-    def tells(self, label: str) -> bool:
-        """Whether a label, a diagnosis or one of `COARSE`, says to which class an image belongs."""
-        return label in self.classes or any(label in held for held in self.members)
 
     def index(self, label: str) -> int:
         """Return the index of the class that a label stands for, or that holds a diagnosis, given by its code.
 
         Raises:
-            DataError: The label says too little: `benign` for a task that tells benign diagnoses apart.
+            DataError: The label does not determine the class: `benign` for a task with several benign diagnoses.
         """
         if label in self.classes:
             return self.classes.index(label)
         found = next((index for index, held in enumerate(self.members) if label in held), None)
         if found is None:
             raise DataError(
-                f"the label {label!r} does not say which class of task {self.name} an image belongs to "
-                f"({', '.join(self.classes)})"
+                f"the label {label!r} does not determine the class in task {self.name} ({', '.join(self.classes)})"
             )
         return found
 
@@ -129,7 +124,7 @@ class Task:
         return self.names[self.classes.index(code)]
 
     def risk_of(self, code: str) -> Risk:
-        """Return the risk level of a class: of two, what is looked for is high and the other low."""
+        """Return the risk level of a class: of two classes, the target is high and the other low."""
         if self.binary:
             return Risk.HIGH if code == self.classes[1] else Risk.LOW
         return BY_CODE[code].risk
@@ -155,8 +150,8 @@ TASKS: dict[str, Task] = {
     )
 }
 
-# What a dataset may tell in place of the diagnosis: the classes of the tasks with two. Such images serve to evaluate
-# any model, and to train one of that task.
+# Coarse labels: the classes of the binary tasks. Images with such labels can evaluate any model, and train a model of
+# that task.
 COARSE: dict[str, str] = {
     code: name
     for task in TASKS.values()
@@ -172,7 +167,7 @@ def label_name(code: str) -> str:
     return BY_CODE[code].name if code in BY_CODE else COARSE[code]
 
 
-# Spellings met in the wild, beside the codes, the names and the ISIC column names themselves.
+# Common spellings, in addition to the codes, the names and the ISIC column names.
 _ALIASES = {
     "melanoma": "mel",
     "nevus": "nv",

@@ -56,7 +56,7 @@ def test_they_are_shown_side_by_side(
     arguments = ("predict", image, "--model", tiny_indexed_bundle, "--explain", "maps", "--cases")
     done = cli(*arguments, phantoms.root)
     assert (done.code, done.err) == (0, "")
-    with Image.open("maps/lesion-similar.png") as opened:
+    with Image.open("maps/lesion-nearest.png") as opened:
         picture = opened.convert("RGB")
         assert opened.info["Disclaimer"] == RESEARCH_ONLY
     _, similar = reasons(tiny_indexed_bundle, image)
@@ -70,7 +70,7 @@ def test_they_are_shown_side_by_side(
     table = tmp_path / "less" / METADATA
     table.write_text("".join(line for line in table.read_text().splitlines(True) if first.image_id not in line))
     assert cli(*arguments, tmp_path / "less").code == 0
-    with Image.open("maps/lesion-similar.png") as opened:
+    with Image.open("maps/lesion-nearest.png") as opened:
         assert opened.convert("RGB").getpixel((260, 20)) == (225, 225, 225)
 
 

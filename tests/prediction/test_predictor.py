@@ -104,7 +104,7 @@ def test_a_folder_is_expanded_and_a_single_image_is_not_iterated(
     for name in ("a.jpg", "b.jpg"):
         photograph.save(tmp_path / name)
     for images in (tmp_path, str(tmp_path), str(tmp_path / "*.jpg")):
-        assert [result.image for result in predictor.predict_many(images)] == [  # type: ignore[union-attr]
+        assert [result.image for result in predictor.predict_many(images)] == [
             str(tmp_path / name) for name in ("a.jpg", "b.jpg")
         ]
     (alone,) = predictor.predict_many(str(tmp_path / "a.jpg"))

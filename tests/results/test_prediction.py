@@ -38,7 +38,7 @@ def points(thresholds: list[float]) -> tuple[OperatingPoint, ...]:
     return tuple(
         OperatingPoint(
             name=f"{100 * sensitivity:g}% sensitivity",
-            target=target,  # type: ignore[arg-type]
+            target=target,
             target_sensitivity=sensitivity,
             threshold=threshold,
             measured_on="test",

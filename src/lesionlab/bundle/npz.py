@@ -17,7 +17,7 @@ def read_npz(data: bytes) -> dict[str, np.ndarray]:
     """Return the arrays of such a file.
 
     Raises:
-        ValueError: It cannot be read; the message says why.
+        ValueError: It cannot be read; the message holds the reason.
     """
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as opened:

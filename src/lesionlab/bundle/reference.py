@@ -173,7 +173,7 @@ class Reference:
         """Read the file.
 
         Raises:
-            ValueError: It is not what `to_bytes` writes; the message says why.
+            ValueError: It is not what `to_bytes` writes; the message holds the reason.
         """
         arrays = read_npz(data)
         for name, array in arrays.items():

@@ -9,7 +9,7 @@ from lesionlab.recipes import Recipe, SplitProtocol, possible_protocols, prepare
 def recover_split(info: BundleInfo, manifest: Manifest) -> tuple[Manifest, Split] | None:
     """Return the images and the split that a bundle was trained with, or None for another dataset.
 
-    Its manifest may be a subset of the dataset's, or hold copies; the recipe tells how it was made.
+    Its manifest may be a subset of the dataset's, or hold copies; the recipe defines it.
 
     Args:
         info: Description of the model.

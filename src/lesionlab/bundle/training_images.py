@@ -44,7 +44,7 @@ class TrainingImages:
         """Read the file.
 
         Raises:
-            ValueError: It is not what `to_bytes` writes; the message says why.
+            ValueError: It is not what `to_bytes` writes; the message holds the reason.
         """
         arrays = read_npz(data)
         for name in _ARRAYS:

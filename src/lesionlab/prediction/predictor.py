@@ -100,7 +100,7 @@ class Predictor:
         Args:
             image: A path, `archive.zip::member`, the bytes of an image file, a Pillow image, or an array in RGB order,
                 uint8 [height, width, 3]; see `lesionlab.images.pixels` for other arrays.
-            patient: Patient data. A model that uses the image alone says so in a note.
+            patient: Patient data. A model that uses the image alone adds a note.
 
         Raises:
             ImageError: The image cannot be read; the message begins with its name.

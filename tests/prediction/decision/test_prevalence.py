@@ -62,7 +62,7 @@ def test_odds_move_by_the_ratio_of_the_prior_odds(info: BundleInfo) -> None:
 @pytest.mark.parametrize(
     ("stated", "message"),
     [
-        ({"freckle": 0.1}, "knows mel, nv"),
+        ({"freckle": 0.1}, "the classes are mel, nv"),
         ({"mel": 1.5}, "between 0 and 1"),
         ({"mel": float("nan")}, "between 0 and 1"),
         ({"mel": 0.7, "nv": 0.7}, "sum to 1.4"),

@@ -1,7 +1,7 @@
-"""Probabilities for a place where the diagnoses are more or less frequent than in the training data.
+"""Prevalence correction: probabilities for class frequencies other than those of the training data.
 
-Source: Saerens et al., Neural Computation 14, 2002: with the same look of each class, only the prior changes, so
-each probability is multiplied by the ratio of the new frequency to the old one and the row scaled to sum to 1.
+Source: Saerens et al., Neural Computation 14, 2002: if the appearance of each class is the same and only the prior
+changes, each probability is multiplied by the ratio of the new frequency to the old one, and the row is normalised.
 """
 
 import math
@@ -22,10 +22,10 @@ _TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class PriorShift:
-    """From the class frequencies of the training data to those of another place.
+    """A change from the class frequencies of the training data to others.
 
     Attributes:
-        ratio: New frequency over old one, [C].
+        ratio: New frequency divided by old frequency, [C].
         frequencies: The new frequencies, [C].
     """
 
@@ -33,29 +33,29 @@ class PriorShift:
     frequencies: FloatArray
 
     def applied(self, probabilities: FloatArray) -> FloatArray:
-        """Return probabilities [..., C] for the other place, for those of the training data's frequencies."""
+        """Return probabilities [..., C] at the new frequencies."""
         weighted = probabilities * self.ratio
         shifted: FloatArray = weighted / weighted.sum(axis=-1, keepdims=True)
         return shifted
 
 
 def prior_shift(info: BundleInfo, prevalence: Mapping[str, float]) -> PriorShift:
-    """Return what a stated prevalence changes.
+    """Return the prior shift to a stated prevalence.
 
     Args:
         info: The model.
-        prevalence: Frequency by class, or of `malignant` for the malignant classes together. Classes that are not
-            named share what is left in the proportions of the training data.
+        prevalence: Frequency by class, or of `malignant` for all malignant classes. The other classes share the
+            remainder in the proportions of the training data.
 
     Raises:
-        UsageError: The model does not know its class frequencies, or the prevalence makes no sense for it.
+        UsageError: The class frequencies of the model are unknown, or the prevalence is invalid.
     """
     task, counts = TASKS[info.task], info.training_data.classes
     old = np.array([counts.get(code, 0) for code in task.classes], dtype=np.float64)
     if not old.all():
         raise UsageError(
-            f"{info.identity} does not know the frequency of every class, so another prevalence cannot be taken into "
-            "account; export its run again"
+            f"the class frequencies of {info.identity} are unknown, so the prevalence cannot be corrected; "
+            "export its run again"
         )
     old /= old.sum()
     new = _frequencies(task, old, prevalence)
@@ -63,20 +63,20 @@ def prior_shift(info: BundleInfo, prevalence: Mapping[str, float]) -> PriorShift
 
 
 def at_prevalence(info: BundleInfo, shift: PriorShift) -> BundleInfo:
-    """Return the description of a model with the predictive values that its thresholds have in the other place."""
+    """Return the description of a model with predictive values at the new frequencies."""
     task = TASKS[info.task]
     points = []
     for point in info.operating_points:
         classes = task.targets[point.target]
-        sought = float(shift.frequencies[[task.classes.index(code) for code in classes]].sum())
-        ppv, npv = predictive_values(point.sensitivity, point.specificity, sought)
-        changed = {"ppv": ppv, "npv": npv, "prevalence": sought, "intervals": _kept(point.intervals)}
+        share = float(shift.frequencies[[task.classes.index(code) for code in classes]].sum())
+        ppv, npv = predictive_values(point.sensitivity, point.specificity, share)
+        changed = {"ppv": ppv, "npv": npv, "prevalence": share, "intervals": _kept(point.intervals)}
         points.append(point.model_copy(update=changed))
     return info.model_copy(update={"operating_points": tuple(points)})
 
 
 def _kept(intervals: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
-    """Leave out the intervals of what depends on the prevalence."""
+    """Drop the intervals of figures that depend on the prevalence."""
     return {name: ends for name, ends in intervals.items() if name not in ("ppv", "npv")}
 
 
@@ -84,7 +84,7 @@ def _frequencies(task: Task, old: FloatArray, prevalence: Mapping[str, float]) -
     known = (*task.classes, MALIGNANT) if task.tells_malignancy else task.classes
     for name, value in prevalence.items():
         if name not in known:
-            raise UsageError(f"prevalence of {name!r}: this model knows {', '.join(known)}")
+            raise UsageError(f"prevalence of {name!r}: the classes are {', '.join(known)}")
         if not 0 < value < 1:
             raise UsageError(f"a prevalence of {value:g} for {name}: give a share between 0 and 1, such as 0.02")
     together = MALIGNANT in prevalence and MALIGNANT not in task.classes

@@ -1,6 +1,5 @@
-"""Where in the picture an answer comes from: the class activation map."""
+"""Class activation maps."""
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -8,31 +7,13 @@ import numpy as np
 from lesionlab.bundle import LinearHead
 
 METHOD: Final = "class activation map"
-GRID: Final = 32  # cells along a side of a map that was placed in its picture
-
-
-@dataclass(frozen=True, eq=False)
-class Explanation:
-    """How much each place of a picture speaks for a class.
-
-    Attributes:
-        diagnosis: Code of the class that is explained.
-        name: Its name.
-        method: How the map was made.
-        values: float32 [rows, columns] over the whole picture, from 0 to 1, where 1 is the place that speaks for
-            the class most. All 0 where no place speaks for it.
-    """
-
-    diagnosis: str
-    name: str
-    method: str
-    values: np.ndarray
+GRID: Final = 32  # rows and columns of a map of a crop, placed in the whole image
 
 
 def class_activation_map(head: LinearHead, feature_map: np.ndarray, index: int) -> np.ndarray:
-    """Return how much each place speaks for a class, float32 [h, w], before anything is cut off or scaled.
+    """Return the evidence for a class at each position, float32 [h, w], without clipping or scaling.
 
-    Its mean is the class's logit less the bias, as the head is linear and the map is pooled by its mean. For such a
+    Its mean is the class's logit minus the bias, since the head is linear and the map is average-pooled. For such a
     network it equals Grad-CAM up to a factor. Source: Zhou et al., Learning Deep Features for Discriminative
     Localization, CVPR 2016.
 
@@ -45,11 +26,11 @@ def class_activation_map(head: LinearHead, feature_map: np.ndarray, index: int) 
 
 
 def placed(values: np.ndarray, crop: np.ndarray) -> np.ndarray:
-    """Return the map of a part of a picture as a map of the whole, float32 [GRID, GRID]; 0 where nothing was looked at.
+    """Place the map of a crop in the whole image, float32 [GRID, GRID]; 0 outside the crop.
 
     Args:
-        values: float32 [h, w] over the part.
-        crop: Left, top and side of the part in shares of the picture's sides, [3].
+        values: float32 [h, w] over the crop.
+        crop: Left, top and side of the crop as shares of the image's sides, [3].
     """
     left, top, side = crop.astype(np.float64)
     places = (np.arange(GRID) + 0.5) / GRID
@@ -60,13 +41,13 @@ def placed(values: np.ndarray, crop: np.ndarray) -> np.ndarray:
 
 
 def _between(shares: np.ndarray, count: int) -> np.ndarray:
-    """Return the weights of linear interpolation between the middles of cells along a side, [len(shares), count]."""
+    """Return weights of linear interpolation between cell centres along a side, [len(shares), count]."""
     positions = np.clip(shares * count - 0.5, 0, count - 1)
     return np.asarray(np.clip(1 - np.abs(positions[:, None] - np.arange(count)), 0, None))
 
 
 def scaled(activation: np.ndarray) -> np.ndarray:
-    """Return a map without what speaks against the class, divided by its maximum, float32 [h, w]."""
+    """Return the positive part of a map, divided by its maximum, float32 [h, w]."""
     positive = np.maximum(activation, 0, dtype=np.float32)
     highest = float(positive.max())
     return np.asarray(positive / highest if highest > 0 else positive)

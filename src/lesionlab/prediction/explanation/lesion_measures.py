@@ -1,4 +1,4 @@
-"""The lesion in numbers beside an answer: measured on the outline of the model's own graph, or of the package's."""
+"""Measures of the lesion, from the segmentation of the model's own graph or of the package's model."""
 
 import threading
 
@@ -14,31 +14,31 @@ from lesionlab.segmentation import Segmenter, measure_lesion
 class LesionMeasurer:
     """Measures lesions. Safe to use from several threads.
 
-    A graph that looks for the lesion hands its outline over with the answer. For any other, the segmentation model
-    that ships with the package is asked; it is loaded when it is asked first.
+    A graph with a segmentation branch outputs the segmentation with the logits. For other graphs, the segmentation
+    model of the package is loaded at the first call.
 
     Attributes:
-        in_graph: Whether the bundle's own graph finds the lesion.
+        in_graph: Whether the bundle's own graph segments the lesion.
     """
 
     def __init__(self, bundle: Bundle) -> None:
-        """Measure for one bundle."""
+        """Prepare for a bundle."""
         self._crop = bundle.info.crop
         self._segmenter: Segmenter | None = None
         self._loading = threading.Lock()
         self.in_graph = self._crop is not None
 
     def by_graph(self, image: PreparedImage, probability: np.ndarray | None) -> LesionMeasures | None:
-        """Measure on what the graph found, [rows, columns]; None where it found no lesion, or looks for none."""
+        """Measure the graph's own segmentation, [rows, columns]; None without a lesion or a segmentation branch."""
         if self._crop is None or probability is None:
             return None
         return _measured(image, probability, self._crop.threshold)
 
     def by_package(self, image: PreparedImage) -> LesionMeasures | None:
-        """Measure on what the package's segmentation model finds; None where it finds no lesion.
+        """Measure the segmentation of the package's model; None if it finds no lesion.
 
         Raises:
-            BundleError: That model is missing or damaged.
+            BundleError: The segmentation model is missing or damaged.
         """
         segmenter = self._loaded()
         return _measured(image, segmenter.of_squares(image.pixels[None])[0], segmenter.info.threshold)
@@ -51,7 +51,7 @@ class LesionMeasurer:
 
 
 def _measured(image: PreparedImage, probability: np.ndarray, threshold: float) -> LesionMeasures | None:
-    # In the shape that the picture had before it was squashed.
+    # In the original aspect ratio.
     square = Image.fromarray(image.pixels)
     width, height = image.original_size or square.size
     scale = max(square.size) / max(width, height)

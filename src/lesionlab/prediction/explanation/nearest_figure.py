@@ -1,4 +1,4 @@
-"""An image beside the training cases that are most like it, as a picture that says what each of them is."""
+"""Figures of an image and its nearest training images, with captions."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -15,68 +15,68 @@ from lesionlab.prediction.explanation.nearest_images import SIMILARITY_MEANING
 from lesionlab.prediction.io.inputs import image_id
 from lesionlab.results import NearestImage, Prediction
 
-_SIDE: Final = 224  # of the square that a picture stands in, in pixels
+_SIDE: Final = 224  # side of a tile in pixels
 _GAP: Final = 8
 _FONT: Final = 13
-_LETTERS: Final = 32  # that fit below a picture in one line
+_LETTERS: Final = 32  # characters per caption line
 _LINES: Final = 4
 _MISSING: Final = (225, 225, 225)
 
 
 class NearestImageFolder:
-    """A folder that takes one picture for each image with its similar cases.
+    """A folder with one figure per image.
 
     Args:
-        folder: The folder, which exists.
-        places: Where the training images are, by identifier.
-        images: The images that will be shown. None of them is ever overwritten.
+        folder: An existing folder.
+        paths: Paths of the training images by identifier.
+        images: The images to show. None of them is overwritten.
     """
 
-    def __init__(self, folder: Path, places: Mapping[str, str], images: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, paths: Mapping[str, str], images: Sequence[str] = ()) -> None:
         self.folder = folder
-        self._places = places
+        self._paths = paths
         self._names = FreeNames(Path(image).name for image in images)
 
-    def write(self, image: str, prediction: Prediction, similar: Sequence[NearestImage]) -> Path:
-        """Show an image beside its similar cases; return the picture's place.
+    def write(self, image: str, prediction: Prediction, nearest: Sequence[NearestImage]) -> Path:
+        """Draw an image and its nearest training images; return the path of the figure.
 
         Args:
-            image: Where the image is; it is read again, since a prediction keeps no pixels.
-            prediction: What was predicted for it.
-            similar: The training cases; one whose image is not at hand gets a grey square.
+            image: Path of the image; it is read again, since a prediction holds no pixels.
+            prediction: Its prediction.
+            nearest: The nearest training images; a missing file gets a grey square.
 
         Raises:
             ImageError: The image or a training image cannot be read.
-            LesionlabError: The picture cannot be written.
+            LesionlabError: The figure cannot be written.
         """
         tiles = [_tile(_square(image), ["this image", prediction.headline])]
-        tiles += [self._case_tile(case) for case in similar]
+        tiles += [self._nearest_tile(one) for one in nearest]
         notes = PngImagePlugin.PngInfo()
-        notes.add_text("Title", "the most similar training cases")
+        notes.add_text("Title", "nearest training images")
         notes.add_text("Software", prediction.model)
         notes.add_text("Disclaimer", RESEARCH_ONLY)
-        target = self.folder / self._names.take(image_id(image), "-similar.png")
+        target = self.folder / self._names.take(image_id(image), "-nearest.png")
         with replacing(target, binary=True) as stream:
             _in_a_row(tiles).save(stream, "PNG", pnginfo=notes)
         return target
 
-    def _case_tile(self, case: NearestImage) -> Image.Image:
-        lines, place = [case.image_id, f"similarity {case.similarity:.2f}", case.name], self._places.get(case.image_id)
-        if place is None:
+    def _nearest_tile(self, one: NearestImage) -> Image.Image:
+        lines, path = [one.image_id, f"similarity {one.similarity:.2f}", one.name], self._paths.get(one.image_id)
+        if path is None:
             return _tile(None, lines)
         try:
-            return _tile(_square(place), lines)
+            return _tile(_square(path), lines)
         except ImageError as error:
-            raise ImageError(f"the training image {place}: {error}") from error
+            raise ImageError(f"the training image {path}: {error}") from error
 
 
-def _square(place: str) -> Image.Image:
-    picture = load_image(place, at_least=(_SIDE, _SIDE)).image
+def _square(path: str) -> Image.Image:
+    picture = load_image(path, at_least=(_SIDE, _SIDE)).image
     return ImageOps.pad(picture, (_SIDE, _SIDE), Image.Resampling.BICUBIC, color="white")
 
 
 def _tile(picture: Image.Image | None, lines: Sequence[str]) -> Image.Image:
-    """Return a square picture, or a grey square for one that is not at hand, with lines below it."""
+    """Return a tile with a caption; a grey square for a missing image."""
     font = ImageFont.load_default(_FONT)
     tile = Image.new("RGB", (_SIDE, _SIDE + _LINES * (_FONT + 4) + _GAP), "white")
     draw = ImageDraw.Draw(tile)
@@ -92,11 +92,11 @@ def _tile(picture: Image.Image | None, lines: Sequence[str]) -> Image.Image:
 
 
 def _in_a_row(tiles: Sequence[Image.Image]) -> Image.Image:
-    """Return tiles side by side, the first a little apart, with what they are below them."""
+    """Return the tiles in a row, the first set apart, with a caption."""
     width = len(tiles) * (_SIDE + _GAP) + 2 * _GAP
     font = ImageFont.load_default(_FONT)
     below = [
-        f"The most similar training cases, with the dataset's own diagnoses. Similarity {SIMILARITY_MEANING}.",
+        f"Nearest training images, with the dataset's own diagnoses. Similarity {SIMILARITY_MEANING}.",
         RESEARCH_ONLY,
     ]
     below = [part for line in below for part in textwrap.wrap(line, width // 7)]

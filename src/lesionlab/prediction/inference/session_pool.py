@@ -34,7 +34,7 @@ class SessionPool:
             tta: Test-time augmentation.
 
         Raises:
-            BundleError: The graph cannot be opened, or is not what its description says.
+            BundleError: The graph cannot be opened, or does not match its description.
         """
         self.threads = threads or available_cores()
         self._bundle, self._tta = bundle, tta
