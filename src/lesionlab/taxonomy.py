@@ -104,6 +104,10 @@ class Task:
         kinds = {diagnosis in MALIGNANT for diagnosis in self.members[self.classes.index(code)]}
         return kinds.pop() if len(kinds) == 1 else None
 
+    def determines(self, label: str) -> bool:
+        """Whether a label, a diagnosis or one of `COARSE`, determines the class."""
+        return label in self.classes or any(label in held for held in self.members)
+
     def index(self, label: str) -> int:
         """Return the index of the class that a label stands for, or that holds a diagnosis, given by its code.
 

@@ -19,7 +19,7 @@ def answerable_task(of_model: Task, records: Iterable[ImageRecord]) -> Task:
     """
     labels = {record.diagnosis for record in records}
     for task in (of_model, TASKS["malignant"], TASKS["melanoma"]):
-        if all(map(task.tells, labels)) and (task is of_model or _classes(of_model, task) is not None):
+        if all(map(task.determines, labels)) and (task is of_model or _classes(of_model, task) is not None):
             return task
     raise DataError(
         f"the images are labelled {', '.join(sorted(labels))}, which answers no question that a model of task "
