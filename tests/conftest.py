@@ -1,8 +1,8 @@
-"""What tests of several rooms share: a small real bundle made without torch, and a small real run."""
+"""Shared fixtures: a small real bundle made without torch, and a small real run."""
 
 import os
 
-# Before torch is imported: two workers with one thread each are quicker than each with all cores.
+# Before the import of torch: two workers with one thread each are faster than two with all cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Set by pytest-xdist; a console that meets it keeps this width whatever a test says.
 os.environ.pop("COLUMNS", None)
@@ -70,13 +70,13 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
-    """Small synthetic images of 70 lesions; read them, do not change them."""
+    """Small synthetic images of 70 lesions; read-only."""
     return write_phantoms(tmp_path_factory.mktemp("phantoms") / "data", lesions=70, size=(64, 48))
 
 
 @pytest.fixture(scope="session")
 def make_recipe() -> Callable[..., Recipe]:
-    """Return a function that makes a recipe which trains in a second, with the changes of `--set`."""
+    """Return a function that makes a recipe with changes as of `--set`; it trains in a second."""
 
     def make(*changes: str) -> Recipe:
         return load_recipe("phantom-demo", [*_TINY_RECIPE, *changes])
@@ -88,7 +88,7 @@ def make_recipe() -> Callable[..., Recipe]:
 def tiny_run(
     phantoms: Manifest, make_recipe: Callable[..., Recipe], tmp_path_factory: pytest.TempPathFactory
 ) -> "RunFolder":
-    """A finished and exported run of a tiny network; read it, do not change it."""
+    """A finished and exported run of a tiny network; read-only."""
     from lesionlab.export import export_run
     from lesionlab.training import train_recipe
 
@@ -144,13 +144,13 @@ def _tiny_graph(classes: int = len(CODES)) -> bytes:
 
 @pytest.fixture(scope="session")
 def tiny_graph() -> bytes:
-    """A graph with the input and outputs of every bundle, and random weights."""
+    """A graph with the inputs and outputs of a bundle, and random weights."""
     return _tiny_graph()
 
 
 @pytest.fixture(scope="session")
 def tiny_info(tiny_graph: bytes) -> BundleInfo:
-    """A whole description of `tiny_graph`."""
+    """A complete description of `tiny_graph`."""
     return BundleInfo(
         name="tiny",
         created="2025-01-31",
@@ -191,7 +191,7 @@ def tiny_info(tiny_graph: bytes) -> BundleInfo:
 
 @pytest.fixture(scope="session")
 def tiny_bundle(tiny_graph: bytes, tiny_info: BundleInfo, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle folder with `tiny_graph`; read it, do not change it."""
+    """A bundle folder with `tiny_graph`; read-only."""
     path = tmp_path_factory.mktemp("bundle") / "tiny"
     save_bundle(path, tiny_info, tiny_graph)
     return path
@@ -209,7 +209,7 @@ def tiny_reference() -> Reference:
 def tiny_whole_bundle(
     tiny_graph: bytes, tiny_info: BundleInfo, tiny_reference: Reference, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """`tiny_bundle` with all that a bundle may have; read it, do not change it."""
+    """`tiny_bundle` with reference statistics and an evaluation; read-only."""
     path = tmp_path_factory.mktemp("whole") / "tiny"
     save_bundle(path, tiny_info, tiny_graph, reference=tiny_reference, evaluation=_tiny_evaluation(tiny_info))
     return path
@@ -217,7 +217,7 @@ def tiny_whole_bundle(
 
 @pytest.fixture(scope="session")
 def tiny_indexed_bundle(phantoms: Manifest, tiny_whole_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`tiny_whole_bundle` as if it had been trained on the phantoms, which it names; read it, do not change it."""
+    """`tiny_whole_bundle` with an index of the phantoms as its training images; read-only."""
     from lesionlab.bundle.features import coordinates, pool_features, signed_sqrt
     from lesionlab.prediction.inference.preprocessing import prepare_image
     from lesionlab.prediction.inference.session import GraphSession
@@ -291,7 +291,7 @@ def _tiny_evaluation(info: BundleInfo) -> EvaluationSummary:
 
 @pytest.fixture(scope="session")
 def tiny_binary_bundle(tiny_info: BundleInfo, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Return a function that makes a bundle of a task with two classes; read it, do not change it."""
+    """Return a function that makes a bundle of a task with two classes; read-only."""
     folder = tmp_path_factory.mktemp("binary")
     graph = _tiny_graph(classes=2)
 
@@ -314,7 +314,7 @@ def tiny_binary_bundle(tiny_info: BundleInfo, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture(scope="session")
 def tiny_segmentation(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A segmentation model that takes what is dark for the lesion; read it, do not change it."""
+    """A segmentation model that segments dark pixels; read-only."""
     from onnx import TensorProto, helper, numpy_helper
 
     numbers = {"darkest": 150.0, "slope": -0.1}
@@ -363,7 +363,7 @@ def cropping_run(
     tiny_segmentation: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> "RunFolder":
-    """A finished and exported run of a network that sees a square around the lesion; read it, do not change it."""
+    """A finished and exported run of a network with a crop around the lesion; read-only."""
     from lesionlab.export import export_run
     from lesionlab.training import train_recipe
 
@@ -376,7 +376,7 @@ def cropping_run(
 
 @pytest.fixture(scope="session")
 def spot() -> Callable[..., Image.Image]:
-    """Return a function that draws a dark spot: its place in shares of the picture, its radius of the shorter side."""
+    """Return a function that draws a dark spot: position relative to the image, radius relative to the shorter side."""
 
     def draw(x: float, y: float, radius: float, size: tuple[int, int] = (160, 120)) -> Image.Image:
         picture = Image.new("RGB", size, (226, 180, 160))
@@ -390,7 +390,7 @@ def spot() -> Callable[..., Image.Image]:
 
 @pytest.fixture(scope="session")
 def photograph() -> Image.Image:
-    """A smooth 160x120 picture without symmetry, in colours of skin."""
+    """A smooth 160x120 image without symmetry, in skin colours."""
     rows, columns = np.mgrid[0:120, 0:160]
     spot = np.exp(-(((columns - 60) / 30) ** 2) - ((rows - 45) / 20) ** 2)
     channels = [220 - 120 * spot, 180 - 130 * spot + columns / 8, 160 - 110 * spot + rows / 8]
