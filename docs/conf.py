@@ -7,7 +7,7 @@ from sphinx.application import Sphinx
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from reference_pages import write_reference_pages
+from reference_pages import describe_fields, write_reference_pages
 
 import lesionlab
 
@@ -34,14 +34,17 @@ napoleon_use_ivar = True
 
 html_theme = "furo"
 html_title = f"lesionlab {release}"
-html_static_path = ["_static"]
-html_css_files = ["tables.css"]
-html_theme_options = {"source_repository": "", "top_of_page_buttons": []}
+html_theme_options = {"top_of_page_buttons": []}
 # Plain files that a browser opens from a disk: no page needs a server or a network.
 html_copy_source = False
 html_show_sphinx = False
+html_show_copyright = False
+# Dashes alone: quotation marks in messages and help texts stay as they are typed.
+smartquotes_action = "D"
 
 
 def setup(app: Sphinx) -> None:
     """Generate the reference pages before Sphinx reads its sources."""
+    # Before napoleon, which reads the section that is added.
+    app.connect("autodoc-process-docstring", describe_fields, priority=400)
     app.connect("config-inited", lambda _app, _config: write_reference_pages(Path(__file__).parent / "reference"))

@@ -1,16 +1,18 @@
 """Reference pages that are generated from the code: public API, commands, errors and recipes."""
 
 import inspect
-import tomllib
+import re
 from collections.abc import Iterator
 from importlib import import_module, resources
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import typer
+from pydantic import BaseModel
 
 from lesionlab import errors
 from lesionlab.cli.main import app
+from lesionlab.recipes import Recipe
 
 # In the order of a reader's interest. A name is documented on the first page that has it.
 PACKAGES = {
@@ -41,6 +43,17 @@ PACKAGES = {
     "lesionlab.phantoms": "Synthetic images",
     "lesionlab.serving": "Server",
     "lesionlab.web": "Web page",
+}
+
+# The message of an error states the remedy for its case; this is the general one. A new error needs its line here.
+REMEDIES = {
+    "UsageError": "Correct the option, column or path that the message names; `lesionlab COMMAND --help` lists them.",
+    "RecipeError": "Correct the key that the message names; see [recipes](recipes.md).",
+    "ImageError": "Open the file in an image viewer; convert it to JPEG or PNG, or remove it.",
+    "DataError": "Run `lesionlab data check FOLDER`, which lists all problems of a dataset.",
+    "BundleError": "Export or copy the bundle again; one of an older schema must be exported by this version.",
+    "MissingExtraError": "Install the extra that the message names; `lesionlab info` lists all.",
+    "InterruptedRunError": "Repeat the same command; it continues after the last complete epoch.",
 }
 
 
@@ -144,49 +157,108 @@ def _command(command: Any, path: str, parent: Any) -> Iterator[str]:
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
         if record is not None and "--help" not in record[0]:
-            yield f"`{record[0]}`\n: {record[1] or '(no description)'}\n"
+            # Options in the text as code, or two hyphens would become a dash.
+            text = re.sub(r"(?<![\w`-])--?[a-z][\w-]*", r"`\g<0>`", record[1] or "(no description)")
+            yield f"`{record[0]}`\n: {text}\n"
 
 
 def _errors_page() -> Iterator[str]:
     yield "# Errors"
     yield ""
-    yield inspect.getdoc(errors) or ""
-    yield ""
     yield (
-        "All errors derive from {py:obj}`lesionlab.errors.LesionlabError`, so that one `except` catches them. "
-        "The message is one line: the file or key, the problem and the remedy."
+        "All errors that a user can act on derive from {py:obj}`lesionlab.LesionlabError`, so that one `except` "
+        "catches them. The message is one line: the file or key, the cause and the remedy. The command line prints it "
+        "without a traceback and exits with the code of the error."
     )
-    yield "\n## Tree\n\n```text"
+    yield "\n## Tree\n"
     yield from _tree(errors.LesionlabError, 0)
-    yield "```\n\n## Exit codes\n"
+    yield "\n## Exit codes\n"
     yield "| code | meaning |\n|---:|---|"
-    yield "| 0 | done |"
-    for code, names in _by_exit_code().items():
-        yield f"| {code} | {', '.join(f'`{name}`' for name in names)} |"
+    yield "| 0 | success |"
+    names = [name for name in public_names("lesionlab.errors") if hasattr(getattr(errors, name), "exit_code")]
+    for code in sorted({getattr(errors, name).exit_code for name in names} - {130}):
+        raised = ", ".join(f"`{name}`" for name in names if getattr(errors, name).exit_code == code)
+        yield f"| {code} | {raised}{'; some images of several failed' if code == 1 else '; invalid options'} |"
     yield "| 130 | interrupted with Ctrl-C |"
-    yield "\n## Reference\n"
-    yield "The classes are documented in [`lesionlab.errors`](api/lesionlab.errors.md)."
+    yield "\n## Remedies\n"
+    yield "| error | usual remedy |\n|---|---|"
+    for name in names:
+        if name != "LesionlabError":
+            yield f"| {{py:obj}}`lesionlab.errors.{name}` | {REMEDIES[name]} |"
 
 
 def _tree(error: type[BaseException], depth: int) -> Iterator[str]:
     first = (inspect.getdoc(error) or "").partition("\n")[0]
-    yield f"{'    ' * depth}{error.__name__}: {first}"
+    yield f"{'  ' * depth}- `{error.__name__}`: {first}"
     for child in error.__subclasses__():
         yield from _tree(child, depth + 1)
-
-
-def _by_exit_code() -> dict[int, list[str]]:
-    codes: dict[int, list[str]] = {}
-    for name in public_names("lesionlab.errors"):
-        codes.setdefault(getattr(errors, name).exit_code, []).append(name)
-    return dict(sorted(codes.items()))
 
 
 def _recipes_page() -> Iterator[str]:
     yield "# Recipes"
     yield ""
+    yield (
+        "A recipe is one TOML file. `lesionlab train` takes a name from this page or the path of a file; "
+        "`--set TABLE.KEY=VALUE` changes a setting, as in `--set training.epochs=3`. Unknown keys are errors."
+    )
+    yield "\n## Settings\n"
+    yield "The keys outside all tables come first.\n"
+    yield from _settings(Recipe, "")
+    for name, field in Recipe.model_fields.items():
+        for part in _parts(field.annotation):
+            if inspect.isclass(part) and issubclass(part, BaseModel):
+                yield f"\n### `[{name}]`\n"
+                yield inspect.cleandoc(part.__doc__ or "").partition("\n\nAttributes:")[0]
+                yield ""
+                yield from _settings(part, f"{name}.")
+    yield "\n## Recipes in the package"
     library = resources.files("lesionlab.recipes") / "library"
     for file in sorted(library.iterdir(), key=lambda item: item.name):
-        text = file.read_text(encoding="utf-8")
-        tomllib.loads(text)
-        yield f"\n## `{file.name.removesuffix('.toml')}`\n\n```toml\n{text.rstrip()}\n```"
+        text = file.read_text(encoding="utf-8").rstrip()
+        yield f"\n### `{file.name.removesuffix('.toml')}`\n\n```toml\n{text}\n```"
+
+
+def _settings(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    """Yield one definition for each plain setting of a table."""
+    described = described_attributes(model)
+    for name, field in model.model_fields.items():
+        if any(inspect.isclass(part) and issubclass(part, BaseModel) for part in _parts(field.annotation)):
+            continue
+        limits = ", ".join(_limit(limit) for limit in field.metadata)
+        default = "required" if field.is_required() else f"default {field.get_default(call_default_factory=True)!r}"
+        yield f"`{prefix}{name}`"
+        yield f": {described.get(name, 'No description.')} ({'; '.join(filter(None, (default, limits)))})\n"
+
+
+def _parts(annotation: Any) -> tuple[Any, ...]:
+    """Return a type and, for a union, its members."""
+    return (annotation, *get_args(annotation))
+
+
+def _limit(limit: Any) -> str:
+    """Return a constraint of pydantic as a comparison."""
+    signs = {"gt": ">", "ge": "at least", "lt": "<", "le": "at most"}
+    found = [f"{sign} {getattr(limit, name)}" for name, sign in signs.items() if hasattr(limit, name)]
+    return found[0] if found else str(limit)
+
+
+def described_attributes(model: type) -> dict[str, str]:
+    """Return the descriptions in the section `Attributes:` of a class' docstring by name."""
+    section = inspect.cleandoc(model.__doc__ or "").partition("\nAttributes:\n")[2]
+    found = re.finditer(r"^    (\w+): ((?:.|\n(?!    \w+: )(?=     |$))*)", section, re.MULTILINE)
+    return {match[1]: " ".join(match[2].split()) for match in found}
+
+
+def describe_fields(_app: Any, what: str, _name: str, value: Any, _options: Any, lines: list[str]) -> None:
+    """Prepare docstrings for napoleon (`autodoc-process-docstring`).
+
+    Adds the fields of a pydantic model where the docstring does not list them. In the first line of a property's
+    docstring napoleon takes the words before a colon for a type.
+    """
+    if what in {"property", "attribute"} and lines:
+        lines[0] = lines[0].replace(": ", "; ", 1)
+    if what != "class" or not issubclass(value, BaseModel) or any(line.strip() == "Attributes:" for line in lines):
+        return
+    if value.model_fields:
+        fields = [f"    {name}: {field.description or ''}" for name, field in value.model_fields.items()]
+        lines += ["", "Attributes:", *fields, ""]
