@@ -1,6 +1,7 @@
 import gc
 import importlib
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,13 +9,13 @@ from PIL import Image
 
 from lesionlab import RESEARCH_ONLY
 from lesionlab.errors import ImageError, MissingExtraError
-from lesionlab.gradio_app import answer, build_app
+from lesionlab.gradio_app import build_app, predict
 from lesionlab.prediction import Predictor
 from lesionlab.prediction.explanation.overlay import overlaid
 
 
 @pytest.fixture(scope="module")
-def explaining(tiny_whole_bundle: Path) -> Predictor:
+def explainable(tiny_whole_bundle: Path) -> Predictor:
     return Predictor.load(tiny_whole_bundle)
 
 
@@ -24,92 +25,110 @@ def lesion(photograph: Image.Image, tmp_path: Path) -> Path:
     return tmp_path / "lesion.png"
 
 
-def test_the_answer_is_that_of_the_predictor(explaining: Predictor, lesion: Path) -> None:
-    by_name, words, _ = answer(explaining, lesion)
-    expected = explaining.predict(lesion)
-    assert list(by_name.values()) == list(expected.probabilities.values())
-    assert max(by_name, key=by_name.__getitem__) == expected.top[0].name
-    assert f"{expected.top[0].name}: {expected.top[0].probability:.1%}, {expected.risk.value} risk" in words
-    assert f"P(malignant) {expected.malignant:.1%}" in words
-    assert (
-        "the threshold for 95% sensitivity for malignancy (validation: sensitivity 0.951, specificity 0.620)" in words
-    )
-    assert words.endswith(RESEARCH_ONLY)
+@pytest.fixture
+def black(tmp_path: Path) -> Path:
+    Image.new("RGB", (300, 300), "black").save(tmp_path / "black.png")
+    return tmp_path / "black.png"
 
 
-def test_the_picture_shows_what_speaks_for_the_answer(explaining: Predictor, lesion: Path) -> None:
-    _, _, shown = answer(explaining, lesion)
+def test_result_equals_the_prediction_of_the_predictor(explainable: Predictor, lesion: Path) -> None:
+    probabilities, text, _ = predict(explainable, lesion)
+    expected = explainable.predict(lesion)
+    assert text.splitlines()[0] == f"### {expected.headline}"
+    assert probabilities is not None
+    assert sorted(probabilities.values()) == sorted(expected.probabilities.values())
+    assert next(iter(probabilities)) == expected.top[0].name
+    assert max(probabilities, key=probabilities.__getitem__) == expected.top[0].name
+    assert expected.risk is not None
+    assert f"**{expected.risk.capitalize()} risk**" in text
+    assert "at 95% sensitivity for malignancy: " in text
+    assert "(validation: sensitivity 0.951, specificity 0.620)" in text
+    assert text.endswith(RESEARCH_ONLY)
+
+
+def test_image_has_the_activation_map_of_the_most_probable_class(explainable: Predictor, lesion: Path) -> None:
+    _, _, shown = predict(explainable, lesion)
+    explanation = explainable.explain(lesion).explanation
+    assert explanation is not None
     with Image.open(lesion) as original:
-        assert shown == overlaid(original.convert("RGB"), explaining.explain(lesion).values)
+        assert shown == overlaid(original.convert("RGB"), explanation.values)
         assert shown != original.convert("RGB")
 
 
-def test_a_model_without_a_map_shows_the_picture_as_it_is(tiny_bundle: Path, lesion: Path) -> None:
-    _, _, shown = answer(Predictor.load(tiny_bundle), lesion)
+def test_image_is_unchanged_without_an_activation_map(tiny_bundle: Path, lesion: Path) -> None:
+    _, _, shown = predict(Predictor.load(tiny_bundle), lesion)
     with Image.open(lesion) as original:
         assert shown == original.convert("RGB")
 
 
-def test_a_refusal_comes_first_and_with_its_reasons(explaining: Predictor, tmp_path: Path) -> None:
-    Image.new("RGB", (300, 300), "black").save(tmp_path / "black.png")
-    refusal = explaining.predict(tmp_path / "black.png").refusal
-    assert refusal is not None
-    _, words, _ = answer(explaining, tmp_path / "black.png")
-    assert words.startswith("### Do not rely on this answer\n- ")
-    assert all(reason.message in words for reason in refusal.reasons)
+def test_abstention_has_its_reasons_and_no_diagnosis(explainable: Predictor, black: Path) -> None:
+    expected = explainable.predict(black)
+    assert expected.abstained
+    probabilities, text, shown = predict(explainable, black)
+    assert probabilities is None
+    assert text == f"### {expected.headline}\n\n{RESEARCH_ONLY}"
+    assert all(reason.message in text for reason in expected.abstain_reasons)
+    with Image.open(black) as original:
+        assert shown == original.convert("RGB")
 
 
-def test_what_was_unusual_is_said(explaining: Predictor, tmp_path: Path) -> None:
+def test_notes_are_shown(explainable: Predictor, tmp_path: Path) -> None:
     Image.new("L", (400, 100), 90).save(tmp_path / "grey.png")
-    assert "note: grey image" in answer(explaining, tmp_path / "grey.png")[1]
+    expected = explainable.predict(tmp_path / "grey.png")
+    assert expected.notes
+    assert all(f"- note: {note}" in predict(explainable, tmp_path / "grey.png")[1] for note in expected.notes)
 
 
-def test_a_task_without_malignancy_names_what_it_looks_for(tiny_binary_bundle: object, lesion: Path) -> None:
-    assert callable(tiny_binary_bundle)
-    _, words, _ = answer(Predictor.load(tiny_binary_bundle("melanoma")), lesion)
-    assert "P(melanoma) " in words
+def test_model_of_melanoma_alone_states_its_target(tiny_binary_bundle: Callable[[str], Path], lesion: Path) -> None:
+    _, text, _ = predict(Predictor.load(tiny_binary_bundle("melanoma")), lesion)
+    assert "P(melanoma) " in text
+    assert "95% sensitivity for melanoma: " in text
 
 
-def test_a_large_photograph_is_shown_smaller(explaining: Predictor, tmp_path: Path) -> None:
+def test_large_images_are_shown_smaller(explainable: Predictor, tmp_path: Path) -> None:
     Image.new("RGB", (4000, 3000), "pink").save(tmp_path / "large.jpg")
-    _, _, shown = answer(explaining, tmp_path / "large.jpg")
+    _, _, shown = predict(explainable, tmp_path / "large.jpg")
     assert max(shown.size) == 1024
 
 
-def test_a_file_that_is_no_image_is_one_clear_line(explaining: Predictor, tmp_path: Path) -> None:
+def test_error_for_a_file_that_is_not_an_image(explainable: Predictor, tmp_path: Path) -> None:
     (tmp_path / "note.jpg").write_text("not an image")
     with pytest.raises(ImageError, match=r"the file holds text, not an image; export"):
-        answer(explaining, tmp_path / "note.jpg")
+        predict(explainable, tmp_path / "note.jpg")
 
 
-def test_without_gradio_the_remedy_is_named(explaining: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_gradio_is_named(explainable: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gradio", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'lesionlab\[gradio\]'"):
-        build_app(explaining)
+        build_app(explainable)
 
 
 @pytest.mark.slow  # importing Gradio alone takes seconds
 @pytest.mark.filterwarnings("default")  # Gradio's own
-def test_the_app_answers_through_gradio(
-    explaining: Predictor, lesion: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_app_through_the_gradio_client(
+    explainable: Predictor, lesion: Path, black: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
     client, gradio_client = (
         importlib.import_module("gradio_client"),
         importlib.import_module("gradio_client.exceptions"),
     )
-    app = build_app(explaining)
+    app = build_app(explainable)
     assert not app.analytics_enabled
     _, url, _ = app.launch(server_name="127.0.0.1", share=False, prevent_thread_lock=True, quiet=True)
     try:
-        asked = client.Client(url, verbose=False)
-        label, words, picture = asked.predict(client.handle_file(lesion), api_name="/judge")
-        assert label["label"] == explaining.predict(lesion).top[0].name
-        assert RESEARCH_ONLY in words
-        assert Path(picture).suffix == ".jpeg"
+        connected = client.Client(url, verbose=False)
+        label, text, image = connected.predict(client.handle_file(lesion), api_name="/predict")
+        expected = explainable.predict(lesion)
+        assert label["label"] == expected.top[0].name
+        assert text.splitlines()[0] == f"### {expected.headline}"
+        assert Path(image).suffix == ".jpeg"
+        label, text, _ = connected.predict(client.handle_file(black), api_name="/predict")
+        assert not label
+        assert text.splitlines()[0] == f"### {explainable.predict(black).headline}"
         (tmp_path / "broken.png").write_bytes(lesion.read_bytes()[:200])
         with pytest.raises(gradio_client.AppError, match=r"truncated|damaged"):
-            asked.predict(client.handle_file(tmp_path / "broken.png"), api_name="/judge")
+            connected.predict(client.handle_file(tmp_path / "broken.png"), api_name="/predict")
     finally:
         app.close()
-        gc.collect()  # the event loops that Gradio leaves open would warn in another test
+        gc.collect()  # event loops that Gradio leaves open would warn in another test

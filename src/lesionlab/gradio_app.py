@@ -1,9 +1,9 @@
-"""The model as a Gradio app, for a notebook or a Space. For other uses there is `lesionlab serve`.
+"""A Gradio app, for a notebook or a Hugging Face Space. To serve a model otherwise, see `lesionlab serve`.
 
 On this machine: `python -m lesionlab.gradio_app`. In a notebook, or as the whole app.py of a Space:
 
     from lesionlab.gradio_app import build_app
-    build_app().launch(run_history=False)  # else the browser keeps the images
+    build_app().launch(run_history=False)  # without it, the browser stores the images
 """
 
 import sys
@@ -61,15 +61,14 @@ def build_app(predictor: Predictor | None = None) -> "gradio.Blocks":
         gr.Markdown(f"# lesionlab\n**{RESEARCH_ONLY}** Model {model.info.identity}.")
         with gr.Row():
             with gr.Column():
-                # Not an Image: Gradio would decode it first, by rules that are not those of the package.
+                # Not an Image: Gradio would decode the file itself, differently from the package.
                 upload = gr.File(label="Dermoscopic image", file_types=["image"], type="filepath")
-                picture = gr.Image(
-                    label=_picture_label(model), interactive=False, format="jpeg", buttons=["fullscreen"]
-                )
+                label = "Class activation map of the most probable class" if model.explainable else "Image"
+                image = gr.Image(label=label, interactive=False, format="jpeg", buttons=["fullscreen"])
             with gr.Column():
-                words = gr.Markdown()
+                text = gr.Markdown()
                 probabilities = gr.Label(label="Calibrated probabilities", num_top_classes=len(model.info.classes))
-        gr.on([upload.upload, upload.clear], classify, upload, [probabilities, words, picture], api_name="predict")
+        gr.on([upload.upload, upload.clear], classify, upload, [probabilities, text, image], api_name="predict")
     return app
 
 
@@ -77,29 +76,27 @@ def predict(model: Predictor, path: str | Path) -> Shown:
     """Classify an image file.
 
     Returns:
-        The probability of each class by its name (None for an abstention), the result as Markdown, and the image, with
-        the class activation map drawn over it where there is one.
+        The probability of each class by its name, the most probable first (None for an abstention), the result as
+        Markdown, and the image under its class activation map (none for an abstention or a model without one).
 
     Raises:
-        ImageError: The image cannot be judged.
+        ImageError: The image cannot be read.
     """
     prepared = model.pipeline.prepare(path, name="upload")
-    picture = load_image(path, at_least=(_SHOWN_SIDE, _SHOWN_SIDE)).image
-    picture.thumbnail((_SHOWN_SIDE, _SHOWN_SIDE))
+    image = load_image(path, at_least=(_SHOWN_SIDE, _SHOWN_SIDE)).image
+    image.thumbnail((_SHOWN_SIDE, _SHOWN_SIDE))
     if model.explainable:
         explained = model.pipeline.explain([prepared], [None])[0]
         prediction = explained.prediction
         if explained.explanation is not None:
-            picture = overlaid(picture, explained.explanation.values)
+            image = overlaid(image, explained.explanation.values)
     else:
         prediction = model.pipeline.predict([prepared])[0]
-    task = TASKS[model.info.task]
-    by_name = {task.name_of(code): probability for code, probability in prediction.probabilities.items()}
-    return (None if prediction.abstained else by_name), in_words(prediction, model.info), picture
+    return _by_name(prediction, model.info), to_markdown(prediction, model.info), image
 
 
-def in_words(prediction: Prediction, info: BundleInfo) -> str:
-    """Return the result as Markdown, without the list of probabilities."""
+def to_markdown(prediction: Prediction, info: BundleInfo) -> str:
+    """Return a prediction as Markdown, without the list of probabilities."""
     lines = [f"### {prediction.headline}"]
     if prediction.risk is not None:
         lines.append(f"**{prediction.risk.value.capitalize()} risk**")
@@ -113,13 +110,18 @@ def in_words(prediction: Prediction, info: BundleInfo) -> str:
         )
     lines += [f"- note: {note}" for note in prediction.notes]
     if info.training_data.leaky:
-        lines.append("- leaky: training and test of this model may share lesions")
+        lines.append("- leaky: training and test lesions of this model may overlap")
     lines.append(f"\n{RESEARCH_ONLY}")
     return "\n".join(lines)
 
 
-def _picture_label(model: Predictor) -> str:
-    return "Evidence for the most probable class" if model.explainable else "The image"
+def _by_name(prediction: Prediction, info: BundleInfo) -> dict[str, float] | None:
+    # gr.Label has the first of the largest values as its title, so the order of `top` decides between equal ones.
+    if prediction.abstained:
+        return None
+    task = TASKS[info.task]
+    rest = {task.name_of(code): probability for code, probability in prediction.probabilities.items()}
+    return {diagnosis.name: diagnosis.probability for diagnosis in prediction.top} | rest
 
 
 def main() -> None:
