@@ -11,7 +11,8 @@ from PIL import Image
 from lesionlab.errors import ImageError
 from lesionlab.files import FreeNames, replacing
 from lesionlab.images import load_image
-from lesionlab.results import LesionMeasures, measure_lesion
+from lesionlab.results import LesionMeasures
+from lesionlab.segmentation.measures import measure_lesion
 from lesionlab.segmentation.segmenter import Segmenter
 
 MEASURES = (
