@@ -14,7 +14,7 @@ from lesionlab.attribution.gradcam import _map_and_gradient, _positive_weights, 
 from lesionlab.attribution.methods import METHODS
 from lesionlab.attribution.network import ExplainedNetwork
 from lesionlab.errors import UsageError
-from lesionlab.export.measure import Measured
+from lesionlab.export.measure import Measurements
 from lesionlab.export.reference import linear_head
 from lesionlab.prediction.explanation.class_activation import GRID, class_activation_map, scaled
 from lesionlab.recipes import InferenceSettings, load_recipe
@@ -51,7 +51,7 @@ def test_it_equals_the_map_of_the_bundle(
     with torch.no_grad():
         logits, maps = (found.numpy() for found in exported(ChannelsFirst()(torch.tensor(np.stack(pictures)))))
     features = maps.mean(axis=(2, 3))
-    last = linear_head([network.network], Measured(logits, features, np.zeros((len(pictures), 3), np.float32)))
+    last = linear_head([network.network], Measurements(logits, features, np.zeros((len(pictures), 3), np.float32)))
     assert last is not None
     shown = 0
     for pixels, feature_map in zip(pictures, maps, strict=True):

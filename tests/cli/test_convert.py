@@ -19,7 +19,7 @@ from lesionlab.runs import RunFolder
 @pytest.fixture(autouse=True)
 def equally_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A tiny network says nothing of speed."""
-    monkeypatch.setattr(converting, "time_in_turn", lambda *_: np.tile([0.010, 0.009], (40, 1)))
+    monkeypatch.setattr(converting, "time_alternately", lambda *_: np.tile([0.010, 0.009], (40, 1)))
 
 
 def test_every_format_can_be_asked_for() -> None:
@@ -39,16 +39,16 @@ def test_a_run_becomes_a_smaller_bundle(
 def test_what_fails_the_gate_is_said_in_one_line(
     cli: Callable[..., Any], tiny_run: RunFolder, phantoms: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(type(FORMATS["onnx-fp16"]), "slowest", 0.5)
+    monkeypatch.setattr(type(FORMATS["onnx-fp16"]), "max_latency", 0.5)
     done = cli("convert", tiny_run.path, "--to", "onnx-fp16", "--out", tmp_path, "--data", phantoms.root, "--json")
     assert done.code == 1
-    assert done.err == "error: not shipped: onnx-fp16: one image takes 0.90 times as long (limit 0.5)\n"
+    assert done.err == "error: not shipped: onnx-fp16: latency is 0.90 times that of FP32 (limit 0.5)\n"
     (found,) = json.loads(done.out)
-    assert found["failures"] == ["one image takes 0.90 times as long (limit 0.5)"]
+    assert found["failures"] == ["latency is 0.90 times that of FP32 (limit 0.5)"]
     assert not list(tmp_path.iterdir())
 
 
 def test_eight_bits_need_the_data(cli: Callable[..., Any], tiny_run: RunFolder, tmp_path: Path) -> None:
     done = cli("convert", tiny_run.path, "--to", "onnx-int8", "--out", tmp_path)
     assert done.code == 2
-    assert done.err == "error: --to onnx-int8 needs --data: it learns the ranges of values from training images\n"
+    assert done.err == "error: --to onnx-int8 needs --data for calibration on training images\n"

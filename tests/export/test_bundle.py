@@ -1,4 +1,4 @@
-"""The bundle of a run: its hashes, its calibration, and thresholds that keep what they promise."""
+"""The bundle of a run: hashes, calibration and operating points."""
 
 import hashlib
 import shutil
@@ -37,12 +37,12 @@ def logits(bundle: Bundle, validation: Manifest) -> np.ndarray:
 
 @pytest.fixture
 def copied(tiny_run: RunFolder, tmp_path: Path) -> RunFolder:
-    """A copy of the run that a test may spoil."""
+    """A copy of the run that a test may change."""
     shutil.copytree(tiny_run.path, tmp_path / "copy")
     return RunFolder(tmp_path / "copy")
 
 
-def test_it_says_what_the_model_is(bundle: Bundle, tiny_run: RunFolder, phantoms: Manifest) -> None:
+def test_the_description_matches_the_run(bundle: Bundle, tiny_run: RunFolder, phantoms: Manifest) -> None:
     info, recipe, split = bundle.info, tiny_run.recipe(), tiny_run.split()
     assert info.classes == CODES
     assert info.name == recipe.name
@@ -59,7 +59,7 @@ def test_it_says_what_the_model_is(bundle: Bundle, tiny_run: RunFolder, phantoms
     assert info.metrics == {}
 
 
-def test_the_temperature_never_makes_the_likelihood_worse(
+def test_the_temperature_minimises_the_negative_log_likelihood(
     bundle: Bundle, logits: np.ndarray, validation: Manifest
 ) -> None:
     calibration = bundle.info.calibration
@@ -74,20 +74,20 @@ def test_the_temperature_never_makes_the_likelihood_worse(
         assert loss(calibration.temperature) <= loss(calibration.temperature * factor)
 
 
-def test_an_exponent_lifts_rare_classes_in_the_answer_alone(validation: Manifest) -> None:
+def test_the_exponent_changes_the_decision_rule_only(validation: Manifest) -> None:
     logits = np.random.default_rng(0).normal(0, 1, (len(validation), 7))
-    plain, lifted = (
+    plain, weighted = (
         export.fit_on_validation(logits, validation, validation, InferenceSettings(prior_exponent=exponent), DIAGNOSIS)
         for exponent in (0.0, 1.0)
     )
-    assert plain["calibration"] == lifted["calibration"]
-    assert (plain["decision"].exponent, plain["decision"].weights) == (0, ())
+    assert plain["calibration"] == weighted["calibration"]
+    assert (plain["decision_rule"].exponent, plain["decision_rule"].weights) == (0, ())
     frequencies = np.array(list(validation.counts().values())) / len(validation)
-    rule = lifted["decision"]
+    rule = weighted["decision_rule"]
     np.testing.assert_allclose(rule.weights, 1 / frequencies, rtol=1e-4)
-    # The least certain 2 % are refused, by the score that the rule goes by.
-    certainty = rule.scores(lifted["calibration"].probabilities(logits)).max(axis=1)
-    assert 0 <= (certainty < rule.min_confidence).mean() <= 0.02
+    # The model abstains on the 2% of images with the lowest score of the rule.
+    confidence = rule.scores(weighted["calibration"].probabilities(logits)).max(axis=1)
+    assert 0 <= (confidence < rule.min_confidence).mean() <= 0.02
 
 
 @pytest.mark.parametrize(("target", "classes"), [("malignant", MALIGNANT), ("melanoma", ("mel",))])
@@ -98,25 +98,24 @@ def test_thresholds_reach_their_sensitivity_on_validation(
     scores = probabilities[:, [CODES.index(code) for code in classes]].sum(axis=1)
     positive = np.array([record.diagnosis in classes for record in validation])
     points = [point for point in bundle.info.operating_points if point.target == target]
-    prefix = "" if target == "malignant" else "melanoma_"
     found = [(point.name, point.target_sensitivity) for point in points]
-    expected = [(f"{prefix}sensitivity_90", 0.9), (f"{prefix}sensitivity_95", 0.95)]
-    # This network has learnt so little of melanoma that its thresholds call every image; such a one is left out.
-    everything = scores[positive].min() == scores.min()
-    assert found == expected or (everything and found == [])
+    expected = [("90% sensitivity", 0.9), ("95% sensitivity", 0.95)]
+    # The thresholds of this barely trained network may make every image positive; such points are left out.
+    all_positive = scores[positive].min() == scores.min()
+    assert found == expected or (all_positive and found == [])
     (curve,) = (curve for curve in bundle.info.sensitivity_curves if curve.target == target)
     assert curve.prevalence == pytest.approx(positive.mean())
     on_curve = [curve.reaching(target) for target in (0.5, 0.803, 0.99)]
     assert [found.target_sensitivity if found else None for found in on_curve] == [0.5, 0.81, 0.99]
     assert curve.reaching(0.995) is None
-    stated: list[OperatingPoint | CurvePoint] = [*points, *(found for found in on_curve if found)]
-    for point in stated:
-        # The threshold is one of the scores: half a rounding error below it is on the same side.
+    documented: list[OperatingPoint | CurvePoint] = [*points, *(found for found in on_curve if found)]
+    for point in documented:
+        # The threshold is one of the scores; the tolerance allows for rounding.
         called = scores >= point.threshold - 1e-12
         assert called[positive].mean() == pytest.approx(point.sensitivity)
         assert point.sensitivity >= point.target_sensitivity
         assert 1 - called[~positive].mean() == pytest.approx(point.specificity)
-        # No larger threshold would do.
+        # The threshold is the largest with this sensitivity.
         above = scores > point.threshold + 1e-12
         assert above[positive].mean() < point.target_sensitivity
     for point in points:
@@ -125,15 +124,15 @@ def test_thresholds_reach_their_sensitivity_on_validation(
 
 
 @pytest.mark.slow
-def test_a_second_export_is_the_same_model(copied: RunFolder, bundle: Bundle, tmp_path: Path) -> None:
-    seen: list[tuple[int, int]] = []
-    place = tmp_path / "model.zip"
-    returned = export_run(copied, out=place, progress=lambda done, total: seen.append((done, total)))
-    loaded = Bundle.load(place)
+def test_a_second_export_is_equal(copied: RunFolder, bundle: Bundle, tmp_path: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    path = tmp_path / "model.zip"
+    returned = export_run(copied, out=path, progress=lambda done, total: calls.append((done, total)))
+    loaded = Bundle.load(path)
     assert returned.info == loaded.info == bundle.info
     assert loaded.graph == bundle.graph
     data = bundle.info.training_data.images
-    assert seen[-1] == (data["train"] + data["validation"],) * 2
+    assert calls[-1] == (data["train"] + data["validation"],) * 2
 
 
 def test_the_dataset_may_have_moved(
@@ -144,11 +143,11 @@ def test_the_dataset_may_have_moved(
     copied.save_record(copied.record().model_copy(update={"data_root": str(tmp_path / "gone")}))
     with pytest.raises(ImageError, match=r"gone.*\.jpg: no such file"):
         export_run(copied)
-    assert Bundle.load(copied.path).info == bundle.info  # the one that was there is kept
+    assert Bundle.load(copied.path).info == bundle.info  # the existing bundle is kept
     assert export_run(copied, data_root=tmp_path / "moved").info == bundle.info
 
 
-def test_a_run_that_is_not_whole_is_refused(copied: RunFolder, tmp_path: Path) -> None:
+def test_an_incomplete_run_is_an_error(copied: RunFolder, tmp_path: Path) -> None:
     copied.save_record(copied.record().model_copy(update={"finished": False}))
     with pytest.raises(DataError, match="is not finished; run the same `lesionlab train` command again"):
         export_run(copied)
@@ -160,7 +159,7 @@ def test_a_run_that_is_not_whole_is_refused(copied: RunFolder, tmp_path: Path) -
         export_run(RunFolder(tmp_path))
 
 
-def test_a_threshold_that_calls_every_image_is_no_operating_point(
+def test_a_threshold_that_makes_every_image_positive_is_left_out(
     validation: Manifest, caplog: pytest.LogCaptureFixture
 ) -> None:
     fitted = export.fit_on_validation(
@@ -171,25 +170,25 @@ def test_a_threshold_that_calls_every_image_is_no_operating_point(
 
 
 @pytest.mark.parametrize("name", ["malignant", "melanoma"])
-def test_two_classes_are_calibrated_and_judged_by_the_second(phantoms: Manifest, name: str) -> None:
+def test_binary_tasks_are_fitted_on_the_positive_class(phantoms: Manifest, name: str) -> None:
     task = TASKS[name]
-    sought = np.array([record.diagnosis in task.members[1] for record in phantoms])
+    positive = np.array([record.diagnosis in task.members[1] for record in phantoms])
     logits = np.random.default_rng(0).normal(0, 2, (len(phantoms), 2))
-    logits[:, 1] += 3 * sought
+    logits[:, 1] += 3 * positive
     settings = InferenceSettings(prior_exponent=1.0, calibration="temperature")
     fitted = export.fit_on_validation(logits, phantoms, phantoms, settings, task)
     calibration = fitted["calibration"]
     assert isinstance(calibration, Calibration)
-    decision = fitted["decision"]
+    decision = fitted["decision_rule"]
     assert isinstance(decision, DecisionRule)
-    np.testing.assert_allclose(decision.weights, [1 / (1 - sought.mean()), 1 / sought.mean()], rtol=1e-4)
+    np.testing.assert_allclose(decision.weights, [1 / (1 - positive.mean()), 1 / positive.mean()], rtol=1e-4)
     scores = calibration.probabilities(logits)[:, 1]
     points = fitted["operating_points"]
     assert isinstance(points, tuple)
-    assert [point.name for point in points] == ["sensitivity_90", "sensitivity_95"]
+    assert [point.name for point in points] == ["90% sensitivity", "95% sensitivity"]
     for point in points:
         called = scores >= point.threshold - 1e-12
-        assert called[sought].mean() == pytest.approx(point.sensitivity)
+        assert called[positive].mean() == pytest.approx(point.sensitivity)
         assert point.sensitivity >= point.target_sensitivity
-        assert 1 - called[~sought].mean() == pytest.approx(point.specificity)
-        assert sought.mean() == pytest.approx(point.prevalence)
+        assert 1 - called[~positive].mean() == pytest.approx(point.specificity)
+        assert positive.mean() == pytest.approx(point.prevalence)

@@ -1,4 +1,4 @@
-"""Calibration undoes what it can undo, prefers the simple, and never does worse than scaling by one number."""
+"""Calibration recovers known distortions, prefers simple methods, and is never worse than temperature scaling."""
 
 import numpy as np
 import pytest
@@ -11,14 +11,14 @@ TEMPERATURE: Method = "temperature"
 
 
 def drawn(seed: int, count: int = 1500) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Return honest logits of three classes, labels drawn from them, and lesions of two images."""
+    """Return calibrated logits of three classes, labels drawn from them, and lesions with two images each."""
     rng = np.random.default_rng(seed)
     logits = rng.normal((0, 1.5, -1), 2, (count, 3))
     labels = np.array([rng.choice(3, p=row) for row in softmax(logits)])
     return logits, labels, [f"lesion {index // 2}" for index in range(count)]
 
 
-def test_a_temperature_is_found_and_nothing_more() -> None:
+def test_a_temperature_is_recovered() -> None:
     logits, labels, lesions = drawn(0)
     fitted = fit_calibration(3 * logits, labels, lesions)
     assert (fitted.method, fitted.scales, fitted.offsets) == ("temperature", (), ())
@@ -27,25 +27,25 @@ def test_a_temperature_is_found_and_nothing_more() -> None:
     assert fitted.ece_after < fitted.ece_before
 
 
-def test_offsets_undo_levelled_frequencies() -> None:
+def test_offsets_are_recovered() -> None:
     logits, labels, lesions = drawn(1)
-    levelled = 2 * logits + np.array((0, -3, 4))
-    fitted = fit_calibration(levelled, labels, lesions)
+    shifted = 2 * logits + np.array((0, -3, 4))
+    fitted = fit_calibration(shifted, labels, lesions)
     assert fitted.method == "bias"
-    np.testing.assert_allclose(fitted.probabilities(levelled), softmax(logits), atol=0.06)
+    np.testing.assert_allclose(fitted.probabilities(shifted), softmax(logits), atol=0.06)
 
 
-def test_scales_by_class_are_found_where_they_are_needed() -> None:
+def test_scales_by_class_are_recovered() -> None:
     logits, labels, lesions = drawn(2)
-    bent = logits * (0.3, 1, 3)
-    fitted = fit_calibration(bent, labels, lesions)
+    scaled = logits * (0.3, 1, 3)
+    fitted = fit_calibration(scaled, labels, lesions)
     assert fitted.method == "vector"
     assert len(fitted.scales) == 3
-    np.testing.assert_allclose(fitted.probabilities(bent), softmax(logits), atol=0.08)
+    np.testing.assert_allclose(fitted.probabilities(scaled), softmax(logits), atol=0.08)
 
 
 @pytest.mark.parametrize("method", ["bias", "vector"])
-def test_more_numbers_never_fit_worse(method: Method) -> None:
+def test_more_parameters_never_fit_worse(method: Method) -> None:
     logits, labels, lesions = drawn(3, 200)
     losses = [
         negative_log_likelihood(
@@ -59,13 +59,13 @@ def test_more_numbers_never_fit_worse(method: Method) -> None:
     assert losses[1] <= losses[0] + 1e-6
 
 
-def test_few_lesions_get_the_simplest() -> None:
+def test_few_lesions_get_a_temperature() -> None:
     logits, labels, lesions = drawn(4, 40)
     fitted = fit_calibration(logits, labels, lesions)
     assert (fitted.method, fitted.nll_by_method) == ("temperature", {})
 
 
-def test_a_class_without_images_is_not_moved_far() -> None:
+def test_the_prior_limits_a_class_without_images() -> None:
     logits, labels, lesions = drawn(5, 400)
     wide = np.hstack([logits, np.full((len(logits), 1), -4.0)])
     fitted = fit_calibration(wide, labels, lesions, "vector")
@@ -73,11 +73,10 @@ def test_a_class_without_images_is_not_moved_far() -> None:
     assert np.isfinite(fitted.probabilities(wide)).all()
 
 
-def test_many_images_of_one_lesion_are_not_many_votes() -> None:
-    """Offsets that a hundred independent images would speak for are not taken for a hundred images of few lesions."""
+def test_repeated_images_of_a_lesion_do_not_count_as_evidence() -> None:
     logits, labels, lesions = drawn(4, 400)
-    levelled = logits + np.array((0, -0.5, 0.5))
-    assert fit_calibration(levelled, labels, lesions).method == "bias"
-    # The same images forty times over, of the same lesions: not one lesion more.
-    few = [np.tile(part, (40, 1) if part.ndim == 2 else 40) for part in (levelled[:80], labels[:80])]
+    shifted = logits + np.array((0, -0.5, 0.5))
+    assert fit_calibration(shifted, labels, lesions).method == "bias"
+    # The same images forty times, of the same lesions.
+    few = [np.tile(values, (40, 1) if values.ndim == 2 else 40) for values in (shifted[:80], labels[:80])]
     assert fit_calibration(few[0], few[1], lesions[:80] * 40).method == "temperature"

@@ -1,4 +1,4 @@
-"""A model that looks at a square around the lesion: trained on crops, exported with what finds them."""
+"""Models with a lesion crop: trained on crops, exported with the segmentation."""
 
 import shutil
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from lesionlab.segmentation import SegmentationModel
 from lesionlab.training.crop import CropToLesion
 from lesionlab.training.network import LesionNetwork
 
-# Three graphs are exported for each model.
+# Each model exports three graphs.
 pytestmark = pytest.mark.slow
 
 MakeRecipe = Callable[..., Recipe]
@@ -30,34 +30,34 @@ SIZE = 64
 
 
 @pytest.mark.parametrize("source", [SIZE, 150])
-def test_the_graph_sees_what_the_parts_make_one_after_the_other(
+def test_the_merged_graph_equals_its_parts_in_sequence(
     make_recipe: MakeRecipe, tiny_segmentation: Path, tiny_bundle: Path, spot: Spot, source: int
 ) -> None:
     torch.manual_seed(3)
     network = LesionNetwork(make_recipe(f"input.size={SIZE}")).eval()
     model = SegmentationModel.load(tiny_segmentation)
     graph = export_graph([network], SIZE, InferenceSettings(), Crop(model, 1.5, source))
-    pictures = [spot(0.5, 0.5, 0.2), spot(0.3, 0.6, 0.1), Image.new("RGB", (80, 80), (226, 180, 160))]
-    pixels = np.stack([np.asarray(picture.resize((source, source))) for picture in pictures])
+    images = [spot(0.5, 0.5, 0.2), spot(0.3, 0.6, 0.1), Image.new("RGB", (80, 80), (226, 180, 160))]
+    pixels = np.stack([np.asarray(image.resize((source, source))) for image in images])
     info = Bundle.load(tiny_bundle).info
     info = info.model_copy(update={"preprocessing": info.preprocessing.model_copy(update={"size": source})})
     session = GraphSession(Bundle(info, graph, tiny_bundle), threads=1)
-    seen = session.outputs(pixels)
-    assert seen.crop is not None
-    assert seen.lesion is not None
-    assert seen.lesion.shape == (3, 32, 32)
-    np.testing.assert_array_equal(seen.crop[2], [0, 0, 1])
-    left, top, side = seen.crop[1]
+    outputs = session.outputs(pixels)
+    assert outputs.crop is not None
+    assert outputs.lesion is not None
+    assert outputs.lesion.shape == (3, 32, 32)
+    np.testing.assert_array_equal(outputs.crop[2], [0, 0, 1])
+    left, top, side = outputs.crop[1]
     assert (left + side / 2, top + side / 2) == pytest.approx((0.3, 0.6), abs=0.02)
-    view, _ = CropToLesion(SIZE, model.info.threshold, 1.5)(torch.from_numpy(pixels), torch.from_numpy(seen.lesion))
+    view, _ = CropToLesion(SIZE, model.info.threshold, 1.5)(torch.from_numpy(pixels), torch.from_numpy(outputs.lesion))
     with torch.no_grad():
         expected = network(view / 255)
-    np.testing.assert_allclose(seen.logits, expected.numpy(), atol=1e-4)
-    # One image alone is what it is among others.
-    np.testing.assert_allclose(session.outputs(pixels[1:2]).logits, seen.logits[1:2], atol=1e-5)
+    np.testing.assert_allclose(outputs.logits, expected.numpy(), atol=1e-4)
+    # The batch size does not change the outputs.
+    np.testing.assert_allclose(session.outputs(pixels[1:2]).logits, outputs.logits[1:2], atol=1e-5)
 
 
-def test_the_bundle_says_what_it_looks_at(cropping_run: RunFolder, tiny_segmentation: Path) -> None:
+def test_the_description_holds_the_crop_settings(cropping_run: RunFolder, tiny_segmentation: Path) -> None:
     crop = Bundle.load(cropping_run.path).info.crop
     assert crop is not None
     assert crop.segmentation == SegmentationModel.load(tiny_segmentation).info.identity
@@ -65,11 +65,14 @@ def test_the_bundle_says_what_it_looks_at(cropping_run: RunFolder, tiny_segmenta
     assert cropping_run.record().environment["segmentation"] == crop.segmentation
 
 
-def test_an_explanation_lies_where_the_network_looked(cropping_run: RunFolder, spot: Spot) -> None:
+def test_the_explanation_lies_within_the_crop(cropping_run: RunFolder, spot: Spot) -> None:
     predictor = Predictor.load(cropping_run.path)
-    picture = spot(0.3, 0.35, 0.12)
+    image = spot(0.3, 0.35, 0.12)
     for code in predictor.info.classes:
-        values = predictor.explain(np.asarray(picture), code).values
+        prepared = predictor.pipeline.prepare(np.asarray(image))
+        explanation = predictor.pipeline.explain([prepared], [code])[0].explanation
+        assert explanation is not None
+        values = explanation.values
         assert values.shape == (32, 32)
         rows, columns = np.nonzero(values)
         if len(rows):
@@ -77,7 +80,7 @@ def test_an_explanation_lies_where_the_network_looked(cropping_run: RunFolder, s
             assert columns.max() / 32 < 0.7
 
 
-def test_the_lesion_is_measured_in_the_same_run(cropping_run: RunFolder, spot: Spot) -> None:
+def test_the_lesion_is_measured_with_the_explanation(cropping_run: RunFolder, spot: Spot) -> None:
     predictor = Predictor.load(cropping_run.path)
     prepared = predictor.pipeline.prepare(np.asarray(spot(0.5, 0.5, 0.25)))
     (found,) = predictor.pipeline.explain([prepared], [None])
@@ -87,10 +90,10 @@ def test_the_lesion_is_measured_in_the_same_run(cropping_run: RunFolder, spot: S
     (nothing,) = predictor.pipeline.explain([predictor.pipeline.prepare(np.full((90, 120, 3), 200, np.uint8))], [None])
     assert nothing.lesion is None
     assert nothing.prediction.abstained
-    assert "no_lesion" in [reason.code for reason in nothing.prediction.refusal.reasons]
+    assert "no_lesion" in [reason.code for reason in nothing.prediction.abstain_reasons]
 
 
-def test_mirror_images_are_mirrored_back(cropping_run: RunFolder, spot: Spot) -> None:
+def test_tta_is_invariant_to_flips(cropping_run: RunFolder, spot: Spot) -> None:
     predictor = Predictor.load(cropping_run.path, tta="flips")
     picture = np.asarray(spot(0.4, 0.5, 0.2))
     once, mirrored = predictor.predict(picture), predictor.predict(picture[:, ::-1].copy())
@@ -98,7 +101,7 @@ def test_mirror_images_are_mirrored_back(cropping_run: RunFolder, spot: Spot) ->
         assert mirrored.probabilities[code] == pytest.approx(value, abs=5e-3)
 
 
-def test_another_segmentation_model_than_in_training_is_refused(
+def test_another_segmentation_model_than_in_training_is_an_error(
     cropping_run: RunFolder, tiny_segmentation: Path, tmp_path: Path
 ) -> None:
     other = tmp_path / "run"

@@ -1,4 +1,4 @@
-"""Several runs as one bundle: the mean of their logits, explained as exactly as one."""
+"""Ensembles of several runs in one bundle."""
 
 import shutil
 from collections.abc import Callable
@@ -22,10 +22,10 @@ from lesionlab.training.network import LesionNetwork
 
 @pytest.fixture(scope="module")
 def second(tiny_run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """A run with other weights, trained on the same split as it were."""
-    place = tmp_path_factory.mktemp("second") / "run"
-    shutil.copytree(tiny_run.path, place)
-    run = RunFolder(place)
+    """A run with other weights and the same split."""
+    path = tmp_path_factory.mktemp("second") / "run"
+    shutil.copytree(tiny_run.path, path)
+    run = RunFolder(path)
     torch.manual_seed(0)
     weights = {
         name: value + 0.05 * value.std() * torch.randn_like(value) if value.ndim > 1 else value
@@ -37,15 +37,13 @@ def second(tiny_run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> Run
 
 
 @pytest.mark.slow
-def test_it_says_the_mean_of_its_members_and_explains_it(
-    tiny_run: RunFolder, second: RunFolder, tmp_path: Path
-) -> None:
+def test_the_logits_are_the_mean_of_the_members(tiny_run: RunFolder, second: RunFolder, tmp_path: Path) -> None:
     bundle = export_run(tiny_run, others=[second], out=tmp_path / "both")
     members = [Bundle.load(run.path) for run in (tiny_run, second)]
     images = [np.random.default_rng(seed).integers(0, 256, (60, 60, 3), dtype=np.uint8) for seed in range(3)]
-    alone = [Predictor.load(member).predict_logits(images) for member in members]
+    single = [Predictor.load(member).predict_logits(images) for member in members]
     both = Predictor.load(bundle)
-    np.testing.assert_allclose(both.predict_logits(images), np.mean(alone, axis=0), atol=1e-4)
+    np.testing.assert_allclose(both.predict_logits(images), np.mean(single, axis=0), atol=1e-4)
     assert bundle.info.name == f"{members[0].info.name}-ensemble-of-2"
     assert bundle.info.parameters == sum(member.info.parameters for member in members)
     assert (both.explainable, both.abstains) == (members[0].explainable, members[0].abstains)
@@ -54,14 +52,14 @@ def test_it_says_the_mean_of_its_members_and_explains_it(
 
 
 @pytest.mark.slow
-def test_what_does_not_fit_together_is_refused(tiny_run: RunFolder, second: RunFolder, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="name a place for it with --out"):
+def test_incompatible_runs_are_an_error(tiny_run: RunFolder, second: RunFolder, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="name an output folder with --out"):
         export_run(tiny_run, others=[second])
     other = tmp_path / "other"
     shutil.copytree(second.path, other)
     run = RunFolder(other)
     run.save_record(run.record().model_copy(update={"split_sha256": "0" * 64}))
-    with pytest.raises(DataError, match="trained with another split"):
+    with pytest.raises(DataError, match="trained with different splits"):
         export_run(tiny_run, others=[run], out=tmp_path / "both")
     run.save_record(second.record().model_copy(update={"finished": False}))
     with pytest.raises(DataError, match="is not finished"):
@@ -70,13 +68,13 @@ def test_what_does_not_fit_together_is_refused(tiny_run: RunFolder, second: RunF
 
 
 @pytest.mark.slow
-def test_a_run_and_its_start_may_be_averaged(tiny_run: RunFolder, second: RunFolder, tmp_path: Path) -> None:
-    place = tmp_path / "third"
-    shutil.copytree(second.path, place)
-    run = RunFolder(place)
+def test_a_run_and_its_starting_weights_may_be_averaged(tiny_run: RunFolder, second: RunFolder, tmp_path: Path) -> None:
+    path = tmp_path / "third"
+    shutil.copytree(second.path, path)
+    run = RunFolder(path)
     recipe = run.recipe()
     started = recipe.model_copy(update={"model": recipe.model.model_copy(update={"start": str(tiny_run.path)})})
-    (place / "recipe.toml").write_text(tomli_w.dumps(started.model_dump(mode="json", exclude_none=True)))
+    (path / "recipe.toml").write_text(tomli_w.dumps(started.model_dump(mode="json", exclude_none=True)))
     save_tensors(load_weights(tiny_run.best), run.start)
     bundle = export_run(run, changes=["inference.start_share=0.25"], out=tmp_path / "mean")
     assert bundle.info.recipe["inference"]["start_share"] == 0.25  # type: ignore[index]
@@ -98,8 +96,8 @@ def of_kind(backbone: str, size: int, make_recipe: Callable[..., Recipe]) -> Les
 
 
 @pytest.mark.slow
-def test_members_of_other_kinds_share_one_exact_map(make_recipe: Callable[..., Recipe]) -> None:
-    size = 64  # maps of 2x2 and of 4x4 places
+def test_members_with_different_backbones_have_one_feature_map(make_recipe: Callable[..., Recipe]) -> None:
+    size = 64  # maps of 2x2 and of 4x4 cells
     members = [of_kind(backbone, size, make_recipe) for backbone in ("test_efficientnet", "test_vit")]
     graph = export_graph(members, size, InferenceSettings())
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
@@ -116,13 +114,13 @@ def test_members_of_other_kinds_share_one_exact_map(make_recipe: Callable[..., R
     np.testing.assert_allclose(maps.mean(axis=(2, 3)) @ weights.T + bias, expected, atol=1e-4)
 
 
-def test_maps_that_do_not_fit_are_refused(make_recipe: Callable[..., Recipe]) -> None:
+def test_feature_maps_of_incompatible_sizes_are_an_error(make_recipe: Callable[..., Recipe]) -> None:
     members = [of_kind(backbone, 80, make_recipe) for backbone in ("test_efficientnet", "test_vit")]
     with pytest.raises(DataError, match="maps of 5x5 and of 3x3 places do not fit into one graph"):
         export_graph(members, 80, InferenceSettings())
 
 
-def test_a_finished_run_allows_changes_of_inference_alone(tiny_run: RunFolder, tmp_path: Path) -> None:
+def test_only_inference_settings_of_a_finished_run_may_change(tiny_run: RunFolder, tmp_path: Path) -> None:
     for change, message in (
         ("training.epochs=3", "only inference.KEY=value"),
         ("inference.tta=two", "inference.tta"),

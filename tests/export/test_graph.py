@@ -1,4 +1,4 @@
-"""The exported graph: the network's own answers, for any number of images, and no trace of its maker."""
+"""The exported graph: outputs equal to the network's for any batch size, and no metadata of the machine."""
 
 import getpass
 import platform
@@ -25,7 +25,7 @@ def make_network(backbone: str, **settings: Any) -> LesionNetwork:
     model = ModelSettings(backbone=backbone, pretrained=False)
     network = LesionNetwork(Recipe(name="small", description="A network.", input=inputs, model=model, **settings))
     network.train()
-    for _ in range(3):  # batch normalisation that has seen something
+    for _ in range(3):  # non-trivial batch statistics
         network(torch.rand(8, 3, SIZE, SIZE))
     torch.nn.init.normal_(network.head.classifier.weight, std=0.5)
     return network
@@ -51,7 +51,7 @@ def session(graph: bytes) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
 
 
-def test_it_is_a_valid_model_with_the_agreed_input_and_outputs(
+def test_the_graph_is_valid_with_the_documented_input_and_outputs(
     graph: bytes, session: onnxruntime.InferenceSession
 ) -> None:
     onnx.checker.check_model(onnx.load_from_string(graph), full_check=True)
@@ -62,19 +62,19 @@ def test_it_is_a_valid_model_with_the_agreed_input_and_outputs(
 
 
 @pytest.mark.parametrize("images", [1, 5])
-def test_it_answers_as_the_network_does(
+def test_the_graph_equals_the_network(
     network: LesionNetwork, inference: InferenceSettings, session: onnxruntime.InferenceSession, images: int
 ) -> None:
     pixels = np.random.default_rng(images).integers(0, 256, (images, SIZE, SIZE, 3), dtype=np.uint8)
     logits, feature_map = session.run(None, {"image": pixels})
     with torch.no_grad():
-        of_torch, map_of_torch = ExportedNetwork(network, inference).eval()(ChannelsFirst()(torch.from_numpy(pixels)))
+        torch_logits, torch_map = ExportedNetwork(network, inference).eval()(ChannelsFirst()(torch.from_numpy(pixels)))
         upright = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255
         views = [upright] if inference.tta == "none" else [upright.flip(axes) for axes in ((), (2,), (3,), (2, 3))]
         trained = torch.stack([network.eval()(view) for view in views]).mean(dim=0)
-    np.testing.assert_allclose(logits, of_torch, atol=1e-5)
+    np.testing.assert_allclose(logits, torch_logits, atol=1e-5)
     np.testing.assert_allclose(logits, trained, atol=1e-5)
-    np.testing.assert_allclose(feature_map, map_of_torch, atol=1e-4)
+    np.testing.assert_allclose(feature_map, torch_map, atol=1e-4)
     assert logits.shape == (images, 7)
     assert np.ptp(logits) > 0.1
 
@@ -90,7 +90,7 @@ def test_the_logits_are_the_pooled_feature_map_times_the_classifier(
 
 
 @pytest.mark.slow
-def test_two_classes_have_two_logits_even_from_one_output() -> None:
+def test_a_single_sigmoid_output_becomes_two_logits() -> None:
     network = make_network("test_resnet", task="melanoma", head=HeadSettings(sigmoid=True))
     opened = onnxruntime.InferenceSession(
         export_graph([network], SIZE, InferenceSettings()), providers=["CPUExecutionProvider"]
@@ -105,10 +105,10 @@ def test_two_classes_have_two_logits_even_from_one_output() -> None:
     assert np.ptp(logits[:, 1]) > 0
 
 
-def test_it_holds_no_trace_of_the_machine(graph: bytes) -> None:
-    places = (str(Path(__file__).parents[2]), torch.__path__[0], str(Path.home()))
-    for trace in (*places, platform.node(), getpass.getuser()):
-        assert len(trace) < 5 or trace.encode() not in graph  # a shorter one may stand there by chance
+def test_the_graph_holds_no_metadata_of_the_machine(graph: bytes) -> None:
+    paths = (str(Path(__file__).parents[2]), torch.__path__[0], str(Path.home()))
+    for trace in (*paths, platform.node(), getpass.getuser()):
+        assert len(trace) < 5 or trace.encode() not in graph  # shorter strings may occur by chance
     assert b"site-packages" not in graph
     assert not re.search(rb"\.py\b", graph)
     model = onnx.load_from_string(graph)
@@ -119,7 +119,5 @@ def test_it_holds_no_trace_of_the_machine(graph: bytes) -> None:
 @pytest.mark.parametrize("network", ["test_efficientnet"], indirect=True)
 @pytest.mark.parametrize("inference", ["none"], indirect=True)
 @pytest.mark.slow
-def test_the_same_network_gives_the_same_bytes(
-    network: LesionNetwork, inference: InferenceSettings, graph: bytes
-) -> None:
+def test_the_export_is_reproducible(network: LesionNetwork, inference: InferenceSettings, graph: bytes) -> None:
     assert export_graph([network.train()], SIZE, inference) == graph

@@ -1,4 +1,4 @@
-"""From the same JPEG, training and use give the same probabilities."""
+"""Parity from JPEG to probabilities between training and inference."""
 
 import hashlib
 import os
@@ -25,7 +25,7 @@ from lesionlab.training.weights import load_pretrained
 
 
 def in_training(network: LesionNetwork, manifest: Manifest, inputs: InputSettings, temperature: float) -> np.ndarray:
-    """Return the probabilities [N, 7] by the path that training takes: cache row, batch, network."""
+    """Return the probabilities [N, 7] of the training pipeline: cache, batch, network."""
     pixels = open_image_cache(manifest, Preprocessing(**inputs.model_dump()))
     rows = []
     with torch.no_grad():
@@ -36,7 +36,7 @@ def in_training(network: LesionNetwork, manifest: Manifest, inputs: InputSetting
 
 
 def in_use(predictor: Predictor, manifest: Manifest) -> np.ndarray:
-    """Return the probabilities [N, 7] by the path that users take: the image file's bytes, the bundle."""
+    """Return the probabilities [N, 7] of the inference pipeline: image file, bundle."""
     sources: Iterable[bytes] = (Path(manifest.location(record)).read_bytes() for record in manifest)
     rows = []
     for result in predictor.predict_many(sources):
@@ -45,27 +45,27 @@ def in_use(predictor: Predictor, manifest: Manifest) -> np.ndarray:
     return np.array(rows)
 
 
-def test_a_trained_run_answers_alike(tiny_run: RunFolder) -> None:
+def test_a_trained_run_has_equal_probabilities(tiny_run: RunFolder) -> None:
     recipe, manifest = tiny_run.recipe(), tiny_run.manifest()
     network = LesionNetwork(recipe)
     network.load_state_dict(load_weights(tiny_run.best))
     predictor = Predictor.load(tiny_run.path)
     trained = in_training(network, manifest, recipe.input, predictor.info.calibration.temperature)
     np.testing.assert_allclose(in_use(predictor, manifest), trained, atol=1e-5)
-    assert np.ptp(trained, axis=0).max() > 1e-3  # the images do not all get one answer
+    assert np.ptp(trained, axis=0).max() > 1e-3  # the predictions differ between images
 
 
 @pytest.mark.slow
 @pytest.mark.skipif("LESIONLAB_DATA" not in os.environ, reason="LESIONLAB_DATA does not name a folder of datasets")
-def test_the_default_network_answers_alike_for_real_images(tmp_path: Path, tiny_info: BundleInfo) -> None:
-    whole = read_dataset(Path(os.environ["LESIONLAB_DATA"]) / "ham10000")
-    chosen = np.random.default_rng(0).choice(len(whole), 200, replace=False)
-    manifest = Manifest(whole.root, tuple(whole.records[index] for index in chosen))
+def test_the_default_network_has_equal_probabilities_on_real_images(tmp_path: Path, tiny_info: BundleInfo) -> None:
+    dataset = read_dataset(Path(os.environ["LESIONLAB_DATA"]) / "ham10000")
+    chosen = np.random.default_rng(0).choice(len(dataset), 200, replace=False)
+    manifest = Manifest(dataset.root, tuple(dataset.records[index] for index in chosen))
     torch.manual_seed(0)
     recipe = load_recipe("efficientnet-lite0")
     inputs, network = recipe.input, LesionNetwork(recipe)
     load_pretrained(network.backbone, "tf_efficientnet_lite0")
-    # A head that knows nothing, but tells images apart as sharply as a trained one.
+    # A random head with predictions as confident as those of a trained one.
     torch.nn.init.normal_(network.head.classifier.weight, std=0.15)
     graph = export_graph([network], inputs.size, InferenceSettings())
     info = tiny_info.model_copy(

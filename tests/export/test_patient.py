@@ -1,4 +1,4 @@
-"""What patients' data add is learnt where there is something to learn, and left out where there is not."""
+"""Effects of patient data are fitted where they help and left out otherwise."""
 
 import numpy as np
 import pytest
@@ -9,14 +9,14 @@ from lesionlab.export.patient import fit_patient_effects, patient_of
 from lesionlab.taxonomy import CODES, DIAGNOSIS
 
 
-def records(count: int, seed: int, *, told: bool) -> list[ImageRecord]:
-    """Return images of melanomas and nevi; if `told`, melanomas are found on old faces."""
+def records(count: int, seed: int, *, informative: bool) -> list[ImageRecord]:
+    """Return images of melanomas and nevi; if `informative`, melanomas occur on the faces of older patients."""
     rng = np.random.default_rng(seed)
     made = []
     for index in range(count):
         melanoma = index % 2 == 0
-        age = float(np.clip(rng.normal(70 if melanoma and told else 40, 10), 0, 100).round(-1))
-        site = "face" if told and melanoma and rng.random() < 0.7 else "back"
+        age = float(np.clip(rng.normal(70 if melanoma and informative else 40, 10), 0, 100).round(-1))
+        site = "face" if informative and melanoma and rng.random() < 0.7 else "back"
         made.append(
             ImageRecord(
                 f"{seed}-{index}",
@@ -31,8 +31,8 @@ def records(count: int, seed: int, *, told: bool) -> list[ImageRecord]:
     return made
 
 
-def guesses(validation: list[ImageRecord], seed: int) -> np.ndarray:
-    """Return what a model that sees a little says: calibrated probabilities."""
+def predictions(validation: list[ImageRecord], seed: int) -> np.ndarray:
+    """Return calibrated probabilities of a weak model."""
     rng = np.random.default_rng(seed)
     truth = np.array([CODES.index(record.diagnosis) for record in validation])
     rows = np.full((len(truth), 7), 0.002)
@@ -43,25 +43,25 @@ def guesses(validation: list[ImageRecord], seed: int) -> np.ndarray:
     return np.asarray(rows / rows.sum(axis=1, keepdims=True))
 
 
-def test_it_is_learnt_from_training_lesions() -> None:
-    validation = records(300, 2, told=True)
-    effects = fit_patient_effects(records(400, 1, told=True), validation, guesses(validation, 0), DIAGNOSIS)
+def test_effects_are_fitted_on_training_lesions() -> None:
+    validation = records(300, 2, informative=True)
+    effects = fit_patient_effects(records(400, 1, informative=True), validation, predictions(validation, 0), DIAGNOSIS)
     assert effects is not None
     assert effects.nll_with < effects.nll_without
     ratio = effects.log_ratio(Patient(age=75, site=Site.FACE))
     assert ratio[CODES.index("mel")] - ratio[CODES.index("nv")] > 2
-    # Sex told nothing, and rare places are not there.
+    # Sex is uninformative, and rare sites are left out.
     assert np.abs(effects.log_ratio(Patient(sex="male"))).max() < 0.3
     assert set(effects.site) == {"face", "back"}
 
 
-def test_what_tells_nothing_is_left_out() -> None:
-    validation = records(300, 2, told=False)
-    effects = fit_patient_effects(records(400, 1, told=False), validation, guesses(validation, 0), DIAGNOSIS)
+def test_uninformative_data_have_no_effects() -> None:
+    validation = records(300, 2, informative=False)
+    effects = fit_patient_effects(records(400, 1, informative=False), validation, predictions(validation, 0), DIAGNOSIS)
     assert effects is None or effects.nll_without - effects.nll_with < 0.01
 
 
-def test_no_data_no_effects() -> None:
+def test_missing_data_have_no_effects() -> None:
     bare = [ImageRecord(str(i), "x.jpg", str(i), "nv") for i in range(30)]
     assert fit_patient_effects(bare, bare, np.full((30, 7), 1 / 7), DIAGNOSIS) is None
 

@@ -1,4 +1,4 @@
-"""Prediction sets are calibrated on lesions, and promise nothing about classes that have too few."""
+"""Conformal prediction sets, fitted by lesion."""
 
 import numpy as np
 import pytest
@@ -15,20 +15,20 @@ def test_each_lesion_counts_with_one_image() -> None:
     assert len({tuple(one_per_lesion(lesions, seed)) for seed in range(20)}) > 1
 
 
-def test_repeated_images_do_not_move_a_threshold() -> None:
+def test_repeated_images_do_not_change_the_thresholds() -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, 300)
     probabilities = rng.dirichlet(np.ones(3), 300)
     lesions = [str(index) for index in range(300)]
     once = fit_prediction_sets(labels, probabilities, lesions, CLASSES)
-    # The worst lesion fifty times over is still one lesion.
+    # Fifty images of the worst lesion count as one.
     worst = np.concatenate([np.arange(300), np.repeat(probabilities[np.arange(300), labels].argmin(), 50)])
-    again = fit_prediction_sets(labels[worst], probabilities[worst], [lesions[i] for i in worst], CLASSES)
+    repeated = fit_prediction_sets(labels[worst], probabilities[worst], [lesions[i] for i in worst], CLASSES)
     assert once is not None
-    assert once == again
+    assert once == repeated
 
 
-def test_a_class_with_few_lesions_is_never_left_out() -> None:
+def test_a_class_with_few_lesions_is_in_every_set() -> None:
     rng = np.random.default_rng(0)
     labels = np.array([0] * 100 + [1] * 100 + [2] * 5)
     probabilities = rng.dirichlet((5, 5, 0.1), 205)
@@ -42,6 +42,6 @@ def test_a_class_with_few_lesions_is_never_left_out() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 5])
-def test_no_lesions_no_sets(count: int) -> None:
+def test_too_few_lesions_have_no_sets(count: int) -> None:
     labels, rows = np.zeros(count, int), np.full((count, 3), 1 / 3)
     assert fit_prediction_sets(labels, rows, [str(i) for i in range(count)], CLASSES) is None

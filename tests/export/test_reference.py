@@ -1,4 +1,4 @@
-"""What a bundle explains and refuses with: the network's own reasons, and limits that keep what they promise."""
+"""Reference statistics: class activation maps equal Grad-CAM, and the limits have the stated error rates."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lesionlab.bundle.features import ood_scores
-from lesionlab.export.measure import Measured
+from lesionlab.export.measure import Measurements
 from lesionlab.export.reference import feature_space, image_limits, linear_head, make_reference
 from lesionlab.images.quality import brightness_and_contrast, sharpness
 from lesionlab.prediction import Predictor
@@ -29,23 +29,23 @@ def make_network(backbone: str, **settings: Any) -> LesionNetwork:
     inputs = InputSettings(size=SIZE)
     network = LesionNetwork(Recipe(name="small", description="A network.", input=inputs, model=model, **settings))
     network.train()
-    for _ in range(3):  # batch normalisation that has seen something
+    for _ in range(3):  # non-trivial batch statistics
         network(torch.rand(8, 3, SIZE, SIZE))
     torch.nn.init.normal_(network.head.classifier.weight, std=0.5)
     return network.eval()
 
 
-def outputs_of(exported: ExportedNetwork, pictures: list[np.ndarray]) -> tuple[Measured, np.ndarray]:
-    """Return what the graph of a network gives, without making the graph, and the feature maps."""
+def outputs_of(exported: ExportedNetwork, images: list[np.ndarray]) -> tuple[Measurements, np.ndarray]:
+    """Return the outputs of a network as an exported graph computes them, and the feature maps."""
     with torch.no_grad():
-        values = ChannelsFirst()(torch.from_numpy(np.stack(pictures)))
+        values = ChannelsFirst()(torch.from_numpy(np.stack(images)))
         logits, maps = (output.numpy() for output in exported.eval()(values))
-    measures = [(*brightness_and_contrast(picture), sharpness(picture)) for picture in pictures]
-    return Measured(logits, maps.mean(axis=(2, 3)), np.array(measures, np.float32)), maps
+    measures = [(*brightness_and_contrast(image), sharpness(image)) for image in images]
+    return Measurements(logits, maps.mean(axis=(2, 3)), np.array(measures, np.float32)), maps
 
 
 def grad_cam(network: ExportedNetwork, pixels: np.ndarray, score_of: torch.Tensor) -> np.ndarray:
-    """Return Grad-CAM [h, w] of the score, a sum of logits with the given factors, as its authors define it."""
+    """Return Grad-CAM [h, w] (Selvaraju et al., ICCV 2017) of a weighted sum of logits."""
     kept: list[torch.Tensor] = []
 
     def keep(feature_map: torch.Tensor) -> torch.Tensor:
@@ -67,13 +67,13 @@ def grad_cam(network: ExportedNetwork, pixels: np.ndarray, score_of: torch.Tenso
 
 
 @pytest.fixture(scope="module")
-def pictures() -> list[np.ndarray]:
+def images() -> list[np.ndarray]:
     draw = np.random.default_rng(0)
     coarse = draw.integers(0, 256, (4, 4, 4, 3), dtype=np.uint8)
-    return [np.kron(picture, np.ones((16, 16, 1), np.uint8)) for picture in coarse]
+    return [np.kron(image, np.ones((16, 16, 1), np.uint8)) for image in coarse]
 
 
-def assert_alike(values: np.ndarray, expected: np.ndarray) -> None:
+def assert_close(values: np.ndarray, expected: np.ndarray) -> None:
     highest = expected.max()
     assert values.shape == expected.shape
     np.testing.assert_allclose(values, expected / highest if highest > 0 else expected, atol=1e-4)
@@ -88,34 +88,34 @@ def assert_alike(values: np.ndarray, expected: np.ndarray) -> None:
         ("test_resnet", "melanoma", {"sigmoid": True}),
     ],
 )
-def test_the_explanation_is_grad_cam(
-    pictures: list[np.ndarray], views: str, backbone: str, task: str, head: dict[str, Any]
+def test_the_class_activation_map_equals_grad_cam(
+    images: list[np.ndarray], views: str, backbone: str, task: str, head: dict[str, Any]
 ) -> None:
     network = make_network(backbone, task=task, head=HeadSettings(**head))
     exported = ExportedNetwork(network, InferenceSettings.model_validate({"tta": views}))
-    measured, maps = outputs_of(exported, pictures)
+    measured, maps = outputs_of(exported, images)
     found = linear_head([network], measured)
     assert found is not None
     summed = np.array(
         [[class_activation_map(found, one, c).mean() for c in range(len(found.bias))] + found.bias for one in maps]
     )
-    # Of two classes with one output between them only the difference means anything.
+    # With a single sigmoid output, only the difference of the two logits is defined.
     np.testing.assert_allclose(
         summed - summed.mean(axis=1, keepdims=True),
         measured.logits - measured.logits.mean(axis=1, keepdims=True),
         atol=1e-4,
     )
     shown = 0
-    for picture, one in zip(pictures, maps, strict=True):
+    for image, one in zip(images, maps, strict=True):
         for index in range(len(found.bias)):
             score = torch.eye(len(found.bias))[index]
-            expected = grad_cam(exported, picture, score - score.flip(0) if "sigmoid" in head else score)
-            assert_alike(scaled(class_activation_map(found, one, index)), expected)
+            expected = grad_cam(exported, image, score - score.flip(0) if "sigmoid" in head else score)
+            assert_close(scaled(class_activation_map(found, one, index)), expected)
             shown += expected.max() > 0
     assert shown > 0
 
 
-def test_the_bundle_explains_as_autograd_does(tiny_run: RunFolder) -> None:
+def test_the_bundle_explanation_equals_grad_cam_by_autograd(tiny_run: RunFolder) -> None:
     recipe, predictor = tiny_run.recipe(), Predictor.load(tiny_run.path)
     network = LesionNetwork(recipe)
     network.load_state_dict(load_weights(tiny_run.best))
@@ -125,32 +125,33 @@ def test_the_bundle_explains_as_autograd_does(tiny_run: RunFolder) -> None:
         prepared = predictor.pipeline.prepare(manifest.location(record))
         for index, code in enumerate(CODES):
             explanation = predictor.pipeline.explain([prepared], [code])[0].explanation
-            assert_alike(explanation.values, grad_cam(exported, prepared.pixels, torch.eye(len(CODES))[index]))
+            assert explanation is not None
+            assert_close(explanation.values, grad_cam(exported, prepared.pixels, torch.eye(len(CODES))[index]))
 
 
 @pytest.mark.parametrize("head", [{"hidden": [8], "activation": "relu"}, {"pool": "flatten"}])
-def test_a_network_whose_map_explains_nothing_has_no_head(pictures: list[np.ndarray], head: dict[str, Any]) -> None:
+def test_a_network_with_a_nonlinear_head_has_no_linear_head(images: list[np.ndarray], head: dict[str, Any]) -> None:
     network = make_network("test_resnet", head=HeadSettings(**head))
-    assert linear_head([network], outputs_of(ExportedNetwork(network, InferenceSettings()), pictures)[0]) is None
+    assert linear_head([network], outputs_of(ExportedNetwork(network, InferenceSettings()), images)[0]) is None
 
 
-def test_what_the_graph_does_decides(pictures: list[np.ndarray]) -> None:
+def test_linearity_is_checked_on_the_outputs(images: list[np.ndarray]) -> None:
     network = make_network("test_resnet")
-    measured, _ = outputs_of(ExportedNetwork(network, InferenceSettings()), pictures)
-    # A backbone that does something between the map and the classifier.
-    other = Measured(np.tanh(measured.logits), measured.features, measured.pictures)
+    measured, _ = outputs_of(ExportedNetwork(network, InferenceSettings()), images)
+    # A backbone with a further layer between feature map and classifier.
+    other = Measurements(np.tanh(measured.logits), measured.features, measured.quality)
     assert linear_head([network], measured) is not None
     assert linear_head([network], other) is None
-    without_map = Measured(measured.logits, measured.features[:, :0], measured.pictures)
+    without_map = Measurements(measured.logits, measured.features[:, :0], measured.quality)
     reference = make_reference([network], without_map, without_map)
     assert (reference.head, reference.features) == (None, None)
     assert reference.image is not None
 
 
-def drawn(seed: int, images: int, channels: int) -> Measured:
+def drawn(seed: int, images: int, channels: int) -> Measurements:
     draw = np.random.default_rng(seed)
     scales = np.geomspace(3, 0.01, channels)
-    return Measured(
+    return Measurements(
         np.zeros((images, 7), np.float32),
         (draw.normal(size=(images, channels)) * scales).astype(np.float32),
         draw.uniform(40, 200, (images, 3)).astype(np.float32),
@@ -161,14 +162,14 @@ def drawn(seed: int, images: int, channels: int) -> Measured:
 @given(
     seed=st.integers(0, 1000), train=st.integers(12, 200), validation=st.integers(1, 300), channels=st.integers(2, 90)
 )
-def test_no_more_than_two_in_a_hundred_validation_images_are_refused(
+def test_two_percent_of_the_validation_images_exceed_the_limit(
     seed: int, train: int, validation: int, channels: int
 ) -> None:
     held_out = drawn(seed + 1, validation, channels)
     space = feature_space(drawn(seed, train, channels), held_out)
-    refused = ood_scores(space, held_out.features) > space.limit
-    assert refused.sum() <= 0.02 * validation
-    assert refused.sum() >= 0.02 * validation - 1 or validation < 51
+    beyond = ood_scores(space, held_out.features) > space.limit
+    assert beyond.sum() <= 0.02 * validation
+    assert beyond.sum() >= 0.02 * validation - 1 or validation < 51
     np.testing.assert_allclose(
         space.basis.astype(np.float32) @ space.basis.astype(np.float32).T, np.eye(len(space.basis)), atol=5e-3
     )
@@ -176,31 +177,34 @@ def test_no_more_than_two_in_a_hundred_validation_images_are_refused(
     assert channels < 4 or (ood_scores(space, far) > space.limit).mean() > 0.9
 
 
-def test_features_that_never_change_make_no_infinite_distance() -> None:
-    same = Measured(np.zeros((30, 7), np.float32), np.ones((30, 5), np.float32), np.ones((30, 3), np.float32))
+def test_constant_features_have_finite_scores() -> None:
+    same = Measurements(np.zeros((30, 7), np.float32), np.ones((30, 5), np.float32), np.ones((30, 3), np.float32))
     space = feature_space(same, same)
     assert np.isfinite(ood_scores(space, same.features)).all()
     assert not (ood_scores(space, same.features) > space.limit).any()
 
 
-def test_no_training_image_is_beyond_the_limits_of_a_picture() -> None:
+def test_image_limits_are_the_training_extremes() -> None:
     measured = drawn(0, 100, 2)
     limits = image_limits(measured)
-    brightness, contrast, _ = measured.pictures.T
+    brightness, contrast, _ = measured.quality.T
     assert limits.darkest == brightness.min()
     assert limits.brightest == brightness.max()
     assert limits.flattest == contrast.min()
 
 
-def test_an_exported_run_explains_and_refuses(tiny_run: RunFolder) -> None:
+def test_an_exported_run_explains_and_abstains(tiny_run: RunFolder) -> None:
     predictor = Predictor.load(tiny_run.path)
     assert predictor.explainable
     assert predictor.abstains
     manifest = tiny_run.manifest()
-    places = [manifest.location(record) for record in manifest.select(tiny_run.split().parts()["train"])]
-    refused = [predictor.predict(place).refusal for place in places]
-    assert not any(r.code not in ("unfamiliar", "uncertain") for found in refused if found for r in found.reasons)
-    black = predictor.predict(np.zeros((48, 64, 3), np.uint8)).refusal
-    assert black is not None
-    assert {reason.code for reason in black.reasons} >= {"too_dark", "uniform"}
-    assert predictor.explain(places[0]).values.max() in (0, 1)
+    train = [manifest.location(record) for record in manifest.select(tiny_run.split().parts()["train"])]
+    predictions = [predictor.predict(location) for location in train]
+    codes = {reason.code for prediction in predictions for reason in prediction.abstain_reasons}
+    assert codes <= {"out_of_distribution", "low_confidence"}
+    black = predictor.predict(np.zeros((48, 64, 3), np.uint8))
+    assert {reason.code for reason in black.abstain_reasons} >= {"too_dark", "uniform"}
+    first = next(location for location, one in zip(train, predictions, strict=True) if not one.abstained)
+    explanation = predictor.explain(first).explanation
+    assert explanation is not None
+    assert explanation.values.max() in (0, 1)

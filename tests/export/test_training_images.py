@@ -1,4 +1,4 @@
-"""An export names the training images and no other, in the space that it stores; a recipe may forbid it."""
+"""Index of training images in an exported bundle."""
 
 from pathlib import Path
 
@@ -13,27 +13,26 @@ from lesionlab.results import ExplainedPrediction
 from lesionlab.runs import RunFolder
 
 
-def test_the_cases_are_the_training_images(tiny_run: RunFolder) -> None:
+def test_the_index_holds_the_training_images(tiny_run: RunFolder) -> None:
     bundle, train = Bundle.load(tiny_run.path), tiny_run.manifest().select(tiny_run.split().parts()["train"])
-    cases = bundle.training_images
-    assert cases is not None
+    index = bundle.training_images
+    assert index is not None
     assert bundle.reference is not None
     assert bundle.reference.features is not None
     for name in ("image_id", "lesion_id", "diagnosis"):
-        assert [text.decode() for text in getattr(cases, name).tolist()] == [getattr(r, name) for r in train]
+        assert [text.decode() for text in getattr(index, name).tolist()] == [getattr(r, name) for r in train]
     directions = min(DIRECTIONS, len(bundle.reference.features.basis))
-    assert cases.coordinates.shape == (len(train), directions)
+    assert index.coordinates.shape == (len(train), directions)
     predictor = Predictor.load(bundle, threads=1)
-    places = [train.location(record) for record in train]
-    for place, record in list(zip(places, train, strict=True))[::7]:
-        (found,) = predictor.explain_many([place])
+    for record in train.records[::7]:
+        (found,) = predictor.explain_many([train.location(record)])
         assert isinstance(found, ExplainedPrediction)
         assert found.nearest_images is not None
         assert found.nearest_images[0].similarity == pytest.approx(1, abs=2e-3)
-        assert record.lesion_id in {case.lesion_id for case in found.nearest_images}
+        assert record.lesion_id in {nearest.lesion_id for nearest in found.nearest_images}
 
 
-def test_private_identifiers_stay_at_home(tiny_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_index_is_optional(tiny_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     graph = Bundle.load(tiny_run.path).graph
     monkeypatch.setattr(exporting, "export_graph", lambda *_: graph)  # takes seconds
     bundle = export_run(tiny_run, changes=["inference.training_images=false"], out=tmp_path / "private")

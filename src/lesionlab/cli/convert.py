@@ -51,21 +51,21 @@ def convert(
 
     Each model is compared with the bundle, from image files to probabilities. It is left in place if it loses no more
     than 0.005 of balanced accuracy on the validation part and is not slower than its format may be; otherwise the
-    command fails. Without --data the answers to phantoms are compared, which INT8 cannot be made with.
+    command fails. Without --data, outputs are compared on synthetic images. INT8 needs --data for calibration.
     """
     require_extra("lesionlab convert", "train", "torch", "timm", "onnx", "sklearn")
     log_to_console()
     from lesionlab.bundle import Bundle
     from lesionlab.data import read_dataset
-    from lesionlab.export.convert import convert_bundle, examination, phantom_examination
+    from lesionlab.export.convert import acceptance_data, convert_bundle, synthetic_acceptance_data
     from lesionlab.export.formats import FORMATS
 
     bundle, forms = Bundle.load(model), [FORMATS[name] for name in dict.fromkeys(to)]
-    if data is None and (learning := [form.name for form in forms if form.learns]):
-        raise UsageError(f"--to {learning[0]} needs --data: it learns the ranges of values from training images")
+    if data is None and (learning := [form.name for form in forms if form.needs_calibration]):
+        raise UsageError(f"--to {learning[0]} needs --data for calibration on training images")
     dataset = read_dataset(data, columns=column_mapping(columns), metadata=metadata) if data else None
-    judged_by = nullcontext(examination(bundle.info, dataset)) if dataset else phantom_examination()
-    with judged_by as images, progress_bar("judging images") as progress:
+    context = nullcontext(acceptance_data(bundle.info, dataset)) if dataset else synthetic_acceptance_data()
+    with context as images, progress_bar("comparing outputs") as progress:
         found = convert_bundle(bundle, forms, folder, images, threads=threads, progress=progress)
     if as_json:
         typer.echo(_json(found))

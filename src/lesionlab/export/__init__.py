@@ -1,4 +1,4 @@
-"""Export: from a run's weights to a bundle that needs no training framework. Needs the extra `train`."""
+"""Export of a run to a bundle that needs no training framework. Needs the extra `train`."""
 
 from lesionlab.export.bundle import export_run
 from lesionlab.export.graph import export_graph

@@ -1,4 +1,4 @@
-"""From a finished run to a bundle: graph, calibration and operating points, through the path that users take."""
+"""Export of a finished run as a bundle: graph, calibration, operating points and reference statistics."""
 
 import datetime as dt
 import hashlib
@@ -34,11 +34,11 @@ from lesionlab.data import ImageRecord, Manifest
 from lesionlab.errors import DataError, UsageError
 from lesionlab.export.calibrate import fit_calibration
 from lesionlab.export.graph import Crop, export_graph
-from lesionlab.export.measure import Measured, measure_images
+from lesionlab.export.measure import Measurements, measure_images
 from lesionlab.export.operating_points import choose_points, sensitivity_curves
 from lesionlab.export.patient import fit_patient_effects
 from lesionlab.export.prediction_sets import fit_prediction_sets
-from lesionlab.export.reference import REFUSED, make_reference
+from lesionlab.export.reference import ABSTENTION_SHARE, make_reference
 from lesionlab.export.training_images import index_training_images
 from lesionlab.images import Preprocessing
 from lesionlab.recipes import InferenceSettings, Recipe, change_inference
@@ -51,12 +51,12 @@ from lesionlab.training.trained import trained_network
 
 logger = logging.getLogger(__name__)
 
-# Training images behind what the model refuses; more change nothing but the time.
-MAX_SEEN = 10_000
+# For the reference statistics; more take longer and change nothing.
+MAX_TRAINING_IMAGES = 10_000
 
 
 class Fitted(TypedDict):
-    """What is fitted on the validation part, by the bundle's own names."""
+    """Values that are fitted on the validation subset, by their names in the bundle."""
 
     calibration: Calibration
     decision_rule: DecisionRule
@@ -75,45 +75,45 @@ def export_run(
     data_root: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Bundle:
-    """Export the best weights of a run, or of several together, as one bundle.
+    """Export the best weights of a run, or an ensemble of several runs, as one bundle.
 
-    Temperature and thresholds are fitted on what the exported graph answers for the image files of the
-    validation part, so that they belong to the model as it will be used. What the model refuses follows from the
-    training images, once through the same graph, and so do the cases that are shown beside an answer.
+    The calibration and the thresholds are fitted on the outputs of the exported graph for the image files of the
+    validation subset. The abstention limits and the index of nearest images are computed from the training images
+    with the same graph.
 
     Args:
         run: A finished run.
-        others: Finished runs of the same data and split, with which it makes an ensemble: their logits are averaged.
-        changes: Settings of the recipe's table `inference` to change, such as `inference.tta=flips`.
+        others: Further members of an ensemble, finished runs of the same data and split; their logits are averaged.
+        changes: Changes to the recipe's table `inference`, such as `inference.tta=flips`.
         out: Folder or `.zip` file to write; None writes `bundle/` in the run folder.
-        data_root: Where the images are now, if they have moved.
-        progress: Called with the number of images done and the number in all.
+        data_root: Folder of the images, if they have moved.
+        progress: Called with the number of images done and the total.
 
     Raises:
-        DataError: A run is not finished, or the runs do not fit together.
-        RecipeError: A change is none of inference, or is wrong.
-        UsageError: An ensemble without a place of its own.
+        DataError: A run is not finished, or the runs are not compatible.
+        RecipeError: A change is invalid or not in the table `inference`.
+        UsageError: An ensemble without `out`.
         ImageError: An image cannot be read.
     """
     if others and out is None:
-        raise UsageError("an ensemble belongs to no run: name a place for it with --out")
+        raise UsageError("an ensemble has no run folder: name an output folder with --out")
     record, recipe = run.record(), change_inference(run.recipe(), changes)
     task = TASKS[recipe.task]
     networks = [trained_network(member, recipe.inference.start_share) for member in (run, *others)]
     for other in others:
-        _check_fits(run, other)
+        _check_compatible(run, other)
     segmentation = _segmentation(run, recipe)
     crop = Crop(segmentation, recipe.crop.margin, recipe.picture.size) if segmentation else None
     graph = export_graph(networks, recipe.input.size, recipe.inference, crop)
     manifest = run.manifest(data_root)
-    parts = {name: manifest.select(ids) for name, ids in run.split().parts(record.fold).items() if ids}
+    subsets = {name: manifest.select(ids) for name, ids in run.split().parts(record.fold).items() if ids}
     draft = BundleInfo(
         name=recipe.name if not others else f"{recipe.name}-ensemble-of-{len(networks)}",
         created=dt.datetime.now(dt.UTC).date().isoformat(),
         task=recipe.task,
         classes=task.classes,
         preprocessing=Preprocessing(**recipe.picture.model_dump()),
-        crop=_description(segmentation, recipe) if segmentation else None,
+        crop=_lesion_crop(segmentation, recipe) if segmentation else None,
         graph_sha256=hashlib.sha256(graph).hexdigest(),
         parameters=sum(map(parameter_count, networks)),
         calibration=Calibration(temperature=1.0, images=1, ece_before=0.0, ece_after=0.0),
@@ -122,9 +122,9 @@ def export_run(
             split_sha256=record.split_sha256,
             leaky=record.leaky,
             lesions_known=record.lesions_known,
-            images={name: len(part) for name, part in parts.items()},
-            lesions={name: part.lesion_count for name, part in parts.items()},
-            classes=_class_counts(parts["train"], task),
+            images={name: len(subset) for name, subset in subsets.items()},
+            lesions={name: subset.lesion_count for name, subset in subsets.items()},
+            classes=_class_counts(subsets["train"], task),
             sources=tuple(sorted({r.source for r in manifest})),
         ),
         training_time=_training_time([run, *others]),
@@ -133,21 +133,22 @@ def export_run(
         licence=recipe.licence,
     )
     path = out or run.bundle
-    validation = parts["validation"]
-    seen = _some_of(parts["train"])
+    train, validation = _training_images(subsets["train"]), subsets["validation"]
     measured = measure_images(
-        Bundle(draft, graph, path), [manifest.location(record) for record in (*seen, *validation)], progress
+        Bundle(draft, graph, path), [manifest.location(record) for record in (*train, *validation)], progress
     )
-    of_train, of_validation = measured[: len(seen)], measured[len(seen) :]
+    train_measured, validation_measured = measured[: len(train)], measured[len(train) :]
     fitted = fit_on_validation(
-        of_validation.logits.astype(np.float64), parts["train"], validation, recipe.inference, task
+        validation_measured.logits.astype(np.float64), subsets["train"], validation, recipe.inference, task
     )
-    reference = make_reference(networks, of_train, of_validation)
-    reference = replace(reference, validation=validation_statistics(of_validation, reference, fitted, task))
-    cases = None
+    reference = make_reference(networks, train_measured, validation_measured)
+    reference = replace(reference, validation=validation_statistics(validation_measured, reference, fitted, task))
+    training_images = None
     if recipe.inference.training_images and reference.features is not None:
-        cases = index_training_images(seen, of_train.features, reference.features)
-    bundle = save_bundle(path, draft.model_copy(update=dict(fitted)), graph, reference=reference, training_images=cases)
+        training_images = index_training_images(train, train_measured.features, reference.features)
+    bundle = save_bundle(
+        path, draft.model_copy(update=dict(fitted)), graph, reference=reference, training_images=training_images
+    )
     info = bundle.info
     calibration = info.calibration
     logger.info(
@@ -160,7 +161,7 @@ def export_run(
         len(graph) / 1e6,
     )
     if reference.head is None:
-        logger.info("no class activation maps: they need a linear head on the mean of the last feature map")
+        logger.info("no class activation maps: they need a linear head on the spatial mean of the last feature map")
     return bundle
 
 
@@ -172,19 +173,19 @@ def _training_time(runs: list[RunFolder]) -> TrainingTime:
 
 
 def _segmentation(run: RunFolder, recipe: Recipe) -> SegmentationModel | None:
-    """Return the segmentation model of a run that sees crops: the one that it was trained with and no other."""
+    """Return the segmentation model that a run was trained with; None for a run without lesion crop."""
     if not recipe.crop.segmentation:
         return None
     found, trained_with = SegmentationModel.load(segmentation_folder(recipe.crop)), run.record().environment
     if found.info.identity != trained_with.get("segmentation"):
         raise DataError(
             f"{run.path} was trained with the segmentation model {trained_with.get('segmentation')}, and "
-            f"crop.segmentation={recipe.crop.segmentation} is {found.info.identity} now; put the old one in its place"
+            f"crop.segmentation={recipe.crop.segmentation} is now {found.info.identity}; restore the earlier model"
         )
     return found
 
 
-def _description(segmentation: SegmentationModel, recipe: Recipe) -> LesionCrop:
+def _lesion_crop(segmentation: SegmentationModel, recipe: Recipe) -> LesionCrop:
     info = segmentation.info
     return LesionCrop(
         segmentation=info.identity,
@@ -195,13 +196,13 @@ def _description(segmentation: SegmentationModel, recipe: Recipe) -> LesionCrop:
     )
 
 
-def _check_fits(run: RunFolder, other: RunFolder) -> None:
-    """Refuse a run that would make an ensemble of two questions, two inputs, or lesions that one member has seen."""
+def _check_compatible(run: RunFolder, other: RunFolder) -> None:
+    """Check that two runs can be members of one ensemble: same split, task, input, crop and inference settings."""
     first, second = run.record(), other.record()
     if (first.split_sha256, first.fold) != (second.split_sha256, second.fold):
         raise DataError(
-            f"{other.path} was trained with another split than {run.path}: each knows lesions that the other is "
-            "calibrated on; train both with one split"
+            f"{other.path} and {run.path} were trained with different splits, so that each has seen validation lesions "
+            "of the other; train both with one split"
         )
     one, two = run.recipe(), other.recipe()
     for name, same in (
@@ -211,41 +212,41 @@ def _check_fits(run: RunFolder, other: RunFolder) -> None:
         ("inference", one.inference == two.inference),
     ):
         if not same:
-            raise DataError(f"{other.path} has another {name} than {run.path}: one graph cannot hold both")
+            raise DataError(f"{other.path} and {run.path} differ in {name}; an ensemble needs equal settings")
 
 
-def _some_of(train: Manifest) -> list[ImageRecord]:
-    """Return the training images, each once, of many just an even choice."""
+def _training_images(train: Manifest) -> list[ImageRecord]:
+    """Return the distinct training images, evenly subsampled to at most `MAX_TRAINING_IMAGES`."""
     files: dict[str, ImageRecord] = {}
     for record in train:
         files.setdefault(record.path, record)
-    return list(files.values())[:: math.ceil(len(files) / MAX_SEEN)]
+    return list(files.values())[:: math.ceil(len(files) / MAX_TRAINING_IMAGES)]
 
 
 def fit_on_validation(
     logits: NDArray[np.float64], train: Manifest, validation: Manifest, inference: InferenceSettings, task: Task
 ) -> Fitted:
-    """Return the calibration, the decision rule and the operating points, fitted on the validation part.
+    """Fit the calibration, the decision rule, the prediction sets, the patient effects and the operating points.
 
     Args:
-        logits: Of the validation images, [N, C].
-        train: The training images; their counts alone are read.
+        logits: Logits of the validation images, [N, C].
+        train: The training images, for class frequencies and patient data.
         validation: The validation images.
-        inference: Which calibration, and which rule.
-        task: What the model tells apart.
+        inference: Settings of the calibration and the decision rule.
+        task: The task of the model.
     """
     labels = np.array([task.index(record.diagnosis) for record in validation])
     calibration = fit_calibration(logits, labels, [r.lesion_id for r in validation], inference.calibration)
     probabilities = calibration.probabilities(logits)
     sets = fit_prediction_sets(labels, probabilities, [r.lesion_id for r in validation], task.classes)
     effects = fit_patient_effects(train.records, validation.records, probabilities, task)
-    decision = _decision(np.array(list(_class_counts(train, task).values())), inference.prior_exponent)
-    certainty = decision.scores(probabilities).max(axis=1)
-    limit = float(np.quantile(certainty, REFUSED, method="lower"))
-    decision = decision.model_copy(update={"min_confidence": math.floor(limit * 1e6) / 1e6})
+    rule = _decision_rule(np.array(list(_class_counts(train, task).values())), inference.prior_exponent)
+    confidence = rule.scores(probabilities).max(axis=1)
+    limit = float(np.quantile(confidence, ABSTENTION_SHARE, method="lower"))
+    rule = rule.model_copy(update={"min_confidence": math.floor(limit * 1e6) / 1e6})
     return {
         "calibration": calibration,
-        "decision_rule": decision,
+        "decision_rule": rule,
         "prediction_sets": sets,
         "patient_effects": effects,
         "operating_points": choose_points(labels, probabilities, task),
@@ -253,21 +254,25 @@ def fit_on_validation(
     }
 
 
-def validation_statistics(measured: Measured, reference: Reference, fitted: Fitted, task: Task) -> ValidationStatistics:
-    """Return what the validation images were like, as new ones will be measured.
+def validation_statistics(
+    measured: Measurements, reference: Reference, fitted: Fitted, task: Task
+) -> ValidationStatistics:
+    """Return the distribution of the drift measures over the validation images.
 
     Args:
-        measured: What the graph makes of them.
-        reference: What their distance is measured from.
-        fitted: What turns the graph's outputs into answers.
-        task: What the model tells apart.
+        measured: Outputs and quality measures of the validation images.
+        reference: Reference statistics with the feature space of the OOD score.
+        fitted: Calibration and decision rule.
+        task: The task of the model.
     """
-    calibration, decision = fitted["calibration"], fitted["decision_rule"]
+    calibration, rule = fitted["calibration"], fitted["decision_rule"]
     probabilities = calibration.probabilities(measured.logits.astype(np.float64))
-    scores = decision.scores(probabilities)
-    away = np.zeros(len(scores)) if reference.features is None else ood_scores(reference.features, measured.features)
-    sought = [task.classes.index(code) for code in task.malignant]
-    columns = (*measured.pictures.T, away, probabilities[:, sought].sum(axis=1), scores.max(axis=1))
+    scores = rule.scores(probabilities)
+    distances = (
+        np.zeros(len(scores)) if reference.features is None else ood_scores(reference.features, measured.features)
+    )
+    target = [task.classes.index(code) for code in task.malignant]
+    columns = (*measured.quality.T, distances, probabilities[:, target].sum(axis=1), scores.max(axis=1))
     measures = [DriftMeasures(*row) for row in np.stack(columns, axis=1).tolist()]
     shares = np.bincount(scores.argmax(axis=1), minlength=len(task.classes)) / len(scores)
     return ValidationStatistics.of(measures, shares)
@@ -278,8 +283,8 @@ def _class_counts(train: Manifest, task: Task) -> dict[str, int]:
     return dict(zip(task.classes, counts.tolist(), strict=True))
 
 
-def _decision(counts: NDArray[np.int64], exponent: float) -> DecisionRule:
-    """Return the rule that lifts rare classes; one that training never saw is not lifted."""
+def _decision_rule(counts: NDArray[np.int64], exponent: float) -> DecisionRule:
+    """Return the rule that divides by a power of the class frequency; a class without training images is unchanged."""
     if exponent == 0:
         return DecisionRule()
     weights = np.where(counts > 0, (np.maximum(counts, 1) / counts.sum()) ** -exponent, 1.0)

@@ -1,4 +1,4 @@
-"""Fitting what turns logits into probabilities, on validation lesions alone."""
+"""Calibration: maps logits to probabilities, fitted on validation lesions only."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -14,11 +14,11 @@ from lesionlab.metrics.calibration import expected_calibration_error
 
 Method = Literal["temperature", "bias", "vector"]
 
-# From few parameters to many: of two that do equally well the simpler one is taken.
+# In ascending number of parameters: the simplest of equally good methods is chosen.
 _METHODS: tuple[Method, ...] = ("temperature", "bias", "vector")
 _FOLDS = 5
-# In units of the summed log likelihood: as if so much were known beforehand of scales near their mean and offsets near
-# 0. It keeps a class with a handful of images from being moved by one of them.
+# Gaussian prior of scales around their mean and of offsets around 0, in units of the summed log likelihood. It limits
+# the influence of single images of a class with few images.
 _PENALTY = 1.0
 
 
@@ -31,11 +31,11 @@ def fit_calibration(
     """Fit a calibration.
 
     Args:
-        logits: Of the validation images, [N, C].
+        logits: Logits of the validation images, [N, C].
         labels: Index of each image's class, [N].
         lesion_ids: Lesion of each image: cross-validation keeps a lesion's images together.
-        method: Which one; `auto` goes by the negative log likelihood in cross-validation. A method with more
-            parameters must do better than a simpler one by more than twice the standard error of the difference, by
+        method: The method; `auto` selects by the negative log likelihood in cross-validation. A method with more
+            parameters must be better than a simpler one by more than twice the standard error of the difference, by
             lesion.
     """
     losses = _cross_validated(logits, labels, lesion_ids) if method == "auto" else {}
@@ -43,8 +43,8 @@ def fit_calibration(
     scales, offsets, temperature = _fit(logits, labels, chosen)
     fitted = Calibration(
         method=chosen,
-        scales=_numbers(scales) if chosen == "vector" else (),
-        offsets=_numbers(offsets) if chosen != "temperature" else (),
+        scales=_rounded(scales) if chosen == "vector" else (),
+        offsets=_rounded(offsets) if chosen != "temperature" else (),
         temperature=temperature,
         images=len(labels),
         ece_before=float(expected_calibration_error(labels, softmax(logits))),
@@ -60,9 +60,9 @@ def _best(losses: dict[Method, NDArray[np.float64]], lesion_ids: Sequence[str]) 
     _, lesion = np.unique(np.asarray(lesion_ids), return_inverse=True)
     for method, loss in losses.items():
         gain = losses[best] - loss
-        # Several images of one lesion say much the same: as if they were independent, the error would look smaller.
-        of_lesions = np.bincount(lesion, gain - gain.mean())
-        if gain.mean() > 2 * np.sqrt((of_lesions**2).sum()) / len(gain):
+        # Images of one lesion are correlated: treated as independent, they would give too small an error.
+        lesion_gains = np.bincount(lesion, gain - gain.mean())
+        if gain.mean() > 2 * np.sqrt((lesion_gains**2).sum()) / len(gain):
             best = method
     return best
 
@@ -70,7 +70,7 @@ def _best(losses: dict[Method, NDArray[np.float64]], lesion_ids: Sequence[str]) 
 def _cross_validated(
     logits: NDArray[np.float64], labels: NDArray[np.int64], lesion_ids: Sequence[str]
 ) -> dict[Method, NDArray[np.float64]]:
-    """Return each image's loss by a method that was fitted on other lesions, [N]; empty for few lesions."""
+    """Return the loss of each image by method, fitted on other lesions, [N]; empty for few lesions."""
     if len(set(lesion_ids)) < 10 * _FOLDS:
         return {}
     folds = list(GroupKFold(_FOLDS, shuffle=True, random_state=0).split(logits, labels, np.asarray(lesion_ids)))
@@ -89,7 +89,7 @@ def _cross_validated(
 def _fit(
     logits: NDArray[np.float64], labels: NDArray[np.int64], method: Method
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Return scales [C], offsets [C] and the temperature; what a method leaves out is 1 or 0."""
+    """Return scales [C], offsets [C] and the temperature; 1 or 0 where the method has none."""
     classes = logits.shape[1]
     ones, zeros = np.ones(classes), np.zeros(classes)
     temperature = fit_temperature(logits, labels)
@@ -114,10 +114,10 @@ def _fit(
     bounds = [(1e-3, None)] * len(start) + [(None, None)] * classes
     found = minimize(loss, np.concatenate([start, zeros]), jac=True, method="L-BFGS-B", bounds=bounds).x
     slopes, offsets = found[:-classes], found[-classes:] - found[-classes:].mean()
-    # One number more than is needed: the temperature stays what a reader knows it as.
+    # Redundant with the scales, but readers expect a temperature.
     temperature = float(1 / slopes.mean())
     return slopes * temperature * np.ones(classes), offsets * temperature, temperature
 
 
-def _numbers(values: NDArray[np.float64]) -> tuple[float, ...]:
+def _rounded(values: NDArray[np.float64]) -> tuple[float, ...]:
     return tuple((values.round(6) + 0.0).tolist())  # no -0.0

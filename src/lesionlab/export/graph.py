@@ -1,4 +1,4 @@
-"""From trained weights to the bytes of an ONNX graph."""
+"""Export of trained networks as an ONNX graph."""
 
 import logging
 import warnings
@@ -16,17 +16,17 @@ from lesionlab.training.crop import CropToLesion, Shrink
 from lesionlab.training.dtype import float_inputs
 from lesionlab.training.network import ChannelsFirst, ExportedEnsemble, ExportedNetwork, LesionNetwork
 
-# Read by every runtime since 2023; newer ones bring nothing that these networks use.
+# Supported by every runtime since 2023; newer versions add nothing that these networks use.
 _OPSET = 18
 
 
 class Crop(NamedTuple):
-    """How what a network sees is cut out of a picture.
+    """Settings of the lesion crop in front of a classifier.
 
     Attributes:
-        segmentation: What finds the lesion.
-        margin: Side of the square over the diameter of the lesion.
-        source: Side in pixels of the whole picture's square.
+        segmentation: The segmentation model.
+        margin: Side of the crop, relative to the diameter of the lesion.
+        source: Side in pixels of the whole image, resized to a square.
     """
 
     segmentation: SegmentationModel
@@ -43,15 +43,15 @@ def export_graph(
     """Return the ONNX graph of a network or an ensemble: uint8 pixels in, logits and the last feature map out.
 
     Args:
-        networks: The trained networks, mostly one; they are put into evaluation mode. Several are averaged.
+        networks: The trained networks, which are set to evaluation mode; the logits of several are averaged.
         size: Side of the networks' input in pixels.
-        inference: Which views of an image the graph averages over.
-        crop: How the lesion is found and cut out, for networks that see just this.
+        inference: Settings of test-time augmentation.
+        crop: Settings of the lesion crop, for networks that were trained on crops.
 
     Returns:
         A checked ONNX model with the input `image` uint8 [N, S, S, 3], S being `size` or the crop's `source`, and the
         outputs `logits` [N, C] for C classes and `feature_map` [N, D, h, w]; with a crop also those of `with_crop`. It
-        holds no path and no name of the machine that made it.
+        holds no paths or host names.
     """
     members = [ExportedNetwork(network, inference) for network in networks]
     wrapped = (members[0] if len(members) == 1 else ExportedEnsemble(members, size)).eval().cpu()
@@ -62,7 +62,7 @@ def export_graph(
 
 
 def pixels(size: int) -> Tensor:
-    """Return what stands for images in an export, uint8 [2, size, size, 3]: a batch of one is taken for a constant."""
+    """Return example images for an export, uint8 [2, size, size, 3]; a batch size of one would be exported as fixed."""
     return torch.zeros(2, size, size, 3, dtype=torch.uint8)
 
 
@@ -70,19 +70,19 @@ def to_onnx(module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[s
     """Return the ONNX graph of a module in evaluation mode.
 
     Args:
-        module: It returns a tensor, or as many as there are outputs, each with the images as its first dimension.
-        inputs: An example of each input by its name, in the order of the arguments, for two images.
+        module: Returns one tensor per output, with the images as the first dimension.
+        inputs: Example of each input for two images by name, in the order of the arguments.
         outputs: Names of the outputs.
 
     Returns:
-        A checked ONNX model. It holds no path and no name of the machine that made it.
+        A checked ONNX model without paths or host names.
     """
     images = torch.export.Dim("images")
     level = logging.getLogger("torch.onnx").level
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the exporter's deprecations of its own internals
+            warnings.simplefilter("ignore")  # deprecations inside the exporter
             program = torch.onnx.export(
                 module,
                 tuple(inputs.values()),
@@ -98,85 +98,85 @@ def to_onnx(module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[s
     if program is None:
         raise RuntimeError("torch.onnx.export returned no program")
     model = program.model_proto
-    _remove_traces(model)
+    _remove_metadata(model)
     onnx.checker.check_model(model)
     data: bytes = model.SerializeToString(deterministic=True)
     return data
 
 
-def with_crop(classifier: bytes, how: Crop, *, size: int) -> bytes:
-    """Return a classifier's graph with what leads from whole pictures to its input in front of it.
+def with_crop(classifier: bytes, crop_settings: Crop, *, size: int) -> bytes:
+    """Return a classifier's graph preceded by the segmentation and the lesion crop.
 
-    The segmentation model comes as the graph that it is, but takes values between the grey levels; what stands between
-    is exported from its modules. What it finds leaves the graph as outputs of their own, for those who ask.
+    The segmentation model's graph is used unchanged, except that its input is float. The steps between it and the
+    classifier are exported from PyTorch modules.
 
     Args:
-        classifier: Its graph takes `image`, floating point [N, 3, size, size], with values from 0 to 255.
-        how: What finds the lesion, how wide the square is, and from what size of the picture it is cut.
+        classifier: Graph with the input `image`, float [N, 3, size, size], from 0 to 255.
+        crop_settings: Settings of the crop.
         size: Side of the classifier's input.
 
     Returns:
-        A graph with the input `image`, uint8 [N, source, source, 3], and beside the classifier's outputs `crop`, left,
-        top and side in shares of the picture [N, 3], and `lesion`, the probability of each pixel [N, h, w].
+        A graph with the input `image`, uint8 [N, source, source, 3], the outputs of the classifier, and the outputs
+        `crop` (left, top and side relative to the image, [N, 3]) and `lesion` (probability of each pixel, [N, h, w]).
     """
-    small = how.segmentation.info.preprocessing.size
+    small = crop_settings.segmentation.info.preprocessing.size
     mask = torch.zeros(2, small, small)
-    picture = pixels(how.source)
+    image = pixels(crop_settings.source)
     pieces = {
-        "shrink": to_onnx(Shrink(how.source, small), {"image": picture}, ("small",)),
-        "find": float_inputs(how.segmentation).graph,
+        "shrink": to_onnx(Shrink(crop_settings.source, small), {"image": image}, ("small",)),
+        "segment": float_inputs(crop_settings.segmentation).graph,
         "crop": to_onnx(
-            CropToLesion(size, how.segmentation.info.threshold, how.margin),
-            {"image": picture, "probability": mask},
+            CropToLesion(size, crop_settings.segmentation.info.threshold, crop_settings.margin),
+            {"image": image, "probability": mask},
             ("square", "box"),
         ),
-        "judge": classifier,
+        "classify": classifier,
     }
-    shrink, find, crop, judge = (
+    shrink, segment, crop, classify = (
         compose.add_prefix(onnx.load_from_string(graph), f"{name}/") for name, graph in pieces.items()
     )
-    whole = compose.merge_models(shrink, find, [("shrink/small", "find/image")])
-    found, box = "find/probability", "crop/box"
-    whole = compose.merge_models(whole, crop, [(found, "crop/probability")], outputs=[found, box, "crop/square"])
-    answers = ["judge/logits", "judge/feature_map"]
-    whole = compose.merge_models(whole, judge, [("crop/square", "judge/image")], outputs=[*answers, box, found])
-    # The picture goes two ways: reduced, to find the lesion, and whole, to be cropped.
+    whole = compose.merge_models(shrink, segment, [("shrink/small", "segment/image")])
+    lesion, box = "segment/probability", "crop/box"
+    whole = compose.merge_models(whole, crop, [(lesion, "crop/probability")], outputs=[lesion, box, "crop/square"])
+    outputs = ["classify/logits", "classify/feature_map", box, lesion]
+    whole = compose.merge_models(whole, classify, [("crop/square", "classify/image")], outputs=outputs)
+    # The image feeds both the segmentation and the crop.
     _rename(
         whole,
         {
             "shrink/image": "image",
             "crop/image": "image",
-            "find/probability": "lesion",
-            "crop/box": "crop",
-            "judge/logits": "logits",
-            "judge/feature_map": "feature_map",
+            lesion: "lesion",
+            box: "crop",
+            "classify/logits": "logits",
+            "classify/feature_map": "feature_map",
         },
     )
-    # Merging lists the operators' version once for each piece; some readers want to find it once.
+    # Merging repeats the operator set versions, which some readers reject.
     versions = {entry.domain: entry.version for entry in whole.opset_import}
     del whole.opset_import[:]
     whole.opset_import.extend(onnx.helper.make_opsetid(domain, version) for domain, version in versions.items())
-    _remove_traces(whole)
+    _remove_metadata(whole)
     onnx.checker.check_model(whole, full_check=True)
     data: bytes = whole.SerializeToString(deterministic=True)
     return data
 
 
 def _rename(model: onnx.ModelProto, names: Mapping[str, str]) -> None:
-    """Give values of a graph other names; inputs that get one name become one."""
+    """Rename values of a graph; inputs that get the same name are merged."""
     graph = model.graph
     for node in graph.node:
         for values in (node.input, node.output):
             values[:] = [names.get(value, value) for value in values]
     for value in (*graph.input, *graph.output, *graph.value_info):
         value.name = names.get(value.name, value.name)
-    once = {value.name: value for value in graph.input}
+    inputs = {value.name: value for value in graph.input}
     del graph.input[:]
-    graph.input.extend(once.values())
+    graph.input.extend(inputs.values())
 
 
-def _remove_traces(model: onnx.ModelProto) -> None:
-    # The exporter notes for each node the source line that made it, with its path.
+def _remove_metadata(model: onnx.ModelProto) -> None:
+    # The exporter stores the source path and line of each node.
     for part in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.graph.initializer):
         part.ClearField("metadata_props")
         part.ClearField("doc_string")

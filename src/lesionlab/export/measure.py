@@ -1,4 +1,4 @@
-"""What an exported graph makes of images, and what the images are like: the raw material of a bundle's figures."""
+"""Outputs of an exported graph for images, with the quality measures of the images."""
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -16,21 +16,21 @@ from lesionlab.prediction.inference.tta import Session
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What was measured of N images.
+class Measurements:
+    """Outputs and quality measures of N images.
 
     Attributes:
         logits: float32 [N, C].
-        features: The last feature map's mean over its places, float32 [N, D]; D is 0 for a graph without a map.
-        pictures: Brightness, contrast and sharpness, float32 [N, 3]; see `lesionlab.prediction.decision.abstention`.
+        features: Spatial mean of the last feature map, float32 [N, D]; D is 0 for a graph without a feature map.
+        quality: Brightness, contrast and sharpness, float32 [N, 3]; see `lesionlab.images.quality`.
     """
 
     logits: np.ndarray
     features: np.ndarray
-    pictures: np.ndarray
+    quality: np.ndarray
 
-    def __getitem__(self, part: slice) -> "Measured":
-        return Measured(self.logits[part], self.features[part], self.pictures[part])
+    def __getitem__(self, rows: slice) -> "Measurements":
+        return Measurements(self.logits[rows], self.features[rows], self.quality[rows])
 
 
 def measure_images(
@@ -38,20 +38,20 @@ def measure_images(
     images: Sequence[str | np.ndarray],
     progress: Callable[[int, int], None] | None = None,
     session: Session | None = None,
-) -> Measured:
-    """Run images through a bundle's graph as its users will.
+) -> Measurements:
+    """Run images through a bundle's graph, from image file to logits.
 
     Args:
-        bundle: The bundle; nothing but its graph and preprocessing is used.
-        images: Where they are, or their pixels, uint8 [height, width, 3].
-        progress: Called after each batch with the number of images done and of all.
-        session: What runs in place of its graph; the classes and the preprocessing are the bundle's.
+        bundle: The bundle; only its graph, classes and preprocessing are used.
+        images: Locations, or pixels, uint8 [height, width, 3].
+        progress: Called after each batch with the number of images done and the total.
+        session: Session to use in place of the bundle's graph.
 
     Raises:
         ImageError: An image cannot be read; the message begins with its name.
     """
     session, preprocessing = session or GraphSession(bundle), bundle.info.preprocessing
-    measured = Measured(
+    measured = Measurements(
         np.empty((len(images), len(bundle.info.classes)), np.float32),
         np.empty((len(images), session.channels or 0), np.float32),
         np.empty((len(images), 3), np.float32),
@@ -60,11 +60,11 @@ def measure_images(
     with closing(prefetch_images(images, preprocessing, IMAGES_PER_RUN)) as prepared:
         while batch := [or_raise(item).pixels for item in islice(prepared, IMAGES_PER_RUN)]:
             rows = slice(done, done + len(batch))
-            found = session.outputs(np.stack(batch))
-            measured.logits[rows] = found.logits
-            if found.feature_map is not None:
-                measured.features[rows] = pool_features(found.feature_map)
-            measured.pictures[rows] = [(*brightness_and_contrast(pixels), sharpness(pixels)) for pixels in batch]
+            outputs = session.outputs(np.stack(batch))
+            measured.logits[rows] = outputs.logits
+            if outputs.feature_map is not None:
+                measured.features[rows] = pool_features(outputs.feature_map)
+            measured.quality[rows] = [(*brightness_and_contrast(pixels), sharpness(pixels)) for pixels in batch]
             done += len(batch)
             if progress is not None:
                 progress(done, len(images))

@@ -1,4 +1,4 @@
-"""Thresholds, chosen on the validation part: for the sensitivities that everybody asks for, and for any other."""
+"""Operating points and sensitivity curves, chosen on the validation subset."""
 
 import logging
 import math
@@ -10,37 +10,39 @@ from numpy.typing import NDArray
 
 from lesionlab.bundle import CurvePoint, OperatingPoint, SensitivityCurve
 from lesionlab.metrics import choose_operating_point
-from lesionlab.taxonomy import Task
+from lesionlab.taxonomy import Target, Task
 
 logger = logging.getLogger(__name__)
 
 TARGET_SENSITIVITIES = (0.90, 0.95)
-# In hundredths: validation parts are too small to tell finer steps apart.
+# Validation subsets are too small for finer steps.
 CURVE_TARGETS = tuple(round(0.01 * step, 2) for step in range(50, 100))
 
 
 def choose_points(
     labels: NDArray[np.int64], probabilities: NDArray[np.float64], task: Task
 ) -> tuple[OperatingPoint, ...]:
-    """Return the thresholds for 90 and 95 % sensitivity, for malignancy and for melanoma as far as the task tells.
+    """Return the thresholds for 90% and 95% sensitivity for each target of the task.
 
     Args:
         labels: True class of the validation images, [N].
-        probabilities: Calibrated, [N, C].
-        task: What the model tells apart.
+        probabilities: Calibrated probabilities, [N, C].
+        task: The task of the model.
     """
     points = []
-    for finding, positive, scores in _findings(labels, probabilities, task):
-        for target in TARGET_SENSITIVITIES:
-            point = choose_operating_point(target, positive, scores)
+    for target, positive, scores in _targets(labels, probabilities, task):
+        for sensitivity in TARGET_SENSITIVITIES:
+            point = choose_operating_point(sensitivity, positive, scores)
             if not all(map(math.isfinite, asdict(point).values())):
-                logger.warning("no operating point for %.0f%% sensitivity: it would call every image", target * 100)
+                logger.warning(
+                    "no operating point for %.0f%% sensitivity: every image would be positive", sensitivity * 100
+                )
                 continue
             points.append(
                 OperatingPoint(
-                    name=point_name(finding, target, task),
-                    target=finding,
-                    target_sensitivity=target,
+                    name=f"{100 * sensitivity:g}% sensitivity",
+                    target=target,
+                    target_sensitivity=sensitivity,
                     measured_on="validation",
                     **asdict(point),
                 )
@@ -51,40 +53,34 @@ def choose_points(
 def sensitivity_curves(
     labels: NDArray[np.int64], probabilities: NDArray[np.float64], task: Task
 ) -> tuple[SensitivityCurve, ...]:
-    """Return the thresholds for sensitivities from 50 to 99 %; see `choose_points`."""
+    """Return the thresholds for sensitivities from 50% to 99%; see `choose_points`."""
     curves = []
-    for finding, positive, scores in _findings(labels, probabilities, task):
-        points = [(target, choose_operating_point(target, positive, scores)) for target in CURVE_TARGETS]
+    for target, positive, scores in _targets(labels, probabilities, task):
+        points = [(value, choose_operating_point(value, positive, scores)) for value in CURVE_TARGETS]
         curves.append(
             SensitivityCurve(
-                target=finding,
+                target=target,
                 prevalence=float(positive.mean()),
                 points=tuple(
                     CurvePoint(
-                        target_sensitivity=target,
+                        target_sensitivity=value,
                         threshold=point.threshold,
                         sensitivity=point.sensitivity,
                         specificity=point.specificity,
                     )
-                    for target, point in points
+                    for value, point in points
                 ),
             )
         )
     return tuple(curves)
 
 
-def point_name(finding: str, target: float, task: Task) -> str:
-    """Return the name of a threshold: that of the model's main finding goes without it."""
-    name = f"sensitivity_{target * 100:g}"
-    return name if finding == next(iter(task.targets)) else f"{finding}_{name}"
-
-
-def _findings(
+def _targets(
     labels: NDArray[np.int64], probabilities: NDArray[np.float64], task: Task
-) -> Iterator[tuple[str, NDArray[np.bool_], NDArray[np.float64]]]:
-    """Yield each finding that has both kinds of images, whether each image shows it, and its probability."""
-    for finding, classes in task.targets.items():
+) -> Iterator[tuple[Target, NDArray[np.bool_], NDArray[np.float64]]]:
+    """Yield each target with positive and negative images, with the labels and the scores of the images."""
+    for target, classes in task.targets.items():
         columns = [task.classes.index(code) for code in classes]
         positive = np.isin(labels, columns)
         if positive.any() and not positive.all():
-            yield finding, positive, probabilities[:, columns].sum(axis=1)
+            yield target, positive, probabilities[:, columns].sum(axis=1)

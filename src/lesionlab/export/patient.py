@@ -1,4 +1,4 @@
-"""Measuring what age, sex and site say of each class, on training lesions, and how far to trust it, on validation."""
+"""Effects of age, sex and anatomical site on class probabilities: ratios from training, strength from validation."""
 
 from collections.abc import Sequence
 
@@ -14,16 +14,16 @@ from lesionlab.taxonomy import Task
 
 _AGES = np.arange(0.0, 91.0, 5.0)
 _AGE_SPREAD = 7.5  # years: HAM10000 gives ages in steps of five
-# As many lesions as these, with the values of all classes together, are added to each class: a class with few lesions
-# keeps near to what is known of all.
+# Pseudo-count: each class gets so many lesions with the values of all classes, which shrinks the ratios of classes
+# with few lesions.
 _PRIOR_LESIONS = 10.0
-_FEWEST_OF_A_SITE = 20
+_MIN_LESIONS_PER_SITE = 20
 _FOLDS = 5
 _MAX_STRENGTH = 2.0
 
 
 def patient_of(record: ImageRecord) -> Patient:
-    """Return what a dataset tells of the patient of an image; what is no known value is left out."""
+    """Return the patient data of an image; unknown values are left out."""
     sites = {site.value for site in Site}
     return Patient(
         age=record.age if record.age is not None and 0 <= record.age <= 120 else None,
@@ -38,16 +38,17 @@ def fit_patient_effects(
     probabilities: NDArray[np.float64],
     task: Task,
 ) -> PatientEffects | None:
-    """Fit what the patient's data add to an image.
+    """Fit the effects of patient data.
 
     Args:
         train: Training images; each lesion counts once.
         validation: Validation images.
-        probabilities: What the model says of these by their picture alone, calibrated, [N, C].
-        task: The task.
+        probabilities: Calibrated probabilities of the validation images without patient data, [N, C].
+        task: The task of the model.
 
     Returns:
-        The effects, or None where they do not help on validation lesions that their strength was not fitted on.
+        The effects, or None if they do not lower the negative log likelihood in cross-validation on the validation
+        lesions.
     """
     lesions = list({record.lesion_id: record for record in train}.values())
     patients = [patient_of(record) for record in validation]
@@ -62,9 +63,9 @@ def fit_patient_effects(
         return None
     held_out = np.empty(len(labels))
     groups = [record.lesion_id for record in validation]
-    for fitted_on, rest in GroupKFold(folds, shuffle=True, random_state=0).split(logs, labels, groups):
+    for fitted_on, others in GroupKFold(folds, shuffle=True, random_state=0).split(logs, labels, groups):
         strength = _strength(logs[fitted_on], added[fitted_on], labels[fitted_on])
-        held_out[rest] = -_log_likelihood(logs[rest], added[rest], labels[rest], strength)
+        held_out[others] = -_log_likelihood(logs[others], added[others], labels[others], strength)
     without = float(negative_log_likelihood(labels, probabilities))
     strength = _strength(logs, added, labels)
     if held_out.mean() >= without or strength <= 0.01:
@@ -82,11 +83,11 @@ def _ratios(lesions: Sequence[ImageRecord], task: Task, images: int) -> PatientE
     labels = np.array([task.index(record.diagnosis) for record in lesions])
     patients = [patient_of(record) for record in lesions]
     ages = np.array([np.nan if p.age is None else p.age for p in patients])
-    # A kernel around each age, so that a class with few lesions has no gaps.
+    # A Gaussian kernel around each age avoids gaps in classes with few lesions.
     kernel = np.exp(-0.5 * ((_AGES[None, :] - ages[:, None]) / _AGE_SPREAD) ** 2)
     kernel = np.where(np.isnan(kernel), 0.0, kernel / np.maximum(kernel.sum(axis=1, keepdims=True), 1e-12))
     sexes, sites = [p.sex for p in patients], [p.site for p in patients]
-    known = [s for s in Site if s is not Site.UNKNOWN and sites.count(s) >= _FEWEST_OF_A_SITE]
+    known = [s for s in Site if s is not Site.UNKNOWN and sites.count(s) >= _MIN_LESIONS_PER_SITE]
     by_age = _log_ratios(kernel, labels, task)
     by_sex = _log_ratios(np.array([[s == value for value in ("female", "male")] for s in sexes], float), labels, task)
     by_site = _log_ratios(np.array([[s is value for value in known] for s in sites], float), labels, task)
@@ -103,7 +104,13 @@ def _ratios(lesions: Sequence[ImageRecord], task: Task, images: int) -> PatientE
 
 
 def _log_ratios(values: NDArray[np.float64], labels: NDArray[np.int64], task: Task) -> NDArray[np.float64]:
-    """Return log p(value | class) - log p(value), [V, C], for how far each lesion has each value, [lesions, V]."""
+    """Return log p(value | class) - log p(value), [V, C].
+
+    Args:
+        values: Weight of each value for each lesion, [lesions, V].
+        labels: Class of each lesion, [lesions].
+        task: The task of the model.
+    """
     if not values.size or not values.sum():
         return np.zeros((values.shape[1], len(task.classes)))
     overall = (values.sum(axis=0) + 1) / (values.sum() + values.shape[1])

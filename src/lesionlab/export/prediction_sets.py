@@ -18,17 +18,17 @@ def fit_prediction_sets(
     classes: Sequence[str],
     coverage: float = COVERAGE,
 ) -> PredictionSets | None:
-    """Return the thresholds for a coverage, None where there are too few lesions for any.
+    """Fit the thresholds for a coverage; return None where there are too few lesions.
 
-    Images of one lesion are alike, hence not exchangeable with those of another: each lesion counts with one image,
-    drawn at random.
+    Conformal prediction needs exchangeable samples, and images of one lesion are not: each lesion counts with one
+    image, drawn at random.
 
     Args:
         labels: Index of each image's class, [N].
-        probabilities: Calibrated, [N, C].
+        probabilities: Calibrated probabilities, [N, C].
         lesion_ids: Lesion of each image.
         classes: Codes of the C classes.
-        coverage: Wanted share of lesions whose set holds the true class.
+        coverage: Nominal share of lesions whose set holds the true class.
     """
     chosen = one_per_lesion(lesion_ids)
     labels, probabilities = labels[chosen], probabilities[chosen]
@@ -48,7 +48,7 @@ def fit_prediction_sets(
 
 
 def one_per_lesion(lesion_ids: Sequence[str], seed: int = 0) -> NDArray[np.int64]:
-    """Return the position of one image of each lesion, drawn at random, in rising order."""
+    """Return the position of one random image of each lesion, in ascending order."""
     order = np.random.default_rng(seed).permutation(len(lesion_ids))
     _, first = np.unique(np.asarray(lesion_ids, dtype=np.str_)[order], return_index=True)
     return np.sort(order[first])

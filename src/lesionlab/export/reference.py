@@ -1,4 +1,4 @@
-"""What a bundle carries to explain and to refuse: the classifier's weights, and what its training images were like."""
+"""Reference statistics of a bundle: the classifier's weights and the statistics of its training images."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,44 +8,44 @@ import torch
 
 from lesionlab.bundle import FeatureSpace, ImageLimits, LinearHead, Reference, SharpnessLimit
 from lesionlab.bundle.features import ood_scores, signed_sqrt
-from lesionlab.export.measure import Measured
+from lesionlab.export.measure import Measurements
 from lesionlab.training.network import LesionNetwork
 
-# Of the validation images at most this share lies beyond the limit. Every one of them is a picture that the model
-# could have judged, so it is the price; what it buys is in benchmarks/results/refusal.json.
-REFUSED = 0.02
+# Maximum share of validation images beyond a limit: the false positives of the check. The true positives are in
+# benchmarks/results/abstention.json.
+ABSTENTION_SHARE = 0.02
 DIRECTIONS = 128
 # Rounding errors of a float32 network, relative to its largest logit.
 _TOLERANCE = 1e-3
 
 
-def make_reference(networks: Sequence[LesionNetwork], train: Measured, validation: Measured) -> Reference:
-    """Return what a bundle's reasons and refusals rest on.
+def make_reference(networks: Sequence[LesionNetwork], train: Measurements, validation: Measurements) -> Reference:
+    """Return the reference statistics of a bundle.
 
     Args:
         networks: The trained network, or the members of an ensemble.
-        train: What their graph makes of training images.
-        validation: The same of the validation images, by which the limit of the features is chosen.
+        train: Measurements of training images.
+        validation: Measurements of the validation images, on which the limit of the OOD score is chosen.
     """
     return Reference(
         head=linear_head(networks, validation),
         image=image_limits(train),
-        sharpness=SharpnessLimit(np.array(train.pictures[:, 2].min())),
+        sharpness=SharpnessLimit(np.array(train.quality[:, 2].min())),
         features=feature_space(train, validation) if train.features.shape[1] else None,
     )
 
 
-def linear_head(networks: Sequence[LesionNetwork], measured: Measured) -> LinearHead | None:
-    """Return the last layer of a network whose logits are linear in the mean of its last map; None for any other.
+def linear_head(networks: Sequence[LesionNetwork], measured: Measurements) -> LinearHead | None:
+    """Return the last layer of a network whose logits are linear in its pooled feature map; None for any other.
 
-    The last layers of an ensemble stand side by side, each with its share of the mean, as their maps do.
+    The last layers of an ensemble are concatenated like their feature maps, divided by the number of members.
 
-    A single sigmoid output z stands for the logits 0 and z. Its two classes get half of its weights each, one of
-    them with the sign turned: what speaks for the one speaks against the other, and the probabilities stay the same.
+    A single sigmoid output z is equivalent to the logits 0 and z. Its weights are divided evenly between the two
+    classes, with opposite signs, which leaves the probabilities unchanged.
 
     Args:
         networks: The network, or the members of an ensemble.
-        measured: What their graph makes of some images, which shows whether this is all that it does.
+        measured: Measurements of some images, on which the linearity is checked.
     """
     layers = [_last_layer(network) for network in networks]
     if any(layer is None for layer in layers):
@@ -55,16 +55,16 @@ def linear_head(networks: Sequence[LesionNetwork], measured: Measured) -> Linear
     bias = np.sum([layer[1] for layer in layers if layer], axis=0) * share
     if measured.features.shape[1] != weights.shape[1]:
         return None
-    # Some backbones do more between map and classifier than take the mean.
-    surplus = measured.features @ weights.T + bias - measured.logits
-    surplus -= surplus.mean(axis=1, keepdims=True)
-    if np.abs(surplus).max() > _TOLERANCE * np.abs(measured.logits).max():
+    # Some backbones have further layers between the feature map and the classifier.
+    residual = measured.features @ weights.T + bias - measured.logits
+    residual -= residual.mean(axis=1, keepdims=True)
+    if np.abs(residual).max() > _TOLERANCE * np.abs(measured.logits).max():
         return None
     return LinearHead(weights, bias)
 
 
 def _last_layer(network: LesionNetwork) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return weights [C, D] and bias [C] of a head that is one linear layer on a pooled map, None for another."""
+    """Return weights [C, D] and bias [C] of a head with one linear layer on a pooled feature map; None for another."""
     head = network.head
     if network.flatten or any(not isinstance(layer, torch.nn.Dropout) for layer in head.hidden):
         return None
@@ -76,29 +76,28 @@ def _last_layer(network: LesionNetwork) -> tuple[np.ndarray, np.ndarray] | None:
     return weights, bias
 
 
-def image_limits(train: Measured) -> ImageLimits:
-    """Return the most extreme brightness and contrast of the training images.
+def image_limits(train: Measurements) -> ImageLimits:
+    """Return the extremes of brightness and contrast over the training images.
 
-    No share of them has to be chosen: of n images and one more of their kind, the last is the most extreme with
-    probability 1 / (n + 1) in each of the three respects.
+    A further image from the distribution of n training images exceeds each extreme with probability 1 / (n + 1).
     """
-    brightness, contrast, _ = train.pictures.T
+    brightness, contrast, _ = train.quality.T
     return ImageLimits(*(np.array(limit) for limit in (brightness.min(), brightness.max(), contrast.min())))
 
 
-def feature_space(train: Measured, validation: Measured) -> FeatureSpace:
-    """Return where the features of the training images lie, and how far from it an image may be.
+def feature_space(train: Measurements, validation: Measurements) -> FeatureSpace:
+    """Return the feature space of the training images, with the limit of the OOD score.
 
     Args:
-        train: What the graph makes of training images.
-        validation: The same of images that it was not fitted to.
+        train: Measurements of training images.
+        validation: Measurements of validation images.
     """
-    of_train = signed_sqrt(train.features).astype(np.float64)
-    _, directions = np.linalg.eigh(np.cov(of_train, rowvar=False))
-    # Half of the directions at most: it is the rest that tells.
-    kept = max(1, min(DIRECTIONS, *(side // 2 for side in of_train.shape)))
-    mean, basis = of_train.mean(axis=0).astype(np.float32), directions[:, : -kept - 1 : -1].T.astype(np.float16)
-    # Measured with the rounded numbers: the limit has to hold for those that are stored.
+    features = signed_sqrt(train.features).astype(np.float64)
+    _, directions = np.linalg.eigh(np.cov(features, rowvar=False))
+    # At most half of the directions, since the OOD score is the distance in the remaining ones.
+    kept = max(1, min(DIRECTIONS, *(side // 2 for side in features.shape)))
+    mean, basis = features.mean(axis=0).astype(np.float32), directions[:, : -kept - 1 : -1].T.astype(np.float16)
+    # Computed with the rounded values that are stored.
     unlimited = FeatureSpace(mean, basis, np.array(0, np.float32))
-    limit = np.quantile(ood_scores(unlimited, validation.features), 1 - REFUSED, method="higher")
+    limit = np.quantile(ood_scores(unlimited, validation.features), 1 - ABSTENTION_SHARE, method="higher")
     return replace(unlimited, limit=np.asarray(limit, np.float32))

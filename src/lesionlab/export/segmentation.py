@@ -1,4 +1,4 @@
-"""From a trained segmentation network to a model that carries its threshold and its Dice."""
+"""Export of a trained segmentation network with its threshold and its test metrics."""
 
 import datetime as dt
 import hashlib
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from PIL import Image
 
 from lesionlab.data import Manifest, Split
 from lesionlab.export.graph import pixels, to_onnx
@@ -24,7 +25,7 @@ from lesionlab.training.segmentation.train import SegmentationRun
 logger = logging.getLogger(__name__)
 
 _THRESHOLDS = np.linspace(0.3, 0.7, 9)
-_AT_ONCE = 16
+_BATCH = 16
 _RESAMPLES = 1000
 
 
@@ -35,14 +36,14 @@ def export_segmentation(
     folder: Path,
     progress: Callable[[int, int], None] | None = None,
 ) -> SegmentationModel:
-    """Write a trained network as a model; its threshold is chosen on validation images, then the test part is read.
+    """Export a trained network; the threshold is chosen on validation images and measured on the test subset.
 
     Args:
         run: The training.
         manifest: The images.
-        split: Their parts.
-        folder: Where to write.
-        progress: Called with the number of images done and of all.
+        split: Their split.
+        folder: Output folder.
+        progress: Called with the number of images done and the total.
 
     Raises:
         LesionlabError: The folder cannot be written.
@@ -56,7 +57,7 @@ def export_segmentation(
         preprocessing=Preprocessing(size=settings.size, through=settings.through),
         threshold=0.5,
         graph_sha256=hashlib.sha256(graph).hexdigest(),
-        parameters=_weights_in(graph),
+        parameters=_parameter_count(graph),
         manifest_sha256=manifest.sha256,
         split_sha256=split.sha256,
         images={name: len(ids) for name, ids in run.parts.items()},
@@ -71,10 +72,10 @@ def export_segmentation(
     def overlaps(name: str, done: int) -> NDArray[np.float64]:
         rows = []
         ids = run.parts[name]
-        for start in range(0, len(ids), _AT_ONCE):
-            some = ids[start : start + _AT_ONCE]
+        for start in range(0, len(ids), _BATCH):
+            some = ids[start : start + _BATCH]
             found = segmenter.segment([manifest.location(records[i]) for i in some])
-            # Judged at the mask's own grid of pixels, not at the network's.
+            # Compared at the resolution of the mask, not of the network.
             truth = [run.masks.coverage(i, settings.through or settings.size) for i in some]
             rows += [overlap_counts(p, t) for p, t in zip(found, truth, strict=True)]
             if progress is not None:
@@ -92,26 +93,24 @@ def export_segmentation(
             "jaccard": _mean(_jaccard(counts)[:, 0], lesions),
             "found": _mean((counts[:, 0, 1] > 0).astype(float), lesions),
         }
-        logger.info("test part, %d images: Dice %.4f", len(counts), metrics["dice"].value)
+        logger.info("test subset, %d images: Dice %.4f", len(counts), metrics["dice"].value)
     info = draft.model_copy(update={"threshold": round(float(_THRESHOLDS[best]), 3), "metrics": metrics})
     return save_segmentation(info, graph, folder)
 
 
-def _weights_in(graph: bytes) -> int:
-    """Return the number of weights that the graph holds: the encoder's last layers are not among them."""
-    stored = onnx.load_from_string(graph).graph.initializer
-    return sum(math.prod(tensor.dims) for tensor in stored if tensor.data_type == onnx.TensorProto.FLOAT)
+def _parameter_count(graph: bytes) -> int:
+    """Return the number of weights in the graph, which omits unused layers of the encoder."""
+    tensors = onnx.load_from_string(graph).graph.initializer
+    return sum(math.prod(tensor.dims) for tensor in tensors if tensor.data_type == onnx.TensorProto.FLOAT)
 
 
 def overlap_counts(probability: NDArray[np.float32], truth: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return overlap, found area and true area in pixels for each candidate threshold, [T, 3].
+    """Return intersection, predicted area and true area in pixels for each candidate threshold, [T, 3].
 
     Args:
         probability: [S, S].
-        truth: How much of each pixel is lesion, uint8 [H, W].
+        truth: Coverage of each pixel by the lesion, uint8 [H, W].
     """
-    from PIL import Image
-
     size = (truth.shape[1], truth.shape[0])
     enlarged = np.asarray(Image.fromarray(probability).resize(size, Image.Resampling.BILINEAR))
     lesion = truth >= 128
@@ -133,6 +132,6 @@ def _jaccard(counts: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _mean(values: NDArray[np.float64], lesion_ids: list[str]) -> Estimate:
-    """Return the mean over images with its interval by lesion."""
+    """Return the mean over images with its 95% interval by lesion."""
     weights = lesion_weights(lesion_ids, _RESAMPLES, seed=0)
     return Estimate.from_resamples(float(values.mean()), weights @ values / weights.sum(axis=1))

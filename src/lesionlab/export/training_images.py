@@ -1,4 +1,4 @@
-"""The training images that a bundle names beside its answers."""
+"""Index of the training images for the search of nearest images."""
 
 from collections.abc import Sequence
 
@@ -8,25 +8,25 @@ from lesionlab.bundle import FeatureSpace, TrainingImages
 from lesionlab.bundle.features import coordinates
 from lesionlab.data import ImageRecord
 
-# Of `FeatureSpace.basis`; benchmarks/similar_cases.py compares other numbers, and Euclidean distances.
+# Number of directions of `FeatureSpace.basis`; benchmarks/nearest_images.py compares others, and Euclidean distance.
 DIRECTIONS = 64
 
 
 def index_training_images(records: Sequence[ImageRecord], features: np.ndarray, space: FeatureSpace) -> TrainingImages:
-    """Return where training images lie in the feature space.
+    """Return the index of training images: their coordinates in the feature space.
 
     Args:
         records: The images.
-        features: Their pooled features, [N, D].
-        space: The space that is stored in the same bundle.
+        features: Pooled features, [N, D].
+        space: Feature space of the same bundle.
     """
     return TrainingImages(
         coordinates(space, features)[:, :DIRECTIONS].astype(np.float16),
-        _texts([record.image_id for record in records]),
-        _texts([record.lesion_id for record in records]),
-        _texts([record.diagnosis for record in records]),
+        _encoded([record.image_id for record in records]),
+        _encoded([record.lesion_id for record in records]),
+        _encoded([record.diagnosis for record in records]),
     )
 
 
-def _texts(texts: Sequence[str]) -> np.ndarray:
+def _encoded(texts: Sequence[str]) -> np.ndarray:
     return np.array([text.encode() for text in texts])

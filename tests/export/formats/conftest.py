@@ -1,4 +1,4 @@
-"""Graphs of trained networks, and what onnxruntime answers to them."""
+"""Graphs of trained networks and their outputs in onnxruntime."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,20 +19,20 @@ from lesionlab.runs import RunFolder
 from lesionlab.training.checkpoint import load_weights
 from lesionlab.training.network import LesionNetwork
 
-Answers = tuple[np.ndarray, np.ndarray]
-Ask = Callable[[Session, np.ndarray], Answers]
+Outputs = tuple[np.ndarray, np.ndarray]
+Run = Callable[[Session, np.ndarray], Outputs]
 
 
 @pytest.fixture(scope="session")
 def pixels(phantoms: Manifest, tiny_run: RunFolder) -> np.ndarray:
-    """Phantoms as the graph of `tiny_run` takes them."""
-    prepare = Preprocessing(**tiny_run.recipe().input.model_dump())
-    return np.stack([prepare.apply(load_image(phantoms.location(r)).image) for r in phantoms.records[:24]])
+    """Preprocessed phantoms for the graph of `tiny_run`."""
+    preprocessing = Preprocessing(**tiny_run.recipe().input.model_dump())
+    return np.stack([preprocessing.apply(load_image(phantoms.location(r)).image) for r in phantoms.records[:24]])
 
 
 @pytest.fixture(scope="session")
 def source(tiny_run: RunFolder, pixels: np.ndarray) -> Source:
-    """The bundle of `tiny_run`, its graph averaging over four views as the shipped one does."""
+    """The bundle of `tiny_run`, with test-time augmentation over four views."""
     bundle, recipe = Bundle.load(tiny_run.path), tiny_run.recipe()
     network = LesionNetwork(recipe)
     network.load_state_dict(load_weights(tiny_run.best))
@@ -41,21 +41,21 @@ def source(tiny_run: RunFolder, pixels: np.ndarray) -> Source:
 
 
 @pytest.fixture(scope="session")
-def ask() -> Ask:
+def run_session() -> Run:
     """Return a function that returns a session's logits and feature maps of pixels."""
 
-    def of(session: Session, pixels: np.ndarray) -> Answers:
+    def run(session: Session, pixels: np.ndarray) -> Outputs:
         found = session.outputs(pixels)
         assert found.feature_map is not None
         return found.logits, found.feature_map
 
-    return of
+    return run
 
 
 @pytest.fixture(scope="session")
-def expected(source: Source, pixels: np.ndarray, ask: Ask) -> Answers:
+def expected(source: Source, pixels: np.ndarray, run_session: Run) -> Outputs:
     """Logits and feature maps of `pixels` by onnxruntime."""
-    return ask(GraphSession(source.bundle, threads=1), pixels)
+    return run_session(GraphSession(source.bundle, threads=1), pixels)
 
 
 @pytest.fixture(scope="session")

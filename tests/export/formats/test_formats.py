@@ -1,4 +1,4 @@
-"""What each format writes answers as the graph that it was made of, in the format's own runtime."""
+"""Outputs of each format in its own runtime, compared with the FP32 graph."""
 
 import os
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from lesionlab.export.formats.onnx_int8 import Scheme, quantised
 Expected = tuple[np.ndarray, np.ndarray]
 
 
-def answers(name: str, source: Source, folder: Path, pixels: np.ndarray) -> Expected:
+def outputs_of(name: str, source: Source, folder: Path, pixels: np.ndarray) -> Expected:
     FORMATS[name].write(source, folder)
     session = FORMATS[name].open(folder, source, threads=1)
     found = session.outputs(pixels)
@@ -27,27 +27,25 @@ def answers(name: str, source: Source, folder: Path, pixels: np.ndarray) -> Expe
     return found.logits, found.feature_map
 
 
-def assert_alike(found: Expected, wanted: Expected, atol: float) -> None:
+def assert_close(found: Expected, wanted: Expected, atol: float) -> None:
     for one, other in zip(found, wanted, strict=True):
         np.testing.assert_allclose(one, other, atol=atol)
 
 
 @pytest.mark.slow
-def test_half_precision_is_half_the_size(
-    source: Source, pixels: np.ndarray, expected: Expected, tmp_path: Path
-) -> None:
-    found = answers("onnx-fp16", source, tmp_path, pixels)
-    assert_alike(found, expected, 0.02 * np.abs(expected[0]).max())
+def test_fp16_outputs_are_close(source: Source, pixels: np.ndarray, expected: Expected, tmp_path: Path) -> None:
+    found = outputs_of("onnx-fp16", source, tmp_path, pixels)
+    assert_close(found, expected, 0.02 * np.abs(expected[0]).max())
     assert not np.array_equal(found[0], expected[0])
     kinds = {t.data_type: 0 for t in onnx.load(tmp_path / "model.onnx").graph.initializer}
     assert onnx.TensorProto.FLOAT16 in kinds
 
 
 @pytest.mark.slow
-def test_eight_bits_keep_what_the_logits_rank(
+def test_int8_logits_correlate_with_fp32(
     source: Source, pixels: np.ndarray, expected: Expected, tmp_path: Path
 ) -> None:
-    found, _ = answers("onnx-int8", source, tmp_path, pixels)
+    found, _ = outputs_of("onnx-int8", source, tmp_path, pixels)
     of_each = [np.corrcoef(a, b)[0, 1] for a, b in zip(found.T, expected[0].T, strict=True)]
     assert min(of_each) > 0.9
     model = onnx.load(tmp_path / "model.onnx")
@@ -56,64 +54,66 @@ def test_eight_bits_keep_what_the_logits_rank(
 
 
 @pytest.mark.slow
-def test_the_convolutions_at_the_ends_may_be_left_out(source: Source) -> None:
+def test_the_first_and_last_convolution_may_stay_fp32(source: Source) -> None:
     def in_8_bits(scheme: Scheme) -> int:
-        model = onnx.load_from_string(quantised(replace(source, seen=source.seen[:2]), scheme))
-        made = {node.output[0]: node.op_type for node in model.graph.node}
+        model = onnx.load_from_string(
+            quantised(replace(source, calibration_images=source.calibration_images[:2]), scheme)
+        )
+        producers = {node.output[0]: node.op_type for node in model.graph.node}
         convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
-        return sum(made.get(node.input[1]) == "DequantizeLinear" for node in convolutions)
+        return sum(producers.get(node.input[1]) == "DequantizeLinear" for node in convolutions)
 
-    # Four views each.
+    # Each convolution occurs in four views.
     assert in_8_bits(Scheme()) - in_8_bits(Scheme(first=False)) == 4
     assert in_8_bits(Scheme()) - in_8_bits(Scheme(last=False)) == 4
 
 
 @pytest.mark.slow
-def test_eight_bits_without_training_images_are_refused(source: Source, tmp_path: Path) -> None:
+def test_int8_without_training_images_is_an_error(source: Source, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="give --data"):
-        FORMATS["onnx-int8"].write(replace(source, seen=source.seen[:0]), tmp_path)
+        FORMATS["onnx-int8"].write(replace(source, calibration_images=source.calibration_images[:0]), tmp_path)
 
 
 @pytest.mark.slow
-def test_openvino_answers_alike(source: Source, pixels: np.ndarray, expected: Expected, tmp_path: Path) -> None:
+def test_openvino_outputs_are_equal(source: Source, pixels: np.ndarray, expected: Expected, tmp_path: Path) -> None:
     pytest.importorskip("openvino", reason="the extra openvino is not installed")
-    assert_alike(answers("openvino", source, tmp_path, pixels), expected, 1e-4)
+    assert_close(outputs_of("openvino", source, tmp_path, pixels), expected, 1e-4)
 
 
 @pytest.mark.slow
-def test_litert_answers_alike(source: Source, pixels: np.ndarray, expected: Expected, tmp_path: Path) -> None:
+def test_litert_outputs_are_equal(source: Source, pixels: np.ndarray, expected: Expected, tmp_path: Path) -> None:
     pytest.importorskip("ai_edge_litert", reason="the extra litert is not installed")
     if PYTHON not in os.environ:
         pytest.skip(f"{PYTHON} does not name a Python with litert-torch")
-    assert_alike(answers("litert", source, tmp_path, pixels[:4]), (expected[0][:4], expected[1][:4]), 1e-4)
+    assert_close(outputs_of("litert", source, tmp_path, pixels[:4]), (expected[0][:4], expected[1][:4]), 1e-4)
 
 
 @pytest.mark.slow
-def test_core_ml_says_the_same(source: Source, pixels: np.ndarray, expected: Expected, tmp_path: Path) -> None:
+def test_core_ml_outputs_are_equal(source: Source, pixels: np.ndarray, expected: Expected, tmp_path: Path) -> None:
     pytest.importorskip("coremltools", reason="the extra coreml is not installed")
     import coremltools as ct
 
-    found = answers("coreml", source, tmp_path, pixels[:4])
-    assert_alike(found, (expected[0][:4], expected[1][:4]), 1e-4)
+    found = outputs_of("coreml", source, tmp_path, pixels[:4])
+    assert_close(found, (expected[0][:4], expected[1][:4]), 1e-4)
     spec = ct.models.MLModel(str(tmp_path / "model.mlpackage"), skip_model_load=True).get_spec()
-    (picture,) = spec.description.input
+    (image,) = spec.description.input
     size = source.bundle.info.preprocessing.size
-    assert (picture.name, picture.type.imageType.width, picture.type.imageType.height) == ("image", size, size)
+    assert (image.name, image.type.imageType.width, image.type.imageType.height) == ("image", size, size)
     assert [output.name for output in spec.description.output] == ["logits", "feature_map"]
 
 
 @pytest.mark.slow
-def test_core_ml_says_the_same_of_a_transformer(
-    transformer: Source, pixels: np.ndarray, ask: Callable[..., Expected], tmp_path: Path
+def test_core_ml_outputs_of_a_transformer_are_equal(
+    transformer: Source, pixels: np.ndarray, run_session: Callable[..., Expected], tmp_path: Path
 ) -> None:
     pytest.importorskip("coremltools", reason="the extra coreml is not installed")
     from lesionlab.prediction.inference.session import GraphSession
 
-    wanted = ask(GraphSession(transformer.bundle, threads=1), pixels[:4])
-    assert_alike(answers("coreml", transformer, tmp_path, pixels[:4]), wanted, 1e-4)
+    wanted = run_session(GraphSession(transformer.bundle, threads=1), pixels[:4])
+    assert_close(outputs_of("coreml", transformer, tmp_path, pixels[:4]), wanted, 1e-4)
 
 
-def test_where_litert_has_no_converter_one_line_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_litert_converter_is_an_error_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("ai_edge_litert", reason="the extra litert is not installed")
     monkeypatch.delenv(PYTHON, raising=False)
     with pytest.raises(LesionlabError, match=rf"uv venv litert .*, then {PYTHON}="):
@@ -121,7 +121,7 @@ def test_where_litert_has_no_converter_one_line_says_how_to_get_it(monkeypatch: 
 
 
 @pytest.mark.slow
-def test_a_converter_that_fails_is_quoted(source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_converter_error_is_reported(source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     failing = tmp_path / "python"
     failing.write_text("#!/bin/sh\necho 'first line' >&2\necho 'no such operator' >&2\nexit 3\n")
     failing.chmod(0o755)

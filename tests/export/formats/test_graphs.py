@@ -1,4 +1,4 @@
-"""A graph that is simplified, or run by PyTorch, answers what onnxruntime answers to the original."""
+"""Simplified graphs, and graphs in PyTorch, have the outputs of the original in onnxruntime."""
 
 import collections
 from collections.abc import Callable
@@ -27,12 +27,12 @@ def in_torch(graph: bytes, pixels: np.ndarray) -> list[np.ndarray]:
 
 
 @pytest.mark.slow
-def test_a_simplified_graph_answers_alike(
-    source: Source, pixels: np.ndarray, expected: Expected, ask: Callable[..., Expected]
+def test_a_simplified_graph_has_equal_outputs(
+    source: Source, pixels: np.ndarray, expected: Expected, run_session: Callable[..., Expected]
 ) -> None:
     model = simplified(source.bundle.graph)
     session = GraphSession(replace(source.bundle, graph=model.SerializeToString()), threads=1)
-    for found, wanted in zip(ask(session, pixels), expected, strict=True):
+    for found, wanted in zip(run_session(session, pixels), expected, strict=True):
         np.testing.assert_allclose(found, wanted, atol=1e-4)
     assert {opset.domain for opset in model.opset_import} == {""}
     assert "BatchNormalization" not in {node.op_type for node in model.graph.node}
@@ -56,9 +56,9 @@ def test_torch_runs_the_graph_of_a_convolutional_network(
 
 @pytest.mark.slow
 def test_torch_runs_the_graph_of_a_transformer(
-    transformer: Source, pixels: np.ndarray, ask: Callable[..., Expected]
+    transformer: Source, pixels: np.ndarray, run_session: Callable[..., Expected]
 ) -> None:
-    wanted = ask(GraphSession(transformer.bundle, threads=1), pixels)
+    wanted = run_session(GraphSession(transformer.bundle, threads=1), pixels)
     for found, right in zip(in_torch(transformer.bundle.graph, pixels), wanted, strict=True):
         np.testing.assert_allclose(found, right, atol=1e-4)
     assert np.ptp(wanted[1]) > 0.1
@@ -67,14 +67,14 @@ def test_torch_runs_the_graph_of_a_transformer(
 @pytest.mark.parametrize(
     ("operator", "message"),
     [
-        (helper.make_node("Cos", ["float"], ["logits"]), "operators Cos are not known"),
-        (helper.make_node("CumSum", ["float", "axis"], ["logits"]), "operators CumSum are not known"),
+        (helper.make_node("Cos", ["float"], ["logits"]), "operators Cos are not supported"),
+        (helper.make_node("CumSum", ["float", "axis"], ["logits"]), "operators CumSum are not supported"),
     ],
 )
-def test_an_unknown_operator_is_named(operator: onnx.NodeProto, message: str) -> None:
+def test_an_unsupported_operator_is_named(operator: onnx.NodeProto, message: str) -> None:
     graph = helper.make_graph(
         [helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT), operator],
-        "strange",
+        "unsupported",
         [helper.make_tensor_value_info("image", TensorProto.UINT8, [1, 7])],
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, 7])],
         [helper.make_tensor("axis", TensorProto.INT64, [1], [1])],
@@ -84,14 +84,14 @@ def test_an_unknown_operator_is_named(operator: onnx.NodeProto, message: str) ->
 
 
 @pytest.mark.parametrize("steps", [[-2], [3]])
-def test_a_slice_that_is_no_mirror_image_is_refused(steps: list[int]) -> None:
+def test_a_slice_with_another_step_is_an_error(steps: list[int]) -> None:
     fixed = {"starts": [-1], "ends": [-100], "axes": [1], "steps": steps}
     graph = helper.make_graph(
         [
             helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
             helper.make_node("Slice", ["float", *fixed], ["logits"]),
         ],
-        "strange",
+        "unsupported",
         [helper.make_tensor_value_info("image", TensorProto.UINT8, [1, 7])],
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, None)],
         [helper.make_tensor(name, TensorProto.INT64, [1], value) for name, value in fixed.items()],
@@ -101,7 +101,7 @@ def test_a_slice_that_is_no_mirror_image_is_refused(steps: list[int]) -> None:
         network(torch.zeros(1, 7, dtype=torch.uint8))
 
 
-def test_what_is_no_graph_is_refused() -> None:
+def test_an_invalid_graph_is_an_error() -> None:
     broken = helper.make_model(helper.make_graph([helper.make_node("Nothing", ["a"], ["b"])], "broken", [], []))
     with pytest.raises(BundleError, match="cannot be simplified"):
         simplified(broken.SerializeToString())

@@ -1,4 +1,4 @@
-"""The formats that a bundle can be converted to, by name."""
+"""Formats of converted models, by name."""
 
 from lesionlab.export.formats.coreml import CoreMl
 from lesionlab.export.formats.format import Format, Source

@@ -1,4 +1,4 @@
-"""Core ML: Apple's devices."""
+"""Core ML, for Apple's devices."""
 
 import io
 import logging
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class CoreMl(Format):
-    """The graph as an ML program that takes a picture, through PyTorch.
+    """The graph as an ML program with an image input, converted through PyTorch.
 
-    Its own runtime exists on Apple's systems alone. What stands in for it here reads the written file again and
-    computes its operations one by one.
+    Core ML exists on Apple's systems only. Elsewhere `MilSession` emulates it: it reads the written file and computes
+    its operations.
     """
 
     name: ClassVar[str] = "coreml"
@@ -37,7 +37,7 @@ class CoreMl(Format):
     usage: ClassVar[str] = """\
 import coremltools
 
-# In 32 bits, as the other runtimes: Apple's neural unit would compute in 16.
+# The CPU computes in 32 bits, as the other runtimes do; the Neural Engine computes in 16.
 units = coremltools.ComputeUnit.CPU_ONLY
 model = coremltools.models.MLModel(str(here / "model.mlpackage"), compute_units=units)
 
@@ -62,8 +62,8 @@ def logits(pixels):
             _convert(program, model, size).save(str(folder / self.file))
         return "one image per run"
 
-    def open(self, folder: Path, source: Source, threads: int) -> Session:  # noqa: ARG002 - as all formats
-        """Compute what the file says."""
+    def open(self, folder: Path, source: Source, threads: int) -> Session:  # noqa: ARG002 - the signature of the base class
+        """Open the written file in the emulator."""
         with _quiet():
             from lesionlab.export.formats.mil_program import MilSession
 
@@ -73,10 +73,10 @@ def logits(pixels):
 def _convert(program: Any, model: "onnx.ModelProto", size: int) -> Any:
     import coremltools as ct
 
-    picture = ct.ImageType(name="image", shape=(1, 3, size, size), color_layout=ct.colorlayout.RGB)
+    image = ct.ImageType(name="image", shape=(1, 3, size, size), color_layout=ct.colorlayout.RGB)
     return ct.convert(
         program,
-        inputs=[picture],
+        inputs=[image],
         outputs=[ct.TensorType(name=value.name) for value in model.graph.output],
         convert_to="mlprogram",
         compute_precision=ct.precision.FLOAT32,
@@ -86,7 +86,7 @@ def _convert(program: Any, model: "onnx.ModelProto", size: int) -> Any:
 
 
 def _with_channels_first(network: "nn.Module") -> "nn.Module":
-    """Return a network for what Core ML makes of a picture, float [1, 3, size, size] from 0 to 255."""
+    """Wrap a network for Core ML's image input, float [1, 3, size, size] from 0 to 255."""
     from torch import Tensor, nn
 
     class ChannelsFirst(nn.Module):
@@ -102,7 +102,7 @@ def _with_channels_first(network: "nn.Module") -> "nn.Module":
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Hide its bars, that it has not been tried with these versions, and that it cannot run models here."""
+    """Silence progress bars and the warnings about untested versions and the missing runtime."""
     logger = logging.getLogger("coremltools")
     level = logger.level
     with warnings.catch_warnings(), redirect_stderr(io.StringIO()):

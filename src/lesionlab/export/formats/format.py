@@ -1,4 +1,4 @@
-"""What the formats have in common: each is one file beside this one."""
+"""Base class of the export formats."""
 
 import importlib.util
 from abc import ABC, abstractmethod
@@ -16,58 +16,58 @@ from lesionlab.prediction.inference.tta import Session
 
 @dataclass(frozen=True)
 class Source:
-    """What a format is made of.
+    """Input of a conversion.
 
     Attributes:
         bundle: The bundle with the FP32 graph.
-        seen: Training images as the graph takes them, uint8 [N, size, size, 3], of which INT8 learns the ranges of
-            values; N is 0 where there are none.
+        calibration_images: Preprocessed training images, uint8 [N, size, size, 3], for the calibration of INT8; N is
+            0 where there are none.
     """
 
     bundle: Bundle
-    seen: np.ndarray
+    calibration_images: np.ndarray
 
 
 class Format(ABC):
-    """A form in which a model can be handed on.
+    """A format of converted models.
 
     Attributes:
-        name: What `lesionlab convert --to` calls it.
-        title: What tables call it.
-        runtime: What runs it.
-        numbers: How its weights are stored.
-        extra: The optional part of the package that it needs.
-        modules: What has to be importable for it.
-        file: The model's file inside the folder, or the folder that it is.
-        learns: Whether it is made with training images. Its numbers are then no longer those of the FP32 graph:
-            what was fitted to answers, from temperature to thresholds, is fitted to its own again.
-        largest_difference: What a probability may differ by; None where answers are judged, not numbers.
-        slowest: What its latency may be, times that of the FP32 graph in onnxruntime, to be worth shipping.
-        runs_here: Whether its own runtime exists on this system. If not, a stand-in computes what it says, and
-            nothing is known of its latency.
-        install: What a user of it installs.
-        usage: Python that defines `logits(pixels)` for the folder's model; see `readme`.
+        name: Name for `lesionlab convert --to`.
+        title: Title for tables.
+        runtime: Runtime of the model.
+        dtype: Type of the stored weights.
+        extra: Extra of the package that the conversion needs.
+        modules: Modules that the conversion needs.
+        file: The model's file or folder inside the output folder.
+        needs_calibration: Whether the conversion needs training images. Its outputs then differ from those of the FP32
+            graph, and everything that was fitted to outputs is fitted again.
+        max_difference: Largest accepted difference of a probability; None where only accuracy counts.
+        max_latency: Largest accepted latency, relative to the FP32 graph in onnxruntime.
+        runs_here: Whether the runtime exists on this system. If not, an emulator computes the outputs, and the latency
+            is not measured.
+        install: Command that installs the runtime.
+        usage: Python source that defines `logits(pixels)` for the model; see `readme`.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     runtime: ClassVar[Runtime]
-    numbers: ClassVar[GraphDtype] = "float32"
+    dtype: ClassVar[GraphDtype] = "float32"
     extra: ClassVar[str]
     modules: ClassVar[tuple[str, ...]]
     file: ClassVar[str]
-    learns: ClassVar[bool] = False
-    largest_difference: ClassVar[float | None] = 0.001
-    slowest: ClassVar[float] = 1.1
+    needs_calibration: ClassVar[bool] = False
+    max_difference: ClassVar[float | None] = 0.001
+    max_latency: ClassVar[float] = 1.1
     runs_here: ClassVar[bool] = True
     install: ClassVar[str]
     usage: ClassVar[str]
 
     def check(self) -> None:
-        """Refuse in one line what cannot be converted here.
+        """Check that the conversion is possible on this system.
 
         Raises:
-            LesionlabError: A library or a converter is missing; the message says how to get it.
+            LesionlabError: A library or a converter is missing; the message says how to install it.
         """
         if any(importlib.util.find_spec(module) is None for module in self.modules):
             extras = "train" if self.extra == "train" else f"train,{self.extra}"
@@ -75,18 +75,18 @@ class Format(ABC):
 
     @abstractmethod
     def write(self, source: Source, folder: Path) -> str:
-        """Write the model into a folder; return in words how it was made, empty where there is nothing to say.
+        """Write the model into a folder; return a description of the conversion, which may be empty.
 
         Raises:
-            LesionlabError: The graph cannot be stored so.
+            LesionlabError: The graph cannot be converted.
         """
 
     @abstractmethod
     def open(self, folder: Path, source: Source, threads: int) -> Session:
-        """Return what runs the model that `write` left in a folder.
+        """Open the model that `write` wrote.
 
         Args:
             folder: The folder.
-            source: What it was made of.
-            threads: Threads to compute with.
+            source: The input of the conversion.
+            threads: Number of threads.
         """

@@ -1,7 +1,7 @@
-"""What a Core ML file says, computed without Core ML, which exists on Apple's systems alone.
+"""Emulation of a Core ML program in PyTorch, since Core ML exists on Apple's systems only.
 
-The written package is read again, so that its weights, axes and limits are those that are judged. How Apple's own
-runtime rounds is not known from it.
+The written package is read again, so that a comparison covers its weights, axes and limits. It does not cover the
+rounding of Apple's runtime.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from typing import Any
 import coremltools as ct
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name by which everybody knows it
+import torch.nn.functional as F  # noqa: N812 - the usual name
 from coremltools.converters.mil.frontend.milproto.load import load
 from torch import Tensor
 
@@ -22,7 +22,7 @@ Values = Mapping[str, Any]
 
 
 class MilSession:
-    """Runs the program of a package, operation by operation, in PyTorch.
+    """Computes the program of a package with PyTorch, one operation at a time.
 
     Attributes:
         channels: Number of channels of the feature map; None for a graph without one.
@@ -32,28 +32,28 @@ class MilSession:
         """Read the package.
 
         Args:
-            package: An `.mlpackage` with one function that takes the picture `image` and gives `logits`.
+            package: An `.mlpackage` with one function with the image input `image` and the output `logits`.
 
         Raises:
-            LesionlabError: It takes or gives something else, or has an operation that is not known here.
+            LesionlabError: It has other inputs or outputs, or an unsupported operation.
         """
         model = ct.models.MLModel(str(package), skip_model_load=True)
         spec = model.get_spec()
-        taken = [(value.name, value.type.WhichOneof("Type")) for value in spec.description.input]
-        if taken != [("image", "imageType")]:
-            raise LesionlabError(f"{package} takes {taken}, expected one picture 'image'")
+        inputs = [(value.name, value.type.WhichOneof("Type")) for value in spec.description.input]
+        if inputs != [("image", "imageType")]:
+            raise LesionlabError(f"{package} has the inputs {inputs}, expected one image 'image'")
         program = load(spec, spec.specificationVersion, model.weights_dir)
         self._operations = [op for op in program.functions["main"].operations if op.op_type != "const"]
         if unknown := {op.op_type for op in self._operations} - set(_OPERATIONS):
-            raise LesionlabError(f"{package}: operations {', '.join(sorted(unknown))} cannot be computed here")
+            raise LesionlabError(f"{package}: unsupported operations {', '.join(sorted(unknown))}")
         shapes = {value.name: tuple(value.type.multiArrayType.shape) for value in spec.description.output}
         if "logits" not in shapes:
-            raise LesionlabError(f"{package} gives {', '.join(shapes)}, expected logits")
+            raise LesionlabError(f"{package} has the outputs {', '.join(shapes)}, expected logits")
         self.channels = shapes["feature_map"][1] if len(shapes.get("feature_map", ())) == 4 else None
 
     @property
     def operation_count(self) -> int:
-        """Number of operations, constants not counted."""
+        """Number of operations without constants."""
         return len(self._operations)
 
     def logits(self, pixels: np.ndarray) -> np.ndarray:
@@ -61,14 +61,14 @@ class MilSession:
         return np.concatenate([self._run(image)["logits"] for image in pixels])
 
     def outputs(self, pixels: np.ndarray) -> GraphOutput:
-        """Return the logits and what else the program gives: feature map, crop and lesion."""
+        """Return all outputs of the program: logits, feature map, crop and lesion mask."""
         found = [self._run(image) for image in pixels]
         names = [name for name in found[0] if name != "feature_map" or self.channels is not None]
         return GraphOutput(**{name: np.concatenate([one[name] for one in found]) for name in names})
 
     @torch.no_grad()
     def _run(self, image: np.ndarray) -> dict[str, np.ndarray]:
-        # Core ML hands a picture's values from 0 to 255, channels first.
+        # Core ML passes an image as values from 0 to 255, channels first.
         values: dict[str, Tensor] = {"image": torch.tensor(image).permute(2, 0, 1)[None].float()}
 
         def value(variable: Any) -> Any:
@@ -77,7 +77,7 @@ class MilSession:
             if variable.name in values:
                 return values[variable.name]
             found = variable.val
-            # Numbers as well as arrays: the operations are PyTorch's. Axes and masks stay what they are.
+            # PyTorch needs scalars as tensors; axes and masks remain NumPy values.
             real = isinstance(found, np.ndarray | np.generic) and found.dtype.kind == "f"
             return torch.from_numpy(np.asarray(found)) if real else found
 
@@ -94,7 +94,7 @@ def _ints(numbers: Any) -> list[int]:
 def _convolution(v: Values) -> Tensor:
     x, pad = v["x"], _ints(v.get("pad", [0, 0, 0, 0]))
     if v["pad_type"] not in ("valid", "custom"):
-        raise LesionlabError(f"a convolution's padding {v['pad_type']!r} cannot be computed here")
+        raise LesionlabError(f"unsupported padding of a convolution: {v['pad_type']!r}")
     if v["pad_type"] == "custom":
         top, bottom, left, right = pad
         x = F.pad(x, (left, right, top, bottom))
@@ -103,9 +103,9 @@ def _convolution(v: Values) -> Tensor:
 
 def _pad(v: Values) -> Tensor:
     if v.get("mode", "constant") != "constant":
-        raise LesionlabError(f"padding by {v['mode']} cannot be computed here")
+        raise LesionlabError(f"unsupported padding mode: {v['mode']}")
     numbers = _ints(v["pad"])
-    # From the last dimension on, as PyTorch wants it.
+    # PyTorch expects the last dimension first.
     sides = [side for at in range(len(numbers) - 2, -1, -2) for side in numbers[at : at + 2]]
     return F.pad(v["x"], sides, value=float(v.get("constant_val", 0)))
 
@@ -120,8 +120,8 @@ def _slice(v: Values) -> Tensor:
         slice(None if from_start[axis] else begin[axis], None if to_end[axis] else end[axis], stride[axis])
         for axis in range(x.ndim)
     )
-    gone = [axis for axis, squeezed in enumerate(v.get("squeeze_mask", none)) if squeezed]
-    return x[taken].squeeze(dim=gone) if gone else x[taken]
+    squeezed_axes = [axis for axis, squeezed in enumerate(v.get("squeeze_mask", none)) if squeezed]
+    return x[taken].squeeze(dim=squeezed_axes) if squeezed_axes else x[taken]
 
 
 def _matmul(v: Values) -> Tensor:
@@ -141,16 +141,16 @@ def _gelu(v: Values) -> Tensor:
 
 def _cast(v: Values) -> Tensor:
     if v["dtype"] != "fp32":
-        raise LesionlabError(f"a cast to {v['dtype']} cannot be computed here")
+        raise LesionlabError(f"unsupported cast to {v['dtype']}")
     found: Tensor = v["x"].float()
     return found
 
 
 def _upsample(v: Values) -> Tensor:
     factors = (float(v["scale_factor_height"]), float(v["scale_factor_width"]))
-    # Of other factors it is not known from the file where the pixels lie.
+    # The file does not define the pixel positions for other factors.
     if any(factor != int(factor) for factor in factors):
-        raise LesionlabError(f"an enlargement by {factors} cannot be computed here")
+        raise LesionlabError(f"unsupported upsampling by {factors}")
     return F.interpolate(v["x"], scale_factor=factors, mode="nearest")
 
 

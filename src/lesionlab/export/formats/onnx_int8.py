@@ -1,4 +1,4 @@
-"""ONNX that computes in 8 bits: a third of the size, and much faster on processors that have such arithmetic."""
+"""ONNX with INT8 weights and activations: a third of the size, and faster on processors with INT8 arithmetic."""
 
 import tempfile
 from collections.abc import Iterator
@@ -19,17 +19,17 @@ from lesionlab.prediction.inference.tta import Session
 
 @dataclass(frozen=True)
 class Scheme:
-    """How a graph is brought to 8 bits; `benchmarks/int8_schemes.py` compares some.
+    """Settings of the quantisation; `benchmarks/int8_schemes.py` compares some.
 
     Attributes:
-        operators: Kinds of nodes that are; all others compute in 32 bits. Pooling and the classifier always do:
-            they are no work, and the map then still explains the logits exactly.
-        per_channel: Whether each channel of a convolution's weights has a scale of its own.
-        ranges: How an activation's range follows from what was seen: its extremes, the mean of the extremes of each
-            image, the range that loses the least information, or the one that holds nearly all values.
-        first: Whether the first convolution, which sees the pixels, is brought to 8 bits.
-        last: Whether the last one is, which makes the feature map.
-        reduce_range: Whether weights get 7 bits, for processors that would overflow.
+        operators: Quantised node types; all others compute in FP32. Pooling and the classifier always do: they take
+            little time, and the logits then remain an exact linear function of the feature map.
+        per_channel: Whether each channel of a convolution's weights has its own scale.
+        ranges: Calibration method of the activation ranges: the extremes over all images, the mean of the extremes of
+            each image, least information loss, or a percentile.
+        first: Whether the first convolution is quantised.
+        last: Whether the last convolution is quantised, which computes the feature map.
+        reduce_range: Whether weights have 7 bits, for processors whose accumulators overflow.
     """
 
     operators: tuple[str, ...] = ("Conv", "Clip")
@@ -40,75 +40,75 @@ class Scheme:
     reduce_range: bool = False
 
     def __str__(self) -> str:
-        """Return the scheme in words."""
+        """Return a description."""
         parts = [
-            f"static 8 bits of {' and '.join(self.operators)}",
-            "weights by channel" if self.per_channel else "weights by layer",
-            f"ranges by {self.ranges}",
+            f"static INT8 of {' and '.join(self.operators)}",
+            "per-channel weights" if self.per_channel else "per-layer weights",
+            f"ranges from {self.ranges}",
         ]
-        parts += [] if self.first else ["first convolution in 32 bits"]
-        parts += [] if self.last else ["last convolution in 32 bits"]
-        parts += ["weights of 7 bits"] if self.reduce_range else []
+        parts += [] if self.first else ["first convolution in FP32"]
+        parts += [] if self.last else ["last convolution in FP32"]
+        parts += ["7-bit weights"] if self.reduce_range else []
         return ", ".join(parts)
 
 
-# What the search ends with, see docs/exports.md.
-CHOSEN = Scheme()
+# Result of the comparison in docs/exports.md.
+DEFAULT_SCHEME = Scheme()
 
 
 class OnnxInt8(Format):
-    """Weights and activations in 8 bits, with ranges that training images had."""
+    """INT8 weights and activations, with ranges calibrated on training images."""
 
     name: ClassVar[str] = "onnx-int8"
     title: ClassVar[str] = "ONNX, INT8"
     runtime: ClassVar[Runtime] = "onnx"
-    numbers: ClassVar[GraphDtype] = "int8"
+    dtype: ClassVar[GraphDtype] = "int8"
     extra: ClassVar[str] = "train"
     modules: ClassVar[tuple[str, ...]] = ("onnx",)
     file: ClassVar[str] = "model.onnx"
-    learns: ClassVar[bool] = True
-    largest_difference: ClassVar[float | None] = None
-    slowest: ClassVar[float] = 1.0
+    needs_calibration: ClassVar[bool] = True
+    max_difference: ClassVar[float | None] = None
+    max_latency: ClassVar[float] = 1.0
     install: ClassVar[str] = INSTALL
     usage: ClassVar[str] = USAGE
 
     def write(self, source: Source, folder: Path) -> str:
-        """Write the graph in 8 bits."""
-        (folder / self.file).write_bytes(quantised(source, CHOSEN))
-        return f"{CHOSEN}, {len(source.seen)} training images"
+        """Write the quantised graph."""
+        (folder / self.file).write_bytes(quantised(source, DEFAULT_SCHEME))
+        return f"{DEFAULT_SCHEME}, {len(source.calibration_images)} training images"
 
     def open(self, folder: Path, source: Source, threads: int) -> Session:
-        """Open it with onnxruntime."""
+        """Open the model with onnxruntime."""
         return open_graph(folder / self.file, source, threads)
 
 
 def quantised(source: Source, scheme: Scheme) -> bytes:
-    """Return the bytes of a bundle's graph in 8 bits, in the form that every runtime of ONNX reads (QDQ).
+    """Return the bytes of a bundle's graph in INT8, in the QDQ form that every ONNX runtime reads.
 
-    Views of an image that go through the same layers share their weights, and have activations' ranges of their own.
+    The views of test-time augmentation share weights; each has its own activation ranges.
 
     Args:
         source: The bundle and training images.
-        scheme: How.
+        scheme: Settings.
 
     Raises:
         UsageError: There are no training images.
     """
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
-    if not len(source.seen):
-        raise UsageError("INT8 learns the ranges of values from training images: give --data")
+    if not len(source.calibration_images):
+        raise UsageError("INT8 needs training images for calibration: give --data")
     model = simplified(source.bundle.graph)
-    # By this mark the library knows a graph that has been simplified, and does not ask for it.
+    # Marks the graph as preprocessed, which avoids a warning.
     model.metadata_props.add(key="onnx.quant.pre_process", value="onnxruntime.quant")
-    with tempfile.TemporaryDirectory() as place:
-        # As files: from memory the library writes weights beside the process.
-        before, after = Path(place) / "before.onnx", Path(place) / "after.onnx"
+    with tempfile.TemporaryDirectory() as folder:
+        # Given a model in memory, the library would write weights to the working directory.
+        before, after = Path(folder) / "before.onnx", Path(folder) / "after.onnx"
         onnx.save(model, before)
         quantize_static(
             before,
             after,
-            _Seen(source.seen),
+            _CalibrationReader(source.calibration_images),
             quant_format=QuantFormat.QDQ,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
@@ -137,18 +137,18 @@ def _options(scheme: Scheme) -> dict[str, Any]:
 
 
 def _excluded(model: onnx.ModelProto, scheme: Scheme) -> list[str]:
-    """Return the names of the convolutions that stay in 32 bits: those next to the pixels, or to the map."""
+    """Return the names of the convolutions that stay in FP32."""
     convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
     if not convolutions:
         return []
-    # Several views share a layer's weights, so that its nodes are found by them.
+    # The nodes of a layer in several views share its weights.
     first, last = convolutions[0].input[1], convolutions[-1].input[1]
     kept = ([] if scheme.first else [first]) + ([] if scheme.last else [last])
     return [node.name for node in convolutions if node.input[1] in kept]
 
 
-class _Seen:
-    """Training images, one at a time, as onnxruntime asks for them."""
+class _CalibrationReader:
+    """Training images in the interface of onnxruntime's calibration reader."""
 
     def __init__(self, images: np.ndarray) -> None:
         self._images: Iterator[np.ndarray] = iter(images)

@@ -1,4 +1,4 @@
-"""What the formats that onnxruntime runs have in common."""
+"""Shared parts of the formats for onnxruntime."""
 
 from pathlib import Path
 
@@ -19,5 +19,5 @@ def logits(pixels):
 
 
 def open_graph(path: Path, source: Source, threads: int) -> GraphSession:
-    """Return a session of a graph that stands in for a bundle's."""
+    """Return a session of a converted graph."""
     return GraphSession(Bundle(source.bundle.info, path.read_bytes(), path), threads)

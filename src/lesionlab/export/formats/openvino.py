@@ -1,4 +1,4 @@
-"""OpenVINO: Intel's processors, graphics and neural units."""
+"""OpenVINO, for Intel's CPUs, GPUs and NPUs."""
 
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,7 +12,7 @@ from lesionlab.prediction.inference.tta import Session
 
 
 class OpenVino(Format):
-    """The graph as OpenVINO stores it, read by its own reader of ONNX."""
+    """The graph in OpenVINO's IR, read by its ONNX front end."""
 
     name: ClassVar[str] = "openvino"
     title: ClassVar[str] = "OpenVINO, FP32"
@@ -21,7 +21,7 @@ class OpenVino(Format):
     modules: ClassVar[tuple[str, ...]] = ("openvino",)
     file: ClassVar[str] = "model.xml"
     install: ClassVar[str] = "pip install openvino numpy pillow"
-    # Some processors would compute in 16 bits unless told not to: every machine shall give the same answer.
+    # Some processors compute in 16 bits by default; FP32 gives the same outputs on every machine.
     usage: ClassVar[str] = """\
 import openvino
 
@@ -33,20 +33,20 @@ def logits(pixels):
 """
 
     def write(self, source: Source, folder: Path) -> str:
-        """Write `model.xml` and the weights beside it, `model.bin`."""
+        """Write `model.xml` and the weights, `model.bin`."""
         import openvino
 
-        # Not `convert_model`, which reports its use to its maker.
+        # `convert_model` would send telemetry.
         model = openvino.Core().read_model(source.bundle.graph)
         openvino.save_model(model, folder / self.file, compress_to_fp16=False)
         return ""
 
-    def open(self, folder: Path, source: Source, threads: int) -> Session:  # noqa: ARG002 - as all formats
-        """Compile it for the processor."""
-        return _Compiled(folder / self.file, threads)
+    def open(self, folder: Path, source: Source, threads: int) -> Session:  # noqa: ARG002 - the signature of the base class
+        """Compile the model for the CPU."""
+        return _OpenVinoSession(folder / self.file, threads)
 
 
-class _Compiled:
+class _OpenVinoSession:
     def __init__(self, path: Path, threads: int) -> None:
         import openvino
 
@@ -55,7 +55,7 @@ class _Compiled:
         outputs = {name: output for output in self._model.outputs for name in output.names}
         shape = outputs["feature_map"].partial_shape if "feature_map" in outputs else []
         self.channels = shape[1].get_length() if len(shape) == 4 else None
-        # The tokens of a transformer are no map.
+        # The tokens of a transformer are not a feature map.
         kept = [name for name in OUTPUTS if name != "feature_map" or self.channels is not None]
         self._names = [name for name in kept if name in outputs]
 

@@ -1,4 +1,4 @@
-"""A bundle's graph with a fixed number of images and nothing left to work out: what other converters start from."""
+"""Simplification of a bundle's graph, with a fixed batch size, as input of other converters."""
 
 import tempfile
 from pathlib import Path
@@ -12,13 +12,13 @@ _ONLY_FATAL = 4
 
 
 def simplified(graph: bytes, *, images: int | None = None) -> onnx.ModelProto:
-    """Return a graph whose constants are worked out, shapes among them, and with normalisations in the convolutions.
+    """Return a graph with folded constants and shapes, and with normalisations fused into the convolutions.
 
-    It is onnxruntime's own first level of optimisation: only operators of the ONNX standard are left.
+    This is onnxruntime's basic optimisation level, which keeps to the operators of the ONNX standard.
 
     Args:
         graph: The bytes of a bundle's graph.
-        images: Number of images per run that it shall be fixed to; None leaves it open.
+        images: Fixed batch size; None keeps it dynamic.
 
     Raises:
         BundleError: onnxruntime cannot read the graph.
@@ -27,32 +27,32 @@ def simplified(graph: bytes, *, images: int | None = None) -> onnx.ModelProto:
     if images is not None:
         for value in (*model.graph.input, *model.graph.output):
             value.type.tensor_type.shape.dim[0].dim_value = images
-        del model.graph.value_info[:]  # shapes that still name the open number
+        del model.graph.value_info[:]  # shapes with the dynamic batch size
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder) / "simplified.onnx"
+        path = Path(folder) / "simplified.onnx"
         options = ort.SessionOptions()
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
-        options.optimized_model_filepath = str(place)
+        options.optimized_model_filepath = str(path)
         options.intra_op_num_threads = 1
         options.log_severity_level = _ONLY_FATAL
         try:
             ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime has one exception class per status code and no common base
             raise BundleError(f"the graph cannot be simplified: {' '.join(str(error).split())[:300]}") from error
-        simple = onnx.load(place)
+        simple = onnx.load(path)
     share_equal_weights(simple)
     used = {node.domain for node in simple.graph.node}
     kept = [opset for opset in simple.opset_import if opset.domain in used]
     del simple.opset_import[:]
-    simple.opset_import.extend(kept)  # onnxruntime names every domain that it knows
+    simple.opset_import.extend(kept)  # onnxruntime lists every domain that it supports
     return simple
 
 
 def share_equal_weights(model: onnx.ModelProto) -> None:
-    """Keep one of equal weights: several views of an image go through the same layers, each folded for itself.
+    """Merge equal weights, in place: folding duplicates the weights of layers that several views go through.
 
     Args:
-        model: The graph, which is changed.
+        model: The graph.
     """
     first: dict[tuple[int, tuple[int, ...], bytes], str] = {}
     same: dict[str, str] = {}

@@ -1,1 +1,1 @@
-"""What also runs where lesionlab is not installed: it needs onnx and torch alone."""
+"""Code that runs without lesionlab, with onnx and torch only."""

@@ -1,4 +1,4 @@
-"""From an ONNX file to a LiteRT file: run as a script by the Python of an environment that has `litert-torch`.
+"""Convert an ONNX file to a LiteRT file; a script for an environment with `litert-torch`.
 
 python -I to_litert.py GRAPH.onnx MODEL.tflite
 """
@@ -12,13 +12,13 @@ import onnx
 import torch
 
 
-def main(graph: str, place: str) -> None:
-    """Convert a graph that takes one image, uint8 [1, size, size, 3]."""
-    # By its path: lesionlab need not be installed here.
+def main(graph: str, path: str) -> None:
+    """Convert a graph whose input is one image, uint8 [1, size, size, 3]."""
+    # Loaded by path, since lesionlab need not be installed.
     network = runpy.run_path(str(Path(__file__).with_name("torch_graph.py")))["GraphModule"](onnx.load(graph)).eval()
     shape = [side.dim_value for side in onnx.load(graph).graph.input[0].type.tensor_type.shape.dim]
     with torch.no_grad():
-        litert_torch.convert(network, (torch.zeros(shape, dtype=torch.uint8),)).export(place)
+        litert_torch.convert(network, (torch.zeros(shape, dtype=torch.uint8),)).export(path)
 
 
 if __name__ == "__main__":

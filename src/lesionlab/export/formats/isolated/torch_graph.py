@@ -1,7 +1,7 @@
 """An ONNX graph as a PyTorch module, for converters that start from PyTorch.
 
-Written for graphs with a fixed number of images that `static_graph.simplified` has left; it needs nothing but onnx and
-torch, so that it also runs in an environment of its own.
+It supports graphs from `static_graph.simplified` with a fixed batch size. It needs onnx and torch only, so that it
+runs in a separate environment.
 """
 
 import math
@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name by which everybody knows it
+import torch.nn.functional as F  # noqa: N812 - the usual name
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-# As many numbers as a picture's or a video's Resize has scales.
-_FEW = 8
+# Enough for the scales of a Resize of images or videos.
+_MAX_FIXED_ELEMENTS = 8
 
 
 class UnknownOperatorError(Exception):
-    """The graph has an operator, or a form of it, that is not known here."""
+    """The graph has an unsupported operator, or an unsupported form of one."""
 
 
 class GraphModule(nn.Module):
@@ -32,14 +32,14 @@ class GraphModule(nn.Module):
         model: The graph.
 
     Raises:
-        UnknownOperatorError: It has an operator that is not known here.
+        UnknownOperatorError: The graph has an unsupported operator.
     """
 
     def __init__(self, model: onnx.ModelProto) -> None:
         super().__init__()
         unknown = {node.op_type for node in model.graph.node} - set(_OPERATORS)
         if unknown:
-            raise UnknownOperatorError(f"operators {', '.join(sorted(unknown))} are not known")
+            raise UnknownOperatorError(f"operators {', '.join(sorted(unknown))} are not supported")
         self.input_names = [value.name for value in model.graph.input]
         self.output_names = [value.name for value in model.graph.output]
         self._nodes = [
@@ -47,19 +47,19 @@ class GraphModule(nn.Module):
             for node in model.graph.node
         ]
         self._buffer_of: dict[str, str] = {}
-        # Shapes, axes and limits are part of the program, not values that flow through it.
+        # Shapes, axes and limits are constants of the program, not tensors.
         self._fixed: dict[str, np.ndarray] = {}
         for number, tensor in enumerate(model.graph.initializer):
             value = numpy_helper.to_array(tensor)
-            if value.dtype.kind == "i" or value.size <= _FEW:
+            if value.dtype.kind == "i" or value.size <= _MAX_FIXED_ELEMENTS:
                 self._fixed[tensor.name] = value
-            # Nothing stands for an input that is left out, such as Resize's region.
+            # An omitted input, such as the region of a Resize, is empty.
             if value.dtype.kind in "fb" and value.size:
                 self._buffer_of[tensor.name] = f"weight_{number}"
                 self.register_buffer(f"weight_{number}", torch.from_numpy(value.copy()))
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Return the graph's outputs, in its order, of its inputs in its order."""
+        """Return the graph's outputs for its inputs, both in the graph's order."""
         values: dict[str, Tensor] = dict(zip(self.input_names, inputs, strict=True))
         for kind, names, output, attributes in self._nodes:
             tensors = [self._value(values, name) for name in names]
@@ -81,12 +81,12 @@ def _attribute(attribute: onnx.AttributeProto) -> Any:
 
 @dataclass(frozen=True)
 class _Call:
-    """What an operator is called with.
+    """The arguments of an operator.
 
     Attributes:
-        x: Its inputs, of which the operator knows how many are tensors.
-        fixed: Those that are part of the program: shapes, axes, limits.
-        attributes: Its attributes.
+        x: Inputs as tensors.
+        fixed: Inputs that are constants of the program: shapes, axes, limits.
+        attributes: Attributes of the node.
     """
 
     x: Sequence[Any]
@@ -101,7 +101,7 @@ class _Call:
         return found
 
     def has(self, index: int) -> bool:
-        """Return whether an input is there; one that is left out has an empty name, or none."""
+        """Return whether an input is given; an omitted one has an empty name or is missing."""
         return len(self.x) > index and (self.x[index] is not None or self.constant(index) is not None)
 
     def constant(self, index: int) -> np.ndarray | None:
@@ -110,15 +110,13 @@ class _Call:
     def ints(self, index: int) -> list[int]:
         value = self.constant(index)
         if value is None:
-            raise UnknownOperatorError("a shape or an axis that is worked out while the graph runs")
+            raise UnknownOperatorError("a shape or an axis that is computed at run time")
         return [int(number) for number in value.reshape(-1)]
 
     def number(self, index: int) -> float | None:
         value = self.constant(index)
         if self.has(index) and (value is None or value.size != 1):
-            raise UnknownOperatorError(
-                "a limit or a power that is not one number, or is worked out while the graph runs"
-            )
+            raise UnknownOperatorError("a limit or an exponent that is not one constant number")
         return None if value is None else float(value.item())
 
 
@@ -127,7 +125,7 @@ def _convolution(c: _Call) -> Tensor:
         raise UnknownOperatorError(f"Conv with auto_pad {c.get('auto_pad', '')}")
     image, weight = c.x[0], c.x[1]
     if weight.ndim != 4:
-        raise UnknownOperatorError("Conv over something else than pictures")
+        raise UnknownOperatorError("Conv that is not two-dimensional")
     top, left, bottom, right = c.get("pads", [0, 0, 0, 0])
     padding = (top, left)
     if (top, left) != (bottom, right):
@@ -141,8 +139,8 @@ def _product(c: _Call) -> Tensor:
     rows = left.shape[-2] if left.ndim == 3 else 1
     if left.ndim != 3 or right.ndim != 3 or len(left) != 1 or len(right) != 1 or rows % 2:
         return torch.matmul(left, right)
-    # As two products: LiteRT's converter makes a layer of a single one, and with weights that are computed, such as
-    # those that cut out the square around a lesion, such a layer is slower.
+    # LiteRT's converter turns a single product into a fully connected layer, which is slower where the weights are
+    # computed, such as those of the lesion crop. Two products stay products.
     halves = torch.matmul(left.reshape(2, rows // 2, -1), right.expand(2, -1, -1))
     return halves.reshape(1, rows, -1)
 
@@ -173,24 +171,24 @@ def _slice(c: _Call) -> Tensor:
 
 def _clip(c: _Call) -> Tensor:
     if "min" in c.attributes or "max" in c.attributes:
-        raise UnknownOperatorError("Clip of before version 11, with its limits as attributes")
+        raise UnknownOperatorError("Clip before opset 11, with limits as attributes")
     value: Tensor = c.x[0]
     low, high = c.number(1), c.number(2)
     if low is None and high is None:
         return value
-    # Converters know it by this name, and have a cheap operation for it.
+    # Converters have a cheap operation for relu6.
     return F.relu6(value) if (low, high) == (0.0, 6.0) else torch.clamp(value, low, high)
 
 
-def _reduced(how: Callable[..., Tensor]) -> Callable[[_Call], Tensor]:
-    """Return an operator that makes one of all values along some axes, or along all where none are named."""
+def _reduction(reduce_axes: Callable[..., Tensor]) -> Callable[[_Call], Tensor]:
+    """Return an operator that reduces the given axes, or all axes by default."""
 
     def operator(c: _Call) -> Tensor:
         value: Tensor = c.x[0]
         axes = list(c.get("axes", ())) or (c.ints(1) if c.has(1) else [])
         if not axes and c.get("noop_with_empty_axes", 0):
             return value
-        return how(value, dim=axes or list(range(value.ndim)), keepdim=bool(c.get("keepdims", 1)))
+        return reduce_axes(value, dim=axes or list(range(value.ndim)), keepdim=bool(c.get("keepdims", 1)))
 
     return operator
 
@@ -225,7 +223,7 @@ def _max_pool(c: _Call) -> Tensor:
 
 def _cast(c: _Call) -> Tensor:
     if c.get("to", None) != onnx.TensorProto.FLOAT:
-        raise UnknownOperatorError("Cast to something else than float")
+        raise UnknownOperatorError("Cast to another type than float")
     found: Tensor = c.x[0].float()
     return found
 
@@ -234,12 +232,12 @@ def _power(c: _Call) -> Tensor:
     value: Tensor = c.x[0]
     exponent = c.number(1)
     if exponent is None:
-        raise UnknownOperatorError("Pow without a power")
-    # Some runtimes take powers by logarithms, which negative numbers have none of; a square needs none.
+        raise UnknownOperatorError("Pow without a constant exponent")
+    # Some runtimes compute powers with logarithms, which fail for negative numbers.
     return value * value if exponent == 2 else value.pow(exponent)
 
 
-# ONNX's modes of Resize that are one of PyTorch's: name of it, and whether corners are aligned.
+# Modes of ONNX's Resize that PyTorch has: PyTorch's name, and align_corners.
 _RESIZE = {
     ("nearest", "asymmetric"): ("nearest", None),
     ("linear", "half_pixel"): ("bilinear", False),
@@ -256,10 +254,10 @@ def _resize(c: _Call) -> Tensor:
         nearest = f" {c.get('nearest_mode', 'round_prefer_floor')}" if mode == "nearest" else ""
         raise UnknownOperatorError(f"Resize by {mode}{nearest} with the coordinates {coordinates}")
     if c.get("antialias", 0) or c.get("axes", ()) or c.get("keep_aspect_ratio_policy", "stretch") != "stretch":
-        raise UnknownOperatorError("Resize with antialiasing, of some axes alone or by aspect ratio")
+        raise UnknownOperatorError("Resize with antialiasing, selected axes or an aspect ratio policy")
     shape = _resized_shape(c)
     if image.ndim != 4 or shape[:2] != list(image.shape[:2]):
-        raise UnknownOperatorError("Resize of something else than pictures")
+        raise UnknownOperatorError("Resize of other tensors than images")
     name, align = _RESIZE[mode, coordinates]
     return F.interpolate(image, size=shape[2:], mode=name, align_corners=align)
 
@@ -269,11 +267,11 @@ def _resized_shape(c: _Call) -> list[int]:
         return c.ints(3)
     scales = c.constant(2)
     if scales is None:
-        raise UnknownOperatorError("Resize by scales that are worked out while the graph runs")
+        raise UnknownOperatorError("Resize with scales that are computed at run time")
     sides = [side * float(scale) for side, scale in zip(c.x[0].shape, scales, strict=True)]
-    # With parts of a pixel left over, the two disagree about where the pixels lie.
+    # For fractional sizes, ONNX and PyTorch define pixel positions differently.
     if any(side != int(side) for side in sides):
-        raise UnknownOperatorError("Resize to parts of a pixel")
+        raise UnknownOperatorError("Resize to a fractional size")
     return [int(side) for side in sides]
 
 
@@ -301,8 +299,8 @@ _OPERATORS: dict[str, Callable[[_Call], Tensor]] = {
     "Min": lambda c: reduce(torch.minimum, c.x),
     "Mul": lambda c: c.x[0] * c.x[1],
     "Pow": _power,
-    "ReduceMean": _reduced(torch.mean),
-    "ReduceSum": _reduced(torch.sum),
+    "ReduceMean": _reduction(torch.mean),
+    "ReduceSum": _reduction(torch.sum),
     "Relu": lambda c: torch.relu(c.x[0]),
     "Reshape": _reshape,
     "Resize": _resize,
