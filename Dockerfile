@@ -1,11 +1,11 @@
-# The server with the model of the package: core and extra `app`, no training framework. How to run it: docs/containers.md.
-# What each step does is tried without a container engine by scripts/container_steps.py.
+# The server with the model of the package: core and extra `app`, no training framework. Usage: docs/containers.md.
+# scripts/container_steps.py runs these steps without a container engine.
 
 FROM python:3.11-slim AS build
 ENV VIRTUAL_ENV=/opt/lesionlab UV_NO_CACHE=1 UV_COMPILE_BYTECODE=1 UV_PYTHON_DOWNLOADS=never
 RUN python -m venv /opt/uv && /opt/uv/bin/pip install --quiet --no-cache-dir uv==0.13.8
 WORKDIR /build
-# Dependencies first: a change of the code alone then installs none of them again.
+# Dependencies first, so that a change of the code does not install them again.
 COPY pyproject.toml constraints.txt ./
 RUN /opt/uv/bin/uv venv --python /usr/local/bin/python /opt/lesionlab \
     && /opt/uv/bin/uv pip install --require-hashes -r pyproject.toml --extra app -c constraints.txt
@@ -20,9 +20,12 @@ LABEL org.opencontainers.image.title="lesionlab" \
       org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.revision="$REVISION" \
       org.opencontainers.image.licenses="MIT AND CC-BY-NC-4.0"
+# The base image has no bytecode, and none can be written at run time: every start would compile all imported modules.
+# UV_COMPILE_BYTECODE compiled the packages; this compiles the standard library.
+RUN python -m compileall -q /usr/local/lib/python3.11
 COPY --from=build /opt/lesionlab /opt/lesionlab
 ENV PATH=/opt/lesionlab/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOME=/tmp ORT_DISABLE_TELEMETRY=1
-# By number: Kubernetes' runAsNonRoot cannot judge a name.
+# By number: Kubernetes' runAsNonRoot cannot check a name.
 USER 10001:10001
 WORKDIR /tmp
 EXPOSE 8000

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Carry out the Dockerfile without a container engine, then run what it made more strictly than compose.yaml does.
+"""Run the steps of the Dockerfile without a container engine, then the result, under stricter limits than compose.yaml.
 
     sudo python3.11 scripts/container_steps.py [--out FILE]
 
-Each stage gets an empty folder as its root, with this machine's system libraries and Python 3.11, read-only, in place
-of the base image. RUN and COPY are read from the Dockerfile, so that the two cannot drift, and are carried out as an
-unprivileged user. Then the CMD runs as the USER: with no capability and no way to gain one, in a network that reaches
-nothing, and with no place that it could write to, not even /tmp. It has to become ready and healthy, to judge an image
-of several megabytes with the key from the secret, to refuse one without, and to leave in peace on the STOPSIGNAL.
+Each stage gets an empty folder as its root. In place of the base image it has this machine's system libraries,
+read-only, and a copy of its Python 3.11 without bytecode. RUN and COPY are read from the Dockerfile and run as an
+unprivileged user. Then the CMD runs as the USER without capabilities, with only a loopback network, and without any
+writable folder, not even /tmp. It has to become ready and healthy, to predict an image of several megabytes with the
+key of the secret, to reject one without the key, and to exit with status 0 on the STOPSIGNAL.
 
-Needs root, util-linux and, for the installation, the package index; besides Python's standard library nothing else.
+Needs root, util-linux and, for the installation, the package index. It uses the standard library only.
 """
 # ruff: noqa: S310, S603, S607, T201
 
@@ -39,17 +39,24 @@ from urllib.request import Request, urlopen
 
 CONTEXT = Path(__file__).resolve().parent.parent
 SYSTEM = ("/usr", "/bin", "/lib", "/lib64", "/sbin", "/etc", "/dev", "/proc", "/sys")
-BUILDER = 10000  # who carries out the RUN steps: another user than the one who runs the result
+BUILDER = 10000  # user of the RUN steps, other than the user of the result
 SECRET, KEY = "run/secrets/lesionlab_api_key", "a-key-for-this-run-alone"
 SERVER = "http://127.0.0.1:8000"
 READY_WITHIN, GONE_WITHIN = 30.0, 30.0
+# Prints the modules of the server that are compiled at each start.
+UNCOMPILED = """
+import json, os, sys
+import lesionlab.serving.server, lesionlab.cli.serve
+cached = {name: getattr(module, "__cached__", None) for name, module in sys.modules.items()}
+print(json.dumps([name for name, path in cached.items() if path and not os.path.isfile(path)]))
+"""
 BASE_ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 CLONE_NEWNET, SIOCSIFFLAGS, IFF_UP = 0x40000000, 0x8914, 0x1
 
 
 @dataclass
 class Stage:
-    """One FROM of the Dockerfile with what follows it."""
+    """One FROM of the Dockerfile with the instructions after it."""
 
     name: str
     steps: list[tuple[str, str]] = field(default_factory=list)
@@ -66,14 +73,14 @@ def instructions(text: str) -> Iterator[tuple[str, str]]:
 
 
 def read_stages(text: str) -> list[Stage]:
-    """Return the stages of a Dockerfile. What this script cannot carry out stops it: nothing is passed over."""
+    """Return the stages of a Dockerfile; exit at an instruction that this script does not support."""
     stages: list[Stage] = []
     for name, argument in instructions(text):
         if name == "FROM":
-            image, _, called = argument.partition(" AS ")
+            image, _, alias = argument.partition(" AS ")
             if image != "python:3.11-slim":
-                raise SystemExit(f"Dockerfile: FROM {image}: this machine's Python 3.11 cannot stand in for it")
-            stages.append(Stage(called or str(len(stages))))
+                raise SystemExit(f"Dockerfile: FROM {image}: only python:3.11-slim is supported")
+            stages.append(Stage(alias or str(len(stages))))
         elif name == "ENV":
             for key, _, value in (pair.partition("=") for pair in shlex.split(argument)):
                 stages[-1].environment[key] = string.Template(value).substitute(stages[-1].environment)
@@ -83,52 +90,58 @@ def read_stages(text: str) -> list[Stage]:
         elif name in ("USER", "STOPSIGNAL", "HEALTHCHECK", "CMD"):
             stages[-1].settings[name] = argument
         elif name not in ("ARG", "LABEL", "EXPOSE"):
-            raise SystemExit(f"Dockerfile: this script does not know {name}")
+            raise SystemExit(f"Dockerfile: {name} is not supported")
     return stages
 
 
-def show(source: Path, target: Path, how: str = "--bind") -> None:
-    """Show a folder of this machine in a root, read-only; a link becomes the same link."""
+def mount(source: Path, target: Path, option: str = "--bind") -> None:
+    """Mount a folder of this machine in a root, read-only; a link is copied."""
     if source.is_symlink():
         target.symlink_to(os.readlink(source))
         return
     target.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["mount", how, source, target], check=True)
+    subprocess.run(["mount", option, source, target], check=True)
     subprocess.run(["mount", "-o", "remount,bind,ro", target], check=True)
 
 
-def lay_base(root: Path) -> None:
-    """Make a root with what the base image would hold: the system, and Python in /usr/local."""
+def make_base(root: Path) -> None:
+    """Make a root with the content of the base image: the system, and Python in /usr/local."""
     for folder in (root, root / "tmp", root / "opt"):
         folder.mkdir()
         os.chown(folder, BUILDER, BUILDER)
     subprocess.run(["mount", "--bind", root, root], check=True)  # a mount of its own can be made read-only later
     for place in map(Path, filter(os.path.lexists, SYSTEM)):
-        # What names the network's servers is often mounted into /etc.
-        show(place, root / place.name, "--rbind" if place.name == "etc" else "--bind")
+        # Files of the network configuration are often mounts in /etc.
+        mount(place, root / place.name, "--rbind" if place.name == "etc" else "--bind")
     prefix, local = Path(sys.base_prefix), root.parent / f"{root.name}-local"
     for folder in (local / "bin", local / "lib"):
         folder.mkdir(parents=True)
-    (local / "lib" / "python3.11").symlink_to(prefix / "lib" / "python3.11")
     for name in ("python", "python3", "python3.11"):
         (local / "bin" / name).symlink_to(prefix / "bin" / "python3.11")
-    show(local, root / "usr" / "local")
+    # Like the base image: without bytecode and tests. The user of the RUN steps may write to it.
+    library = local / "lib" / "python3.11"
+    without = shutil.ignore_patterns("__pycache__", "site-packages", "test", "tests", "idle_test")
+    shutil.copytree(prefix / "lib" / "python3.11", library, symlinks=True, ignore=without)
+    subprocess.run(["chown", "--recursive", str(BUILDER), library], check=True)
+    subprocess.run(["mount", "--bind", local, root / "usr" / "local"], check=True)
     if not prefix.is_relative_to("/usr"):
-        show(prefix, root / prefix.relative_to("/"))
+        mount(prefix, root / prefix.relative_to("/"))
+    # The interpreter finds its library beside its real path.
+    subprocess.run(["mount", "--bind", library, root / prefix.relative_to("/") / "lib" / "python3.11"], check=True)
 
 
 def as_user(root: Path, user: str, folder: str, command: list[str]) -> list[str]:
-    """Return the command as a user in a root, with no capability and no way to gain one."""
+    """Return the command that runs another one as a user in a root, without capabilities."""
     dropped = ["--reuid", user, "--regid", user, "--clear-groups", "--no-new-privs", "--bounding-set=-all"]
     return ["chroot", str(root), "setpriv", *dropped, "sh", "-c", 'cd "$0" && exec "$@"', folder, *command]
 
 
 def build(stages: list[Stage], work: Path) -> None:
-    """Carry out the steps of all stages."""
+    """Run the steps of all stages."""
     given = {k: v for k, v in os.environ.items() if re.match(r"(PIP|UV|SSL)_|.*_proxy$", k, re.IGNORECASE)}
     for stage in stages:
         root, folder = work / stage.name, "/"
-        lay_base(root)
+        make_base(root)
         for name, argument in stage.steps:
             print(f"[{stage.name}] {name} {argument}", file=sys.stderr, flush=True)
             if name == "RUN":
@@ -143,7 +156,7 @@ def build(stages: list[Stage], work: Path) -> None:
 
 
 def copy(argument: str, root: Path, folder: str, work: Path) -> None:
-    """Carry out a COPY from an earlier stage, or from the context as far as .dockerignore lets it."""
+    """Run a COPY from an earlier stage, or from the context within .dockerignore."""
     *sources, target = shlex.split(argument)
     origin, ignored = CONTEXT, shutil.ignore_patterns("__pycache__")
     if sources[0].startswith("--from="):
@@ -161,13 +174,13 @@ def copy(argument: str, root: Path, folder: str, work: Path) -> None:
 
 
 def run(stage: Stage, work: Path) -> dict[str, object]:
-    """Run the CMD of the last stage where it can write nothing, and return what was found."""
-    root, settings = work / stage.name, stage.settings
+    """Run the CMD of the last stage in a read-only root, and return the measurements."""
+    root, settings, environment = work / stage.name, stage.settings, stage.environment
     user = settings["USER"].partition(":")[0]
     (root / SECRET).parent.mkdir(parents=True)
-    (root / SECRET).write_text(KEY + "\n")  # readable by all, as compose mounts it
+    (root / SECRET).write_text(KEY + "\n")  # world-readable, as compose mounts it
     subprocess.run(["mount", "-o", "remount,bind,ro", root], check=True)
-    have_only_loopback()
+    isolate_network()
 
     def inside(command: list[str]) -> list[str]:
         return as_user(root, user, settings["WORKDIR"], command)
@@ -177,23 +190,26 @@ def run(stage: Stage, work: Path) -> dict[str, object]:
     found: dict[str, object] = {
         "installed_mib": mebibytes(root / "opt"),
         "bytecode_mib": mebibytes(root / "opt", "*.pyc"),
+        "modules_without_bytecode": json.loads(
+            subprocess.check_output(inside(["python", "-c", UNCOMPILED]), env=environment)
+        ),
         "packages": sorted(path.name for path in (root / "opt").rglob("*.dist-info")),
         "writable": [
             place for place, attempt in attempts.items() if subprocess.call(attempt, stderr=subprocess.DEVNULL) == 0
         ],
     }
     began = time.monotonic()
-    with subprocess.Popen(inside(json.loads(settings["CMD"])), env=stage.environment) as server:
+    with subprocess.Popen(inside(json.loads(settings["CMD"])), env=environment) as server:
         try:
             wait_until_ready(server)
             found["ready_seconds"] = round(time.monotonic() - began, 2)
             health = json.loads(settings["HEALTHCHECK"].partition("CMD ")[2])
-            found["health"] = subprocess.run(inside(health), env=stage.environment, check=False).returncode
+            found["health"] = subprocess.run(inside(health), env=environment, check=False).returncode
             image = noise_png(1400, 1000)
             found["image_mib"] = round(len(image) / 2**20, 1)
             found["status_without_key"], _ = post(noise_png(64, 64))
-            found["status"], answer = post(image, key=KEY)
-            found["notice"], found["classes"] = answer.get("notice"), len(answer["result"]["classes"])
+            found["status"], response = post(image, key=KEY)
+            found["notice"], found["classes"] = response.get("notice"), len(response["result"]["probabilities"])
             status = Path(f"/proc/{server.pid}/status").read_text()
             facts = dict(line.split(":\t", 1) for line in status.splitlines())
             found["peak_memory_mib"] = round(int(facts["VmHWM"].split()[0]) / 1024)
@@ -206,16 +222,16 @@ def run(stage: Stage, work: Path) -> dict[str, object]:
     return found
 
 
-def have_only_loopback() -> None:
-    """Leave the machine's network for one that holds nothing but 127.0.0.1."""
+def isolate_network() -> None:
+    """Move this process to a network with 127.0.0.1 only."""
     if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET):
-        raise SystemExit(f"cannot make a network: {os.strerror(ctypes.get_errno())}")
+        raise SystemExit(f"cannot create a network namespace: {os.strerror(ctypes.get_errno())}")
     with socket.socket() as any_socket:
         fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP))
 
 
 def wait_until_ready(server: subprocess.Popen[bytes]) -> None:
-    """Ask /readyz until it says yes."""
+    """Wait until /readyz returns 200."""
     deadline = time.monotonic() + READY_WITHIN
     while time.monotonic() < deadline and server.poll() is None:
         try:
@@ -227,17 +243,17 @@ def wait_until_ready(server: subprocess.Popen[bytes]) -> None:
 
 
 def post(image: bytes, key: str | None = None) -> tuple[int, Any]:
-    """Ask for a prediction and return the status and the answer."""
+    """Request a prediction; return the status and the body."""
     headers = {"Content-Type": "image/png"} | ({"X-API-Key": key} if key else {})
     try:
-        with urlopen(Request(f"{SERVER}/v1/predict", image, headers), timeout=30) as answer:
-            return answer.status, json.load(answer)
-    except HTTPError as refusal:
-        return refusal.code, json.load(refusal)
+        with urlopen(Request(f"{SERVER}/v1/predict", image, headers), timeout=30) as response:
+            return response.status, json.load(response)
+    except HTTPError as error:
+        return error.code, json.load(error)
 
 
 def noise_png(width: int, height: int) -> bytes:
-    """Return a picture that cannot be compressed, as PNG: more than a server would buffer in memory by itself."""
+    """Return an incompressible PNG, larger than the memory buffer of form parsers."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -254,9 +270,9 @@ def mebibytes(folder: Path, pattern: str = "*") -> float:
 
 
 def main() -> None:
-    """Do all of it in mounts of its own, which go with the process, and then remove the folder."""
+    """Run the steps in a mount namespace, which ends with the process, and remove the folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, help="write what was found to this file, as JSON")
+    parser.add_argument("--out", type=Path, help="write the measurements to this file, as JSON")
     parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.inside:
