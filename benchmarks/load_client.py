@@ -1,9 +1,9 @@
-"""Many clients in one cheap process: each sends an image, waits for the answer, sends the next.
+"""Many clients in one process: each sends an image, waits for the response and sends the next.
 
     python benchmarks/load_client.py PORT FOLDER --clients 64 (--seconds 60 | --requests 1000)
 
-Started by the benchmarks of the server. Raw sockets and a C parser: what the client burns the server lacks, so
-it stands in the result. Speaks to this machine's own address and to no other, and ends by itself.
+The benchmarks of the server run it. It uses raw sockets and a C parser, since its CPU time is taken from the server;
+that time is part of the result. It connects to the loopback address only, for a limited time.
 """
 
 import argparse
@@ -19,11 +19,11 @@ from typing import cast
 import httptools
 
 HOST = "127.0.0.1"
-PAUSE = 0.1  # after a refusal or a lost connection, so that nobody hammers a busy server
+PAUSE = 0.1  # seconds after a rejection or a lost connection
 
 
 class Load:
-    """What is to be sent, until when, and what came back."""
+    """The messages to send, the limits, and the outcomes."""
 
     def __init__(self, port: int, images: list[bytes], seconds: float, requests: int) -> None:
         head = f"POST /v1/predict HTTP/1.1\r\nHost: {HOST}:{port}\r\nContent-Type: image/jpeg\r\nContent-Length: "
@@ -69,7 +69,7 @@ class Client(asyncio.Protocol):
         self.load.latencies.append(time.perf_counter() - self.began)
         self.load.outcomes[str(status)] += 1
         self.waiting = False
-        # Not from here: the parser is still at work.
+        # Not from here: the parser is still running.
         asyncio.get_running_loop().call_later(0 if status == 200 else PAUSE, self.send)
 
     def connection_lost(self, _error: Exception | None) -> None:

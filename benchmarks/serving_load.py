@@ -1,14 +1,14 @@
-"""The server under load: its rate beside that of the bare predictor, five minutes of 64 clients, and kill -9.
+"""The server under load: its throughput beside that of the predictor, 64 clients for five minutes, and kill -9.
 
     python benchmarks/serving_load.py [--clients 64] [--seconds 300] [--rounds 5] [--restarts 5] [--out FILE]
 
-- Rate: `Predictor.predict_many` from the bytes of JPEG files, and the same images through POST /v1/predict, in turn,
-  on the same cores. The clients' share of the cores is measured: it is lost to the server.
-- Sustained: statuses, latencies, and the server's resident memory each second. Growth compares the last tenth
-  of the time with the tenth that follows the first fifth, which warms up.
-- Kill: from the start of a new process after kill -9 to 200 on /readyz.
+- Rate: `Predictor.predict_many` on the bytes of JPEG files, and the same images through POST /v1/predict, in turn, on
+  the same cores. The clients use a measured share of the cores.
+- Sustained: statuses, latencies, and the server's resident memory each second. Growth compares the last tenth of the
+  time with the third tenth.
+- Kill: seconds from the start of a new process after kill -9 to status 200 of /readyz.
 
-All on this machine's own address, bounded in count and time.
+All on the loopback address, for a limited number of requests and a limited time.
 """
 
 import argparse
@@ -43,11 +43,11 @@ DISTINCT_IMAGES = 64
 
 
 class Server:
-    """`lesionlab serve` in a process of its own."""
+    """A process of `lesionlab serve`."""
 
     def __init__(self, port: int) -> None:
         command = [sys.executable, "-m", "lesionlab", "serve", "--host", HOST, "--port", str(port)]
-        # As on any machine of a user: compiled modules are kept, and the second start finds them.
+        # As on a user's machine: the second start finds the bytecode of the first.
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
         began = time.perf_counter()
         self.port = port
@@ -86,7 +86,7 @@ def free_port() -> int:
 
 
 def drive(server: Server, folder: Path, *options: str) -> dict[str, Any]:
-    """Run the clients, and add what share of the machine each side took."""
+    """Run the clients, and add the share of the CPU time of clients and server."""
     before = server.cpu_seconds()
     command = [sys.executable, str(CLIENT), str(server.port), str(folder), *options]
     result: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
@@ -98,12 +98,12 @@ def drive(server: Server, folder: Path, *options: str) -> dict[str, Any]:
 
 def bare_rate(predictor: Predictor, images: list[bytes]) -> float:
     began = time.perf_counter()
-    answers = sum(1 for _ in predictor.predict_many(images))
-    return answers / (time.perf_counter() - began)
+    images_done = sum(1 for _ in predictor.predict_many(images))
+    return images_done / (time.perf_counter() - began)
 
 
 def compare_rates(server: Server, folder: Path, rounds: int, clients: int, count: int) -> dict[str, Any]:
-    """Measure both ways in turn, so that a drift of the machine's speed meets both alike."""
+    """Measure both in turn, so that changes of the machine's speed affect both."""
     files = [path.read_bytes() for path in sorted(folder.iterdir())]
     images = [files[i % len(files)] for i in range(count)]
     predictor = Predictor.load()
@@ -124,21 +124,21 @@ def compare_rates(server: Server, folder: Path, rounds: int, clients: int, count
 
 
 def sustain(server: Server, folder: Path, clients: int, seconds: float) -> dict[str, Any]:
-    """Keep all clients busy and watch the server's memory."""
+    """Keep all clients busy and record the server's memory."""
     memory: list[float] = []
     ended = threading.Event()
 
-    def watch() -> None:
+    def record() -> None:
         process = psutil.Process(server.process.pid)
         while not ended.is_set():
             memory.append(process.memory_info().rss / 2**20)
             ended.wait(1)
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
+    recorder = threading.Thread(target=record)
+    recorder.start()
     result = drive(server, folder, "--clients", str(clients), "--seconds", str(seconds))
     ended.set()
-    watcher.join()
+    recorder.join()
     tenth = max(1, len(memory) // 10)
     warm, last = statistics.median(memory[2 * tenth : 3 * tenth]), statistics.median(memory[-tenth:])
     return result | {
@@ -191,7 +191,7 @@ def main() -> None:
         finally:
             server.process.kill()
     result = {
-        "what": "lesionlab serve on loopback: rate beside the bare predictor, sustained load, kill -9",
+        "what": "lesionlab serve on loopback: throughput beside the predictor, sustained load, kill -9",
         "command": "python benchmarks/serving_load.py --out benchmarks/results/serving_load.json",
         "bundle": Bundle.load().info.identity,
         "image": "600x450 JPEG, synthetic",

@@ -1,14 +1,14 @@
-"""`lesionlab serve` beside the two usual ways to put such a model on a page, in one run.
+"""`lesionlab serve` beside a Gradio and a Streamlit app, in one run.
 
     python benchmarks/serving_reference.py [--rounds 3] [--out FILE]
 
-The usual ways are those of the published systems, written anew in `reference_apps/`: PyTorch's ResNet-50 behind
-Gradio, and Keras's EfficientNet-B3 behind Streamlit. Each is installed into a fresh environment, as a user would: no
-version is asked for, and PyTorch brings its GPU libraries, which are also counted apart. The networks differ, as those
-of the systems do; those of the usual ways have random weights, which take the same time.
+The apps in `reference_apps/` follow the published systems: PyTorch's ResNet-50 in Gradio, and Keras's EfficientNet-B3
+in Streamlit. Each is installed into a new environment without version limits; PyTorch's GPU libraries are included and
+also counted separately. The networks differ, as those of the published systems do. Weights are random, which does not
+affect the time.
 
-Gradio is asked through its API (upload, call, result). Streamlit has none: its page is timed up to its first answer
-to a browser, which is before the model is loaded, and its prediction function in a process of its own.
+Gradio is called through its API (upload, call, result). Streamlit has no API: its page is timed up to the first
+response, before the model is loaded, and its prediction function is timed in a process of its own.
 Needs `uv`, the package index and some 10 GB for a while.
 """
 
@@ -41,7 +41,7 @@ HOST = "127.0.0.1"
 ONE_BY_ONE, AT_ONCE, CLIENTS = 20, 64, 8
 GPU_LIBRARIES = ("nvidia", "triton")
 QUIET = {"GRADIO_ANALYTICS_ENABLED": "False", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
-# What a page's process would do for its first answer and the following ones, without the page.
+# The first and the following predictions of the Streamlit app, without its page.
 IN_PROCESS = """
 import io, json, sys, time
 sys.path.insert(0, sys.argv[1])
@@ -49,19 +49,19 @@ import streamlit_keras as app
 from PIL import Image
 data, one_by_one, at_once = open(sys.argv[2], "rb").read(), int(sys.argv[3]), int(sys.argv[4])
 network = app.build_network()
-def answer():
+def predict():
     began = time.perf_counter()
-    app.judge(network, Image.open(io.BytesIO(data)))
+    app.predict(network, Image.open(io.BytesIO(data)))
     return time.perf_counter() - began
-answer()
+predict()
 print("FIRST", flush=True)
-seconds = [answer() for _ in range(one_by_one)]
+seconds = [predict() for _ in range(one_by_one)]
 resident = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmRSS")) / 1024
-rate = at_once / sum(answer() for _ in range(at_once))
+rate = at_once / sum(predict() for _ in range(at_once))
 print(json.dumps({"seconds": seconds, "resident": resident, "rate": rate}))
 """
 
-Answer = Callable[[int, bytes], None]
+Predict = Callable[[int, bytes], None]
 Row = dict[str, float]
 
 
@@ -72,29 +72,29 @@ def request(port: int, method: str, path: str, body: bytes = b"", kind: str = "a
         response = connection.getresponse()
         found = response.read()
         if response.status != 200:
-            raise RuntimeError(f"{path} answered {response.status}: {found[:200]!r}")
+            raise RuntimeError(f"{path} returned {response.status}: {found[:200]!r}")
         return found
     finally:
         connection.close()
 
 
-def answer_of_lesionlab(port: int, image: bytes) -> None:
-    json.loads(request(port, "POST", "/v1/predict", image, "image/jpeg"))["result"]["classes"]
+def predict_with_lesionlab(port: int, image: bytes) -> None:
+    json.loads(request(port, "POST", "/v1/predict", image, "image/jpeg"))["result"]["probabilities"]
 
 
-def answer_of_gradio(port: int, image: bytes) -> None:
+def predict_with_gradio(port: int, image: bytes) -> None:
     form = (
         b'--x\r\nContent-Disposition: form-data; name="files"; filename="lesion.jpg"\r\n\r\n' + image + b"\r\n--x--\r\n"
     )
     (path,) = json.loads(request(port, "POST", "/gradio_api/upload", form, "multipart/form-data; boundary=x"))
     call = json.dumps({"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}]}).encode()
-    event = json.loads(request(port, "POST", "/gradio_api/call/judge", call))["event_id"]
-    result = request(port, "GET", f"/gradio_api/call/judge/{event}")
+    event = json.loads(request(port, "POST", "/gradio_api/call/predict", call))["event_id"]
+    result = request(port, "GET", f"/gradio_api/call/predict/{event}")
     if b"event: complete" not in result:
-        raise RuntimeError(f"Gradio answered {result[:200]!r}")
+        raise RuntimeError(f"Gradio returned {result[:200]!r}")
 
 
-def answer_of_a_page(port: int, _image: bytes) -> None:
+def load_page(port: int, _image: bytes) -> None:
     request(port, "GET", "/")
 
 
@@ -108,33 +108,33 @@ def started(command: list[str | Path], port: int, environment: dict[str, str]) -
             process.kill()
 
 
-def seconds_to_first(answer: Answer, port: int, image: bytes, process: subprocess.Popen[bytes]) -> float:
+def seconds_to_first(predict: Predict, port: int, image: bytes, process: subprocess.Popen[bytes]) -> float:
     began = time.perf_counter()
     while process.poll() is None and time.perf_counter() - began < 120:
         try:
-            answer(port, image)
+            predict(port, image)
         except (OSError, RuntimeError):
             time.sleep(0.02)
         else:
             return time.perf_counter() - began
-    raise SystemExit(f"{process.args!r} does not answer")
+    raise SystemExit(f"{process.args!r} does not respond")
 
 
-def measure_server(command: list[str | Path], answer: Answer, image: bytes, environment: dict[str, str]) -> Row:
-    """Start a server and ask it: alone, then from several clients at once."""
+def measure_server(command: list[str | Path], predict: Predict, image: bytes, environment: dict[str, str]) -> Row:
+    """Start a server and measure it with one client, then with several."""
     port = free_port()
     with started([str(part).replace("PORT", str(port)) for part in command], port, environment) as process:
-        first = seconds_to_first(answer, port, image, process)
+        first = seconds_to_first(predict, port, image, process)
         seconds = []
         for _ in range(ONE_BY_ONE):
             began = time.perf_counter()
-            answer(port, image)
+            predict(port, image)
             seconds.append(time.perf_counter() - began)
         whole = psutil.Process(process.pid)
         resident = sum(part.memory_info().rss for part in [whole, *whole.children(recursive=True)])
         began = time.perf_counter()
         with ThreadPoolExecutor(CLIENTS) as clients:
-            list(clients.map(lambda _: answer(port, image), range(AT_ONCE)))
+            list(clients.map(lambda _: predict(port, image), range(AT_ONCE)))
         rate = AT_ONCE / (time.perf_counter() - began)
     return row(first, resident / 2**20, seconds, rate)
 
@@ -152,7 +152,7 @@ def measure_streamlit(python: Path, image: bytes, folder: Path) -> Row:
     ]
     command += ["--server.address", HOST, "--server.headless", "true", "--browser.gatherUsageStats", "false"]
     with started(command, port, {}) as process:
-        page = seconds_to_first(answer_of_a_page, port, image, process)
+        page = seconds_to_first(load_page, port, image, process)
     (folder / "lesion.jpg").write_bytes(image)
     probe: list[str | Path] = [python, "-c", IN_PROCESS, APPS, folder / "lesion.jpg", str(ONE_BY_ONE), str(AT_ONCE)]
     began = time.perf_counter()
@@ -168,15 +168,15 @@ def measure_streamlit(python: Path, image: bytes, folder: Path) -> Row:
 
 def row(first: float, resident: float, seconds: list[float], rate: float) -> Row:
     return {
-        "seconds_to_first_answer": first,
-        "resident_mib_after_20_answers": resident,
+        "seconds_to_first_prediction": first,
+        "resident_mib_after_20_predictions": resident,
         "milliseconds_p50": 1000 * statistics.median(seconds),
         "images_per_second": rate,
     }
 
 
 def install(folder: Path, *what: str | Path) -> tuple[Path, dict[str, float]]:
-    """Make an environment; return its Python, and the size of all its files but compiled bytecode."""
+    """Make an environment; return its Python, and the size of all its files except bytecode."""
     subprocess.run(["uv", "venv", "-q", "--python", sys.executable, folder], check=True)  # noqa: S607
     python = folder / "bin" / "python"
     subprocess.run(["uv", "pip", "install", "-q", "--python", python, *what], check=True)  # noqa: S607
@@ -221,9 +221,9 @@ def main() -> None:
         uploads = {"GRADIO_TEMP_DIR": str(folder / "uploads")}
         serve: list[str | Path] = [ours.with_name("lesionlab"), "serve", "--port", "PORT"]
         measured: dict[str, Callable[[], Row]] = {
-            "lesionlab serve": lambda: measure_server(serve, answer_of_lesionlab, image, {}),
+            "lesionlab serve": lambda: measure_server(serve, predict_with_lesionlab, image, {}),
             "Gradio, PyTorch ResNet-50": lambda: measure_server(
-                [torch, APPS / "gradio_torch.py"], answer_of_gradio, image, uploads
+                [torch, APPS / "gradio_torch.py"], predict_with_gradio, image, uploads
             ),
             "Streamlit, Keras EfficientNet-B3": lambda: measure_streamlit(keras, image, folder),
         }

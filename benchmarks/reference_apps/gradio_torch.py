@@ -1,4 +1,4 @@
-"""The usual way, PyTorch: ResNet-50 at 224 pixels behind Gradio, two classes. For timing: its weights are random."""
+"""A reference for timing: ResNet-50 of PyTorch at 224 pixels in Gradio, two classes, random weights."""
 
 import os
 
@@ -21,7 +21,7 @@ network.fc = torch.nn.Linear(network.fc.in_features, len(CLASSES))
 network.eval()
 
 
-def judge(image: Image.Image) -> dict[str, float]:
+def predict(image: Image.Image) -> dict[str, float]:
     with torch.no_grad():
         logits = network(prepare(image.convert("RGB")).unsqueeze(0))
     probabilities = torch.softmax(logits, dim=1)[0]
@@ -29,7 +29,7 @@ def judge(image: Image.Image) -> dict[str, float]:
 
 
 app = gr.Interface(
-    judge, gr.Image(type="pil"), gr.Label(), title="Skin lesion", api_name="judge", analytics_enabled=False
+    predict, gr.Image(type="pil"), gr.Label(), title="Skin lesion", api_name="predict", analytics_enabled=False
 )
 
 if __name__ == "__main__":

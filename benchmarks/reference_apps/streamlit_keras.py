@@ -1,4 +1,4 @@
-"""The usual way, Keras: EfficientNet-B3 at 300 pixels behind Streamlit, seven classes. For timing: random weights."""
+"""A reference for timing: EfficientNet-B3 of Keras at 300 pixels in Streamlit, seven classes, random weights."""
 
 import keras  # type: ignore[import-not-found]
 import numpy as np
@@ -20,7 +20,7 @@ def build_network() -> keras.Model:
     return keras.Model(backbone.input, layers.Dense(len(CLASSES), activation="softmax")(x))
 
 
-def judge(network: keras.Model, image: Image.Image) -> dict[str, float]:
+def predict(network: keras.Model, image: Image.Image) -> dict[str, float]:
     pixels = np.asarray(image.convert("RGB").resize((SIZE, SIZE)), np.float32)
     probabilities = network.predict(pixels[None], verbose=0)[0]
     return {name: float(probability) for name, probability in zip(CLASSES, probabilities, strict=True)}
@@ -34,7 +34,7 @@ def page() -> None:
         image = Image.open(uploaded)
         st.image(image)
         if st.button("Classify"):
-            st.bar_chart(judge(network, image))
+            st.bar_chart(predict(network, image))
 
 
 if __name__ == "__main__":
