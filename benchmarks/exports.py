@@ -25,8 +25,8 @@ from lesionlab.export.formats import FORMATS
 from lesionlab.files import write_json
 
 _HEADINGS = (
-    *("format", "shipped", "balanced accuracy", "loss (95%)", "largest difference of a probability", "same answer"),
-    *("refused", "strange refused", "MB", "one image, ms", "times FP32 (95%)"),
+    *("format", "shipped", "balanced accuracy", "loss (95%)", "largest difference of a probability", "same prediction"),
+    *("out of distribution", "inverted out of distribution", "MB", "one image, ms", "times FP32 (95%)"),
 )
 
 

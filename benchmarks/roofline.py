@@ -99,7 +99,7 @@ def copying() -> Work:
 
 
 def images_works(predictor: Predictor, files: list[str]) -> dict[str, Work]:
-    """Return the parts of the path from files to answers, each alone on all cores, and the whole."""
+    """Return the parts of the path from files to predictions, each alone on all cores, and the whole."""
     session = GraphSession(predictor.bundle, 1)
     side = predictor.info.preprocessing.size
     pixels = np.random.default_rng(0).integers(0, 256, (IMAGES_PER_RUN, side, side, 3), np.uint8)
@@ -190,12 +190,12 @@ def table(result: dict[str, Any]) -> str:
         f"An image takes {graph['multiply_adds'] / 1e9:.2f} billion multiply-adds and moves "
         f"{graph['tensor_bytes'] / 1e6:.0f} MB, layer by layer. The machine's peaks: "
         f"{first['peak per second'] / 1e9:.0f} billion multiply-adds and {first['bandwidth per second'] / 1e9:.1f} GB "
-        f"a second. The network alone judges {first['network per second']:.1f} images/s: "
+        f"a second. The network alone predicts {first['network per second']:.1f} images/s: "
         f"{result['network_share_of_peak']:.0%} of the first peak and {result['network_share_of_bandwidth']:.0%} of "
         "the second, of which caches save a part."
     )
     headings = (
-        *("files", "libjpeg-turbo alone", "decoded and scaled", "network alone", "from files to answers"),
+        *("files", "libjpeg-turbo alone", "decoded and scaled", "network alone", "from files to predictions"),
         *("of the slower of both", "of the bound that adds their times"),
     )
     lines = [needs, "", "| " + " | ".join(headings) + " |", "|---|" + "---:|" * (len(headings) - 1)]

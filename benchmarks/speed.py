@@ -246,7 +246,7 @@ def versions(python: Path) -> dict[str, str]:
 
 def table(result: dict[str, Any]) -> str:
     """Return the table in Markdown."""
-    headings = ("", *(f"images/s, {size}" for size in SIZES), "times slower", "one image, ms", "first answer, s")
+    headings = ("", *(f"images/s, {size}" for size in SIZES), "times slower", "one image, ms", "first prediction, s")
     lines = [
         "| " + " | ".join((*headings, "peak memory, MiB", "installed, MiB (without GPU libraries)")) + " |",
         "|---|" + "---:|" * (len(headings) + 1),
