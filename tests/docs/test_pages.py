@@ -75,11 +75,10 @@ def check_command(line: str) -> None:
             return  # not renamed yet
         assert name in command.commands, f"{line}: no command {name}"
         command = command.commands[name]
-    known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
-    known |= {"--help", "-h"}
-    for word in words:
-        if word.startswith("-") and not re.fullmatch(r"-?[\d.]+", word):
-            assert word.partition("=")[0] in known, f"{line}: no option {word}"
+    if words:
+        parser = command.make_parser(command.context_class(command))
+        _, extra, _ = parser.parse_args(words)  # an unknown option is an error
+        assert not extra, f"{line}: unexpected {extra}"
 
 
 @pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.stem)
