@@ -11,7 +11,7 @@ from lesionlab.bundle import Bundle
 from lesionlab.errors import LesionlabError
 from lesionlab.prediction import Predictor
 from lesionlab.web import build_web
-from lesionlab.web.describe import laid_out
+from lesionlab.web.describe import packed_reference
 
 
 @pytest.fixture(scope="module")
@@ -20,63 +20,63 @@ def predictor(tiny_whole_bundle: Path) -> Predictor:
 
 
 @pytest.fixture(scope="module")
-def site(predictor: Predictor, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_web(tmp_path_factory.mktemp("site") / "new" / "site", predictor).path
+def built(predictor: Predictor, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_web(tmp_path_factory.mktemp("web") / "new" / "web", predictor).path
 
 
-def test_the_model_stands_beside_the_page(site: Path, predictor: Predictor) -> None:
+def test_model_files_are_written(built: Path, predictor: Predictor) -> None:
     info = predictor.bundle.info
-    assert hashlib.sha256((site / "model/model.onnx").read_bytes()).hexdigest() == info.graph_sha256
-    assert json.loads((site / "model/bundle.json").read_bytes())["calibration"]["temperature"] == 1.5
-    described = json.loads((site / "model/site.json").read_bytes())
-    assert described["identity"] == info.identity
-    assert [entry["code"] for entry in described["classes"]] == list(info.classes)
-    assert described["notice"] == RESEARCH_ONLY
-    assert described["has_evaluation"]
-    assert (site / "model/evaluation.json").exists()
+    assert hashlib.sha256((built / "model/model.onnx").read_bytes()).hexdigest() == info.graph_sha256
+    assert json.loads((built / "model/bundle.json").read_bytes())["calibration"]["temperature"] == 1.5
+    description = json.loads((built / "model/model.json").read_bytes())
+    assert description["identity"] == info.identity
+    assert [entry["code"] for entry in description["classes"]] == list(info.classes)
+    assert description["notice"] == RESEARCH_ONLY
+    assert description["has_evaluation"]
+    assert (built / "model/evaluation.json").exists()
 
 
-def test_the_numbers_of_the_reference_are_found_at_their_places(site: Path, predictor: Predictor) -> None:
-    described = json.loads((site / "model/site.json").read_bytes())
-    data = (site / "model/reference.bin").read_bytes()
-    assert hashlib.sha256(data).hexdigest() == described["reference_sha256"]
+def test_reference_arrays_are_at_their_offsets(built: Path, predictor: Predictor) -> None:
+    description = json.loads((built / "model/model.json").read_bytes())
+    data = (built / "model/reference.bin").read_bytes()
+    assert hashlib.sha256(data).hexdigest() == description["reference_sha256"]
     reference = predictor.bundle.reference
     assert reference is not None
     assert reference.head is not None
     assert reference.image is not None
-    head = described["reference"]["head_weights"]
+    head = description["reference"]["head_weights"]
     found = np.frombuffer(data, "<f4", count=int(np.prod(head["shape"])), offset=head["offset"])
     np.testing.assert_array_equal(found.reshape(head["shape"]), reference.head.weights)
-    brightest = described["reference"]["picture_brightest"]
+    brightest = description["reference"]["image_brightest"]
     assert np.frombuffer(data, "<f4", count=1, offset=brightest["offset"])[0] == reference.image.brightest
 
 
-def test_a_model_without_a_reference_has_no_numbers() -> None:
-    assert laid_out(None) == (b"", {})
+def test_packed_reference_of_a_model_without_reference_is_empty() -> None:
+    assert packed_reference(None) == (b"", {})
 
 
-def test_all_that_the_page_may_ask_for_is_kept_for_later(site: Path) -> None:
-    first, _, _ = (site / "service_worker.js").read_text().partition("\n")
-    kept = json.loads(first.removeprefix("globalThis.site = ").removesuffix(";"))["files"]
-    there = {path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()}
-    licences = {name for name in there if "LICENSE" in name}
+def test_all_files_except_licences_are_stored_for_offline_use(built: Path) -> None:
+    first, _, _ = (built / "service_worker.js").read_text().partition("\n")
+    stored = json.loads(first.removeprefix("globalThis.build = ").removesuffix(";"))["files"]
+    written = {path.relative_to(built).as_posix() for path in built.rglob("*") if path.is_file()}
+    licences = {name for name in written if "LICENSE" in name}
     assert licences
-    assert {name.replace("./", "index.html") for name in kept} == there - licences - {"service_worker.js"}
+    assert {name.replace("./", "index.html") for name in stored} == written - licences - {"service_worker.js"}
 
 
-def test_modules_and_styles_ask_only_for_files_that_are_there(site: Path) -> None:
-    for file in site.rglob("*.js"):
+def test_imports_and_links_refer_to_files_of_the_build(built: Path) -> None:
+    for file in built.rglob("*.js"):
         if file.parent.name == "vendor":
             continue
-        for named in re.findall(r'^(?:import|export) .*?"(\.[^"]+)"', file.read_text(), flags=re.MULTILINE):
-            assert (file.parent / named).is_file(), f"{file}: {named}"
-    index = (site / "index.html").read_text()
-    for named in re.findall(r'(?:src|href)="([^"]+)"', index):
-        assert (site / named).is_file(), named
+        for reference in re.findall(r'^(?:import|export) .*?"(\.[^"]+)"', file.read_text(), flags=re.MULTILINE):
+            assert (file.parent / reference).is_file(), f"{file}: {reference}"
+    index = (built / "index.html").read_text()
+    for reference in re.findall(r'(?:src|href)="([^"]+)"', index):
+        assert (built / reference).is_file(), reference
 
 
-def test_the_policy_allows_no_other_host(site: Path) -> None:
-    found = re.search(r'Content-Security-Policy" content="([^"]+)"', (site / "index.html").read_text())
+def test_content_security_policy_allows_no_other_host(built: Path) -> None:
+    found = re.search(r'Content-Security-Policy" content="([^"]+)"', (built / "index.html").read_text())
     assert found
     directives = dict(part.strip().split(" ", 1) for part in found[1].split(";"))
     assert directives["default-src"] == "'none'"
@@ -84,53 +84,53 @@ def test_the_policy_allows_no_other_host(site: Path) -> None:
     assert not re.search(r"https?:|\*|unsafe-inline|'unsafe-eval'", found[1])
 
 
-def test_nothing_of_the_server_is_in_it(site: Path) -> None:
-    assert not (site / "assets/server").exists()
-    assert not list(site.rglob("*.d.ts"))
+def test_server_files_and_types_are_excluded(built: Path) -> None:
+    assert not (built / "assets/server").exists()
+    assert not list(built.rglob("*.d.ts"))
 
 
-def test_the_same_model_is_the_same_bytes_and_another_one_another_version(
-    site: Path, predictor: Predictor, tiny_bundle: Path, tmp_path: Path
+def test_builds_are_reproducible_and_versioned_by_content(
+    built: Path, predictor: Predictor, tiny_bundle: Path, tmp_path: Path
 ) -> None:
-    again = build_web(tmp_path / "again", predictor).path
-    worker = (site / "service_worker.js").read_bytes()
-    assert (again / "service_worker.js").read_bytes() == worker
-    other = build_web(tmp_path / "again", Predictor.load(tiny_bundle, threads=1))
+    second = build_web(tmp_path / "second", predictor).path
+    worker = (built / "service_worker.js").read_bytes()
+    assert (second / "service_worker.js").read_bytes() == worker
+    other = build_web(tmp_path / "second", Predictor.load(tiny_bundle, threads=1))
     assert (other.path / "service_worker.js").read_bytes() != worker
     assert not (other.path / "model/evaluation.json").exists()
-    assert [path.name for path in tmp_path.iterdir()] == ["again"]
+    assert [path.name for path in tmp_path.iterdir()] == ["second"]
 
 
-def test_what_is_no_site_is_left_alone(predictor: Predictor, tmp_path: Path) -> None:
+def test_other_files_are_not_overwritten(predictor: Predictor, tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
-    with pytest.raises(LesionlabError, match="is not a site of lesionlab; choose another place"):
+    with pytest.raises(LesionlabError, match="is not a build of the page; choose another folder"):
         build_web(tmp_path / "thesis", predictor)
     assert [path.name for path in tmp_path.rglob("*")] == ["thesis", "chapter.txt"]
     (tmp_path / "file").write_text("words")
-    with pytest.raises(LesionlabError, match="is not a site"):
+    with pytest.raises(LesionlabError, match="is not a build"):
         build_web(tmp_path / "file", predictor)
 
 
-def test_what_cannot_be_written_leaves_nothing_behind(
+def test_a_failed_build_keeps_the_earlier_one(
     predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = build_web(tmp_path / "site", predictor)
+    before = build_web(tmp_path / "web", predictor)
     worker = (before.path / "service_worker.js").read_bytes()
 
-    def full(*_: object) -> None:
+    def disk_full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", full)
+        patch.setattr(Path, "write_bytes", disk_full)
         with pytest.raises(LesionlabError, match="No space left on device"):
-            build_web(tmp_path / "site", predictor)
-    assert (tmp_path / "site" / "service_worker.js").read_bytes() == worker
-    assert [path.name for path in tmp_path.iterdir()] == ["site"]
+            build_web(tmp_path / "web", predictor)
+    assert (tmp_path / "web" / "service_worker.js").read_bytes() == worker
+    assert [path.name for path in tmp_path.iterdir()] == ["web"]
 
 
-def test_its_sizes_are_told(site: Path, predictor: Predictor, tmp_path: Path) -> None:
-    written = build_web(tmp_path / "site", predictor)
+def test_sizes_are_reported(predictor: Predictor, tmp_path: Path) -> None:
+    written = build_web(tmp_path / "web", predictor)
     assert written.size == sum(path.stat().st_size for path in written.path.rglob("*") if path.is_file())
-    assert written.to_load < written.size
+    assert written.download_size < written.size
     assert written.identity == Bundle.load(predictor.bundle.path).info.identity

@@ -26,7 +26,7 @@ def site(
 
     written = build_web(folder, Predictor.load(model, threads=1))
     out.print(
-        f"{written.path}: {written.identity}, {written.to_load / 1e6:.1f} MB to load once, then it works without a "
+        f"{written.path}: {written.identity}, {written.download_size / 1e6:.1f} MB to load once, then it works without a "
         f"network. To see it: python -m http.server -d {written.path}. {RESEARCH_ONLY}",
         markup=False,
         soft_wrap=True,

@@ -1,4 +1,4 @@
-"""The page and a model as a folder of files: whoever opens it judges images in the browser, without a server."""
+"""The web page: its files, and a static build of it that runs a model in the browser, without a server."""
 
 from lesionlab.web.build import WebBuild, build_web
 

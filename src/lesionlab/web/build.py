@@ -1,4 +1,4 @@
-"""Writing the site: the page's files, the model's, and a service worker that keeps them all for later."""
+"""The static build: the page, a model, and a service worker that stores both in the browser for use offline."""
 
 import hashlib
 import json
@@ -8,57 +8,54 @@ from pathlib import Path
 from typing import Final
 
 from lesionlab.errors import LesionlabError
+from lesionlab.files import replacing_folder
 from lesionlab.prediction import Predictor
-from lesionlab.web.describe import described, laid_out
-from lesionlab.web.folder import replaced_web
+from lesionlab.web.describe import model_description, packed_reference
 
 PAGE: Final = Path(str(files("lesionlab") / "web" / "page"))
-# What the model runs on: compiled, and loaded with it.
 _RUNTIME: Final = ("assets/vendor/onnxruntime-web.wasm.gz", "assets/vendor/jpeg-turbo.wasm")
 _WORKER: Final = "service_worker.js"
-_MARK: Final = "model/site.json"
-# Files of `page/local` that stand at the root: the first is asked for, the second works for what is below it.
-_AT_THE_ROOT: Final = ("index.html", _WORKER, "site.webmanifest")
+_MODEL: Final = "model/model.json"
+# Files of `page/local` that belong in the root folder: a service worker only controls files at or below its own path.
+_IN_ROOT: Final = ("index.html", _WORKER, "app.webmanifest")
 
 
 @dataclass(frozen=True)
 class WebBuild:
-    """A site that was written.
+    """A static build.
 
     Attributes:
         path: Its folder.
         identity: Name and hash of the model.
-        size: Bytes of all its files.
-        to_load: Bytes of the files that the browser loads, before anything is packed on the way.
+        size: Size of all files in bytes.
+        download_size: Size in bytes of the files that the browser downloads, before compression by the server.
     """
 
     path: Path
     identity: str
     size: int
-    to_load: int
+    download_size: int
 
 
 def build_web(path: Path, predictor: Predictor) -> WebBuild:
-    """Write the site: all of it or nothing.
-
-    Any server of static files may serve it, from any address.
+    """Write the page with a model as static files, which any web server can serve under any address.
 
     Args:
-        path: The folder to make. A site that stands there is replaced, anything else is left alone.
-        predictor: The model. It has been opened, so the site of a damaged bundle is never written.
+        path: The folder. An earlier build is replaced as a whole; a folder with other files is left unchanged.
+        predictor: The model, loaded without a prevalence or a risk rule of its own.
 
     Raises:
-        LesionlabError: The place cannot be written, or holds something else; the model is for another runtime.
+        LesionlabError: The folder holds other files or cannot be written, or the bundle is for another runtime than ONNX Runtime.
     """
     if (runtime := predictor.info.graph.runtime) != "onnx":
-        raise LesionlabError(
-            f"{predictor.bundle.path} is for {runtime}; browsers run a bundle as it was exported (onnx)"
-        )
+        raise LesionlabError(f"{predictor.bundle.path} is for {runtime}; the browser needs the exported bundle (onnx)")
+    if path.exists() and not (path.is_dir() and ((path / _MODEL).is_file() or not any(path.iterdir()))):
+        raise LesionlabError(f"{path} exists and is not a build of the page; choose another folder")
     page = _page_files()
     contents = {**page, **_model_files(predictor, sum(len(page[name]) for name in _RUNTIME))}
-    kept = _kept(contents)
-    contents[_WORKER] = _service_worker(contents.pop(_WORKER), {name: contents[name] for name in kept})
-    with replaced_web(path, lambda there: (there / _MARK).is_file()) as folder:
+    stored = sorted(name for name in contents if "/LICENSE-" not in name and name != _WORKER)
+    contents[_WORKER] = _service_worker(contents.pop(_WORKER), {name: contents[name] for name in stored})
+    with replacing_folder(path.resolve()) as folder:
         for name, data in contents.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(data)
@@ -66,35 +63,35 @@ def build_web(path: Path, predictor: Predictor) -> WebBuild:
         path=path,
         identity=predictor.info.identity,
         size=sum(map(len, contents.values())),
-        to_load=sum(len(contents[name]) for name in kept),
+        download_size=sum(len(contents[name]) for name in stored),
     )
 
 
 def _page_files() -> dict[str, bytes]:
     found = {}
     for file in sorted(path for path in PAGE.rglob("*") if path.is_file()):
-        place = file.relative_to(PAGE).as_posix()
-        # Types are for development, `server/` and the page's own index for `lesionlab serve`.
-        if place.endswith(".d.ts") or place.startswith("server/") or place == "index.html":
+        name = file.relative_to(PAGE).as_posix()
+        # Types are for development; `server/` and the other index belong to `lesionlab serve`.
+        if name.endswith(".d.ts") or name.startswith("server/") or name == "index.html":
             continue
-        at_the_root = place.removeprefix("local/") in _AT_THE_ROOT
-        found[place.removeprefix("local/") if at_the_root else f"assets/{place}"] = file.read_bytes()
+        in_root = name.removeprefix("local/") in _IN_ROOT
+        found[name.removeprefix("local/") if in_root else f"assets/{name}"] = file.read_bytes()
     if missing := next((name for name in _RUNTIME if name not in found), None):
-        raise LesionlabError(f"{PAGE} lacks {missing.removeprefix('assets/')}; install lesionlab again")
+        raise LesionlabError(f"{PAGE} lacks {missing.removeprefix('assets/')}; reinstall lesionlab")
     return found
 
 
-def _model_files(predictor: Predictor, runtime: int) -> dict[str, bytes]:
+def _model_files(predictor: Predictor, runtime_size: int) -> dict[str, bytes]:
     bundle = predictor.bundle
-    reference, places = laid_out(bundle.reference)
-    site = described(predictor) | {
-        "bytes": runtime + len(bundle.graph) + len(reference),
+    reference, layout = packed_reference(bundle.reference)
+    description = model_description(predictor) | {
+        "bytes": runtime_size + len(bundle.graph) + len(reference),
         "reference_sha256": hashlib.sha256(reference).hexdigest(),
-        "reference": places,
+        "reference": layout,
     }
     found = {
-        _MARK: json.dumps(site, ensure_ascii=False).encode(),
-        "model/bundle.json": bundle.info.model_dump_json().encode(),
+        _MODEL: json.dumps(description, ensure_ascii=False).encode(),
+        "model/bundle.json": predictor.info.model_dump_json().encode(),
         "model/model.onnx": bundle.graph,
         "model/reference.bin": reference,
     }
@@ -103,15 +100,10 @@ def _model_files(predictor: Predictor, runtime: int) -> dict[str, bytes]:
     return found
 
 
-def _kept(contents: dict[str, bytes]) -> list[str]:
-    """Return the files that the browser keeps: all but the licences, and the service worker, which it keeps anyway."""
-    return sorted(name for name in contents if "/LICENSE-" not in name and name != _WORKER)
-
-
-def _service_worker(code: bytes, kept: dict[str, bytes]) -> bytes:
-    """Return its code with the list of files before it, under a version that changes with any of them."""
-    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in kept.items()}
+def _service_worker(code: bytes, stored: dict[str, bytes]) -> bytes:
+    """Return the code after the list of files and a version that changes with any of them."""
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in stored.items()}
     version = hashlib.sha256(json.dumps(hashes).encode() + code).hexdigest()[:16]
-    # The page is asked for by its folder, and some servers answer a question for its index with another address.
-    addresses = ["./" if name == "index.html" else name for name in kept]
-    return f"globalThis.site = {json.dumps({'version': version, 'files': addresses})};\n".encode() + code
+    # Browsers request the folder, and some servers redirect a request for its index.
+    addresses = ["./" if name == "index.html" else name for name in stored]
+    return f"globalThis.build = {json.dumps({'version': version, 'files': addresses})};\n".encode() + code

@@ -1,30 +1,36 @@
-"""What the browser has to know beside the bundle: the package's own words, and numbers in a form that it reads."""
+"""The files that the browser needs in addition to the bundle: a description of the model and packed statistics."""
 
 from dataclasses import fields
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.bundle import Reference, Site
 from lesionlab.prediction import Predictor
-from lesionlab.prediction.decision.risk import RiskScale
-from lesionlab.taxonomy import TASKS
+from lesionlab.taxonomy import TASKS, Target, is_of_target
 
-# The parts of the reference that an answer needs.
-_PARTS = ("head", "image", "sharpness", "features")
+_GROUPS = ("head", "image", "sharpness", "features")
 
 
-def described(predictor: Predictor) -> dict[str, Any]:
-    """Return what is written as `site.json`, but for what concerns other files; `web/types` has it as a type."""
-    info = predictor.info
-    task, risk = TASKS[info.task], RiskScale.of(info, None)
+def model_description(predictor: Predictor) -> dict[str, Any]:
+    """Return the content of `model.json` without the fields about other files; its type is in `web/types`."""
+    info, risk = predictor.info, predictor.pipeline.risk
+    task = TASKS[info.task]
     return {
         "notice": RESEARCH_ONLY,
         "version": __version__,
         "identity": info.identity,
-        "targets": task.targets,
-        "risk": {"target": risk.target, "threshold": risk.threshold, "meaning": risk.text},
+        "targets": list(task.targets),
+        "target_classes": {
+            target: [code for code in task.classes if is_of_target(code, target)] for target in get_args(Target)
+        },
+        "risk": {
+            "target": risk.target,
+            "threshold": risk.threshold,
+            "point": info.operating_points.index(risk.point) if risk.point else None,
+            "rule": risk.text,
+        },
         "classes": [
             {
                 "code": code,
@@ -41,20 +47,20 @@ def described(predictor: Predictor) -> dict[str, Any]:
     }
 
 
-def laid_out(reference: Reference | None) -> tuple[bytes, dict[str, dict[str, Any]]]:
-    """Return the arrays of a reference one behind the other, and where each begins and what shape it has.
+def packed_reference(reference: Reference | None) -> tuple[bytes, dict[str, dict[str, Any]]]:
+    """Concatenate the arrays of reference statistics that inference needs.
 
     Args:
-        reference: What reasons and refusals rest on; None for a bundle without it.
+        reference: The statistics; None for a bundle without them.
 
     Returns:
-        Little-endian float32, and by name the place of the first byte and the shape.
+        The values as little-endian float32, and offset in bytes and shape of each array by name.
     """
-    data, places = bytearray(), {}
-    for name in _PARTS:
-        part = getattr(reference, name, None)
+    data, layout = bytearray(), {}
+    for group in _GROUPS:
+        part = getattr(reference, group, None)
         for field in fields(part) if part is not None else ():
             array: np.ndarray = getattr(part, field.name)
-            places[f"{name}_{field.name}"] = {"offset": len(data), "shape": array.shape}
+            layout[f"{group}_{field.name}"] = {"offset": len(data), "shape": array.shape}
             data += array.astype("<f4").tobytes()
-    return bytes(data), places
+    return bytes(data), layout

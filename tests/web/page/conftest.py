@@ -1,4 +1,4 @@
-"""The page as a reader meets it: the real server with a small model, and a real Chromium."""
+"""The page in Chromium, served by a real server with a small model or as a static build."""
 
 import os
 import re
@@ -32,14 +32,14 @@ from lesionlab.web import build_web
 CHROMIUM = os.environ.get("LESIONLAB_CHROMIUM", "/usr/bin/chromium")
 DESKTOP, PHONE = (1280, 900), (390, 844)
 
-# A browser does not tell the forms that it sends.
-_KEEP_FORMS = """
+# Playwright cannot read multipart forms.
+_RECORD_FORMS = """
   window.sentForms = [];
   const send = window.fetch;
   window.fetch = (url, options = {}) => {
     if (options.body instanceof FormData) {
-      const shown = [...options.body].map(([field, value]) => [field, value instanceof File ? value.name : value]);
-      window.sentForms.push(Object.fromEntries(shown));
+      const fields = [...options.body].map(([field, value]) => [field, value instanceof File ? value.name : value]);
+      window.sentForms.push(Object.fromEntries(fields));
     }
     return send(url, options);
   };
@@ -48,8 +48,8 @@ _KEEP_FORMS = """
 OpenPage = Callable[..., Page]
 Serve = Callable[..., str]
 Host = Callable[[Path], str]
-# Below an address, as on most hosts of static files.
-PLACE = "some/where"
+# Below the root, as on most static hosts.
+SUBFOLDER = "some/where"
 
 
 # No longer than a file: while it lasts, Playwright's event loop counts as running, and no other test can run one.
@@ -58,7 +58,7 @@ def chromium() -> Iterator[Browser]:
     if not Path(CHROMIUM).exists():
         pytest.skip(f"no browser at {CHROMIUM}; LESIONLAB_CHROMIUM names another one")
     with sync_playwright() as playwright:
-        # The tests may run as root, for whom Chromium has no sandbox; they show it nothing but this page.
+        # Chromium has no sandbox for root; the tests open no other page.
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()
@@ -72,7 +72,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     def start(model: Path, *options: str, api_key: str = "") -> str:
         command = [sys.executable, "-m", "lesionlab", "serve", "--port", "0", "--threads", "1", "--model", str(model)]
         environment = os.environ | ({"LESIONLAB_API_KEY": api_key} if api_key else {})
-        # A file, since nobody would empty a pipe, and a full one stops the server.
+        # A file: a full pipe would block the server.
         log = tmp_path_factory.mktemp("server") / "log.txt"
         with log.open("w") as stream:
             process = subprocess.Popen([*command, *options], env=environment, stdout=stream, stderr=stream)
@@ -101,8 +101,8 @@ class _Files(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def files_at_an_address(root: Path, handler: type[SimpleHTTPRequestHandler] = _Files) -> Iterator[str]:
-    """Serve the files below a folder as any host of static files does; yield the address."""
+def static_host(root: Path, handler: type[SimpleHTTPRequestHandler] = _Files) -> Iterator[str]:
+    """Serve a folder as a static host does; yield the address."""
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(root))) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -115,29 +115,26 @@ def files_at_an_address(root: Path, handler: type[SimpleHTTPRequestHandler] = _F
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    """Return a function that puts the site of a model on a host of static files and returns its address."""
+    """Return a function that puts the static build of a model on a static host and returns its address."""
     with ExitStack() as hosts:
 
         def hosted(bundle: Path) -> str:
             root = tmp_path_factory.mktemp("host")
-            build_web(root / PLACE, Predictor.load(bundle, threads=1))
-            return f"{hosts.enter_context(files_at_an_address(root))}/{PLACE}"
+            build_web(root / SUBFOLDER, Predictor.load(bundle, threads=1))
+            return f"{hosts.enter_context(static_host(root))}/{SUBFOLDER}"
 
         yield hosted
 
 
 @pytest.fixture(scope="session")
 def server(serve: Serve, tiny_whole_bundle: Path) -> str:
-    """The address of a server whose model explains and refuses and carries its evaluation."""
+    """The address of a server whose model explains, abstains and has an evaluation."""
     return serve(tiny_whole_bundle)
 
 
 @pytest.fixture
 def open_page(chromium: Browser, server: str) -> Iterator[OpenPage]:
-    """Return a function that opens the page; what every test requires of it is checked at the end.
-
-    No error in the console, other than for answers that the test itself provokes, and no request to another host.
-    """
+    """Return a function that opens the page; at the end, check that there were no errors and no other hosts."""
     errors: list[str] = []
     hosts: set[str] = set()
     contexts = []
@@ -160,7 +157,7 @@ def open_page(chromium: Browser, server: str) -> Iterator[OpenPage]:
             accept_downloads=True,
         )
         contexts.append(context)
-        context.add_init_script(_KEEP_FORMS)
+        context.add_init_script(_RECORD_FORMS)
         page = context.new_page()
         page.set_default_timeout(10_000)
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
@@ -173,15 +170,15 @@ def open_page(chromium: Browser, server: str) -> Iterator[OpenPage]:
     yield opened
     for context in contexts:
         context.close()
-    # What a test does on purpose: a status other than 200, or a server that is gone.
+    # Tests provoke responses with other statuses than 200, and unreachable servers.
     assert [error for error in errors if not error.startswith("Failed to load resource")] == []
     assert {host.partition(":")[0] for host in hosts if host} <= {"127.0.0.1"}
 
 
 @pytest.fixture(scope="session")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Files that readers bring: two lesions, a landscape, and what is no image."""
-    folder = tmp_path_factory.mktemp("pictures")
+def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Files by name: two lesions, a landscape, and files that are no images."""
+    folder = tmp_path_factory.mktemp("images")
     phantom_image("mel", 1, (320, 240)).save(folder / "mole.jpg")
     phantom_image("nv", 0, (320, 240)).save(folder / "=nevus, left.png")
     landscape().save(folder / "landscape.jpg", quality=92)
@@ -189,12 +186,12 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     (folder / "damaged.jpg").write_bytes((folder / "mole.jpg").read_bytes()[:3000])
     (folder / "scan.dcm").write_bytes(bytes(128) + b"DICM" + bytes(64))
     (folder / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(64))
-    (folder / "words.jpg").write_text("not an image at all, whatever it is called")
+    (folder / "words.jpg").write_text("not an image in spite of its name")
     return {path.name: path for path in folder.iterdir()}
 
 
 def landscape() -> Image.Image:
-    """A photograph that is no lesion: sky, sun, hills and a house."""
+    """Draw an image without a lesion: sky, sun, hills and a house."""
     rows = np.linspace(0, 1, 240)[:, None, None]
     sky = np.array([70, 130, 220]) * (1 - rows) + np.array([190, 220, 250]) * rows
     image = Image.fromarray(np.broadcast_to(sky, (240, 320, 3)).astype(np.uint8))
@@ -207,41 +204,41 @@ def landscape() -> Image.Image:
 
 
 @pytest.fixture(scope="session")
-def wary_bundle(
+def ood_bundle(
     tiny_graph: bytes, tiny_info: BundleInfo, phantoms: Manifest, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """A bundle that knows phantoms and refuses what is unlike them."""
+    """A bundle that abstains from images unlike the phantoms."""
     import onnxruntime
 
     images = [tiny_info.preprocessing.apply(load_image(phantoms.root / r.path).image) for r in phantoms.records[:40]]
     session = onnxruntime.InferenceSession(tiny_graph)
     features = session.run(["feature_map"], {"image": np.stack(images)})[0].mean(axis=(2, 3))
-    known = signed_sqrt(features)
-    _, _, directions = np.linalg.svd(known - known.mean(axis=0), full_matrices=False)
-    space = FeatureSpace(known.mean(axis=0), directions[:4], np.array(0, np.float32))
+    roots = signed_sqrt(features)
+    _, _, directions = np.linalg.svd(roots - roots.mean(axis=0), full_matrices=False)
+    space = FeatureSpace(roots.mean(axis=0), directions[:4], np.array(0, np.float32))
     space = replace(space, limit=np.array(1.2 * ood_scores(space, features).max(), np.float32))
     limits = ImageLimits(*(np.array(value, np.float32) for value in (20, 245, 2)))
-    path = tmp_path_factory.mktemp("wary") / "wary"
-    info = tiny_info.model_copy(update={"name": "wary"})
-    save_bundle(path, info, tiny_graph, reference=Reference(picture=limits, features=space))
+    path = tmp_path_factory.mktemp("ood") / "ood"
+    info = tiny_info.model_copy(update={"name": "ood"})
+    save_bundle(path, info, tiny_graph, reference=Reference(image=limits, features=space))
     return path
 
 
 def choose(page: Page, *files: Path) -> None:
-    """Pick files as with the file dialog."""
+    """Choose files as in the file dialog."""
     page.locator("input[type=file][multiple]").set_input_files([str(file) for file in files])
 
 
-def faults(page: Page) -> list[str]:
-    """Return the serious and critical faults that axe-core finds on the page as it stands."""
+def accessibility_issues(page: Page) -> list[str]:
+    """Return the serious and critical issues that axe-core finds."""
     found = Axe().run(page).response["violations"]
     return [
-        f"{fault['id']}: {[node['target'] for node in fault['nodes']][:4]}"
-        for fault in found
-        if fault["impact"] in ("serious", "critical")
+        f"{issue['id']}: {[node['target'] for node in issue['nodes']][:4]}"
+        for issue in found
+        if issue["impact"] in ("serious", "critical")
     ]
 
 
-def width_of(page: Page) -> int:
-    """Return how wide the content of the page is, in pixels of the screen."""
+def content_width(page: Page) -> int:
+    """Return the width of the page's content in pixels."""
     return int(page.evaluate("document.documentElement.scrollWidth"))

@@ -1,10 +1,10 @@
-/** What the service worker uses of its own global scope; TypeScript's `webworker` library cannot stand beside `dom`. */
+/** The part of its global scope that the service worker uses; TypeScript's `webworker` library excludes `dom`. */
 
-export interface Waiting extends Event {
+export interface ExtendableEvent extends Event {
   waitUntil(done: Promise<unknown>): void;
 }
 
-export interface Fetching extends Event {
+export interface FetchEvent extends Event {
   readonly request: Request;
   respondWith(response: Promise<Response>): void;
 }
@@ -12,8 +12,8 @@ export interface Fetching extends Event {
 export interface Scope {
   readonly registration: ServiceWorkerRegistration;
   readonly clients: { claim(): Promise<void> };
-  /** Put before the code by `lesionlab site`. */
-  readonly site: { version: string; files: string[] };
-  addEventListener(kind: "install" | "activate", listener: (event: Waiting) => void): void;
-  addEventListener(kind: "fetch", listener: (event: Fetching) => void): void;
+  /** Inserted before the code by `lesionlab build-web`. */
+  readonly build: { version: string; files: string[] };
+  addEventListener(kind: "install" | "activate", listener: (event: ExtendableEvent) => void): void;
+  addEventListener(kind: "fetch", listener: (event: FetchEvent) => void): void;
 }

@@ -1,32 +1,33 @@
-/** The frame of the page: the research-only line, the way between the views, and what every view needs. */
+/** The frame of the page: research-only notice, navigation and footer. */
 
+import { ClassifyView } from "./classify/view.js";
 import { CompareView } from "./compare/view.js";
 import { RESEARCH_ONLY } from "./format.js";
-import { JudgeView } from "./judge/view.js";
-import { QualityView } from "./quality/view.js";
-import { chooseTheme, isDark } from "./theme.js";
-import { useChanges } from "./use_changes.js";
+import { PerformanceView } from "./performance/view.js";
+import { isDark, setTheme } from "./theme.js";
+import { useSession } from "./use_session.js";
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 
 /** @typedef {import("./session.js").Session} Session */
 
+const DEFAULT_VIEW = "#classify";
 const VIEWS = [
-  { hash: "#judge", label: "Judge", view: JudgeView },
-  { hash: "#quality", label: "How good is it", view: QualityView },
-  { hash: "#compare", label: "Side by side", view: CompareView },
+  { hash: DEFAULT_VIEW, label: "Classify", view: ClassifyView },
+  { hash: "#performance", label: "Performance", view: PerformanceView },
+  { hash: "#compare", label: "Compare", view: CompareView },
 ];
 
-/** @param {{ session: Session, children?: unknown }} props `children`: what only one of the engines needs. */
+/** @param {{ session: Session, children?: unknown }} props `children`: components for one of the engines only. */
 export function App({ session, children }) {
-  useChanges(session);
+  useSession(session);
   const [hash, main] = useView();
   const current = VIEWS.find((view) => view.hash === hash) ?? VIEWS[0];
 
   return html`
-    <a class="skip" href="#main" onClick=${(/** @type {Event} */ event) => focus(event, main.current)}>Skip to the content</a>
+    <a class="skip-link" href="#main" onClick=${(/** @type {Event} */ event) => focus(event, main.current)}>Skip to the content</a>
     <header class="top">
-      <p class="research">${RESEARCH_ONLY}</p>
-      <div class="bar-top">
+      <p class="research-notice">${RESEARCH_ONLY}</p>
+      <div class="top-bar">
         <span class="brand"><img src=${new URL("icon.svg", import.meta.url).href} alt="" width="26" height="26" /> lesionlab</span>
         <nav aria-label="Views">
           <ul>
@@ -40,33 +41,33 @@ export function App({ session, children }) {
       </div>
     </header>
     <main ref=${main} tabindex="-1">
-      ${session.modelProblem && html`<${Away} session=${session} />`}
+      ${session.modelProblem && html`<${ModelProblem} session=${session} />`}
       <${current?.view} session=${session} />
     </main>
-    <${Foot} session=${session} />
-    <p class="unseen" role="status">${session.said}</p>
+    <${Footer} session=${session} />
+    <p class="visually-hidden" role="status">${session.announcement}</p>
     ${children}
   `;
 }
 
 /**
- * The view that the address names. After a change of view the content has the focus, and the page starts at its top.
+ * The view in the address. After a change of view the content is focused, and the page is scrolled to its top.
  * @returns {[string, { current: HTMLElement | null }]}
  */
 function useView() {
   const main = useRef(/** @type {HTMLElement | null} */ (null));
-  const [hash, setHash] = useState(location.hash || "#judge");
+  const [hash, setHash] = useState(location.hash || DEFAULT_VIEW);
   useEffect(() => {
-    const changed = () => {
-      setHash(location.hash || "#judge");
+    const onChange = () => {
+      setHash(location.hash || DEFAULT_VIEW);
       main.current?.focus({ preventScroll: true });
       scrollTo(0, 0);
     };
-    addEventListener("hashchange", changed);
-    return () => removeEventListener("hashchange", changed);
+    addEventListener("hashchange", onChange);
+    return () => removeEventListener("hashchange", onChange);
   }, []);
   useEffect(() => {
-    document.title = `${VIEWS.find((view) => view.hash === hash)?.label ?? "Judge"} · lesionlab`;
+    document.title = `${VIEWS.find((view) => view.hash === hash)?.label ?? "Classify"} · lesionlab`;
   }, [hash]);
   return [hash, main];
 }
@@ -84,35 +85,35 @@ function ThemeSwitch() {
   const [dark, setDark] = useState(isDark);
   useEffect(() => {
     const system = matchMedia("(prefers-color-scheme: dark)");
-    const changed = () => setDark(isDark());
-    system.addEventListener("change", changed);
-    return () => system.removeEventListener("change", changed);
+    const onChange = () => setDark(isDark());
+    system.addEventListener("change", onChange);
+    return () => system.removeEventListener("change", onChange);
   }, []);
-  const change = () => {
-    chooseTheme(!dark);
+  const toggle = () => {
+    setTheme(!dark);
     setDark(!dark);
   };
-  return html`<button type="button" class="quiet-button theme" aria-pressed=${String(dark)} onClick=${change}>
+  return html`<button type="button" class="plain-button theme" aria-pressed=${String(dark)} onClick=${toggle}>
     <span aria-hidden="true">${dark ? "☾" : "☀"}</span> Dark
   </button>`;
 }
 
 /** @param {{ session: Session }} props */
-function Away({ session }) {
+function ModelProblem({ session }) {
   return html`<div class="banner" role="alert">
-    <strong>The model cannot be reached.</strong>
-    <p>${session.modelProblem} Whatever you have on this page stays here.</p>
+    <strong>The model is not available</strong>
+    <p>${session.modelProblem} The images and results on this page are kept.</p>
     <button type="button" onClick=${() => session.loadModel()}>Try again</button>
   </div>`;
 }
 
 /** @param {{ session: Session }} props */
-function Foot({ session }) {
+function Footer({ session }) {
   const { model } = session;
   return html`<footer>
     ${model &&
     html`<p>
-      Model <b>${model.bundle.identity}</b>, made ${model.created}, licence ${model.licence}. lesionlab ${model.version}.
+      Model <b>${model.model.identity}</b>, created ${model.created}, licence ${model.licence}. lesionlab ${model.version}.
     </p>`}
     <p>${session.privacy}</p>
   </footer>`;

@@ -1,53 +1,64 @@
-/** The answers as a table that a spreadsheet opens: the columns of `lesionlab predict --out answers.csv`, and more. */
+/** Results as CSV: the columns of `lesionlab predict --format csv`, followed by `error` and `notice`. */
 
-import { RESEARCH_ONLY, answerOf, judgedPoint } from "./format.js";
+import { RESEARCH_ONLY } from "./format.js";
 
 /** @typedef {import("./session.js").Item} Item */
-/** @typedef {import("./contract.js").Model} Model */
+/** @typedef {import("./types.js").ModelCard} ModelCard */
+/** @typedef {string | number | boolean | null | undefined} Value */
 
 /**
  * @param {Item[]} items
- * @param {Model} model
- * @param {string} pointName
+ * @param {ModelCard} model
  */
-export function toCsv(items, model, pointName) {
+export function toCsv(items, model) {
   const codes = model.classes.map(({ code }) => code);
-  const head = ["image", "diagnosis", "name", "probability", "malignant", "risk"];
-  const tail = ["operating_point", "threshold", "suspicious", "refusal", "notes", "problem", "bundle", "notice"];
-  const rows = items.map((item) => row(item, codes, pointName));
-  const lines = [[...head, ...codes.map((code) => `p_${code}`), ...tail], ...rows];
+  const first = ["image", "status", "p_malignant", "positive", "risk", "diagnosis", "name", "probability", "headline"];
+  const last = ["prediction_set", "balanced_prediction", "abstain_reasons", "ood_score", "notes", "model", "error", "notice"];
+  const lines = [[...first, ...codes.map((code) => `p_${code}`), ...last], ...items.map((item) => row(item, codes))];
   return `${lines.map((line) => line.map(cell).join(",")).join("\r\n")}\r\n`;
 }
 
 /**
  * @param {Item} item
  * @param {string[]} codes
- * @param {string} pointName
- * @returns {(string | number | boolean | null | undefined)[]}
+ * @returns {Value[]}
  */
-function row(item, codes, pointName) {
-  const result = item.answer?.result;
-  const best = answerOf(result);
-  const point = result && judgedPoint(result, pointName);
-  const probabilities = codes.map((code) => result?.classes.find((other) => other.code === code)?.probability);
-  const refusal = result?.refusal?.reasons.map(({ message }) => message).join("; ");
-  const answer = [item.name, best?.code, best?.name, best?.probability, result?.malignant, result?.risk];
-  const judged = [point?.name, point?.threshold, point?.suspicious, refusal, result?.notes.join("; "), item.problem];
-  return [...answer, ...probabilities, ...judged, item.answer?.bundle.identity, RESEARCH_ONLY];
+function row(item, codes) {
+  const result = item.response?.result;
+  const diagnosis = result?.top[0];
+  return [
+    withoutFormula(item.name),
+    result?.status,
+    result?.p_malignant,
+    result?.operating_points[0]?.positive,
+    result?.risk,
+    diagnosis?.code,
+    diagnosis?.name,
+    diagnosis?.probability,
+    result?.headline,
+    ...codes.map((code) => result?.probabilities[code]),
+    result?.prediction_set?.codes.join(" "),
+    result?.balanced_prediction,
+    result?.abstain_reasons.map(({ code, message }) => `${code}: ${message}`).join("; "),
+    result?.ood_score,
+    result?.notes.join("; "),
+    result?.model,
+    item.problem,
+    RESEARCH_ONLY,
+  ];
 }
 
-/** @param {string | number | boolean | null | undefined} value */
+/** @param {Value} value */
 function cell(value) {
   if (value === null || value === undefined) return "";
-  if (typeof value === "number") return value.toFixed(6);
-  const text = harmless(String(value));
+  const text = typeof value === "number" ? value.toFixed(6) : String(value);
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 /**
- * A file's name may be a formula, which a spreadsheet would run: with an apostrophe before it, it stays text.
- * @param {string} text
+ * A spreadsheet evaluates a cell that begins like a formula; `./` prevents it, as on the command line.
+ * @param {string} name
  */
-function harmless(text) {
-  return /^[\s]*[=+\-@]|^[\t\r\n]/.test(text) ? `'${text}` : text;
+function withoutFormula(name) {
+  return /^[=+\-@\t\r\n]/.test(name) ? `./${name}` : name;
 }

@@ -1,4 +1,4 @@
-/** Files that the page hands to the reader. */
+/** Downloads of files that the page creates. */
 
 /**
  * @param {string} name
@@ -11,13 +11,13 @@ export function download(name, type, content) {
   link.href = url;
   link.download = name;
   link.click();
-  // The browser has taken the content over by then; without this it would stay in memory.
+  // The browser has read the content by then; without this it stays in memory.
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
 /**
  * @param {Blob} blob
- * @returns {Promise<string>} A data: address that holds the content itself.
+ * @returns {Promise<string>} A data: URL.
  */
 export function dataUrl(blob) {
   return new Promise((resolve, reject) => {

@@ -1,36 +1,37 @@
 /**
- * What the page knows of the model. Two engines answer: the server that sent the page (`server/`), or the model itself,
- * inside the browser (`local/`).
+ * The interface between the page and a model. There are two engines: the server that sent the page (`server/`), and the
+ * model in the browser (`local/`).
  *
- * @typedef {import("./contract.js").Answer} Answer
- * @typedef {import("./contract.js").ExplainedAnswer} ExplainedAnswer
- * @typedef {import("./contract.js").Model} Model
- * @typedef {import("./contract.js").Evaluation} Evaluation
- * @typedef {import("./contract.js").Patient} Patient
+ * @typedef {import("./types.js").PredictResponse} PredictResponse
+ * @typedef {import("./types.js").ExplainResult} ExplainResult
+ * @typedef {import("./types.js").ModelCard} ModelCard
+ * @typedef {import("./types.js").EvaluationSummary} Evaluation
+ * @typedef {import("./types.js").Patient} Patient
  */
 
 /**
- * @typedef {object} Asking How to ask: what is known of the patient, and who wants to hear about delays.
+ * @typedef {object} RequestOptions
  * @property {Patient} [patient]
- * @property {(why: string) => void} [onWait] Called with a sentence for the reader while the answer takes longer.
- * @property {AbortSignal} [signal] Gives up the question.
+ * @property {(reason: string) => void} [onWait] Called with a sentence for the reader while the response is delayed.
+ * @property {AbortSignal} [signal] Cancels the request.
  *
  * @typedef {object} Engine
- * @property {(image: Blob, asking?: Asking) => Promise<Answer>} predict
- * @property {(image: Blob, diagnosis: string | null, asking?: Asking) => Promise<ExplainedAnswer>} explain
- * @property {() => Promise<Model>} model
- * @property {() => Promise<Evaluation | null>} evaluation Null where the model has none.
+ * @property {(image: Blob, options?: RequestOptions) => Promise<PredictResponse>} predict
+ * @property {(image: Blob, code: string | null, options?: RequestOptions) => Promise<ExplainResult>} explain `code`:
+ *   class to explain; null for the most probable one.
+ * @property {() => Promise<ModelCard>} model
+ * @property {() => Promise<Evaluation | null>} evaluation Null for a model without an evaluation.
  *
- * @typedef {"image" | "busy" | "gone" | "key" | "absent" | "fault"} Kind What to do about it: change the image, wait,
- *   look at the server or the network, give a key, do without, report.
+ * @typedef {"image" | "busy" | "unreachable" | "key" | "unavailable" | "internal"} Kind The remedy: change the image,
+ *   wait, check the server or the network, enter a key, none, report the error.
  */
 
-/** Why there is no answer, in words for the reader. */
+/** A request without a result; the message is for the reader. */
 export class EngineError extends Error {
   /**
    * @param {Kind} kind
    * @param {string} message
-   * @param {string} [requestId] By which the server's log knows the question.
+   * @param {string} [requestId] Identifier of the request in the server's log.
    */
   constructor(kind, message, requestId = "") {
     super(message);
@@ -38,8 +39,8 @@ export class EngineError extends Error {
     this.requestId = requestId;
   }
 
-  /** Whether the same question may be answered later. */
-  get passing() {
-    return this.kind !== "image" && this.kind !== "absent";
+  /** Whether the same request may succeed later. */
+  get retryable() {
+    return this.kind !== "image" && this.kind !== "unavailable";
   }
 }

@@ -1,4 +1,4 @@
-/** Synthetic images to try the page with, drawn by lesionlab.phantoms; scripts/make_page_examples.py makes them. */
+/** Synthetic example images, drawn by lesionlab.phantoms; see scripts/make_page_examples.py. */
 
 /** @typedef {{ file: string, label: string }} Example */
 
@@ -6,7 +6,7 @@
 export const EXAMPLES = [
   { file: "nevus.jpg", label: "nevus" },
   { file: "melanoma.jpg", label: "melanoma" },
-  { file: "melanoma-again.jpg", label: "melanoma, again" },
+  { file: "melanoma-second-view.jpg", label: "melanoma, second view" },
   { file: "basal-cell-carcinoma.jpg", label: "basal cell carcinoma" },
   { file: "vascular-lesion.jpg", label: "vascular lesion" },
 ];
@@ -22,6 +22,6 @@ export function exampleUrl({ file }) {
  */
 export async function fetchExample(example) {
   const response = await fetch(exampleUrl(example));
-  if (!response.ok) throw new Error(`the example cannot be fetched (status ${response.status})`);
+  if (!response.ok) throw new Error(`status ${response.status}`);
   return { file: await response.blob(), name: `synthetic ${example.label}`, synthetic: true };
 }

@@ -1,29 +1,21 @@
-/** Numbers and names as a reader meets them: the same digits and words wherever they stand. */
+/** Formatting of numbers and names, and the parts of a prediction that several views show. */
 
-/** @typedef {import("./contract.js").Estimate} Estimate */
-/** @typedef {import("./contract.js").Result} Result */
-/** @typedef {import("./contract.js").OperatingPoint} OperatingPoint */
+/** @typedef {import("./types.js").Estimate} Estimate */
+/** @typedef {import("./types.js").ModelCard} ModelCard */
+/** @typedef {import("./types.js").Prediction} Prediction */
 
 export const RESEARCH_ONLY = "For research and education only, not a diagnosis.";
 
 /**
- * The class that the model answers with: mostly the most probable one, else a rare one that its rule lifts over it.
- * @param {Result | undefined} result
- */
-export function answerOf(result) {
-  return result?.classes.find(({ code }) => code === result.diagnosis);
-}
-
-/**
- * A small count in words, for a sentence.
+ * A small count in words.
  * @param {number} count
  */
-export function inWords(count) {
+export function numberWord(count) {
   return ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"][count] ?? String(count);
 }
 
 /**
- * A probability or share in percent; never a false 0 or 100.
+ * A probability or share in percent; never rounded to 0 or 100.
  * @param {number} share
  */
 export function percent(share) {
@@ -33,22 +25,21 @@ export function percent(share) {
 }
 
 /**
- * A share as a count out of 100, for a sentence; with a decimal where a whole number would say "none" or "all".
+ * A share in whole percent.
  * @param {number} share
  */
-export function of100(share) {
-  const count = 100 * share;
-  return (count > 0 && count < 2) || (count > 98 && count < 100) ? count.toFixed(1) : count.toFixed(0);
+export function wholePercent(share) {
+  return `${(100 * share).toFixed(0)}%`;
 }
 
 /**
  * A difference of probabilities in percentage points, with its sign.
  * @param {number} difference
  */
-export function points(difference) {
-  const shown = (100 * difference).toFixed(1);
-  if (Number(shown) === 0) return "0.0";
-  return difference > 0 ? `+${shown}` : shown.replace("-", "\u2212");
+export function pointDifference(difference) {
+  const rounded = (100 * difference).toFixed(1);
+  if (Number(rounded) === 0) return "0.0";
+  return difference > 0 ? `+${rounded}` : rounded.replace("-", "\u2212");
 }
 
 /** @param {number | null | undefined} value */
@@ -74,71 +65,85 @@ export function megabytes(bytes) {
   return `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
-/** @param {OperatingPoint} point */
-export function pointName(point) {
-  return `${(100 * point.target_sensitivity).toFixed(0)}% sensitivity for ${noun(point.looked_for)}`;
-}
-
-/**
- * A clause as a sentence.
- * @param {string} clause
- */
+/** @param {string} clause */
 export function sentence(clause) {
   return `${clause.charAt(0).toUpperCase()}${clause.slice(1)}.`;
 }
 
-/** @param {string} lookedFor */
-export function noun(lookedFor) {
-  return lookedFor === "malignant" ? "malignancy" : lookedFor;
+/** @param {string} target */
+export function noun(target) {
+  return target === "malignant" ? "malignancy" : target;
+}
+
+/** @param {{ name: string, target: string }} point */
+export function pointTitle({ name, target }) {
+  return `${name} for ${noun(target)}`;
+}
+
+/** @param {{ name: string, target: string }} point */
+export function pointKey({ name, target }) {
+  return `${target} ${name}`;
 }
 
 /**
- * The lesions that a point looks for, and the others, in words.
- * @param {string} lookedFor
- * @returns {[string, string]}
+ * The selected operating point; without a selection the first one, which is behind the risk level.
+ * @param {Prediction} prediction
+ * @param {string} selected
  */
-export function lesionsOf(lookedFor) {
-  return lookedFor === "malignant" ? ["malignant lesions", "benign lesions"] : [`${lookedFor}s`, "other lesions"];
+export function selectedPoint({ operating_points: all }, selected) {
+  return all.find((point) => pointKey(point) === selected) ?? all[0];
 }
 
 /**
- * The probability that an operating point judges; null where the answer does not tell it.
- * @param {Result} result
- * @param {string} [lookedFor]
- * @returns {number | null}
+ * The probability of malignancy; for a model that cannot tell it, that of its first operating point's target.
+ * @param {Prediction} prediction
+ * @returns {{ target: string, value: number } | null}
  */
-export function suspicion(result, lookedFor = "malignant") {
-  if (lookedFor === "malignant" && result.malignant !== null) return result.malignant;
-  return result.classes.find(({ name }) => name.toLowerCase() === lookedFor)?.probability ?? null;
+export function mainProbability({ p_malignant: malignant, operating_points: [point] }) {
+  if (malignant !== null) return { target: "malignant", value: malignant };
+  return point ? { target: point.target, value: point.target_probability } : null;
 }
 
 /**
- * The chosen operating point as it judged an image; the first where none is chosen yet.
- * @param {Result} result
- * @param {string} chosen
+ * @param {ModelCard | null} model
+ * @param {string} code
  */
-export function judgedPoint({ operating_points: all }, chosen) {
-  return all.find(({ name }) => name === chosen) ?? all[0];
+export function className(model, code) {
+  return model?.classes.find((other) => other.code === code)?.name ?? code;
+}
+
+/**
+ * All classes of a prediction with their probabilities, the most probable first.
+ * @param {Prediction} prediction
+ * @param {ModelCard | null} model
+ */
+export function ranked({ probabilities }, model) {
+  return Object.entries(probabilities)
+    .sort(([, a], [, b]) => b - a)
+    .map(([code, probability]) => {
+      const malignant = model?.classes.find((other) => other.code === code)?.malignant ?? null;
+      return { code, name: className(model, code), probability, malignant };
+    });
 }
 
 /**
  * Predictive values at another prevalence (Bayes).
- * @param {OperatingPoint} point
+ * @param {{ sensitivity: number, specificity: number }} point
  * @param {number} prevalence 0 to 1.
  * @returns {{ ppv: number | null, npv: number | null }}
  */
 export function predictiveValues({ sensitivity, specificity }, prevalence) {
-  const [found, missed] = [sensitivity * prevalence, (1 - sensitivity) * prevalence];
-  const [cleared, alarmed] = [specificity * (1 - prevalence), (1 - specificity) * (1 - prevalence)];
+  const [truePositive, falseNegative] = [sensitivity * prevalence, (1 - sensitivity) * prevalence];
+  const [trueNegative, falsePositive] = [specificity * (1 - prevalence), (1 - specificity) * (1 - prevalence)];
   return {
-    ppv: found + alarmed > 0 ? found / (found + alarmed) : null,
-    npv: cleared + missed > 0 ? cleared / (cleared + missed) : null,
+    ppv: truePositive + falsePositive > 0 ? truePositive / (truePositive + falsePositive) : null,
+    npv: trueNegative + falseNegative > 0 ? trueNegative / (trueNegative + falseNegative) : null,
   };
 }
 
-/** @param {Date} moment */
-export function stamp(moment) {
+/** @param {Date} date */
+export function timestamp(date) {
   const two = (/** @type {number} */ part) => String(part).padStart(2, "0");
-  const day = [moment.getFullYear(), two(moment.getMonth() + 1), two(moment.getDate())].join("-");
-  return `${day} ${two(moment.getHours())}:${two(moment.getMinutes())}`;
+  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join("-");
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
 }

@@ -1,62 +1,62 @@
-/** What the reader has on the page: the images, their answers, and the choices that all views share. */
+/** The state of the page: images, results, and the choices that all views share. */
 
 import { EngineError } from "./engine.js";
-import { answerOf, percent, suspicion } from "./format.js";
-import { objection, thumbnail } from "./intake.js";
+import { thumbnail, unsupportedReason } from "./image_file.js";
 
 /** @typedef {import("./engine.js").Engine} Engine */
-/** @typedef {import("./contract.js").Answer} Answer */
-/** @typedef {import("./contract.js").Explanation} Explanation */
-/** @typedef {import("./contract.js").ExplainedAnswer} ExplainedAnswer */
-/** @typedef {import("./contract.js").Model} Model */
-/** @typedef {import("./contract.js").Evaluation} Evaluation */
-/** @typedef {import("./contract.js").OperatingPoint} OperatingPoint */
-/** @typedef {import("./contract.js").Patient} Patient */
+/** @typedef {import("./types.js").PredictResponse} PredictResponse */
+/** @typedef {import("./types.js").Explanation} Explanation */
+/** @typedef {import("./types.js").ExplainResult} ExplainResult */
+/** @typedef {import("./types.js").ModelCard} ModelCard */
+/** @typedef {import("./types.js").EvaluationSummary} Evaluation */
+/** @typedef {import("./types.js").Patient} Patient */
 
 /**
- * @typedef {object} Item One image.
+ * @typedef {object} Item An image with its result.
  * @property {number} id
  * @property {Blob} file
  * @property {string} name
- * @property {boolean} synthetic Drawn by a program: one of the examples.
+ * @property {boolean} synthetic One of the synthetic examples.
  * @property {string} url For `<img>`.
- * @property {string | null} thumb For the table; null where the browser cannot show the format.
- * @property {"waiting" | "judging" | "done" | "failed"} state
- * @property {string} delay Why it takes longer; empty while all goes well.
- * @property {string} problem Why there is no answer.
- * @property {boolean} passing Whether trying again may help.
+ * @property {string | null} thumb For the table; null for a format that the browser cannot show.
+ * @property {"waiting" | "predicting" | "done" | "failed"} state
+ * @property {string} delay Reason for a delay; empty without one.
+ * @property {string} problem Reason for the failure; empty without one.
+ * @property {boolean} retryable Whether another attempt may succeed.
  * @property {Patient} patient
- * @property {Answer | null} answer
- * @property {Map<string, Explanation | string>} maps By the diagnosis explained; a text says why there is none.
- * @property {Pick<ExplainedAnswer, "similar" | "lesion"> | null} beside What came with the first map; it is the same with any.
- * @property {Date} at When it was judged.
+ * @property {PredictResponse | null} response
+ * @property {Map<string, Explanation | string>} explanations By the code of the explained class; a string is the reason
+ *   why there is none.
+ * @property {Pick<ExplainResult, "nearest_images" | "lesion"> | null} related From the first explanation; the same for
+ *   every class.
+ * @property {Date} date Of the prediction.
  */
 
-// As many as keep a server busy that judges together what is ready at a time.
-const AT_ONCE = 4;
+// Enough for the server to batch requests.
+const CONCURRENT = 4;
 
 export class Session {
   /** @type {Item[]} */
   items = [];
-  /** @type {Model | null} */
+  /** @type {ModelCard | null} */
   model = null;
   /** @type {Evaluation | null | undefined} */
   evaluation = undefined;
   /** @type {string} */
   modelProblem = "";
-  /** @type {number | null} The image shown in full; null: the table. */
+  /** @type {number | null} The image that is shown in full; null for the table. */
   selected = null;
-  /** @type {[number | null, number | null]} The images that stand side by side. */
+  /** @type {[number | null, number | null]} The images that are compared. */
   pair = [null, null];
-  /** @type {string} Operating point. */
-  pointName = "";
-  /** @type {number} Of the heat map, 0 to 1. */
+  /** @type {string} The selected operating point; empty for the first one. */
+  pointKey = "";
+  /** @type {number} Opacity of the heat map, 0 to 1. */
   opacity = 0.5;
-  /** @type {string} What a screen reader says. */
-  said = "";
-  /** @type {{ wrong: boolean, answer: (key: string | null) => void } | null} The key that the server wants. */
-  keyWanted = null;
-  /** @type {string} What becomes of the images, in words for the reader. */
+  /** @type {string} For screen readers. */
+  announcement = "";
+  /** @type {{ rejected: boolean, submit: (key: string | null) => void } | null} A pending request for the API key. */
+  keyRequest = null;
+  /** @type {string} Where images are sent, in words. */
   privacy;
   #engine;
   #running = 0;
@@ -77,7 +77,7 @@ export class Session {
 
   /**
    * @param {() => void} listener Called after each change.
-   * @returns {() => void} Ends it.
+   * @returns {() => void} Unsubscribes.
    */
   subscribe(listener) {
     this.#listeners.add(listener);
@@ -85,26 +85,24 @@ export class Session {
   }
 
   /**
-   * Ask the reader for the API key.
-   * @type {import("./server/engine.js").AskKey}
+   * Request the API key from the reader.
+   * @type {import("./server/engine.js").RequestKey}
    */
-  askKey(wrong) {
+  requestKey(rejected) {
     return new Promise((resolve) => {
-      const answer = (/** @type {string | null} */ key) => {
-        this.set({ keyWanted: null });
+      const submit = (/** @type {string | null} */ key) => {
+        this.set({ keyRequest: null });
         resolve(key);
       };
-      this.set({ keyWanted: { wrong, answer } });
+      this.set({ keyRequest: { rejected, submit } });
     });
   }
 
-  /** Load what the model says of itself; called again when the engine was away. */
+  /** Load the model card; repeated after the engine was unreachable. */
   async loadModel() {
     this.set({ modelProblem: "" });
     try {
-      const model = await this.#engine.model();
-      const [first] = model.operating_points;
-      this.set({ model, pointName: this.pointName || (first?.name ?? "") });
+      this.set({ model: await this.#engine.model() });
     } catch (error) {
       this.set({ modelProblem: message(error) });
     }
@@ -118,19 +116,13 @@ export class Session {
     }
   }
 
-  /** @returns {OperatingPoint | null} The operating point that is chosen. */
-  get point() {
-    const all = this.model?.operating_points ?? [];
-    return all.find(({ name }) => name === this.pointName) ?? all[0] ?? null;
-  }
-
   /** @param {number | null} id */
   item(id) {
     return this.items.find((item) => item.id === id) ?? null;
   }
 
   /**
-   * Take images in and judge them. One is shown in full, several as a table.
+   * Add images and classify them. One image is shown in full, several as a table.
    * @param {Iterable<{ file: Blob, name: string, synthetic?: boolean }>} files
    * @returns {Item[]}
    */
@@ -138,7 +130,7 @@ export class Session {
     const added = [...files].map(({ file, name, synthetic = false }) => this.#newItem(file, name, synthetic));
     if (added.length === 0) return added;
     this.set({ items: [...this.items, ...added], selected: added.length === 1 ? (added[0]?.id ?? null) : null });
-    // One after the other: a camera's picture takes 50 MB while it is decoded.
+    // One after the other: decoding a camera's image takes 50 MB.
     for (const item of added) this.#thumbnails = this.#thumbnails.then(() => this.#drawThumbnail(item));
     this.#next();
     return added;
@@ -161,42 +153,43 @@ export class Session {
   }
 
   /**
-   * Judge again what failed for a reason that may have passed.
+   * Classify again the images whose failure may be temporary.
    * @param {Item[]} [items]
    */
   retry(items = this.items) {
-    for (const item of items) if (item.state === "failed" && item.passing) item.state = "waiting";
+    for (const item of items) if (item.state === "failed" && item.retryable) item.state = "waiting";
     this.#next();
   }
 
   /**
+   * Classify an image again with patient data.
    * @param {Item} item
    * @param {Patient} patient
    */
   setPatient(item, patient) {
     Object.assign(item, { patient, state: "waiting" });
-    item.maps.clear();
+    item.explanations.clear();
     this.#next();
   }
 
   /**
-   * Fetch the heat map for a diagnosis, unless it is there.
+   * Fetch the heat map of a class, unless it was fetched before.
    * @param {Item} item
-   * @param {string} diagnosis
+   * @param {string} code
    */
-  async explain(item, diagnosis) {
-    if (!this.model?.explains || item.maps.has(diagnosis)) return;
+  async explain(item, code) {
+    if (!this.model?.explainable || item.explanations.has(code)) return;
     try {
-      const { explanation, ...beside } = await this.#engine.explain(item.file, diagnosis, { patient: item.patient });
-      item.maps.set(diagnosis, explanation);
-      item.beside ??= beside;
+      const { explanation, nearest_images, lesion } = await this.#engine.explain(item.file, code, { patient: item.patient });
+      item.explanations.set(code, explanation ?? "the model abstained");
+      item.related ??= { nearest_images, lesion };
     } catch (error) {
-      item.maps.set(diagnosis, message(error));
+      item.explanations.set(code, message(error));
     }
     this.set({});
   }
 
-  /** @param {Partial<Omit<Session, "item" | "point">>} changes */
+  /** @param {Partial<Omit<Session, "item">>} changes */
   set(changes) {
     Object.assign(this, changes);
     for (const listener of this.#listeners) listener();
@@ -219,12 +212,12 @@ export class Session {
       state: "waiting",
       delay: "",
       problem: "",
-      passing: false,
+      retryable: false,
       patient: {},
-      answer: null,
-      maps: new Map(),
-      beside: null,
-      at: new Date(),
+      response: null,
+      explanations: new Map(),
+      related: null,
+      date: new Date(),
     };
   }
 
@@ -238,70 +231,58 @@ export class Session {
 
   #next() {
     for (const item of this.items) {
-      if (this.#running >= AT_ONCE) break;
-      if (item.state === "waiting") void this.#judge(item);
+      if (this.#running >= CONCURRENT) break;
+      if (item.state === "waiting") void this.#predict(item);
     }
     this.set({});
   }
 
   /** @param {Item} item */
-  async #judge(item) {
+  async #predict(item) {
     this.#running += 1;
-    Object.assign(item, { state: "judging", problem: "", delay: "" });
-    const asked = item.patient;
+    Object.assign(item, { state: "predicting", problem: "", delay: "" });
+    const { patient } = item;
     try {
-      const wrong = await objection(item.file, this.model?.limits.max_bytes);
-      if (wrong) throw new EngineError("image", wrong);
-      const answer = await this.#engine.predict(item.file, {
-        patient: asked,
-        onWait: (why) => this.#delayed(item, why),
-      });
-      // Changed meanwhile: this answer is to another question, and the item waits for its own.
-      if (item.patient === asked) Object.assign(item, { answer, state: "done", at: new Date() });
+      const unsupported = await unsupportedReason(item.file, this.model?.limits.max_bytes);
+      if (unsupported) throw new EngineError("image", unsupported);
+      const response = await this.#engine.predict(item.file, { patient, onWait: (reason) => this.#setDelay(item, reason) });
+      // If the patient data were changed meanwhile, this response is outdated, and the item is waiting for its own.
+      if (item.patient === patient) Object.assign(item, { response, state: "done", date: new Date() });
       if (!this.model) void this.loadModel();
     } catch (error) {
-      const passing = !(error instanceof EngineError) || error.passing;
-      if (item.patient === asked) Object.assign(item, { state: "failed", problem: message(error), passing });
+      const retryable = !(error instanceof EngineError) || error.retryable;
+      if (item.patient === patient) Object.assign(item, { state: "failed", problem: message(error), retryable });
     } finally {
       item.delay = "";
       this.#running -= 1;
-      this.#say(item);
+      this.#announce(item);
       this.#next();
     }
   }
 
   /**
    * @param {Item} item
-   * @param {string} why
+   * @param {string} reason
    */
-  #delayed(item, why) {
-    item.delay = why;
-    this.set({ said: why });
+  #setDelay(item, reason) {
+    item.delay = reason;
+    this.set({ announcement: reason });
   }
 
   /** @param {Item} item */
-  #say(item) {
-    const open = this.items.filter(({ state }) => state === "waiting" || state === "judging").length;
-    if (open > 0) return;
+  #announce(item) {
+    if (this.items.some(({ state }) => state === "waiting" || state === "predicting")) return;
     if (this.items.length > 1 && this.selected === null) {
       const failed = this.items.filter(({ state }) => state === "failed").length;
-      this.said = `${this.items.length - failed} of ${this.items.length} images judged.`;
-    } else if (item.state === "failed") {
-      this.said = `${item.name}: ${item.problem}`;
-    } else if (item.answer) {
-      const { refusal } = item.answer.result;
-      const best = answerOf(item.answer.result);
-      const share = suspicion(item.answer.result, this.point?.looked_for);
-      this.said = refusal
-        ? `${item.name}: the model should not be relied on for this image.`
-        : `${item.name}: ${best?.name}, ${percent(best?.probability ?? 0)}.` +
-          (share === null ? "" : ` ${this.point?.looked_for ?? "malignant"}: ${percent(share)}.`);
+      this.announcement = `${this.items.length - failed} of ${this.items.length} images classified.`;
+    } else {
+      this.announcement = `${item.name}: ${item.state === "failed" ? item.problem : item.response?.result.headline}`;
     }
   }
 }
 
 /** @param {unknown} error */
 function message(error) {
-  if (error instanceof EngineError && error.kind === "fault" && error.requestId) return `${error.message} (request ${error.requestId})`;
+  if (error instanceof EngineError && error.kind === "internal" && error.requestId) return `${error.message} (request ${error.requestId})`;
   return error instanceof Error ? error.message : String(error);
 }

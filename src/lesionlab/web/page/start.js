@@ -1,4 +1,4 @@
-/** Puts the page on the screen, whichever engine answers. */
+/** Renders the page with either engine. */
 
 import { App } from "./app.js";
 import { restoreTheme } from "./theme.js";
@@ -6,11 +6,11 @@ import { html, render } from "./vendor/htm-preact.js";
 
 /**
  * @param {import("./session.js").Session} session
- * @param {unknown} [children] What only this engine needs.
+ * @param {unknown} [children] Components for one of the engines only.
  */
 export function start(session, children) {
   restoreTheme();
-  // A file that is dropped beside its place would otherwise replace the page, and all that is on it.
+  // Otherwise a file that is dropped outside the drop area replaces the page and all results.
   for (const kind of ["dragover", "drop"]) addEventListener(kind, (event) => event.preventDefault());
   const root = document.getElementById("app");
   if (root) render(html`<${App} session=${session}>${children}<//>`, root);

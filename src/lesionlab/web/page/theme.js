@@ -1,27 +1,27 @@
-/** Light or dark: what the system prefers, until the reader says otherwise. */
+/** Light or dark theme: the system's preference, until the reader chooses. */
 
-const STORED = "lesionlab-theme";
+const STORAGE_KEY = "lesionlab-theme";
 
-/** @returns {boolean} Whether the page is dark now. */
+/** @returns {boolean} Whether the page is dark. */
 export function isDark() {
   const chosen = document.documentElement.dataset.theme;
   return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
 /** @param {boolean} dark */
-export function chooseTheme(dark) {
+export function setTheme(dark) {
   document.documentElement.dataset.theme = dark ? "dark" : "light";
   try {
-    localStorage.setItem(STORED, dark ? "dark" : "light");
+    localStorage.setItem(STORAGE_KEY, dark ? "dark" : "light");
   } catch {
-    // Storage may be forbidden; the choice then lasts as long as the page.
+    // Storage may be disabled; the choice then lasts until the page is closed.
   }
 }
 
 export function restoreTheme() {
   try {
-    const stored = localStorage.getItem(STORED);
-    if (stored) chooseTheme(stored === "dark");
+    const stored = localStorage.getItem(STORAGE_KEY);
+    if (stored) setTheme(stored === "dark");
   } catch {
     // As above.
   }

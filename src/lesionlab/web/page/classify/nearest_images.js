@@ -1,66 +1,66 @@
-/** What a reader may hold an answer against: the lesion in numbers, and training cases like it. Neither is an answer. */
+/** Measures of the lesion, and the nearest training images. Neither is part of the prediction. */
 
+import { wholePercent } from "../format.js";
 import { html } from "../vendor/htm-preact.js";
 
 /** @typedef {import("../session.js").Item} Item */
-/** @typedef {import("../contract.js").Lesion} Lesion */
-/** @typedef {import("../contract.js").SimilarCase} SimilarCase */
+/** @typedef {import("../types.js").LesionMeasures} Lesion */
+/** @typedef {import("../types.js").NearestImage} NearestImage */
 
-// From here on two decimals say 1.00.
-const THE_SAME = 0.995;
+// Rounds to 1.00.
+const IDENTICAL = 0.995;
 
 /** @param {{ item: Item }} props */
-export function Beside({ item }) {
-  const { lesion, similar } = item.beside ?? {};
+export function RelatedInformation({ item }) {
+  const { lesion, nearest_images: images } = item.related ?? {};
   return html`
     ${lesion !== undefined &&
     html`<section class="card" aria-labelledby="lesion-title">
-      <h2 id="lesion-title">The lesion in numbers</h2>
-      <${LesionInNumbers} lesion=${lesion} />
+      <h2 id="lesion-title">Lesion measures</h2>
+      <${LesionMeasures} lesion=${lesion} />
     </section>`}
-    ${similar &&
-    html`<section class="card" aria-labelledby="similar-title">
-      <h2 id="similar-title">Most similar training cases</h2>
-      <${SimilarCases} similar=${similar} />
+    ${images &&
+    html`<section class="card" aria-labelledby="nearest-title">
+      <h2 id="nearest-title">Nearest training images</h2>
+      <${NearestImages} images=${images} />
     </section>`}
   `;
 }
 
-/** @param {{ lesion: Lesion | null }} props Null: none was found. */
-export function LesionInNumbers({ lesion }) {
-  if (!lesion) return html`<p class="lesion-numbers">No lesion was found that could be measured.</p>`;
-  const [one, other] = lesion.asymmetry.map(whole);
-  const colours = Object.entries(lesion.colours).map(([name, share]) => `${name} ${whole(share)}`);
+/** @param {{ lesion: Lesion | null }} props Null: no lesion was found. */
+export function LesionMeasures({ lesion }) {
+  if (!lesion) return html`<p class="lesion-measures">No lesion was found.</p>`;
+  const [first, second] = lesion.asymmetry.map(wholePercent);
+  const colours = Object.entries(lesion.colours).map(([name, share]) => `${name} ${wholePercent(share)}`);
   return html`
-    <dl class="lesion-numbers">
-      <div><dt>Asymmetry</dt><dd>${one} and ${other} of it find no partner when it is folded over its two axes</dd></div>
-      <div><dt>Border</dt><dd>${whole(lesion.border_irregularity)} longer than around its convex hull</dd></div>
+    <dl class="lesion-measures">
+      <div><dt>Asymmetry</dt><dd>${first} and ${second} of the area have no counterpart across the two principal axes</dd></div>
+      <div><dt>Border</dt><dd>${wholePercent(lesion.border_irregularity)} longer than its convex hull</dd></div>
       <div><dt>Colours</dt><dd>${colours.join(", ")}</dd></div>
       <div>
         <dt>Size</dt>
         <dd>
-          ${whole(lesion.area)} of the picture, ${whole(lesion.diameter)} of its longer side
-          across${lesion.touches_border && ". It goes beyond the picture: shape and size are those of what is seen"}
+          ${wholePercent(lesion.area)} of the image, ${wholePercent(lesion.diameter)} of its longer
+          side${lesion.touches_border && "; it extends beyond the image, so its measures refer to the visible part"}
         </dd>
       </div>
     </dl>
-    <p class="quiet">
-      Measured on the outline that a network has drawn. A picture has no scale, so there are no millimetres. Plain numbers, not a second
-      diagnosis.
+    <p class="muted">
+      Measured on the outline of an automatic segmentation. Without a scale there are no millimetres. The measures are not part of the
+      prediction.
     </p>
   `;
 }
 
-/** @param {{ similar: SimilarCase[] }} props */
-export function SimilarCases({ similar }) {
-  const known = (similar[0]?.similarity ?? 0) >= THE_SAME;
+/** @param {{ images: NearestImage[] }} props */
+export function NearestImages({ images }) {
   return html`
-    <table class="similar">
+    <table class="nearest-images">
       <thead>
-        <tr><th scope="col">Image</th><th scope="col">The dataset's diagnosis</th><th scope="col">Similarity</th></tr>
+        <tr><th scope="col">Image</th><th scope="col">Diagnosis in the dataset</th><th scope="col">Similarity</th></tr>
       </thead>
       <tbody>
-        ${similar.map(
+        ${images.map(
           ({ image_id: id, name, similarity }) => html`<tr key=${id}>
             <th scope="row">${id}</th>
             <td>${name}</td>
@@ -69,16 +69,11 @@ export function SimilarCases({ similar }) {
         )}
       </tbody>
     </table>
-    ${known &&
-    html`<p><b>The first is the same to the network.</b> Where the model was trained on this very picture, its answer proves nothing.</p>`}
-    <p class="quiet">
-      The training lesions most like this one to the network: at 1 it sees the same in both, at 0 nothing in common. Their diagnoses are the
-      dataset's and say nothing of this lesion.
+    ${(images[0]?.similarity ?? 0) >= IDENTICAL &&
+    html`<p><b>The first training image has the same features.</b> If it is this image, the prediction is not independent of the training data.</p>`}
+    <p class="muted">
+      Training images with the most similar features, one of each lesion: 1 for equal features, 0 for unrelated ones. Their diagnoses come
+      from the dataset and are not part of the prediction.
     </p>
   `;
-}
-
-/** @param {number} share */
-function whole(share) {
-  return `${(100 * share).toFixed(0)}%`;
 }

@@ -1,38 +1,39 @@
-/** All probabilities as bars with their values, and what such a number means. */
+/** The calibrated probabilities of all classes. */
 
-import { inWords, of100, percent } from "../format.js";
+import { numberWord, percent, ranked } from "../format.js";
 import { html } from "../vendor/htm-preact.js";
 
 /** @typedef {import("../session.js").Session} Session */
-/** @typedef {import("../contract.js").Result} Result */
+/** @typedef {import("../types.js").ModelCard} ModelCard */
+/** @typedef {import("../types.js").Prediction} Prediction */
 
 const TOP = 3;
 
-/** @param {{ session: Session, result: Result }} props */
+/** @param {{ session: Session, result: Prediction }} props */
 export function Probabilities({ session, result }) {
-  const seven = result.classes.length > 2;
+  const count = Object.keys(result.probabilities).length;
   return html`<section class="card" aria-labelledby="probabilities-title">
-    <h2 id="probabilities-title">${seven ? `All ${inWords(result.classes.length)} diagnoses` : "Both answers"}</h2>
-    <${Bars} result=${result} />
-    <${NotRuledOut} result=${result} />
-    <${Meaning} session=${session} />
+    <h2 id="probabilities-title">Probabilities of ${count > 2 ? `all ${numberWord(count)} diagnoses` : "both classes"}</h2>
+    <${Bars} result=${result} model=${session.model} />
+    <${CalibrationNote} model=${session.model} />
   </section>`;
 }
 
-/** @param {{ result: Result }} props */
-export function Bars({ result }) {
-  const ranked = result.classes.length > TOP;
+/** @param {{ result: Prediction, model: ModelCard | null }} props */
+export function Bars({ result, model }) {
+  const classes = ranked(result, model);
+  const several = classes.length > TOP;
   return html`<table class="bars">
-    <caption class="unseen">Probabilities, the most probable first</caption>
-    <thead class="unseen">
+    <caption class="visually-hidden">Probabilities in descending order</caption>
+    <thead class="visually-hidden">
       <tr><th scope="col">Diagnosis</th><th scope="col">Probability</th></tr>
     </thead>
     <tbody>
-      ${result.classes.map(
-        ({ code, name, probability, malignant }, index) => html`<tr key=${code} class=${ranked && index < TOP ? "top" : ""}>
+      ${classes.map(
+        ({ code, name, probability, malignant }, index) => html`<tr key=${code} class=${several && index < TOP ? "top" : ""}>
           <th scope="row">
-            ${ranked && index < TOP && html`<span class="rank">${index + 1}<span class="unseen">. </span></span>`}
-            ${name} ${malignant && ranked && html`<span class="tag">malignant</span>`}
+            ${several && index < TOP && html`<span class="rank">${index + 1}<span class="visually-hidden">. </span></span>`}
+            ${name} ${malignant && several && html`<span class="tag">malignant</span>`}
           </th>
           <td>
             <span class="track" aria-hidden="true">
@@ -46,32 +47,15 @@ export function Bars({ result }) {
   </table>`;
 }
 
-/**
- * The prediction set, in words.
- * @param {{ result: Result }} props
- */
-export function NotRuledOut({ result }) {
-  const set = result.prediction_set;
-  if (!set) return null;
-  const names = (/** @type {string[]} */ codes) => result.classes.filter(({ code }) => codes.includes(code)).map(({ name }) => name).join(", ");
-  const share = of100(set.coverage);
-  return html`<p class="not-ruled-out">
-    <b>Not ruled out:</b> ${names(set.marginal)}.
-    <span class="quiet"> Such a set holds the truth for ${share} of 100 lesions like those of validation; to hold it for ${share} of 100 of each
-    diagnosis, rare ones too, it takes ${names(set.by_class)}.</span>
-  </p>`;
-}
-
-/** @param {{ session: Session }} props */
-function Meaning({ session }) {
-  const { model } = session;
+/** @param {{ model: ModelCard | null }} props */
+function CalibrationNote({ model }) {
   if (!model) return null;
   const { images, ece_after: error } = model.calibration;
   const measured = model.metrics["ece"]?.value ?? error;
-  return html`<p class="quiet meaning">
-    Calibrated on ${images.toLocaleString("en")} validation images: of 100 images that get 30%, about 30 should turn out so. On
-    ${" "}${model.metrics["ece"] ? "the test part" : "those images"} claim and truth differed by
-    ${" "}${(100 * measured).toFixed(1)} points on average${model.training_data.leaky && html` <span class="leaky">leaky</span>`}. On
-    other patients and cameras they may differ more. A small probability of melanoma is not none.
+  return html`<p class="muted calibration-note">
+    Calibrated on ${images.toLocaleString("en")} validation images: of 100 images with a probability of 30%, about 30 have that diagnosis.
+    ${" "}Expected calibration error on the ${model.metrics["ece"] ? "test" : "validation"} images:
+    ${" "}${(100 * measured).toFixed(1)} percentage points${model.training_data.leaky && html` <span class="leaky">leaky</span>`}. It may be
+    larger for other patients and cameras. A low probability of melanoma does not exclude melanoma.
   </p>`;
 }

@@ -1,29 +1,29 @@
-/** Buttons for the report, and the report itself, which shows on paper only. */
+/** Buttons for the report, and the report itself, which is visible in print only. */
 
 import { dataUrl } from "../download.js";
-import { drawHeat } from "../heat.js";
-import { scaled } from "../intake.js";
+import { drawHeatMap } from "../heat_map.js";
+import { scaledJpeg } from "../image_file.js";
 import { html, useEffect, useRef, useState } from "../vendor/htm-preact.js";
 import { downloadReport, Report } from "./report.js";
 
 /** @typedef {import("../session.js").Session} Session */
 /** @typedef {import("../session.js").Item} Item */
-/** @typedef {import("./report.js").Pictures} Pictures */
-/** @typedef {import("../contract.js").Explanation} Explanation */
+/** @typedef {import("./report.js").Images} Images */
+/** @typedef {import("../types.js").Explanation} Explanation */
 
 const SIDE = 560;
 
-/** @param {{ session: Session, item: Item, diagnosis: string, children?: unknown }} props */
-export function ReportActions({ session, item, diagnosis, children }) {
-  const pictures = usePictures(session, item, diagnosis);
-  const holder = useRef(/** @type {HTMLElement | null} */ (null));
+/** @param {{ session: Session, item: Item, code: string, children?: unknown }} props */
+export function ReportActions({ session, item, code, children }) {
+  const images = useImages(session, item, code);
+  const container = useRef(/** @type {HTMLElement | null} */ (null));
   const [problem, setProblem] = useState("");
   const save = async () => {
     try {
-      if (holder.current?.firstElementChild) await downloadReport(holder.current.firstElementChild, item.name);
+      if (container.current?.firstElementChild) await downloadReport(container.current.firstElementChild, item.name);
       setProblem("");
     } catch {
-      setProblem("The report cannot be put together: its style cannot be fetched. Printing still works.");
+      setProblem("The report cannot be created: its style sheet cannot be loaded. Printing still works.");
     }
   };
   return html`
@@ -33,55 +33,55 @@ export function ReportActions({ session, item, diagnosis, children }) {
       ${children}
     </div>
     ${problem && html`<p class="problem" role="alert">${problem}</p>`}
-    <div class="on-paper" ref=${holder}><${Report} session=${session} item=${item} pictures=${pictures} /></div>
+    <div class="print-only" ref=${container}><${Report} session=${session} item=${item} images=${images} /></div>
   `;
 }
 
 /**
- * The image, and the image under its heat map, as they go into the report.
+ * The image, and the image with its heat map, for the report.
  * @param {Session} session
  * @param {Item} item
- * @param {string} diagnosis
- * @returns {Pictures}
+ * @param {string} code
+ * @returns {Images}
  */
-function usePictures(session, item, diagnosis) {
-  const [pictures, setPictures] = useState({ photograph: "", overlay: "", overlayName: "" });
-  const explanation = item.maps.get(diagnosis);
+function useImages(session, item, code) {
+  const [images, setImages] = useState({ original: "", overlay: "", overlayName: "" });
+  const explanation = item.explanations.get(code);
   const { opacity } = session;
   useEffect(() => {
-    let wanted = true;
-    // While the slider moves there is no use in drawing.
+    let current = true;
+    // Wait until the slider stops.
     const timer = setTimeout(async () => {
       const drawn = await draw(item, typeof explanation === "string" ? undefined : explanation, opacity).catch(() => null);
-      if (wanted && drawn) setPictures(drawn);
+      if (current && drawn) setImages(drawn);
     }, 150);
     return () => {
-      wanted = false;
+      current = false;
       clearTimeout(timer);
     };
   }, [item, explanation, opacity]);
-  return pictures;
+  return images;
 }
 
 /**
  * @param {Item} item
  * @param {Explanation | undefined} explanation
  * @param {number} opacity
- * @returns {Promise<Pictures>}
+ * @returns {Promise<Images>}
  */
 async function draw(item, explanation, opacity) {
-  const small = await scaled(item.file, SIDE);
-  const photograph = await dataUrl(small);
-  if (!explanation) return { photograph, overlay: "", overlayName: "" };
+  const small = await scaledJpeg(item.file, SIDE);
+  const original = await dataUrl(small);
+  if (!explanation) return { original, overlay: "", overlayName: "" };
   const bitmap = await createImageBitmap(small);
   const [canvas, heat] = [document.createElement("canvas"), document.createElement("canvas")];
   Object.assign(canvas, { width: bitmap.width, height: bitmap.height });
-  drawHeat(heat, explanation);
+  drawHeatMap(heat, explanation);
   const context = canvas.getContext("2d");
-  if (!context) return { photograph, overlay: "", overlayName: "" };
+  if (!context) return { original, overlay: "", overlayName: "" };
   context.drawImage(bitmap, 0, 0);
   bitmap.close();
   context.globalAlpha = opacity;
   context.drawImage(heat, 0, 0, canvas.width, canvas.height);
-  return { photograph, overlay: canvas.toDataURL("image/jpeg", 0.88), overlayName: explanation.name };
+  return { original, overlay: canvas.toDataURL("image/jpeg", 0.88), overlayName: explanation.name };
 }

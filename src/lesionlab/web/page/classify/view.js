@@ -1,55 +1,55 @@
-/** The first view: images in, answers out. */
+/** The first view: upload of images and their results. */
 
-import { inWords } from "../format.js";
-import { filesOf } from "../intake.js";
+import { numberWord } from "../format.js";
+import { filesOf } from "../image_file.js";
 import { html, useEffect } from "../vendor/htm-preact.js";
-import { AnswerView } from "./answer.js";
-import { Intake } from "./intake_panel.js";
-import { AnswerTable } from "./table.js";
+import { ResultView } from "./result.js";
+import { ResultTable } from "./table.js";
+import { Upload } from "./upload.js";
 
 /** @typedef {import("../session.js").Session} Session */
 
 /** @param {{ session: Session }} props */
-export function JudgeView({ session }) {
-  useDroppedAndPasted(session);
+export function ClassifyView({ session }) {
+  useDropAndPaste(session);
   const { items } = session;
-  const chosen = session.item(session.selected);
+  const selected = session.item(session.selected);
   return html`
     ${items.length === 0 && html`<${Welcome} session=${session} />`}
-    <${Intake} session=${session} small=${items.length > 0} />
-    ${chosen && html`<${AnswerView} key=${chosen.id} session=${session} item=${chosen} />`}
-    ${!chosen && items.length > 0 && html`<${AnswerTable} session=${session} />`}
+    <${Upload} session=${session} small=${items.length > 0} />
+    ${selected && html`<${ResultView} key=${selected.id} session=${session} item=${selected} />`}
+    ${!selected && items.length > 0 && html`<${ResultTable} session=${session} />`}
   `;
 }
 
 /** @param {{ session: Session }} props */
-function Welcome({ session }) {
-  const classes = session.model?.classes ?? [];
+function Welcome({ session: { model } }) {
+  const classes = model?.classes ?? [];
   return html`<div class="welcome">
-    <h1>Judge an image</h1>
+    <h1>Classify an image</h1>
     <p class="lead">
-      Show a dermoscopic image of one skin lesion.
+      Add a dermoscopic image of one skin lesion.
       ${classes.length > 0 &&
-      ` The model says how probable each of ${inWords(classes.length)} ${classes.length > 2 ? "diagnoses" : "answers"} is${session.model?.explains ? ", and where in the image it looked" : ""}.`}
+      ` The model predicts the probability of each of ${numberWord(classes.length)} ${classes.length > 2 ? "diagnoses" : "classes"}${model?.explainable ? ", with a heat map" : ""}.`}
     </p>
   </div>`;
 }
 
 /**
- * Take images that are dropped anywhere on the page, or pasted.
+ * Add images that are pasted, or dropped anywhere on the page.
  * @param {Session} session
  */
-function useDroppedAndPasted(session) {
+function useDropAndPaste(session) {
   useEffect(() => {
-    const take = (/** @type {DataTransfer | null} */ transfer) =>
+    const add = (/** @type {DataTransfer | null} */ transfer) =>
       session.add(filesOf(transfer).map((file) => ({ file, name: file.name || "pasted image" })));
-    const drop = (/** @type {DragEvent} */ event) => take(event.dataTransfer);
-    const paste = (/** @type {ClipboardEvent} */ event) => take(event.clipboardData);
-    addEventListener("drop", drop);
-    addEventListener("paste", paste);
+    const onDrop = (/** @type {DragEvent} */ event) => add(event.dataTransfer);
+    const onPaste = (/** @type {ClipboardEvent} */ event) => add(event.clipboardData);
+    addEventListener("drop", onDrop);
+    addEventListener("paste", onPaste);
     return () => {
-      removeEventListener("drop", drop);
-      removeEventListener("paste", paste);
+      removeEventListener("drop", onDrop);
+      removeEventListener("paste", onPaste);
     };
   }, [session]);
 }

@@ -1,108 +1,108 @@
-/** The engine that is the model itself, in a worker of this browser. Images go to the worker and nowhere else. */
+/** The engine that runs the model in a worker of this browser. Images are passed to the worker only. */
 
 import { EngineError } from "../engine.js";
 
 /** @typedef {import("../engine.js").Engine} Engine */
-/** @typedef {import("./worker.js").Question} Question */
-/** @typedef {import("./worker.js").Reply} Reply */
+/** @typedef {import("./worker.js").WorkerRequest} WorkerRequest */
+/** @typedef {import("./worker.js").WorkerMessage} WorkerMessage */
 
 /**
- * @typedef {object} Open A question that waits for its answer.
- * @property {(answer: any) => void} resolve
+ * @typedef {object} PendingRequest
+ * @property {(response: any) => void} resolve
  * @property {(error: unknown) => void} reject
- * @property {((why: string) => void) | undefined} onWait
+ * @property {((reason: string) => void) | undefined} onWait
  */
 
 /** @implements {Engine} */
 export class LocalEngine {
   /** @type {Worker | null} */
   #worker = null;
-  /** @type {Map<number, Open>} */
-  #open = new Map();
+  /** @type {Map<number, PendingRequest>} */
+  #pending = new Map();
   /** @type {WeakMap<Blob, number>} */
   #keys = new WeakMap();
   #ids = 0;
-  /** How far the model is loaded, in words; empty once it is. */
-  #news = "";
+  /** Progress of loading the model, in words; empty once it is loaded. */
+  #progress = "";
 
   /** @type {Engine["predict"]} */
-  predict(image, { patient, ...asking } = {}) {
-    return this.#ask({ ask: "predict", image, key: this.#key(image), patient: patient ?? {} }, asking);
+  predict(image, { patient, ...options } = {}) {
+    return this.#request({ method: "predict", image, key: this.#key(image), patient: patient ?? {} }, options);
   }
 
   /** @type {Engine["explain"]} */
-  explain(image, diagnosis, { patient, ...asking } = {}) {
-    return this.#ask({ ask: "explain", image, key: this.#key(image), diagnosis, patient: patient ?? {} }, asking);
+  explain(image, code, { patient, ...options } = {}) {
+    return this.#request({ method: "explain", image, key: this.#key(image), code, patient: patient ?? {} }, options);
   }
 
   /** @type {Engine["model"]} */
   model() {
-    return this.#ask({ ask: "model" });
+    return this.#request({ method: "model" });
   }
 
   /** @type {Engine["evaluation"]} */
   evaluation() {
-    return this.#ask({ ask: "evaluation" });
+    return this.#request({ method: "evaluation" });
   }
 
   /**
-   * @param {Omit<Question, "id">} question
-   * @param {Omit<import("../engine.js").Asking, "patient">} [asking]
+   * @param {Omit<WorkerRequest, "id">} request
+   * @param {Omit<import("../engine.js").RequestOptions, "patient">} [options]
    * @returns {Promise<any>}
    */
-  #ask(question, { onWait, signal } = {}) {
+  #request(request, { onWait, signal } = {}) {
     const id = ++this.#ids;
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
-      signal?.addEventListener("abort", () => this.#settle(id)?.reject(signal.reason), { once: true });
-      this.#open.set(id, { resolve, reject, onWait });
-      this.#worker ??= this.#started();
-      this.#worker.postMessage({ id, ...question });
-      if (this.#news) onWait?.(this.#news);
+      signal?.addEventListener("abort", () => this.#take(id)?.reject(signal.reason), { once: true });
+      this.#pending.set(id, { resolve, reject, onWait });
+      this.#worker ??= this.#startWorker();
+      this.#worker.postMessage({ id, ...request });
+      if (this.#progress) onWait?.(this.#progress);
     });
   }
 
-  #started() {
-    // A worker that comes from a file has a policy of its own, which hosts of static files do not send. One from here
-    // has the page's, and so cannot reach any other place either.
+  #startWorker() {
+    // A worker from a file has a content security policy of its own, which static hosts do not send. A worker from a
+    // blob inherits the page's policy, and so cannot reach another host either.
     const script = `import ${JSON.stringify(new URL("worker.js", import.meta.url).href)};`;
     const url = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
     const worker = new Worker(url, { type: "module" });
-    worker.addEventListener("message", ({ data }) => this.#heard(data));
+    worker.addEventListener("message", ({ data }) => this.#receive(data));
     worker.addEventListener("error", (event) => {
       event.preventDefault();
-      this.#lost(event.message);
+      this.#fail(event.message);
     });
     return worker;
   }
 
-  /** @param {Reply} reply */
-  #heard({ id, answer, problem, loaded }) {
+  /** @param {WorkerMessage} message */
+  #receive({ id, response, problem, loaded }) {
     if (loaded !== undefined) {
-      this.#news = loaded < 1 ? `Loading the model: ${Math.floor(100 * loaded)}%` : "";
-      for (const { onWait } of this.#open.values()) onWait?.(this.#news);
+      this.#progress = loaded < 1 ? `Loading the model: ${Math.floor(100 * loaded)}%` : "";
+      for (const { onWait } of this.#pending.values()) onWait?.(this.#progress);
     }
-    const open = id === undefined ? null : this.#settle(id);
-    if (problem) open?.reject(new EngineError(problem.kind, problem.message));
-    else open?.resolve(answer);
+    const pending = id === undefined ? null : this.#take(id);
+    if (problem) pending?.reject(new EngineError(problem.kind, problem.message));
+    else pending?.resolve(response);
   }
 
   /**
-   * The worker has ended, or never began.
-   * @param {string} [why]
+   * Reject all requests after the worker has ended or failed to start.
+   * @param {string} [reason]
    */
-  #lost(why) {
+  #fail(reason) {
     this.#worker?.terminate();
     this.#worker = null;
-    const cause = why || "its files do not arrive, or this browser is too old";
-    for (const id of [...this.#open.keys()]) this.#settle(id)?.reject(new EngineError("fault", `The model stopped: ${cause}.`));
+    const cause = reason || "its files cannot be loaded, or this browser is too old";
+    for (const id of [...this.#pending.keys()]) this.#take(id)?.reject(new EngineError("internal", `The model stopped: ${cause}.`));
   }
 
   /** @param {number} id */
-  #settle(id) {
-    const open = this.#open.get(id);
-    this.#open.delete(id);
-    return open;
+  #take(id) {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    return pending;
   }
 
   /** @param {Blob} image */

@@ -1,4 +1,4 @@
-/** The bundle's graph, ready to run: ONNX Runtime, compiled to WebAssembly. */
+/** The bundle's ONNX graph, run by ONNX Runtime compiled to WebAssembly. */
 
 import { EngineError } from "../engine.js";
 import { env, InferenceSession, Tensor } from "../vendor/onnxruntime-web.js";
@@ -11,11 +11,11 @@ import { env, InferenceSession, Tensor } from "../vendor/onnxruntime-web.js";
  */
 
 /**
- * @typedef {object} Seen What the graph gives for an image.
+ * @typedef {object} GraphOutputs Outputs for one image.
  * @property {Float32Array} logits
- * @property {FeatureMap | null} map Of the part that the network saw.
- * @property {Float32Array | null} crop That part: left, top and side in shares of the picture's sides; null for the whole.
- * @property {Float32Array | null} lesion Probability that each pixel belongs to the lesion; null where it is not looked for.
+ * @property {FeatureMap | null} map Of the image, or of the square around the lesion.
+ * @property {Float32Array | null} crop That square: left, top and side relative to the image's sides; null without one.
+ * @property {Float32Array | null} lesion Probability of each pixel to belong to the lesion; null without segmentation.
  */
 
 export class Graph {
@@ -32,14 +32,14 @@ export class Graph {
    */
   static async open(runtime, model) {
     env.wasm.wasmBinary = runtime;
-    // More need headers that few hosts of static files send.
+    // More threads need headers that few static hosts send.
     env.wasm.numThreads = 1;
     env.logLevel = "fatal";
     try {
       return new Graph(await InferenceSession.create(new Uint8Array(model), { executionProviders: ["wasm"] }));
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      throw new EngineError("fault", `This browser cannot run the model (${why.slice(0, 200)}). A newer one may.`);
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new EngineError("internal", `This browser cannot run the model (${reason.slice(0, 200)}). Try a newer browser.`);
     }
   }
 
@@ -47,19 +47,19 @@ export class Graph {
    * @param {Uint8ClampedArray} pixels [size, size, 3].
    * @param {number} size
    * @param {boolean} withMap
-   * @returns {Promise<Seen>}
+   * @returns {Promise<GraphOutputs>}
    * @throws {EngineError}
    */
   async run(pixels, size, withMap) {
     const image = new Tensor("uint8", new Uint8Array(pixels), [1, size, size, 3]);
     const crops = this.#session.outputNames.includes("crop");
-    const found = await this.#session.run({ image }, ["logits", ...(withMap ? ["feature_map"] : []), ...(crops ? ["crop", "lesion"] : [])]);
-    const logits = numbers(found["logits"]);
-    if (!logits.every(Number.isFinite)) throw new EngineError("fault", "The model gives values that are not numbers in this browser.");
-    const [crop, lesion] = crops ? [numbers(found["crop"]), numbers(found["lesion"])] : [null, null];
+    const outputs = await this.#session.run({ image }, ["logits", ...(withMap ? ["feature_map"] : []), ...(crops ? ["crop", "lesion"] : [])]);
+    const logits = values(outputs["logits"]);
+    if (!logits.every(Number.isFinite)) throw new EngineError("internal", "The model's outputs are not finite in this browser.");
+    const [crop, lesion] = crops ? [values(outputs["crop"]), values(outputs["lesion"])] : [null, null];
     if (!withMap) return { logits, map: null, crop, lesion };
-    const [rows = 0, columns = 0] = found["feature_map"]?.dims.slice(2) ?? [];
-    return { logits, map: { data: numbers(found["feature_map"]), rows, columns }, crop, lesion };
+    const [rows = 0, columns = 0] = outputs["feature_map"]?.dims.slice(2) ?? [];
+    return { logits, map: { data: values(outputs["feature_map"]), rows, columns }, crop, lesion };
   }
 }
 
@@ -67,7 +67,7 @@ export class Graph {
  * @param {Tensor | undefined} tensor
  * @returns {Float32Array}
  */
-function numbers(tensor) {
-  if (!(tensor?.data instanceof Float32Array)) throw new EngineError("fault", "The model gives something else than it should.");
+function values(tensor) {
+  if (!(tensor?.data instanceof Float32Array)) throw new EngineError("internal", "The model's outputs have an unexpected type.");
   return tensor.data;
 }

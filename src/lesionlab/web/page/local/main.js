@@ -1,18 +1,18 @@
-/** Starts the page as a site of its own, with the model inside the browser. */
+/** Starts the page of a static build, with the model in the browser. */
 
 import { Session } from "../session.js";
 import { start } from "../start.js";
 import { LocalEngine } from "./engine.js";
-import { storedForLater } from "./offline.js";
+import { storeForOfflineUse } from "./offline.js";
 
-const PRIVACY = "Images never leave this device: the model runs inside this browser.";
+const PRIVACY = "Images never leave this device: the model runs in this browser.";
 
 const engine = new LocalEngine();
 const session = new Session(engine, PRIVACY);
 start(session);
-// Only then, so that nothing is fetched twice: the model's files are in the browser's cache by now.
+// After the model is loaded, since its files are then in the browser's cache and are not downloaded twice.
 void engine
   .model()
-  .then(storedForLater)
-  .then((stored) => stored && session.set({ privacy: `${PRIVACY} It is stored here, and works without a network.` }))
+  .then(storeForOfflineUse)
+  .then((stored) => stored && session.set({ privacy: `${PRIVACY} The page is stored in the browser and works offline.` }))
   .catch(() => {});

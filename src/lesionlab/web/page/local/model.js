@@ -1,18 +1,18 @@
-/** The model as it lies beside the page: what it says of itself, and what it needs to answer. */
+/** Loads the model of a static build, and describes it. */
 
-import { fetched, fetchedAs, fetchedJson, unpacked } from "./files.js";
+import { fetchFile, fetchJson, fetchVerified, decompress } from "./fetch_files.js";
 import { Graph } from "./graph.js";
 import { MAX_PIXELS } from "./image/decode.js";
 import { FORMATS } from "./image/formats.js";
 import { JpegDecoder } from "./image/jpeg_turbo.js";
 import { readReference } from "./reference.js";
 
-/** @typedef {import("./site.js").Site} Site */
-/** @typedef {import("./site.js").BundleInfo} BundleInfo */
-/** @typedef {{ site: Site, info: BundleInfo }} Description */
+/** @typedef {import("./model_files.js").ModelDescription} ModelDescription */
+/** @typedef {import("./model_files.js").BundleInfo} BundleInfo */
+/** @typedef {{ model: ModelDescription, info: BundleInfo }} Description */
 
 /**
- * @typedef {object} Loaded
+ * @typedef {object} LoadedModel
  * @property {Description} description
  * @property {Graph} graph
  * @property {import("./reference.js").Reference} reference
@@ -25,71 +25,75 @@ const JPEG = new URL("../vendor/jpeg-turbo.wasm", import.meta.url);
 const MAX_BYTES = 100_000_000;
 
 /**
- * @param {(share: number) => void} onShare Called with the share of all bytes that has arrived, 0 to 1.
- * @returns {Promise<Loaded>}
+ * @param {(share: number) => void} onProgress Called with the loaded share of all bytes, 0 to 1.
+ * @returns {Promise<LoadedModel>}
  */
-export async function load(onShare) {
-  /** @type {[Site, BundleInfo]} */
-  const [site, info] = await Promise.all([fetchedJson(file("site.json")), fetchedJson(file("bundle.json"))]);
-  let arrived = 0;
+export async function load(onProgress) {
+  /** @type {[ModelDescription, BundleInfo]} */
+  const [model, info] = await Promise.all([fetchJson(url("model.json")), fetchJson(url("bundle.json"))]);
+  let loaded = 0;
   const count = (/** @type {number} */ bytes) => {
-    arrived += bytes;
-    onShare(Math.min(1, arrived / site.bytes));
+    loaded += bytes;
+    onProgress(Math.min(1, loaded / model.bytes));
   };
-  const [runtime, graph, numbers, jpeg] = await Promise.all([
-    fetched(RUNTIME, count).then(unpacked),
-    fetchedAs(file("model.onnx"), info.graph_sha256, count),
-    fetchedAs(file("reference.bin"), site.reference_sha256, count),
-    fetched(JPEG, count).then((code) => JpegDecoder.load(code)),
+  const [runtime, graph, reference, jpeg] = await Promise.all([
+    fetchFile(RUNTIME, count).then(decompress),
+    fetchVerified(url("model.onnx"), info.graph_sha256, count),
+    fetchVerified(url("reference.bin"), model.reference_sha256, count),
+    fetchFile(JPEG, count).then((code) => JpegDecoder.load(code)),
   ]);
   return {
-    description: { site, info },
+    description: { model, info },
     graph: await Graph.open(runtime, graph),
-    reference: readReference(numbers, site.reference),
+    reference: readReference(reference, model.reference),
     jpeg,
   };
 }
 
-/** @returns {Promise<import("../contract.js").Evaluation>} */
+/** @returns {Promise<import("../types.js").EvaluationSummary>} */
 export function loadEvaluation() {
-  return fetchedJson(file("evaluation.json"));
+  return fetchJson(url("evaluation.json"));
 }
 
 /**
- * What stands around every answer.
+ * The fields of every response.
  * @param {Description} description
  */
-export function envelope({ site, info }) {
-  const bundle = { name: info.name, identity: site.identity, graph_sha256: info.graph_sha256 };
-  return { notice: site.notice, version: site.version, request_id: "", bundle };
+export function responseFields({ model, info }) {
+  const name = { name: info.name, identity: model.identity, graph_sha256: info.graph_sha256 };
+  return { notice: model.notice, version: model.version, request_id: "", model: name };
 }
 
 /**
  * @param {Description} description
- * @returns {import("../contract.js").Model}
+ * @returns {import("../types.js").ModelCard}
  */
-export function card(description) {
-  const { site, info } = description;
+export function modelCard(description) {
+  const { model, info } = description;
+  const { notice, version, model: name } = responseFields(description);
   return {
-    ...envelope(description),
+    notice,
+    version,
+    model: name,
     task: info.task,
-    classes: site.classes,
+    classes: model.classes,
     operating_points: info.operating_points,
-    risk_meaning: site.risk.meaning,
+    risk_rule: model.risk.rule,
     metrics: info.metrics,
     calibration: info.calibration,
     training_data: info.training_data,
     preprocessing: info.preprocessing,
     licence: info.licence,
     created: info.created,
+    parameters: info.parameters,
     recipe: info.recipe.name ?? info.name,
-    explains: site.explains,
-    refuses: site.refuses,
-    limits: { max_bytes: MAX_BYTES, max_pixels: MAX_PIXELS, max_batch: 1, formats: FORMATS },
+    explainable: model.explainable,
+    abstains: model.abstains,
+    limits: { max_bytes: MAX_BYTES, max_batch_bytes: MAX_BYTES, max_pixels: MAX_PIXELS, max_batch: 1, formats: FORMATS },
   };
 }
 
 /** @param {string} name */
-function file(name) {
+function url(name) {
   return new URL(name, FOLDER);
 }

@@ -1,18 +1,18 @@
-/** Keeps the site in this browser, so that it works without a network from the second visit on. */
+/** Stores the static build in this browser, so that it works offline from the second visit on. */
 
 const SERVICE_WORKER = new URL("../../service_worker.js", import.meta.url);
 
 /**
- * @returns {Promise<boolean>} Whether the whole site is stored. Browsers store only what came over HTTPS or from this
+ * @returns {Promise<boolean>} Whether all files are stored. Browsers store only pages served over HTTPS or from this
  *   machine.
  */
-export async function storedForLater() {
+export async function storeForOfflineUse() {
   if (!("serviceWorker" in navigator)) return false;
   const registration = await navigator.serviceWorker.register(SERVICE_WORKER);
-  const coming = registration.installing;
-  if (!registration.active && coming) {
+  const installing = registration.installing;
+  if (!registration.active && installing) {
     await new Promise((resolve) => {
-      coming.addEventListener("statechange", () => ["activated", "redundant"].includes(coming.state) && resolve(undefined));
+      installing.addEventListener("statechange", () => ["activated", "redundant"].includes(installing.state) && resolve(undefined));
     });
   }
   return registration.active !== null;

@@ -1,25 +1,26 @@
-/** Judges images: the engine proper, which knows of no page and no worker. */
+/** Inference in the browser, independent of the page and the worker. */
 
 import { EngineError } from "../engine.js";
-import { explanation, pooled } from "./answer/map.js";
-import { known } from "./answer/patient.js";
-import { reasonsAgainst, withoutLesion } from "./answer/refusal.js";
-import { result } from "./answer/result.js";
-import { prepared } from "./image/prepare.js";
-import { envelope } from "./model.js";
+import { preprocess } from "./image/preprocess.js";
+import { responseFields } from "./model.js";
+import { imageReasons, lesionReasons } from "./result/abstention.js";
+import { classActivationMap, poolFeatures } from "./result/class_activation.js";
+import { oodScore } from "./result/measures.js";
+import { parsePatient } from "./result/patient.js";
+import { buildPrediction } from "./result/prediction.js";
 
-/** @typedef {import("./answer/result.js").Seen & Pick<import("./graph.js").Seen, "map" | "crop">} Seen */
-/** @typedef {import("../contract.js").Patient} Patient */
+/** @typedef {import("./result/prediction.js").ImageOutputs & Pick<import("./graph.js").GraphOutputs, "map" | "crop">} Outputs */
+/** @typedef {import("../types.js").Patient} Patient */
 
-// What was seen of the last images is kept: another map or other patient data then need no second look.
-const KEPT = 16;
+// The outputs of the last images are cached: another map or other patient data need no second run of the graph.
+const CACHED = 16;
 
-export class Judge {
+export class Predictor {
   #model;
-  /** @type {Map<number, Seen>} */
-  #seen = new Map();
+  /** @type {Map<number, Outputs>} */
+  #cache = new Map();
 
-  /** @param {import("./model.js").Loaded} model */
+  /** @param {import("./model.js").LoadedModel} model */
   constructor(model) {
     this.#model = model;
   }
@@ -28,51 +29,52 @@ export class Judge {
    * @param {Blob} image
    * @param {number} key The same for the same image.
    * @param {Patient} patient
-   * @returns {Promise<import("../contract.js").Answer>}
+   * @returns {Promise<import("../types.js").PredictResponse>}
    */
   async predict(image, key, patient) {
     const { description } = this.#model;
-    const told = known(patient, description.site.sites);
-    return { ...envelope(description), result: result(description, await this.#look(image, key), told) };
+    const parsed = parsePatient(patient, description.model.sites);
+    return { ...responseFields(description), result: buildPrediction(description, await this.#run(image, key), parsed) };
   }
 
   /**
    * @param {Blob} image
    * @param {number} key
-   * @param {string | null} diagnosis Null: the answer.
+   * @param {string | null} code Class to explain; null for the most probable one.
    * @param {Patient} patient
-   * @returns {Promise<import("../contract.js").ExplainedAnswer>}
+   * @returns {Promise<import("../types.js").ExplainResult>}
    */
-  async explain(image, key, diagnosis, patient) {
+  async explain(image, key, code, patient) {
     const { description, reference } = this.#model;
-    const answer = await this.predict(image, key, patient);
-    const { map, crop } = await this.#look(image, key);
-    if (!reference.head || !map) throw new EngineError("absent", "this model cannot tell where it looked");
-    const index = description.info.classes.indexOf(diagnosis ?? answer.result.diagnosis);
-    const named = description.site.classes[index];
-    if (!named) throw new EngineError("image", `diagnosis: it should be one of ${description.info.classes.join(", ")}`);
+    const response = await this.predict(image, key, patient);
+    const { map, crop } = await this.#run(image, key);
+    if (!reference.head || !map) throw new EngineError("unavailable", "this model has no class activation map");
+    const index = description.info.classes.indexOf(code ?? response.result.top[0]?.code ?? "");
+    const explained = description.model.classes[index];
+    if (code !== null && !explained) throw new EngineError("image", `diagnosis: it should be one of ${description.info.classes.join(", ")}`);
+    if (response.result.status === "abstained" || !explained) return { ...response, explanation: null, nearest_images: null };
     const channels = reference.head.length / description.info.classes.length;
     const weights = reference.head.subarray(index * channels, (index + 1) * channels);
-    return { ...answer, explanation: explanation(weights, map, crop, named), similar: null };
+    return { ...response, explanation: classActivationMap(weights, map, crop, explained), nearest_images: null };
   }
 
   /**
    * @param {Blob} image
    * @param {number} key
-   * @returns {Promise<Seen>}
+   * @returns {Promise<Outputs>}
    */
-  async #look(image, key) {
-    const found = this.#seen.get(key);
-    if (found) return found;
+  async #run(image, key) {
+    const cached = this.#cache.get(key);
+    if (cached) return cached;
     const { description, graph, reference, jpeg } = this.#model;
-    const ready = await prepared(image, description.info.preprocessing, jpeg);
-    const { logits, map, crop, lesion } = await graph.run(ready.pixels, ready.size, reference.head !== null || reference.features !== null);
-    const against = reasonsAgainst(reference, ready, map && pooled(map));
-    const reasons = [...against, ...withoutLesion(lesion, description.info.crop?.threshold ?? 0.5)];
-    const seen = { logits, map, crop, notes: ready.notes, reasons };
-    this.#seen.set(key, seen);
-    const [oldest] = this.#seen.keys();
-    if (this.#seen.size > KEPT && oldest !== undefined) this.#seen.delete(oldest);
-    return seen;
+    const input = await preprocess(image, description.info.preprocessing, jpeg);
+    const { logits, map, crop, lesion } = await graph.run(input.pixels, input.size, reference.head !== null || reference.features !== null);
+    const score = reference.features && map ? oodScore(reference.features, poolFeatures(map)) : null;
+    const reasons = [...imageReasons(reference, input, score), ...lesionReasons(lesion, description.info.crop?.threshold ?? 0.5)];
+    const outputs = { logits, map, crop, notes: input.notes, reasons, oodScore: score };
+    this.#cache.set(key, outputs);
+    const [oldest] = this.#cache.keys();
+    if (this.#cache.size > CACHED && oldest !== undefined) this.#cache.delete(oldest);
+    return outputs;
   }
 }

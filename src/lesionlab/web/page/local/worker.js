@@ -1,73 +1,73 @@
 /**
- * The model in a worker, so that the page stays alive while it computes. Questions are answered one after the other.
+ * Runs the model in a worker, so that the page stays responsive. Requests are processed one after the other.
  *
- * @typedef {object} Question
+ * @typedef {object} WorkerRequest
  * @property {number} id
- * @property {"model" | "evaluation" | "predict" | "explain"} ask
+ * @property {"model" | "evaluation" | "predict" | "explain"} method
  * @property {Blob} [image]
  * @property {number} [key] The same for the same image.
- * @property {string | null} [diagnosis]
- * @property {import("../contract.js").Patient} [patient]
+ * @property {string | null} [code] Class to explain; null for the most probable one.
+ * @property {import("../types.js").Patient} [patient]
  *
- * @typedef {object} Reply
+ * @typedef {object} WorkerMessage
  * @property {number} [id]
- * @property {any} [answer]
- * @property {{ kind: import("../engine.js").Kind, message: string }} [problem] In place of an answer.
- * @property {number} [loaded] Share of the model that has arrived.
+ * @property {any} [response]
+ * @property {{ kind: import("../engine.js").Kind, message: string }} [problem] In place of a response.
+ * @property {number} [loaded] Share of the model that is loaded.
  */
 
 import { EngineError } from "../engine.js";
-import { Judge } from "./judge.js";
-import { card, load, loadEvaluation } from "./model.js";
+import { load, loadEvaluation, modelCard } from "./model.js";
+import { Predictor } from "./predict.js";
 
-// Of all bytes, between two pieces of news.
+// Smallest change of the loaded share that is reported.
 const STEP = 0.05;
 
-/** @type {Promise<import("./model.js").Loaded & { judge: Judge }> | null} */
+/** @type {Promise<import("./model.js").LoadedModel & { predictor: Predictor }> | null} */
 let loading = null;
 /** @type {Promise<void>} */
-let turn = Promise.resolve();
+let queue = Promise.resolve();
 
 addEventListener("message", ({ data }) => {
-  turn = turn.then(() => reply(data));
+  queue = queue.then(() => handle(data));
 });
 
-/** @param {Question} question */
-async function reply(question) {
+/** @param {WorkerRequest} request */
+async function handle(request) {
   try {
-    say({ id: question.id, answer: await answered(question) });
+    send({ id: request.id, response: await respond(request) });
   } catch (error) {
-    const { kind, message } = error instanceof EngineError ? error : { kind: /** @type {const} */ ("fault"), message: String(error) };
-    say({ id: question.id, problem: { kind, message } });
+    const { kind, message } = error instanceof EngineError ? error : { kind: /** @type {const} */ ("internal"), message: String(error) };
+    send({ id: request.id, problem: { kind, message } });
   }
 }
 
 /**
- * @param {Question} question
+ * @param {WorkerRequest} request
  * @returns {Promise<unknown>}
  */
-async function answered({ ask, image = new Blob(), key = 0, diagnosis = null, patient = {} }) {
+async function respond({ method, image = new Blob(), key = 0, code = null, patient = {} }) {
   loading ??= start();
-  const { description, judge } = await loading.catch((error) => {
-    loading = null; // the next question tries again
+  const { description, predictor } = await loading.catch((error) => {
+    loading = null; // the next request loads again
     throw error;
   });
-  if (ask === "model") return card(description);
-  if (ask === "evaluation") return description.site.has_evaluation ? loadEvaluation() : null;
-  return ask === "predict" ? judge.predict(image, key, patient) : judge.explain(image, key, diagnosis, patient);
+  if (method === "model") return modelCard(description);
+  if (method === "evaluation") return description.model.has_evaluation ? loadEvaluation() : null;
+  return method === "predict" ? predictor.predict(image, key, patient) : predictor.explain(image, key, code, patient);
 }
 
 async function start() {
-  let told = 0;
+  let reported = 0;
   const model = await load((share) => {
-    if (share < told + STEP && share < 1) return;
-    told = share;
-    say({ loaded: share });
+    if (share < reported + STEP && share < 1) return;
+    reported = share;
+    send({ loaded: share });
   });
-  return { ...model, judge: new Judge(model) };
+  return { ...model, predictor: new Predictor(model) };
 }
 
-/** @param {Reply} message */
-function say(message) {
+/** @param {WorkerMessage} message */
+function send(message) {
   postMessage(message);
 }

@@ -1,29 +1,28 @@
-/** The confusion matrix: what is taken for what. */
+/** The confusion matrix. */
 
 import { html } from "../vendor/htm-preact.js";
 import { Leaky } from "./metrics.js";
 
-/** @typedef {import("../contract.js").Model} Model */
-/** @typedef {import("../contract.js").Evaluation} Evaluation */
+/** @typedef {import("../types.js").ModelCard} ModelCard */
+/** @typedef {import("../types.js").EvaluationSummary} Evaluation */
 
-// From here on the colour is dark enough for light text.
+// Share of the row from which the cell is dark enough for light text.
 const DARK = 0.55;
 
-/** @param {{ model: Model, evaluation: Evaluation }} props */
+/** @param {{ model: ModelCard, evaluation: Evaluation }} props */
 export function Confusion({ model, evaluation }) {
   const { classes, confusion_matrix: matrix, leaky } = evaluation;
   const name = (/** @type {string} */ code) => model.classes.find((other) => other.code === code)?.name ?? code;
   return html`<section class="card" aria-labelledby="confusion-title">
-    <h2 id="confusion-title">What is taken for what<${Leaky} on=${leaky} /></h2>
-    <p class="quiet">
-      Each row is what the lesions are, each column what the model calls them; images, and their share of the row. The outlined diagonal
-      is right.
+    <h2 id="confusion-title">Confusion matrix<${Leaky} on=${leaky} /></h2>
+    <p class="muted">
+      Rows are actual, columns predicted diagnoses; number of images, and share of the row. Correct predictions are outlined.
     </p>
     <div class="scroll" tabindex="0" role="region" aria-label="Confusion matrix">
       <table class="matrix">
         <thead>
           <tr>
-            <th scope="col">Actual \\ called</th>
+            <th scope="col">Actual \\ predicted</th>
             ${classes.map((code) => html`<th key=${code} scope="col"><abbr title=${name(code)}>${code}</abbr></th>`)}
           </tr>
         </thead>
@@ -33,7 +32,7 @@ export function Confusion({ model, evaluation }) {
             const total = row.reduce((sum, count) => sum + count, 0);
             return html`<tr key=${code}>
               <th scope="row"><b>${code}</b> <span class="long">${name(code)}</span></th>
-              ${row.map((count, called) => html`<${Cell} key=${called} count=${count} total=${total} right=${called === actual} leaky=${leaky} />`)}
+              ${row.map((count, predicted) => html`<${Cell} key=${predicted} count=${count} total=${total} correct=${predicted === actual} leaky=${leaky} />`)}
             </tr>`;
           })}
         </tbody>
@@ -42,10 +41,10 @@ export function Confusion({ model, evaluation }) {
   </section>`;
 }
 
-/** @param {{ count: number, total: number, right: boolean, leaky: boolean }} props */
-function Cell({ count, total, right, leaky }) {
+/** @param {{ count: number, total: number, correct: boolean, leaky: boolean }} props */
+function Cell({ count, total, correct, leaky }) {
   const share = total > 0 ? count / total : 0;
-  const kinds = [right && "right", share >= DARK && "hot", count === 0 && "empty"].filter(Boolean).join(" ");
+  const kinds = [correct && "correct", share >= DARK && "dark", count === 0 && "empty"].filter(Boolean).join(" ");
   return html`<td class=${kinds} style=${{ "--share": share.toFixed(3) }}>
     ${count} ${count > 0 && html`<small>${(100 * share).toFixed(0)}%</small>`}
     ${leaky && count > 0 && html`<${Leaky} on />`}

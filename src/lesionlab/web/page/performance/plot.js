@@ -1,4 +1,4 @@
-/** The frame of every diagram: axes, grid and labels as SVG in the page's colours and font. */
+/** Axes, grid and labels of the diagrams, as SVG. */
 
 import { html } from "../vendor/htm-preact.js";
 
@@ -9,7 +9,7 @@ import { html } from "../vendor/htm-preact.js";
  * @property {number[]} ticks
  * @property {string} label
  *
- * @typedef {object} Scale From values to the drawing's coordinates.
+ * @typedef {object} Scale From values to coordinates of the drawing.
  * @property {(value: number) => number} x
  * @property {(value: number) => number} y
  */
@@ -20,7 +20,7 @@ const MARGIN = { left: 54, right: 10, top: 10, bottom: 38 };
  * @param {object} props
  * @param {Axis} props.across
  * @param {Axis} props.up
- * @param {string} props.label What the diagram shows, for those who cannot see it.
+ * @param {string} props.label Description for screen readers.
  * @param {(scale: Scale) => unknown} props.draw
  * @param {number} [props.width]
  * @param {number} [props.height]
@@ -48,11 +48,11 @@ export function Plot({ across, up, label, draw, width = 340, height = 280 }) {
 }
 
 /**
- * The `d` of a path through points.
- * @param {[number, number][]} places
+ * The `d` attribute of a path through points.
+ * @param {[number, number][]} points
  */
-export function path(places) {
-  return places.map(([x, y], index) => `${index === 0 ? "M" : "L"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
+export function path(points) {
+  return points.map(([x, y], index) => `${index === 0 ? "M" : "L"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
 }
 
 /**
@@ -71,5 +71,5 @@ export function ticks(from, to, count = 5) {
   return Array.from({ length: last - first + 1 }, (_, index) => Number(((first + index) * step).toPrecision(10)));
 }
 
-/** From 0 to 1. */
+/** An axis from 0 to 1. */
 export const UNIT = { from: 0, to: 1, ticks: [0, 0.25, 0.5, 0.75, 1] };

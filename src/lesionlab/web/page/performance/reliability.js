@@ -1,11 +1,11 @@
-/** The reliability diagram: how often the answer is right where the model claims to be this sure. */
+/** The reliability diagram: accuracy against confidence. */
 
 import { counted, interval, number, percent } from "../format.js";
 import { html } from "../vendor/htm-preact.js";
 import { Leaky } from "./metrics.js";
 import { path, Plot, UNIT } from "./plot.js";
 
-/** @typedef {import("../contract.js").Evaluation} Evaluation */
+/** @typedef {import("../types.js").EvaluationSummary} Evaluation */
 
 /** @param {{ evaluation: Evaluation }} props */
 export function Reliability({ evaluation }) {
@@ -14,17 +14,17 @@ export function Reliability({ evaluation }) {
   const { ece } = overall;
   return html`<section class="card" aria-labelledby="reliability-title">
     <h2 id="reliability-title">Calibration</h2>
-    <p class="quiet">
-      Points on the dotted line: the model is as often right as it claims. Below it, it claims too much. The larger the point, the more images.
-      ${ece && html` Mean gap (ECE) ${number(ece.value)}${interval(ece) && `, 95% interval ${interval(ece)}`}<${Leaky} on=${leaky} />.`}
+    <p class="muted">
+      On the dotted line, accuracy equals confidence. Points below it are overconfident. The size of a point shows the number of images.
+      ${ece && html` Expected calibration error (ECE) ${number(ece.value)}${interval(ece) && `, 95% interval ${interval(ece)}`}<${Leaky} on=${leaky} />.`}
     </p>
     <figure>
       <${Plot}
-        across=${{ ...UNIT, label: "Claimed probability of the answer" }}
-        up=${{ ...UNIT, label: "Share that was right" }}
-        label="Reliability diagram; its values stand in the table below"
+        across=${{ ...UNIT, label: "Confidence" }}
+        up=${{ ...UNIT, label: "Accuracy" }}
+        label="Reliability diagram; the values are in the table below"
         draw=${(/** @type {import("./plot.js").Scale} */ { x, y }) => html`
-          <path class="guess" d=${path([[x(0), y(0)], [x(1), y(1)]])} />
+          <path class="reference-line" d=${path([[x(0), y(0)], [x(1), y(1)]])} />
           <path class="curve thin" d=${path(bins.map(({ confidence, accuracy }) => [x(confidence), y(accuracy)]))} />
           ${bins.map(
             ({ confidence, accuracy, count }) => html`<line class="gap" x1=${x(confidence)} x2=${x(confidence)} y1=${y(confidence)} y2=${y(accuracy)} />
@@ -34,9 +34,9 @@ export function Reliability({ evaluation }) {
       />
     </figure>
     <details>
-      <summary>The values</summary>
+      <summary>Values</summary>
       <table>
-        <thead><tr><th scope="col">Claimed</th><th scope="col">Right</th><th scope="col">Images</th></tr></thead>
+        <thead><tr><th scope="col">Confidence</th><th scope="col">Accuracy</th><th scope="col">Images</th></tr></thead>
         <tbody>
           ${bins.map(
             ({ confidence, accuracy, count }) => html`<tr>

@@ -1,49 +1,49 @@
-/** ROC curves: what is found against what is wrongly flagged, over all thresholds. */
+/** ROC curves. */
 
 import { interval, number } from "../format.js";
 import { html, useState } from "../vendor/htm-preact.js";
 import { Leaky } from "./metrics.js";
 import { path, Plot, UNIT } from "./plot.js";
 
-/** @typedef {import("../contract.js").Model} Model */
-/** @typedef {import("../contract.js").Evaluation} Evaluation */
-/** @typedef {import("../contract.js").RocCurve} RocCurve */
+/** @typedef {import("../types.js").ModelCard} ModelCard */
+/** @typedef {import("../types.js").EvaluationSummary} Evaluation */
+/** @typedef {import("../types.js").Roc} Roc */
 
-/** @param {{ model: Model, evaluation: Evaluation }} props */
+/** @param {{ model: ModelCard, evaluation: Evaluation }} props */
 export function RocCurves({ model, evaluation }) {
   const { roc, leaky } = evaluation;
-  const codes = ["malignant", ...evaluation.classes].filter((code, place, all) => roc[code] && all.indexOf(code) === place);
-  const [chosen, setChosen] = useState(codes[0] ?? "");
-  const curve = roc[chosen];
+  const codes = ["malignant", ...evaluation.classes].filter((code, index, all) => roc[code] && all.indexOf(code) === index);
+  const [selected, setSelected] = useState(codes[0] ?? "");
+  const curve = roc[selected];
   if (!curve) return null;
   const name = (/** @type {string} */ code) => model.classes.find((other) => other.code === code)?.name ?? "Malignant against benign";
-  const choose = (/** @type {Event & { currentTarget: HTMLSelectElement }} */ { currentTarget }) => setChosen(currentTarget.value);
+  const onChange = (/** @type {Event & { currentTarget: HTMLSelectElement }} */ { currentTarget }) => setSelected(currentTarget.value);
   return html`<section class="card" aria-labelledby="roc-title">
     <h2 id="roc-title">ROC curves</h2>
-    <p class="quiet">Further to the upper left is better; the dotted line is guessing. The area under the curve (AUC) is the share of pairs in the right order.</p>
+    <p class="muted">The dotted line is chance. The area under the curve (AUC) is the share of pairs that are ranked correctly.</p>
     <div class="curves">
       <figure>
         <label for="curve">Curve</label>
-        <select id="curve" value=${chosen} onChange=${choose}>
-          ${codes.map((code) => html`<option key=${code} value=${code} selected=${code === chosen}>${name(code)}</option>`)}
+        <select id="curve" value=${selected} onChange=${onChange}>
+          ${codes.map((code) => html`<option key=${code} value=${code} selected=${code === selected}>${name(code)}</option>`)}
         </select>
         <${Plot}
-          across=${{ ...UNIT, label: "Wrongly flagged (1 − specificity)" }}
-          up=${{ ...UNIT, label: "Found (sensitivity)" }}
-          label=${`ROC curve, ${name(chosen)}: AUC ${number(curve.auc.value)}`}
+          across=${{ ...UNIT, label: "1 − specificity" }}
+          up=${{ ...UNIT, label: "Sensitivity" }}
+          label=${`ROC curve, ${name(selected)}: AUC ${number(curve.auc.value)}`}
           draw=${(/** @type {import("./plot.js").Scale} */ { x, y }) => html`
-            <path class="guess" d=${path([[x(0), y(0)], [x(1), y(1)]])} />
-            ${codes.map((code) => code !== chosen && html`<path key=${code} class="curve other" d=${line(roc[code], x, y)} />`)}
+            <path class="reference-line" d=${path([[x(0), y(0)], [x(1), y(1)]])} />
+            ${codes.map((code) => code !== selected && html`<path key=${code} class="curve other" d=${line(roc[code], x, y)} />`)}
             <path class="curve" d=${line(curve, x, y)} />
           `}
         />
       </figure>
       <table>
-        <caption class="unseen">Area under each curve</caption>
+        <caption class="visually-hidden">Area under each curve</caption>
         <thead><tr><th scope="col">Curve</th><th scope="col">AUC, 95% interval</th></tr></thead>
         <tbody>
           ${codes.map(
-            (code) => html`<tr key=${code} class=${code === chosen ? "strong" : ""}>
+            (code) => html`<tr key=${code} class=${code === selected ? "strong" : ""}>
               <th scope="row">${name(code)}</th>
               <td>${number(roc[code]?.auc.value)}<${Leaky} on=${leaky} /> <small>${interval(roc[code]?.auc)}</small></td>
             </tr>`,
@@ -55,7 +55,7 @@ export function RocCurves({ model, evaluation }) {
 }
 
 /**
- * @param {RocCurve | undefined} curve
+ * @param {Roc | undefined} curve
  * @param {(value: number) => number} x
  * @param {(value: number) => number} y
  */

@@ -1,80 +1,81 @@
 /**
- * The engine that is the server which sent the page.
+ * The engine that sends requests to the server of the page.
  *
- * @typedef {import("../engine.js").Asking} Asking
+ * @typedef {import("../engine.js").RequestOptions} RequestOptions
  * @typedef {import("../engine.js").Engine} Engine
- * @typedef {import("../contract.js").Patient} Patient
- * @typedef {import("../contract.js").Problem} Problem
+ * @typedef {import("../types.js").Patient} Patient
+ * @typedef {import("../types.js").Problem} Problem
  *
- * @typedef {(wrong: boolean) => Promise<string | null>} AskKey Asks the reader for the API key; null: none given.
+ * @typedef {(rejected: boolean) => Promise<string | null>} RequestKey Requests the API key from the reader; null for none.
+ *   `rejected`: the last key was not accepted.
  */
 
 import { EngineError } from "../engine.js";
 
-const TRIES = 6;
-const LONGEST_WAIT = 30;
-const PATIENCE = 90_000;
+const ATTEMPTS = 6;
+const MAX_WAIT_S = 30;
+const TIMEOUT_MS = 90_000;
 const KEY_HEADER = "X-API-Key";
 
 /** @implements {Engine} */
 export class ServerEngine {
-  #askKey;
+  #requestKey;
   #key = "";
   /** @type {Promise<string | null> | null} */
-  #keyAsked = null;
+  #keyRequest = null;
 
-  /** @param {AskKey} askKey */
-  constructor(askKey) {
-    this.#askKey = askKey;
+  /** @param {RequestKey} requestKey */
+  constructor(requestKey) {
+    this.#requestKey = requestKey;
   }
 
   /** @type {Engine["predict"]} */
-  predict(image, asking = {}) {
-    return this.#ask("v1/predict", asking, form(image, asking.patient));
+  predict(image, options = {}) {
+    return this.#request("v1/predict", options, form(image, options.patient));
   }
 
   /** @type {Engine["explain"]} */
-  explain(image, diagnosis, asking = {}) {
-    const body = form(image, asking.patient);
-    if (diagnosis !== null) body.set("diagnosis", diagnosis);
-    return this.#ask("v1/explain", asking, body);
+  explain(image, code, options = {}) {
+    const body = form(image, options.patient);
+    if (code !== null) body.set("diagnosis", code);
+    return this.#request("v1/explain", options, body);
   }
 
   /** @type {Engine["model"]} */
   model() {
-    return this.#ask("v1/model", {});
+    return this.#request("v1/model", {});
   }
 
   /** @type {Engine["evaluation"]} */
   async evaluation() {
     try {
-      return await this.#ask("v1/model/evaluation", {});
+      return await this.#request("v1/model/evaluation", {});
     } catch (error) {
-      if (error instanceof EngineError && error.kind === "absent") return null;
+      if (error instanceof EngineError && error.kind === "unavailable") return null;
       throw error;
     }
   }
 
   /**
-   * Ask until there is an answer or no hope: a busy server is asked again, a missing key is asked for.
+   * Send a request; repeat it while the server is busy, and request the key if one is needed.
    * @param {string} path
-   * @param {Asking} asking
+   * @param {RequestOptions} options
    * @param {FormData} [body]
    * @returns {Promise<any>}
    */
-  async #ask(path, { onWait, signal }, body) {
+  async #request(path, { onWait, signal }, body) {
     for (let attempt = 1; ; ) {
       const key = this.#key;
       const response = await this.#send(path, key, signal, body);
-      if (response.ok) return read(response);
+      if (response.ok) return parse(response);
       if (response.status === 401) {
-        await this.#newKey(key);
+        await this.#replaceKey(key);
         continue;
       }
-      const waiting = response.status === 503 || response.status === 429;
-      if (!waiting || attempt === TRIES) throw await explained(response);
-      const seconds = wait(response.headers.get("Retry-After"), attempt);
-      onWait?.(`The server is busy. Trying again in ${seconds} s (try ${attempt + 1} of ${TRIES}).`);
+      const busy = response.status === 503 || response.status === 429;
+      if (!busy || attempt === ATTEMPTS) throw await toError(response);
+      const seconds = waitSeconds(response.headers.get("Retry-After"), attempt);
+      onWait?.(`The server is busy. Trying again in ${seconds} s (attempt ${attempt + 1} of ${ATTEMPTS}).`);
       await sleep(1000 * seconds, signal);
       attempt += 1;
     }
@@ -87,31 +88,31 @@ export class ServerEngine {
    * @param {FormData | undefined} body
    */
   async #send(path, key, signal, body) {
-    const limits = [AbortSignal.timeout(PATIENCE), ...(signal ? [signal] : [])];
+    const signals = [AbortSignal.timeout(TIMEOUT_MS), ...(signal ? [signal] : [])];
     try {
       return await fetch(path, {
         method: body ? "POST" : "GET",
         headers: key ? { [KEY_HEADER]: key } : {},
         body: body ?? null,
-        signal: AbortSignal.any(limits),
+        signal: AbortSignal.any(signals),
         credentials: "omit",
         referrerPolicy: "no-referrer",
       });
     } catch (error) {
       if (signal?.aborted) throw error;
-      throw new EngineError("gone", "The server does not answer. Is lesionlab serve still running, and the network up?");
+      throw new EngineError("unreachable", "The server cannot be reached. Check that lesionlab serve is running, and the network.");
     }
   }
 
   /**
-   * Ask the reader for a key, once for all questions that wait for it.
-   * @param {string} refused The key that was not accepted.
+   * Request a key from the reader, once for all pending requests.
+   * @param {string} rejected The key that was not accepted.
    */
-  async #newKey(refused) {
-    if (this.#key !== refused) return;
-    this.#keyAsked ??= this.#askKey(refused !== "").finally(() => (this.#keyAsked = null));
-    const key = await this.#keyAsked;
-    if (!key) throw new EngineError("key", "The server answers only with its API key.");
+  async #replaceKey(rejected) {
+    if (this.#key !== rejected) return;
+    this.#keyRequest ??= this.#requestKey(rejected !== "").finally(() => (this.#keyRequest = null));
+    const key = await this.#keyRequest;
+    if (!key) throw new EngineError("key", "The server requires an API key.");
     this.#key = key;
   }
 }
@@ -122,18 +123,18 @@ export class ServerEngine {
  */
 function form(image, patient = {}) {
   const body = new FormData();
-  // The file's own name may name the patient: it stays in the browser.
+  // The file's name may contain the patient's name, so it is not sent.
   body.set("file", image, "image");
   for (const [field, value] of Object.entries(patient)) if (value !== "") body.set(field, String(value));
   return body;
 }
 
 /** @param {Response} response */
-async function read(response) {
+async function parse(response) {
   try {
     return await response.json();
   } catch {
-    throw new EngineError("fault", "The server's answer cannot be read. Does something stand between it and this page?");
+    throw new EngineError("internal", "The server's response is not valid JSON. Check for a proxy between the server and this page.");
   }
 }
 
@@ -141,28 +142,28 @@ async function read(response) {
  * @param {Response} response
  * @returns {Promise<EngineError>}
  */
-async function explained(response) {
+async function toError(response) {
   /** @type {Partial<Problem>} */
   const problem = await response.json().catch(() => ({}));
   const { status } = response;
-  const said = problem.detail || problem.title || `The server answered with status ${status}.`;
+  const detail = problem.detail || problem.title || `The server returned status ${status}.`;
   const id = problem.request_id ?? response.headers.get("X-Request-ID") ?? "";
-  if (status === 503 || status === 429) return new EngineError("busy", `The server is still busy. ${said}`, id);
-  if (status === 404 || status === 409) return new EngineError("absent", said, id);
-  if (status === 408) return new EngineError("gone", `The network is too slow. ${said}`, id);
-  if (status >= 500 || status === 421) return new EngineError("fault", `The server cannot do this now. ${said}`, id);
-  return new EngineError("image", said, id);
+  if (status === 503 || status === 429) return new EngineError("busy", `The server is still busy. ${detail}`, id);
+  if (status === 404 || status === 409) return new EngineError("unavailable", detail, id);
+  if (status === 408) return new EngineError("unreachable", `The network is too slow. ${detail}`, id);
+  if (status >= 500 || status === 421) return new EngineError("internal", `The server failed. ${detail}`, id);
+  return new EngineError("image", detail, id);
 }
 
 /**
- * Seconds until the next try: what the server asks for, else 1, 2, 4 ...
+ * Seconds until the next attempt: `Retry-After`, otherwise 1, 2, 4 ...
  * @param {string | null} retryAfter
  * @param {number} attempt
  */
-function wait(retryAfter, attempt) {
-  const asked = Number(retryAfter ?? Number.NaN);
-  const seconds = Number.isFinite(asked) ? asked : 2 ** (attempt - 1);
-  return Math.min(Math.max(seconds, 1), LONGEST_WAIT);
+function waitSeconds(retryAfter, attempt) {
+  const requested = Number(retryAfter ?? Number.NaN);
+  const seconds = Number.isFinite(requested) ? requested : 2 ** (attempt - 1);
+  return Math.min(Math.max(seconds, 1), MAX_WAIT_S);
 }
 
 /**

@@ -1,39 +1,39 @@
-/** Asks for the server's API key. It is kept in memory only, as long as the page is open. */
+/** The dialog for the server's API key, which is kept in memory only. */
 
-import { useChanges } from "../use_changes.js";
+import { useSession } from "../use_session.js";
 import { html, useLayoutEffect, useRef } from "../vendor/htm-preact.js";
 
 /** @param {{ session: import("../session.js").Session }} props */
 export function KeyDialog({ session }) {
-  useChanges(session);
-  const wanted = session.keyWanted;
+  useSession(session);
+  const request = session.keyRequest;
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const input = useRef(/** @type {HTMLInputElement | null} */ (null));
   useLayoutEffect(() => {
-    if (wanted && !dialog.current?.open) dialog.current?.showModal();
-    if (!wanted) dialog.current?.close();
-  }, [wanted]);
+    if (request && !dialog.current?.open) dialog.current?.showModal();
+    if (!request) dialog.current?.close();
+  }, [request]);
 
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
     const key = input.current?.value ?? "";
     if (input.current) input.current.value = "";
-    wanted?.answer(key || null);
+    request?.submit(key || null);
   };
   const cancel = (/** @type {Event} */ event) => {
     event.preventDefault();
-    wanted?.answer(null);
+    request?.submit(null);
   };
-  // The browser may close it too. When it opens again at once, for a wrong key, the news of the closing comes late.
+  // The browser may close the dialog. After a rejected key it opens again before the close event arrives.
   const closed = () => {
-    if (!dialog.current?.open) wanted?.answer(null);
+    if (!dialog.current?.open) request?.submit(null);
   };
   return html`<dialog ref=${dialog} onCancel=${cancel} onClose=${closed} aria-labelledby="key-title">
     <form onSubmit=${submit}>
-      <h2 id="key-title">This server wants its API key</h2>
-      <p>${wanted?.wrong ? "That key was not accepted. " : ""}Whoever started the server knows it. Your images wait here meanwhile.</p>
+      <h2 id="key-title">API key required</h2>
+      <p>${request?.rejected ? "That key was not accepted. " : ""}The key was set when the server was started. Your images are kept until then.</p>
       <label for="key">API key</label>
-      <input id="key" ref=${input} type="password" autocomplete="off" spellcheck=${false} aria-invalid=${wanted?.wrong ? "true" : null} />
+      <input id="key" ref=${input} type="password" autocomplete="off" spellcheck=${false} aria-invalid=${request?.rejected ? "true" : null} />
       <div class="actions">
         <button type="submit" class="primary">Use this key</button>
         <button type="button" onClick=${cancel}>Cancel</button>

@@ -8,7 +8,7 @@ import { KeyDialog } from "./key_dialog.js";
 
 /** @type {Session} */
 const session = new Session(
-  new ServerEngine((wrong) => session.askKey(wrong)),
-  "Images go to this page's own server, are judged in memory and are not kept.",
+  new ServerEngine((rejected) => session.requestKey(rejected)),
+  "Images are sent to the server of this page, processed in memory and not stored.",
 );
 start(session, html`<${KeyDialog} session=${session} />`);

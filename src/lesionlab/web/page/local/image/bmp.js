@@ -1,6 +1,6 @@
 /** The header of a BMP file. Source: Microsoft, BITMAPFILEHEADER and BITMAPINFOHEADER. */
 
-import { ORDINARY } from "./header.js";
+import { DEFAULTS } from "./header.js";
 
 /**
  * @param {DataView} view
@@ -9,18 +9,18 @@ import { ORDINARY } from "./header.js";
 export function bmpHeader(view) {
   const old = view.getUint32(14, true) === 12;
   return {
-    ...ORDINARY,
+    ...DEFAULTS,
     format: "BMP",
     type: "image/bmp",
     width: old ? view.getUint16(18, true) : Math.abs(view.getInt32(18, true)),
     height: old ? view.getUint16(20, true) : Math.abs(view.getInt32(22, true)),
     grey: !old && isGrey(view),
-    whole: view.byteLength >= view.getUint32(10, true),
+    complete: view.byteLength >= view.getUint32(10, true),
   };
 }
 
 /**
- * Whether its colour table holds the greys in their order, which Pillow reads as a grey image.
+ * Whether the colour table is a grey ramp, which Pillow reads as a grey image.
  * @param {DataView} view
  */
 function isGrey(view) {

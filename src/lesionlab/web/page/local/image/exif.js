@@ -1,11 +1,11 @@
-/** Metadata, as far as they say which way is up: EXIF, or XMP where that says nothing, as Pillow reads them. */
+/** The orientation of an image from its metadata: EXIF, or XMP where EXIF has none, as in Pillow. */
 
 import { text } from "./header.js";
 
 /**
  * @typedef {object} Orientation
- * @property {number} value As in EXIF, from 1 for upright to 8.
- * @property {{ place: number, little: boolean } | null} exif Where it stands in the file; null for XMP, which no browser heeds.
+ * @property {number} value EXIF orientation from 1 (upright) to 8.
+ * @property {{ offset: number, little: boolean } | null} exif Its position in the file; null for XMP, which browsers ignore.
  */
 
 const ORIENTATION = 0x0112;
@@ -14,8 +14,8 @@ const SHORT = 3;
 /**
  * Find the orientation in a block of TIFF tags.
  * @param {DataView} view The whole file.
- * @param {number} start Where the block begins.
- * @returns {Orientation | null} Null where there is none, or none that can be read: metadata must not cost the picture.
+ * @param {number} start Offset of the block.
+ * @returns {Orientation | null} Null for none, or an unreadable one: damaged metadata do not reject an image.
  */
 export function orientationIn(view, start) {
   try {
@@ -25,7 +25,7 @@ export function orientationIn(view, start) {
     for (let index = 0; index < count; index++) {
       const entry = first + 2 + 12 * index;
       if (view.getUint16(entry, little) !== ORIENTATION || view.getUint16(entry + 2, little) !== SHORT) continue;
-      return { value: known(view.getUint16(entry + 8, little)), exif: { place: entry + 8, little } };
+      return { value: valid(view.getUint16(entry + 8, little)), exif: { offset: entry + 8, little } };
     }
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
@@ -35,16 +35,16 @@ export function orientationIn(view, start) {
 
 /**
  * @param {DataView} view
- * @param {number} start Where the text begins.
+ * @param {number} start Offset of the text.
  * @param {number} length
  * @returns {Orientation | null}
  */
 export function orientationInXmp(view, start, length) {
   const found = /tiff:Orientation(?:="|>)([0-9])/.exec(text(view, start, length));
-  return found ? { value: known(Number(found[1])), exif: null } : null;
+  return found ? { value: valid(Number(found[1])), exif: null } : null;
 }
 
 /** @param {number} value */
-function known(value) {
+function valid(value) {
   return value >= 2 && value <= 8 ? value : 1;
 }

@@ -1,4 +1,4 @@
-/** Formats of image files, told apart by their first bytes. */
+/** Detection of the image format from the first bytes of a file. */
 
 import { bmpHeader } from "./bmp.js";
 import { gifHeader } from "./gif.js";
@@ -22,8 +22,8 @@ const READERS = [
 
 /**
  * @param {DataView} view The whole file.
- * @returns {Header | null} Null for a format that is not known.
- * @throws {RangeError} It ends within its header.
+ * @returns {Header | null} Null for an unknown format.
+ * @throws {RangeError} The file ends within its header.
  */
 export function readHeader(view) {
   const [, , read] = READERS.find(([signature, place]) => text(view, place, signature.length) === signature) ?? [];

@@ -1,24 +1,24 @@
-/** What a file says of its picture before any pixel is decoded. */
+/** The header of an image file, read before any pixel is decoded. */
 
 /**
  * @typedef {object} Header
  * @property {string} format
  * @property {string} type Media type.
- * @property {number} width As stored, before it is turned upright.
+ * @property {number} width As stored, before the EXIF orientation is applied.
  * @property {number} height
  * @property {import("./exif.js").Orientation | null} orientation
  * @property {boolean} grey
- * @property {boolean} deep Grey of 16 bits.
+ * @property {boolean} sixteenBit Greyscale with 16 bits.
  * @property {boolean} cmyk
- * @property {boolean} several Whether it holds several frames.
- * @property {boolean} whole Whether its end is there.
+ * @property {boolean} multiFrame
+ * @property {boolean} complete Whether the file is not truncated.
  */
 
 /** @type {Omit<Header, "format" | "type" | "width" | "height">} */
-export const ORDINARY = { orientation: null, grey: false, deep: false, cmyk: false, several: false, whole: true };
+export const DEFAULTS = { orientation: null, grey: false, sixteenBit: false, cmyk: false, multiFrame: false, complete: true };
 
 /**
- * Bytes as a text, one character for each.
+ * Bytes as text, one character for each.
  * @param {DataView} view
  * @param {number} at
  * @param {number} length

@@ -1,7 +1,7 @@
-/** The header of a JPEG file: its segments up to the first scan. Source: ITU-T T.81, annex B. */
+/** The header of a JPEG file: the segments before the first scan. Source: ITU-T T.81, annex B. */
 
 import { orientationIn, orientationInXmp } from "./exif.js";
-import { ORDINARY, text } from "./header.js";
+import { DEFAULTS, text } from "./header.js";
 
 /** @typedef {import("./header.js").Header} Header */
 
@@ -10,7 +10,7 @@ const APP1 = 0xe1;
 const END = 0xd9;
 const EXIF = "Exif\0\0";
 const XMP = "http://ns.adobe.com/xap/1.0/\0";
-// Markers between the first and the last kind of frame that are none.
+// Markers in the range of the frame headers that are no frame headers.
 const NO_FRAMES = [0xc4, 0xc8, 0xcc];
 
 /**
@@ -19,12 +19,12 @@ const NO_FRAMES = [0xc4, 0xc8, 0xcc];
  */
 export function jpegHeader(view) {
   /** @type {Header} */
-  const header = { ...ORDINARY, format: "JPEG", type: "image/jpeg", width: 0, height: 0, whole: false };
+  const header = { ...DEFAULTS, format: "JPEG", type: "image/jpeg", width: 0, height: 0, complete: false };
   for (let at = 2; ; ) {
-    if (view.getUint8(at) !== 0xff) throw new RangeError("no segment where one should be");
+    if (view.getUint8(at) !== 0xff) throw new RangeError("expected a segment");
     const marker = view.getUint8(at + 1);
     if (marker === 0xff) {
-      at += 1; // they may be padded
+      at += 1; // fill byte
       continue;
     }
     const body = at + 4;
@@ -38,8 +38,8 @@ export function jpegHeader(view) {
     } else if (marker === APP1 && text(view, body, XMP.length) === XMP) {
       header.orientation ??= orientationInXmp(view, body, view.getUint16(at + 2));
     } else if (marker === SCAN) {
-      if (header.width === 0) throw new RangeError("a scan before any frame");
-      return { ...header, whole: endsAfter(view, body) };
+      if (header.width === 0) throw new RangeError("scan before frame header");
+      return { ...header, complete: hasEndAfter(view, body) };
     }
     at += 2 + view.getUint16(at + 2);
   }
@@ -49,7 +49,7 @@ export function jpegHeader(view) {
  * @param {DataView} view
  * @param {number} start
  */
-function endsAfter(view, start) {
+function hasEndAfter(view, start) {
   for (let at = view.byteLength - 2; at >= start; at--) {
     if (view.getUint8(at) === 0xff && view.getUint8(at + 1) === END) return true;
   }

@@ -1,14 +1,14 @@
 /**
- * Decodes JPEG files by libjpeg-turbo, compiled to WebAssembly: to the same values as the command line, in every browser.
- * Browsers have decoders of their own that differ, and cannot decode at a reduced size.
+ * JPEG decoding by libjpeg-turbo, compiled to WebAssembly: the same values as on the command line, in every browser. The
+ * decoders of browsers differ, and cannot decode at a reduced size.
  */
 
 import { EngineError } from "../../engine.js";
 
-/** @typedef {import("./picture.js").Picture} Picture */
+/** @typedef {import("./rgb_image.js").RgbImage} RgbImage */
 
 /**
- * @typedef {object} Exports Of TurboJPEG; places are addresses in its memory.
+ * @typedef {object} Exports Functions of TurboJPEG; pointers are addresses in its memory.
  * @property {WebAssembly.Memory} memory
  * @property {(bytes: number) => number} malloc
  * @property {() => number} tjInitDecompress
@@ -32,20 +32,20 @@ export class JpegDecoder {
 
   /**
    * @param {ArrayBuffer} file
-   * @param {number} width Of what comes out: that of the image, or a half, a quarter or an eighth, rounded up.
+   * @param {number} width Width to decode at: that of the image, or a half, a quarter or an eighth of it, rounded up.
    * @param {number} height
-   * @returns {Picture} As it is stored, not turned.
+   * @returns {RgbImage} As stored, without its orientation applied.
    * @throws {EngineError}
    */
   decode(file, width, height) {
     try {
-      // A new one each time: its memory would never shrink, and after an error it is in no state to go on.
+      // A new instance each time: its memory never shrinks, and it cannot be used after an error.
       const { exports } = new WebAssembly.Instance(this.#module, IMPORTS);
       const turbo = /** @type {Exports} */ (/** @type {unknown} */ (exports));
       const size = 3 * width * height;
-      const [from, to] = [allocated(turbo, file.byteLength), allocated(turbo, size)];
+      const [from, to] = [allocate(turbo, file.byteLength), allocate(turbo, size)];
       new Uint8Array(turbo.memory.buffer).set(new Uint8Array(file), from);
-      // It also tells of what a viewer would pass over, and decodes all the same; real errors arrive as exceptions.
+      // The return value also reports warnings; errors arrive as exceptions.
       turbo.tjDecompress2(turbo.tjInitDecompress(), from, file.byteLength, to, width, 3 * width, height, RGB, 0);
       return { width, height, data: new Uint8ClampedArray(turbo.memory.buffer.slice(to, to + size)) };
     } catch {
@@ -58,26 +58,26 @@ export class JpegDecoder {
  * @param {Exports} turbo
  * @param {number} bytes
  */
-function allocated(turbo, bytes) {
-  const place = turbo.malloc(bytes);
-  if (place === 0) throw new Error("out of memory");
-  return place;
+function allocate(turbo, bytes) {
+  const pointer = turbo.malloc(bytes);
+  if (pointer === 0) throw new Error("out of memory");
+  return pointer;
 }
 
 /** @returns {never} */
-function ended() {
-  throw new Error("libjpeg-turbo gave up");
+function abort() {
+  throw new Error("libjpeg-turbo aborted");
 }
 
-// The library leaves an error by a long jump, which here is an exception.
+// The library handles an error by a long jump, which is an exception here.
 const IMPORTS = {
-  env: { setjmp: () => 0, longjmp: ended },
+  env: { setjmp: () => 0, longjmp: abort },
   wasi_snapshot_preview1: {
     environ_sizes_get: () => 0,
-    environ_get: ended,
-    proc_exit: ended,
-    fd_close: ended,
-    fd_seek: ended,
-    fd_write: ended,
+    environ_get: abort,
+    proc_exit: abort,
+    fd_close: abort,
+    fd_seek: abort,
+    fd_write: abort,
   },
 };

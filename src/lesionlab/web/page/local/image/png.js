@@ -1,7 +1,7 @@
-/** The header of a PNG file: its chunks. Source: W3C, Portable Network Graphics, third edition. */
+/** The header and chunks of a PNG file. Source: W3C, Portable Network Graphics, third edition. */
 
 import { orientationIn, orientationInXmp } from "./exif.js";
-import { ORDINARY, text } from "./header.js";
+import { DEFAULTS, text } from "./header.js";
 
 /** @typedef {import("./header.js").Header} Header */
 
@@ -16,21 +16,21 @@ export function pngHeader(view) {
   const [depth, colour] = [view.getUint8(24), view.getUint8(25)];
   /** @type {Header} */
   const header = {
-    ...ORDINARY,
+    ...DEFAULTS,
     format: "PNG",
     type: "image/png",
     width: view.getUint32(16),
     height: view.getUint32(20),
     grey: GREY.includes(colour),
-    deep: depth === 16 && colour === 0,
-    whole: false,
+    sixteenBit: depth === 16 && colour === 0,
+    complete: false,
   };
   for (let at = 8; at + 12 <= view.byteLength; at += 12 + view.getUint32(at)) {
     const kind = text(view, at + 4, 4);
     if (kind === "eXIf") header.orientation = orientationIn(view, at + 8) ?? header.orientation;
     if (kind === "iTXt" && text(view, at + 8, XMP.length) === XMP) header.orientation ??= orientationInXmp(view, at + 8, view.getUint32(at));
-    if (kind === "acTL") header.several = view.getUint32(at + 8) > 1;
-    if (kind === "IEND") header.whole = true;
+    if (kind === "acTL") header.multiFrame = view.getUint32(at + 8) > 1;
+    if (kind === "IEND") header.complete = true;
   }
   return header;
 }

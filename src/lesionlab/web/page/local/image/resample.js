@@ -1,10 +1,10 @@
 /**
- * Scaling to the network's input, value for value as Pillow does it for the command line: each pass is a weighted mean
- * over all source pixels that a target pixel covers (antialiasing), with weights in fixed point, rounded to 8 bits.
+ * Resampling with exactly Pillow's values: each pass is a weighted mean over all source pixels that a target pixel
+ * covers (antialiasing), with weights in fixed point, rounded to 8 bits.
  * Source: Pillow, `src/libImaging/Resample.c`.
  */
 
-/** @typedef {import("./picture.js").Picture} Picture */
+/** @typedef {import("./rgb_image.js").RgbImage} RgbImage */
 /** @typedef {"bilinear" | "bicubic"} Interpolation */
 /** @typedef {{ first: number, weights: Int32Array }} Tap The source pixels of one target pixel. */
 
@@ -19,14 +19,14 @@ const FILTERS = {
 };
 
 /**
- * @param {Picture} picture
- * @param {number} side Of the square that comes out.
+ * @param {RgbImage} image
+ * @param {number} side Side of the resulting square.
  * @param {Interpolation} interpolation
- * @returns {Picture}
+ * @returns {RgbImage}
  */
-export function squared(picture, side, interpolation) {
-  const wide = picture.width === side ? picture : inRows(picture, taps(picture.width, side, interpolation));
-  return wide.height === side ? wide : inColumns(wide, taps(wide.height, side, interpolation));
+export function resizeToSquare(image, side, interpolation) {
+  const scaled = image.width === side ? image : resampleRows(image, taps(image.width, side, interpolation));
+  return scaled.height === side ? scaled : resampleColumns(scaled, taps(scaled.height, side, interpolation));
 }
 
 /**
@@ -46,21 +46,21 @@ function taps(from, to, interpolation) {
     const end = Math.min(from, Math.trunc(centre + support + 0.5));
     const raw = Array.from({ length: end - first }, (_, i) => weight((first + i - centre + 0.5) * (1 / stretch)));
     const sum = raw.reduce((total, value) => total + value, 0);
-    return { first, weights: Int32Array.from(raw, (value) => fixed(value * (1 / sum))) };
+    return { first, weights: Int32Array.from(raw, (value) => toFixedPoint(value * (1 / sum))) };
   });
 }
 
 /** @param {number} weight */
-function fixed(weight) {
+function toFixedPoint(weight) {
   return Math.trunc(weight * ONE + (weight < 0 ? -0.5 : 0.5));
 }
 
 /**
- * @param {Picture} picture
+ * @param {RgbImage} image
  * @param {Tap[]} columns
- * @returns {Picture}
+ * @returns {RgbImage}
  */
-function inRows({ width, height, data }, columns) {
+function resampleRows({ width, height, data }, columns) {
   const out = new Uint8ClampedArray(3 * columns.length * height);
   let place = 0;
   for (let row = 0; row < height; row++) {
@@ -81,11 +81,11 @@ function inRows({ width, height, data }, columns) {
 }
 
 /**
- * @param {Picture} picture
+ * @param {RgbImage} image
  * @param {Tap[]} rows
- * @returns {Picture}
+ * @returns {RgbImage}
  */
-function inColumns({ width, data }, rows) {
+function resampleColumns({ width, data }, rows) {
   const stride = 3 * width;
   const out = new Uint8ClampedArray(stride * rows.length);
   rows.forEach(({ first, weights }, row) => {

@@ -1,7 +1,7 @@
-/** The header of a WebP file: its RIFF chunks. Source: RFC 9649. */
+/** The header and RIFF chunks of a WebP file. Source: RFC 9649. */
 
 import { orientationIn, orientationInXmp } from "./exif.js";
-import { ORDINARY, text } from "./header.js";
+import { DEFAULTS, text } from "./header.js";
 
 /** @typedef {import("./header.js").Header} Header */
 
@@ -11,7 +11,7 @@ import { ORDINARY, text } from "./header.js";
  */
 export function webpHeader(view) {
   /** @type {Header} */
-  const header = { ...ORDINARY, format: "WEBP", type: "image/webp", ...canvas(view) };
+  const header = { ...DEFAULTS, format: "WEBP", type: "image/webp", ...canvasSize(view) };
   let frames = 0;
   for (let at = 12; at + 8 <= view.byteLength; ) {
     const [kind, length, body] = [text(view, at, 4), view.getUint32(at + 4, true), at + 8];
@@ -22,16 +22,16 @@ export function webpHeader(view) {
     if (kind === "XMP ") header.orientation ??= orientationInXmp(view, body, length);
     at = body + length + (length % 2);
   }
-  return { ...header, several: frames > 1, whole: 8 + view.getUint32(4, true) <= view.byteLength };
+  return { ...header, multiFrame: frames > 1, complete: 8 + view.getUint32(4, true) <= view.byteLength };
 }
 
 /**
  * @param {DataView} view
  * @returns {{ width: number, height: number }}
  */
-function canvas(view) {
+function canvasSize(view) {
   const kind = text(view, 12, 4);
-  if (kind === "VP8X") return { width: 1 + three(view, 24), height: 1 + three(view, 27) };
+  if (kind === "VP8X") return { width: 1 + uint24(view, 24), height: 1 + uint24(view, 27) };
   if (kind === "VP8L") {
     const bits = view.getUint32(21, true);
     return { width: 1 + (bits & 0x3fff), height: 1 + ((bits >> 14) & 0x3fff) };
@@ -43,6 +43,6 @@ function canvas(view) {
  * @param {DataView} view
  * @param {number} at
  */
-function three(view, at) {
+function uint24(view, at) {
   return view.getUint16(at, true) | (view.getUint8(at + 2) << 16);
 }

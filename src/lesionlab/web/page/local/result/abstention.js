@@ -1,71 +1,71 @@
-/** When an image is not one that the model can judge, and why: `lesionlab.prediction.refusal`, in the browser. */
+/** Reasons for an abstention, as in `lesionlab.prediction.decision.abstention`. */
 
-import { distance, measuredPicture, sharpness } from "./measures.js";
+import { brightnessAndContrast, sharpness } from "./measures.js";
 import { general } from "./numbers.js";
 
-/** @typedef {import("../image/prepare.js").Prepared} Prepared */
+/** @typedef {import("../image/preprocess.js").Input} Input */
 /** @typedef {import("../reference.js").Reference} Reference */
-/** @typedef {{ code: string, message: string }} Reason */
+/** @typedef {import("../../types.js").AbstainReason} AbstainReason */
 
-// A picture whose shorter side has fewer pixels than this share of the input's shows too little.
+// Minimum shorter side of an image, as a share of the input's side.
 const LEAST_SHARE = 0.25;
-// Less of the picture than this is a speck of the network's and no lesion.
+// A smaller share of the image is noise of the segmentation and no lesion.
 const SMALLEST_SHARE = 0.003;
 
 /**
- * What speaks against judging an image, whatever the answer; mostly nothing.
+ * The reasons that follow from the image itself; usually none.
  * @param {Reference} reference
- * @param {Prepared} image
- * @param {Float32Array | null} features Pooled; null for a graph that gives none.
- * @returns {Reason[]}
+ * @param {Input} input
+ * @param {number | null} oodScore Null for a graph without features.
+ * @returns {AbstainReason[]}
  */
-export function reasonsAgainst(reference, image, features) {
+export function imageReasons(reference, input, oodScore) {
   return [
-    ...(reference.picture ? [...sizeReasons(image), ...pictureReasons(reference.picture, image.pixels)] : []),
-    ...(reference.softest === null ? [] : sharpnessReasons(reference.softest, image)),
-    ...(reference.features && features ? distanceReasons(reference.features, features) : []),
+    ...(reference.image ? [...sizeReasons(input), ...exposureReasons(reference.image, input.pixels)] : []),
+    ...(reference.softest === null ? [] : sharpnessReasons(reference.softest, input)),
+    ...(reference.features && oodScore !== null ? oodReasons(reference.features.limit, oodScore) : []),
   ];
 }
 
 /**
- * Why not to judge a picture in which the network that looks for the lesion finds none.
- * @param {Float32Array | null} lesion Probability of each pixel; null for a graph that does not look.
+ * A reason if the segmentation finds no lesion.
+ * @param {Float32Array | null} lesion Probability of each pixel; null for a graph without segmentation.
  * @param {number} threshold A pixel belongs to the lesion at or above it.
- * @returns {Reason[]}
+ * @returns {AbstainReason[]}
  */
-export function withoutLesion(lesion, threshold) {
+export function lesionReasons(lesion, threshold) {
   if (!lesion) return [];
-  const found = lesion.reduce((count, value) => count + Number(value >= threshold), 0) / lesion.length;
-  return found >= SMALLEST_SHARE ? [] : [{ code: "no_lesion", message: "no lesion was found in the picture" }];
+  const share = lesion.reduce((count, value) => count + Number(value >= threshold), 0) / lesion.length;
+  return share >= SMALLEST_SHARE ? [] : [{ code: "no_lesion", message: "no lesion was found in the image" }];
 }
 
 /**
- * @param {number} score Of the answer, where the scores of all classes sum to 1.
+ * @param {number} confidence Highest score of the decision rule; the scores of all classes sum to 1.
  * @param {number} limit
- * @returns {Reason[]}
+ * @returns {AbstainReason[]}
  */
-export function uncertain(score, limit) {
-  if (score >= limit) return [];
-  const message = `uncertain: no class stands out; the first scores ${score.toFixed(2)}, of 98 in 100 images at least ${limit.toFixed(2)}`;
-  return [{ code: "uncertain", message }];
+export function confidenceReasons(confidence, limit) {
+  if (confidence >= limit) return [];
+  const message = `low confidence: ${confidence.toFixed(2)}, 98% of validation images have at least ${limit.toFixed(2)}`;
+  return [{ code: "low_confidence", message }];
 }
 
 /**
- * @param {Prepared} image
- * @returns {Reason[]}
+ * @param {Input} input
+ * @returns {AbstainReason[]}
  */
-function sizeReasons({ size, original }) {
-  if (!original || Math.min(...original) >= size * LEAST_SHARE) return [];
-  return [{ code: "too_small", message: `too small: ${original.join("x")} pixels for an input of ${size}x${size}` }];
+function sizeReasons({ size, originalSize }) {
+  if (!originalSize || Math.min(...originalSize) >= size * LEAST_SHARE) return [];
+  return [{ code: "too_small", message: `too small: ${originalSize.join("x")} pixels for an input of ${size}x${size}` }];
 }
 
 /**
- * @param {NonNullable<Reference["picture"]>} limits
+ * @param {NonNullable<Reference["image"]>} limits
  * @param {Uint8ClampedArray} pixels
  */
-function pictureReasons({ darkest, brightest, flattest }, pixels) {
-  const { brightness, contrast } = measuredPicture(pixels);
-  /** @type {Reason[]} */
+function exposureReasons({ darkest, brightest, flattest }, pixels) {
+  const { brightness, contrast } = brightnessAndContrast(pixels);
+  /** @type {AbstainReason[]} */
   const reasons = [];
   if (contrast < flattest) {
     const message = `nearly uniform: contrast ${contrast.toFixed(1)}, training images have at least ${flattest.toFixed(1)}`;
@@ -73,33 +73,32 @@ function pictureReasons({ darkest, brightest, flattest }, pixels) {
   }
   if (brightness < darkest || brightness > brightest) {
     const [code, words] = brightness < darkest ? ["too_dark", "too dark"] : ["too_bright", "too bright"];
-    const seen = `training images have ${darkest.toFixed(0)} to ${brightest.toFixed(0)}`;
-    reasons.push({ code, message: `${words}: brightness ${brightness.toFixed(0)} of 255, ${seen}` });
+    const range = `training images have ${darkest.toFixed(0)} to ${brightest.toFixed(0)}`;
+    reasons.push({ code, message: `${words}: brightness ${brightness.toFixed(0)} of 255, ${range}` });
   }
   return reasons;
 }
 
 /**
  * @param {number} least
- * @param {Prepared} image
- * @returns {Reason[]}
+ * @param {Input} input
+ * @returns {AbstainReason[]}
  */
 function sharpnessReasons(least, { pixels, size }) {
-  const found = sharpness(pixels, size);
-  if (found >= least) return [];
-  return [{ code: "blurred", message: `blurred: sharpness ${found.toFixed(2)}, training images have at least ${least.toFixed(2)}` }];
+  const value = sharpness(pixels, size);
+  if (value >= least) return [];
+  return [{ code: "blurred", message: `blurred: sharpness ${value.toFixed(2)}, training images have at least ${least.toFixed(2)}` }];
 }
 
 /**
- * @param {NonNullable<Reference["features"]>} space
- * @param {Float32Array} features
- * @returns {Reason[]}
+ * @param {number} limit
+ * @param {number} score
+ * @returns {AbstainReason[]}
  */
-function distanceReasons(space, features) {
-  const away = distance(space, features);
-  if (away <= space.limit) return [];
+function oodReasons(limit, score) {
+  if (score <= limit) return [];
   const message =
-    `unlike the images that the model was trained on: distance ${general(away)}, ` +
-    `98 in 100 of their kind lie within ${general(space.limit)}`;
-  return [{ code: "unfamiliar", message }];
+    `out of distribution: unlike the training images, score ${general(score)}, ` +
+    `98% of validation images have at most ${general(limit)}`;
+  return [{ code: "out_of_distribution", message }];
 }

@@ -1,14 +1,14 @@
-/** What a picture and its features are like, in the numbers that the bundle's limits are given in. */
+/** Image quality measures and the out-of-distribution score, on the scales of the bundle's limits. */
 
 import { sum } from "./numbers.js";
 
 /** @typedef {import("../reference.js").FeatureSpace} FeatureSpace */
 
 /**
- * Brightness, the mean of all values, and contrast, the mean over the channels of a channel's standard deviation.
+ * Brightness: mean of all values. Contrast: standard deviation of a channel, averaged over the channels.
  * @param {Uint8ClampedArray} pixels [size, size, 3].
  */
-export function measuredPicture(pixels) {
+export function brightnessAndContrast(pixels) {
   const count = pixels.length / 3;
   const channels = [0, 1, 2].map((channel) => {
     let [total, squares] = [0, 0];
@@ -25,8 +25,8 @@ export function measuredPicture(pixels) {
 const SHARPNESS_SIDE = 224;
 
 /**
- * The standard deviation of the Laplacian of a picture's grey, of a large one at each second pixel or each third
- * (`lesionlab.prediction.refusal.sharpness`).
+ * Standard deviation of the Laplacian of the grey values; large images are subsampled
+ * (`lesionlab.images.quality.sharpness`).
  * @param {Uint8ClampedArray} pixels [side, side, 3].
  * @param {number} side
  */
@@ -41,8 +41,8 @@ export function sharpness(pixels, side) {
   let [total, squares] = [0, 0];
   for (let y = 1; y < size - 1; y++) {
     for (let at = y * size + 1; at < (y + 1) * size - 1; at++) {
-      const around = (grey[at - size] ?? 0) + (grey[at + size] ?? 0) + (grey[at - 1] ?? 0) + (grey[at + 1] ?? 0);
-      const value = around - 4 * (grey[at] ?? 0);
+      const neighbours = (grey[at - size] ?? 0) + (grey[at + size] ?? 0) + (grey[at - 1] ?? 0) + (grey[at + 1] ?? 0);
+      const value = neighbours - 4 * (grey[at] ?? 0);
       total += value;
       squares += value * value;
     }
@@ -52,19 +52,19 @@ export function sharpness(pixels, side) {
 }
 
 /**
- * How far the features of an image lie from those of the training images: the length of what these images' principal
- * directions leave of the roots of its features (`lesionlab.prediction.refusal.distances`).
+ * Norm of the residual of the features' signed square roots after projection on the principal directions of the
+ * training images (`lesionlab.bundle.features.ood_scores`).
  * @param {FeatureSpace} space
  * @param {Float32Array} features [D].
  */
-export function distance({ mean, basis }, features) {
-  const left = Float64Array.from(features, (value, index) => Math.sign(value) * Math.sqrt(Math.abs(value)) - (mean[index] ?? 0));
+export function oodScore({ mean, basis }, features) {
+  const centred = Float64Array.from(features, (value, index) => Math.sign(value) * Math.sqrt(Math.abs(value)) - (mean[index] ?? 0));
+  const residual = Float64Array.from(centred);
   const width = features.length;
-  const whole = Float64Array.from(left);
   for (let start = 0; start < basis.length; start += width) {
-    let share = 0;
-    for (let index = 0; index < width; index++) share += (whole[index] ?? 0) * (basis[start + index] ?? 0);
-    for (let index = 0; index < width; index++) left[index] = (left[index] ?? 0) - share * (basis[start + index] ?? 0);
+    let coordinate = 0;
+    for (let index = 0; index < width; index++) coordinate += (centred[index] ?? 0) * (basis[start + index] ?? 0);
+    for (let index = 0; index < width; index++) residual[index] = (residual[index] ?? 0) - coordinate * (basis[start + index] ?? 0);
   }
-  return Math.hypot(...left);
+  return Math.hypot(...residual);
 }

@@ -1,4 +1,4 @@
-/** Small sums over arrays, and numbers written as Python writes them, so that a reason reads the same everywhere. */
+/** Sums and orders of arrays, and numbers formatted as Python formats them, so that messages are the same everywhere. */
 
 /** @param {number[]} values */
 export function sum(values) {
@@ -6,7 +6,7 @@ export function sum(values) {
 }
 
 /**
- * Indices from the largest value to the smallest; equal ones keep their order.
+ * Indices from the largest value to the smallest; equal values keep their order.
  * @param {number[]} values
  */
 export function descending(values) {
@@ -14,7 +14,15 @@ export function descending(values) {
 }
 
 /**
- * Three significant digits, as Python's `.3g`.
+ * Python's `.1%`.
+ * @param {number} share
+ */
+export function percent(share) {
+  return `${(100 * share).toFixed(1)}%`;
+}
+
+/**
+ * Python's `.3g`.
  * @param {number} value
  */
 export function general(value) {

@@ -1,26 +1,26 @@
-/** What is known of the patient, and what it says of each diagnosis: `lesionlab.bundle.patient`, in the browser. */
+/** Patient data and their effect on the probabilities, as in `lesionlab.bundle.patient`. */
 
 import { EngineError } from "../../engine.js";
-import { normalised } from "./probabilities.js";
+import { normalize } from "./probabilities.js";
 
-/** @typedef {import("../site.js").PatientEffects} PatientEffects */
-/** @typedef {{ age?: number, sex?: string, site?: string }} Known */
+/** @typedef {import("../model_files.js").PatientEffects} PatientEffects */
+/** @typedef {{ age?: number, sex?: string, site?: string }} ParsedPatient */
 
-const OLDEST = 120;
+const MAX_AGE = 120;
 const SEXES = ["female", "male"];
 
 /**
- * Read what was typed.
- * @param {import("../../contract.js").Patient} patient
- * @param {string[]} sites Places on the body that have a name.
- * @returns {Known} What is missing is not there.
+ * Parse the form's fields; values that are not given are left out.
+ * @param {import("../../types.js").Patient} patient
+ * @param {string[]} sites Anatomical sites.
+ * @returns {ParsedPatient}
  * @throws {EngineError}
  */
-export function known({ age = "", sex = "", site = "" }, sites) {
+export function parsePatient({ age = "", sex = "", site = "" }, sites) {
   const years = Number(age);
-  if (age !== "" && !(years >= 0 && years <= OLDEST)) refuse(`age: it should be a number from 0 to ${OLDEST}`);
-  if (sex !== "" && !SEXES.includes(sex)) refuse(`sex: it should be one of ${SEXES.join(", ")}`);
-  if (site !== "" && !sites.includes(site)) refuse(`site: it should be one of ${sites.join(", ")}`);
+  if (age !== "" && !(years >= 0 && years <= MAX_AGE)) fail(`age: it should be a number from 0 to ${MAX_AGE}`);
+  if (sex !== "" && !SEXES.includes(sex)) fail(`sex: it should be one of ${SEXES.join(", ")}`);
+  if (site !== "" && !sites.includes(site)) fail(`site: it should be one of ${sites.join(", ")}`);
   return {
     ...(age === "" ? {} : { age: years }),
     ...(sex === "" ? {} : { sex }),
@@ -29,12 +29,12 @@ export function known({ age = "", sex = "", site = "" }, sites) {
 }
 
 /**
- * The probabilities of an image together with what is known of its patient: log likelihood ratios are added.
+ * Add the patient's log likelihood ratios to the log-probabilities.
  * @param {number[]} probabilities
  * @param {PatientEffects} effects
- * @param {Known} patient
+ * @param {ParsedPatient} patient
  */
-export function adjusted(probabilities, effects, patient) {
+export function adjustForPatient(probabilities, effects, patient) {
   const rows = [
     patient.age === undefined || effects.ages.length === 0 ? undefined : atAge(effects, patient.age),
     effects.sex[patient.sex ?? ""],
@@ -43,22 +43,22 @@ export function adjusted(probabilities, effects, patient) {
   if (rows.length === 0) return probabilities;
   const ratios = probabilities.map((_, index) => effects.strength * rows.reduce((total, row) => total + (row[index] ?? 0), 0));
   const highest = Math.max(...ratios);
-  return normalised(probabilities.map((probability, index) => probability * Math.exp((ratios[index] ?? 0) - highest)));
+  return normalize(probabilities.map((probability, index) => probability * Math.exp((ratios[index] ?? 0) - highest)));
 }
 
 /**
- * What a reader of the result has to know of what was told of the patient.
+ * Notes on the use of the patient data.
  * @param {PatientEffects | null} effects
- * @param {Known} patient
+ * @param {ParsedPatient} patient
  */
 export function patientNotes(effects, patient) {
   const given = Object.keys(patient).join(" and ");
   if (!given) return [];
-  return [effects ? `${given} taken into account` : `${given} given, but not read: this model judges the picture alone`];
+  return [effects ? `${given} taken into account` : `${given} ignored: this model uses the image alone`];
 }
 
 /**
- * Between the ages that there are ratios for they are interpolated, beyond them they stay.
+ * The ratios at an age: linear interpolation, constant beyond the first and last age.
  * @param {PatientEffects} effects
  * @param {number} age
  */
@@ -71,9 +71,9 @@ function atAge({ ages, age: rows }, age) {
 }
 
 /**
- * @param {string} why
+ * @param {string} message
  * @returns {never}
  */
-function refuse(why) {
-  throw new EngineError("image", why);
+function fail(message) {
+  throw new EngineError("image", message);
 }

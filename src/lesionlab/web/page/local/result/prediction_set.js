@@ -1,23 +1,29 @@
-/** Which classes cannot be ruled out: conformal prediction sets with the bundle's thresholds. */
+/** The classes that cannot be ruled out: class-conditional conformal prediction sets. */
 
-import { descending } from "./numbers.js";
-
-/** @typedef {import("../site.js").PredictionSets} PredictionSets */
-/** @typedef {import("../../contract.js").Result} Result */
+/** @typedef {import("../model.js").Description} Description */
+/** @typedef {import("../../types.js").Prediction} Prediction */
 
 /**
- * @param {number[]} probabilities Of the picture alone.
- * @param {string[]} classes
- * @param {PredictionSets | null} sets
- * @returns {Result["prediction_set"]}
+ * The class-conditional set, and the classes that it lacks for consistency; a larger set keeps its coverage.
+ * @param {Description} description
+ * @param {number[]} fromImage Probabilities without patient data.
+ * @param {string[]} order All classes, the most probable first.
+ * @param {Prediction["operating_points"]} points
+ * @returns {Prediction["prediction_set"]}
  */
-export function predictionSet(probabilities, classes, sets) {
+export function predictionSet({ model, info }, fromImage, order, points) {
+  const sets = info.prediction_sets;
   if (!sets) return null;
-  const order = descending(probabilities);
-  // The most probable class always belongs to the set.
-  const within = (/** @type {(code: string) => number | null | undefined} */ limit) =>
-    order
-      .filter((index, rank) => rank === 0 || 1 - (probabilities[index] ?? 0) <= (limit(classes[index] ?? "") ?? Number.POSITIVE_INFINITY))
-      .map((index) => classes[index] ?? "");
-  return { coverage: sets.coverage, marginal: within(() => sets.marginal), by_class: within((code) => sets.by_class[code]) };
+  const highest = fromImage.indexOf(Math.max(...fromImage));
+  const codes = new Set(
+    info.classes.filter((code, index) => {
+      const limit = sets.class_conditional[code] ?? Number.POSITIVE_INFINITY;
+      return index === highest || code === order[0] || 1 - (fromImage[index] ?? 0) <= limit;
+    }),
+  );
+  for (const { positive, target } of points) {
+    const members = model.target_classes[target] ?? [];
+    if (positive && !members.some((code) => codes.has(code))) codes.add(order.find((code) => members.includes(code)) ?? "");
+  }
+  return { coverage: sets.coverage, kind: "class-conditional", codes: order.filter((code) => codes.has(code)) };
 }

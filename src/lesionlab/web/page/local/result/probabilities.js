@@ -1,8 +1,8 @@
-/** From the graph's logits to calibrated probabilities, and to what classes are ranked by. */
+/** From the graph's logits to calibrated probabilities, and to the scores of the decision rule. */
 
 import { sum } from "./numbers.js";
 
-/** @typedef {import("../site.js").BundleInfo} BundleInfo */
+/** @typedef {import("../model_files.js").BundleInfo} BundleInfo */
 
 /**
  * softmax((scales * logits + offsets) / temperature).
@@ -10,23 +10,23 @@ import { sum } from "./numbers.js";
  * @param {BundleInfo["calibration"]} calibration
  * @returns {number[]} [C].
  */
-export function calibrated(logits, { scales, offsets, temperature }) {
+export function calibrate(logits, { scales, offsets, temperature }) {
   const scaled = Array.from(logits, (logit, index) => (logit * (scales[index] ?? 1) + (offsets[index] ?? 0)) / temperature);
   const highest = Math.max(...scaled);
-  return normalised(scaled.map((value) => Math.exp(value - highest)));
+  return normalize(scaled.map((value) => Math.exp(value - highest)));
 }
 
 /**
- * What the model's rule ranks the classes by: probability times weight, scaled to sum to 1.
+ * Scores of the decision rule: probability times weight, scaled to sum to 1.
  * @param {number[]} probabilities
- * @param {BundleInfo["decision"]} decision
+ * @param {BundleInfo["decision_rule"]} rule
  */
 export function scores(probabilities, { weights }) {
-  return normalised(probabilities.map((probability, index) => probability * (weights[index] ?? 1)));
+  return normalize(probabilities.map((probability, index) => probability * (weights[index] ?? 1)));
 }
 
 /** @param {number[]} values */
-export function normalised(values) {
+export function normalize(values) {
   const total = sum(values);
   return values.map((value) => value / total);
 }

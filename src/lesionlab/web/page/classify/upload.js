@@ -1,22 +1,22 @@
-/** Where images come in: drop, choose, photograph, or an example. */
+/** Upload of images: drop, file dialog, camera, or a synthetic example. */
 
 import { EXAMPLES, exampleUrl, fetchExample } from "../examples.js";
-import { ACCEPTED } from "../intake.js";
+import { ACCEPTED } from "../image_file.js";
 import { html, useState } from "../vendor/htm-preact.js";
 
 /** @typedef {import("../session.js").Session} Session */
 
-/** @param {{ session: Session, small: boolean }} props `small`: there are images already. */
-export function Intake({ session, small }) {
-  const take = (/** @type {File[]} */ files) => session.add(files.map((file) => ({ file, name: file.name })));
-  return html`<section class=${small ? "intake card small" : "intake card"} aria-label="Add images">
+/** @param {{ session: Session, small: boolean }} props `small`: for a page that has images already. */
+export function Upload({ session, small }) {
+  const add = (/** @type {File[]} */ files) => session.add(files.map((file) => ({ file, name: file.name })));
+  return html`<section class=${small ? "upload card small" : "upload card"} aria-label="Add images">
     <div class="drop">
-      <p class="drop-hint">Drop or paste images here${small ? "" : ", one or many"}</p>
+      <p class="drop-hint">Drop or paste images here${small ? "" : ", one or several"}</p>
       <div class="actions">
-        <${FileButton} label=${small ? "Add images" : "Choose images"} primary=${!small} multiple onFiles=${take} />
-        <${FileButton} label="Take a photograph" camera onFiles=${take} />
+        <${FileButton} label=${small ? "Add images" : "Choose images"} primary=${!small} multiple onFiles=${add} />
+        <${FileButton} label="Take a photograph" camera onFiles=${add} />
       </div>
-      ${!small && html`<p class="quiet">${formats(session)} The whole picture counts: fill it with one lesion.</p>`}
+      ${!small && html`<p class="muted">${formats(session)} The model sees the whole image: fill it with one lesion.</p>`}
     </div>
     <${Examples} session=${session} small=${small} />
   </section>`;
@@ -34,23 +34,23 @@ function formats(session) {
  * @param {(files: File[]) => void} props.onFiles
  * @param {boolean} [props.primary]
  * @param {boolean} [props.multiple]
- * @param {boolean} [props.camera] Opens the camera at once on a phone.
+ * @param {boolean} [props.camera] Opens the camera of a phone.
  */
 export function FileButton({ label, onFiles, primary = false, multiple = false, camera = false }) {
-  const changed = (/** @type {Event & { currentTarget: HTMLInputElement }} */ { currentTarget }) => {
+  const onChange = (/** @type {Event & { currentTarget: HTMLInputElement }} */ { currentTarget }) => {
     const files = [...(currentTarget.files ?? [])];
-    // Choosing the same file again is then a change too.
+    // Without this, choosing the same file again is no change.
     currentTarget.value = "";
     onFiles(files);
   };
   return html`<label class=${`button ${primary ? "primary" : ""} ${camera ? "camera" : ""}`}>
     <input
-      class="unseen"
+      class="visually-hidden"
       type="file"
       accept=${camera ? "image/*" : ACCEPTED}
       multiple=${multiple}
       capture=${camera ? "environment" : null}
-      onChange=${changed}
+      onChange=${onChange}
     />
     ${label}
   </label>`;
@@ -59,30 +59,30 @@ export function FileButton({ label, onFiles, primary = false, multiple = false, 
 /** @param {{ session: Session, small: boolean }} props */
 function Examples({ session, small }) {
   const [problem, setProblem] = useState("");
-  const take = async (/** @type {import("../examples.js").Example} */ example) => {
+  const add = async (/** @type {import("../examples.js").Example} */ example) => {
     try {
       session.add([await fetchExample(example)]);
       setProblem("");
     } catch {
-      setProblem("The example cannot be fetched. Is the network up?");
+      setProblem("The example cannot be loaded. Check the network.");
     }
   };
   const list = html`<ul class="examples">
     ${EXAMPLES.map(
       (example) =>
         html`<li key=${example.file}>
-          <button type="button" onClick=${() => take(example)}>
+          <button type="button" onClick=${() => add(example)}>
             <img src=${exampleUrl(example)} alt="" width="80" height="60" loading="lazy" />
-            <span><span class="unseen">Synthetic </span>${example.label}</span>
+            <span><span class="visually-hidden">Synthetic </span>${example.label}</span>
           </button>
         </li>`,
     )}
   </ul>`;
-  const words = "Drawn by a program: no skin, and no meaning in the answers.";
+  const note = "Computer-generated drawings: their results have no meaning.";
   return html`<div class="example-box">
     ${small
-      ? html`<details key=${session.items.length}><summary>Synthetic examples</summary><p class="quiet">${words}</p>${list}</details>`
-      : html`<h2 class="minor">Or try a synthetic example</h2><p class="quiet">${words}</p>${list}`}
+      ? html`<details key=${session.items.length}><summary>Synthetic examples</summary><p class="muted">${note}</p>${list}</details>`
+      : html`<h2 class="minor">Or try a synthetic example</h2><p class="muted">${note}</p>${list}`}
     ${problem && html`<p class="problem" role="alert">${problem}</p>`}
   </div>`;
 }

@@ -1,42 +1,42 @@
-/** Where in the picture an answer comes from: the class activation map (`lesionlab.prediction.explanation`). */
+/** Class activation maps, as in `lesionlab.prediction.explanation.class_activation`. */
 
 /** @typedef {import("../graph.js").FeatureMap} FeatureMap */
 
 const METHOD = "class activation map";
-// Cells along a side of a map that was placed in its picture.
+// Cells along a side of the map of a cropped image.
 const GRID = 32;
 
 /**
- * @param {Float32Array} weights Of the class explained, one for each channel.
+ * @param {Float32Array} weights Weights of the class, one for each channel.
  * @param {FeatureMap} map
- * @param {Float32Array | null} crop Where in the picture the map lies; null for all of it.
- * @param {{ code: string, name: string }} of
- * @returns {import("../../contract.js").Explanation}
+ * @param {Float32Array | null} crop Position of the map in the image; null for the whole image.
+ * @param {{ code: string, name: string }} explained
+ * @returns {import("../../types.js").Explanation}
  */
-export function explanation(weights, { data, rows, columns }, crop, { code, name }) {
+export function classActivationMap(weights, { data, rows, columns }, crop, { code, name }) {
   const places = rows * columns;
   const activation = new Float32Array(places);
   weights.forEach((weight, channel) => {
     for (let place = 0; place < places; place++) activation[place] = (activation[place] ?? 0) + weight * (data[channel * places + place] ?? 0);
   });
-  const highest = Math.max(0, ...activation);
-  // Three digits are finer than any screen shows.
-  const share = (/** @type {number} */ value) => (highest > 0 ? Math.round((1000 * Math.max(0, value)) / highest) / 1000 : 0);
   const positive = activation.map((value) => Math.max(0, value));
+  const highest = Math.max(...positive);
+  // Three digits are finer than a screen resolves.
+  const scale = (/** @type {number} */ value) => (highest > 0 ? Math.round((1000 * value) / highest) / 1000 : 0);
   if (crop) {
-    const values = placed({ data: positive, rows, columns }, crop).map((row) => row.map(share));
-    return { method: METHOD, diagnosis: code, name, rows: GRID, columns: GRID, values };
+    const values = placeInImage({ data: positive, rows, columns }, crop).map((row) => row.map(scale));
+    return { method: METHOD, code, name, rows: GRID, columns: GRID, values };
   }
-  const values = Array.from({ length: rows }, (_, row) => Array.from(positive.subarray(row * columns, (row + 1) * columns), share));
-  return { method: METHOD, diagnosis: code, name, rows, columns, values };
+  const values = Array.from({ length: rows }, (_, row) => Array.from(positive.subarray(row * columns, (row + 1) * columns), scale));
+  return { method: METHOD, code, name, rows, columns, values };
 }
 
 /**
- * The map of a part of a picture as one of the whole; 0 where nothing was looked at.
+ * The map of a square of the image as a map of the whole image; 0 outside the square.
  * @param {FeatureMap} map
  * @param {Float32Array} crop
  */
-function placed({ data, rows, columns }, [left = 0, top = 0, side = 1]) {
+function placeInImage({ data, rows, columns }, [left = 0, top = 0, side = 1]) {
   const along = (/** @type {number} */ begin, /** @type {number} */ count) =>
     Array.from({ length: GRID }, (_, cell) => {
       const share = ((cell + 0.5) / GRID - begin) / side;
@@ -58,10 +58,10 @@ function placed({ data, rows, columns }, [left = 0, top = 0, side = 1]) {
 }
 
 /**
- * The mean over the places of a map, one for each channel.
+ * The mean over the positions of a map, one value for each channel.
  * @param {FeatureMap} map
  */
-export function pooled({ data, rows, columns }) {
+export function poolFeatures({ data, rows, columns }) {
   const places = rows * columns;
   return Float32Array.from({ length: data.length / places }, (_, channel) => {
     let total = 0;

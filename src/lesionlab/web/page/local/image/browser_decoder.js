@@ -1,21 +1,21 @@
-/** From an image file to its pixels as they are stored: the browser decodes, this reads. */
+/** Decoding by the browser, for all formats but JPEG. */
 
 import { EngineError } from "../../engine.js";
 
 /** @typedef {import("./header.js").Header} Header */
-/** @typedef {import("./picture.js").Picture} Picture */
+/** @typedef {import("./rgb_image.js").RgbImage} RgbImage */
 
-// Read in stripes: a camera's picture as a whole is more than the canvas of a phone may hold.
+// Read in stripes: a canvas of a phone is smaller than a camera's image.
 const STRIPE = 256;
 
 /**
  * @param {Blob} file
  * @param {Header} header
- * @returns {Promise<{ picture: Picture, clear: boolean }>} `clear`: parts were transparent and are white now.
+ * @returns {Promise<{ image: RgbImage, transparent: boolean }>} `transparent`: parts were transparent and are white now.
  * @throws {EngineError}
  */
-export async function drawn(file, { width, height }) {
-  // The colours as they are in the file, as in training: no profile is applied.
+export async function decodeInBrowser(file, { width, height }) {
+  // Without colour profiles, as in training.
   const bitmap = await createImageBitmap(file, { colorSpaceConversion: "none", premultiplyAlpha: "none" }).catch(() => {
     throw new EngineError("image", "the image is damaged (this browser cannot decode it); copy or export it again");
   });
@@ -25,17 +25,17 @@ export async function drawn(file, { width, height }) {
     }
     const data = new Uint8ClampedArray(3 * width * height);
     const context = new OffscreenCanvas(width, Math.min(STRIPE, height)).getContext("2d", { willReadFrequently: true });
-    if (!context) throw new EngineError("fault", "this browser cannot draw images outside of the page");
-    let clear = false;
+    if (!context) throw new EngineError("internal", "this browser has no OffscreenCanvas");
+    let transparent = false;
     for (let top = 0; top < height; top += STRIPE) {
       const rows = Math.min(STRIPE, height - top);
       context.clearRect(0, 0, width, STRIPE);
       context.drawImage(bitmap, 0, -top);
       const stripe = context.getImageData(0, 0, width, rows).data;
-      clear = laidOnWhite(stripe) || clear;
-      withoutAlpha(stripe, data.subarray(3 * width * top));
+      transparent = blendOnWhite(stripe) || transparent;
+      copyRgb(stripe, data.subarray(3 * width * top));
     }
-    return { picture: { width, height, data }, clear };
+    return { image: { width, height, data }, transparent };
   } finally {
     bitmap.close();
   }
@@ -43,29 +43,29 @@ export async function drawn(file, { width, height }) {
 
 /**
  * @param {Uint8ClampedArray} pixels Red, green, blue and alpha; changed in place.
- * @returns {boolean} Whether there was anything transparent.
+ * @returns {boolean} Whether any pixel was transparent.
  */
-function laidOnWhite(pixels) {
-  let found = false;
+function blendOnWhite(pixels) {
+  let transparent = false;
   for (let at = 3; at < pixels.length; at += 4) {
     const alpha = pixels[at] ?? 255;
     if (alpha === 255) continue;
-    found = true;
+    transparent = true;
     for (let channel = at - 3; channel < at; channel++) {
       pixels[channel] = ((pixels[channel] ?? 0) * alpha + 255 * (255 - alpha)) / 255;
     }
   }
-  return found;
+  return transparent;
 }
 
 /**
  * @param {Uint8ClampedArray} pixels
- * @param {Uint8ClampedArray} into
+ * @param {Uint8ClampedArray} target
  */
-function withoutAlpha(pixels, into) {
+function copyRgb(pixels, target) {
   for (let at = 0, place = 0; at < pixels.length; at += 4) {
-    into[place++] = pixels[at] ?? 0;
-    into[place++] = pixels[at + 1] ?? 0;
-    into[place++] = pixels[at + 2] ?? 0;
+    target[place++] = pixels[at] ?? 0;
+    target[place++] = pixels[at + 1] ?? 0;
+    target[place++] = pixels[at + 2] ?? 0;
   }
 }

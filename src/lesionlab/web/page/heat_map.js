@@ -1,11 +1,11 @@
-/** A coarse grid of values as a smooth picture in colours that everyone can tell apart. */
+/** Draws a grid of values as a smooth heat map, in colours that are safe for colour blindness. */
 
-/** @typedef {import("./contract.js").Explanation} Explanation */
+/** @typedef {import("./types.js").Explanation} Explanation */
 
 const SIDE = 256;
 
-// Viridis (van der Walt and Smith, 2015) at nine places: even steps of brightness, safe for colour blindness, and no
-// colour of skin among them.
+// Viridis (van der Walt and Smith, 2015) at nine points: perceptually uniform, safe for colour blindness, and distinct
+// from the colours of skin.
 const STOPS = [
   [68, 1, 84],
   [71, 44, 122],
@@ -19,23 +19,23 @@ const STOPS = [
 ];
 
 /**
- * Draw the grid on a canvas. What matters little stays nearly clear, so that the picture beneath can be seen.
+ * Draw the grid on a canvas. Low values are nearly transparent, so that the image stays visible.
  * @param {HTMLCanvasElement} canvas
  * @param {Explanation} explanation
  */
-export function drawHeat(canvas, { values, rows, columns }) {
+export function drawHeatMap(canvas, { values, rows, columns }) {
   canvas.width = SIDE;
   canvas.height = SIDE;
   const context = canvas.getContext("2d");
   if (!context) return;
-  const picture = context.createImageData(SIDE, SIDE);
+  const pixels = context.createImageData(SIDE, SIDE);
   for (let y = 0; y < SIDE; y++) {
     for (let x = 0; x < SIDE; x++) {
-      const value = smooth(values, rows, columns, ((y + 0.5) / SIDE) * rows - 0.5, ((x + 0.5) / SIDE) * columns - 0.5);
-      picture.data.set([...colour(value), 255 * Math.min(1, 0.15 + 1.1 * value)], 4 * (y * SIDE + x));
+      const value = interpolate(values, rows, columns, ((y + 0.5) / SIDE) * rows - 0.5, ((x + 0.5) / SIDE) * columns - 0.5);
+      pixels.data.set([...colour(value), 255 * Math.min(1, 0.15 + 1.1 * value)], 4 * (y * SIDE + x));
     }
   }
-  context.putImageData(picture, 0, 0);
+  context.putImageData(pixels, 0, 0);
 }
 
 /**
@@ -46,7 +46,7 @@ export function drawHeat(canvas, { values, rows, columns }) {
  * @param {number} y In cells.
  * @param {number} x In cells.
  */
-function smooth(values, rows, columns, y, x) {
+function interpolate(values, rows, columns, y, x) {
   const [top, left] = [Math.floor(y), Math.floor(x)];
   let sum = 0;
   for (let j = -1; j <= 2; j++) {
@@ -71,8 +71,8 @@ function keys(distance) {
  * @returns {number[]} Red, green, blue.
  */
 export function colour(value) {
-  const place = value * (STOPS.length - 1);
-  const below = STOPS[Math.floor(place)] ?? [0, 0, 0];
-  const above = STOPS[Math.ceil(place)] ?? below;
-  return below.map((channel, index) => channel + (place % 1) * ((above[index] ?? 0) - channel));
+  const position = value * (STOPS.length - 1);
+  const below = STOPS[Math.floor(position)] ?? [0, 0, 0];
+  const above = STOPS[Math.ceil(position)] ?? below;
+  return below.map((channel, index) => channel + (position % 1) * ((above[index] ?? 0) - channel));
 }

@@ -1,43 +1,43 @@
-/** From what a reader drops, pastes or picks to something that can be sent: what it is, and what to do if it cannot. */
+/** Image files that are dropped, pasted or chosen: type detection, remedies for unsupported types, thumbnails. */
 
 import { megabytes } from "./format.js";
 
-/** What the file dialog offers. Naming the formats makes an iPhone hand over HEIC photographs as JPEG. */
+/** Types in the file dialog. With explicit formats, an iPhone converts HEIC photographs to JPEG. */
 export const ACCEPTED = "image/jpeg,image/png,image/webp,image/tiff,image/bmp,image/gif,.jpg,.jpeg,.png,.webp,.tif,.tiff,.bmp,.gif";
 
 const THUMBNAIL = 144;
 const HEIC_BRANDS = ["heic", "heix", "hevc", "hevx", "heim", "heis", "mif1", "msf1"];
 
-/** Formats that people try, and what to do with each. Whatever is not recognised is for the engine to judge. */
+/** Remedies for unsupported types. Unknown types are left to the engine. */
 const REMEDIES = {
-  empty: "The file is empty. Was it copied whole?",
-  heic: "This is a HEIC photograph, as iPhones make them. Export it as JPEG (on the phone: Settings, Camera, Formats, Most Compatible) and choose that.",
-  avif: "This is an AVIF picture. Save it as JPEG or PNG and choose that.",
-  dicom: "This is a DICOM file. Export the picture as PNG or JPEG from your viewer (often “Save as image”) and choose that. Its patient data then stay behind.",
-  pdf: "This is a PDF. Export the picture in it as PNG or JPEG and choose that.",
-  zip: "This is an archive. Unpack it and choose the images inside.",
-  text: "This is text or a drawing (SVG, HTML), not a photograph.",
-  video: "This is a video. Save one still of it as JPEG or PNG and choose that.",
+  empty: "The file is empty. Copy or download it again.",
+  heic: "This is a HEIC photograph from an iPhone. Export it as JPEG (on the phone: Settings, Camera, Formats, Most Compatible).",
+  avif: "This is an AVIF image. Save it as JPEG or PNG.",
+  dicom: "This is a DICOM file. Export the image as PNG or JPEG from your viewer (often “Save as image”). This also removes the patient data.",
+  pdf: "This is a PDF. Export the image as PNG or JPEG.",
+  zip: "This is an archive. Extract the images.",
+  text: "This is text or a drawing (SVG, HTML), not an image.",
+  video: "This is a video. Save one frame as JPEG or PNG.",
 };
 
 /**
- * Say why a file cannot be judged, from its first bytes; null where nothing speaks against sending it.
+ * The reason why a file is not supported, from its first bytes and size; null if it can be sent.
  * @param {Blob} file
- * @param {number} [maxBytes] What the engine takes.
+ * @param {number} [maxBytes] Limit of the engine.
  * @returns {Promise<string | null>}
  */
-export async function objection(file, maxBytes = Number.POSITIVE_INFINITY) {
+export async function unsupportedReason(file, maxBytes = Number.POSITIVE_INFINITY) {
   /** @type {Uint8Array} */
   let head;
   try {
     head = new Uint8Array(await file.slice(0, 132).arrayBuffer());
   } catch {
-    return "The browser cannot read this file. Is it a folder, or has it been moved?";
+    return "The browser cannot read this file. It may be a folder, or have been moved.";
   }
-  const kind = recognised(head);
-  if (kind) return REMEDIES[kind];
+  const type = detectType(head);
+  if (type) return REMEDIES[type];
   if (file.size > maxBytes) {
-    return `The file has ${megabytes(file.size)}; this page takes at most ${megabytes(maxBytes)}. Save it smaller, or as JPEG.`;
+    return `The file has ${megabytes(file.size)}; the limit is ${megabytes(maxBytes)}. Scale it down, or save it as JPEG.`;
   }
   return null;
 }
@@ -46,7 +46,7 @@ export async function objection(file, maxBytes = Number.POSITIVE_INFINITY) {
  * @param {Uint8Array} head
  * @returns {keyof typeof REMEDIES | null}
  */
-function recognised(head) {
+function detectType(head) {
   if (head.length === 0) return "empty";
   const text = String.fromCharCode(...head);
   if (text.startsWith("DICM", 128)) return "dicom";
@@ -62,7 +62,7 @@ function recognised(head) {
 }
 
 /**
- * The files of a drop or paste. Folders are not followed: a browser hands them over as files that cannot be read.
+ * The files of a drop or paste. Folders are included as files that cannot be read.
  * @param {DataTransfer | null} transfer
  * @returns {File[]}
  */
@@ -71,25 +71,25 @@ export function filesOf(transfer) {
 }
 
 /**
- * A small picture for a table; null where this browser cannot decode the format.
+ * A small image for the table; null for a format that the browser cannot decode.
  * @param {Blob} file
  * @returns {Promise<Blob | null>}
  */
 export async function thumbnail(file) {
   try {
-    return await scaled(file, THUMBNAIL);
+    return await scaledJpeg(file, THUMBNAIL);
   } catch {
     return null;
   }
 }
 
 /**
- * The picture as a JPEG of at most `side` pixels a side, upright, with nothing of the file but its pixels.
+ * The image as an upright JPEG of at most `side` pixels a side, without the file's metadata.
  * @param {Blob} file
  * @param {number} side
  * @returns {Promise<Blob>}
  */
-export async function scaled(file, side) {
+export async function scaledJpeg(file, side) {
   const bitmap = await createImageBitmap(file);
   try {
     const factor = Math.min(1, side / Math.max(bitmap.width, bitmap.height));
@@ -101,7 +101,7 @@ export async function scaled(file, side) {
     context.imageSmoothingQuality = "high";
     context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
     return await new Promise((resolve, reject) => {
-      canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("no picture"))), "image/jpeg", 0.88);
+      canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("no blob"))), "image/jpeg", 0.88);
     });
   } finally {
     bitmap.close();

@@ -8,18 +8,18 @@ from tests.web.page.conftest import OpenPage, Serve
 
 
 @pytest.mark.slow
-def test_shows_what_the_evaluation_holds(open_page: OpenPage, tiny_whole_bundle: Path) -> None:
+def test_the_evaluation_is_shown(open_page: OpenPage, tiny_whole_bundle: Path) -> None:
     evaluation = Bundle.load(tiny_whole_bundle).evaluation
     assert evaluation is not None
-    page = open_page(view="#quality")
-    page.get_by_role("heading", name="What is taken for what").wait_for()
+    page = open_page(view="#performance")
+    page.get_by_role("heading", name="Confusion matrix").wait_for()
     cells = page.locator(".matrix tbody td")
     counts = [int(text.split()[0]) for text in cells.all_inner_texts()]
     assert counts == [count for row in evaluation.confusion_matrix for count in row]
     value = evaluation.overall["balanced_accuracy"].value
     assert value is not None
     expect(page.locator(".tile", has_text="Balanced accuracy")).to_contain_text(f"{value:.3f}")
-    for name in ("ROC curves", "Calibration", "Operating points", "Model card", "What is not here"):
+    for name in ("ROC curves", "Calibration", "Operating points", "Model card", "Missing information"):
         expect(page.get_by_role("heading", name=name)).to_be_visible()
     expect(page.get_by_role("img", name="ROC curve, Malignant against benign")).to_be_visible()
     page.get_by_label("Curve", exact=True).select_option("mel")
@@ -29,8 +29,8 @@ def test_shows_what_the_evaluation_holds(open_page: OpenPage, tiny_whole_bundle:
 
 @pytest.mark.slow
 def test_predictive_values_follow_the_prevalence(open_page: OpenPage) -> None:
-    page = open_page(view="#quality")
-    page.get_by_label("Share with malignant lesions, %").fill("50")
+    page = open_page(view="#performance")
+    page.get_by_label("Prevalence of malignancy, %").fill("50")
     page.keyboard.press("Tab")
     row = page.locator("section", has=page.get_by_role("heading", name="Operating points")).locator("tbody td")
     sensitivity, specificity, ppv, npv = (float(text) for text in row.all_inner_texts()[1:])
@@ -39,17 +39,17 @@ def test_predictive_values_follow_the_prevalence(open_page: OpenPage) -> None:
 
 
 @pytest.mark.slow
-def test_says_what_is_absent_and_marks_what_leaks(
+def test_missing_information_and_leaky_figures_are_marked(
     open_page: OpenPage, serve: Serve, tiny_graph: bytes, tiny_info: BundleInfo, tmp_path: Path
 ) -> None:
     data = tiny_info.training_data.model_copy(update={"leaky": True})
     save_bundle(tmp_path / "leaky", tiny_info.model_copy(update={"training_data": data}), tiny_graph)
-    page = open_page(serve(tmp_path / "leaky"), "#quality")
+    page = open_page(serve(tmp_path / "leaky"), "#performance")
     expect(page.locator(".banner")).to_contain_text("Leaky")
-    absent = page.locator("section", has=page.get_by_role("heading", name="What is not here"))
-    expect(absent).to_contain_text("no confusion matrix")
-    expect(absent).to_contain_text("Heat maps.")
-    expect(absent).to_contain_text("images that it cannot judge")
+    missing = page.locator("section", has=page.get_by_role("heading", name="Missing information"))
+    expect(missing).to_contain_text("no confusion matrix")
+    expect(missing).to_contain_text("Heat maps.")
+    expect(missing).to_contain_text("Abstention from unsuitable images")
     for value in page.locator(".tile .value").all():
         expect(value.locator(".leaky")).to_have_count(1)
     expect(page.locator("section", has_text="Operating points").locator("td .leaky")).to_have_count(4)

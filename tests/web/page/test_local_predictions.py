@@ -1,0 +1,270 @@
+"""The engine in the browser builds the same predictions and heat maps as Python."""
+
+import base64
+import io
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page
+
+from lesionlab.bundle import Patient, Reference, default_bundle_path
+from lesionlab.errors import ImageError
+from lesionlab.phantoms import phantom_image
+from lesionlab.prediction import Predictor
+from lesionlab.prediction.decision.prediction_builder import PredictionBuilder
+from lesionlab.prediction.inference.preprocessing import PreparedImage
+from lesionlab.prediction.inference.session import GraphOutput
+from lesionlab.results import Prediction
+from lesionlab.taxonomy import CODES
+from lesionlab.web.build import PAGE
+from tests.web.page.conftest import Host
+
+pytestmark = pytest.mark.slow
+
+CLOSE, CLOSE_ON_THE_MAP = 1e-3, 0.01
+SQUARE, CAMERA, LARGE = (224, 224), (600, 450), (3000, 2000)
+PATIENTS: list[dict[str, str]] = [{}, {"age": "57", "sex": "male", "site": "back"}, {"age": "3"}, {"site": "unknown"}]
+REAL = os.environ.get("LESIONLAB_DATA")
+
+_EXPLAIN = """
+  async ([file, patient, code = null]) => {
+    const bytes = Uint8Array.from(atob(file), (character) => character.charCodeAt(0));
+    try {
+      return await engine.explain(new Blob([bytes]), code, { patient });
+    } catch (error) {
+      return { kind: error.kind, message: error.message };
+    }
+  }
+"""
+
+
+def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def with_orientation(image: Image.Image, orientation: int, kind: str = "JPEG") -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return encoded(image, kind, exif=exif)
+
+
+def in_sizes(image: Image.Image) -> Iterator[bytes]:
+    for size in (SQUARE, CAMERA, LARGE):
+        yield encoded(image.resize(size, Image.Resampling.BICUBIC), "JPEG", quality=90)
+    yield encoded(image.resize(CAMERA, Image.Resampling.BICUBIC), "PNG")
+
+
+def synthetic_files() -> dict[str, bytes]:
+    files = {}
+    for seed, code in enumerate(CODES):
+        for name, data in zip(("square", "camera", "large", "png"), in_sizes(phantom_image(code, seed)), strict=True):
+            files[f"{code} {name}"] = data
+    mole, large = phantom_image("mel", 3, CAMERA), phantom_image("mel", 3, (1400, 1050))
+    clear = mole.copy()
+    clear.putalpha(Image.linear_gradient("L").resize(CAMERA))
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/" xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="8"/>'
+    return files | {
+        **{f"orientation {value}": with_orientation(large, value) for value in range(1, 9)},
+        "orientation of a png": with_orientation(mole, 6, "PNG"),
+        "orientation of a webp": with_orientation(mole, 8, "WEBP"),
+        "orientation in xmp": encoded(mole, "JPEG", xmp=xmp),
+        "progressive": encoded(large, "JPEG", progressive=True),
+        "chroma 4:2:2": encoded(large, "JPEG", subsampling="4:2:2"),
+        "cmyk": encoded(mole.convert("CMYK"), "JPEG"),
+        "grey jpeg": encoded(mole.convert("L"), "JPEG"),
+        "grey png": encoded(mole.convert("L"), "PNG"),
+        "16 bits": encoded(Image.fromarray(np.asarray(mole.convert("L")).astype(np.uint16) * 257), "PNG"),
+        "palette": encoded(mole.quantize(200), "PNG"),
+        "transparent": encoded(clear, "PNG"),
+        "webp": encoded(mole, "WEBP"),
+        "bmp": encoded(mole, "BMP"),
+        "gif": encoded(mole.quantize(255), "GIF"),
+        "too small": encoded(mole.resize((40, 30)), "PNG"),
+        "wide": encoded(mole.resize((900, 300)), "PNG"),
+        "dark": encoded(Image.new("RGB", CAMERA, (9, 9, 9)), "PNG"),
+        "bright and blurred": encoded(Image.new("RGB", CAMERA, (251, 250, 252)), "JPEG"),
+    }
+
+
+def real_files() -> dict[str, bytes]:
+    images = sorted(Path(REAL or "").glob("ham10000/HAM10000_images_part_*/*.jpg"))[::1500]
+    files = {}
+    for path in images:
+        files[path.name] = path.read_bytes()
+        with Image.open(path) as image:
+            for name, data in zip(("square", "camera", "large", "png"), in_sizes(image), strict=True):
+                files[f"{path.name} {name}"] = data
+    return files
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    return Predictor.load(threads=1)
+
+
+@pytest.fixture(scope="module")
+def engine_page(chromium: Browser, host: Host) -> Iterator[Page]:
+    page = chromium.new_page()
+    page.goto(f"{host(default_bundle_path())}/")
+    page.evaluate(
+        """async () => {
+          const { LocalEngine } = await import(new URL("assets/local/engine.js", location.href).href);
+          window.engine = new LocalEngine();
+          await engine.model();
+        }"""
+    )
+    yield page
+    page.close()
+
+
+def unequal(expected: Any, found: Any, tolerance: float, path: str = "") -> list[str]:
+    """Return the differences between two JSON values; only numbers with a fraction have a tolerance."""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        if expected.keys() != found.keys():
+            return [f"{path}: keys {sorted(expected)}, found {sorted(found)}"]
+        return [line for key in expected for line in unequal(expected[key], found[key], tolerance, f"{path}.{key}")]
+    if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
+        return [line for pair in zip(expected, found, strict=True) for line in unequal(*pair, tolerance, f"{path}[]")]
+    if isinstance(expected, float) and isinstance(found, int | float) and not isinstance(found, bool):
+        return [] if abs(expected - found) <= tolerance else [f"{path}: {expected}, found {found}"]
+    return [] if expected == found else [f"{path}: {expected}, found {found}"]
+
+
+def differences(page: Page, predictor: Predictor, data: bytes, patient: dict[str, str]) -> list[str]:
+    """Return the differences between the browser's explained prediction and Python's."""
+    found = page.evaluate(_EXPLAIN, [base64.b64encode(data).decode(), patient])
+    if "result" not in found:
+        return [str(found)]
+    result = found["result"]
+    prepared = predictor.pipeline.prepare(data, "image", Patient.model_validate(patient))
+    (explained,) = predictor.pipeline.explain([prepared], [None])
+    expected = explained.model_dump(mode="json")
+    # The headline and messages show rounded numbers: it must be Python's headline for the browser's own numbers.
+    own_headline = Prediction.model_validate(result).headline
+    faults = [] if result["headline"] == own_headline else [f"headline {result['headline']}, expected {own_headline}"]
+    for each in (expected["prediction"], result):
+        del each["headline"]
+        each["abstain_reasons"] = [{"code": reason["code"]} for reason in each["abstain_reasons"]]
+        # The score is a distance, on no scale from 0 to 1.
+        each["ood_score"] = each["ood_score"] and each["ood_score"] / 10
+    faults += unequal(expected["prediction"], result, CLOSE)
+    return faults + unequal(expected["explanation"], found["explanation"], CLOSE_ON_THE_MAP)
+
+
+def all_differences(page: Page, predictor: Predictor, files: dict[str, bytes]) -> dict[str, list[str]]:
+    found = {
+        name: differences(page, predictor, data, PATIENTS[index % len(PATIENTS)])
+        for index, (name, data) in enumerate(files.items())
+    }
+    return {name: faults for name, faults in found.items() if faults}
+
+
+def test_predictions_for_synthetic_images_equal_python(engine_page: Page, predictor: Predictor) -> None:
+    files = synthetic_files()
+    assert len(files) > 50
+    assert all_differences(engine_page, predictor, files) == {}
+
+
+@pytest.mark.skipif(not REAL, reason="LESIONLAB_DATA names no folder with real images")
+def test_predictions_for_real_images_equal_python(engine_page: Page, predictor: Predictor) -> None:
+    files = real_files()
+    assert len(files) > 20
+    assert all_differences(engine_page, predictor, files) == {}
+
+
+_BUILD = """
+  async (rows) => {
+    const { buildPrediction } = await import(new URL("assets/local/result/prediction.js", location.href).href);
+    const { parsePatient } = await import(new URL("assets/local/result/patient.js", location.href).href);
+    const load = async (name) => (await fetch(new URL(`model/${name}.json`, location.href))).json();
+    const description = { model: await load("model"), info: await load("bundle") };
+    return rows.map(([logits, patient]) => {
+      const outputs = { logits: Float32Array.from(logits), notes: [], reasons: [], oodScore: null };
+      return buildPrediction(description, outputs, parsePatient(patient, description.model.sites));
+    });
+  }
+"""
+
+
+@pytest.mark.parametrize("kind", ["default", "whole", "malignant", "melanoma"])
+def test_predictions_for_random_logits_equal_python(
+    chromium: Browser,
+    host: Host,
+    tiny_whole_bundle: Path,
+    tiny_binary_bundle: Callable[[str], Path],
+    kind: str,
+) -> None:
+    fixed = {"default": default_bundle_path(), "whole": tiny_whole_bundle}
+    bundle = fixed[kind] if kind in fixed else tiny_binary_bundle(kind)
+    predictor = Predictor.load(bundle, threads=1)
+    rng = np.random.default_rng(5)
+    classes = len(predictor.info.classes)
+    logits = (rng.normal(size=(600, classes)) * rng.uniform(0.1, 6, (600, 1))).astype(np.float32)
+    patients = [PATIENTS[index % len(PATIENTS)] for index in range(len(logits))]
+    builder = PredictionBuilder(predictor.bundle, predictor.info, Reference(), predictor.pipeline.risk, None)
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    images = [PreparedImage("image", pixels, (), Patient.model_validate(patient)) for patient in patients]
+    expected = [prediction.model_dump(mode="json") for prediction in builder.build(images, GraphOutput(logits))]
+    page = chromium.new_page()
+    page.goto(f"{host(bundle)}/")
+    found = page.evaluate(_BUILD, list(zip(logits.tolist(), patients, strict=True)))
+    page.close()
+    assert [line for pair in zip(expected, found, strict=True) for line in unequal(*pair, 1e-9)] == []
+    assert {prediction["risk"] for prediction in expected} >= {"low", "high"}
+    if kind == "default":
+        assert {prediction["status"] for prediction in expected} == {"ok", "abstained"}
+
+
+def test_heat_maps_of_all_diagnoses_equal_python(engine_page: Page, predictor: Predictor) -> None:
+    data = (PAGE / "examples" / "nevus.jpg").read_bytes()
+    for code in CODES:
+        found = engine_page.evaluate(_EXPLAIN, [base64.b64encode(data).decode(), {}, code])["explanation"]
+        expected = predictor.explain(data, code).explanation
+        assert expected is not None
+        assert unequal(expected.model_dump(mode="json"), found, CLOSE_ON_THE_MAP) == []
+
+
+BAD = {
+    "empty": b"",
+    "text": b"words, not an image " * 9,
+    "noise": bytes(range(1, 256)) * 20,
+    "truncated jpeg": encoded(phantom_image("mel", 1), "JPEG")[:9000],
+    "truncated head": encoded(phantom_image("mel", 1), "JPEG")[:150],
+    "truncated png": encoded(phantom_image("mel", 1), "PNG")[:9000],
+    "truncated webp": encoded(phantom_image("mel", 1), "WEBP")[:3000],
+    "damaged jpeg": encoded(phantom_image("mel", 1), "JPEG").replace(b"\xff\xc4", b"\xff\xc0"),
+    "too few pixels": encoded(Image.new("RGB", (7, 300)), "PNG"),
+    "several frames": encoded(
+        phantom_image("mel", 1).quantize(8), "GIF", save_all=True, append_images=[phantom_image("nv", 1).quantize(8)]
+    ),
+}
+
+
+def test_unreadable_files_are_rejected_with_one_line_as_in_python(engine_page: Page, predictor: Predictor) -> None:
+    for name, data in BAD.items():
+        found = engine_page.evaluate(_EXPLAIN, [base64.b64encode(data).decode(), {}])
+        with pytest.raises(ImageError):
+            predictor.predict(data)
+        assert found.get("kind") == "image", (name, found)
+        assert found["message"].strip(), name
+        assert "\n" not in found["message"], name
+
+
+def test_invalid_patient_data_are_rejected(engine_page: Page) -> None:
+    data = base64.b64encode(encoded(phantom_image("mel", 1), "JPEG")).decode()
+    for patient, words in (({"age": "130"}, "0 to 120"), ({"sex": "yes"}, "female, male"), ({"site": "moon"}, "back")):
+        found = engine_page.evaluate(_EXPLAIN, [data, patient])
+        assert found["kind"] == "image"
+        assert words in found["message"]
+
+
+def test_the_engine_works_after_an_unreadable_file(engine_page: Page, predictor: Predictor) -> None:
+    engine_page.evaluate(_EXPLAIN, [base64.b64encode(BAD["damaged jpeg"]).decode(), {}])
+    assert differences(engine_page, predictor, encoded(phantom_image("nv", 1), "JPEG"), {}) == []

@@ -1,0 +1,59 @@
+/** Types of the model's files in a static build, for the modules in `page/local/`; nothing of this is served. */
+
+import type { Estimate, ModelCard, ModelClass, OperatingPoint } from "../types.js";
+
+/** `model/model.json`. */
+export interface ModelDescription {
+  notice: string;
+  version: string;
+  identity: string;
+  /** Targets whose probability follows from the classes. */
+  targets: string[];
+  /** Classes that belong to each target. */
+  target_classes: Record<string, string[]>;
+  /** `threshold` is null where the risk is that of the most probable diagnosis; `point`: index in `operating_points`. */
+  risk: { target: string; threshold: number | null; point: number | null; rule: string };
+  classes: ModelClass[];
+  sites: string[];
+  explainable: boolean;
+  abstains: boolean;
+  has_evaluation: boolean;
+  /** Download size of runtime, graph and reference statistics. */
+  bytes: number;
+  reference_sha256: string;
+  reference: Record<string, { offset: number; shape: number[] }>;
+}
+
+/** The fields of `model/bundle.json` that the engine reads. */
+export interface BundleInfo {
+  name: string;
+  created: string;
+  task: string;
+  classes: string[];
+  preprocessing: { size: number; through: number; interpolation: "bilinear" | "bicubic" };
+  crop?: { threshold: number } | null;
+  graph_sha256: string;
+  calibration: ModelCard["calibration"] & { scales: number[]; offsets: number[] };
+  decision_rule: { weights: number[]; min_confidence: number };
+  prediction_sets: PredictionSets | null;
+  patient_effects: PatientEffects | null;
+  operating_points: OperatingPoint[];
+  training_data: ModelCard["training_data"];
+  recipe: { name?: string };
+  metrics: Record<string, Estimate>;
+  licence: string;
+  parameters: number;
+}
+
+export interface PredictionSets {
+  coverage: number;
+  class_conditional: Record<string, number | null>;
+}
+
+export interface PatientEffects {
+  ages: number[];
+  age: number[][];
+  sex: Record<string, number[]>;
+  site: Record<string, number[]>;
+  strength: number;
+}
