@@ -1,11 +1,11 @@
-"""The model inside a browser: what is transferred, how long the first answer takes, and each one after it.
+"""The static build in Chromium: bytes transferred, time to the first prediction, and time per image after it.
 
     python benchmarks/browser.py [--model BUNDLE] [--runs 5] [--images 20] [--out FILE]
 
-Chromium without a window opens the site of `lesionlab site` from a host on this machine that packs files as common
-hosts do (gzip), with an empty cache each time. The clock of a first answer starts when the page is asked for, and an
-image of 600x450 pixels is handed to it as soon as it takes one; it stops when the probabilities stand on the page. It
-leaves out the network, whose part follows from the bytes. Needs the development environment and Chromium.
+Headless Chromium opens the static build from a local host that compresses files as common hosts do (gzip), with an
+empty cache each time. The time to the first prediction runs from the request for the page, to which an image of 600x450
+pixels is given as soon as it accepts one, until the probabilities are on the page. It excludes the network, whose share
+follows from the bytes. Needs the development environment and Chromium.
 """
 
 import argparse
@@ -34,11 +34,11 @@ from lesionlab.prediction import Predictor
 from lesionlab.web import WebBuild, build_web
 
 CHROMIUM = os.environ.get("LESIONLAB_CHROMIUM", "/usr/bin/chromium")
-# What hosts pack; the runtime is packed already, and the model's weights hardly get smaller.
-PACKED = (".html", ".js", ".css", ".json", ".svg", ".wasm", ".webmanifest")
+# Types that hosts compress; the runtime is compressed already, and weights hardly compress.
+COMPRESSED = (".html", ".js", ".css", ".json", ".svg", ".wasm", ".webmanifest")
 SIZES = {"224x224": (224, 224), "600x450": (600, 450), "3000x2000": (3000, 2000)}
 
-_IN_TURN = """
+_SEQUENTIAL = """
   async (files) => {
     const { LocalEngine } = await import(new URL("assets/local/engine.js", location.href).href);
     const engine = new LocalEngine();
@@ -56,9 +56,9 @@ _IN_TURN = """
 
 
 class Host(SimpleHTTPRequestHandler):
-    """Sends files packed, and counts the bytes."""
+    """Sends compressed files and counts the bytes."""
 
-    sent: dict[str, int] = {}  # noqa: RUF012 - one count for all connections
+    sent: dict[str, int] = {}  # noqa: RUF012 - shared by all connections
 
     def do_GET(self) -> None:
         path = Path(self.translate_path(self.path))
@@ -66,12 +66,12 @@ class Host(SimpleHTTPRequestHandler):
         if not file.is_file():
             self.send_error(404)
             return
-        data, packed = file.read_bytes(), file.suffix in PACKED
-        data = gzip.compress(data, 6) if packed else data
+        data, compressed = file.read_bytes(), file.suffix in COMPRESSED
+        data = gzip.compress(data, 6) if compressed else data
         self.send_response(200)
         self.send_header("Content-Type", self.guess_type(file))
         self.send_header("Content-Length", str(len(data)))
-        if packed:
+        if compressed:
             self.send_header("Content-Encoding", "gzip")
         self.end_headers()
         self.wfile.write(data)
@@ -89,51 +89,51 @@ def hosted(folder: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def first_answer(browser: Browser, address: str, image: Path) -> float:
+def first_prediction(browser: Browser, address: str, image: Path) -> float:
     context = browser.new_context()
     page = context.new_page()
     page.set_default_timeout(120_000)
     began = time.perf_counter()
     page.goto(address, wait_until="commit")
     page.locator("input[type=file][multiple]").set_input_files(image)
-    page.locator(".verdict").first.wait_for(state="attached")
+    page.locator(".summary").first.wait_for(state="attached")
     seconds = time.perf_counter() - began
     context.close()
     return seconds
 
 
-def each_after_it(browser: Browser, address: str, files: list[Path]) -> list[float]:
+def later_predictions(browser: Browser, address: str, files: list[Path]) -> list[float]:
     page = browser.new_page()
     page.goto(address)
-    times: list[float] = page.evaluate(_IN_TURN, [base64.b64encode(file.read_bytes()).decode() for file in files])
+    times: list[float] = page.evaluate(_SEQUENTIAL, [base64.b64encode(file.read_bytes()).decode() for file in files])
     page.close()
     return times
 
 
-def measure(site: WebBuild, folder: Path, runs: int, images: int) -> dict[str, object]:
+def measure(build: WebBuild, folder: Path, runs: int, images: int) -> dict[str, object]:
     files = {}
     for name, size in SIZES.items():
         files[name] = [folder / f"{name}-{seed}.jpg" for seed in range(images)]
         for seed, file in enumerate(files[name]):
             phantom_image("mel", seed, size).save(file, quality=90)
-    with sync_playwright() as playwright, hosted(site.path) as address:
+    with sync_playwright() as playwright, hosted(build.path) as address:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        firsts = [first_answer(browser, address, files["600x450"][0]) for _ in range(runs)]
-        milliseconds = {name: each_after_it(browser, address, those) for name, those in files.items()}
+        firsts = [first_prediction(browser, address, files["600x450"][0]) for _ in range(runs)]
+        milliseconds = {name: later_predictions(browser, address, paths) for name, paths in files.items()}
         version = browser.version
         browser.close()
-    # All but what the browser fetches once more to keep it, which a host answers with "not modified".
+    # Without the service worker's revalidation, to which a host responds with "not modified".
     transferred = sum(Host.sent.values())
     model = sum(size for path, size in Host.sent.items() if path.startswith("/model/"))
     return {
-        "site_mb": round(site.size / 1e6, 2),
+        "build_mb": round(build.size / 1e6, 2),
         "transferred_mb": round(transferred / 1e6, 2),
-        "transferred_mb_of_the_model": round(model / 1e6, 2),
-        "transferred_mb_of_the_runtime": round(
+        "transferred_mb_model": round(model / 1e6, 2),
+        "transferred_mb_runtime": round(
             sum(size for path, size in Host.sent.items() if ".wasm" in path or "onnxruntime-web.js" in path) / 1e6, 2
         ),
-        "first_answer_seconds_median": round(statistics.median(firsts), 2),
-        "first_answer_seconds_all": [round(seconds, 2) for seconds in firsts],
+        "first_prediction_seconds_median": round(statistics.median(firsts), 2),
+        "first_prediction_seconds_all": [round(seconds, 2) for seconds in firsts],
         "image_milliseconds_median": {name: round(statistics.median(each), 1) for name, each in milliseconds.items()},
         "browser": f"Chromium {version}, one thread",
     }
@@ -147,15 +147,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        site = build_web(Path(folder) / "site", Predictor.load(arguments.model, threads=1))
+        build = build_web(Path(folder) / "web", Predictor.load(arguments.model, threads=1))
         result = {
             "notice": RESEARCH_ONLY,
-            "what": "lesionlab site in Chromium: bytes, cold load to first answer, time of an image after it",
+            "what": "static build in Chromium: bytes, cold load to first prediction, time per image after it",
             "command": " ".join(["python", *sys.argv]),
-            "bundle": site.identity,
+            "model": build.identity,
             "runs": arguments.runs,
             "images": arguments.images,
-            **measure(site, Path(folder), arguments.runs, arguments.images),
+            **measure(build, Path(folder), arguments.runs, arguments.images),
             "environment": {
                 "lesionlab": __version__,
                 "python": platform.python_version(),

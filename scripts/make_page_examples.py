@@ -1,4 +1,4 @@
-"""Draw the synthetic examples that the page offers: `python scripts/make_page_examples.py`. Same bytes every time."""  # noqa: INP001
+"""Draw the synthetic examples of the page: `python scripts/make_page_examples.py`. Reproducible byte for byte."""  # noqa: INP001
 
 from pathlib import Path
 
@@ -10,19 +10,19 @@ from lesionlab.taxonomy import CODES
 
 FOLDER = Path(__file__).parent.parent / "src/lesionlab/web/page/examples"
 SIZE = (320, 240)
-# File, diagnosis, seed of the lesion, number of the view: two views of one melanoma serve the side-by-side view. The
-# seeds are the first that the shipped model does not refuse, whatever it answers: it has seen no drawing in training.
+# File, diagnosis, seed of the lesion, number of the view. Two views of one melanoma are for the comparison. The seeds
+# are the first for which the shipped model does not abstain; its predictions for drawings have no meaning.
 EXAMPLES = (
     ("nevus", "nv", 1, 0),
     ("melanoma", "mel", 2, 0),
-    ("melanoma-again", "mel", 2, 2),
+    ("melanoma-second-view", "mel", 2, 2),
     ("basal-cell-carcinoma", "bcc", 0, 0),
     ("vascular-lesion", "vasc", 0, 0),
 )
 
 
 def main() -> None:
-    """Write all of them."""
+    """Write all examples."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, code, seed, number in EXAMPLES:
         rng = np.random.default_rng((seed, CODES.index(code)))

@@ -1,4 +1,4 @@
-"""Photograph the page of `lesionlab serve` with an answer: `python scripts/make_page_figure.py`."""  # noqa: INP001
+"""Take a screenshot of the page of `lesionlab serve` with a result: `python scripts/make_page_figure.py`."""  # noqa: INP001
 
 import os
 import re
@@ -16,21 +16,21 @@ CHROMIUM = os.environ.get("LESIONLAB_CHROMIUM", "/usr/bin/chromium")
 
 
 def main() -> None:
-    """Serve, show a synthetic image, and write the picture."""
+    """Serve the page, classify a synthetic image, and write the screenshot."""
     command = [sys.executable, "-m", "lesionlab", "serve", "--port", "0"]
     with (
         tempfile.TemporaryDirectory() as folder,
-        subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server,  # noqa: S603 - ourselves
+        subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server,  # noqa: S603 - this package's own command
         sync_playwright() as playwright,
     ):
         try:
             (address,) = re.findall(r"http://\S+:\d+", server.stderr.readline() if server.stderr else "")
-            picture = Path(folder) / "nevus.jpg"
-            phantom_image("nv", 1, (600, 450)).save(picture, quality=92)
+            image = Path(folder) / "nevus.jpg"
+            phantom_image("nv", 1, (600, 450)).save(image, quality=92)
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             page = browser.new_page(viewport={"width": 1200, "height": 1276})
             page.goto(address)
-            page.locator("input[type=file][multiple]").set_input_files(picture)
+            page.locator("input[type=file][multiple]").set_input_files(image)
             page.locator(".heat canvas").wait_for()
             page.screenshot(path=OUT)
             browser.close()

@@ -1,6 +1,6 @@
 /**
- * Fetches from npm what the site runs on, and puts it into `page/vendor`: ONNX Runtime Web, whose module has its loader
- * in it and whose runtime gzip packs to a quarter, and libjpeg-turbo. Same bytes every time. Needs npm and tar.
+ * Fetches the runtimes of the static build from npm into `page/vendor`: ONNX Runtime Web, with its loader in the module
+ * and its runtime compressed by gzip, and libjpeg-turbo. Reproducible byte for byte. Needs npm and tar.
  */
 
 import { execFileSync } from "node:child_process";
@@ -13,11 +13,11 @@ import { gzipSync } from "node:zlib";
 const VENDOR = fileURLToPath(new URL("../src/lesionlab/web/page/vendor/", import.meta.url));
 const { devDependencies } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"));
 
-/** The one whose types the page is checked with. */
+/** The version whose types the page is checked with. */
 const ONNXRUNTIME = `onnxruntime-web@${devDependencies["onnxruntime-common"]}`;
 const JPEG_TURBO = "@cwasm/jpeg-turbo@0.1.3";
 
-/** From package and file to the name that it gets. */
+/** Package, file in it, and name in `page/vendor`. */
 const FILES = [
   [ONNXRUNTIME, "dist/ort.wasm.bundle.min.mjs", "onnxruntime-web.js"],
   [ONNXRUNTIME, "dist/ort-wasm-simd-threaded.wasm", "onnxruntime-web.wasm.gz"],
@@ -26,12 +26,12 @@ const FILES = [
 
 const folder = mkdtempSync(join(tmpdir(), "lesionlab-vendor-"));
 try {
-  for (const wanted of new Set(FILES.map(([name]) => name))) {
-    const packed = execFileSync("npm", ["pack", "--silent", wanted], { cwd: folder, encoding: "utf8" }).trim();
+  for (const name of new Set(FILES.map(([source]) => source))) {
+    const packed = execFileSync("npm", ["pack", "--silent", name], { cwd: folder, encoding: "utf8" }).trim();
     execFileSync("tar", ["xzf", packed], { cwd: folder });
-    for (const [, file, name] of FILES.filter(([other]) => other === wanted)) {
+    for (const [, file, target] of FILES.filter(([source]) => source === name)) {
       const bytes = readFileSync(join(folder, "package", file));
-      writeFileSync(join(VENDOR, name), name.endsWith(".gz") ? gzipSync(bytes, { level: 9 }) : bytes);
+      writeFileSync(join(VENDOR, target), target.endsWith(".gz") ? gzipSync(bytes, { level: 9 }) : bytes);
     }
     rmSync(join(folder, "package"), { recursive: true });
   }

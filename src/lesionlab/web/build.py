@@ -45,7 +45,7 @@ def build_web(path: Path, predictor: Predictor) -> WebBuild:
         predictor: The model, loaded without a prevalence or a risk rule of its own.
 
     Raises:
-        LesionlabError: The folder holds other files or cannot be written, or the bundle is for another runtime than ONNX Runtime.
+        LesionlabError: The folder holds other files or cannot be written, or the bundle is not in ONNX format.
     """
     if (runtime := predictor.info.graph.runtime) != "onnx":
         raise LesionlabError(f"{predictor.bundle.path} is for {runtime}; the browser needs the exported bundle (onnx)")

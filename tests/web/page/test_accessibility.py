@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.web.page.conftest import DESKTOP, PHONE, OpenPage, choose, accessibility_issues, content_width
+from tests.web.page.conftest import DESKTOP, PHONE, OpenPage, accessibility_issues, choose, content_width
 
 LOOKS = [(PHONE, "dark"), (DESKTOP, "light"), (PHONE, "light"), (DESKTOP, "dark")]
 

@@ -13,7 +13,7 @@ from lesionlab.data import Manifest
 from lesionlab.prediction import Predictor
 from lesionlab.prediction.io.writers import csv_columns
 from lesionlab.taxonomy import DIAGNOSES, DIAGNOSIS
-from tests.web.page.conftest import OpenPage, Serve, choose, accessibility_issues
+from tests.web.page.conftest import OpenPage, Serve, accessibility_issues, choose
 
 Draw = Callable[..., Image.Image]
 
@@ -280,9 +280,7 @@ def test_report_is_a_self_contained_file(open_page: OpenPage, images: dict[str, 
 
 
 @pytest.mark.slow
-def test_only_the_report_is_printed_on_one_page(
-    open_page: OpenPage, images: dict[str, Path], tmp_path: Path
-) -> None:
+def test_only_the_report_is_printed_on_one_page(open_page: OpenPage, images: dict[str, Path], tmp_path: Path) -> None:
     page = classified(open_page(), images["mole.jpg"])
     page.locator(".print-only img").nth(1).wait_for(state="attached")
     page.emulate_media(media="print")

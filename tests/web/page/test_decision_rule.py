@@ -5,13 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page, expect
 
-playwright = pytest.importorskip("playwright.sync_api")
-from playwright.sync_api import Page, expect  # noqa: E402
-
-from lesionlab.bundle import BundleInfo, DecisionRule, PatientEffects, PredictionSets, Reference, save_bundle  # noqa: E402
+from lesionlab.bundle import BundleInfo, DecisionRule, PatientEffects, PredictionSets, Reference, save_bundle
 from lesionlab.prediction import Predictor
-from lesionlab.taxonomy import BY_CODE, CODES  # noqa: E402
+from lesionlab.taxonomy import BY_CODE, CODES
 
 
 @pytest.fixture(scope="module")

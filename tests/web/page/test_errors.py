@@ -62,7 +62,9 @@ def test_requests_are_repeated_while_the_server_is_busy(open_page: OpenPage, ima
 
     page.route("**/v1/predict", busy_once)
     choose(page, images["mole.jpg"])
-    expect(page.locator(".result .progress")).to_contain_text("The server is busy. Trying again in 1 s (attempt 2 of 6)")
+    expect(page.locator(".result .progress")).to_contain_text(
+        "The server is busy. Trying again in 1 s (attempt 2 of 6)"
+    )
     page.locator(".summary").wait_for()
     assert len(rejected) == 1
 

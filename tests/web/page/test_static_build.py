@@ -14,7 +14,17 @@ from playwright.sync_api import Browser, Page, expect
 
 from lesionlab.prediction import Predictor
 from lesionlab.web import build_web
-from tests.web.page.conftest import DESKTOP, PHONE, SUBFOLDER, Host, OpenPage, choose, accessibility_issues, static_host, content_width
+from tests.web.page.conftest import (
+    DESKTOP,
+    PHONE,
+    SUBFOLDER,
+    Host,
+    OpenPage,
+    accessibility_issues,
+    choose,
+    content_width,
+    static_host,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -38,9 +48,7 @@ def classified(page: Page, *files: Path) -> None:
     page.locator(".heat canvas").wait_for()
 
 
-def test_classification_sends_no_requests(
-    open_page: OpenPage, address: str, images: dict[str, Path]
-) -> None:
+def test_classification_sends_no_requests(open_page: OpenPage, address: str, images: dict[str, Path]) -> None:
     page = open_page(address)
     expect(page.locator("footer")).to_contain_text("Images never leave this device")
     expect(page.locator("footer")).to_contain_text(STORED)

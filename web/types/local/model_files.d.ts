@@ -1,6 +1,6 @@
 /** Types of the model's files in a static build, for the modules in `page/local/`; nothing of this is served. */
 
-import type { Estimate, ModelCard, ModelClass, OperatingPoint } from "../types.js";
+import type { ModelCard, ModelClass } from "../types.js";
 
 /** `model/model.json`. */
 export interface ModelDescription {
@@ -25,24 +25,19 @@ export interface ModelDescription {
 }
 
 /** The fields of `model/bundle.json` that the engine reads. */
-export interface BundleInfo {
+export interface BundleInfo
+  extends Pick<
+    ModelCard,
+    "calibration" | "created" | "licence" | "metrics" | "operating_points" | "parameters" | "preprocessing" | "task" | "training_data"
+  > {
   name: string;
-  created: string;
-  task: string;
   classes: string[];
-  preprocessing: { size: number; through: number; interpolation: "bilinear" | "bicubic" };
   crop?: { threshold: number } | null;
   graph_sha256: string;
-  calibration: ModelCard["calibration"] & { scales: number[]; offsets: number[] };
   decision_rule: { weights: number[]; min_confidence: number };
   prediction_sets: PredictionSets | null;
   patient_effects: PatientEffects | null;
-  operating_points: OperatingPoint[];
-  training_data: ModelCard["training_data"];
   recipe: { name?: string };
-  metrics: Record<string, Estimate>;
-  licence: string;
-  parameters: number;
 }
 
 export interface PredictionSets {

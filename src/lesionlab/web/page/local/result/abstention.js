@@ -72,9 +72,9 @@ function exposureReasons({ darkest, brightest, flattest }, pixels) {
     reasons.push({ code: "uniform", message });
   }
   if (brightness < darkest || brightness > brightest) {
-    const [code, words] = brightness < darkest ? ["too_dark", "too dark"] : ["too_bright", "too bright"];
+    const code = brightness < darkest ? "too_dark" : "too_bright";
     const range = `training images have ${darkest.toFixed(0)} to ${brightest.toFixed(0)}`;
-    reasons.push({ code, message: `${words}: brightness ${brightness.toFixed(0)} of 255, ${range}` });
+    reasons.push({ code, message: `${code.replace("_", " ")}: brightness ${brightness.toFixed(0)} of 255, ${range}` });
   }
   return reasons;
 }
