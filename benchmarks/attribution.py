@@ -1,10 +1,10 @@
-"""Whether explanations are right: every method on several runs, on the validation part of each run's own split.
+"""Measure the explanations of several runs by every method, on the validation set of each run's own split.
 
     python benchmarks/attribution.py RUN [RUN ...] --masks HAM10000_segmentations [--data HAM10000]
         [--out FILE] [--docs FILE]
 
-The first run is measured on more images than the others. What is known is written after each method, so that an early
-end leaves a table; runs that the file holds already are not measured again.
+The first run is measured on more images than the others. The result is written after each method. Runs that are
+already in the file are not measured again.
 """
 
 import argparse
@@ -15,15 +15,15 @@ from pathlib import Path
 
 from marked import write_between
 
-from lesionlab.attribution.check import Plan, check_run
+from lesionlab.attribution.check import SampleSizes, check_run
 from lesionlab.attribution.result import ModelCheck
 from lesionlab.attribution.table import render_table
 from lesionlab.data.masks import MaskFolder
 from lesionlab.files import write_json
 from lesionlab.runs import RunFolder
 
-FIRST = Plan()
-OTHERS = Plan(images=40, slow_images=6, curves=12, randomised=18, slow_randomised=3)
+FIRST = SampleSizes()
+OTHERS = SampleSizes(images=40, slow_images=6, curves=12, randomised=18, slow_randomised=3)
 
 
 def main() -> None:
@@ -31,26 +31,27 @@ def main() -> None:
     parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--masks", type=Path, required=True)
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--images", type=int, help="for Grad-CAM, in place of the usual numbers: to try it out")
+    parser.add_argument("--images", type=int, help="number of images for Grad-CAM, for a trial run")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/attribution.json"))
-    parser.add_argument("--docs", type=Path, help="document with a place for the table")
+    parser.add_argument("--docs", type=Path, help="Markdown file with a marked place for the table")
     arguments = parser.parse_args()
     masks = MaskFolder(arguments.masks)
     done = finished(arguments.out)
     models: list[ModelCheck] = []
-    for number, place in enumerate(arguments.runs):
-        run = RunFolder(place)
+    for number, path in enumerate(arguments.runs):
+        run = RunFolder(path)
         known = done.get(name_of(run))
         if known is not None:
             models.append(known)
             continue
 
-        def write(found: ModelCheck, measured: str) -> None:
-            write_result(arguments.out, [*models, found])
-            print(f"{found.run}: {measured}", flush=True)
+        def write(partial: ModelCheck, measured: str) -> None:
+            write_result(arguments.out, [*models, partial])
+            print(f"{partial.run}: {measured}", flush=True)
 
-        plan = Plan.of_images(arguments.images) if arguments.images else FIRST if number == 0 else OTHERS
-        models.append(check_run(run, masks, plan=plan, data_root=arguments.data, partly=write))
+        default = FIRST if number == 0 else OTHERS
+        sizes = SampleSizes.of_images(arguments.images) if arguments.images else default
+        models.append(check_run(run, masks, sizes=sizes, data_root=arguments.data, progress=write))
         write_result(arguments.out, models)
     print(render_table(models))
     if arguments.docs:
@@ -62,7 +63,7 @@ def name_of(run: RunFolder) -> str:
 
 
 def finished(out: Path) -> dict[str, ModelCheck]:
-    """Return the runs that were measured to their end, by name."""
+    """Return the completely measured runs by name."""
     if not out.exists():
         return {}
     models = [ModelCheck.model_validate(row) for row in json.loads(out.read_text())["models"]]
@@ -73,7 +74,7 @@ def write_result(out: Path, models: list[ModelCheck]) -> None:
     write_json(
         out,
         {
-            "what": "explanations of the validation part, measured; intervals by lesion",
+            "what": "measures of explanations on the validation set; 95% intervals by lesion",
             "command": "python benchmarks/attribution.py RUN [RUN ...] --masks HAM10000_segmentations",
             "versions": {name: version(name) for name in ("torch", "captum", "scikit-image", "numpy")}
             | {"python": platform.python_version()},

@@ -1,4 +1,4 @@
-"""Small networks to explain, untrained but not undecided."""
+"""Small untrained networks with non-trivial outputs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +17,7 @@ Make = Callable[..., ExplainedNetwork]
 
 @pytest.fixture(scope="session")
 def make_network() -> Make:
-    """Return a function that makes a network to explain."""
+    """Return a function that creates a network to explain."""
 
     def make(
         backbone: str = "test_efficientnet", *, size: int = SIZE, layer: str | None = None, **tables: Any
@@ -28,7 +28,7 @@ def make_network() -> Make:
         recipe = Recipe.model_validate(fixed | tables)
         network = LesionNetwork(recipe).train()
         with torch.no_grad():
-            for _ in range(3):  # batch normalisation that has seen something
+            for _ in range(3):  # gives the batch normalisation non-trivial statistics
                 network(torch.rand(8, 3, size, size))
         torch.nn.init.normal_(network.head.classifier.weight, std=0.5)
         return ExplainedNetwork(network, recipe, layer)
@@ -37,7 +37,7 @@ def make_network() -> Make:
 
 
 @pytest.fixture(scope="session")
-def pictures() -> list[np.ndarray]:
-    """A few coarse pictures, uint8 [64, 64, 3]."""
+def images() -> list[np.ndarray]:
+    """Three images of 16x16 blocks, uint8 [64, 64, 3]."""
     coarse = np.random.default_rng(0).integers(0, 256, (3, 4, 4, 3), dtype=np.uint8)
-    return [np.kron(picture, np.ones((16, 16, 1), np.uint8)) for picture in coarse]
+    return [np.kron(blocks, np.ones((16, 16, 1), np.uint8)) for blocks in coarse]

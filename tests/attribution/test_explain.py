@@ -1,4 +1,4 @@
-"""A folder of explanations: overlays, arrays and a page; from a run, and from a bundle alone."""
+"""Explanations written to a folder: overlays, arrays and the page, for runs and bundles."""
 
 import re
 from collections.abc import Callable
@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from markupsafe import escape
 from PIL import Image
 
 from lesionlab import RESEARCH_ONLY
-from lesionlab.attribution.check import Plan, check_run
+from lesionlab.attribution.check import SampleSizes, check_run
 from lesionlab.attribution.explain import PAGE, BundleExplainer, explain_images
 from lesionlab.attribution.methods import METHODS, choose_methods
 from lesionlab.attribution.result import ModelCheck
@@ -22,13 +23,13 @@ from lesionlab.prediction import Predictor
 from lesionlab.recipes import Recipe
 from lesionlab.runs import RunFolder
 
-# A network is trained, exported and explained by every method.
+# Trains and exports a network and explains it by every method.
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def run(phantoms: Manifest, make_recipe: Callable[..., Recipe], tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """A finished and exported run whose last map has more than one place."""
+    """A finished and exported run whose last feature map has several cells."""
     from lesionlab.export import export_run
     from lesionlab.training import train_recipe
 
@@ -54,39 +55,40 @@ def test_a_run_is_explained_by_every_method_on_one_page(run: RunFolder, images: 
         assert page.count(f"<b>{method.title}</b>") == len(images)
         assert len(list(tmp_path.glob(f"*-{method.name}.png"))) == len(images)
     for image in images:
-        answer = explainer.predictor.predict(image).top[0]
-        assert f"{answer.name} <b>{100 * answer.probability:.1f}%</b>" in page
-        with np.load(tmp_path / f"{Path(image).stem}-{answer.diagnosis}.npz", allow_pickle=False) as arrays:
+        prediction = explainer.predictor.predict(image)
+        assert escape(prediction.headline) in page
+        with np.load(tmp_path / f"{Path(image).stem}-{prediction.most_probable}.npz", allow_pickle=False) as arrays:
             assert sorted(arrays) == sorted(METHODS)
             assert all(arrays[name].ndim == 2 for name in arrays)
-    assert "Open diamonds: another answer" in page
+    assert "Open diamonds: different prediction" in page
 
 
-def test_grad_cam_of_the_run_is_the_map_of_its_bundle(run: RunFolder, images: list[str]) -> None:
+def test_grad_cam_of_a_run_equals_the_map_of_its_bundle(run: RunFolder, images: list[str]) -> None:
     model = open_trained(run)
     for image in images:
         prepared = model.predictor.pipeline.prepare(image)
         for index, code in enumerate(model.network.classes):
             expected = model.predictor.pipeline.explain([prepared], [code])[0].explanation
             method = METHODS["grad-cam"]
-            found = method.shown(method.attribute(model.network, prepared.pixels, index))
+            found = method.displayed(method.attribute(model.network, prepared.pixels, index))
+            assert expected is not None
             np.testing.assert_allclose(found, expected.values, atol=1e-4)
 
 
-def test_a_bundle_is_explained_by_its_own_map_alone(
+def test_a_bundle_is_explained_by_its_class_activation_map_alone(
     tiny_whole_bundle: Path, tiny_bundle: Path, images: list[str], tmp_path: Path
 ) -> None:
     explainer = BundleExplainer(Predictor.load(tiny_whole_bundle))
-    assert explain_images(explainer, images, tmp_path, diagnosis="df", stability=False) == []
+    assert explain_images(explainer, images, tmp_path, code="df", stability=False) == []
     page = (tmp_path / PAGE).read_text(encoding="utf-8")
     assert "by its class activation map alone" in page
     assert "stability" not in re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
-    assert "Explained below is not this answer but <b>Dermatofibroma</b>" in page
+    assert "Explained class: <b>Dermatofibroma</b>" in page
     with pytest.raises(UsageError, match="a bundle without a class activation map; name the run"):
         BundleExplainer(Predictor.load(tiny_bundle))
 
 
-def test_names_on_the_page_are_words_and_nothing_else(tiny_whole_bundle: Path, tmp_path: Path) -> None:
+def test_image_names_are_escaped(tiny_whole_bundle: Path, tmp_path: Path) -> None:
     place = tmp_path / "<script>alert(1)</script>.png".replace("/", "_")
     Image.new("RGB", (64, 64), "tan").save(place)
     explain_images(BundleExplainer(Predictor.load(tiny_whole_bundle)), [str(place)], tmp_path / "out", stability=False)
@@ -94,12 +96,12 @@ def test_names_on_the_page_are_words_and_nothing_else(tiny_whole_bundle: Path, t
     assert "<script>" not in page
 
 
-def test_other_weights_than_the_bundles_are_refused(
+def test_weights_that_differ_from_the_bundle_are_rejected(
     run: RunFolder, monkeypatch: pytest.MonkeyPatch, tiny_run: RunFolder
 ) -> None:
     other = RunFolder(run.path)
     other.best = tiny_run.best
-    with pytest.raises(DataError, match="was not made of the weights in"):
+    with pytest.raises(DataError, match="was not exported from the weights in"):
         open_trained(other)
 
 
@@ -115,20 +117,20 @@ def masks(phantoms: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def checked(run: RunFolder, masks: Path) -> tuple[ModelCheck, list[str]]:
-    said: list[str] = []
+    measured: list[str] = []
     found = check_run(
         run,
         MaskFolder(masks),
-        plan=Plan(images=4, slow_images=2, curves=2, randomised=3, slow_randomised=2),
+        sizes=SampleSizes(images=4, slow_images=2, curves=2, randomised=3, slow_randomised=2),
         methods=choose_methods(["grad-cam", "occlusion"]),
-        partly=lambda _result, what: said.append(what),
+        progress=lambda _result, name: measured.append(name),
     )
-    return found, said
+    return found, measured
 
 
-def test_a_check_measures_all_and_says_how_far_it_is(checked: tuple[ModelCheck, list[str]]) -> None:
-    found, said = checked
-    assert said == ["Grad-CAM", "Occlusion", "correct malignant answers", "artefacts"]
+def test_check_measures_everything_and_reports_progress(checked: tuple[ModelCheck, list[str]]) -> None:
+    found, measured = checked
+    assert measured == ["Grad-CAM", "Occlusion", "correct malignant predictions", "artefacts"]
     assert [(m.method, m.images, m.randomised_images) for m in found.methods] == [
         ("grad-cam", 4, 3),
         ("occlusion", 2, 2),
@@ -145,7 +147,7 @@ def test_a_check_measures_all_and_says_how_far_it_is(checked: tuple[ModelCheck, 
     assert [a.artefact for a in found.artefacts][-2:] == ["dark corners", "corners"]
 
 
-def test_a_check_is_the_same_from_json_and_has_a_table(checked: tuple[ModelCheck, list[str]]) -> None:
+def test_check_round_trips_through_json_and_renders_as_a_table(checked: tuple[ModelCheck, list[str]]) -> None:
     found, _ = checked
     assert ModelCheck.model_validate_json(found.model_dump_json()) == found
     table = render_table([found])
@@ -155,15 +157,13 @@ def test_a_check_is_the_same_from_json_and_has_a_table(checked: tuple[ModelCheck
     assert sum("Grad-CAM" in line for line in rows) == 1
 
 
-def test_masks_of_other_images_are_refused(run: RunFolder, tmp_path: Path) -> None:
+def test_masks_of_other_images_are_rejected(run: RunFolder, tmp_path: Path) -> None:
     Image.new("1", (8, 8)).save(tmp_path / "other_segmentation.png")
     with pytest.raises(DataError, match="has no mask of any image"):
-        check_run(run, MaskFolder(tmp_path), plan=Plan())
+        check_run(run, MaskFolder(tmp_path), sizes=SampleSizes())
 
 
-def test_the_card_tells_what_was_measured(
-    run: RunFolder, checked: tuple[ModelCheck, list[str]], tmp_path: Path
-) -> None:
+def test_the_card_reports_the_measures(run: RunFolder, checked: tuple[ModelCheck, list[str]], tmp_path: Path) -> None:
     from lesionlab.bundle import Bundle
     from lesionlab.evaluation.card import read_explanations, render_card
     from lesionlab.files import write_json

@@ -1,4 +1,4 @@
-"""Grad-CAM is the bundle's own map where there is one, for any backbone; and nothing stays behind."""
+"""Grad-CAM against the map of the bundle, Captum and pytorch-grad-cam; hooks are removed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -43,18 +43,18 @@ def hooks(network: nn.Module) -> int:
         ("test_vit", "diagnosis", {}),
     ],
 )
-def test_it_equals_the_map_of_the_bundle(
-    make_network: Make, pictures: list[np.ndarray], views: str, backbone: str, task: str, head: dict[str, Any]
+def test_grad_cam_equals_the_map_of_the_bundle(
+    make_network: Make, images: list[np.ndarray], views: str, backbone: str, task: str, head: dict[str, Any]
 ) -> None:
     network = make_network(backbone, task=task, head=head, inference={"tta": views})
     exported = ExportedNetwork(network.network, InferenceSettings.model_validate({"tta": views})).eval()
     with torch.no_grad():
-        logits, maps = (found.numpy() for found in exported(ChannelsFirst()(torch.tensor(np.stack(pictures)))))
+        logits, maps = (found.numpy() for found in exported(ChannelsFirst()(torch.tensor(np.stack(images)))))
     features = maps.mean(axis=(2, 3))
-    last = linear_head([network.network], Measurements(logits, features, np.zeros((len(pictures), 3), np.float32)))
+    last = linear_head([network.network], Measurements(logits, features, np.zeros((len(images), 3), np.float32)))
     assert last is not None
     shown = 0
-    for pixels, feature_map in zip(pictures, maps, strict=True):
+    for pixels, feature_map in zip(images, maps, strict=True):
         for index in range(len(network.classes)):
             expected = class_activation_map(last, feature_map, index)
             found = grad_cam(network, image_of(pixels), index).numpy()
@@ -64,12 +64,12 @@ def test_it_equals_the_map_of_the_bundle(
     assert shown > 0
 
 
-# The default recipe's network is small; those of others take seconds.
+# The network of the default recipe is small; the others take seconds.
 @pytest.mark.parametrize(
     "name",
     [name if name == "efficientnet-lite0" else pytest.param(name, marks=pytest.mark.slow) for name in recipe_names()],
 )
-def test_every_recipe_is_explained_by_its_last_map(name: str) -> None:
+def test_every_recipe_has_a_map(name: str) -> None:
     recipe = load_recipe(name, ["model.pretrained=false"])
     network = ExplainedNetwork(LesionNetwork(recipe), recipe)
     with torch.no_grad():
@@ -77,7 +77,7 @@ def test_every_recipe_is_explained_by_its_last_map(name: str) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (recipe.input.size, recipe.input.size, 3), dtype=np.uint8)
     for method in ("grad-cam", "grad-cam++"):
         found = METHODS[method].attribute(network, pixels, 1)
-        # A map of a part of the picture is placed in the whole.
+        # The map of a crop is placed in the whole image.
         assert found.shape == ((GRID, GRID) if recipe.crop.segmentation else feature_map.shape[2:])
         assert np.ptp(found) > 0
     assert hooks(network) == 0
@@ -85,50 +85,48 @@ def test_every_recipe_is_explained_by_its_last_map(name: str) -> None:
 
 @pytest.mark.parametrize("backbone", FAMILIES)
 @pytest.mark.parametrize("head", [{}, {"hidden": [8]}, {"pool": "flatten"}])
-def test_it_is_captums_grad_cam_times_the_places(
-    make_network: Make, pictures: list[np.ndarray], backbone: str, head: dict[str, Any]
+def test_grad_cam_equals_captum_times_the_number_of_cells(
+    make_network: Make, images: list[np.ndarray], backbone: str, head: dict[str, Any]
 ) -> None:
     network = make_network(backbone, head=head)
-    for pixels in pictures:
+    for pixels in images:
         image = image_of(pixels)
         expected = LayerGradCam(network, network.last_map).attribute(image[None].requires_grad_(), target=2)[0, 0]
         found = grad_cam(network, image, 2)
         torch.testing.assert_close(found, expected.detach() * found.numel(), atol=1e-4, rtol=1e-4)
 
 
-def test_the_weights_of_grad_cam_plus_plus_are_those_of_the_fields_library(
-    make_network: Make, pictures: list[np.ndarray]
-) -> None:
+def test_grad_cam_plus_plus_weights_equal_pytorch_grad_cam(make_network: Make, images: list[np.ndarray]) -> None:
     network = make_network("test_resnet", layer="backbone.layer3", head={"hidden": [8]})
     with GradCAMPlusPlus(network, [network.layer]) as theirs:
-        for pixels in pictures:
+        for pixels in images:
             feature_map, gradient = _map_and_gradient(network, image_of(pixels)[None], 3)
-            gradient = gradient * 1e4  # the library adds a constant to the denominator, and drowns small ones
+            gradient = gradient * 1e4  # the library adds a constant to the denominator, which dominates small gradients
             expected = theirs.get_cam_weights(None, [], [], feature_map[None].numpy(), gradient[None].numpy())[0]
             assert expected.max() > 0
             np.testing.assert_allclose(_positive_weights(feature_map, gradient), expected, rtol=1e-3, atol=1e-6)
 
 
-def test_gradients_reach_a_frozen_network_whatever_the_caller_turned_off(
-    make_network: Make, pictures: list[np.ndarray]
+def test_a_frozen_network_is_explained_inside_no_grad_and_inference_mode(
+    make_network: Make, images: list[np.ndarray]
 ) -> None:
     frozen = make_network(model={"freeze": True})
-    expected = METHODS["grad-cam"].attribute(frozen, pictures[0], 0)
+    expected = METHODS["grad-cam"].attribute(frozen, images[0], 0)
     assert np.ptp(expected) > 0
     for off in (torch.no_grad(), torch.inference_mode()):
         with off:
             for method in ("grad-cam", "integrated-gradients"):
-                found = METHODS[method].attribute(frozen, pictures[0], 0)
+                found = METHODS[method].attribute(frozen, images[0], 0)
                 assert np.ptp(found) > 0
-            np.testing.assert_array_equal(METHODS["grad-cam"].attribute(frozen, pictures[0], 0), expected)
+            np.testing.assert_array_equal(METHODS["grad-cam"].attribute(frozen, images[0], 0), expected)
     assert all(weight.grad is None and not weight.requires_grad for weight in frozen.parameters())
 
 
-def test_another_layer_may_be_named(make_network: Make, pictures: list[np.ndarray]) -> None:
+def test_another_layer_can_be_chosen(make_network: Make, images: list[np.ndarray]) -> None:
     earlier = make_network(layer="backbone.blocks.0", inference={"tta": "flips"})
-    found = METHODS["grad-cam"].attribute(earlier, pictures[0], 0)
+    found = METHODS["grad-cam"].attribute(earlier, images[0], 0)
     assert found.shape[0] > make_network().network.feature_map(torch.zeros(1, 3, 64, 64)).shape[2]
-    mirrored = METHODS["grad-cam"].attribute(earlier, pictures[0][:, ::-1].copy(), 0)
+    mirrored = METHODS["grad-cam"].attribute(earlier, images[0][:, ::-1].copy(), 0)
     np.testing.assert_allclose(mirrored[:, ::-1], found, atol=1e-4)
 
 
@@ -137,20 +135,24 @@ def test_another_layer_may_be_named(make_network: Make, pictures: list[np.ndarra
     [
         ("test_efficientnet", "backbone.blocks.9", r"no layer 'backbone\.blocks\.9'; similar: backbone\.blocks"),
         ("test_efficientnet", "!", r"no layer '!'; similar: none"),
-        ("test_efficientnet", "head.classifier", r"layer 'head\.classifier' is no map"),
-        ("test_vit", "backbone.blocks.1", r"'backbone\.blocks\.1' is no map"),
-        ("test_efficientnet", "backbone.classifier", r"'backbone\.classifier' is n(ot part of the answer|o map)"),
+        ("test_efficientnet", "head.classifier", r"layer 'head\.classifier' is not a feature map"),
+        ("test_vit", "backbone.blocks.1", r"'backbone\.blocks\.1' is not a feature map"),
+        (
+            "test_efficientnet",
+            "backbone.classifier",
+            r"'backbone\.classifier' is not (part of the prediction|a feature map)",
+        ),
     ],
 )
-def test_a_wrong_layer_is_named(
-    make_network: Make, pictures: list[np.ndarray], backbone: str, layer: str, message: str
+def test_an_unsuitable_layer_is_rejected(
+    make_network: Make, images: list[np.ndarray], backbone: str, layer: str, message: str
 ) -> None:
     with pytest.raises(UsageError, match=message):
-        METHODS["grad-cam"].attribute(make_network(backbone, layer=layer), pictures[0], 0)
+        METHODS["grad-cam"].attribute(make_network(backbone, layer=layer), images[0], 0)
 
 
-def test_no_hook_stays_after_an_error(make_network: Make, pictures: list[np.ndarray]) -> None:
+def test_hooks_are_removed_after_an_error(make_network: Make, images: list[np.ndarray]) -> None:
     network = make_network(layer="head.classifier")
     with pytest.raises(UsageError):
-        METHODS["grad-cam"].attribute(network, pictures[0], 0)
+        METHODS["grad-cam"].attribute(network, images[0], 0)
     assert hooks(network) == 0

@@ -1,4 +1,4 @@
-"""Dark hairs go; what is not a hair stays."""
+"""Removal of dark hair."""
 
 import numpy as np
 import pytest
@@ -15,29 +15,29 @@ def skin() -> np.ndarray:
     return np.stack([215 - spot, 165 - spot, 150 - spot], axis=-1).round().astype(np.uint8)
 
 
-def haired(skin: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+def with_hair(skin: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     cover = hairs((skin.shape[1], skin.shape[0]), count, np.random.default_rng(1))
     values = skin + cover[..., None] * (255 * np.array(DARK_HAIR) - skin)
     return values.round().astype(np.uint8), cover > 0.5
 
 
-def test_hairs_are_found_and_filled(skin: np.ndarray) -> None:
-    picture, hair = haired(skin, 8)
-    found = find_hair(picture)
+def test_hair_is_found_and_filled_in(skin: np.ndarray) -> None:
+    image, hair = with_hair(skin, 8)
+    found = find_hair(image)
     assert (found & hair).sum() > 0.7 * hair.sum()
-    filled, share = remove_hair(picture)
+    filled, share = remove_hair(image)
     assert share == pytest.approx(found.mean())
-    before, after = (np.abs(p.astype(float) - skin).mean() for p in (picture, filled))
+    before, after = (np.abs(p.astype(float) - skin).mean() for p in (image, filled))
     assert after < 0.5 * before
 
 
-def test_a_picture_without_hair_stays_as_it_is(skin: np.ndarray) -> None:
+def test_an_image_without_hair_is_unchanged(skin: np.ndarray) -> None:
     filled, share = remove_hair(skin)
     assert share == 0
     np.testing.assert_array_equal(filled, skin)
 
 
-def test_dots_and_edges_are_no_hairs(skin: np.ndarray) -> None:
+def test_dots_and_edges_are_not_hair(skin: np.ndarray) -> None:
     rows, columns = np.mgrid[0:180, 0:240]
     for y, x in ((40, 60), (90, 120), (130, 180)):
         skin[(rows - y) ** 2 + (columns - x) ** 2 < 16] = (60, 40, 30)
@@ -46,6 +46,6 @@ def test_dots_and_edges_are_no_hairs(skin: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 40, 3), (8, 8, 3)])
-def test_the_smallest_pictures_have_no_hair(shape: tuple[int, int, int]) -> None:
-    picture = np.full(shape, 120, np.uint8)
-    assert remove_hair(picture)[1] == 0
+def test_tiny_images_have_no_hair(shape: tuple[int, int, int]) -> None:
+    image = np.full(shape, 120, np.uint8)
+    assert remove_hair(image)[1] == 0

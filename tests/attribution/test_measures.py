@@ -1,4 +1,4 @@
-"""The measures of a map give what they should where the answer is known."""
+"""Measures of maps with known results."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from lesionlab.attribution.faithfulness import deletion_and_insertion
 from lesionlab.attribution.localisation import CHOSEN, dilated, localise
 from lesionlab.attribution.network import ExplainedNetwork
 from lesionlab.attribution.randomisation import STAGES, randomised, similarity
-from lesionlab.attribution.result import estimated
+from lesionlab.attribution.result import mean_estimate
 
 SIZE = 56
 
@@ -25,19 +25,19 @@ def mask() -> np.ndarray:
     return found
 
 
-def test_a_map_on_the_lesion_has_all_its_energy_there(mask: np.ndarray) -> None:
+def test_map_on_the_lesion_has_energy_one(mask: np.ndarray) -> None:
     found = localise(mask.astype(np.float32), mask)
     assert found.energy == {"mask": 1, "half_cell": 1, "cell": 1}
     assert found.pointing == 1
     assert found.area["mask"] == pytest.approx(16 * 16 / SIZE**2)
 
 
-def test_a_map_that_says_nothing_gets_the_area(mask: np.ndarray) -> None:
+def test_energy_of_a_constant_map_is_the_area(mask: np.ndarray) -> None:
     found = localise(np.ones((7, 7), np.float32), mask)
     assert found.energy == pytest.approx(found.area)
 
 
-def test_what_speaks_against_the_class_counts_nowhere(mask: np.ndarray) -> None:
+def test_negative_values_are_ignored(mask: np.ndarray) -> None:
     beside = np.where(mask, 1, -100).astype(np.float32)
     assert localise(beside, mask).energy["mask"] == 1
     nothing = localise(-np.ones((7, 7), np.float32), mask)
@@ -45,14 +45,14 @@ def test_what_speaks_against_the_class_counts_nowhere(mask: np.ndarray) -> None:
     assert all(np.isnan(list(nothing.energy.values())))
 
 
-def test_a_map_beside_the_lesion_misses(mask: np.ndarray) -> None:
+def test_map_beside_the_lesion_has_energy_zero(mask: np.ndarray) -> None:
     beside = np.zeros((7, 7), np.float32)
     beside[6, 6] = 1
     found = localise(beside, mask)
     assert (found.energy["cell"], found.pointing) == (0, 0)
 
 
-def test_a_mask_is_widened_on_all_sides(mask: np.ndarray) -> None:
+def test_masks_are_dilated_on_all_sides(mask: np.ndarray) -> None:
     wide = dilated(mask, 1 / 14)
     rows = np.flatnonzero(wide.any(axis=1))
     assert (rows[0], rows[-1]) == (4, 27)
@@ -61,7 +61,7 @@ def test_a_mask_is_widened_on_all_sides(mask: np.ndarray) -> None:
 
 
 class _Patch(nn.Module):
-    """A network that looks at one place alone."""
+    """A network that depends on one region only."""
 
     size = SIZE
 
@@ -70,19 +70,19 @@ class _Patch(nn.Module):
         return torch.stack([1 - red, red], dim=1)
 
 
-def test_the_place_that_counts_goes_first_or_comes_first(mask: np.ndarray) -> None:
+def test_deletion_and_insertion_of_a_correct_and_a_wrong_map(mask: np.ndarray) -> None:
     network: ExplainedNetwork = _Patch()  # type: ignore[assignment]
     pixels = np.zeros((SIZE, SIZE, 3), np.uint8)
     pixels[mask] = 255
-    right = deletion_and_insertion(network, pixels, 1, mask.astype(np.float32))
+    correct = deletion_and_insertion(network, pixels, 1, mask.astype(np.float32))
     wrong = deletion_and_insertion(network, pixels, 1, -mask.astype(np.float32))
-    assert right[0] < 0.1
-    assert right[1] > 0.9
+    assert correct[0] < 0.1
+    assert correct[1] > 0.9
     assert wrong[0] > 0.9
     assert wrong[1] < 0.1
 
 
-def test_layers_are_put_at_random_from_the_top(make_network: Callable[..., ExplainedNetwork]) -> None:
+def test_layers_are_randomised_from_the_last(make_network: Callable[..., ExplainedNetwork]) -> None:
     network = make_network()
     before = {name: weight.clone() for name, weight in network.named_parameters()}
     changed = {}
@@ -98,7 +98,7 @@ def test_layers_are_put_at_random_from_the_top(make_network: Callable[..., Expla
     assert all(torch.equal(weight, before[name]) for name, weight in network.named_parameters())
 
 
-def test_similarity_is_1_for_the_same_map_and_not_defined_for_a_flat_one() -> None:
+def test_similarity_is_1_for_equal_maps_and_undefined_for_a_constant_one() -> None:
     draw = np.random.default_rng(0)
     one, other = draw.random((2, 7, 7)).astype(np.float32)
     assert similarity(one, one) == pytest.approx((1, 1))
@@ -110,7 +110,7 @@ def test_similarity_is_1_for_the_same_map_and_not_defined_for_a_flat_one() -> No
 
 
 @pytest.mark.parametrize("name", ARTEFACTS)
-def test_an_artefact_spares_the_lesion(mask: np.ndarray, name: str) -> None:
+def test_artefacts_do_not_cover_the_lesion(mask: np.ndarray, name: str) -> None:
     pixels = np.full((SIZE, SIZE, 3), 150, np.uint8)
     changed, where = with_artefact(pixels, name, mask, 1)
     assert where.any()
@@ -119,7 +119,7 @@ def test_an_artefact_spares_the_lesion(mask: np.ndarray, name: str) -> None:
     assert (changed[where] != 150).any(axis=1).all()
 
 
-def test_corners_leave_the_lesion_out(mask: np.ndarray) -> None:
+def test_corners_exclude_the_lesion(mask: np.ndarray) -> None:
     found = corners(mask)
     assert found[0, 0]
     assert found[-1, 0]
@@ -127,15 +127,15 @@ def test_corners_leave_the_lesion_out(mask: np.ndarray) -> None:
     assert corners(~mask)[0, 0].sum() == 0
 
 
-def test_controls_know_nothing_of_the_picture() -> None:
+def test_controls_depend_on_the_image_id_only() -> None:
     assert (CONTROLS["random"].map_of("a") != CONTROLS["random"].map_of("b")).any()
     np.testing.assert_array_equal(CONTROLS["random"].map_of("a"), CONTROLS["random"].map_of("a"))
     centre = CONTROLS["centre"].map_of("a")
     assert [int(place) for place in np.unravel_index(centre.argmax(), centre.shape)] == [3, 3]
 
 
-def test_intervals_leave_out_what_is_not_defined() -> None:
-    found = estimated([1.0, 0.0, float("nan"), 1.0], ["a", "b", "c", "d"])
+def test_undefined_values_are_left_out_of_means() -> None:
+    found = mean_estimate([1.0, 0.0, float("nan"), 1.0], ["a", "b", "c", "d"])
     assert found.value == pytest.approx(2 / 3)
-    assert estimated([float("nan")], ["a"]).value is None
+    assert mean_estimate([float("nan")], ["a"]).value is None
     assert CHOSEN == "half_cell"

@@ -47,7 +47,7 @@ def test_the_command_line(tiny_run: RunFolder, images: list[str], tmp_path: Path
             "is a bundle, which is explained by its class activation map",
         ),
         ((tiny_run.path, images[0], "--method", "lemon"), "no method 'lemon'"),
-        ((tiny_run.path, images[0], "--method", "grad-cam"), "the last feature map has a single place"),
+        ((tiny_run.path, images[0], "--method", "grad-cam"), "the last feature map is a feature map of 1x1"),
         ((tiny_run.path, images[0], "--layer", "nose"), "the network has no layer 'nose'"),
         ((tiny_run.path, images[0], "--diagnosis", "wart"), "diagnosis 'wart' is none of mel"),
         ((tiny_run.path, tmp_path / "none.png"), "there is no such file"),

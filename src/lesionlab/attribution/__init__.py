@@ -1,1 +1,1 @@
-"""Where answers come from, by several methods; and whether what they show is right."""
+"""Attribution: maps of the image regions that support a prediction, and measures of their quality."""

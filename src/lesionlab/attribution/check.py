@@ -1,4 +1,4 @@
-"""Whether the explanations of a run are right: all measures, of all methods, on its validation part."""
+"""Measures of a run's explanations on its validation set: localisation, faithfulness, randomisation, artefacts."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lesionlab.attribution.artefacts import ARTEFACTS, corners, with_artefact
 from lesionlab.attribution.controls import CONTROLS
 from lesionlab.attribution.faithfulness import deletion_and_insertion
-from lesionlab.attribution.localisation import CHOSEN, DILATIONS, Localised, dilated, localise, positive
+from lesionlab.attribution.localisation import CHOSEN, DILATIONS, Localisation, dilated, localise, positive
 from lesionlab.attribution.methods import METHODS, Method
 from lesionlab.attribution.randomisation import STAGES, randomised, similarity
 from lesionlab.attribution.result import (
@@ -19,9 +19,9 @@ from lesionlab.attribution.result import (
     MethodCheck,
     ModelCheck,
     Similarity,
-    estimated,
+    mean_estimate,
 )
-from lesionlab.attribution.sample import Case, cases, drawn, malignant_cases
+from lesionlab.attribution.sample import MaskedImage, draw_sample, malignant_images, predict_masked
 from lesionlab.attribution.trained import TrainedModel, open_trained
 from lesionlab.data.masks import MaskFolder
 from lesionlab.metrics import Estimate
@@ -30,21 +30,21 @@ from lesionlab.runs import RunFolder
 from lesionlab.taxonomy import TASKS, Task
 
 _Map = NDArray[np.float32]
-_OTHER = "other image"
-_DRAWS = 3  # networks at random: images take turns among them
-_MUCH = 0.8
+_OTHER_IMAGE = "other image"
+_SEEDS = 3  # randomised networks; the images alternate among them
+_INSIDE = 0.8
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How many images are measured.
+class SampleSizes:
+    """Numbers of images.
 
     Attributes:
-        images: For methods that take one pass of the network, and for artefacts.
-        slow_images: For those that take hundreds.
-        curves: For deletion and insertion, which take dozens, at most.
-        randomised: For the randomisation check of the former.
-        slow_randomised: And of the latter.
+        images: For methods that need one pass of the network, and for artefacts.
+        slow_images: For methods that need hundreds of passes.
+        curves: Maximum for deletion and insertion, which need dozens of passes.
+        randomised: For the randomisation check of fast methods.
+        slow_randomised: For the randomisation check of slow methods.
     """
 
     images: int = 60
@@ -54,13 +54,13 @@ class Plan:
     slow_randomised: int = 4
 
     @classmethod
-    def of_images(cls, images: int) -> "Plan":
-        """Return a plan in proportion to the number of images for the quick methods."""
-        quarter, half, few = (max(2, images // parts) for parts in (4, 2, 12))
-        return cls(images, quarter, half, half, few)
+    def of_images(cls, images: int) -> "SampleSizes":
+        """Return sizes in proportion to the number of images for fast methods."""
+        quarter, half, twelfth = (max(2, images // parts) for parts in (4, 2, 12))
+        return cls(images, quarter, half, half, twelfth)
 
     def of(self, method: Method) -> tuple[int, int]:
-        """Return the number of images of a method, and of those for its randomisation check."""
+        """Return the number of images of a method, and of its randomisation check."""
         return (self.slow_images, self.slow_randomised) if method.slow else (self.images, self.randomised)
 
 
@@ -68,20 +68,20 @@ def check_run(
     run: RunFolder,
     masks: MaskFolder,
     *,
-    plan: Plan,
+    sizes: SampleSizes,
     methods: Sequence[Method] = tuple(METHODS.values()),
     data_root: Path | None = None,
-    partly: Callable[[ModelCheck, str], None] | None = None,
+    progress: Callable[[ModelCheck, str], None] | None = None,
 ) -> ModelCheck:
-    """Measure the explanations of a run on the validation part of its own split.
+    """Measure the explanations of a run on the validation set of its own split.
 
     Args:
         run: A finished and exported run.
         masks: Masks of the dataset's lesions.
-        plan: How many images.
-        methods: What is measured.
-        data_root: Where the images are now, if they have moved.
-        partly: Called with what is known so far, and what was measured last.
+        sizes: Numbers of images.
+        methods: The methods to measure.
+        data_root: Folder of the images, if it has moved.
+        progress: Called with the partial result and the name of the last measure.
 
     Raises:
         DataError: The run cannot be opened, or no image has a mask.
@@ -90,9 +90,8 @@ def check_run(
     model = open_trained(run)
     record = run.record()
     manifest = run.manifest(data_root)
-    part = manifest.select(run.split().parts(record.fold)["validation"])
-    chosen = drawn(part, masks)[: plan.images]
-    sample = list(cases(model, part, masks, chosen))
+    subset = manifest.select(run.split().parts(record.fold)["validation"])
+    sample = list(predict_masked(model, subset, masks, draw_sample(subset, masks)[: sizes.images]))
     info = model.predictor.info
     result = ModelCheck(
         run=run.recipe().name,
@@ -102,68 +101,68 @@ def check_run(
         task=info.task,
         dataset=", ".join(info.training_data.sources) or "unknown",
         area={
-            name: estimated([float(dilated(c.mask, share).mean()) for c in sample], _lesions(sample))
+            name: mean_estimate([float(dilated(one.mask, share).mean()) for one in sample], _lesions(sample))
             for name, share in DILATIONS.items()
         },
-        controls=tuple(_check_control(model, name, sample, plan) for name in CONTROLS),
+        controls=tuple(_check_control(model, name, sample, sizes) for name in CONTROLS),
     )
-    say = partly or (lambda _result, _what: None)
+    report = progress or (lambda _result, _measured: None)
     for method in methods:
-        result = result.model_copy(update={"methods": (*result.methods, _check_method(model, method, sample, plan))})
-        say(result, method.title)
-    found = _check_malignant(model, malignant_cases(model, part, masks))
-    result = result.model_copy(update={"malignant": found})
-    say(result, "correct malignant answers")
-    for artefact in (*ARTEFACTS, "corners"):
-        found_of = _check_artefact(model, artefact, sample)
-        result = result.model_copy(update={"artefacts": (*result.artefacts, found_of)})
-    say(result, "artefacts")
+        result = result.model_copy(update={"methods": (*result.methods, _check_method(model, method, sample, sizes))})
+        report(result, method.title)
+    malignant = _check_malignant(model, malignant_images(model, subset, masks))
+    result = result.model_copy(update={"malignant": malignant})
+    report(result, "correct malignant predictions")
+    artefacts = (*(_check_artefact(model, name, sample) for name in ARTEFACTS), _check_corners(model, sample))
+    result = result.model_copy(update={"artefacts": artefacts})
+    report(result, "artefacts")
     return result
 
 
-def _check_method(model: TrainedModel, method: Method, sample: Sequence[Case], plan: Plan) -> MethodCheck:
-    images, others = plan.of(method)
+def _check_method(
+    model: TrainedModel, method: Method, sample: Sequence[MaskedImage], sizes: SampleSizes
+) -> MethodCheck:
+    images, n_randomised = sizes.of(method)
     sample = sample[:images]
-    maps = [method.attribute(model.network, case.pixels, case.index) for case in sample]
-    measured = _measured(model, method.name, method.title, sample, maps, plan.curves)
-    found: dict[str, tuple[list[float], list[float]]] = {stage: ([], []) for stage in (*STAGES, _OTHER)}
-    sample, maps = sample[:others], maps[:others]
-    for one, other in zip(maps, maps[1:] + maps[:1], strict=True):
-        _note(found[_OTHER], similarity(one, other))
+    maps = [method.attribute(model.network, one.pixels, one.index) for one in sample]
+    measured = _measure_maps(model, method.name, method.title, sample, maps, sizes.curves)
+    sample, maps = sample[:n_randomised], maps[:n_randomised]
+    others = [similarity(one, other) for one, other in zip(maps, maps[1:] + maps[:1], strict=True)]
+    by_stage: dict[str, list[tuple[float, float]]] = {stage: [] for stage in STAGES}
     lesions = []
-    for draw in range(_DRAWS):
-        turn = range(draw, len(sample), _DRAWS)
+    for seed in range(_SEEDS):
+        turn = range(seed, len(sample), _SEEDS)
         lesions += [sample[i].record.lesion_id for i in turn]
-        for stage, network in randomised(model.network, draw):
+        for stage, network in randomised(model.network, seed):
             for i in turn:
                 of_random = method.attribute(network, sample[i].pixels, sample[i].index)
-                _note(found[stage], similarity(maps[i], of_random))
-    lesions_of = dict.fromkeys(STAGES, lesions) | {_OTHER: _lesions(sample)}
-    return measured.model_copy(
-        update={
-            "randomised_images": len(sample),
-            "randomised": {
-                stage: Similarity(rank=estimated(rank, lesions_of[stage]), ssim=estimated(ssim, lesions_of[stage]))
-                for stage, (rank, ssim) in found.items()
-            },
-        }
+                by_stage[stage].append(similarity(maps[i], of_random))
+    similarities = {stage: _mean_similarity(found, lesions) for stage, found in by_stage.items()}
+    similarities[_OTHER_IMAGE] = _mean_similarity(others, _lesions(sample))
+    return measured.model_copy(update={"randomised_images": len(sample), "randomised": similarities})
+
+
+def _mean_similarity(found: Sequence[tuple[float, float]], lesions: Sequence[str]) -> Similarity:
+    return Similarity(
+        rank=mean_estimate([rank for rank, _ in found], lesions),
+        ssim=mean_estimate([ssim for _, ssim in found], lesions),
     )
 
 
-def _check_control(model: TrainedModel, name: str, sample: Sequence[Case], plan: Plan) -> MethodCheck:
+def _check_control(model: TrainedModel, name: str, sample: Sequence[MaskedImage], sizes: SampleSizes) -> MethodCheck:
     control = CONTROLS[name]
-    maps = [control.map_of(case.record.image_id) for case in sample]
-    return _measured(model, name, control.title, sample, maps, plan.curves)
+    maps = [control.map_of(one.record.image_id) for one in sample]
+    return _measure_maps(model, name, control.title, sample, maps, sizes.curves)
 
 
-def _measured(
-    model: TrainedModel, name: str, title: str, sample: Sequence[Case], maps: Sequence[_Map], drawn_curves: int
+def _measure_maps(
+    model: TrainedModel, name: str, title: str, sample: Sequence[MaskedImage], maps: Sequence[_Map], n_curves: int
 ) -> MethodCheck:
     lesions = _lesions(sample)
-    located = [localise(values, case.mask) for case, values in zip(sample, maps, strict=True)]
+    located = [localise(values, one.mask) for one, values in zip(sample, maps, strict=True)]
     curves = [
-        deletion_and_insertion(model.network, case.pixels, case.index, values)
-        for case, values in zip(sample[:drawn_curves], maps, strict=False)
+        deletion_and_insertion(model.network, one.pixels, one.index, values)
+        for one, values in zip(sample[:n_curves], maps, strict=False)
     ]
     return MethodCheck(
         method=name,
@@ -172,77 +171,89 @@ def _measured(
         lesions=len(set(lesions)),
         empty=_empty(located),
         energy=_energy(located, lesions),
-        pointing=estimated([one.pointing for one in located], lesions),
+        pointing=mean_estimate([one.pointing for one in located], lesions),
         curve_images=len(curves),
-        deletion=estimated([deletion for deletion, _ in curves], lesions[: len(curves)]),
-        insertion=estimated([insertion for _, insertion in curves], lesions[: len(curves)]),
+        deletion=mean_estimate([deletion for deletion, _ in curves], lesions[: len(curves)]),
+        insertion=mean_estimate([insertion for _, insertion in curves], lesions[: len(curves)]),
     )
 
 
-def _check_malignant(model: TrainedModel, found: Iterable[Case]) -> MalignantCheck | None:
+def _check_malignant(model: TrainedModel, images: Iterable[MaskedImage]) -> MalignantCheck | None:
     lesions, located = [], []
-    grad_cam = METHODS["grad-cam"]
-    for case in found:
-        if case.correct:
-            lesions.append(case.record.lesion_id)
-            located.append(localise(grad_cam.attribute(model.network, case.pixels, case.index), case.mask))
+    for one in images:
+        if one.correct:
+            lesions.append(one.record.lesion_id)
+            located.append(localise(_grad_cam(model, one.pixels, one.index), one.mask))
     if not located:
         return None
+    inside = [np.nan if np.isnan(one.energy[CHOSEN]) else float(one.energy[CHOSEN] > _INSIDE) for one in located]
     return MalignantCheck(
         images=len(located),
         lesions=len(set(lesions)),
         empty=_empty(located),
         energy=_energy(located, lesions),
-        area={name: estimated([one.area[name] for one in located], lesions) for name in DILATIONS},
-        inside=estimated(
-            [np.nan if np.isnan(one.energy[CHOSEN]) else float(one.energy[CHOSEN] > _MUCH) for one in located], lesions
-        ),
+        area={name: mean_estimate([one.area[name] for one in located], lesions) for name in DILATIONS},
+        inside=mean_estimate(inside, lesions),
     )
 
 
-def _check_artefact(model: TrainedModel, artefact: str, sample: Sequence[Case]) -> ArtefactCheck:
-    """Put an artefact beside each lesion, or look at the corners as they are."""
-    lesions, task = _lesions(sample), TASKS[model.predictor.info.task]
-    grad_cam = METHODS["grad-cam"]
-    # By image: share of the map there, before and after; area; whether the answer changed, and to malignant; how far.
-    rows: list[tuple[float, ...]] = []
-    for number, case in enumerate(sample):
-        reach = dilated(case.mask, DILATIONS[CHOSEN])
-        before = grad_cam.attribute(model.network, case.pixels, case.index)
-        if artefact == "corners":
-            place = corners(reach)
-            rows.append((_share(before, place), np.nan, float(place.mean()), np.nan, np.nan, np.nan))
-            continue
-        pixels, where = with_artefact(case.pixels, artefact, case.mask, number)
-        place = dilated(where, DILATIONS[CHOSEN]) & ~reach
-        prepared = model.predictor.pipeline.prepare(pixels)
-        (answer,) = model.predictor.pipeline.predict([prepared])
-        after = grad_cam.attribute(model.network, prepared.pixels, case.index)
-        was, now = case.prediction.most_probable, answer.most_probable
-        to_malignant = np.nan if was in task.malignant else float(now in task.malignant)
-        moved = abs(_sought(answer, task) - _sought(case.prediction, task))
-        shares = _share(before, place), _share(after, place), float(place.mean())
-        rows.append((*shares, float(was != now), to_malignant, moved))
-    before_, after_, area, changed, malignant, moved_ = (
-        estimated(column, lesions) for column in zip(*rows, strict=True)
+@dataclass(frozen=True)
+class _ArtefactEffect:
+    """Effect on one image; the fields are those of `ArtefactCheck`, nan where undefined."""
+
+    predictions_changed: float
+    became_malignant: float
+    probability_change: float
+    map_before: float
+    map_after: float
+    area: float
+
+
+def _check_artefact(model: TrainedModel, artefact: str, sample: Sequence[MaskedImage]) -> ArtefactCheck:
+    effects = [_artefact_effect(model, artefact, one, seed) for seed, one in enumerate(sample)]
+    lesions = _lesions(sample)
+    estimates = {
+        name: mean_estimate([getattr(effect, name) for effect in effects], lesions)
+        for name in _ArtefactEffect.__dataclass_fields__
+    }
+    return ArtefactCheck(artefact=artefact, images=len(sample), **estimates)
+
+
+def _artefact_effect(model: TrainedModel, artefact: str, one: MaskedImage, seed: int) -> _ArtefactEffect:
+    task = TASKS[model.predictor.info.task]
+    pixels, drawn = with_artefact(one.pixels, artefact, one.mask, seed)
+    place = dilated(drawn, DILATIONS[CHOSEN]) & ~dilated(one.mask, DILATIONS[CHOSEN])
+    prepared = model.predictor.pipeline.prepare(pixels)
+    (changed,) = model.predictor.pipeline.predict([prepared])
+    before, after = one.prediction.most_probable, changed.most_probable
+    return _ArtefactEffect(
+        predictions_changed=float(before != after),
+        became_malignant=np.nan if before in task.malignant else float(after in task.malignant),
+        probability_change=abs(_malignant_probability(changed, task) - _malignant_probability(one.prediction, task)),
+        map_before=_share(_grad_cam(model, one.pixels, one.index), place),
+        map_after=_share(_grad_cam(model, prepared.pixels, one.index), place),
+        area=float(place.mean()),
     )
-    if artefact == "corners":
-        return ArtefactCheck(artefact=artefact, images=len(sample), map_before=before_, area=area)
+
+
+def _check_corners(model: TrainedModel, sample: Sequence[MaskedImage]) -> ArtefactCheck:
+    """Measure the share of the map in the image corners, without a drawn artefact."""
+    places = [corners(dilated(one.mask, DILATIONS[CHOSEN])) for one in sample]
+    shares = [_share(_grad_cam(model, one.pixels, one.index), place) for one, place in zip(sample, places, strict=True)]
     return ArtefactCheck(
-        artefact=artefact,
+        artefact="corners",
         images=len(sample),
-        answers_changed=changed,
-        called_malignant=malignant,
-        suspicion_moved=moved_,
-        map_before=before_,
-        map_after=after_,
-        area=area,
+        map_before=mean_estimate(shares, _lesions(sample)),
+        area=mean_estimate([float(place.mean()) for place in places], _lesions(sample)),
     )
 
 
-def _sought(answer: Prediction, task: Task) -> float:
-    """Return the probability of what is looked for: malignancy, or melanoma."""
-    return sum(answer.probabilities[code] for code in task.malignant)
+def _grad_cam(model: TrainedModel, pixels: NDArray[np.uint8], index: int) -> _Map:
+    return METHODS["grad-cam"].attribute(model.network, pixels, index)
+
+
+def _malignant_probability(prediction: Prediction, task: Task) -> float:
+    return sum(prediction.probabilities[code] for code in task.malignant)
 
 
 def _share(values: _Map, place: NDArray[np.bool_]) -> float:
@@ -250,18 +261,13 @@ def _share(values: _Map, place: NDArray[np.bool_]) -> float:
     return float(heat[place].sum() / heat.sum()) if heat.any() else float("nan")
 
 
-def _energy(located: Sequence[Localised], lesions: Sequence[str]) -> dict[str, Estimate]:
-    return {name: estimated([one.energy[name] for one in located], lesions) for name in DILATIONS}
+def _energy(located: Sequence[Localisation], lesions: Sequence[str]) -> dict[str, Estimate]:
+    return {name: mean_estimate([one.energy[name] for one in located], lesions) for name in DILATIONS}
 
 
-def _empty(located: Sequence[Localised]) -> int:
+def _empty(located: Sequence[Localisation]) -> int:
     return sum(bool(np.isnan(one.pointing)) for one in located)
 
 
-def _lesions(sample: Sequence[Case]) -> list[str]:
-    return [case.record.lesion_id for case in sample]
-
-
-def _note(found: tuple[list[float], list[float]], alike: tuple[float, float]) -> None:
-    for column, value in zip(found, alike, strict=True):
-        column.append(value)
+def _lesions(sample: Sequence[MaskedImage]) -> list[str]:
+    return [one.record.lesion_id for one in sample]

@@ -1,7 +1,6 @@
-"""Grad-CAM and Grad-CAM++: the channels of a feature map, weighed by what a class's score does with them.
+"""Grad-CAM and Grad-CAM++: the channels of a feature map, weighted by the gradient of a class's score.
 
-The map is cut out of the computation where it arises, so that a gradient is computed from there on and no further:
-one pass forward, and a short way back.
+The feature map is detached from the graph, so the backward pass covers only the layers after it.
 """
 
 from collections.abc import Callable
@@ -13,16 +12,15 @@ from lesionlab.attribution.network import ExplainedNetwork, gradients
 from lesionlab.errors import UsageError
 from lesionlab.prediction.explanation.class_activation import placed
 
-_Weigh = Callable[[Tensor, Tensor], Tensor]
+_ChannelWeights = Callable[[Tensor, Tensor], Tensor]
 
 
 def grad_cam(network: ExplainedNetwork, image: Tensor, index: int) -> Tensor:
-    """Return Grad-CAM [h, w] before anything is cut off: the class activation map, where the head is linear.
+    """Return Grad-CAM [h, w] without the final ReLU. It equals the class activation map if the head is linear.
 
-    Of a network that looks at a part of the picture it is placed there.
-
-    Each channel counts by the mean of its gradient, here times the number of places, so that the mean of the map of
-    such a network is the score less its bias. Source: Selvaraju et al., Grad-CAM, ICCV 2017.
+    The weight of a channel is the sum, not the mean, of its gradient over the map, so that with a linear head the mean
+    of the map is the score without its bias. The map of a network with a lesion crop is placed in the whole image.
+    Source: Selvaraju et al., Grad-CAM, ICCV 2017.
 
     Args:
         network: The network.
@@ -30,16 +28,16 @@ def grad_cam(network: ExplainedNetwork, image: Tensor, index: int) -> Tensor:
         index: Index of the class.
 
     Raises:
-        UsageError: The network's chosen layer has no map, or the score does not depend on it.
+        UsageError: The chosen layer has no feature map, or the score does not depend on it.
     """
-    return _over_views(network, image, index, lambda _map, gradient: gradient.sum(dim=(1, 2)))
+    return _mean_over_views(network, image, index, _gradient_sums)
 
 
 def grad_cam_plus_plus(network: ExplainedNetwork, image: Tensor, index: int) -> Tensor:
-    """Return Grad-CAM++ [h, w]: places whose gradient is positive count, each by a weight of its own.
+    """Return Grad-CAM++ [h, w]: positive gradients, each place with its own weight.
 
-    It is meant to mark all of several objects where Grad-CAM marks the largest. Source: Chattopadhay et al.,
-    Grad-CAM++, WACV 2018, with the weights for the exponential of the score.
+    It is designed to cover several objects where Grad-CAM covers the largest. Source: Chattopadhay et al., Grad-CAM++,
+    WACV 2018, with the weights for the exponential of the score.
 
     Args:
         network: The network.
@@ -49,24 +47,28 @@ def grad_cam_plus_plus(network: ExplainedNetwork, image: Tensor, index: int) -> 
     Raises:
         UsageError: See `grad_cam`.
     """
-    return _over_views(network, image, index, _positive_weights)
+    return _mean_over_views(network, image, index, _positive_weights)
+
+
+def _gradient_sums(_feature_map: Tensor, gradient: Tensor) -> Tensor:
+    return gradient.sum(dim=(1, 2))
 
 
 def _positive_weights(feature_map: Tensor, gradient: Tensor) -> Tensor:
-    # The paper's g^2 / (2 g^2 + g^3 sum(A)), less a common factor that vanishes in float32 where gradients are small.
-    # It takes maps after a ReLU; where others go below 0 the denominator could be 0.
+    # The paper's g^2 / (2 g^2 + g^3 sum(A)) without the common factor g^2, which underflows for small gradients.
+    # The paper assumes maps after a ReLU; negative values could make the denominator 0.
     total = feature_map.clamp(min=0).sum(dim=(1, 2), keepdim=True)
     rising = gradient.clamp(min=0)
     return (rising / (2 + rising * total)).sum(dim=(1, 2))
 
 
-def _over_views(network: ExplainedNetwork, image: Tensor, index: int, weigh: _Weigh) -> Tensor:
-    """Return the mean of the maps of a network's views, each turned back."""
+def _mean_over_views(network: ExplainedNetwork, image: Tensor, index: int, channel_weights: _ChannelWeights) -> Tensor:
+    """Return the mean of the maps over the test-time augmentation, each flipped back."""
     maps = []
     for axes in network.views:
         view = image[None].flip(axes)
         feature_map, gradient = _map_and_gradient(network, view, index)
-        weights = weigh(feature_map, gradient)
+        weights = channel_weights(feature_map, gradient)
         of_view = torch.tensordot(weights, feature_map, dims=1)
         if network.finder is not None:
             of_view = torch.from_numpy(placed(of_view.numpy(), network.finder.boxes(view)[0].numpy()))
@@ -75,28 +77,26 @@ def _over_views(network: ExplainedNetwork, image: Tensor, index: int, weigh: _We
 
 
 def _map_and_gradient(network: ExplainedNetwork, images: Tensor, index: int) -> tuple[Tensor, Tensor]:
-    """Return the layer's map [D, h, w] of one image [1, 3, size, size], and the gradient of the score by it."""
+    """Return the layer's map [D, h, w] of one image [1, 3, size, size], and the gradient of the score to it."""
     kept: list[Tensor] = []
 
-    def cut(_module: nn.Module, _inputs: tuple[Tensor, ...], output: object) -> Tensor:
+    def detach(_module: nn.Module, _inputs: tuple[Tensor, ...], output: object) -> Tensor:
         if not isinstance(output, Tensor) or output.ndim != 4:
-            raise UsageError(f"{network.layer_name} is no map [channels, rows, columns]; name another layer")
+            raise UsageError(f"{network.layer_name} is not a feature map [channels, rows, columns]; name another layer")
         if output.shape[2:].numel() == 1:
-            raise UsageError(
-                f"{network.layer_name} has a single place, which says nothing of where; name another layer"
-            )
+            raise UsageError(f"{network.layer_name} is a feature map of 1x1 cells; name another layer")
         if kept:
-            raise UsageError(f"{network.layer_name} stands in several places of the network; name another layer")
+            raise UsageError(f"{network.layer_name} is used several times in the network; name another layer")
         kept.append(output.detach().requires_grad_())
-        # What follows may work in place, which a leaf does not allow.
+        # Later layers may work in place, which is not allowed on a leaf tensor.
         return kept[0].clone()
 
-    hook = network.layer.register_forward_hook(cut)
+    hook = network.layer.register_forward_hook(detach)
     try:
         with gradients():
             score = network.scores_of_view(images)[0, index]
             if not kept:
-                raise UsageError(f"{network.layer_name} is not part of the answer; name another layer")
+                raise UsageError(f"{network.layer_name} is not part of the prediction; name another layer")
             (gradient,) = torch.autograd.grad(score, kept)
     finally:
         hook.remove()

@@ -1,8 +1,7 @@
-"""Taking dark hairs out of a picture, to see what an answer owes to them.
+"""Removal of dark hair from an image.
 
-In the manner of DullRazor (Lee et al., Comput. Biol. Med. 27, 1997): what is dark and thin across some direction, and
-long along another, is a hair; it is filled from what lies beside it. Dots and globules are dark and thin in every
-direction and stay. Light hairs stay too.
+Similar to DullRazor (Lee et al., Comput. Biol. Med. 27, 1997): a hair is dark, thin in one direction and long in
+another; it is filled in from the pixels beside it. Dots and globules, thin in every direction, and light hair remain.
 """
 
 from typing import TypeAlias
@@ -13,16 +12,16 @@ from PIL import Image, ImageFilter
 
 Grey: TypeAlias = NDArray[np.float32]
 
-# Of the shorter side: a hair is thinner than the first, and runs straight over the second; in pixels at least as many
-# as tell them apart. The lines of a pigment network are as thin, and shorter.
+# Maximum width and minimum straight length of a hair: share of the shorter side, and minimum in pixels. The lines of a
+# pigment network are as thin, and shorter.
 _WIDTH, _LEAST_WIDTH = 0.05, 7
 _LENGTH, _LEAST_LENGTH = 0.09, 11
-_CONTRAST = 16  # of 255, between a hair and what lies beside it
+_CONTRAST = 16  # of 255, between a hair and the pixels beside it
 _DIRECTIONS = 16
 
 
 def remove_hair(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
-    """Return a picture without its dark hairs, and the share of it that was filled.
+    """Return an image without dark hair, and the share of it that was filled in.
 
     Args:
         pixels: uint8 [height, width, 3].
@@ -32,22 +31,22 @@ def remove_hair(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
 
 
 def find_hair(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return where dark hairs are, bool [height, width]."""
+    """Return the mask of dark hair, bool [height, width]."""
     grey = pixels.astype(np.float32).mean(axis=2)
     width = max(_LEAST_WIDTH, round(_WIDTH * min(grey.shape)))
     length = max(_LEAST_LENGTH, round(_LENGTH * min(grey.shape)))
-    # How much darker than both sides, for each direction to look in.
+    # Contrast to both sides in each direction.
     darker = np.stack([_closed(grey, line) - grey for line in _lines(width, _DIRECTIONS // 2)])
     thin = darker.max(axis=0) - darker.min(axis=0) > _CONTRAST
     lines = _lines(length, _DIRECTIONS)
     long = np.max([_opened(thin.astype(np.float32), line) for line in lines], axis=0) > 0
-    # A hair darkens what is beside it.
-    rimmed = Image.fromarray(long.astype(np.uint8)).filter(ImageFilter.MaxFilter(3))
-    return np.asarray(rimmed) > 0
+    # The edge of a hair is blurred into the next pixel.
+    widened = Image.fromarray(long.astype(np.uint8)).filter(ImageFilter.MaxFilter(3))
+    return np.asarray(widened) > 0
 
 
 def _lines(length: int, directions: int) -> list[NDArray[np.int64]]:
-    """Return the offsets [K, 2] of a line of that many pixels in each of some directions."""
+    """Return the offsets [K, 2] of a line of `length` pixels in each direction."""
     along = np.arange(length) - length // 2
     angles = np.arange(directions) * np.pi / directions
     steps = np.stack([np.sin(angles), np.cos(angles)], axis=1)
@@ -55,15 +54,15 @@ def _lines(length: int, directions: int) -> list[NDArray[np.int64]]:
 
 
 def _closed(grey: Grey, line: NDArray[np.int64]) -> Grey:
-    return _over(_over(grey, line, highest=True), -line, highest=False)
+    return _along(_along(grey, line, highest=True), -line, highest=False)
 
 
 def _opened(grey: Grey, line: NDArray[np.int64]) -> Grey:
-    return _over(_over(grey, line, highest=False), -line, highest=True)
+    return _along(_along(grey, line, highest=False), -line, highest=True)
 
 
-def _over(grey: Grey, line: NDArray[np.int64], *, highest: bool) -> Grey:
-    """Return the highest or lowest value along a line around each pixel; the picture's edge is continued."""
+def _along(grey: Grey, line: NDArray[np.int64], *, highest: bool) -> Grey:
+    """Return the highest or lowest value along a line around each pixel, with edge padding."""
     margin = int(np.abs(line).max())
     padded = np.pad(grey, margin, mode="edge")
     height, width = grey.shape
@@ -76,7 +75,7 @@ def _over(grey: Grey, line: NDArray[np.int64], *, highest: bool) -> Grey:
 
 
 def _filled(pixels: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Return a picture whose masked pixels are the mean of what is not, the nearer the more."""
+    """Return an image whose masked pixels are a distance-weighted mean of the others."""
     if not mask.any() or mask.all():
         return pixels
     values, known = pixels.astype(np.float32), (~mask).astype(np.float32)
@@ -93,7 +92,7 @@ def _filled(pixels: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.ui
 
 
 def _blurred(grey: Grey, radius: float) -> Grey:
-    # Three box filters in a row are close to a Gaussian, and Pillow blurs no floating-point image by one.
+    # Three box filters approximate a Gaussian; Pillow's blurs no floating-point images.
     width = max(1, round(radius))
     kernel = np.convolve(np.convolve(np.ones(2 * width + 1), np.ones(2 * width + 1)), np.ones(2 * width + 1))
     kernel = (kernel / kernel.sum()).astype(np.float32)

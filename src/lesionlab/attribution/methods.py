@@ -1,4 +1,4 @@
-"""The methods by name, all with one interface: a network, a picture and a class in, a map over the picture out."""
+"""The attribution methods by name, with a common interface: network, image and class to a map of the image."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,26 +17,26 @@ from lesionlab.prediction.explanation.class_activation import scaled
 
 @dataclass(frozen=True)
 class Method:
-    """One way to say where in a picture a score comes from.
+    """An attribution method.
 
     Attributes:
-        name: What the command line calls it.
-        title: What a reader calls it.
-        says: What a bright place means, in a sentence.
-        compute: The map [h, w] of a picture [3, size, size] and a class, positive where it speaks for the class.
-        by_pixel: Whether neighbouring pixels get values of their own, so that a few of them outshine the rest.
-        slow: Whether it takes hundreds of passes of the network, not one.
+        name: Name on the command line.
+        title: Displayed name.
+        meaning: Meaning of a bright place.
+        compute: The map [h, w] of an image [3, size, size] and a class, positive where it supports the class.
+        by_pixel: Whether values differ between neighbouring pixels, so that single pixels may dominate the scale.
+        slow: Whether it needs hundreds of passes of the network instead of one.
     """
 
     name: str
     title: str
-    says: str
+    meaning: str
     compute: Callable[[ExplainedNetwork, Tensor, int], Tensor]
     by_pixel: bool = False
     slow: bool = False
 
     def attribute(self, network: ExplainedNetwork, pixels: NDArray[np.uint8], index: int) -> NDArray[np.float32]:
-        """Return how much each place speaks for a class, or against it, float32 [h, w].
+        """Return the evidence for (positive) and against (negative) a class at each place, float32 [h, w].
 
         Args:
             network: The network.
@@ -44,33 +44,33 @@ class Method:
             index: Index of the class.
 
         Raises:
-            ImageError: The picture has another size than the network's input.
-            UsageError: There is no such class, or the network's chosen layer gives no map.
-            BundleError: The network gives values that are not numbers.
+            ImageError: The image has another size than the network's input.
+            UsageError: There is no such class, or the chosen layer has no feature map.
+            BundleError: The network's outputs are not finite.
         """
         expected = (network.size, network.size, 3)
         if pixels.shape != expected or pixels.dtype != np.uint8:
             raise ImageError(
-                f"the network takes uint8 {list(expected)}, this picture is {pixels.dtype} {list(pixels.shape)}; "
-                "prepare it with Predictor.prepare"
+                f"the network takes uint8 {list(expected)}, this image is {pixels.dtype} {list(pixels.shape)}; "
+                "prepare it with Predictor.pipeline.prepare"
             )
         if not 0 <= index < len(network.classes):
             raise UsageError(f"class {index}: the network has the classes 0 to {len(network.classes) - 1}")
         image = torch.tensor(pixels).permute(2, 0, 1).float() / 255
-        found: NDArray[np.float32] = self.compute(network, image, index).detach().float().numpy()
-        if not np.isfinite(found).all():
-            raise BundleError("the network gives values that are not numbers; train its run again")
-        return found
+        values: NDArray[np.float32] = self.compute(network, image, index).detach().float().numpy()
+        if not np.isfinite(values).all():
+            raise BundleError("the network's outputs are not finite; train its run again")
+        return values
 
-    def shown(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return a map as it is shown: what speaks for the class, from 0 to 1."""
+    def displayed(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return a map as it is displayed: its positive values, scaled to 0 to 1."""
         if not self.by_pixel or not (values > 0).any():
             return scaled(values)
         brightest = np.float32(np.quantile(values[values > 0], _BRIGHTEST))
         return scaled(np.minimum(values, brightest))
 
 
-# Of the pixels that speak for a class, those beyond are shown alike.
+# Quantile of the positive values at which a map by pixel is clipped.
 _BRIGHTEST = 0.99
 
 METHODS: dict[str, Method] = {
@@ -79,19 +79,19 @@ METHODS: dict[str, Method] = {
         Method(
             "grad-cam",
             "Grad-CAM",
-            "channels of the last feature map that raise the score are strong here",
+            "high activation of the channels of the last feature map that increase the score",
             grad_cam,
         ),
         Method(
             "grad-cam++",
             "Grad-CAM++",
-            "the same, counting only what raises the score",
+            "as Grad-CAM, with positive gradients only",
             grad_cam_plus_plus,
         ),
         Method(
             "integrated-gradients",
             "Integrated gradients",
-            "these pixels, taken step by step from plain skin to the picture, raise the score",
+            "pixels that increase the score on the path from plain skin to the image",
             integrated_gradients,
             by_pixel=True,
             slow=True,
@@ -99,21 +99,21 @@ METHODS: dict[str, Method] = {
         Method(
             "occlusion",
             "Occlusion",
-            "the score falls when a window of plain skin covers this place",
+            "the score decreases when plain skin covers this place",
             occlusion,
             slow=True,
         ),
         Method(
             "lime",
             "LIME",
-            "this region has a positive weight in a linear model of the score, fitted to 128 incomplete pictures",
+            "the region has a positive weight in a linear model of the score, fitted to 128 perturbed images",
             lime,
             slow=True,
         ),
         Method(
             "shap",
             "Kernel SHAP",
-            "this region's share of the score's rise from plain skin to the picture, estimated from 128 such pictures",
+            "the region's contribution to the score relative to plain skin, estimated from 128 perturbed images",
             shap,
             slow=True,
         ),
@@ -122,7 +122,7 @@ METHODS: dict[str, Method] = {
 
 
 def choose_methods(names: list[str] | None) -> tuple[Method, ...]:
-    """Return methods by name, all of them where none is named.
+    """Return methods by name; all of them for None.
 
     Raises:
         UsageError: There is no such method.

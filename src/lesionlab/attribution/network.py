@@ -1,4 +1,4 @@
-"""A trained network opened for explanation: the same function as its bundle's graph, for which gradients exist."""
+"""A trained network with gradients, equal to the graph of its bundle."""
 
 import difflib
 from collections.abc import Iterator
@@ -18,21 +18,20 @@ from lesionlab.training.network import ExportedNetwork, LesionNetwork
 
 
 class ExplainedNetwork(nn.Module):
-    """The scores of a trained network for pixels in [0, 1], as its bundle gives them for bytes.
+    """The scores of a trained network for pixels in [0, 1], equal to those of its bundle.
 
-    What is explained is the score of a class: its logit. Of two classes with one output z between them each gets half
-    of it, one with the sign turned, as in the bundle's own maps, since the logit of the first is always 0.
-
-    Weights are never changed and need no gradient, so that a frozen backbone is explained like any other.
+    The score of a class is its logit. For two classes with one output z the scores are -z/2 and z/2, as in the
+    bundle's maps, because the logit of the first class is always 0. The weights need no gradient, so a frozen backbone
+    is explained as any other.
 
     Args:
         network: The trained network.
-        recipe: What it was made by; its `inference.tta` are averaged over.
-        layer: Name of the module whose map Grad-CAM reads; None: the last feature map, whatever the architecture.
+        recipe: Its recipe; scores are averaged over `inference.tta`.
+        layer: Name of the module whose map Grad-CAM uses; None: the last feature map.
 
     Raises:
         UsageError: The network has no such module.
-        BundleError: The network sees a square around the lesion, and the model that finds it is gone.
+        BundleError: The network uses a lesion crop and the segmentation model is missing.
     """
 
     def __init__(self, network: LesionNetwork, recipe: Recipe, layer: str | None = None) -> None:
@@ -44,9 +43,9 @@ class ExplainedNetwork(nn.Module):
         self.classes = TASKS[recipe.task].classes
         self.views = ExportedNetwork(network, recipe.inference).views
         self.layer_name = "the last feature map" if layer is None else f"layer {layer!r}"
-        self.other_layer = layer
+        self.named_layer = layer
         self.requires_grad_(requires_grad=False).eval()
-        # Half of the time that convolutions take on a CPU.
+        # Halves the time of convolutions on a CPU.
         self.to(memory_format=torch.channels_last)
         self.layer: nn.Module = self.last_map if layer is None else _module(network, layer)
 
@@ -55,9 +54,9 @@ class ExplainedNetwork(nn.Module):
         return torch.stack([self.scores_of_view(images.flip(axes)) for axes in self.views]).mean(dim=0)
 
     def scores_of_view(self, images: Tensor) -> Tensor:
-        """Return scores [N, C] of images as they are, without their mirror images."""
+        """Return scores [N, C] of images without test-time augmentation."""
         if self.finder is not None:
-            # The square is where it is: gradients go through what is seen in it, not through where it lies.
+            # Gradients flow through the cropped pixels, not through the position of the crop.
             images = self.finder.cropped(images, self.finder.boxes(images))
         images = images.contiguous(memory_format=torch.channels_last)
         feature_map = self.last_map(self.network.feature_map(images))
@@ -65,20 +64,19 @@ class ExplainedNetwork(nn.Module):
         return logits - logits.mean(dim=1, keepdim=True) if self.network.head.sigmoid else logits
 
     def probabilities(self, images: Tensor) -> Tensor:
-        """Return the softmax of the scores, [N, C], before any calibration."""
+        """Return the uncalibrated probabilities, [N, C]."""
         scores: Tensor = self(images)
-        # Half of one output stands in each of two scores: their difference is that output.
         return scores.softmax(dim=1)
 
 
 class LesionFinder:
-    """Finds the square that a network looks at, as the graph of its bundle does.
+    """Locates the lesion crop as the graph of the bundle does.
 
     Args:
-        recipe: Which segmentation model, how wide a square, and the size of the network's input.
+        recipe: Its `crop` names the segmentation model and the margin.
 
     Raises:
-        BundleError: There is no such segmentation model.
+        BundleError: The segmentation model is missing.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -88,24 +86,24 @@ class LesionFinder:
         self._margin = recipe.crop.margin
 
     def __deepcopy__(self, _memo: dict[int, object]) -> "LesionFinder":
-        """Return itself: it never changes, and a session of onnxruntime has no copy."""
+        """Return itself: it is immutable, and a session of onnxruntime cannot be copied."""
         return self
 
     @torch.no_grad()
     def boxes(self, images: Tensor) -> Tensor:
-        """Return left, top and side of the square in images [N, 3, H, W] with pixels in [0, 1], [N, 3]."""
+        """Return left, top and side of the crop in images [N, 3, H, W] with pixels in [0, 1], [N, 3]."""
         pixels = (images.permute(0, 2, 3, 1) * 255).round().clamp(0, 255).to(torch.uint8)
         found = torch.from_numpy(self._segmenter.probabilities(self._shrink(pixels).contiguous().numpy()))
         return lesion_boxes(found, self._segmenter.info.threshold, self._margin)
 
     def cropped(self, images: Tensor, boxes: Tensor) -> Tensor:
-        """Return the squares, [N, 3, size, size] with the size of the network's input."""
+        """Return the crops at the size of the network's input, [N, 3, size, size]."""
         return crop_pictures(images, boxes, self._size)
 
 
 @contextmanager
 def gradients() -> Iterator[None]:
-    """Compute gradients inside, whatever the caller has turned off."""
+    """Enable gradients, also inside `no_grad` and `inference_mode`."""
     with torch.inference_mode(mode=False), torch.enable_grad():
         yield
 

@@ -1,4 +1,4 @@
-"""The page of explanations: one HTML file that asks nothing of the network."""
+"""The HTML page of explanations."""
 
 import base64
 import io
@@ -11,7 +11,8 @@ from markupsafe import Markup
 from PIL import Image
 
 from lesionlab import RESEARCH_ONLY, __version__
-from lesionlab.attribution.explain import ExplainedImage
+from lesionlab.attribution.explained import ExplainedImage
+from lesionlab.attribution.stability import Stability
 from lesionlab.bundle import BundleInfo
 from lesionlab.prediction.explanation.overlay import overlaid
 
@@ -22,22 +23,20 @@ def render_image(explained: ExplainedImage, number: int) -> Markup:
     """Return the section of one image.
 
     Args:
-        explained: What is said of it.
+        explained: The image with its maps.
         number: Unique within the page.
     """
-    picture = explained.picture
-    stability = explained.stability
+    thumbnail, stability = explained.thumbnail, explained.stability
     hairless = next((v for v in stability.variants if v.kind == "hair removed"), None) if stability else None
     return _render(
         "image.html.jinja",
         image=explained,
         number=number,
-        answer=explained.prediction.top[0],
-        original=_data_uri(picture),
-        overlays=[(one, _data_uri(overlaid(picture, one.explanation.values))) for one in explained.by],
+        original=_data_uri(thumbnail),
+        overlays=[(one, _data_uri(overlaid(thumbnail, one.explanation.values))) for one in explained.maps],
         stability=stability,
-        kinds={} if stability is None else _by_kind(explained),
-        hairless=None if hairless is None else _data_uri(Image.fromarray(hairless.pixels).resize(picture.size)),
+        kinds=_by_kind(stability) if stability else {},
+        hairless=_data_uri(Image.fromarray(hairless.pixels).resize(thumbnail.size)) if hairless else None,
     )
 
 
@@ -45,9 +44,9 @@ def render_page(sections: Sequence[Markup], info: BundleInfo, note: str | None) 
     """Return the page.
 
     Args:
-        sections: What `render_image` returned for each image.
+        sections: The results of `render_image`.
         info: Description of the model.
-        note: What a reader has to know of the choice of methods; None for nothing.
+        note: Remark on the methods; None for none.
     """
     return _render(
         "page.html.jinja",
@@ -60,15 +59,14 @@ def render_page(sections: Sequence[Markup], info: BundleInfo, note: str | None) 
     )
 
 
-def _by_kind(explained: ExplainedImage) -> dict[str, list[tuple[float, str, bool]]]:
-    """Return the changed pictures by what was changed: probability of the class, words, whether the answer stays."""
+def _by_kind(stability: Stability) -> dict[str, list[tuple[float, str, bool]]]:
+    """Return, by kind of perturbation: probability of the class, description, whether the prediction is unchanged."""
     kinds: dict[str, list[tuple[float, str, bool]]] = {}
-    stability = explained.stability
-    for variant in stability.variants if stability is not None else ():
+    for variant in stability.variants:
         code = variant.prediction.most_probable
-        words = f"{variant.amount}: {explained.diagnosis_name} {variant.probability:.0%}, most probable: {code}"
-        same = code == explained.prediction.most_probable
-        kinds.setdefault(variant.kind, []).append((variant.probability, words, same))
+        text = f"{variant.amount}: {stability.name} {variant.probability:.0%}, most probable: {code}"
+        same = code == stability.original.most_probable
+        kinds.setdefault(variant.kind, []).append((variant.probability, text, same))
     return kinds
 
 

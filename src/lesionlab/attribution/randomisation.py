@@ -1,7 +1,7 @@
-"""Whether a map depends on what was learned: it has to change when weights are put at random.
+"""Model randomisation: a map must change if the weights are randomised.
 
-Source: Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018: the cascade, from the answer down to the pixels.
-A map that stays alike shows edges of the picture, or a habit of the architecture, and explains nothing.
+Source: Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018, cascading from the head to the first layer. A map
+that stays similar depends on the image or the architecture, not on the trained weights.
 """
 
 import copy
@@ -19,20 +19,20 @@ from lesionlab.attribution.localisation import enlarged
 from lesionlab.attribution.network import ExplainedNetwork
 from lesionlab.prediction.explanation.class_activation import scaled
 
-# How many of the layers are at random, from the top; a layer is a module with weights of its own.
+# Share of the backbone's layers that are randomised, from the last; a layer is a module with parameters of its own.
 STAGES = {"head": 0.0, "half": 0.5, "all": 1.0}
-_SIDE = 56  # pixels at which structures are compared
+_SIDE = 56  # size in pixels for the structural similarity
 
 
 def randomised(network: ExplainedNetwork, seed: int) -> Iterator[tuple[str, ExplainedNetwork]]:
-    """Yield a copy of a network at each of `STAGES`; it is the same copy, further on.
+    """Yield a copy of a network at each of `STAGES`. The copy is randomised further from stage to stage.
 
-    The entries of each weight are shuffled, which keeps their distribution, and with it the size of what the layers
-    hand on: a network whose values vanish would give empty maps, and an easy pass.
+    The entries of each weight are shuffled. This keeps their distribution and the scale of the activations: vanishing
+    activations would give empty maps, which pass the check trivially.
 
     Args:
-        network: The trained network; it stays as it is.
-        seed: Of the shuffling.
+        network: The trained network; it is not changed.
+        seed: Seed of the shuffling.
     """
     changed = copy.deepcopy(network)
     draw = torch.Generator().manual_seed(seed)
@@ -48,18 +48,18 @@ def randomised(network: ExplainedNetwork, seed: int) -> Iterator[tuple[str, Expl
 
 
 def similarity(first: NDArray[np.float32], second: NDArray[np.float32]) -> tuple[float, float]:
-    """Return how alike two maps [h, w] are: Spearman's rank correlation, and SSIM of what is shown, 1 for the same.
+    """Return Spearman's rank correlation of two maps [h, w], and the SSIM of the displayed maps; 1 for equal maps.
 
-    The first is nan where a map has one value everywhere.
+    The correlation is nan for a constant map.
     """
     constant = np.ptp(first) == 0 or np.ptp(second) == 0
     rank = float("nan") if constant else float(spearmanr(first.ravel(), second.ravel()).statistic)
-    pictures = [scaled(enlarged(values, _SIDE)) for values in (first, second)]
-    return rank, float(structural_similarity(*pictures, data_range=1.0))
+    displayed = [scaled(enlarged(values, _SIDE)) for values in (first, second)]
+    return rank, float(structural_similarity(*displayed, data_range=1.0))
 
 
 def _with_weights(module: nn.Module) -> list[nn.Module]:
-    """Return the modules that have weights of their own, the last first."""
+    """Return the modules that have parameters of their own, the last first."""
     return [m for m in module.modules() if any(True for _ in m.parameters(recurse=False))][::-1]
 
 

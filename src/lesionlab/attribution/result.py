@@ -1,50 +1,47 @@
-"""What was measured of a model's explanations, as it is written to JSON."""
+"""Measures of a model's explanations, as they are written to attribution.json."""
 
 from collections.abc import Sequence
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
+from lesionlab.base_models import StrictModel
 from lesionlab.metrics import Estimate, lesion_weights
 from lesionlab.metrics.arrays import weighted_mean
 
 _RESAMPLES, _SEED = 1000, 0
-# A rank correlation above it would make a map of the trained network tell that of one at random.
-ALIKE = 0.5
+# A rank correlation above it means that the maps of the trained and the randomised network are similar.
+SIMILAR = 0.5
 
 
-class _Result(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Similarity(_Result):
-    """How alike the maps of the trained network are to others, 1 for the same.
+class Similarity(StrictModel):
+    """Similarity of the trained network's maps to other maps, 1 for equal maps.
 
     Attributes:
         rank: Spearman's rank correlation.
-        ssim: Structural similarity of what is shown.
+        ssim: Structural similarity of the displayed maps.
     """
 
     rank: Estimate
     ssim: Estimate
 
 
-class MethodCheck(_Result):
-    """What was measured of one method, or of a control, on some images.
+class MethodCheck(StrictModel):
+    """Measures of one method, or of a control.
 
     Attributes:
         method: Its name.
-        title: What a reader calls it.
+        title: Displayed name.
         images: Number of images.
-        lesions: Number of their lesions.
-        empty: Number of images where nothing spoke for the class; they count for neither energy nor pointing.
-        energy: Share of the map on the lesion's mask, by name of the dilation.
-        pointing: Share of maps whose peak lies on the mask, half a cell wider.
+        lesions: Number of lesions.
+        empty: Number of maps without evidence for the class; they are left out of `energy` and `pointing`.
+        energy: Share of the map on the lesion mask, by name of the dilation.
+        pointing: Share of maps whose peak lies on the mask, dilated by half a cell.
         curve_images: Number of images of the two curves.
-        deletion: Area under the probability's curve while the strongest places go first.
-        insertion: The same while they come first.
+        deletion: Area under the probability curve as the strongest pixels are removed first.
+        insertion: Area under the probability curve as the strongest pixels are inserted first.
         randomised_images: Number of images of the randomisation check.
-        randomised: By how much of the network is at random; `other image`: maps of the same network for another image.
+        randomised: Similarity by randomised part of the network; `other image`: to maps of another image.
     """
 
     method: str
@@ -58,51 +55,51 @@ class MethodCheck(_Result):
     deletion: Estimate
     insertion: Estimate
     randomised_images: int = 0
-    randomised: dict[str, Similarity] = {}
+    randomised: dict[str, Similarity] = Field(default={})
 
     @property
     def passes_randomisation(self) -> bool | None:
-        """Whether maps of a network at random are others than the trained one's; None where it was not looked at."""
+        """Whether the maps of a fully randomised network differ from the trained one's; None if not measured."""
         if "all" not in self.randomised:
             return None
         high = self.randomised["all"].rank.high
-        return high is not None and high < ALIKE
+        return high is not None and high < SIMILAR
 
 
-class ArtefactCheck(_Result):
-    """What something beside the lesion does.
+class ArtefactCheck(StrictModel):
+    """Effect of an artefact beside the lesion.
 
     Attributes:
-        artefact: What it is; `corners` are those of the pictures as they are.
+        artefact: The artefact; `corners` are the image corners without a drawn artefact.
         images: Number of images.
-        answers_changed: Share of images that get another answer.
-        called_malignant: Of the benign answers, the share that becomes malignant; None where no answer was benign.
-        suspicion_moved: Mean of how far the probability of what is looked for moves, either way.
-        map_before: Share of the map where the artefact will lie, half a cell wider.
-        map_after: Share of the map there with the artefact.
-        area: Share of the picture that this is.
+        predictions_changed: Share of images whose most probable class changes.
+        became_malignant: Share of benign predictions that become malignant; None without benign predictions.
+        probability_change: Mean absolute change of the target probability.
+        map_before: Share of the map in the artefact's place, dilated by half a cell, without the artefact.
+        map_after: The same with the artefact.
+        area: Share of the image that the place covers.
     """
 
     artefact: str
     images: int
-    answers_changed: Estimate | None = None
-    called_malignant: Estimate | None = None
-    suspicion_moved: Estimate | None = None
+    predictions_changed: Estimate | None = None
+    became_malignant: Estimate | None = None
+    probability_change: Estimate | None = None
     map_before: Estimate
     map_after: Estimate | None = None
     area: Estimate
 
 
-class MalignantCheck(_Result):
-    """Where Grad-CAM lies on all malignant images of the part that were answered rightly.
+class MalignantCheck(StrictModel):
+    """Grad-CAM on all correctly classified malignant images of the subset.
 
     Attributes:
         images: Number of images.
-        lesions: Number of their lesions.
-        empty: Number of images where nothing spoke for the class.
-        energy: Share of the map on the lesion's mask, by name of the dilation.
-        area: Share of the picture that the mask covers.
-        inside: Share of images with more than 80 % of the map on the mask, half a cell wider.
+        lesions: Number of lesions.
+        empty: Number of maps without evidence for the class.
+        energy: Share of the map on the lesion mask, by name of the dilation.
+        area: Share of the image that the mask covers, by name of the dilation.
+        inside: Share of images with more than 80% of the map on the mask, dilated by half a cell.
     """
 
     images: int
@@ -113,22 +110,22 @@ class MalignantCheck(_Result):
     inside: Estimate
 
 
-class ModelCheck(_Result):
-    """What was measured of one model.
+class ModelCheck(StrictModel):
+    """Measures of one model's explanations.
 
     Attributes:
         run: Name of the run.
-        bundle: Identity of the model.
-        graph_sha256: Its graph.
+        bundle: Name and hash of the model.
+        graph_sha256: Hash of its graph.
         backbone: Its architecture.
-        task: What it tells apart.
+        task: Its task.
         dataset: Name of the dataset.
-        part: Which part the images are from.
-        area: Share of the picture that the masks cover, by name of the dilation.
-        methods: One for each method.
-        controls: The same measures of maps that know nothing.
-        malignant: Correct malignant answers; None where there are none.
-        artefacts: What lies beside the lesion.
+        subset: Subset of the split.
+        area: Share of the image that the masks cover, by name of the dilation.
+        methods: One entry per method.
+        controls: The same measures of the control maps.
+        malignant: Correctly classified malignant images; None without any.
+        artefacts: One entry per artefact.
     """
 
     run: str
@@ -145,11 +142,11 @@ class ModelCheck(_Result):
     artefacts: tuple[ArtefactCheck, ...] = ()
 
 
-def estimated(values: Sequence[float], lesions: Sequence[str]) -> Estimate:
-    """Return the mean of the values that are not nan, and its interval by lesion."""
+def mean_estimate(values: Sequence[float], lesions: Sequence[str]) -> Estimate:
+    """Return the mean of the values that are not nan, with its bootstrap interval by lesion."""
     kept = [(value, lesion) for value, lesion in zip(values, lesions, strict=True) if not np.isnan(value)]
     if not kept:
         return Estimate(value=None, low=None, high=None)
-    found = np.array([value for value, _ in kept])
+    defined = np.array([value for value, _ in kept])
     weights = lesion_weights([lesion for _, lesion in kept], _RESAMPLES, _SEED)
-    return Estimate.from_resamples(float(found.mean()), weighted_mean(found, weights))
+    return Estimate.from_resamples(float(defined.mean()), weighted_mean(defined, weights))

@@ -1,4 +1,4 @@
-"""The images that explanations are measured on: each with its mask, its answer, and the class that is explained."""
+"""The images on which explanations are measured, with lesion mask, prediction and explained class."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -17,16 +17,16 @@ from lesionlab.taxonomy import MALIGNANT, TASKS
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
-    """One image.
+class MaskedImage:
+    """One image with its mask and prediction.
 
     Attributes:
-        record: What is known of it.
+        record: Its metadata.
         pixels: The network's input, uint8 [size, size, 3].
-        mask: Where the lesion is, bool [size, size].
-        prediction: The model's answer.
-        index: Index of the answer's class, which is explained.
-        correct: Whether the answer is right.
+        mask: Lesion mask, bool [size, size].
+        prediction: The prediction.
+        index: Index of the most probable class, which is explained.
+        correct: Whether that class is the true one.
     """
 
     record: ImageRecord
@@ -37,14 +37,14 @@ class Case:
     correct: bool
 
 
-def drawn(manifest: Manifest, masks: MaskFolder) -> list[ImageRecord]:
-    """Return images that have a mask, one of each lesion, malignant and benign in turn, in an order that nobody chose.
+def draw_sample(manifest: Manifest, masks: MaskFolder) -> list[ImageRecord]:
+    """Return images with a mask, one per lesion, malignant and benign alternating, in the order of a hash.
 
     Raises:
-        DataError: None has a mask.
+        DataError: No image has a mask.
     """
     chosen: dict[str, ImageRecord] = {}
-    for record in sorted(with_mask(manifest, masks), key=_lot):
+    for record in sorted(with_mask(manifest, masks), key=_hash):
         chosen.setdefault(record.lesion_id, record)
     malignant = [record for record in chosen.values() if _is_malignant(record)]
     benign = [record for record in chosen.values() if not _is_malignant(record)]
@@ -55,24 +55,27 @@ def with_mask(manifest: Manifest, masks: MaskFolder) -> list[ImageRecord]:
     """Return the images that have a mask.
 
     Raises:
-        DataError: None has one.
+        DataError: No image has a mask.
     """
     found = [record for record in manifest if record.image_id in masks]
     if not found:
-        raise DataError(f"{masks.path} has no mask of any image of the part to measure on")
+        raise DataError(f"{masks.path} has no mask of any image of the evaluated subset")
     return found
 
 
-def malignant_cases(model: TrainedModel, manifest: Manifest, masks: MaskFolder) -> Iterable[Case]:
-    """Yield all malignant images that have a mask, with their answers."""
-    return cases(model, manifest, masks, [r for r in with_mask(manifest, masks) if _is_malignant(r)])
+def malignant_images(model: TrainedModel, manifest: Manifest, masks: MaskFolder) -> Iterable[MaskedImage]:
+    """Yield all malignant images that have a mask, with their predictions."""
+    malignant = [record for record in with_mask(manifest, masks) if _is_malignant(record)]
+    return predict_masked(model, manifest, masks, malignant)
 
 
-def cases(model: TrainedModel, manifest: Manifest, masks: MaskFolder, records: Sequence[ImageRecord]) -> Iterable[Case]:
-    """Yield images with masks and answers, one at a time.
+def predict_masked(
+    model: TrainedModel, manifest: Manifest, masks: MaskFolder, records: Sequence[ImageRecord]
+) -> Iterable[MaskedImage]:
+    """Yield images with masks and predictions, one at a time.
 
     Raises:
-        ImageError: An image cannot be judged.
+        ImageError: An image cannot be read.
         DataError: A mask cannot be read.
     """
     task = TASKS[model.predictor.info.task]
@@ -81,12 +84,12 @@ def cases(model: TrainedModel, manifest: Manifest, masks: MaskFolder, records: S
         (prediction,) = model.predictor.pipeline.predict([prepared])
         index = task.classes.index(prediction.most_probable)
         mask = masks.read(record.image_id, model.network.size)
-        yield Case(record, prepared.pixels, mask, prediction, index, index == task.index(record.diagnosis))
+        yield MaskedImage(record, prepared.pixels, mask, prediction, index, index == task.index(record.diagnosis))
 
 
 def _is_malignant(record: ImageRecord) -> bool:
     return record.diagnosis in MALIGNANT or record.diagnosis == "malignant"
 
 
-def _lot(record: ImageRecord) -> str:
+def _hash(record: ImageRecord) -> str:
     return hashlib.sha256(record.image_id.encode()).hexdigest()

@@ -1,7 +1,7 @@
-"""How an answer moves when its picture is changed in ways that change nothing of the lesion.
+"""Stability of a prediction under perturbations that keep the lesion.
 
-A lesion is the same lesion turned, nearer, a little beside the middle, in other light or without its hairs. An answer
-that goes with such a change rests on something else. This needs the predictor alone: the graph is asked again.
+The lesion stays the same under rotation, scaling, cropping, a change of brightness or removal of hair, so a prediction
+that changes with them depends on something else. Only the predictor is needed.
 """
 
 from collections.abc import Iterator
@@ -18,22 +18,22 @@ from lesionlab.prediction.predictor import Predictor
 from lesionlab.results import Prediction
 from lesionlab.taxonomy import TASKS
 
-_TURNS = (-30, -15, 15, 30, 90, 180, 270)  # degrees
-_SIDES = (0.75, 0.87, 1.15, 1.33)  # of the lesion's side against what it was
-_CROP = 0.85  # of each side that a crop keeps
-_LIGHT = (0.7, 0.85, 1.15, 1.3)
-_LONGEST = 448  # pixels of the side that a picture is changed at: no network sees more than half of that
+_ANGLES = (-30, -15, 15, 30, 90, 180, 270)  # degrees
+_SCALES = (0.75, 0.87, 1.15, 1.33)  # of the lesion's diameter
+_CROP = 0.85  # share of each side that is kept
+_BRIGHTNESS = (0.7, 0.85, 1.15, 1.3)
+_LONGEST = 448  # longer side in pixels at which images are perturbed: more than any network input
 
 
 @dataclass(frozen=True, eq=False)
 class Variant:
-    """A changed picture and the answer to it.
+    """A perturbed image and its prediction.
 
     Attributes:
         kind: `rotation`, `scale`, `crop`, `brightness` or `hair removed`.
-        amount: How much, in words.
-        prediction: The answer.
-        probability: Calibrated probability of the class that is followed.
+        amount: Size of the perturbation in words.
+        prediction: The prediction.
+        probability: Calibrated probability of the followed class.
         pixels: The network's input, uint8 [size, size, 3].
     """
 
@@ -46,18 +46,18 @@ class Variant:
 
 @dataclass(frozen=True, eq=False)
 class Stability:
-    """What became of one answer.
+    """Predictions for an image and its perturbed versions.
 
     Attributes:
-        diagnosis: Code of the class that is followed.
-        name: Its name.
-        original: The answer to the picture as it is.
-        probability: The class's probability there.
-        variants: The changed pictures.
-        hair: Share of the picture that was taken for hair.
+        code: Code of the class whose probability is followed.
+        name: Name of that class.
+        original: Prediction for the unchanged image.
+        probability: Probability of the class there.
+        variants: The perturbed images.
+        hair: Share of the image that was detected as hair.
     """
 
-    diagnosis: str
+    code: str
     name: str
     original: Prediction
     probability: float
@@ -66,77 +66,77 @@ class Stability:
 
     @property
     def lowest(self) -> float:
-        """The lowest probability of the class under any change, or as the picture is."""
+        """Lowest probability of the class over all versions, the unchanged one included."""
         return min(self.probability, *(variant.probability for variant in self.variants))
 
     @property
     def highest(self) -> float:
-        """The highest one."""
+        """Highest probability of the class over all versions, the unchanged one included."""
         return max(self.probability, *(variant.probability for variant in self.variants))
 
     @property
-    def others(self) -> tuple[Variant, ...]:
-        """The variants that get another answer than the picture as it is."""
+    def changed(self) -> tuple[Variant, ...]:
+        """The variants whose most probable class differs from that of the unchanged image."""
         code = self.original.most_probable
         return tuple(variant for variant in self.variants if variant.prediction.most_probable != code)
 
 
-def measure_stability(predictor: Predictor, image: ImageSource, diagnosis: str | None = None) -> Stability:
-    """Judge an image and about twenty changed forms of it.
+def measure_stability(predictor: Predictor, image: ImageSource, code: str | None = None) -> Stability:
+    """Predict an image and about twenty perturbed versions of it.
 
     Args:
         predictor: The model.
-        image: What `Predictor.predict` takes.
-        diagnosis: Code of the class whose probability is followed; default: the model's answer.
+        image: As for `Predictor.predict`.
+        code: Code of the class whose probability is followed; None: the most probable class.
 
     Raises:
-        ImageError: The image cannot be judged.
+        ImageError: The image cannot be read.
     """
     decoded = load_image(image, at_least=(_LONGEST, _LONGEST)).image
     decoded.thumbnail((_LONGEST, _LONGEST))
     pixels = np.asarray(decoded)
-    changed = list(_changed(pixels))
+    perturbed = list(_perturbations(pixels))
     without_hair, hair = remove_hair(pixels)
     if hair > 0:
-        changed.append(("hair removed", f"{hair:.1%} of the picture filled", without_hair))
+        perturbed.append(("hair removed", f"{hair:.1%} of the image filled in", without_hair))
     prepared = [
         predictor.pipeline.prepare(image),
-        *(predictor.pipeline.prepare(picture, amount) for _, amount, picture in changed),
+        *(predictor.pipeline.prepare(version, amount) for _, amount, version in perturbed),
     ]
-    answers: list[Prediction] = []
+    predictions: list[Prediction] = []
     for start in range(0, len(prepared), IMAGES_PER_RUN):
-        answers += predictor.pipeline.predict(prepared[start : start + IMAGES_PER_RUN])
-    original = answers[0]
-    code = diagnosis or original.most_probable
+        predictions += predictor.pipeline.predict(prepared[start : start + IMAGES_PER_RUN])
+    original = predictions[0]
+    followed = code or original.most_probable
     variants = tuple(
-        Variant(kind, amount, answer, answer.probabilities[code], one.pixels)
-        for (kind, amount, _), answer, one in zip(changed, answers[1:], prepared[1:], strict=True)
+        Variant(kind, amount, prediction, prediction.probabilities[followed], one.pixels)
+        for (kind, amount, _), prediction, one in zip(perturbed, predictions[1:], prepared[1:], strict=True)
     )
-    name = TASKS[predictor.info.task].name_of(code)
-    return Stability(code, name, original, original.probabilities[code], variants, hair)
+    name = TASKS[predictor.info.task].name_of(followed)
+    return Stability(followed, name, original, original.probabilities[followed], variants, hair)
 
 
-def _changed(pixels: NDArray[np.uint8]) -> Iterator[tuple[str, str, NDArray[np.uint8]]]:
-    picture = Image.fromarray(pixels)
-    width, height = picture.size
-    # What a turned or a smaller picture shows beyond its edge: the picture again, mirrored, as skin goes on.
+def _perturbations(pixels: NDArray[np.uint8]) -> Iterator[tuple[str, str, NDArray[np.uint8]]]:
+    image = Image.fromarray(pixels)
+    width, height = image.size
+    # Rotated and reduced images show a reflected margin beyond the edge.
     margin = *((max(1, side // 2),) * 2 for side in (height, width)), (0, 0)
     wide = Image.fromarray(np.pad(pixels, margin, mode="reflect" if min(pixels.shape[:2]) > 1 else "edge"))
-    middle = wide.width / 2, wide.height / 2
+    centre = wide.width / 2, wide.height / 2
 
-    def seen(of: Image.Image, share: float) -> NDArray[np.uint8]:
-        across, down = width * share / 2, height * share / 2
-        box = (middle[0] - across, middle[1] - down, middle[0] + across, middle[1] + down)
+    def centre_crop(of: Image.Image, share: float) -> NDArray[np.uint8]:
+        half_width, half_height = width * share / 2, height * share / 2
+        box = (centre[0] - half_width, centre[1] - half_height, centre[0] + half_width, centre[1] + half_height)
         return np.asarray(of.resize((width, height), Image.Resampling.BILINEAR, box))
 
-    for angle in _TURNS:
+    for angle in _ANGLES:
         if angle % 90:
-            turned = seen(wide.rotate(angle, Image.Resampling.BILINEAR), 1)
+            rotated = centre_crop(wide.rotate(angle, Image.Resampling.BILINEAR), 1)
         else:
-            turned = np.asarray(picture.rotate(angle, expand=True))
-        yield "rotation", f"{angle % 360 if angle % 90 == 0 else angle}°", turned
-    for side in _SIDES:
-        yield "scale", f"{side:g} times", seen(wide, 1 / side)
+            rotated = np.asarray(image.rotate(angle, expand=True))
+        yield "rotation", f"{angle % 360 if angle % 90 == 0 else angle}°", rotated
+    for scale in _SCALES:
+        yield "scale", f"{scale:g} times", centre_crop(wide, 1 / scale)
     across, down = width * _CROP, height * _CROP
     for name, left, top in (
         ("upper left", 0.0, 0.0),
@@ -145,6 +145,6 @@ def _changed(pixels: NDArray[np.uint8]) -> Iterator[tuple[str, str, NDArray[np.u
         ("lower right", width - across, height - down),
     ):
         box = (left, top, left + across, top + down)
-        yield "crop", f"{name} {_CROP:.0%}", np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR, box))
-    for light in _LIGHT:
-        yield "brightness", f"{light:g} times", (pixels * light + 0.5).clip(0, 255).astype(np.uint8)
+        yield "crop", f"{name} {_CROP:.0%}", np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, box))
+    for factor in _BRIGHTNESS:
+        yield "brightness", f"{factor:g} times", (pixels * factor + 0.5).clip(0, 255).astype(np.uint8)

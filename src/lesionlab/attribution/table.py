@@ -1,4 +1,4 @@
-"""What was measured of explanations, as Markdown."""
+"""Measures of explanations as Markdown tables."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,21 +9,21 @@ from lesionlab.metrics import Estimate
 
 _METHOD_HEAD = (
     "| model | method | images | energy on the lesion | peak on the lesion | deletion | insertion "
-    "| rank, head at random | rank, all at random | rank, other image | check |"
+    "| rank correlation, head randomised | all randomised | other image | check |"
 )
 _ARTEFACT_HEAD = (
-    "| model | beside the lesion | images | answers changed | benign become malignant | probability moved by "
+    "| model | beside the lesion | images | predictions changed | benign to malignant | probability change "
     "| map there, before | map there, after | area there |"
 )
 
 
 def render_table(models: Sequence[ModelCheck]) -> str:
-    """Return the Markdown of what was measured of some models, a row for each method and each artefact."""
+    """Return Markdown tables with a row for each model and method, and for each model and artefact."""
     lines = [_METHOD_HEAD, _rule(_METHOD_HEAD)]
     for model in models:
         lines += [_method_row(model, row) for row in (*model.methods, *model.controls)]
-    lines += ["", "Correct malignant answers, Grad-CAM:", ""]
-    head = "| model | images | energy on the lesion | area of the lesion | more than 80 % on it |"
+    lines += ["", "Grad-CAM on correctly classified malignant images:", ""]
+    head = "| model | images | energy on the lesion | area of the lesion | more than 80% on the lesion |"
     lines += [head, _rule(head)]
     for model in models:
         found = model.malignant
@@ -46,8 +46,8 @@ def _method_row(model: ModelCheck, row: MethodCheck) -> str:
 
 
 def _artefact_row(run: str, row: ArtefactCheck) -> str:
-    measured = (row.answers_changed, row.called_malignant, row.suspicion_moved, row.map_before, row.map_after, row.area)
-    return _row(run, row.artefact, row.images, *map(_cell, measured))
+    effects = (row.predictions_changed, row.became_malignant, row.probability_change)
+    return _row(run, row.artefact, row.images, *map(_cell, (*effects, row.map_before, row.map_after, row.area)))
 
 
 def _cell(estimate: Estimate | None) -> str:

@@ -44,7 +44,7 @@ def check_explanations(
     What is known is written after each method.
     """
     require_extra("lesionlab check-explanations", "explain", "captum", "skimage", "timm", "torch")
-    from lesionlab.attribution.check import Plan, check_run
+    from lesionlab.attribution.check import SampleSizes, check_run
     from lesionlab.attribution.methods import choose_methods
     from lesionlab.attribution.table import render_table
     from lesionlab.data.masks import HAM_MASKS, MaskFolder
@@ -60,5 +60,6 @@ def check_explanations(
         write_text(folder / "attribution.md", render_table([found]))
         err.print(f"measured: {measured}")
 
-    found = check_run(run, MaskFolder(place), plan=Plan.of_images(images), methods=chosen, data_root=data, partly=write)
+    sizes = SampleSizes.of_images(images)
+    found = check_run(run, MaskFolder(place), sizes=sizes, methods=chosen, data_root=data, progress=write)
     typer.echo(render_table([found]), nl=False)

@@ -62,9 +62,7 @@ def explain(
     images = expand_inputs(paths)
     explainer = _explainer(target, methods, layer)
     with progress_bar("explaining") as progress:
-        failures = explain_images(
-            explainer, images, folder, diagnosis=diagnosis, stability=stability, progress=progress
-        )
+        failures = explain_images(explainer, images, folder, code=diagnosis, stability=stability, progress=progress)
     for failure in failures:
         err.print(Text(printable(f"{failure.image}: {failure.error}")), soft_wrap=True)
     if len(failures) < len(images):
