@@ -23,7 +23,7 @@ def test_maps_equal_those_of_the_bundle(cropping_run: RunFolder, spot: Callable[
     assert bundle.reference is not None
     # An abstention has no map: without its limits the model does not abstain.
     without_limits = replace(bundle.reference, image=None, sharpness=None, features=None)
-    predictor = Predictor.load(replace(bundle, reference=without_limits))
+    predictor = Predictor.load(replace(bundle, reference=without_limits, training_images=None))
     (found,) = predictor.pipeline.explain([prepared], ["mel"])
     assert found.explanation is not None
     values = METHODS["grad-cam"].attribute(model.network, prepared.pixels, 0)
