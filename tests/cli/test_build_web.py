@@ -28,4 +28,4 @@ def test_a_folder_of_something_else_is_left_alone(cli: Callable[..., Any], tiny_
     (tmp_path / "mine.txt").write_text("words")
     done = cli("site", "--out", tmp_path, "--model", tiny_bundle)
     assert (done.code, done.out) == (1, "")
-    assert "is not a site of lesionlab; choose another place" in done.err
+    assert "is not a build of the page; choose another folder" in done.err
