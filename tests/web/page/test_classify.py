@@ -165,9 +165,9 @@ def test_pasted_and_dropped_images_are_classified(open_page: OpenPage, images: d
           const transfer = new DataTransfer();
           transfer.items.add(new File([new Uint8Array(bytes)], "pasted.jpg", { type: "image/jpeg" }));
           window.dispatchEvent(new ClipboardEvent("paste", { clipboardData: transfer }));
-          const again = new DataTransfer();
-          again.items.add(new File([new Uint8Array(bytes)], "dropped.jpg", { type: "image/jpeg" }));
-          window.dispatchEvent(new DragEvent("drop", { dataTransfer: again }));
+          const second = new DataTransfer();
+          second.items.add(new File([new Uint8Array(bytes)], "dropped.jpg", { type: "image/jpeg" }));
+          window.dispatchEvent(new DragEvent("drop", { dataTransfer: second }));
         }""",
         list(images["mole.jpg"].read_bytes()),
     )

@@ -41,11 +41,11 @@ def test_a_file_above_the_limit_is_not_sent(
     open_page: OpenPage, serve: Serve, tiny_bundle: Path, images: dict[str, Path]
 ) -> None:
     page = open_page(serve(tiny_bundle, "--max-megabytes", "0.002"))
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
     choose(page, images["mole.jpg"])
     expect(page.get_by_role("alert")).to_contain_text("the limit is 0.0 MB")
-    assert not [url for url in asked if url.endswith("/v1/predict")]
+    assert not [url for url in requested if url.endswith("/v1/predict")]
 
 
 @pytest.mark.slow

@@ -64,9 +64,9 @@ def test_classification_sends_no_requests(open_page: OpenPage, address: str, ima
 def test_the_page_does_not_mention_a_server(open_page: OpenPage, address: str, images: dict[str, Path]) -> None:
     page = open_page(address)
     classified(page, images["mole.jpg"])
-    said = page.locator("body").inner_text().lower()
-    assert "server" not in said
-    assert "api key" not in said
+    text = page.locator("body").inner_text().lower()
+    assert "server" not in text
+    assert "api key" not in text
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 

@@ -95,7 +95,7 @@ export function selectedPoint({ operating_points: all }, selected) {
 }
 
 /**
- * The probability of malignancy; for a model that cannot tell it, that of its first operating point's target.
+ * The probability of malignancy; for a task without it, that of the first operating point's target.
  * @param {Prediction} prediction
  * @returns {{ target: string, value: number } | null}
  */
