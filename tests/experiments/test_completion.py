@@ -1,4 +1,4 @@
-"""A run is carried on from whatever state it is in."""
+"""Completion of a run from any state."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from lesionlab.runs import RunFolder, RunRecord
 
 
 @pytest.mark.slow
-def test_what_is_done_is_not_done_again(
+def test_finished_steps_are_not_repeated(
     make_recipe: Callable[..., Recipe], phantoms: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe, run = make_recipe("training.epochs=1"), RunFolder(tmp_path / "run")
@@ -25,15 +25,17 @@ def test_what_is_done_is_not_done_again(
     assert complete_run(run, recipe, manifest, split) == first
     (run.bundle / "bundle.json").unlink()
     run.bundle.rename(tmp_path / "away")
-    again = complete_run(run, recipe, manifest, split)
+    repeated = complete_run(run, recipe, manifest, split)
     assert run.bundle.exists()
-    assert again["prediction_sha256"] == first["prediction_sha256"]
+    assert repeated["prediction_sha256"] == first["prediction_sha256"]
     (run.evaluation / "test" / "metrics.json").write_text("[]")
     with pytest.raises(DataError, match="damaged; move it away"):
         complete_run(run, recipe, manifest, split)
 
 
-def test_another_run_is_not_carried_on(phantoms: Manifest, make_recipe: Callable[..., Recipe], tmp_path: Path) -> None:
+def test_another_run_in_the_folder_is_an_error(
+    phantoms: Manifest, make_recipe: Callable[..., Recipe], tmp_path: Path
+) -> None:
     recipe, run = make_recipe(), RunFolder(tmp_path / "run")
     manifest, split = prepare_split(recipe, phantoms)
     require_same_run(run, recipe, manifest, split)

@@ -1,4 +1,4 @@
-"""Cross-validation on phantoms: who judges what, what is written, and what is refused before the first training."""
+"""Cross-validation on phantoms: subsets, output files and checks before the first training."""
 
 import csv
 import json
@@ -28,9 +28,9 @@ def check_files(found: CrossValidation, out: Path, phantoms: Manifest) -> None:
     with (out / "predictions.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["image_id"] for row in rows] == sorted(record.image_id for record in phantoms)
-    actual, answers = ([row[name] for row in rows] for name in ("diagnosis", "predicted"))
-    assert found.overall["accuracy"].value == pytest.approx(accuracy_score(actual, answers))
-    assert found.overall["balanced_accuracy"].value == pytest.approx(balanced_accuracy_score(actual, answers))
+    actual, predicted = ([row[name] for row in rows] for name in ("diagnosis", "predicted"))
+    assert found.overall["accuracy"].value == pytest.approx(accuracy_score(actual, predicted))
+    assert found.overall["balanced_accuracy"].value == pytest.approx(balanced_accuracy_score(actual, predicted))
     assert (found.n_images, found.n_lesions) == (len(phantoms), phantoms.lesion_count)
     values = [value for fold in found.folds if (value := fold.figures["accuracy"].value) is not None]
     assert len(values) == FOLDS
@@ -40,39 +40,39 @@ def check_files(found: CrossValidation, out: Path, phantoms: Manifest) -> None:
     assert spread.sd == pytest.approx(np.std(values, ddof=1))
 
 
-def check_parts(out: Path, phantoms: Manifest) -> None:
-    """Each fold is the test once; its model knew none of its lesions."""
+def check_subsets(out: Path, phantoms: Manifest) -> None:
+    """Check that each fold is a test subset once, without shared lesions."""
     split = load_split(out / "split.json")
     lesion = {record.image_id: record.lesion_id for record in phantoms}
-    judged: list[str] = []
+    tested: list[str] = []
     for fold in range(FOLDS):
         run = RunFolder(out / f"fold-{fold}")
-        parts = split.parts(run.record().fold)
+        subsets = split.parts(run.record().fold)
         own = read_predictions(find_predictions(run.path, "test"))
-        assert list(own.image_ids) == parts["test"]
-        known = {lesion[image] for part in ("train", "validation") for image in parts[part]}
-        assert known.isdisjoint(own.lesion_ids)
-        judged += own.image_ids
-    assert sorted(judged) == sorted(lesion)
+        assert list(own.image_ids) == subsets["test"]
+        fitted = {lesion[image] for subset in ("train", "validation") for image in subsets[subset]}
+        assert fitted.isdisjoint(own.lesion_ids)
+        tested += own.image_ids
+    assert sorted(tested) == sorted(lesion)
 
 
 @pytest.mark.slow
-def test_each_image_is_judged_once_and_a_finished_fold_stays(
+def test_each_image_is_tested_once_and_a_finished_fold_is_kept(
     make_recipe: Callable[..., Recipe], phantoms: Manifest, tmp_path: Path
 ) -> None:
     recipe, out = make_recipe("training.epochs=1"), tmp_path / "out"
     found = cross_validate(recipe, phantoms, out, folds=FOLDS)
     check_files(found, out, phantoms)
-    check_parts(out, phantoms)
+    check_subsets(out, phantoms)
     before = (out / "fold-0" / "run.json").stat().st_mtime_ns
     assert cross_validate(recipe, phantoms, out, folds=FOLDS) == found
     assert (out / "fold-0" / "run.json").stat().st_mtime_ns == before
     with pytest.raises(UsageError, match="holds a run of another recipe"):
         cross_validate(make_recipe("training.epochs=2"), phantoms, out, folds=FOLDS)
-    # What builds on other runs builds on those of the same fold, and two recipes are compared image by image.
+    # Starting weights come from the run of the same fold, and two recipes are compared image by image.
     student = make_recipe("training.epochs=1", f"model.start={out}/fold-{{fold}}")
-    taught = cross_validate(student, phantoms, tmp_path / "student", folds=FOLDS)
-    assert taught.recipe.model.start == f"{out}/fold-{{fold}}"
+    distilled = cross_validate(student, phantoms, tmp_path / "student", folds=FOLDS)
+    assert distilled.recipe.model.start == f"{out}/fold-{{fold}}"
     assert RunFolder(tmp_path / "student/fold-2").recipe().model.start == f"{out}/fold-2"
     pair = compare_predictions(
         *(read_predictions(find_predictions(one, "test")) for one in (out, tmp_path / "student"))
@@ -80,7 +80,7 @@ def test_each_image_is_judged_once_and_a_finished_fold_stays(
     assert pair.a.name == "phantom-demo (3 folds)"
 
 
-def test_what_cannot_be_is_refused_before_the_first_training(
+def test_invalid_arguments_are_found_before_the_first_training(
     make_recipe: Callable[..., Recipe], phantoms: Manifest, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"

@@ -29,7 +29,7 @@ def benchmark(
         Path | None,
         typer.Option("--against", help="Evaluated run to compare with on the same test images.", show_default=False),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print benchmark.json.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print reproduction.json.")] = False,
 ) -> None:
     """Run recipes as their authors divided the data and by lesion, and write one table of both.
 
@@ -49,7 +49,7 @@ def benchmark(
     with interruptible("goes on from here"):
         found = reproduce(prepared, folder, against=opponent, console=err, bar=progress_bar)
     if as_json:
-        typer.echo((folder / "benchmark.json").read_text(encoding="utf-8"), nl=False)
+        typer.echo((folder / "reproduction.json").read_text(encoding="utf-8"), nl=False)
     else:
         _show(found, folder)
 
@@ -67,5 +67,5 @@ def _show(found: "Reproduction", folder: Path) -> None:
     out.print(table)
     for note in general_notes(found):
         out.print(note, markup=False, soft_wrap=True)
-    out.print(f"All figures: {folder / 'benchmark.md'}", markup=False, soft_wrap=True)
+    out.print(f"All figures: {folder / 'reproduction.md'}", markup=False, soft_wrap=True)
     out.print(found.notice)

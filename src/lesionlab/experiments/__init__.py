@@ -1,7 +1,4 @@
-"""Experiments: trainings that belong together, each carried to its figures, and what they say as one.
-
-Needs the extra `train`.
-"""
+"""Experiments: cross-validation, reproduction of published systems, and completion of runs. Needs the extra `train`."""
 
 from lesionlab.experiments.completion import Bar, complete_run, require_same_run
 from lesionlab.experiments.cross_validation import CrossValidation, FoldOutcome, Spread, cross_validate

@@ -1,4 +1,4 @@
-"""One run from whatever state it is in to its figures: trained, exported, judged."""
+"""Completion of a run from any state: training, export and evaluation."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -25,8 +25,8 @@ Bar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 
 @contextmanager
 def no_bar(_: str) -> Iterator[Callable[[int, int], None]]:
-    """Show nothing."""
-    yield lambda done, total: None  # noqa: ARG005 # nobody watches
+    """Make a progress bar that shows nothing."""
+    yield lambda done, total: None  # noqa: ARG005 - the interface of a progress bar
 
 
 def complete_run(
@@ -40,52 +40,67 @@ def complete_run(
     console: Console | None = None,
     bar: Bar = no_bar,
 ) -> dict[str, Any]:
-    """Train, export and judge a run as far as that is not done yet, and return its `metrics.json`.
+    """Train, export and evaluate a run as far as not done yet; return its `metrics.json`.
 
-    A finished training is not repeated and a part that was judged is not read again; an interrupted training goes on.
+    Finished steps are not repeated, and an interrupted training is resumed.
 
     Args:
-        run: The run folder, which need not exist.
-        recipe: What to train.
+        run: The run folder; it need not exist.
+        recipe: The recipe.
         manifest: The images.
-        split: Their parts.
-        fold: Which fold of a split with folds.
-        subset: The part to judge.
-        console: Where to show the progress of the training; None shows none.
-        bar: Called with a few words, gives a context whose value is told the things done and the things in all.
+        split: Their subsets.
+        fold: Validation fold of a split with folds.
+        subset: Subset to evaluate.
+        console: Where to show the progress of the training; None for none.
+        bar: Makes a progress bar with a title.
 
     Raises:
         UsageError: The folder holds another run.
-        DataError: The data does not allow it, or a file of the run is damaged.
+        DataError: The data cannot be used, or a file of the run is damaged.
     """
+    bundle = train_and_export(run, recipe, manifest, split, fold=fold, console=console, bar=bar)
+    metrics = _metrics(run, subset)
+    if metrics is None or metrics.get("prediction_sha256") != bundle.info.prediction_sha256:
+        with bar("predicting") as progress:
+            evaluate_run(run, subset=subset, data_root=manifest.root, resamples=RESAMPLES, progress=progress)
+        metrics = _metrics(run, subset) or {}
+    return metrics
+
+
+def train_and_export(
+    run: RunFolder,
+    recipe: Recipe,
+    manifest: Manifest,
+    split: Split,
+    *,
+    fold: int | None = None,
+    console: Console | None = None,
+    bar: Bar = no_bar,
+) -> Bundle:
+    """Complete the training, the learning curves and the bundle of a run; the arguments are those of `complete_run`."""
     require_same_run(run, recipe, manifest, split, fold)
     if not (run.exists() and run.record().finished):
         with bar("decoding images") as decoding:
             train_recipe(
                 recipe, manifest, run.path, split=split, fold=fold, console=console, decoding_progress=decoding
             )
-        write_curves(run.read_history(), run.curves, monitor=recipe.training.monitor, leaky=run.record().leaky)
-    if not run.bundle.exists():
-        with bar("calibrating") as progress:
-            export_run(run, data_root=manifest.root, progress=progress)
-    metrics = _metrics(run, subset)
-    if metrics is None or metrics.get("prediction_sha256") != Bundle.load(run.bundle).info.prediction_sha256:
-        with bar("judging images") as progress:
-            evaluate_run(run, subset=subset, data_root=manifest.root, resamples=RESAMPLES, progress=progress)
-        metrics = _metrics(run, subset) or {}
-    return metrics
+    if run.bundle.exists():
+        return Bundle.load(run.bundle)
+    write_curves(run.read_history(), run.curves, monitor=recipe.training.monitor, leaky=run.record().leaky)
+    with bar("calibrating") as progress:
+        return export_run(run, data_root=manifest.root, progress=progress)
 
 
 def require_same_run(run: RunFolder, recipe: Recipe, manifest: Manifest, split: Split, fold: int | None = None) -> None:
-    """Refuse a folder that holds another run than the one that is to be completed in it.
+    """Check that a folder does not hold another run.
 
     Raises:
         UsageError: It holds a run of another recipe, dataset, split or fold.
     """
     if not run.exists():
         return
-    found = run.record()
-    same = (found.manifest_sha256, found.split_sha256, found.fold) == (manifest.sha256, split.sha256, fold)
+    record = run.record()
+    same = (record.manifest_sha256, record.split_sha256, record.fold) == (manifest.sha256, split.sha256, fold)
     if run.recipe() != recipe or not same:
         raise UsageError(
             f"{run.path} holds a run of another recipe, dataset or split; move it away or choose another --out"
@@ -93,14 +108,14 @@ def require_same_run(run: RunFolder, recipe: Recipe, manifest: Manifest, split: 
 
 
 def _metrics(run: RunFolder, subset: str) -> dict[str, Any] | None:
-    """Return what was measured on a part, None if nothing was. `metrics.json` is written last."""
+    """Return the metrics of a subset; None if there are none. An evaluation writes `metrics.json` last."""
     path = run.evaluation / subset / METRICS
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        metrics = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         raise DataError(f"{path} is damaged ({error}); move it away and run the same command again") from error
-    if not isinstance(found, dict):
+    if not isinstance(metrics, dict):
         raise DataError(f"{path} is damaged; move it away and run the same command again")
-    return found
+    return metrics

@@ -1,7 +1,7 @@
-"""Cross-validation by lesion: every image judged once, by a model that knows nothing of its lesion.
+"""Cross-validation by lesion: every image is predicted once, by a model that was not fitted on its lesion.
 
-Each fold is the test part once and the validation part of another model once, so that neither the weights, nor the
-epoch at which they were taken, nor the calibration of a model has seen what it is judged on.
+Each fold is the test subset of one model and the validation subset of another. Neither the weights of a model, nor the
+selected epoch, nor the calibration depend on its test images.
 """
 
 import csv
@@ -15,10 +15,10 @@ from statistics import mean, stdev
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 
 from lesionlab import RESEARCH_ONLY, __version__
+from lesionlab.base_models import StrictModel
 from lesionlab.data import Manifest, Split, draw_subset, make_split
 from lesionlab.evaluation import dataset_name
 from lesionlab.evaluation.predictions_file import METRICS, PREDICTIONS, Predictions, find_predictions, read_predictions
@@ -31,24 +31,20 @@ from lesionlab.runs import RunFolder
 
 logger = logging.getLogger(__name__)
 
-# What a recipe may say in the names of the runs that it builds on.
-PLACE_OF_FOLD = "{fold}"
+# Placeholder for the fold in the names of the runs that a recipe depends on.
+FOLD_PLACEHOLDER = "{fold}"
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class FoldOutcome(_Record):
-    """What came out of one fold.
+class FoldOutcome(StrictModel):
+    """Result of one fold.
 
     Attributes:
-        fold: Its number, from 0.
-        folder: Its run folder, within that of the cross-validation.
+        fold: Number of the fold, from 0.
+        folder: Run folder, relative to that of the cross-validation.
         bundle: Identity of the model.
-        images: Number of images in each part.
-        epochs: Epochs trained.
-        training_seconds: Time that they took.
+        images: Number of images of each subset.
+        epochs: Number of trained epochs.
+        training_seconds: Duration of the training.
         figures: Overall figures on the images of the fold.
     """
 
@@ -61,14 +57,14 @@ class FoldOutcome(_Record):
     figures: dict[str, Estimate]
 
 
-class Spread(_Record):
-    """One figure over the folds.
+class Spread(StrictModel):
+    """Distribution of one figure over the folds.
 
     Attributes:
-        mean: Mean of the folds' figures.
-        sd: Their standard deviation, with one degree of freedom less than folds.
-        lowest: The least of them.
-        highest: The greatest of them.
+        mean: Mean.
+        sd: Standard deviation, with the number of folds minus one degrees of freedom.
+        lowest: Minimum.
+        highest: Maximum.
     """
 
     mean: float
@@ -78,26 +74,26 @@ class Spread(_Record):
 
 
 class CrossValidation(MetricsSummary):
-    """The content of a cross-validation's `metrics.json`: the figures of all answers together, and the folds.
+    """The content of a cross-validation's `metrics.json`: figures of the pooled predictions, and the folds.
 
-    It names things as the `metrics.json` of an evaluation does, so that `lesionlab compare` reads it.
+    The keys are those of an evaluation's `metrics.json`, so that `lesionlab compare` reads both.
 
     Attributes:
-        notice: What the figures are not for.
-        bundle: Name of the recipe, and that it stands for the models of several folds.
-        task: What they tell apart.
+        notice: Limits of use.
+        bundle: Name of the recipe and the number of folds.
+        task: The task of the models.
         dataset: Sources of the images.
-        unseen: Whether no model knows a lesion that it is judged on.
-        leaky: Whether images of one lesion may stand on both sides of a split.
-        lesions_known: Whether the dataset tells which images show one lesion.
+        unseen: Whether no model was fitted on lesions of its test subset.
+        leaky: Whether lesions may be shared between training and test.
+        lesions_known: Whether the dataset identifies the lesion of each image.
         manifest_sha256: Hash of the manifest.
         split_sha256: Hash of the split into folds.
-        date: Day on which it was written.
+        date: Day of writing, ISO 8601.
         environment: Versions, platform, device and precision.
-        recipe: Every setting as it was run, `{fold}` in place of a fold's number.
-        planned: Number of folds in all.
-        folds: Those that are done.
-        spread: Each overall figure over the folds that are done; empty before the second.
+        recipe: All settings, with `{fold}` in place of a fold's number.
+        planned: Number of folds in total.
+        folds: Finished folds.
+        spread: Each overall figure over the finished folds; empty for a single one.
     """
 
     notice: str = RESEARCH_ONLY
@@ -126,54 +122,56 @@ def cross_validate(
     console: Console | None = None,
     bar: Bar = no_bar,
 ) -> CrossValidation:
-    """Train and judge a recipe once for each fold; write `metrics.json` and `predictions.csv` after each of them.
+    """Train and evaluate a recipe once per fold; write `metrics.json` and `predictions.csv` after each fold.
 
-    The folder gets `split.json` and a run folder `fold-K` for each fold. Called again with the same arguments, what is
-    finished stays, and an interrupted training goes on.
+    The folder gets `split.json` and a run folder `fold-K` for each fold. Called again with the same arguments, finished
+    folds are kept, and an interrupted training is resumed.
 
-    A recipe that builds on other runs, in `model.start` or `distillation.teachers`, names those of the fold with
-    `{fold}`: they must come from a cross-validation with the same folds, or would know the lesions.
+    A recipe that depends on other runs, in `model.start` or `distillation.teachers`, names those of the fold with
+    `{fold}`. They must come from a cross-validation with the same folds, or the result is leaky.
 
     Args:
-        recipe: What to train. The seed of its split deals the lesions; its shares have no meaning here.
-        manifest: The whole dataset.
-        out: The folder.
-        folds: Number of folds, three at least: one for the test, one for validation, the rest for training.
-        console: Where to show the progress of the training; None shows none.
-        bar: Called with a few words, gives a context whose value is told the things done and the things in all.
+        recipe: The recipe. The seed of its split assigns lesions to folds; its fractions are ignored.
+        manifest: The complete dataset.
+        out: Output folder.
+        folds: Number of folds, at least three: one for test, one for validation, the others for training.
+        console: Where to show the progress of the training; None for none.
+        bar: Makes a progress bar with a title.
 
     Raises:
         UsageError: There are too few folds, or the folder holds another cross-validation.
-        DataError: The data does not allow it, or a run that the recipe builds on does not exist.
+        DataError: The data cannot be used, or a run that the recipe depends on does not exist.
     """
     if recipe.data.images:
         manifest = draw_subset(manifest, recipe.data.images, recipe.seed)
     split = make_split(manifest, test=0, seed=recipe.split.seed, folds=folds, by_image=recipe.split.by_image)
     runs = [(of_fold(recipe, fold), RunFolder(out / f"fold-{fold}")) for fold in range(folds)]
-    for fold, (own, run) in enumerate(runs):  # before the first training, which may be hours before the last
+    for fold, (own, run) in enumerate(runs):  # all checks come before the first training
         check_classes(own, manifest, split, fold)
         require_same_run(run, own, manifest, split, fold)
         for other in filter(None, (own.model.start, *own.distillation.teachers)):
             RunFolder(Path(other)).record()
     split.save(out / "split.json")
     outcomes: list[FoldOutcome] = []
-    answers: list[Predictions] = []
+    predictions: list[Predictions] = []
     for fold, (own, run) in enumerate(runs):
         logger.info("fold %d of %d", fold + 1, folds)
         metrics = complete_run(run, own, manifest, split, fold=fold, console=console, bar=bar)
         outcomes.append(_outcome(fold, run, split, metrics))
-        answers.append(read_predictions(find_predictions(run.path, "test")))
+        predictions.append(read_predictions(find_predictions(run.path, "test")))
         environment = run.record().environment
-        found = _together(recipe, manifest, split, outcomes, answers, environment)
-        write_text(out / PREDICTIONS, _one_table([find_predictions(run.path, "test") for _, run in runs[: fold + 1]]))
-        write_json(out / METRICS, found.model_dump(mode="json"))
-    return found
+        result = _summary(recipe, manifest, split, outcomes, predictions, environment)
+        write_text(
+            out / PREDICTIONS, _merged_table([find_predictions(run.path, "test") for _, run in runs[: fold + 1]])
+        )
+        write_json(out / METRICS, result.model_dump(mode="json"))
+    return result
 
 
 def of_fold(recipe: Recipe, fold: int) -> Recipe:
-    """Return a recipe whose starting weights and teachers are those of a fold."""
-    start = recipe.model.start.replace(PLACE_OF_FOLD, str(fold)) if recipe.model.start else recipe.model.start
-    teachers = tuple(teacher.replace(PLACE_OF_FOLD, str(fold)) for teacher in recipe.distillation.teachers)
+    """Return a recipe with the starting weights and teachers of a fold."""
+    start = recipe.model.start.replace(FOLD_PLACEHOLDER, str(fold)) if recipe.model.start else recipe.model.start
+    teachers = tuple(teacher.replace(FOLD_PLACEHOLDER, str(fold)) for teacher in recipe.distillation.teachers)
     return recipe.model_copy(
         update={
             "model": recipe.model.model_copy(update={"start": start}),
@@ -188,31 +186,31 @@ def _outcome(fold: int, run: RunFolder, split: Split, metrics: dict[str, Any]) -
         fold=fold,
         folder=run.path.name,
         bundle=metrics["bundle"],
-        images={part: len(ids) for part, ids in split.parts(fold).items()},
+        images={subset: len(ids) for subset, ids in split.parts(fold).items()},
         epochs=len(history),
         training_seconds=round(sum(row["seconds"] for row in history), 1),
         figures={name: Estimate.model_validate(value) for name, value in metrics["overall"].items()},
     )
 
 
-def _together(
+def _summary(
     recipe: Recipe,
     manifest: Manifest,
     split: Split,
     outcomes: Sequence[FoldOutcome],
-    answers: Sequence[Predictions],
+    predictions: Sequence[Predictions],
     environment: dict[str, str],
 ) -> CrossValidation:
-    together = measure(
-        np.concatenate([one.labels for one in answers]),
-        np.concatenate([one.probabilities for one in answers]),
-        [lesion for one in answers for lesion in one.lesion_ids],
-        answers[0].task,
-        predicted=np.concatenate([one.decisions for one in answers]),
+    metrics = measure(
+        np.concatenate([one.labels for one in predictions]),
+        np.concatenate([one.probabilities for one in predictions]),
+        [lesion for one in predictions for lesion in one.lesion_ids],
+        predictions[0].task,
+        predicted=np.concatenate([one.decisions for one in predictions]),
         resamples=RESAMPLES,
     )
     return CrossValidation(
-        **dict(together),
+        **dict(metrics),
         bundle=f"{recipe.name} ({split.folds} folds)",
         task=recipe.task,
         dataset=dataset_name(manifest),
@@ -235,17 +233,17 @@ def _together(
 
 
 def _spreads(outcomes: Sequence[FoldOutcome]) -> dict[str, Spread]:
-    found: dict[str, Spread] = {}
+    spreads: dict[str, Spread] = {}
     for name in outcomes[0].figures:
         values = [one.figures[name].value for one in outcomes]
         defined = [value for value in values if value is not None]
         if len(defined) == len(values) > 1:
-            found[name] = Spread(mean=mean(defined), sd=stdev(defined), lowest=min(defined), highest=max(defined))
-    return found
+            spreads[name] = Spread(mean=mean(defined), sd=stdev(defined), lowest=min(defined), highest=max(defined))
+    return spreads
 
 
-def _one_table(files: Sequence[Path]) -> str:
-    """Return the predictions of the folds as one table; their columns are those that all have."""
+def _merged_table(files: Sequence[Path]) -> str:
+    """Return the predictions of all folds as one CSV table with their common columns."""
     tables = []
     for file in files:
         with file.open(encoding="utf-8", newline="") as stream:

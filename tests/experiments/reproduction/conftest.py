@@ -1,4 +1,4 @@
-"""A recipe that trains in a second and names a published arrangement."""
+"""A recipe that trains in a second and has a published split."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ WriteRecipe = Callable[..., Path]
 
 @pytest.fixture
 def write_recipe(make_recipe: Callable[..., Recipe], tmp_path: Path) -> WriteRecipe:
-    """Return a function that writes a recipe file with a table [published], with the changes of `--set`."""
+    """Return a function that writes a recipe file with a table [published] and given changes."""
 
     def write(*changes: str, name: str = "tiny-published") -> Path:
         recipe = make_recipe(

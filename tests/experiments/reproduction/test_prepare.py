@@ -1,4 +1,4 @@
-"""What is refused before the first training starts."""
+"""Checks before the first training."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +33,7 @@ def begin(run: PreparedRun, *, finished: bool = False) -> None:
     run.run.begin(record, run.recipe, run.manifest, run.split)
 
 
-def test_both_arrangements_are_made_and_nothing_is_written(
+def test_both_protocols_are_prepared_without_writing(
     write_recipe: WriteRecipe, phantoms: Manifest, tmp_path: Path
 ) -> None:
     (one,) = prepare([planned(write_recipe())], phantoms, tmp_path / "out")
@@ -43,12 +43,14 @@ def test_both_arrangements_are_made_and_nothing_is_written(
     assert not (tmp_path / "out").exists()
 
 
-def test_the_published_part_is_the_authors_own(write_recipe: WriteRecipe, phantoms: Manifest, tmp_path: Path) -> None:
+def test_the_published_subset_is_the_one_of_the_authors(
+    write_recipe: WriteRecipe, phantoms: Manifest, tmp_path: Path
+) -> None:
     (one,) = prepare([planned(write_recipe("published.subset=validation"))], phantoms, tmp_path / "out")
     assert [run.subset for run in one.runs] == ["validation", "test"]
 
 
-def test_without_a_published_arrangement_the_split_by_lesion_is_left(
+def test_without_a_published_split_the_split_by_lesion_remains(
     make_recipe: Callable[..., Recipe], phantoms: Manifest, tmp_path: Path
 ) -> None:
     tiny = ["model.backbone=test_efficientnet", "model.pretrained=false"]
@@ -63,10 +65,10 @@ def test_without_a_published_arrangement_the_split_by_lesion_is_left(
     [
         ("training.epoch=3", "unknown key training.epoch; did you mean epochs"),
         ("model.backbone=resnetzz", "timm knows no 'resnetzz'"),
-        ("split.test=0", "the lesion arrangement has no test part to judge"),
+        ("split.test=0", "the split protocol lesion has no test images"),
     ],
 )
-def test_what_is_wrong_with_the_last_recipe_is_found_first(
+def test_errors_of_the_last_recipe_are_found_first(
     change: str, message: str, write_recipe: WriteRecipe, phantoms: Manifest, tmp_path: Path
 ) -> None:
     good, other = write_recipe(), write_recipe(name="other")
@@ -75,7 +77,7 @@ def test_what_is_wrong_with_the_last_recipe_is_found_first(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_class_that_cannot_stand_in_every_part_is_found_before_the_first_training(
+def test_a_class_that_is_too_small_to_split_is_found_before_the_first_training(
     write_recipe: WriteRecipe, phantoms: Manifest, tmp_path: Path
 ) -> None:
     one_vascular = next(record for record in phantoms if record.diagnosis == "vasc")
@@ -87,15 +89,15 @@ def test_a_class_that_cannot_stand_in_every_part_is_found_before_the_first_train
     assert not (tmp_path / "out").exists()
 
 
-def test_one_recipe_runs_once(write_recipe: WriteRecipe, phantoms: Manifest, tmp_path: Path) -> None:
+def test_a_recipe_that_is_planned_twice_is_an_error(
+    write_recipe: WriteRecipe, phantoms: Manifest, tmp_path: Path
+) -> None:
     one = planned(write_recipe())
-    with pytest.raises(UsageError, match="recipe tiny-published is to run twice"):
+    with pytest.raises(UsageError, match="recipe tiny-published is planned twice"):
         prepare([one, one], phantoms, tmp_path / "out")
 
 
-def test_a_folder_with_another_run_is_not_taken_for_this_one(
-    write_recipe: WriteRecipe, phantoms: Manifest, tmp_path: Path
-) -> None:
+def test_a_folder_with_another_run_is_an_error(write_recipe: WriteRecipe, phantoms: Manifest, tmp_path: Path) -> None:
     (one,) = prepare([planned(write_recipe())], phantoms, tmp_path / "out")
     for run in one.runs:
         begin(run)
@@ -105,7 +107,7 @@ def test_a_folder_with_another_run_is_not_taken_for_this_one(
             prepare([planned(write_recipe(), set=[change])], phantoms, tmp_path / "out")
 
 
-def test_a_run_to_compare_with_is_finished_and_evaluated(
+def test_a_compared_run_is_finished_and_evaluated(
     write_recipe: WriteRecipe, phantoms: Manifest, tmp_path: Path
 ) -> None:
     with pytest.raises(DataError, match="is not a run folder"):
@@ -119,11 +121,9 @@ def test_a_run_to_compare_with_is_finished_and_evaluated(
         read_against(one.runs[0].run.path)
 
 
-def test_a_run_to_compare_with_answers_the_question(
-    write_recipe: WriteRecipe, phantoms: Manifest, tmp_path: Path
-) -> None:
+def test_a_compared_run_has_a_compatible_task(write_recipe: WriteRecipe, phantoms: Manifest, tmp_path: Path) -> None:
     path = tmp_path / "predictions.csv"
     header = "image_id,lesion_id,diagnosis,predicted,p_benign,p_malignant"
     path.write_text(f"{header}\na,b,nv,benign,0.75,0.25\n", encoding="utf-8")
-    with pytest.raises(UsageError, match="answers task malignant, recipe tiny-published task diagnosis"):
+    with pytest.raises(UsageError, match="is of task malignant, recipe tiny-published of task diagnosis"):
         prepare([planned(write_recipe())], phantoms, tmp_path / "out", against=read_predictions(path))

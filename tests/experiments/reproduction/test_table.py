@@ -1,4 +1,4 @@
-"""Rows of the table, by task."""
+"""Rows of the table by task."""
 
 from collections.abc import Callable
 
@@ -32,7 +32,7 @@ def outcome(**figures: float | None) -> RunOutcome:
     )
 
 
-def test_the_headline_comes_first_and_the_leak_is_theirs_minus_ours() -> None:
+def test_headline_figures_come_first_and_the_leak_is_a_difference() -> None:
     recipe = load_recipe("mobilenetv2-mini-melanoma")
     runs = {
         SplitProtocol.PUBLISHED: outcome(mel__f1=0.75, mel__recall=0.5, balanced_accuracy=None, accuracy=0.75),
@@ -47,7 +47,7 @@ def test_the_headline_comes_first_and_the_leak_is_theirs_minus_ours() -> None:
     ]
 
 
-def test_a_split_by_image_without_copies_stands_between_the_two() -> None:
+def test_a_split_by_image_has_its_own_column() -> None:
     recipe = load_recipe("custom-cnn-oversampled")
     runs = {
         SplitProtocol.PUBLISHED: outcome(accuracy=0.9, balanced_accuracy=0.8),
@@ -58,12 +58,12 @@ def test_a_split_by_image_without_copies_stands_between_the_two() -> None:
     assert list(rows) == ["balanced_accuracy", "melanoma_recall_at_precision", "accuracy"]
     assert rows["accuracy"].image_split == Estimate(value=0.7, low=None, high=None)
     assert rows["accuracy"].leak == pytest.approx(0.25)
-    # What only a comparison measures has no other column.
-    alone = rows["melanoma_recall_at_precision"]
-    assert (alone.published_protocol, alone.image_split, alone.leak) == (None, None, None)
+    # A figure of the comparison has no other columns.
+    compared = rows["melanoma_recall_at_precision"]
+    assert (compared.published_protocol, compared.image_split, compared.leak) == (None, None, None)
 
 
-def test_a_binary_recipe_is_judged_by_its_malignant_auc(make_recipe: Callable[..., Recipe]) -> None:
+def test_the_headline_of_a_binary_recipe_is_its_malignant_auc(make_recipe: Callable[..., Recipe]) -> None:
     recipe = make_recipe("task=malignant")
     (first, second) = figure_rows(recipe, {SplitProtocol.LESION: outcome(malignant_auc=0.8, balanced_accuracy=0.7)})
     assert (first.metric, first.headline, first.published, first.published_protocol) == (
@@ -75,5 +75,5 @@ def test_a_binary_recipe_is_judged_by_its_malignant_auc(make_recipe: Callable[..
     assert (second.metric, second.headline) == ("balanced_accuracy", False)
 
 
-def test_nothing_run_is_no_row() -> None:
+def test_without_runs_there_are_no_rows() -> None:
     assert figure_rows(load_recipe("resnet50-binary"), {}) == ()

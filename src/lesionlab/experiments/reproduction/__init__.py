@@ -1,4 +1,4 @@
-"""Benchmark: recipes under two arrangements of the data, in one table that says what the leak is worth.
+"""Reproduction of published systems: recipes under the published split and under a split by lesion, in one table.
 
 Needs the extra `train`.
 """

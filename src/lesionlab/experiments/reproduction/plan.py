@@ -1,27 +1,25 @@
-"""Plans: which recipes a benchmark runs, with which changes, under which arrangements of the data."""
+"""Plans: the recipes of a reproduction, with changes and split protocols."""
 
 import tomllib
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
+from lesionlab.base_models import StrictModel
 from lesionlab.errors import UsageError
 from lesionlab.recipes import SplitProtocol
 
 
-class PlannedRun(BaseModel):
+class PlannedRun(StrictModel):
     """One table `[[run]]` of a plan.
 
     Attributes:
         recipe: Name of a recipe, or a TOML file.
-        changes: Settings to change, under the key `set`; see `lesionlab.recipes.load_recipe`.
-        remark: What a reader must know of the changes, such as a smaller backbone. It stands beside the recipe's
-            name in every table.
-        protocols: The arrangements to run; None for all that the recipe allows.
+        changes: Changes of settings, under the key `set`; see `lesionlab.recipes.load_recipe`.
+        remark: Note on the changes, such as a smaller backbone, shown after the recipe's name in every table.
+        protocols: Split protocols to run; None for all that the recipe allows.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     recipe: str
     changes: tuple[str, ...] = Field(default=(), alias="set")
@@ -32,13 +30,11 @@ class PlannedRun(BaseModel):
     @classmethod
     def _each_once(cls, value: tuple[SplitProtocol, ...] | None) -> tuple[SplitProtocol, ...] | None:
         if value is not None and len(set(value)) != len(value):
-            raise ValueError("an arrangement is named twice")
+            raise ValueError("a split protocol is named twice")
         return value
 
 
-class _Plan(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _Plan(StrictModel):
     run: tuple[PlannedRun, ...] = Field(min_length=1)
 
 

@@ -1,4 +1,4 @@
-"""Checking a whole benchmark before its first training starts, which may be hours before its last."""
+"""Checks of a complete reproduction before the first training."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ from lesionlab.training.weights import load_pretrained
 
 @dataclass(frozen=True)
 class PreparedRun:
-    """One recipe under one arrangement, ready to be trained.
+    """A recipe under one split protocol.
 
     Attributes:
-        recipe: The recipe, changes included.
-        protocol: How the data is divided.
-        manifest: The images that are used.
-        split: Their parts.
-        run: The run folder, which may hold this run already.
-        part: The part to judge.
+        recipe: The recipe with all changes.
+        protocol: The split protocol.
+        manifest: The images.
+        split: Their subsets.
+        run: The run folder; it may hold this run already.
+        subset: The subset to evaluate.
     """
 
     recipe: Recipe
@@ -38,13 +38,13 @@ class PreparedRun:
 
     @property
     def finished(self) -> bool:
-        """Whether the training is done."""
+        """Whether the training is finished."""
         return self.run.exists() and self.run.record().finished
 
 
 @dataclass(frozen=True)
 class PreparedRecipe:
-    """One recipe of the plan with its runs."""
+    """A recipe of the plan with its runs."""
 
     planned: PlannedRun
     recipe: Recipe
@@ -54,23 +54,23 @@ class PreparedRecipe:
 def prepare(
     planned: Sequence[PlannedRun], manifest: Manifest, out: Path, *, against: Predictions | None = None
 ) -> tuple[PreparedRecipe, ...]:
-    """Check every recipe and arrangement: settings, network, starting weights, images and run folders.
+    """Check every recipe and split protocol: settings, network, starting weights, images and run folders.
 
     Args:
-        planned: What to run.
-        manifest: The whole dataset.
-        out: The benchmark's folder; the runs go to `<recipe>/<protocol>` in it.
-        against: Predictions of the run to compare with.
+        planned: The plan.
+        manifest: The complete dataset.
+        out: Output folder; the runs are written to `<recipe>/<protocol>` in it.
+        against: Predictions of a run to compare with.
 
     Raises:
-        UsageError: A recipe is wrong, stands there twice, or its folder holds another run.
-        DataError: The data or the weights do not allow it, or the images to compare on are not the same.
+        UsageError: A recipe is invalid or planned twice, or its folder holds another run.
+        DataError: The data or the weights cannot be used, or the images of the comparison differ.
     """
     prepared: list[PreparedRecipe] = []
     for one in planned:
         recipe = load_recipe(one.recipe, one.changes)
         if any(recipe.name == other.recipe.name for other in prepared):
-            raise UsageError(f"recipe {recipe.name} is to run twice; give one of them in a benchmark of its own")
+            raise UsageError(f"recipe {recipe.name} is planned twice; run one of them in a separate reproduction")
         runs = tuple(_prepared_runs(one, recipe, manifest, out))
         if against is not None:
             for run in runs:
@@ -82,13 +82,13 @@ def prepare(
 
 
 def read_against(path: Path) -> Predictions:
-    """Return the predictions of a finished run for its test part.
+    """Return the predictions of a finished run for its test subset.
 
     Raises:
-        DataError: It is no run, is not finished, or was not evaluated on its test part.
+        DataError: It is not a run, not finished, or not evaluated on its test subset.
     """
     if not RunFolder(path).record().finished:
-        raise DataError(f"{path} is not finished; run the same `lesionlab train` command again to go on with it")
+        raise DataError(f"{path} is not finished; run the same `lesionlab train` command again to resume it")
     return read_predictions(find_predictions(path, "test"))
 
 
@@ -98,7 +98,7 @@ def _prepared_runs(planned: PlannedRun, recipe: Recipe, manifest: Manifest, out:
         published = None if protocol is SplitProtocol.LESION else recipe.published
         subset = published.subset if published else "test"
         if not split.parts()[subset]:
-            raise DataError(f"recipe {recipe.name}: the {protocol} arrangement has no {subset} images")
+            raise DataError(f"recipe {recipe.name}: the split protocol {protocol} has no {subset} images")
         check_classes(recipe, images, split)
         run = PreparedRun(recipe, protocol, images, split, RunFolder(out / recipe.name / protocol), subset)
         require_same_run(run.run, recipe, images, split)
@@ -118,11 +118,11 @@ def _check_against(prepared: PreparedRun, against: Predictions) -> None:
         return
     if against.task not in (DIAGNOSIS, TASKS[prepared.recipe.task]):
         raise UsageError(
-            f"{against.model.predictions} answers task {against.task.name}, recipe {prepared.recipe.name} task "
+            f"{against.model.predictions} is of task {against.task.name}, recipe {prepared.recipe.name} of task "
             f"{prepared.recipe.task}; compare with a run of the seven diagnoses"
         )
     if set(against.image_ids) != set(prepared.split.parts()["test"]):
         raise DataError(
-            f"{against.model.predictions} holds other images than the test part of recipe {prepared.recipe.name}; "
+            f"{against.model.predictions} holds other images than the test subset of recipe {prepared.recipe.name}; "
             "compare with a run on the same dataset and split"
         )

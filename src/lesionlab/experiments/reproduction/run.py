@@ -1,4 +1,4 @@
-"""Running a benchmark: each run is trained, exported and judged, and the table is written anew after each of them."""
+"""Execution of a reproduction: each run is trained, exported and evaluated; the table is written after each run."""
 
 import datetime as dt
 import logging
@@ -30,7 +30,7 @@ from lesionlab.recipes import SplitProtocol
 
 logger = logging.getLogger(__name__)
 
-JSON, MARKDOWN = "benchmark.json", "benchmark.md"
+JSON, MARKDOWN = "reproduction.json", "reproduction.md"
 
 
 def reproduce(
@@ -41,32 +41,29 @@ def reproduce(
     console: Console | None = None,
     bar: Bar = no_bar,
 ) -> Reproduction:
-    """Run what is not done yet, and write `benchmark.json` and `benchmark.md` after each run.
+    """Complete all runs; write `reproduction.json` and `reproduction.md` after each run.
 
-    A finished run is used as it is and its test part is not read again; an interrupted one goes on.
+    Finished runs are used unchanged, and their test subset is not read again. An interrupted run is resumed.
 
     Args:
-        prepared: What `prepare` checked.
-        out: The benchmark's folder.
+        prepared: The checked recipes; see `prepare`.
+        out: Output folder.
         against: Predictions of a run to compare with, for the test images of the split by lesion.
-        console: Where to show the progress of the training; None shows none.
-        bar: Called with a few words, gives a context whose value is told the things done and the things in all.
-
-    Returns:
-        The whole table.
+        console: Where to show the progress of the training; None for none.
+        bar: Makes a progress bar with a title.
     """
     outcomes: dict[tuple[str, SplitProtocol], RunOutcome] = {}
-    every = [run for one in prepared for run in one.runs]
-    for position, run in enumerate(every, start=1):
-        logger.info("%d of %d: recipe %s, arrangement %s", position, len(every), run.recipe.name, run.protocol.value)
+    runs = [run for one in prepared for run in one.runs]
+    for position, run in enumerate(runs, start=1):
+        logger.info("%d of %d: recipe %s, split protocol %s", position, len(runs), run.recipe.name, run.protocol.value)
         metrics = complete_run(
             run.run, run.recipe, run.manifest, run.split, subset=run.subset, console=console, bar=bar
         )
         outcomes[run.recipe.name, run.protocol] = _outcome(run, metrics, out, against)
-        benchmark = _assembled(prepared, outcomes, against)
-        write_json(out / JSON, benchmark.model_dump(mode="json"))
-        write_text(out / MARKDOWN, render_markdown(benchmark))
-    return benchmark
+        reproduction = _assembled(prepared, outcomes, against)
+        write_json(out / JSON, reproduction.model_dump(mode="json"))
+        write_text(out / MARKDOWN, render_markdown(reproduction))
+    return reproduction
 
 
 def _outcome(prepared: PreparedRun, metrics: dict[str, Any], out: Path, against: Predictions | None) -> RunOutcome:
@@ -88,7 +85,7 @@ def _outcome(prepared: PreparedRun, metrics: dict[str, Any], out: Path, against:
         leaky=metrics["leaky"],
         n_images=metrics["n_images"],
         n_lesions=metrics["n_lesions"],
-        images={part: len(ids) for part, ids in prepared.split.parts().items()},
+        images={subset: len(ids) for subset, ids in prepared.split.parts().items()},
         manifest_sha256=record.manifest_sha256,
         split_sha256=record.split_sha256,
         epochs=len(history),
@@ -101,7 +98,7 @@ def _outcome(prepared: PreparedRun, metrics: dict[str, Any], out: Path, against:
 
 
 def _compared(prepared: PreparedRun, against: Predictions) -> dict[str, ComparedMetric]:
-    """Compare the headlines of the recipe's task with another run's, on the same images."""
+    """Compare the headline figures of the recipe's task with another run on the same images."""
     own = read_predictions(find_predictions(prepared.run.path, prepared.subset))
     comparison = compare_predictions(own, against, resamples=RESAMPLES)
     found = {row.metric: row for row in comparison.metrics}
@@ -123,14 +120,14 @@ def _assembled(
         },
         resamples=RESAMPLES,
         against=against.model if against else None,
-        recipes=tuple(_benchmarked(one, outcomes) for one in prepared),
+        recipes=tuple(_reproduced(one, outcomes) for one in prepared),
     )
 
 
-def _benchmarked(one: PreparedRecipe, outcomes: dict[tuple[str, SplitProtocol], RunOutcome]) -> ReproducedRecipe:
+def _reproduced(one: PreparedRecipe, outcomes: dict[tuple[str, SplitProtocol], RunOutcome]) -> ReproducedRecipe:
     recipe, published = one.recipe, one.recipe.published
-    asked = [run.protocol for run in one.runs]
-    runs = {key: outcomes[recipe.name, key] for key in asked if (recipe.name, key) in outcomes}
+    planned = [run.protocol for run in one.runs]
+    runs = {key: outcomes[recipe.name, key] for key in planned if (recipe.name, key) in outcomes}
     measured = {name for run in runs.values() for name in run.figures}
     return ReproducedRecipe(
         name=recipe.name,
@@ -141,7 +138,7 @@ def _benchmarked(one: PreparedRecipe, outcomes: dict[tuple[str, SplitProtocol], 
         note=published.note if published else "",
         recipe=recipe,
         runs=runs,
-        pending=tuple(key for key in asked if key not in runs),
+        pending=tuple(key for key in planned if key not in runs),
         figures=figure_rows(recipe, runs),
         unmeasured={k: v for k, v in published.figures.items() if k not in measured} if published and runs else {},
     )

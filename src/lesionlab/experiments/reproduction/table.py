@@ -1,15 +1,16 @@
-"""The table of a benchmark: what was published, what is measured under either arrangement, and the difference."""
+"""The table of a reproduction: published figures, measured figures by split protocol, and their difference."""
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from lesionlab import RESEARCH_ONLY
+from lesionlab.base_models import StrictModel
 from lesionlab.evaluation.predictions_file import Model
 from lesionlab.metrics import Estimate
 from lesionlab.recipes import Recipe, SplitProtocol
 
-AT_EQUAL_PRECISION = "melanoma_recall_at_precision"  # measured by a comparison alone
+AT_EQUAL_PRECISION = "melanoma_recall_at_precision"  # measured by a comparison only
 
-# By task, each as `metrics.json` names it and as a comparison of two runs does.
+# By task: the name in `metrics.json` and the name in a comparison of two runs.
 HEADLINES: dict[str, dict[str, str]] = {
     "diagnosis": {
         "balanced_accuracy": "balanced_accuracy",
@@ -21,42 +22,38 @@ HEADLINES: dict[str, dict[str, str]] = {
 }
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class PairedDifference(_Record):
-    """Another run on the same images.
+class PairedDifference(StrictModel):
+    """Paired comparison with another run on the same images.
 
     Attributes:
-        value: Its figure.
-        difference: Its figure minus the recipe's, the interval from pairs in the same resamples of lesions.
+        value: Figure of the other run.
+        difference: Figure of the other run minus that of the recipe, with a paired bootstrap interval by lesion.
     """
 
     value: Estimate
     difference: Estimate
 
 
-class RunOutcome(_Record):
-    """What came out of one recipe under one arrangement.
+class RunOutcome(StrictModel):
+    """Result of one recipe under one split protocol.
 
     Attributes:
-        folder: The run folder, within that of the benchmark.
+        folder: Run folder, relative to that of the reproduction.
         bundle: Identity of the model.
-        part: The part that was judged.
-        unseen: Whether none of its lesions was used to fit, stop or calibrate the model.
-        leaky: Whether images of one lesion may stand on both sides of the split.
-        n_images: Number of images judged.
-        n_lesions: Number of lesions that they show.
-        images: Number of images in each part of the data, copies included.
+        subset: The evaluated subset.
+        unseen: Whether none of its lesions was used for fitting, early stopping or calibration.
+        leaky: Whether lesions may be shared between training and test.
+        n_images: Number of evaluated images.
+        n_lesions: Number of their lesions.
+        images: Number of images of each subset, including copies.
         manifest_sha256: Hash of the manifest.
         split_sha256: Hash of the split.
-        epochs: Epochs trained.
-        training_seconds: Time that they took.
-        weights: Where the starting weights came from.
+        epochs: Number of trained epochs.
+        training_seconds: Duration of the training.
+        weights: Source of the starting weights.
         environment: Versions, device and precision of the training.
-        figures: By name, with `class.metric` for those of a class.
-        against: The paired differences, each that of the other run minus this one's, by headline metric.
+        figures: Figures by name; `class.metric` for those of a class.
+        against: Paired comparisons with another run, by headline figure.
     """
 
     folder: str
@@ -74,21 +71,21 @@ class RunOutcome(_Record):
     weights: str
     environment: dict[str, str]
     figures: dict[str, Estimate]
-    against: dict[str, PairedDifference] = {}
+    against: dict[str, PairedDifference] = Field(default_factory=dict)
 
 
-class FigureRow(_Record):
-    """One figure of one recipe; None stands for what is not known or not run yet.
+class FigureRow(StrictModel):
+    """One figure of one recipe; None where it is unknown or not measured yet.
 
     Attributes:
         metric: Name of the figure.
-        headline: Whether it is one that the recipe's task is judged by.
-        published: What the authors published.
-        published_protocol: Ours under their arrangement.
-        image_split: Ours under their split, without the copies that were made before it.
-        lesion_split: Ours under the split by lesion.
-        leak: The difference that the arrangement makes: theirs minus the split by lesion.
-        against: The other run on the images of the split by lesion.
+        headline: Whether it is a headline figure of the recipe's task.
+        published: The published value.
+        published_protocol: Measured under the published split.
+        image_split: Measured under the published split, with oversampling after it.
+        lesion_split: Measured under the split by lesion.
+        leak: Value under the published split minus that under the split by lesion.
+        against: Comparison with another run on the test images of the split by lesion.
     """
 
     metric: str
@@ -101,21 +98,21 @@ class FigureRow(_Record):
     against: PairedDifference | None
 
 
-class ReproducedRecipe(_Record):
-    """One recipe with its runs and its figures.
+class ReproducedRecipe(StrictModel):
+    """A recipe with its runs and figures.
 
     Attributes:
         name: Name of the recipe.
-        system: The system that it repeats; empty where it repeats none.
-        task: What the model tells apart.
-        changes: Settings that were changed.
-        remark: What a reader must know of the changes.
-        note: The recipe's own note on the published figures.
-        recipe: Every setting as it was run.
-        runs: What came out, by arrangement; those that are finished.
-        pending: Arrangements that are planned and not finished.
+        system: The published system; empty for other recipes.
+        task: The task of the model.
+        changes: Changed settings.
+        remark: Note on the changes.
+        note: The recipe's note on the published figures.
+        recipe: All settings.
+        runs: Results by split protocol, of the finished runs.
+        pending: Planned split protocols that are not finished.
         figures: The rows of the table.
-        unmeasured: Published figures that cannot be measured here.
+        unmeasured: Published figures that are not measured.
     """
 
     name: str
@@ -132,21 +129,21 @@ class ReproducedRecipe(_Record):
 
     @property
     def title(self) -> str:
-        """The name, with the remark wherever there is one."""
+        """The name with the remark, if any."""
         return f"{self.name} ({self.remark})" if self.remark else self.name
 
 
-class Reproduction(_Record):
-    """The content of `benchmark.json`.
+class Reproduction(StrictModel):
+    """The content of `reproduction.json`.
 
     Attributes:
-        notice: What the figures are not for.
+        notice: Limits of use.
         dataset: Sources of the images.
-        date: Day on which it was written.
-        environment: Versions and platform that wrote it.
-        resamples: Bootstrap resamples of lesions behind the intervals.
+        date: Day of writing, ISO 8601.
+        environment: Versions and platform.
+        resamples: Number of bootstrap resamples of lesions.
         against: The run that every recipe is compared with.
-        recipes: One per recipe, in the order of the plan.
+        recipes: The recipes in the order of the plan.
     """
 
     notice: str = RESEARCH_ONLY
@@ -159,7 +156,7 @@ class Reproduction(_Record):
 
 
 def figure_rows(recipe: Recipe, runs: dict[SplitProtocol, RunOutcome]) -> tuple[FigureRow, ...]:
-    """Return the rows of a recipe: the headlines, balanced accuracy, and whatever was published and measured."""
+    """Return the rows of a recipe: headline figures, balanced accuracy and the measured published figures."""
     headlines = tuple(HEADLINES[recipe.task])
     published = recipe.published.figures if recipe.published else {}
     measured = {name for run in runs.values() for name in run.figures}
@@ -169,19 +166,19 @@ def figure_rows(recipe: Recipe, runs: dict[SplitProtocol, RunOutcome]) -> tuple[
         if name not in measured:
             continue
         found = {protocol: run.figures.get(name) for protocol, run in runs.items()}
-        theirs, ours = found.get(SplitProtocol.PUBLISHED), found.get(SplitProtocol.LESION)
-        both = theirs is not None and ours is not None and theirs.value is not None and ours.value is not None
-        honest = runs.get(SplitProtocol.LESION)
+        leaky, by_lesion = found.get(SplitProtocol.PUBLISHED), found.get(SplitProtocol.LESION)
+        known = leaky and by_lesion and leaky.value is not None and by_lesion.value is not None
+        lesion_run = runs.get(SplitProtocol.LESION)
         rows.append(
             FigureRow(
                 metric=name,
                 headline=name in headlines,
                 published=published.get(name),
-                published_protocol=theirs,
+                published_protocol=leaky,
                 image_split=found.get(SplitProtocol.IMAGE),
-                lesion_split=ours,
-                leak=theirs.value - ours.value if both else None,  # type: ignore[union-attr, operator]  # both tells
-                against=honest.against.get(name) if honest else None,
+                lesion_split=by_lesion,
+                leak=leaky.value - by_lesion.value if known else None,  # type: ignore[union-attr, operator]  # known
+                against=lesion_run.against.get(name) if lesion_run else None,
             )
         )
     return tuple(rows)
