@@ -11,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 Start = Callable[..., TestClient]
-SECONDS = 1.0
+SECONDS = 1.0  # of CPU time, which does not depend on the load of the machine
 
 
 def _hostile() -> ModuleType:
@@ -45,9 +45,9 @@ def test_malformed_file_is_rejected_and_the_next_image_predicted(
     client = server_of()
     good = client.post("/v1/predict", files={"file": jpeg}).json()["result"]
     for (what, data), name in zip(corpus, _cycle(hostile.NAMES), strict=False):
-        began = time.perf_counter()
+        began = time.process_time()
         response = client.post("/v1/predict", files={"file": (name, data)})
-        seconds = time.perf_counter() - began
+        seconds = time.process_time() - began
         assert response.status_code in (413, 415, 422), (what, name, response.text)
         assert seconds < SECONDS, what
         assert response.headers["Content-Type"] == "application/problem+json"
