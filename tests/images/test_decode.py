@@ -1,4 +1,4 @@
-"""Every kind of file that people send: read as it should be, or refused with its own reason."""
+"""Decoding of image files, and the errors of invalid ones."""
 
 import io
 import struct
@@ -50,7 +50,7 @@ def pixels(image: Image.Image) -> np.ndarray:
 
 
 @pytest.mark.parametrize("image_format", ["PNG", "BMP", "TIFF", "JPEG", "WEBP", "GIF"])
-def test_reads_the_formats_of_cameras_and_archives(photograph: Image.Image, image_format: str) -> None:
+def test_each_format_is_decoded(photograph: Image.Image, image_format: str) -> None:
     decoded = decode_image(encoded(photograph, image_format))
     assert decoded.image.mode == "RGB"
     assert decoded.original_size == photograph.size
@@ -68,7 +68,7 @@ def test_reads_the_formats_of_cameras_and_archives(photograph: Image.Image, imag
         pytest.param(b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "SVG drawing", id="SVG"),
         pytest.param(bytes(128) + b"DICM" + bytes(64), "DICOM", id="DICOM"),
         pytest.param(b"\0\0\0\x18ftypheic" + bytes(64), "HEIC", id="HEIC"),
-        pytest.param(b"\x7fELF" + bytes(64), "not an image of a known format", id="program"),
+        pytest.param(b"\x7fELF" + bytes(64), "not an image of a supported format", id="program"),
         pytest.param(b"\x89PNG\r\n", "damaged or truncated in its header", id="head of a PNG"),
         pytest.param(b"\xff\xd8\xff", "damaged or truncated in its header", id="head of a JPEG"),
         pytest.param(png(1, 1, body=b"\0\0\0\0"), r"too small \(1x1; at least 8x8", id="1x1"),
@@ -76,13 +76,13 @@ def test_reads_the_formats_of_cameras_and_archives(photograph: Image.Image, imag
         pytest.param(png(9_000, 12_000), r"too large \(9000x12000, 108 megapixels; the limit is 100\)", id="108 MP"),
     ],
 )
-def test_refuses_with_the_reason(data: bytes, reason: str) -> None:
+def test_an_invalid_file_is_an_error_with_its_cause(data: bytes, reason: str) -> None:
     with pytest.raises(ImageError, match=reason):
         decode_image(data)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (28, 28), (8, 400)])
-def test_small_images_are_read_at_their_size(photograph: Image.Image, size: tuple[int, int]) -> None:
+def test_small_images_are_not_enlarged(photograph: Image.Image, size: tuple[int, int]) -> None:
     small = photograph.resize(size)
     decoded = decode_image(encoded(small, "PNG"), at_least=(224, 224))
     assert decoded.original_size == size
@@ -90,13 +90,13 @@ def test_small_images_are_read_at_their_size(photograph: Image.Image, size: tupl
 
 
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "BMP"])
-def test_a_truncated_image_is_called_so(photograph: Image.Image, image_format: str) -> None:
+def test_a_truncated_image_is_an_error(photograph: Image.Image, image_format: str) -> None:
     data = encoded(photograph, image_format)
     with pytest.raises(ImageError, match=r"truncated|damaged"):
         decode_image(data[: len(data) * 2 // 3])
 
 
-def test_a_decompression_bomb_costs_neither_time_nor_memory() -> None:
+def test_a_decompression_bomb_takes_neither_time_nor_memory() -> None:
     data = png(30_000, 30_000)
     tracemalloc.start()
     before = time.perf_counter()
@@ -110,13 +110,13 @@ def test_a_decompression_bomb_costs_neither_time_nor_memory() -> None:
 
 
 @pytest.mark.parametrize("image_format", ["GIF", "TIFF", "PNG", "WEBP"])
-def test_refuses_several_frames(photograph: Image.Image, image_format: str) -> None:
+def test_several_frames_are_an_error(photograph: Image.Image, image_format: str) -> None:
     other = photograph.transpose(Image.Transpose.ROTATE_180)
     with pytest.raises(ImageError, match="several frames"):
         decode_image(encoded(photograph, image_format, save_all=True, append_images=[other]))
 
 
-def test_a_jpeg_with_a_second_view_is_read_as_the_first(photograph: Image.Image) -> None:
+def test_the_first_image_of_an_mpo_file_is_decoded(photograph: Image.Image) -> None:
     other = photograph.transpose(Image.Transpose.ROTATE_180)
     decoded = decode_image(encoded(photograph, "MPO", save_all=True, append_images=[other]))
     assert np.abs(pixels(decoded.image) - pixels(photograph)).mean() < 3
@@ -125,7 +125,7 @@ def test_a_jpeg_with_a_second_view_is_read_as_the_first(photograph: Image.Image)
 @pytest.mark.parametrize("at_least", [None, (32, 32)])
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "TIFF"])
 @pytest.mark.parametrize("orientation", list(UPRIGHT_TO_STORED))
-def test_every_exif_orientation_comes_out_upright(
+def test_every_exif_orientation_is_applied(
     photograph: Image.Image, image_format: str, orientation: int, at_least: tuple[int, int] | None
 ) -> None:
     turn = UPRIGHT_TO_STORED[orientation]
@@ -138,7 +138,7 @@ def test_every_exif_orientation_comes_out_upright(
     assert np.abs(pixels(decoded.image) - pixels(small)).mean() < 3
 
 
-def test_unreadable_metadata_does_not_cost_the_picture(photograph: Image.Image) -> None:
+def test_invalid_metadata_is_ignored(photograph: Image.Image) -> None:
     for exif in (b"Exif\0\0rubbish", b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x12\x01\xff\xff"):
         assert decode_image(encoded(photograph, "JPEG", exif=exif)).original_size == photograph.size
 
@@ -157,7 +157,7 @@ def test_16_bit_grey_keeps_its_range() -> None:
     assert any("grey" in note for note in decoded.notes)
 
 
-def test_8_bits_in_a_16_bit_file_are_not_made_black() -> None:
+def test_8_bit_values_in_a_16_bit_file_keep_their_range() -> None:
     ramp = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64) % 256
     decoded = decode_image(encoded(Image.fromarray(ramp), "PNG"))
     np.testing.assert_array_equal(pixels(decoded.image)[..., 0], ramp)
@@ -170,13 +170,13 @@ def test_16_bit_colour_keeps_its_range() -> None:
     np.testing.assert_allclose(pixels(decoded.image), ramp / 257, atol=1)
 
 
-def test_numbers_of_unknown_range_are_refused() -> None:
+def test_float_pixels_in_a_file_are_an_error() -> None:
     data = encoded(Image.fromarray(np.random.default_rng(0).random((40, 40), dtype=np.float32)), "TIFF")
     with pytest.raises(ImageError, match="8 bits per channel"):
         decode_image(data)
 
 
-def test_transparency_is_laid_on_white(photograph: Image.Image) -> None:
+def test_transparency_is_composited_on_white(photograph: Image.Image) -> None:
     palette = photograph.quantize(16)
     data = encoded(palette, "PNG", transparency=palette.getpixel((0, 0)))
     decoded = decode_image(data)
@@ -187,15 +187,15 @@ def test_transparency_is_laid_on_white(photograph: Image.Image) -> None:
     assert decode_image(encoded(opaque, "PNG")).notes == ()
 
 
-# Older ones cannot read such a file back that they wrote themselves, and say so.
+# Older versions cannot read the files that they write.
 NEEDS_PILLOW_13 = pytest.mark.skipif(int(version("pillow").split(".")[0]) < 13, reason="needs Pillow 13")
 
 
 @pytest.mark.parametrize(
     "mode", ["1", "L", "P", "LA", "RGBA", "RGB", "CMYK", "LAB", pytest.param("YCbCr", marks=NEEDS_PILLOW_13)]
 )
-def test_every_mode_that_tiff_can_hold_becomes_rgb(photograph: Image.Image, mode: str) -> None:
-    # Pillow converts to LAB only through a colour profile; any three channels will do here.
+def test_every_tiff_mode_is_converted_to_rgb(photograph: Image.Image, mode: str) -> None:
+    # Pillow converts to LAB only with a colour profile; any three channels serve here.
     image = Image.merge("LAB", photograph.split()) if mode == "LAB" else photograph.convert(mode)
     assert decode_image(encoded(image, "TIFF")).image.mode == "RGB"
 
@@ -212,7 +212,7 @@ def test_reduced_size_decoding_is_close_to_full_decoding(photograph: Image.Image
     assert np.abs(small[0] - small[1]).mean() < 1
 
 
-def test_threads_leave_the_warning_filters_as_they_were(photograph: Image.Image) -> None:
+def test_threads_restore_the_warning_filters(photograph: Image.Image) -> None:
     data = encoded(photograph, "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff")
     before = list(warnings.filters)
     threads = [threading.Thread(target=lambda: [decode_image(data) for _ in range(50)]) for _ in range(4)]
@@ -223,7 +223,7 @@ def test_threads_leave_the_warning_filters_as_they_were(photograph: Image.Image)
     assert list(warnings.filters) == before
 
 
-def refused_or_read(data: bytes) -> None:
+def decode_or_error(data: bytes) -> None:
     try:
         decoded = decode_image(data, at_least=(32, 32))
     except ImageError:
@@ -232,50 +232,50 @@ def refused_or_read(data: bytes) -> None:
 
 
 @given(st.binary(max_size=400))
-def test_random_bytes_are_refused_cleanly(data: bytes) -> None:
-    refused_or_read(data)
+def test_random_bytes_are_an_image_error(data: bytes) -> None:
+    decode_or_error(data)
 
 
 HEADS = [b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"RIFF\x40\0\0\0WEBP", b"BM", b"II*\0", b"MM\0*"]
 
 
 @given(st.sampled_from(HEADS), st.binary(max_size=400))
-def test_random_bytes_behind_a_signature_are_refused_cleanly(head: bytes, data: bytes) -> None:
-    refused_or_read(head + data)
+def test_random_bytes_after_a_signature_are_an_image_error(head: bytes, data: bytes) -> None:
+    decode_or_error(head + data)
 
 
 @pytest.fixture(scope="module", params=["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP"])
 def corrupted(request: pytest.FixtureRequest, photograph: Image.Image) -> Callable[[list[tuple[int, int]], int], bytes]:
     options = {"TIFF": {"compression": "tiff_lzw"}}.get(request.param, {})
-    whole = encoded(photograph.resize((48, 40)), request.param, **options)
+    original = encoded(photograph.resize((48, 40)), request.param, **options)
 
     def corrupt(changes: list[tuple[int, int]], cut: int) -> bytes:
-        data = bytearray(whole)
-        for place, value in changes:
-            data[place % len(data)] = value
+        data = bytearray(original)
+        for position, value in changes:
+            data[position % len(data)] = value
         return bytes(data[: len(data) - cut % len(data)])
 
     return corrupt
 
 
-# Half of the changes fall into the first bytes, where the header is.
-PLACES = st.one_of(st.integers(0, 200), st.integers(0, 1 << 16))
+# Half of the changes are in the header.
+POSITIONS = st.one_of(st.integers(0, 200), st.integers(0, 1 << 16))
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.tuples(PLACES, st.integers(0, 255)), max_size=8), st.one_of(st.just(0), st.integers(0, 1 << 16)))
-def test_a_corrupted_image_is_read_or_refused_cleanly(
+@given(st.lists(st.tuples(POSITIONS, st.integers(0, 255)), max_size=8), st.one_of(st.just(0), st.integers(0, 1 << 16)))
+def test_a_corrupted_image_is_decoded_or_an_image_error(
     corrupted: Callable[[list[tuple[int, int]], int], bytes], changes: list[tuple[int, int]], cut: int
 ) -> None:
-    refused_or_read(corrupted(changes, cut))
+    decode_or_error(corrupted(changes, cut))
 
 
-def test_a_small_file_that_would_take_minutes_is_refused(photograph: Image.Image) -> None:
+def test_a_small_file_that_would_take_minutes_is_an_error(photograph: Image.Image) -> None:
     out = io.BytesIO()
     photograph.save(out, "JPEG", progressive=True)
     data = out.getvalue()
     assert decode_image(data).original_size == photograph.size
-    # Each scan of a progressive JPEG refines the whole picture, however little it brings.
+    # Each scan of a progressive JPEG refines the whole image.
     last = data[data.rindex(b"\xff\xda") : -2]
-    with pytest.raises(ImageError, match="built of far too many parts; save it again"):
+    with pytest.raises(ImageError, match="split into too many parts; save it again"):
         decode_image(data[:-2] + last * 100 + data[-2:])

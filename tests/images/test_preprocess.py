@@ -1,4 +1,4 @@
-"""The one way from an upright image to the network's input."""
+"""Preprocessing of an upright image to the network's input."""
 
 import io
 
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from lesionlab.images import DecodedImage, Preprocessing, decode_image
 
 
-def test_the_whole_picture_is_squashed_to_a_square(photograph: Image.Image) -> None:
+def test_the_whole_image_is_resized_to_a_square(photograph: Image.Image) -> None:
     pixels = Preprocessing(size=48).apply(photograph)
     assert pixels.shape == (48, 48, 3)
     assert pixels.dtype == np.uint8
@@ -18,12 +18,12 @@ def test_the_whole_picture_is_squashed_to_a_square(photograph: Image.Image) -> N
         assert np.abs(pixels[place] - np.asarray(photograph, float)[corner]).max() <= 4
 
 
-def test_an_image_of_the_right_size_is_left_alone(photograph: Image.Image) -> None:
+def test_an_image_of_the_input_size_is_unchanged(photograph: Image.Image) -> None:
     image = photograph.resize((64, 64))
     np.testing.assert_array_equal(Preprocessing(size=64).apply(image), np.asarray(image))
 
 
-def test_through_a_small_square_the_model_sees_the_small_image_enlarged(photograph: Image.Image) -> None:
+def test_through_reduces_and_enlarges(photograph: Image.Image) -> None:
     small = Image.fromarray(Preprocessing(size=32).apply(photograph))
     through = Preprocessing(size=96, through=32)
     expected = Preprocessing(size=96).apply(small)
@@ -35,7 +35,7 @@ def test_through_a_small_square_the_model_sees_the_small_image_enlarged(photogra
 
 
 @pytest.mark.parametrize(("size", "through"), [(96, 28), (224, 0), (64, 128)])
-def test_enough_pixels_of_a_large_file_are_decoded(photograph: Image.Image, size: int, through: int) -> None:
+def test_large_files_are_decoded_with_enough_pixels(photograph: Image.Image, size: int, through: int) -> None:
     stream = io.BytesIO()
     photograph.resize((2400, 1800)).save(stream, "JPEG")
     preprocessing = Preprocessing(size=size, through=through)
@@ -47,7 +47,7 @@ def test_enough_pixels_of_a_large_file_are_decoded(photograph: Image.Image, size
     assert np.abs(reduced - full).max() <= 6
 
 
-def test_an_image_as_small_as_the_model_sees_is_nothing_to_note() -> None:
+def test_an_image_of_the_intermediate_size_has_no_note() -> None:
     preprocessing = Preprocessing(size=96, through=28)
     assert preprocessing.notes(DecodedImage(Image.new("RGB", (28, 28)), (28, 28))) == ()
     assert preprocessing.notes(DecodedImage(Image.new("RGB", (600, 450)), (600, 450))) == ()
@@ -71,13 +71,13 @@ def test_shrinking_averages_over_all_pixels() -> None:
         ((28, 28), "only 28x28 pixels, enlarged to 224x224"),
     ],
 )
-def test_notes_what_the_model_has_not_seen(size: tuple[int, int], words: str | None) -> None:
+def test_unusual_shapes_and_sizes_have_a_note(size: tuple[int, int], words: str | None) -> None:
     notes = Preprocessing(size=224).notes(DecodedImage(Image.new("RGB", size), size))
     assert len(notes) == (words is not None)
     assert words is None or words in notes[0]
 
 
 @pytest.mark.parametrize("settings", [{"size": 8}, {"size": 224, "interpolation": "nearest"}, {"size": 224, "crop": 1}])
-def test_refuses_settings_it_does_not_know(settings: dict[str, object]) -> None:
+def test_invalid_settings_are_an_error(settings: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Preprocessing.model_validate(settings)

@@ -1,4 +1,4 @@
-"""Reading the bytes of an image."""
+"""Reading of image bytes."""
 
 import os
 import zipfile
@@ -19,13 +19,13 @@ def archive(tmp_path: Path) -> Path:
     return path
 
 
-def test_reads_a_file_and_a_member(tmp_path: Path, archive: Path) -> None:
+def test_a_file_and_a_member_are_read(tmp_path: Path, archive: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"pixels")
     assert read_image_bytes(str(tmp_path / "a.jpg")) == b"pixels"
     assert read_image_bytes(f"{archive}::part/a.jpg") == b"first" * 100
 
 
-def test_a_replaced_archive_is_read_anew(archive: Path) -> None:
+def test_a_replaced_archive_is_opened_again(archive: Path) -> None:
     assert read_image_bytes(f"{archive}::part/a.jpg") == b"first" * 100
     archive.unlink()
     with zipfile.ZipFile(archive, "w") as opened:
@@ -50,7 +50,7 @@ def test_a_replaced_archive_is_read_anew(archive: Path) -> None:
         ("locked.zip::part/a.jpg", "unpack it first"),
     ],
 )
-def test_refuses_with_the_reason(tmp_path: Path, archive: Path, name: str, reason: str) -> None:
+def test_an_unreadable_file_is_an_error(tmp_path: Path, archive: Path, name: str, reason: str) -> None:
     (tmp_path / "folder.jpg").mkdir()
     (tmp_path / "empty.jpg").touch()
     data = bytearray(archive.read_bytes())
@@ -64,14 +64,14 @@ def test_refuses_with_the_reason(tmp_path: Path, archive: Path, name: str, reaso
         read_image_bytes(str(tmp_path / name))
 
 
-def test_refuses_a_file_too_large_to_be_an_image(tmp_path: Path) -> None:
+def test_a_file_that_is_too_large_is_an_error(tmp_path: Path) -> None:
     with (tmp_path / "large.jpg").open("wb") as stream:
-        stream.truncate(300 * 2**20)  # a hole: it takes no space
+        stream.truncate(300 * 2**20)  # a sparse file
     with pytest.raises(ImageError, match="larger than 256 MiB"):
         read_image_bytes(str(tmp_path / "large.jpg"))
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs /dev/zero")
-def test_an_endless_device_does_not_fill_the_memory() -> None:
+def test_an_endless_device_is_an_error() -> None:
     with pytest.raises(ImageError, match="larger than 256 MiB"):
         read_image_bytes("/dev/zero")

@@ -1,4 +1,4 @@
-"""What is measured of a lesion."""
+"""Measures of a lesion."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from lesionlab.segmentation import measure_lesion
 from lesionlab.segmentation.colours import COLOURS, colours_present
 
 
-def picture_of(colour: tuple[int, int, int], size: tuple[int, int] = (120, 90)) -> Image.Image:
+def image_of(colour: tuple[int, int, int], size: tuple[int, int] = (120, 90)) -> Image.Image:
     return Image.new("RGB", size, colour)
 
 
@@ -19,22 +19,22 @@ def disc(radius: float, side: int = 64) -> NDArray[np.float32]:
 
 
 @pytest.mark.parametrize("name", COLOURS)
-def test_each_colour_is_found_as_itself(name: str) -> None:
+def test_each_colour_is_identified(name: str) -> None:
     assert colours_present(np.full((50, 3), COLOURS[name], dtype=np.uint8)) == {name: 1.0}
 
 
-def test_colours_of_a_trace_are_left_out() -> None:
+def test_rare_colours_are_left_out() -> None:
     pixels = np.array([COLOURS["black"]] * 97 + [COLOURS["white"]] * 2 + [COLOURS["red"]], dtype=np.uint8)
     assert colours_present(pixels) == {"black": 0.97}
 
 
-def test_a_lesion_is_measured_in_the_shape_of_its_picture() -> None:
-    # In a picture of 2:1 that was squashed to a square, an upright oval is a disc.
+def test_a_lesion_is_measured_in_the_aspect_ratio_of_its_image() -> None:
+    # In a 2:1 image that was resized to a square, a disc is an upright ellipse.
     squashed = disc(16)
     squashed = np.asarray(Image.fromarray(squashed).resize((32, 64)))
     probability = np.zeros((64, 64), dtype=np.float32)
     probability[:, 16:48] = squashed
-    measures = measure_lesion(probability, picture_of(COLOURS["dark brown"], (200, 100)), threshold=0.5)
+    measures = measure_lesion(probability, image_of(COLOURS["dark brown"], (200, 100)), threshold=0.5)
     assert measures is not None
     assert measures.border_irregularity < 0.03
     assert measures.asymmetry == pytest.approx((0, 0), abs=0.05)
@@ -44,14 +44,14 @@ def test_a_lesion_is_measured_in_the_shape_of_its_picture() -> None:
     assert measures.colours == {"dark brown": 1.0}
 
 
-def test_specks_are_no_lesion() -> None:
+def test_small_regions_are_not_a_lesion() -> None:
     probability = np.zeros((64, 64), dtype=np.float32)
     probability[::9, ::9] = 0.9
-    assert measure_lesion(probability, picture_of((200, 150, 130)), threshold=0.5) is None
+    assert measure_lesion(probability, image_of((200, 150, 130)), threshold=0.5) is None
 
 
-def test_a_lesion_beyond_the_picture_says_so() -> None:
-    measures = measure_lesion(np.ones((64, 64), dtype=np.float32), picture_of((120, 70, 50)), threshold=0.5)
+def test_a_lesion_at_the_image_border_is_marked() -> None:
+    measures = measure_lesion(np.ones((64, 64), dtype=np.float32), image_of((120, 70, 50)), threshold=0.5)
     assert measures is not None
     assert measures.touches_border
     assert measures.area == 1

@@ -1,4 +1,4 @@
-"""Shapes of regions, compared with what geometry and SciPy say."""
+"""Shapes of regions, compared with geometry and SciPy."""
 
 import math
 
@@ -32,7 +32,7 @@ def ellipse(height: float, width: float, turned: float = 0.0, side: int = 201) -
 
 @given(masks)
 @settings(max_examples=200)
-def test_the_largest_region_is_scipys(mask: Mask) -> None:
+def test_the_largest_region_equals_scipy(mask: Mask) -> None:
     labels, count = ndimage.label(mask)
     region = largest_region(mask)
     sizes = np.bincount(labels.ravel())[1:] if count else [0]
@@ -42,16 +42,16 @@ def test_the_largest_region_is_scipys(mask: Mask) -> None:
 
 
 @given(masks.filter(lambda mask: bool(mask.any())))
-def test_the_hull_is_scipys(mask: Mask) -> None:
+def test_the_hull_equals_scipy(mask: Mask) -> None:
     corners = np.argwhere(mask)[:, np.newaxis] + np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
     reference = ConvexHull(corners.reshape(-1, 2))
     hull = convex_hull(mask)
     around = np.linalg.norm(hull - np.roll(hull, 1, axis=0), axis=1).sum()
-    assert around == pytest.approx(reference.area)  # SciPy calls the length of an outline its area
+    assert around == pytest.approx(reference.area)  # SciPy calls a two-dimensional perimeter `area`
 
 
 @pytest.mark.parametrize("radius", [20, 50, 90])
-def test_a_disc_is_round_symmetric_and_as_long_as_its_circle(radius: int) -> None:
+def test_a_disc_has_the_measures_of_a_circle(radius: int) -> None:
     disc = ellipse(radius, radius)
     assert perimeter(disc) == pytest.approx(2 * math.pi * radius, rel=0.03)
     assert border_irregularity(disc, convex_hull(disc)) < 0.01
@@ -60,11 +60,11 @@ def test_a_disc_is_round_symmetric_and_as_long_as_its_circle(radius: int) -> Non
 
 
 @pytest.mark.parametrize("turned", [0.0, 0.4, 1.1, 2.5])
-def test_an_ellipse_is_symmetric_however_it_is_turned(turned: float) -> None:
+def test_a_rotated_ellipse_is_symmetric(turned: float) -> None:
     assert asymmetry(ellipse(30, 80, turned)) == pytest.approx((0, 0), abs=0.03)
 
 
-def test_half_of_a_disc_has_one_axis_of_symmetry() -> None:
+def test_a_half_disc_has_one_axis_of_symmetry() -> None:
     half = ellipse(80, 80)
     half[101:] = False
     one, other = asymmetry(half)
@@ -78,7 +78,7 @@ def test_a_star_is_irregular() -> None:
     assert border_irregularity(star, convex_hull(star)) > 0.4
 
 
-def test_one_pixel_has_an_outline() -> None:
+def test_one_pixel_has_a_perimeter() -> None:
     mask = np.zeros((9, 9), dtype=np.bool_)
     mask[4, 4] = True
     assert asymmetry(mask) == (0, 0)

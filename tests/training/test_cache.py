@@ -145,7 +145,7 @@ def test_squares_are_cut_from_the_larger_picture(
     pictures = open_image_cache(copied, Preprocessing(**recipe.picture.model_dump()))
     assert pictures.shape == (12, 96, 96, 3)
     segmenter = Segmenter.load(tiny_segmentation)
-    found = torch.from_numpy(segmenter.of_squares(pictures))
+    found = torch.from_numpy(segmenter.segment_squares(pictures))
     expected, _ = CropToLesion(40, segmenter.info.threshold, recipe.crop.margin)(torch.from_numpy(pictures), found)
     np.testing.assert_array_equal(seen, expected.round().permute(0, 2, 3, 1).numpy())
     again, same = open_seen_images(copied, recipe)

@@ -1,4 +1,4 @@
-"""From bytes to the pixels a network sees: reading, decoding and preprocessing, each written once."""
+"""Reading, decoding and preprocessing of images, shared by training and inference."""
 
 from lesionlab.images.decode import DecodedImage, decode_image
 from lesionlab.images.preprocess import Preprocessing

@@ -1,4 +1,4 @@
-"""Decoding: from the bytes of an image file to upright 8-bit RGB pixels, or one clear reason why not."""
+"""Decoding of image files to upright 8-bit RGB pixels."""
 
 import codecs
 import io
@@ -11,19 +11,18 @@ from dataclasses import dataclass
 from PIL import Image, UnidentifiedImageError
 
 from lesionlab.errors import ImageError
-from lesionlab.images.bounds import refuse_if_slow
+from lesionlab.images.bounds import check_decoding_time
 from lesionlab.images.pixels import rgb_from_image
 
-# What cameras, dermatoscopes and archives produce. Pillow knows many more formats; a decoder that is never
-# needed is only a place for hostile files to attack.
+# The formats of cameras, dermatoscopes and archives. Further decoders of Pillow would only add attack surface.
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
 MAX_PIXELS = 100_000_000
 MIN_SIDE = 8
 
-_PHOTOGRAPH_FORMATS = ("JPEG", "MPO")  # an MPO is a JPEG with further views behind the first, opened as one
+_PHOTOGRAPH_FORMATS = ("JPEG", "MPO")  # an MPO is a JPEG with further images after the first
 _EXIF_ORIENTATION = 0x0112
-_FIRST_ON_ITS_SIDE = 5  # orientations from here on swap width and height
+_FIRST_TRANSPOSED = 5  # orientations from here on swap width and height
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -44,7 +43,7 @@ class DecodedImage:
     Attributes:
         image: Pixels, mode `RGB`.
         original_size: Width and height in pixels as stored, before reduced-size decoding, upright.
-        notes: What had to be changed on the way, for the reader of the result; empty for an ordinary file.
+        notes: Conversions that may affect the result; empty for an ordinary file.
     """
 
     image: Image.Image
@@ -55,41 +54,40 @@ class DecodedImage:
 def decode_image(data: bytes, *, at_least: tuple[int, int] | None = None) -> DecodedImage:
     """Decode an image file to upright 8-bit RGB.
 
-    Size and format are checked from the header, before any pixel is decoded, so that a decompression bomb
-    costs nothing. EXIF orientation is applied; colour profiles are ignored, in training and in use alike.
-    Safe to call from several threads at once.
+    Size and format are checked from the header, before any pixel is decoded, which stops decompression bombs. EXIF
+    orientation is applied; colour profiles are ignored, in training and inference. Thread-safe.
 
     Args:
         data: The bytes of the file.
-        at_least: Width and height that are wanted in the end. A JPEG is then decoded at the smallest of the
-            sizes 1/1, 1/2, 1/4, 1/8 that still has twice as many pixels each way, which is several times
-            faster for camera-sized files. None decodes at full size.
+        at_least: Final width and height. A JPEG is then decoded at the smallest of the scales 1/1, 1/2, 1/4 and 1/8
+            with at least twice this width and height, which is several times faster for camera-sized files. None
+            decodes at full size.
 
     Raises:
-        ImageError: The bytes are not an image of a known format, are damaged or truncated, are built to take
-            minutes, hold several frames, or the image is too large (100 megapixels) or too small (8 pixels a side).
+        ImageError: The file has another format, is damaged or truncated, would take minutes to decode, holds several
+            frames, or the image is too large (100 megapixels) or too small (8 pixels a side).
     """
-    refuse_if_slow(data)
-    with _faults_as_image_errors(data):
+    check_decoding_time(data)
+    with _errors_as_image_errors(data):
         with _pillow_warnings_hidden():
             opened = Image.open(io.BytesIO(data), formats=FORMATS)
             _check_header(opened)
         with opened:
             if at_least is not None and opened.format in _PHOTOGRAPH_FORMATS and opened.mode in ("RGB", "L"):
                 width, height = opened.size
-                sides = at_least if _orientation(opened) < _FIRST_ON_ITS_SIDE else at_least[::-1]
+                sides = at_least if _orientation(opened) < _FIRST_TRANSPOSED else at_least[::-1]
                 opened.draft(opened.mode, (2 * sides[0], 2 * sides[1]))
                 return _upright(opened, (width, height))
             return _upright(opened, None)
 
 
 def decode_opened(image: Image.Image) -> DecodedImage:
-    """Do what `decode_image` does with a file's pixels to an image that Pillow has opened; any size will do.
+    """Convert an image that Pillow has opened to upright 8-bit RGB; any size is accepted.
 
     Raises:
-        ImageError: The image is damaged, or its pixels cannot be shown in 8 bits.
+        ImageError: The image is damaged, or its pixels cannot be converted to 8 bits.
     """
-    with _faults_as_image_errors(b""):
+    with _errors_as_image_errors(b""):
         return _upright(image, None)
 
 
@@ -103,21 +101,21 @@ def _check_header(opened: Image.Image) -> None:
     if min(width, height) < MIN_SIDE:
         raise ImageError(f"the image is too small ({width}x{height}; at least {MIN_SIDE}x{MIN_SIDE} pixels are needed)")
     if opened.format not in _PHOTOGRAPH_FORMATS and getattr(opened, "is_animated", False):
-        raise ImageError("the file holds several frames (animation or pages); export the one to be judged")
+        raise ImageError("the file holds several frames (animation or pages); export a single one")
 
 
 def _upright(opened: Image.Image, stored_size: tuple[int, int] | None) -> DecodedImage:
     opened.load()
-    # Pillow turns a TIFF while it loads; its size is the upright one only then.
+    # Pillow rotates a TIFF while loading; its size is upright only afterwards.
     width, height = stored_size or opened.size
     orientation = _orientation(opened)
     notes: tuple[str, ...] = ()
     image = opened
     if orientation in _UPRIGHT:
         image = opened.transpose(_UPRIGHT[orientation])
-        notes = ("turned upright as its EXIF orientation says",)
+        notes = ("rotated by its EXIF orientation",)
     rgb, colour_notes = rgb_from_image(image)
-    upright_size = (width, height) if orientation < _FIRST_ON_ITS_SIDE else (height, width)
+    upright_size = (width, height) if orientation < _FIRST_TRANSPOSED else (height, width)
     return DecodedImage(rgb, upright_size, notes + colour_notes)
 
 
@@ -125,22 +123,22 @@ def _orientation(opened: Image.Image) -> int:
     try:
         with _pillow_warnings_hidden():
             value = opened.getexif().get(_EXIF_ORIENTATION)
-    except Exception:  # noqa: BLE001 - metadata that cannot be read must not cost the picture
+    except Exception:  # noqa: BLE001 - invalid metadata must not prevent decoding
         return 1
     return value if isinstance(value, int) and value in _UPRIGHT else 1
 
 
 @contextmanager
 def _pillow_warnings_hidden() -> Iterator[None]:
-    # Pillow warns of large images and odd metadata; our own limits decide. The filters are one list for all
-    # threads: without the lock two threads would put back each other's, and leave them changed for good.
+    # Pillow warns of large images and odd metadata, for which there are limits here. The filters are global: without
+    # the lock, two threads would restore each other's filters and leave them changed.
     with _warnings_lock, warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")
         yield
 
 
 @contextmanager
-def _faults_as_image_errors(data: bytes) -> Iterator[None]:
+def _errors_as_image_errors(data: bytes) -> Iterator[None]:
     try:
         yield
     except ImageError:
@@ -152,7 +150,7 @@ def _faults_as_image_errors(data: bytes) -> Iterator[None]:
     except MemoryError as error:
         raise ImageError("not enough memory to decode the image; scale it down") from error
     except Exception as error:
-        # What Pillow's decoders raise on damaged bytes depends on the format and on where the damage is.
+        # The exceptions of Pillow's decoders for damaged files depend on the format and on the damage.
         text = str(error) or type(error).__name__
         cut = any(word in text.lower() for word in ("truncated", "unexpected end", "not enough image data"))
         raise ImageError(
@@ -164,13 +162,13 @@ def _unknown_format(data: bytes) -> str:
     known = ", ".join(FORMATS)
     if data.startswith(_SIGNATURES):
         return "the image is damaged or truncated in its header; copy or export it again"
-    found = "this is not an image of a known format"
+    found = "this is not an image of a supported format"
     if data[:5] == b"%PDF-":
         found = "this is a PDF document, not an image"
     elif data[128:132] == b"DICM":
-        found = "DICOM files are not read here"
+        found = "DICOM files are not supported"
     elif data[4:8] == b"ftyp":
-        found = "HEIC and AVIF photographs are not read here"
+        found = "HEIC and AVIF files are not supported"
     elif b"<svg" in data[:4096].lower():
         found = "this is an SVG drawing, not a photograph"
     elif _is_text(data[:512]):

@@ -1,4 +1,4 @@
-"""Colours as people see differences between them: CIELAB."""
+"""Conversion from sRGB to CIELAB."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,5 +18,5 @@ def to_lab(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
     """
     image = ImageCms.applyTransform(Image.fromarray(pixels), _TO_LAB)
     values = np.asarray(image).astype(np.float64)
-    # Pillow keeps L in 0 to 255, and a and b as signed bytes.
+    # Pillow stores L from 0 to 255, and a and b as signed bytes.
     return np.concatenate([values[..., :1] * 100 / 255, (values[..., 1:] + 128) % 256 - 128], axis=2)

@@ -1,7 +1,7 @@
-"""Whatever a caller may hold an image in, as one decoded image."""
+"""Loading of one image from any of the supported sources."""
 
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from PIL import Image
@@ -11,19 +11,28 @@ from lesionlab.images.decode import DecodedImage, decode_image, decode_opened
 from lesionlab.images.pixels import rgb_from_array
 from lesionlab.images.read import read_image_bytes
 
-ImageSource: TypeAlias = str | Path | bytes | Image.Image | np.ndarray
+
+@runtime_checkable
+class ArrayLike(Protocol):
+    """An array or a tensor that NumPy can convert, such as one of PyTorch."""
+
+    def __array__(self) -> Any: ...
+
+
+ImageSource: TypeAlias = str | Path | bytes | Image.Image | np.ndarray | ArrayLike
 
 
 def load_image(source: ImageSource, *, at_least: tuple[int, int] | None = None) -> DecodedImage:
-    """Return an image as upright 8-bit RGB, whatever it comes in.
+    """Return an image as upright 8-bit RGB.
 
     Args:
-        source: A path, `archive.zip::member`, the bytes of an image file, a Pillow image, or an array uint8
-            [height, width, 3] in RGB order. The 8-pixel minimum holds for files, not for images in memory.
+        source: A path, `archive.zip::member`, the bytes of an image file, a Pillow image, an array, or a PyTorch
+            tensor; see `rgb_from_array` for shapes and ranges. The 8-pixel minimum applies to files, not to images in
+            memory.
         at_least: See `decode_image`.
 
     Raises:
-        ImageError: The image cannot be read or decoded, or is none of these.
+        ImageError: The image cannot be read or decoded, or the source has another type.
     """
     if isinstance(source, str | Path):
         return decode_image(read_image_bytes(str(source)), at_least=at_least)
@@ -33,7 +42,16 @@ def load_image(source: ImageSource, *, at_least: tuple[int, int] | None = None) 
         return decode_image(bytes(source), at_least=at_least)
     if isinstance(source, Image.Image):
         return decode_opened(source)
-    if isinstance(source, np.ndarray):
-        image = rgb_from_array(source)
-        return DecodedImage(image, image.size)
-    raise ImageError(f"expected a path, bytes, a Pillow image or an array, not {type(source).__name__}")
+    if isinstance(source, ArrayLike):
+        image, notes = rgb_from_array(_as_array(source))
+        return DecodedImage(image, image.size, notes)
+    raise ImageError(f"expected a path, bytes, a Pillow image, an array or a tensor, not {type(source).__name__}")
+
+
+def _as_array(source: Any) -> np.ndarray:
+    # PyTorch is not imported here: its tensors are recognised by their methods.
+    tensor = source.detach().cpu() if hasattr(source, "detach") else source
+    try:
+        return np.asarray(tensor)
+    except TypeError as error:  # such as bfloat16, which NumPy does not have
+        raise ImageError(f"the tensor cannot be converted to an array ({error}); convert it with .float()") from error

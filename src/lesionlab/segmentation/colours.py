@@ -1,4 +1,4 @@
-"""Which of the six colours of dermoscopy a lesion shows."""
+"""Colours of a lesion, of the six that the ABCD rule counts."""
 
 from typing import Final
 
@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from lesionlab.images.lab import to_lab
 
-# Typical sRGB values of the colours that the ABCD rule counts. A pixel belongs to the nearest one in CIELAB. Cameras
-# and light shift them, so that this is a rough sorting; skin next to a lesion would count as light brown or red.
+# Typical sRGB values of the colours. A pixel belongs to the nearest one in CIELAB. The assignment is approximate, since
+# cameras and light shift colours; skin around the lesion would count as light brown or red.
 COLOURS: Final = {
     "white": (236, 226, 224),
     "red": (190, 84, 84),
@@ -17,11 +17,11 @@ COLOURS: Final = {
     "blue-grey": (104, 116, 138),
     "black": (34, 26, 26),
 }
-_PRESENT = 0.03
+_MIN_SHARE = 0.03
 
 
 def colours_present(pixels: NDArray[np.uint8]) -> dict[str, float]:
-    """Return the colours that cover at least 3 % of some pixels with their shares, the largest first.
+    """Return the colours of at least 3% of the pixels with their shares, the largest first.
 
     Args:
         pixels: sRGB, uint8 [N, 3], N at least 1.
@@ -29,5 +29,5 @@ def colours_present(pixels: NDArray[np.uint8]) -> dict[str, float]:
     references = to_lab(np.array([list(COLOURS.values())], dtype=np.uint8))
     nearest = np.linalg.norm(to_lab(pixels[:, np.newaxis]) - references, axis=2).argmin(axis=1)
     shares = np.bincount(nearest, minlength=len(COLOURS)) / len(pixels)
-    found = {name: float(share) for name, share in zip(COLOURS, shares, strict=True) if share >= _PRESENT}
+    found = {name: float(share) for name, share in zip(COLOURS, shares, strict=True) if share >= _MIN_SHARE}
     return dict(sorted(found.items(), key=lambda item: -item[1]))

@@ -17,25 +17,23 @@ SMALLEST_SHARE = 0.003
 _SIDE = 256  # of the longer side, in which shapes are measured
 
 
-def measure_lesion(
-    probability: NDArray[np.float32], picture: Image.Image, *, threshold: float
-) -> LesionMeasures | None:
+def measure_lesion(probability: NDArray[np.float32], image: Image.Image, *, threshold: float) -> LesionMeasures | None:
     """Measure the largest region of a mask; return None if no lesion is found.
 
     Args:
-        probability: That a pixel belongs to the lesion, [S, S], of the image squashed to a square.
-        picture: The image, RGB, in its original aspect ratio, since squashing changes the shape of the lesion.
+        probability: That a pixel belongs to the lesion, [S, S], of the image resized to a square.
+        image: The image, RGB, in its original aspect ratio, since squashing changes the shape of the lesion.
         threshold: A pixel belongs to the lesion at or above it.
     """
-    scale = _SIDE / max(picture.size)
-    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    scale = _SIDE / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     stretched = np.asarray(Image.fromarray(probability).resize(size, Image.Resampling.BILINEAR))
     mask = largest_region(stretched >= threshold)
     area = float(mask.mean())
     if area < SMALLEST_SHARE:
         return None
     edge = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
-    pixels = np.asarray(picture.resize(size, Image.Resampling.BOX))
+    pixels = np.asarray(image.resize(size, Image.Resampling.BOX))
     hull = convex_hull(mask)
     return LesionMeasures(
         area=area,

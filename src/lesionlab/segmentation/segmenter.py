@@ -1,4 +1,4 @@
-"""The segmentation graph, ready to run."""
+"""Segmentation of lesions with an ONNX graph."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,11 +12,11 @@ from lesionlab.errors import BundleError
 from lesionlab.images import ImageSource, load_image
 from lesionlab.segmentation.store import SegmentationInfo, SegmentationModel
 
-_ONLY_FATAL = 4
+_FATAL = 4
 
 
 class Segmenter:
-    """Finds the lesion in pictures. Safe to use from several threads.
+    """Segments the lesion in images. Thread-safe.
 
     Example:
         >>> probabilities = Segmenter.load().segment(["lesion.jpg"])  # doctest: +SKIP
@@ -24,12 +24,12 @@ class Segmenter:
     """
 
     def __init__(self, model: SegmentationModel, threads: int = 1) -> None:
-        """Open the graph; see `load`."""
+        """Create the session; see `load`."""
         self.info: SegmentationInfo = model.info
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = _ONLY_FATAL  # what goes wrong arrives as an exception as well
+        options.log_severity_level = _FATAL  # errors are raised as exceptions too
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = ort.InferenceSession(model.graph, options, providers=["CPUExecutionProvider"])
@@ -42,8 +42,8 @@ class Segmenter:
         """Load a model.
 
         Args:
-            model: Its folder; None: the one that ships with the package.
-            threads: Threads to compute with. The network is small: more than one seldom help.
+            model: Folder of the model; None for the one in the package.
+            threads: Number of threads. More than one rarely helps, since the network is small.
 
         Raises:
             BundleError: The model is missing or damaged.
@@ -51,10 +51,10 @@ class Segmenter:
         return cls(SegmentationModel.load(model), threads)
 
     def segment(self, images: Sequence[ImageSource]) -> NDArray[np.float32]:
-        """Return the probability that each pixel of the pictures, squashed to a square, belongs to the lesion.
+        """Return the lesion probability of each pixel of the images, resized to squares.
 
         Args:
-            images: Paths, bytes, Pillow images or arrays, as `lesionlab.Predictor` takes them.
+            images: Paths, bytes, Pillow images or arrays; see `lesionlab.images.load_image`.
 
         Returns:
             float32 [N, size, size].
@@ -66,8 +66,8 @@ class Segmenter:
         decoded = [load_image(image, at_least=settings.decode_size).image for image in images]
         return self.probabilities(np.stack([settings.apply(image) for image in decoded]))
 
-    def of_squares(self, squares: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Do the same with pictures that are squares already, such as a classifier's input.
+    def segment_squares(self, squares: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the same for square images, such as a classifier's input.
 
         Args:
             squares: uint8 [N, S, S, 3].
@@ -76,10 +76,10 @@ class Segmenter:
         return self.probabilities(np.stack(pixels))
 
     def probabilities(self, pixels: NDArray[np.uint8 | np.float32]) -> NDArray[np.float32]:
-        """Run the graph on its own input, [N, size, size, 3]; return float32 [N, size, size].
+        """Return the output of the graph, float32 [N, size, size].
 
         Args:
-            pixels: uint8, or float32 for a graph that takes floats.
+            pixels: Input of the graph, uint8 [N, size, size, 3], or float32 for a graph with float input.
         """
         found: NDArray[np.float32] = self._session.run(["probability"], {"image": pixels})[0]
         return found

@@ -1,4 +1,4 @@
-"""Shape of a region in a mask: its largest connected part, symmetry, outline and extent."""
+"""Shape of a region in a mask: largest connected component, asymmetry, perimeter and diameter."""
 
 import math
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ Points = NDArray[np.float64]  # [K, 2], rows and columns
 
 
 def largest_region(mask: Mask) -> Mask:
-    """Return the largest connected part of a mask [h, w], by pixels that share a side; empty if the mask is."""
+    """Return the largest 4-connected component of a mask [h, w]; empty for an empty mask."""
     runs = list(_runs(mask))
     parent = list(range(len(runs)))
 
@@ -34,7 +34,7 @@ def largest_region(mask: Mask) -> Mask:
     for index, (_, start, end) in enumerate(runs):
         areas[root(index)] = areas.get(root(index), 0) + end - start
     region = np.zeros_like(mask)
-    largest = max(areas, key=lambda part: areas[part], default=None)
+    largest = max(areas, key=lambda index: areas[index], default=None)
     for index, (row, start, end) in enumerate(runs):
         if root(index) == largest:
             region[row, start:end] = True
@@ -42,14 +42,14 @@ def largest_region(mask: Mask) -> Mask:
 
 
 def _runs(mask: Mask) -> Iterator[tuple[int, int, int]]:
-    """Yield each unbroken stretch of a row as (row, start, end)."""
+    """Yield the runs of each row as (row, start, end)."""
     padded = np.pad(mask.astype(np.int8), ((0, 0), (1, 1)))
     rows, columns = np.nonzero(np.diff(padded, axis=1))
     yield from zip(rows[::2].tolist(), columns[::2].tolist(), columns[1::2].tolist(), strict=True)
 
 
 def asymmetry(mask: Mask) -> tuple[float, float]:
-    """Return the share of a region that finds no partner when it is mirrored at its principal axes, smaller one first.
+    """Return the share of a region without a counterpart when reflected in each principal axis, the smaller one first.
 
     Args:
         mask: [h, w], not empty.
@@ -61,27 +61,26 @@ def asymmetry(mask: Mask) -> tuple[float, float]:
     for axis in axes.T:
         mirrored = np.rint(2 * np.outer(centred @ axis, axis) - centred + points.mean(axis=0)).astype(int)
         inside = ((mirrored >= 0) & (mirrored < mask.shape)).all(axis=1)
-        partners = mask[tuple(mirrored[inside].T)].sum()
-        shares.append(float(1 - partners / len(points)))
+        overlap = mask[tuple(mirrored[inside].T)].sum()
+        shares.append(float(1 - overlap / len(points)))
     return min(shares), max(shares)
 
 
 def border_irregularity(mask: Mask, hull: Points) -> float:
-    """Return by how much a region's outline is longer than that of its convex hull, as a share of the latter.
+    """Return the excess of a region's perimeter over that of its convex hull, relative to the latter.
 
     Args:
         mask: [h, w], not empty.
-        hull: What `convex_hull` returns of it.
+        hull: Its convex hull; see `convex_hull`.
     """
     around = np.linalg.norm(hull - np.roll(hull, 1, axis=0), axis=1).sum()
     return max(0.0, float(perimeter(mask) / around - 1))
 
 
 def perimeter(mask: Mask) -> float:
-    """Return the length of a mask's outlines in pixels, holes included.
+    """Return the perimeter of a mask in pixels, including holes.
 
-    Source: Cauchy and Crofton's formula, with lines in four directions; pixel edges themselves would be too long by
-    up to a half.
+    Source: Cauchy-Crofton formula with lines in four directions. The sum of pixel edges would be up to 50% too long.
     """
     inside = np.pad(mask, 1).astype(np.int8)
     crossings = [
@@ -94,7 +93,7 @@ def perimeter(mask: Mask) -> float:
 
 
 def largest_diameter(hull: Points) -> float:
-    """Return the largest distance between two points of a region in pixels: between two corners of its convex hull."""
+    """Return the largest distance between two corners of a convex hull in pixels."""
     return float(np.linalg.norm(hull[:, np.newaxis] - hull, axis=2).max())
 
 
@@ -107,7 +106,7 @@ def convex_hull(mask: Mask) -> Points:
         mask: [h, w], not empty.
     """
     ends = [(row, column) for row, start, end in _runs(mask) for column in (start, end)]
-    # The corners of pixels and not their centres: a region of one pixel has an outline, too.
+    # Corners of pixels, not centres, so that a region of one pixel has a perimeter.
     corners = sorted({(row + below, column) for row, column in ends for below in (0, 1)})
     hull: list[tuple[int, int]] = []
     for chain in (corners, corners[::-1]):

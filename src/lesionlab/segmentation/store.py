@@ -1,4 +1,4 @@
-"""A segmentation model on disk: `segmentation.onnx` and `segmentation.json`, checked on load."""
+"""Storage of a segmentation model: `segmentation.onnx` and `segmentation.json`, verified on load."""
 
 import hashlib
 import os
@@ -21,22 +21,22 @@ SCHEMA_VERSION: Final = 1
 
 
 class SegmentationInfo(StrictModel):
-    """What is needed to use the model and to know how good it is.
+    """Description of a segmentation model.
 
     Attributes:
-        schema_version: Version of this schema; a reader refuses another one.
+        schema_version: Version of this schema.
         name: Name of the model.
-        created: Day on which it was made, ISO 8601.
-        preprocessing: What is done to an image before the graph.
+        created: Day of the export, ISO 8601.
+        preprocessing: Preprocessing of the graph's input.
         threshold: A pixel belongs to the lesion at or above this probability; chosen on validation images.
         graph_sha256: SHA-256 of the graph.
         parameters: Number of trained weights.
-        manifest_sha256: Hash of the manifest of the images that it was trained on.
+        manifest_sha256: Hash of the manifest of the dataset.
         split_sha256: Hash of the split, by lesion.
-        images: Number of images with a mask, per part.
-        metrics: On the test part, by name: `dice` and `jaccard`, the means over the images, and `found`, the share of
-            images in which a lesion was found at all.
-        versions: Versions of the libraries that made it.
+        images: Number of images with a mask of each subset.
+        metrics: On the test subset, by name: mean `dice` and `jaccard`, and `found`, the share of images with a found
+            lesion.
+        versions: Versions of the training libraries.
         licence: Licence of the weights.
     """
 
@@ -56,18 +56,18 @@ class SegmentationInfo(StrictModel):
 
     @property
     def identity(self) -> str:
-        """Short name that travels with every measure: the model's name and the head of its graph's hash."""
+        """The model's name and the head of its graph's hash."""
         return f"{self.name}@{self.graph_sha256[:12]}"
 
 
 @dataclass(frozen=True)
 class SegmentationModel:
-    """A checked segmentation model.
+    """A verified segmentation model.
 
     Attributes:
         info: The description.
         graph: The bytes of the ONNX graph.
-        path: Where it was read from.
+        path: Folder of the model.
     """
 
     info: SegmentationInfo
@@ -76,30 +76,30 @@ class SegmentationModel:
 
     @classmethod
     def load(cls, path: Path | str | None = None) -> "SegmentationModel":
-        """Read a model and check it.
+        """Read and verify a model.
 
         Args:
-            path: Its folder; None: the one in the package, or that which `LESIONLAB_SEGMENTATION` names.
+            path: Folder of the model; None for the one in the package, or in `LESIONLAB_SEGMENTATION`.
 
         Raises:
-            BundleError: Something is missing, damaged, or of another schema version.
+            BundleError: A file is missing, damaged, or of another schema version.
         """
-        place = _default_path() if path is None else Path(path)
+        folder = _default_path() if path is None else Path(path)
         remedy = "name the folder that `lesionlab segment train` wrote"
         try:
-            info = SegmentationInfo.model_validate_json((place / DESCRIPTION).read_bytes())
-            graph = (place / GRAPH).read_bytes()
+            info = SegmentationInfo.model_validate_json((folder / DESCRIPTION).read_bytes())
+            graph = (folder / GRAPH).read_bytes()
         except OSError as error:
-            raise BundleError(f"{place} holds no segmentation model ({error.strerror}); {remedy}") from error
+            raise BundleError(f"{folder} holds no segmentation model ({error.strerror}); {remedy}") from error
         except ValidationError as error:
-            raise BundleError(f"{place / DESCRIPTION} is damaged or of another version; {remedy}") from error
+            raise BundleError(f"{folder / DESCRIPTION} is damaged or of another version; {remedy}") from error
         if hashlib.sha256(graph).hexdigest() != info.graph_sha256:
-            raise BundleError(f"{place / GRAPH} is not the graph that {DESCRIPTION} describes; copy the folder again")
-        return cls(info, graph, place)
+            raise BundleError(f"{folder / GRAPH} is not the graph that {DESCRIPTION} describes; copy the folder again")
+        return cls(info, graph, folder)
 
 
 def save_segmentation(info: SegmentationInfo, graph: bytes, folder: Path) -> SegmentationModel:
-    """Write a model; the description comes last, so that where it is, the graph is whole.
+    """Write a model; the description is written last, so that its presence implies a complete graph.
 
     Raises:
         LesionlabError: The folder cannot be written.

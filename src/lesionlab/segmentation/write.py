@@ -1,4 +1,4 @@
-"""Masks and measures of many images as files."""
+"""Files with the masks and measures of several images."""
 
 import csv
 from collections.abc import Callable, Sequence
@@ -25,22 +25,22 @@ MEASURES = (
     "colours",
 )
 COLUMNS = ("image", "mask", *MEASURES)
-_LONGER_SIDE = 1024  # of a mask, in pixels: finer than the network draws
+_LONGER_SIDE = 1024  # of a mask in pixels, above the resolution of the network
 
 
 def write_measures(
     segmenter: Segmenter, images: Sequence[str], folder: Path, progress: Callable[[int, int], None] | None = None
 ) -> list[str]:
-    """Write the mask of each image as a PNG of its shape, and `measures.csv`.
+    """Write the mask of each image as a PNG file with its aspect ratio, and `measures.csv`.
 
     Args:
-        segmenter: Draws the masks.
-        images: Where the images are.
-        folder: Where to write.
-        progress: Called with the number of images done and of all.
+        segmenter: The segmenter.
+        images: Locations of the images.
+        folder: Output folder.
+        progress: Called with the number of images done and the total.
 
     Returns:
-        A line for each image that could not be measured, beginning with its name.
+        An error message for each image that could not be read, beginning with its name.
 
     Raises:
         LesionlabError: The folder cannot be written.
@@ -51,14 +51,14 @@ def write_measures(
         writer.writerow(COLUMNS)
         for done, image in enumerate(images, start=1):
             try:
-                picture = load_image(image, at_least=(_LONGER_SIDE, _LONGER_SIDE)).image
+                loaded = load_image(image, at_least=(_LONGER_SIDE, _LONGER_SIDE)).image
             except ImageError as error:
                 failures.append(f"{image}: {error}")
                 continue
-            probability = segmenter.segment([picture])[0]
+            probability = segmenter.segment([loaded])[0]
             name = names.take(Path(image).stem, "-mask.png")
-            _write_mask(probability, picture.size, segmenter.info.threshold, folder / name)
-            measures = measure_lesion(probability, picture, threshold=segmenter.info.threshold)
+            _write_mask(probability, loaded.size, segmenter.info.threshold, folder / name)
+            measures = measure_lesion(probability, loaded, threshold=segmenter.info.threshold)
             writer.writerow([image, name, *cells(measures)])
             if progress is not None:
                 progress(done, len(images))
@@ -74,7 +74,7 @@ def _write_mask(probability: NDArray[np.float32], size: tuple[int, int], thresho
 
 
 def cells(measures: LesionMeasures | None) -> list[str]:
-    """Return measures as cells of a table, in the order of `MEASURES`; None stands for no lesion found."""
+    """Return measures as cells of a table in the order of `MEASURES`; None where no lesion was found."""
     if measures is None:
         return ["no lesion found", *[""] * (len(MEASURES) - 1)]
     return [

@@ -8,7 +8,7 @@ from typing import Final
 from PIL import Image, UnidentifiedImageError
 
 from lesionlab.errors import ImageError
-from lesionlab.images.bounds import refuse_if_slow
+from lesionlab.images.bounds import check_decoding_time
 from lesionlab.images.decode import FORMATS
 from lesionlab.prediction import Predictor, PreparedImage
 from lesionlab.serving.problem import ProblemError
@@ -36,7 +36,7 @@ class Decoder:
                 or too small.
         """
         try:
-            refuse_if_slow(data)  # before Pillow reads the header, which may be most of the file
+            check_decoding_time(data)  # before Pillow reads the header, which may be most of the file
         except ImageError as error:
             raise ProblemError(422, str(error)) from error
         pixels = _pixels_in_header(data)

@@ -168,7 +168,7 @@ def open_seen_images(
         cropper = CropToLesion(size, info.threshold, recipe.crop.margin)
 
         def squares(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-            view, _ = cropper(torch.from_numpy(pictures), torch.from_numpy(segmenter.of_squares(pictures)))
+            view, _ = cropper(torch.from_numpy(pictures), torch.from_numpy(segmenter.segment_squares(pictures)))
             cropped: NDArray[np.uint8] = view.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
             return cropped
 

@@ -41,7 +41,7 @@ class LesionMeasurer:
             BundleError: The segmentation model is missing or damaged.
         """
         segmenter = self._loaded()
-        return _measured(image, segmenter.of_squares(image.pixels[None])[0], segmenter.info.threshold)
+        return _measured(image, segmenter.segment_squares(image.pixels[None])[0], segmenter.info.threshold)
 
     def _loaded(self) -> Segmenter:
         with self._loading:

@@ -101,10 +101,10 @@ function checkHeader(view) {
  */
 function notes({ orientation, grey, sixteenBit, cmyk }, transparent) {
   return [
-    ...((orientation?.value ?? 1) > 1 ? ["turned upright as its EXIF orientation says"] : []),
+    ...((orientation?.value ?? 1) > 1 ? ["rotated by its EXIF orientation"] : []),
     ...(grey ? ["grey image: the model was trained on colour"] : []),
     ...(sixteenBit ? ["16 bits reduced to 8"] : []),
-    ...(transparent ? ["transparent parts laid on white"] : []),
+    ...(transparent ? ["transparent pixels composited on white"] : []),
     ...(cmyk ? ["CMYK converted to RGB without a colour profile: colours may be off"] : []),
   ];
 }
@@ -114,7 +114,7 @@ function unknownFormat(view) {
   const head = text(view, 0, 512);
   if (head.startsWith("II*\0") || head.startsWith("MM\0*")) return "TIFF files are not read in the browser";
   if (/^[\t\n\r\x20-\x7e\x80-\xff]*$/.test(head) && isUtf8(view)) return "the file holds text, not an image";
-  return "this is not an image of a known format";
+  return "this is not an image of a supported format";
 }
 
 /** @param {DataView} view */

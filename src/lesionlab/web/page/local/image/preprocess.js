@@ -43,7 +43,7 @@ function shapeNotes(width, height, smallest, size) {
   const [low = 0, high = 0] = USUAL_ASPECT;
   const notes = [];
   if (!(low <= width / height && width / height <= high)) {
-    notes.push(`unusual shape ${width}x${height}: squashed to a square, the model has seen 4:3 and 1:1`);
+    notes.push(`unusual shape ${width}x${height}: resized to a square, the training images are 4:3 or 1:1`);
   }
   if (Math.min(width, height) < Math.floor(smallest / 2)) {
     notes.push(`only ${width}x${height} pixels, enlarged to ${size}x${size}`);
