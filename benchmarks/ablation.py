@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from lesionlab.data import ImageRecord, Manifest, read_dataset
-from lesionlab.evaluation.label_mapping import answerable_task, collapsed
+from lesionlab.evaluation.label_mapping import collapsed, common_task
 from lesionlab.export.calibrate import fit_calibration
 from lesionlab.export.graph import export_graph
 from lesionlab.files import replacing
@@ -88,7 +88,7 @@ class Images:
     @property
     def told(self) -> Task | None:
         """What the other dataset tells."""
-        return answerable_task(self.task, self.external) if self.external is not None else None
+        return common_task(self.task, self.external) if self.external is not None else None
 
     @property
     def lesions(self) -> list[str]:

@@ -106,7 +106,7 @@ NEEDS_DATA = pytest.mark.skipif(
 @pytest.mark.slow
 @NEEDS_DATA
 def test_it_repeats_its_figures_on_ham10000(shipped: Bundle, judged: Evaluation) -> None:
-    again = judged.case.summary.overall
+    again = judged.evaluated.summary.overall
     for name in ("balanced_accuracy", "macro_auc", "malignant_auc", "ece"):
         assert again[name].value == pytest.approx(shipped.info.metrics[name].value, abs=2e-3)
 
@@ -116,7 +116,7 @@ def test_it_repeats_its_figures_on_ham10000(shipped: Bundle, judged: Evaluation)
 @pytest.mark.parametrize("coverage", [0.8, 0.9])
 def test_prediction_sets_keep_their_promise_on_its_answers(judged: Evaluation, coverage: float) -> None:
     """Half of the lesions calibrate, the other half is covered as promised: over 200 draws, within a point."""
-    case, rng = judged.case, np.random.default_rng(0)
+    case, rng = judged.evaluated, np.random.default_rng(0)
     lesions = [record.lesion_id for record in case.records]
     covered: dict[str, list[float]] = {"all": [], **{code: [] for code in CODES}}
     for draw in range(200):

@@ -174,13 +174,13 @@ def test_the_card_reports_the_measures(run: RunFolder, checked: tuple[ModelCheck
     write_json(place, {"models": [found.model_dump(mode="json")]})
     assert read_explanations(tmp_path, bundle.info) == found
     card = render_card(bundle, explained=found)
-    assert "**What the model looks at besides the lesion.**" in card
+    assert "**Artefacts beside the lesion,**" in card
     assert all(f"| {a.artefact} |" in card for a in found.artefacts if a.artefact != "corners")
     write_json(place, {"models": [found.model_dump(mode="json") | {"graph_sha256": "0" * 64}]})
     with pytest.raises(UsageError, match="has no explanations of"):
         read_explanations(place, bundle.info)
     place.write_text("[]", encoding="utf-8")
-    with pytest.raises(DataError, match="is not what `lesionlab check-explanations` writes"):
+    with pytest.raises(DataError, match="was not written by `lesionlab check-explanations`"):
         read_explanations(place, bundle.info)
     with pytest.raises(DataError, match="cannot be read"):
         read_explanations(tmp_path / "none.json", bundle.info)

@@ -1,4 +1,4 @@
-"""How tests read a model card."""
+"""Helpers that parse a model card."""
 
 import re
 from collections.abc import Iterator
@@ -19,6 +19,6 @@ def tables(card: str) -> Iterator[list[list[str]]]:
 
 
 def claim(card: str, number: int) -> list[str]:
-    """Return an item of CLAIM: topic, answer, where."""
+    """Return an item of CLAIM: topic, status, section."""
     (table,) = tables(section(card, "Appendix B: CLAIM"))
     return next(row[1:] for row in table if row[0] == str(number))

@@ -1,4 +1,4 @@
-"""Evaluated parts of any size with made-up answers, and the context of their report."""
+"""Simulated evaluated subsets, and the context of their report."""
 
 from collections.abc import Callable
 
@@ -12,13 +12,13 @@ from lesionlab.evaluation.report import ReportContext
 from lesionlab.evaluation.results import EvaluatedSubset, measure
 from lesionlab.taxonomy import CODES, DIAGNOSIS, TASKS, Task
 
-MakeCase = Callable[..., EvaluatedSubset]
+MakeSubset = Callable[..., EvaluatedSubset]
 MakeContext = Callable[..., ReportContext]
 
 
 @pytest.fixture(scope="session")
-def make_case(tmp_path_factory: pytest.TempPathFactory) -> MakeCase:
-    """Return a function that makes an evaluated part of the given diagnoses, by their index in `CODES`."""
+def make_subset(tmp_path_factory: pytest.TempPathFactory) -> MakeSubset:
+    """Return a function that creates an evaluated subset of diagnoses, given by their index in `CODES`."""
     folder = tmp_path_factory.mktemp("images")
 
     def make(
@@ -37,26 +37,26 @@ def make_case(tmp_path_factory: pytest.TempPathFactory) -> MakeCase:
         logits = generator.normal(0, 1, (count, len(task.classes)))
         logits[np.arange(count), labels] += skill
         powers = np.exp(logits)
-        picture = folder / f"{count}.jpg"
-        Image.fromarray(generator.integers(0, 255, (48, 64, 3), dtype=np.uint8)).save(picture)
+        path = folder / f"{count}.jpg"
+        Image.fromarray(generator.integers(0, 255, (48, 64, 3), dtype=np.uint8)).save(path)
         names = ids or [f"ISIC_{number:07d}" for number in range(count)]
-        ways = dx_types or [("histo", "follow_up", None)[number % 3] for number in range(count)]
+        types = dx_types or [("histo", "follow_up", None)[number % 3] for number in range(count)]
         records = tuple(
-            ImageRecord(name, picture.name, f"HAM_{number // 2}", diagnosis, dx_type=way)
-            for number, (name, diagnosis, way) in enumerate(zip(names, diagnoses, ways, strict=True))
+            ImageRecord(name, path.name, f"HAM_{number // 2}", diagnosis, dx_type=dx_type)
+            for number, (name, diagnosis, dx_type) in enumerate(zip(names, diagnoses, types, strict=True))
         )
         probabilities = powers / powers.sum(axis=1, keepdims=True)
         lesions = [record.lesion_id for record in records]
         summary = measure(labels, probabilities, lesions, task, resamples=resamples)
         predicted = probabilities.argmax(axis=1)
-        return EvaluatedSubset(records, labels, probabilities, (str(picture),) * count, predicted, summary, task)
+        return EvaluatedSubset(records, labels, probabilities, (str(path),) * count, predicted, summary, task)
 
     return make
 
 
 @pytest.fixture(scope="session")
 def make_context(tiny_info: BundleInfo) -> MakeContext:
-    """Return a function that makes the context of a report; any of its fields may be given."""
+    """Return a function that creates the context of a report; its fields can be given."""
 
     def make(
         *, leaky: bool = False, name: str = "small-network", task: str = "diagnosis", **fields: object
@@ -65,14 +65,14 @@ def make_context(tiny_info: BundleInfo) -> MakeContext:
         target = next(iter(TASKS[task].targets))
         points = tuple(
             tiny_info.operating_points[0].model_copy(
-                update={"target_sensitivity": target, "threshold": threshold, "target": target}
+                update={"target_sensitivity": sensitivity, "threshold": threshold, "target": target}
             )
-            for target, threshold in ((0.9, 0.3), (0.95, 0.2))
+            for sensitivity, threshold in ((0.9, 0.3), (0.95, 0.2))
         )
         changes = {"name": name, "training_data": data, "operating_points": points}
         bundle = tiny_info.model_copy(update=changes | {"task": task, "classes": TASKS[task].classes})
-        given = {"title": "A small network", "dataset": "HAM10000", "subset": "test part, split by lesion"} | fields
-        return ReportContext(bundle=bundle, **given)  # type: ignore[arg-type] # the fields are the tests' own
+        given = {"title": "A small network", "dataset": "HAM10000", "subset": "test set, split by lesion"} | fields
+        return ReportContext(bundle=bundle, **given)  # type: ignore[arg-type] # the fields are given by the tests
 
     return make
 

@@ -1,4 +1,4 @@
-"""The figures: no placeholder colour is left, the files are what their names say, odd histories are drawn."""
+"""Figures: colours, labels, file formats, incomplete histories."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ History = list[dict[str, float | None]]
 AUC = Estimate(value=0.9, low=0.8, high=0.95)
 
 
-def test_inline_figures_take_their_colours_from_the_page() -> None:
+def test_inline_figures_use_the_colours_of_the_page() -> None:
     generator = np.random.default_rng(0)
     positive = generator.random(300) < 0.3
     svg = draw_roc(positive, positive * 0.5 + generator.random(300), AUC, [MarkedPoint("<b>", 0.9, 0.6)], leaky=False)
@@ -27,7 +27,7 @@ def test_inline_figures_take_their_colours_from_the_page() -> None:
     assert "<b>" not in svg
 
 
-def test_marks_of_one_sensitivity_keep_their_labels_apart_and_inside() -> None:
+def test_labels_of_equal_marks_do_not_overlap() -> None:
     positive = np.arange(20) < 10
     points = [MarkedPoint(f"point {number}", 0.0, 1.0) for number in range(4)]
     svg = draw_roc(positive, positive.astype(float), AUC, points, leaky=False)
@@ -38,7 +38,7 @@ def test_marks_of_one_sensitivity_keep_their_labels_apart_and_inside() -> None:
     assert max(heights) < 330
 
 
-def test_roc_needs_both_sides() -> None:
+def test_roc_needs_positives_and_negatives() -> None:
     assert draw_roc(np.ones(3, dtype=bool), np.ones(3), AUC, [], leaky=False) is None
 
 
@@ -50,7 +50,7 @@ def test_curves_mark_the_best_epoch(history: History, *, leaky: bool) -> None:
     assert ("best epoch 2: 0.700 leaky" in svg) is leaky
 
 
-def test_history_may_be_short_or_have_gaps(history: History) -> None:
+def test_short_and_incomplete_histories(history: History) -> None:
     assert draw_training_curves([]) is None
     assert draw_training_curves(history[:1]) is not None
     without: History = [{"epoch": 1, "train_loss": 1.0}, {"epoch": 2, "train_loss": None}]
@@ -72,7 +72,7 @@ def test_curves_are_written_as_png_and_svg(history: History, tmp_path: Path) -> 
     assert "#0102" not in text
 
 
-def test_curves_of_another_format_are_refused(history: History, tmp_path: Path) -> None:
+def test_curves_of_another_format_are_rejected(history: History, tmp_path: Path) -> None:
     with pytest.raises(LesionlabError, match=r"curves\.gif.*\.png or \.svg"):
         write_curves(history, tmp_path / "curves.gif")
     assert list(tmp_path.iterdir()) == []

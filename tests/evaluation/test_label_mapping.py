@@ -1,4 +1,4 @@
-"""A dataset that tells less than the model is measured on what it tells."""
+"""Evaluation on datasets with coarser labels than the model's classes."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 from lesionlab.data import ImageRecord, read_dataset
 from lesionlab.errors import DataError
 from lesionlab.evaluation import evaluate_subset, write_evaluation
-from lesionlab.evaluation.label_mapping import answerable_task, collapsed
+from lesionlab.evaluation.label_mapping import collapsed, common_task
 from lesionlab.prediction import Predictor
 from lesionlab.taxonomy import CODES, DIAGNOSIS, TASKS
 
@@ -31,17 +31,17 @@ def labelled(*labels: str) -> list[ImageRecord]:
         ("melanoma", ("mel", "nv"), "melanoma"),
     ],
 )
-def test_the_finest_question_that_both_know_is_asked(model: str, labels: tuple[str, ...], task: str) -> None:
-    assert answerable_task(TASKS[model], labelled(*labels)).name == task
+def test_finest_common_task_is_chosen(model: str, labels: tuple[str, ...], task: str) -> None:
+    assert common_task(TASKS[model], labelled(*labels)).name == task
 
 
 @pytest.mark.parametrize(
     ("model", "labels"),
     [("diagnosis", ("other", "benign")), ("melanoma", ("malignant", "benign")), ("malignant", ("mel", "other"))],
 )
-def test_a_question_that_they_do_not_share_is_refused(model: str, labels: tuple[str, ...]) -> None:
-    with pytest.raises(DataError, match="answers no question"):
-        answerable_task(TASKS[model], labelled(*labels))
+def test_labels_without_a_common_task_are_rejected(model: str, labels: tuple[str, ...]) -> None:
+    with pytest.raises(DataError, match="cannot be evaluated on the labels"):
+        common_task(TASKS[model], labelled(*labels))
 
 
 def test_probabilities_of_classes_are_summed() -> None:
@@ -49,14 +49,14 @@ def test_probabilities_of_classes_are_summed() -> None:
     mel = collapsed(rows, DIAGNOSIS, TASKS["melanoma"])
     np.testing.assert_allclose(mel[:, 1], rows[:, CODES.index("mel")])
     np.testing.assert_allclose(mel.sum(axis=1), 1)
-    sought = [CODES.index(code) for code in ("mel", "bcc", "akiec")]
-    np.testing.assert_allclose(collapsed(rows, DIAGNOSIS, TASKS["malignant"])[:, 1], rows[:, sought].sum(axis=1))
-    with pytest.raises(DataError, match="does not answer"):
+    targets = [CODES.index(code) for code in ("mel", "bcc", "akiec")]
+    np.testing.assert_allclose(collapsed(rows, DIAGNOSIS, TASKS["malignant"])[:, 1], rows[:, targets].sum(axis=1))
+    with pytest.raises(DataError, match="do not determine"):
         collapsed(np.full((1, 2), 0.5), TASKS["melanoma"], TASKS["malignant"])
 
 
 @pytest.mark.parametrize(("column", "task", "code"), [("melanoma", "melanoma", "mel"), ("target", "malignant", None)])
-def test_melanoma_or_not_is_evaluated_from_a_table(
+def test_binary_labels_from_a_table(
     tiny_bundle: Path, tmp_path: Path, column: str, task: str, code: str | None
 ) -> None:
     rng = np.random.default_rng(1)
@@ -67,13 +67,13 @@ def test_melanoma_or_not_is_evaluated_from_a_table(
     manifest = read_dataset(tmp_path, metadata=tmp_path / "truth.csv")
     predictor = Predictor.load(tiny_bundle)
     evaluation = evaluate_subset(predictor, manifest, subset="all", unseen=True, resamples=20)
-    assert evaluation.case.task.name == task
+    assert evaluation.evaluated.task.name == task
     truth = np.array([int(record.image_id[1:]) % 2 for record in manifest])
-    answers = [predictor.predict(manifest.location(record)) for record in manifest]
-    scores = [a.probabilities[code] if code else a.suspicion["malignant"] for a in answers]
-    found = evaluation.case.summary.per_class[evaluation.case.task.classes[1]]["auc"].value
+    predictions = [predictor.predict(manifest.location(record)) for record in manifest]
+    scores = [p.probabilities[code] if code else p.p_malignant for p in predictions]
+    found = evaluation.evaluated.summary.per_class[evaluation.evaluated.task.classes[1]]["auc"].value
     assert found == pytest.approx(roc_auc_score(truth, scores))
-    # Thresholds on malignancy are measured where it is told, and nowhere else.
+    # Thresholds on malignancy are measured only if the labels determine it.
     expected = predictor.info.operating_points if task == "malignant" else ()
     assert len(evaluation.operating_points) == len(expected)
     write_evaluation(tmp_path / "out", evaluation)

@@ -1,4 +1,4 @@
-"""The report: whole, self-contained, honest about leaks, safe against what users name their images."""
+"""The report: well-formed, self-contained, marked if leaky, with escaped names."""
 
 import re
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from lesionlab.evaluation.report import ReportContext, render_report
 from lesionlab.evaluation.results import EvaluatedSubset
 from lesionlab.taxonomy import TASKS
 
-MakeCase = Callable[..., EvaluatedSubset]
+MakeSubset = Callable[..., EvaluatedSubset]
 MakeContext = Callable[..., ReportContext]
 
 ALL_CLASSES = np.arange(70) % 7
@@ -21,7 +21,7 @@ VOID = {"meta", "link", "img", "br", "input", "hr"}
 
 
 class Page(HTMLParser):
-    """What the tests ask of a page: its nesting, its attributes and its text."""
+    """A parsed page: nesting, attributes and text."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -61,39 +61,39 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def honest(make_case: MakeCase, make_context: MakeContext, history: list[dict[str, float | None]]) -> str:
-    """The report of a bundle that is not leaky, of 70 images."""
+def report_page(make_subset: MakeSubset, make_context: MakeContext, history: list[dict[str, float | None]]) -> str:
+    """The report of a bundle that is not leaky, with 70 images."""
     context = make_context(history=history, environment={"device": "CPU"}, times_test_was_read=2)
-    return render_report(make_case(ALL_CLASSES), context)
+    return render_report(make_subset(ALL_CLASSES), context)
 
 
-def test_page_is_whole_and_asks_nothing_of_the_network(honest: str) -> None:
-    html = honest
+def test_page_is_well_formed_and_self_contained(report_page: str) -> None:
+    html = report_page
     page = Page(html)
     assert page.badly_nested == []
     assert page.open == []
     references = [value for name in ("src", "href", "srcset", "action", "data") for value in page.values(name)]
     assert references
     assert [value for value in references if not value.startswith(("data:", "#"))] == []
-    assert [place for place in re.findall(r"url\(([^)]*)\)", html) if not place.startswith("#")] == []
+    assert [url for url in re.findall(r"url\(([^)]*)\)", html) if not url.startswith("#")] == []
     assert "http://" not in html
     assert "https://" not in html
     assert "@import" not in html
     assert "<script" not in html
 
 
-def test_ids_are_unique_and_every_reference_within_the_page_has_its_target(honest: str) -> None:
-    page = Page(honest)
+def test_ids_are_unique_and_internal_links_resolve(report_page: str) -> None:
+    page = Page(report_page)
     ids = page.values("id")
     assert len(ids) == len(set(ids))
     targets = {value[1:] for value in page.values("href") if value.startswith("#")}
-    targets |= {place[1:] for place in re.findall(r"url\(([^)]*)\)", honest)}
+    targets |= {url[1:] for url in re.findall(r"url\(([^)]*)\)", report_page)}
     assert targets
     assert targets <= set(ids)
 
 
-def test_page_can_be_read_without_seeing_it(honest: str) -> None:
-    page = Page(honest)
+def test_page_is_accessible(report_page: str) -> None:
+    page = Page(report_page)
     assert page.headings.count(1) == 1
     assert all(later - earlier <= 1 for earlier, later in zip(page.headings, page.headings[1:], strict=False))
     figures = [value for tag, name, value in page.attributes if tag == "svg" and name == "aria-label"]
@@ -103,30 +103,27 @@ def test_page_can_be_read_without_seeing_it(honest: str) -> None:
     assert all(scope in ("row", "col", "colgroup") for scope in page.values("scope"))
 
 
-def test_first_sentence_and_tiles_state_values_with_their_intervals(honest: str, make_case: MakeCase) -> None:
-    case = make_case(ALL_CLASSES)
-    text = " ".join(Page(honest).text.split())
-    found = case.summary.overall["malignant_recall"]
-    assert found.value is not None
-    assert found.low is not None
-    assert found.high is not None
-    counts = f"about {100 * found.value:.0f} (95% interval {100 * found.low:.0f} to {100 * found.high:.0f})"
-    assert f"Of 100 images of malignant lesions it calls {counts} malignant" in text
-    assert "70 images of 35 lesions, none of which was seen in training" in text
-    assert "has been read 2 times" in text
+def test_summary_and_tiles_state_values_with_intervals(report_page: str, make_subset: MakeSubset) -> None:
+    evaluated = make_subset(ALL_CLASSES)
+    text = " ".join(Page(report_page).text.split())
+    recall, specificity = (evaluated.summary.overall[f"malignant_{name}"] for name in ("recall", "specificity"))
+    assert f"Malignancy: sensitivity {recall.value:.3f} ({recall.low:.3f} to {recall.high:.3f})" in text
+    assert f"specificity {specificity.value:.3f} ({specificity.low:.3f} to {specificity.high:.3f})" in text
+    assert "70 images of 35 lesions, not used in training" in text
+    assert "has been evaluated 2 times" in text
     for name in ("balanced_accuracy", "macro_auc", "malignant_auc", "ece"):
-        metric = case.summary.overall[name]
+        metric = evaluated.summary.overall[name]
         assert f"{metric.value:.3f} 95% interval {metric.low:.3f} to {metric.high:.3f}" in text
     assert text.startswith(f"A small network {RESEARCH_ONLY}")
 
 
-def test_leaky_bundle_marks_every_number(make_case: MakeCase, make_context: MakeContext) -> None:
-    case = make_case(ALL_CLASSES)
-    page = Page(render_report(case, make_context(leaky=True)))
+def test_leaky_bundle_marks_every_number(make_subset: MakeSubset, make_context: MakeContext) -> None:
+    evaluated = make_subset(ALL_CLASSES)
+    page = Page(render_report(evaluated, make_context(leaky=True)))
     text = " ".join(page.text.split())
-    assert "Leaky: do not trust these figures" in text
-    assert "none of which was seen in training" not in text
-    # Metrics have three decimals and shares a percent sign; only thresholds, which are settings, stand alone.
+    assert "Leaky: the figures are too optimistic" in text
+    assert "not used in training" not in text
+    # Metrics have three decimals, shares a percent sign. Thresholds are not marked.
     numbers = [cell for cell in page.cells if re.search(r"\d\.\d{3}|%", cell)]
     unmarked = [cell for cell in numbers if "leaky" not in cell]
     assert len(numbers) > 60
@@ -135,32 +132,32 @@ def test_leaky_bundle_marks_every_number(make_case: MakeCase, make_context: Make
     assert all("leaky" in label for label in labels)
 
 
-def test_honest_bundle_never_says_leaky(honest: str) -> None:
-    assert "leaky" not in Page(honest).text.lower()
+def test_page_of_a_split_by_lesion_has_no_leaky_mark(report_page: str) -> None:
+    assert "leaky" not in Page(report_page).text.lower()
 
 
 @pytest.mark.parametrize(
     ("field", "sentence"),
     [("lesions_known", "Lesions are unknown."), ("unseen", "Some of these lesions were used to fit")],
 )
-def test_what_weakens_the_figures_is_said(
-    honest: str, make_case: MakeCase, make_context: MakeContext, field: str, sentence: str
+def test_limitations_of_the_figures_are_stated(
+    report_page: str, make_subset: MakeSubset, make_context: MakeContext, field: str, sentence: str
 ) -> None:
-    assert sentence in Page(render_report(make_case([0, 1]), make_context(**{field: False}))).text
-    assert sentence not in Page(honest).text
+    assert sentence in Page(render_report(make_subset([0, 1]), make_context(**{field: False}))).text
+    assert sentence not in Page(report_page).text
 
 
-def test_hostile_names_stay_text(make_case: MakeCase, make_context: MakeContext) -> None:
+def test_names_are_escaped(make_subset: MakeSubset, make_context: MakeContext) -> None:
     hostile = "\"><script>alert('1')</script>&amp;{{ 7 * 7 }}"
-    case = make_case([0], skill=-9.0, ids=[hostile], dx_types=[hostile])
+    evaluated = make_subset([0], skill=-9.0, ids=[hostile], dx_types=[hostile])
     context = make_context(
         title=hostile, dataset=hostile, subset=hostile, name="a" + hostile, environment={hostile: hostile}, history=[]
     )
-    html = render_report(case, context)
+    html = render_report(evaluated, context)
     page = Page(html)
     assert "<script" not in html
     assert page.badly_nested == []
-    # Title twice, dataset, part, the one image in both galleries, confirmation, bundle, environment twice.
+    # Title twice, dataset, subset, the image in both galleries, confirmation, bundle, environment twice.
     assert page.text.count(hostile) == 10
     assert any(hostile in value for tag, name, value in page.attributes if (tag, name) == ("img", "alt"))
 
@@ -170,55 +167,54 @@ def test_hostile_names_stay_text(make_case: MakeCase, make_context: MakeContext)
     [[0, 1, 1, 1, 1, 1, 1, 1, 4, 4], [1] * 10, [0, 2, 3], [6]],
     ids=["ten images", "one benign class", "all malignant", "one image"],
 )
-def test_small_and_one_sided_parts_have_a_report(
-    make_case: MakeCase, make_context: MakeContext, labels: list[int]
-) -> None:
-    case = make_case(labels)
-    page = Page(render_report(case, make_context()))
+def test_small_and_one_sided_subsets(make_subset: MakeSubset, make_context: MakeContext, labels: list[int]) -> None:
+    evaluated = make_subset(labels)
+    page = Page(render_report(evaluated, make_context()))
     assert page.badly_nested == []
     assert "not defined" in page.text
     assert re.search(r"\b(nan|None|inf)\b", page.text) is None
 
 
-def test_part_without_intervals_has_a_report(make_case: MakeCase, make_context: MakeContext) -> None:
-    text = Page(render_report(make_case([0, 1, 4], resamples=0), make_context())).text
+def test_report_without_intervals(make_subset: MakeSubset, make_context: MakeContext) -> None:
+    text = Page(render_report(make_subset([0, 1, 4], resamples=0), make_context())).text
     assert "95% interval" not in text.split("Confusion matrix")[0]
     assert "no interval" in text
 
 
-def test_unreadable_images_leave_a_word(make_case: MakeCase, make_context: MakeContext) -> None:
-    case = replace(make_case([0, 1, 4]), locations=("no such file",) * 3)
-    html = render_report(case, make_context())
+def test_unreadable_images_are_marked(make_subset: MakeSubset, make_context: MakeContext) -> None:
+    evaluated = replace(make_subset([0, 1, 4]), locations=("no such file",) * 3)
+    html = render_report(evaluated, make_context())
     assert "Image not readable" in html
     assert "<img" not in html
 
 
-def test_same_input_gives_the_same_page(make_case: MakeCase, make_context: MakeContext) -> None:
-    case, context = make_case([0, 1, 4]), make_context()
-    assert render_report(case, context) == render_report(case, context)
+def test_report_is_reproducible(make_subset: MakeSubset, make_context: MakeContext) -> None:
+    evaluated, context = make_subset([0, 1, 4]), make_context()
+    assert render_report(evaluated, context) == render_report(evaluated, context)
 
 
 @pytest.mark.parametrize(
     ("task", "positive", "negative", "positives"),
     [("malignant", "malignant", "benign", "malignant lesions"), ("melanoma", "melanoma", "not melanoma", "melanomas")],
 )
-def test_page_of_two_classes_speaks_of_what_it_tells(
-    make_case: MakeCase, make_context: MakeContext, task: str, positive: str, negative: str, positives: str
+def test_page_of_a_binary_task(
+    make_subset: MakeSubset, make_context: MakeContext, task: str, positive: str, negative: str, positives: str
 ) -> None:
-    case = make_case(ALL_CLASSES, task=TASKS[task], skill=1.0)
-    html = render_report(case, make_context(task=task))
+    evaluated = make_subset(ALL_CLASSES, task=TASKS[task], skill=1.0)
+    html = render_report(evaluated, make_context(task=task))
     page = Page(html)
     text = " ".join(page.text.split())
     assert page.badly_nested == []
     assert page.open == []
     code = TASKS[task].classes[1]
-    metrics = case.summary.per_class[code]
-    (cleared, alarms), (missed, found) = case.summary.confusion_matrix
-    assert (cleared + alarms, missed + found) == tuple(case.summary.support.values())
-    assert metrics["recall"].value == pytest.approx(found / (missed + found))
-    counts = f"about {100 * found / (missed + found):.0f} (95% interval"
-    assert f"Of 100 images of {positives} it calls {counts}" in text
-    assert f"“Calls {positive}” means that {positive} got more than half" in text
+    metrics = evaluated.summary.per_class[code]
+    (tn, fp), (fn, tp) = evaluated.summary.confusion_matrix
+    assert (tn + fp, fn + tp) == tuple(evaluated.summary.support.values())
+    assert metrics["recall"].value == pytest.approx(tp / (fn + tp))
+    noun = "Malignancy" if task == "malignant" else "Melanoma"
+    assert f"{noun}: sensitivity {tp / (fn + tp):.3f} (" in text
+    assert f"positive here if the predicted class is {positive}." in text
+    assert f"missed {positives} first" in text
     for name in ("auc", "f1"):
         assert f"{metrics[name].value:.3f} 95% interval {metrics[name].low:.3f} to {metrics[name].high:.3f}" in text
     tiles = text.split("Headline figures")[1].split("Confusion matrix")[0]
@@ -236,20 +232,18 @@ def test_page_of_two_classes_speaks_of_what_it_tells(
 
 @pytest.mark.parametrize("labels", [[1] * 10, [0, 0], [6]], ids=["no melanoma", "only melanomas", "one image"])
 @pytest.mark.parametrize("task", ["malignant", "melanoma"])
-def test_one_sided_parts_of_two_classes_have_a_report(
-    make_case: MakeCase, make_context: MakeContext, labels: list[int], task: str
+def test_one_sided_subsets_of_a_binary_task(
+    make_subset: MakeSubset, make_context: MakeContext, labels: list[int], task: str
 ) -> None:
-    page = Page(render_report(make_case(labels, task=TASKS[task]), make_context(task=task)))
+    page = Page(render_report(make_subset(labels, task=TASKS[task]), make_context(task=task)))
     assert page.badly_nested == []
     assert "No curve: the images are all" in page.text
     assert re.search(r"\b(nan|None|inf)\b", page.text) is None
 
 
 @pytest.mark.parametrize("task", ["malignant", "melanoma"])
-def test_leaky_bundle_of_two_classes_marks_every_number(
-    make_case: MakeCase, make_context: MakeContext, task: str
-) -> None:
-    page = Page(render_report(make_case(ALL_CLASSES, task=TASKS[task]), make_context(leaky=True, task=task)))
+def test_leaky_binary_bundle_marks_every_number(make_subset: MakeSubset, make_context: MakeContext, task: str) -> None:
+    page = Page(render_report(make_subset(ALL_CLASSES, task=TASKS[task]), make_context(leaky=True, task=task)))
     numbers = [cell for cell in page.cells if re.search(r"\d\.\d{3}|%", cell)]
     assert [cell for cell in numbers if "leaky" not in cell] == ["0.300", "0.200"]
     labels = [value for tag, name, value in page.attributes if tag == "svg" and name == "aria-label"]

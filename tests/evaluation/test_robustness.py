@@ -1,4 +1,4 @@
-"""Robustness: the figures of the images as they are, and of each stage of each corruption, with a panel for each."""
+"""Robustness to corruptions: metrics and figure."""
 
 from pathlib import Path
 
@@ -18,14 +18,14 @@ def predictor(tiny_bundle: Path) -> Predictor:
 
 
 @pytest.mark.slow
-def test_each_stage_is_measured_on_the_same_images(predictor: Predictor, phantoms: Manifest) -> None:
+def test_every_severity_is_measured_on_the_same_images(predictor: Predictor, phantoms: Manifest) -> None:
     seen: list[tuple[int, int]] = []
     points = measure_robustness(predictor, phantoms, 14, progress=lambda *done: seen.append(done))
     assert [(p.corruption, p.severity) for p in points[:3]] == [("none", 0), ("blur", 1), ("blur", 2)]
     assert len(points) == 1 + 12 * 5
     assert {point.n_images for point in points} == {14}
     assert seen[-1] == (61 * 14, 61 * 14)
-    # Twice every diagnosis: none is missing from the mean recall.
+    # Two images of each diagnosis: all are part of the mean recall.
     assert points[0].balanced_accuracy.value is not None
     drawn = draw_robustness(points, leaky=True)
     assert drawn is not None
@@ -35,14 +35,12 @@ def test_each_stage_is_measured_on_the_same_images(predictor: Predictor, phantom
 
 
 @pytest.mark.slow
-def test_it_is_part_of_an_evaluation_where_it_is_asked_for(
-    predictor: Predictor, phantoms: Manifest, tmp_path: Path
-) -> None:
-    part = phantoms.select(sorted(record.image_id for record in phantoms)[:12])
-    without = evaluate_subset(predictor, part, subset="all", unseen=True, resamples=10)
-    assert without.trust.robustness == ()
-    asked = evaluate_subset(predictor, part, subset="all", unseen=True, resamples=10, corrupted=4)
-    assert stored_evaluation(asked).robustness == asked.trust.robustness
+def test_robustness_is_measured_on_request(predictor: Predictor, phantoms: Manifest, tmp_path: Path) -> None:
+    subset = phantoms.select(sorted(record.image_id for record in phantoms)[:12])
+    without = evaluate_subset(predictor, subset, subset="all", unseen=True, resamples=10)
+    assert without.uncertainty.robustness == ()
+    asked = evaluate_subset(predictor, subset, subset="all", unseen=True, resamples=10, corrupted=4)
+    assert stored_evaluation(asked).robustness == asked.uncertainty.robustness
     for name, evaluation in (("without", without), ("asked", asked)):
         write_evaluation(tmp_path / name, evaluation)
         page = (tmp_path / name / "report.html").read_text(encoding="utf-8")

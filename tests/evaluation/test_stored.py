@@ -1,4 +1,4 @@
-"""What travels in the bundle of an evaluation is what was measured, in a few kilobytes."""
+"""The part of an evaluation that a bundle stores, and reading of written evaluations."""
 
 import json
 import math
@@ -22,17 +22,17 @@ from lesionlab.evaluation.subgroups import subgroups
 from lesionlab.evaluation.uncertainty import measure_uncertainty
 from lesionlab.taxonomy import CODES, TASKS
 
-MakeCase = Callable[..., EvaluatedSubset]
+MakeSubset = Callable[..., EvaluatedSubset]
 MANY = [0, 1, 1, 2, 3, 4, 5, 6] * 60
 
 
-def evaluation_of(case: EvaluatedSubset, info: BundleInfo, history: list[dict[str, float | None]]) -> Evaluation:
-    changes = {"task": case.task.name, "classes": case.task.classes}
+def evaluation_of(evaluated: EvaluatedSubset, info: BundleInfo, history: list[dict[str, float | None]]) -> Evaluation:
+    changes = {"task": evaluated.task.name, "classes": evaluated.task.classes}
     return Evaluation(
-        case=case,
+        evaluated=evaluated,
         info=info.model_copy(update=changes),
         prediction_sha256=info.model_copy(update=changes).prediction_sha256,
-        dataset="made-up",
+        dataset="simulated",
         subset="test",
         unseen=True,
         manifest_sha256="a" * 64,
@@ -44,12 +44,12 @@ def evaluation_of(case: EvaluatedSubset, info: BundleInfo, history: list[dict[st
 
 
 @pytest.fixture
-def evaluation(make_case: MakeCase, tiny_info: BundleInfo, history: list[dict[str, float | None]]) -> Evaluation:
-    return evaluation_of(make_case(MANY), tiny_info, history)
+def evaluation(make_subset: MakeSubset, tiny_info: BundleInfo, history: list[dict[str, float | None]]) -> Evaluation:
+    return evaluation_of(make_subset(MANY), tiny_info, history)
 
 
-def test_it_says_what_was_measured(evaluation: Evaluation) -> None:
-    stored, summary = stored_evaluation(evaluation), evaluation.case.summary
+def test_stored_evaluation_has_the_metrics(evaluation: Evaluation) -> None:
+    stored, summary = stored_evaluation(evaluation), evaluation.evaluated.summary
     assert EvaluationSummary.model_validate_json(stored.model_dump_json()) == stored
     assert (stored.overall, stored.per_class, stored.support) == (summary.overall, summary.per_class, summary.support)
     assert (stored.n_images, stored.n_lesions, stored.date) == (480, 240, "2025-01-31")
@@ -59,13 +59,13 @@ def test_it_says_what_was_measured(evaluation: Evaluation) -> None:
     assert len(stored.model_dump_json()) < 200_000
 
 
-def test_curves_keep_their_area_with_few_points(evaluation: Evaluation) -> None:
-    case, roc = evaluation.case, stored_evaluation(evaluation).roc
+def test_thinned_curves_keep_their_area(evaluation: Evaluation) -> None:
+    evaluated, roc = evaluation.evaluated, stored_evaluation(evaluation).roc
     assert list(roc) == [*CODES, "malignant"]
-    truth = {code: case.labels == index for index, code in enumerate(CODES)}
-    scores = {code: case.probabilities[:, index] for index, code in enumerate(CODES)}
-    truth["malignant"] = case.sought[case.labels]
-    scores["malignant"] = case.probabilities[:, case.sought].sum(axis=1)
+    truth = {code: evaluated.labels == index for index, code in enumerate(CODES)}
+    scores = {code: evaluated.probabilities[:, index] for index, code in enumerate(CODES)}
+    truth["malignant"] = evaluated.is_target[evaluated.labels]
+    scores["malignant"] = evaluated.probabilities[:, evaluated.is_target].sum(axis=1)
     for name, curve in roc.items():
         points = np.array([(point.fpr, point.tpr) for point in curve.points])
         assert 2 <= len(points) <= ROC_POINTS
@@ -78,18 +78,18 @@ def test_curves_keep_their_area_with_few_points(evaluation: Evaluation) -> None:
 
 
 @pytest.mark.parametrize("task", ["malignant", "melanoma"])
-def test_a_model_of_two_classes_has_the_curves_of_two(make_case: MakeCase, tiny_info: BundleInfo, task: str) -> None:
-    stored = stored_evaluation(evaluation_of(make_case(MANY, task=TASKS[task]), tiny_info, []))
+def test_curves_of_a_binary_task(make_subset: MakeSubset, tiny_info: BundleInfo, task: str) -> None:
+    stored = stored_evaluation(evaluation_of(make_subset(MANY, task=TASKS[task]), tiny_info, []))
     assert tuple(stored.roc) == stored.classes == TASKS[task].classes
     assert stored.history == ()
     assert all(row.malignant_auc is not None for row in stored.subgroups)
 
 
-def test_what_the_images_do_not_define_is_left_out(make_case: MakeCase, tiny_info: BundleInfo) -> None:
-    evaluation = evaluation_of(make_case([1, 1, 1]), tiny_info, [])
+def test_undefined_figures_are_left_out(make_subset: MakeSubset, tiny_info: BundleInfo) -> None:
+    evaluation = evaluation_of(make_subset([1, 1, 1]), tiny_info, [])
     point = tiny_info.operating_points[0].model_copy(update={"sensitivity": math.nan})
-    trust = measure_uncertainty(evaluation.case, tiny_info)
-    stored = stored_evaluation(replace(evaluation, operating_points=(point,), trust=trust))
+    uncertainty = measure_uncertainty(evaluation.evaluated, tiny_info)
+    stored = stored_evaluation(replace(evaluation, operating_points=(point,), uncertainty=uncertainty))
     assert (stored.operating_points, stored.decision_curve) == ((), ())
     assert stored.roc["mel"].points == stored.roc["malignant"].points == ()
     assert stored.roc["mel"].auc.value is None
@@ -97,13 +97,13 @@ def test_what_the_images_do_not_define_is_left_out(make_case: MakeCase, tiny_inf
     assert EvaluationSummary.model_validate_json(stored.model_dump_json()) == stored
 
 
-def test_every_image_is_in_one_row_of_each_group(make_case: MakeCase) -> None:
-    case = make_case(MANY)
-    told = [
+def test_each_property_has_every_image_in_one_row(make_subset: MakeSubset) -> None:
+    evaluated = make_subset(MANY)
+    records = [
         replace(record, sex=("female", "male", None)[n % 3], age=(None, 0.0, 29.0, 30.0, 80.0)[n % 5], site="back")
-        for n, record in enumerate(case.records)
+        for n, record in enumerate(evaluated.records)
     ]
-    rows = subgroups(replace(case, records=tuple(told)))
+    rows = subgroups(replace(evaluated, records=tuple(records)))
     values = {group: [row.value for row in rows if row.group == group] for group in {row.group for row in rows}}
     assert values == {
         "sex": ["female", "male", "unknown"],
@@ -111,42 +111,40 @@ def test_every_image_is_in_one_row_of_each_group(make_case: MakeCase) -> None:
         "site": ["back"],
         "dx_type": ["follow_up", "histo", "unknown"],
         "skin_tone": ["very light"],
-    }  # and no source: it is not known of any image
+    }  # no source: it is unknown for all images
     for group in values:
         assert sum(row.n_images for row in rows if row.group == group) == 480
     (back,) = [row for row in rows if row.group == "site"]
     assert back.balanced_accuracy is not None
     assert back.malignant_auc is not None
-    # All images: the figures and intervals of the whole.
+    # The group has all images: its metrics are those of the summary.
     for found, name in ((back.balanced_accuracy, "balanced_accuracy"), (back.malignant_auc, "malignant_auc")):
-        assert found.model_dump() == pytest.approx(case.summary.overall[name].model_dump())
+        assert found.model_dump() == pytest.approx(evaluated.summary.overall[name].model_dump())
 
 
-def test_the_bundle_takes_it_up_where_it_stands(
-    evaluation: Evaluation, tiny_whole_bundle: Path, tmp_path: Path
-) -> None:
+def test_results_are_stored_in_the_bundle(evaluation: Evaluation, tiny_whole_bundle: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny_whole_bundle, tmp_path / "b")
     before = Bundle.load(tmp_path / "b")
     returned = keep_test_results(before, evaluation)
     after = Bundle.load(tmp_path / "b")
     assert after.info == returned.info
     assert after.evaluation == returned.evaluation == stored_evaluation(evaluation)
-    assert after.info.metrics == evaluation.case.summary.overall
+    assert after.info.metrics == evaluation.evaluated.summary.overall
     assert (after.graph, after.info.reference_sha256) == (before.graph, before.info.reference_sha256)
 
 
-def test_a_written_evaluation_is_read_again(evaluation: Evaluation, tmp_path: Path) -> None:
+def test_written_evaluation_is_read(evaluation: Evaluation, tmp_path: Path) -> None:
     point = evaluation.operating_points[0].model_copy(update={"ppv": math.nan})
     written = replace(evaluation, operating_points=(*evaluation.operating_points, point))
-    manifest = Manifest(tmp_path, evaluation.case.records)
+    manifest = Manifest(tmp_path, evaluation.evaluated.records)
     assert read_evaluation(tmp_path / "test", evaluation.info, manifest) is None
     write_evaluation(tmp_path / "test", written)
     again = read_evaluation(tmp_path / "test", evaluation.info, manifest, evaluation.history)
     assert again is not None
-    assert again.case.records == evaluation.case.records
-    np.testing.assert_array_equal(again.case.labels, evaluation.case.labels)
-    np.testing.assert_allclose(again.case.probabilities, evaluation.case.probabilities, atol=1e-6)
-    assert again.case.summary == evaluation.case.summary
+    assert again.evaluated.records == evaluation.evaluated.records
+    np.testing.assert_array_equal(again.evaluated.labels, evaluation.evaluated.labels)
+    np.testing.assert_allclose(again.evaluated.probabilities, evaluation.evaluated.probabilities, atol=1e-6)
+    assert again.evaluated.summary == evaluation.evaluated.summary
     assert math.isnan(again.operating_points[1].ppv)
     assert again.operating_points[0] == evaluation.operating_points[0]
     for name in ("info", "dataset", "subset", "unseen", "manifest_sha256", "lesions_known", "history", "date"):
@@ -156,11 +154,11 @@ def test_a_written_evaluation_is_read_again(evaluation: Evaluation, tmp_path: Pa
         assert read_evaluation(tmp_path / "test", evaluation.info.model_copy(update=other), manifest) is None
 
 
-def test_what_does_not_fit_is_named(evaluation: Evaluation, tmp_path: Path) -> None:
+def test_mismatched_files_are_errors(evaluation: Evaluation, tmp_path: Path) -> None:
     write_evaluation(tmp_path, evaluation)
-    records = evaluation.case.records
+    records = evaluation.evaluated.records
     moved = Manifest(tmp_path, (replace(records[0], diagnosis="vasc"), *records[1:]))
-    with pytest.raises(DataError, match="disagree about the images; evaluate again"):
+    with pytest.raises(DataError, match="have different images; evaluate again"):
         read_evaluation(tmp_path, evaluation.info, moved)
     with pytest.raises(DataError, match="no image ISIC_0000000"):
         read_evaluation(tmp_path, evaluation.info, Manifest(tmp_path, records[1:]))

@@ -1,4 +1,4 @@
-"""Operating points, confirmation and confusion as the report states them."""
+"""The tables of the report: operating points, confirmation, confusion matrix."""
 
 from collections.abc import Callable
 
@@ -10,21 +10,21 @@ from lesionlab.evaluation.results import EvaluatedSubset
 from lesionlab.evaluation.tables import confirmation_rows, confusion_cells, operating_point_rows, positives_and_scores
 from lesionlab.taxonomy import TASKS
 
-MakeCase = Callable[..., EvaluatedSubset]
+MakeSubset = Callable[..., EvaluatedSubset]
 MakeContext = Callable[..., ReportContext]
 
 
-def test_malignancy_sums_the_three_malignant_classes(make_case: MakeCase) -> None:
-    case = make_case([0, 1, 2, 3, 4, 5, 6])
-    positive, scores = positives_and_scores(case)
+def test_malignancy_score_is_the_sum_of_three_classes(make_subset: MakeSubset) -> None:
+    evaluated = make_subset([0, 1, 2, 3, 4, 5, 6])
+    positive, scores = positives_and_scores(evaluated)
     assert positive.tolist() == [True, False, True, True, False, False, False]
-    assert scores == pytest.approx(case.probabilities[:, [0, 2, 3]].sum(axis=1))
+    assert scores == pytest.approx(evaluated.probabilities[:, [0, 2, 3]].sum(axis=1))
 
 
-def test_operating_point_is_measured_here_with_an_interval(make_case: MakeCase, make_context: MakeContext) -> None:
-    case = make_case(np.arange(140) % 7)
-    row = operating_point_rows(case, make_context().bundle.operating_points)[0]
-    positive, scores = positives_and_scores(case)
+def test_operating_point_is_measured_with_an_interval(make_subset: MakeSubset, make_context: MakeContext) -> None:
+    evaluated = make_subset(np.arange(140) % 7)
+    row = operating_point_rows(evaluated, make_context().bundle.operating_points)[0]
+    positive, scores = positives_and_scores(evaluated)
     assert row.sensitivity.value == pytest.approx((scores[positive] >= 0.3).mean())
     assert row.specificity.value == pytest.approx((scores[~positive] < 0.3).mean())
     low, value, high = row.sensitivity.low, row.sensitivity.value, row.sensitivity.high
@@ -37,37 +37,37 @@ def test_operating_point_is_measured_here_with_an_interval(make_case: MakeCase, 
     assert predictive == sorted(predictive)
 
 
-def test_confirmation_groups_hold_all_images(make_case: MakeCase) -> None:
-    case = make_case([0, 1, 1, 4, 1], dx_types=["histo", "histo", "follow_up", None, "follow_up"])
-    rows = {row.name: row for row in confirmation_rows(case)}
+def test_confirmation_groups_contain_all_images(make_subset: MakeSubset) -> None:
+    evaluated = make_subset([0, 1, 1, 4, 1], dx_types=["histo", "histo", "follow_up", None, "follow_up"])
+    rows = {row.name: row for row in confirmation_rows(evaluated)}
     assert {name: row.images for name, row in rows.items()} == {"histopathology": 2, "follow-up": 2, "not stated": 1}
     assert rows["follow-up"].classes == 1
     assert rows["follow-up"].auc.value is None
 
 
-def test_unknown_confirmation_has_no_group(make_case: MakeCase) -> None:
-    assert confirmation_rows(make_case([0, 1], dx_types=["", ""])) == []
+def test_unknown_confirmation_has_no_groups(make_subset: MakeSubset) -> None:
+    assert confirmation_rows(make_subset([0, 1], dx_types=["", ""])) == []
 
 
-def test_confusion_rows_sum_to_one_or_have_no_share(make_case: MakeCase) -> None:
-    cells = confusion_cells(make_case([0, 0, 1, 4]))
+def test_confusion_rows_sum_to_one_or_have_no_share(make_subset: MakeSubset) -> None:
+    cells = confusion_cells(make_subset([0, 0, 1, 4]))
     sums = [sum(cell.share or 0 for cell in row) for row in cells]
     assert sums == pytest.approx([1, 1, 0, 0, 1, 0, 0])
     assert cells[2][0].share is None
 
 
 @pytest.mark.parametrize(("task", "positives"), [("malignant", [0, 2, 3]), ("melanoma", [0])])
-def test_two_classes_have_the_same_tables(
-    make_case: MakeCase, make_context: MakeContext, task: str, positives: list[int]
+def test_tables_of_a_binary_task(
+    make_subset: MakeSubset, make_context: MakeContext, task: str, positives: list[int]
 ) -> None:
-    case = make_case(np.arange(140) % 7, task=TASKS[task])
-    positive, scores = positives_and_scores(case)
+    evaluated = make_subset(np.arange(140) % 7, task=TASKS[task])
+    positive, scores = positives_and_scores(evaluated)
     np.testing.assert_array_equal(positive, np.isin(np.arange(140) % 7, positives))
-    np.testing.assert_array_equal(scores, case.probabilities[:, 1])
-    row = operating_point_rows(case, make_context(task=task).bundle.operating_points)[0]
+    np.testing.assert_array_equal(scores, evaluated.probabilities[:, 1])
+    row = operating_point_rows(evaluated, make_context(task=task).bundle.operating_points)[0]
     assert row.sensitivity.value == pytest.approx((scores[positive] >= 0.3).mean())
     assert row.here.prevalence == pytest.approx(positive.mean())
-    assert [len(cells) for cells in confusion_cells(case)] == [2, 2]
-    groups = confirmation_rows(case)
+    assert [len(cells) for cells in confusion_cells(evaluated)] == [2, 2]
+    groups = confirmation_rows(evaluated)
     assert [group.classes for group in groups] == [2, 2, 2]
     assert all(group.auc.value is not None for group in groups)

@@ -1,4 +1,4 @@
-"""What is reported of sets, of leaving out, and of acting follows from the predictions."""
+"""Coverage of prediction sets, selective prediction and net benefit."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from lesionlab.evaluation.results import EvaluatedSubset
 from lesionlab.evaluation.uncertainty import decision_points, selective_points, set_coverages
 from lesionlab.taxonomy import CODES, TASKS
 
-MakeCase = Callable[..., EvaluatedSubset]
+MakeSubset = Callable[..., EvaluatedSubset]
 
 
 @pytest.fixture
@@ -20,14 +20,14 @@ def with_sets(tiny_info: BundleInfo) -> BundleInfo:
     return tiny_info.model_copy(update={"prediction_sets": sets})
 
 
-def test_coverage_is_counted_in_all_and_by_class(make_case: MakeCase, with_sets: BundleInfo) -> None:
-    case = make_case(np.arange(140) % 7)
-    rows = {(row.kind, row.diagnosis): row for row in set_coverages(case, with_sets)}
+def test_coverage_overall_and_by_class(make_subset: MakeSubset, with_sets: BundleInfo) -> None:
+    evaluated = make_subset(np.arange(140) % 7)
+    rows = {(row.kind, row.diagnosis): row for row in set_coverages(evaluated, with_sets)}
     assert len(rows) == 16
-    truth = case.probabilities[np.arange(140), case.labels]
-    held = (truth >= 0.4 - 1e-12) | (case.probabilities.argmax(axis=1) == case.labels)
+    truth = evaluated.probabilities[np.arange(140), evaluated.labels]
+    held = (truth >= 0.4 - 1e-12) | (evaluated.probabilities.argmax(axis=1) == evaluated.labels)
     assert rows["marginal", "all"].covered.value == pytest.approx(held.mean())
-    assert rows["marginal", "mel"].covered.value == pytest.approx(held[case.labels == 0].mean())
+    assert rows["marginal", "mel"].covered.value == pytest.approx(held[evaluated.labels == 0].mean())
     assert rows["class-conditional", "df"].covered.value == 1
     assert [rows["marginal", code].guaranteed for code in ("all", "mel")] == [True, False]
     assert [rows["class-conditional", code].guaranteed for code in ("all", "mel", "df")] == [False, True, False]
@@ -35,27 +35,27 @@ def test_coverage_is_counted_in_all_and_by_class(make_case: MakeCase, with_sets:
     assert low <= value <= high
 
 
-def test_models_without_sets_or_of_another_task_say_nothing(
-    make_case: MakeCase, tiny_info: BundleInfo, with_sets: BundleInfo
+def test_no_coverage_without_sets_or_for_another_task(
+    make_subset: MakeSubset, tiny_info: BundleInfo, with_sets: BundleInfo
 ) -> None:
-    assert set_coverages(make_case(np.arange(28) % 7), tiny_info) == ()
-    assert set_coverages(make_case(np.arange(28) % 7, task=TASKS["melanoma"]), with_sets) == ()
+    assert set_coverages(make_subset(np.arange(28) % 7), tiny_info) == ()
+    assert set_coverages(make_subset(np.arange(28) % 7, task=TASKS["melanoma"]), with_sets) == ()
 
 
-def test_certainty_is_that_of_the_rule(make_case: MakeCase, tiny_info: BundleInfo) -> None:
-    case = make_case(np.arange(280) % 7, skill=2.5)
-    plain = selective_points(case, tiny_info)
+def test_confidence_is_the_score_of_the_decision_rule(make_subset: MakeSubset, tiny_info: BundleInfo) -> None:
+    evaluated = make_subset(np.arange(280) % 7, skill=2.5)
+    plain = selective_points(evaluated, tiny_info)
     assert [point.coverage for point in plain] == [1.0, 0.9, 0.8, 0.7, 0.6, 0.5]
     accuracies = [point.accuracy.value or 0 for point in plain]
-    assert accuracies[0] == pytest.approx((case.predicted == case.labels).mean())
+    assert accuracies[0] == pytest.approx((evaluated.predicted == evaluated.labels).mean())
     assert accuracies[-1] > accuracies[0]
     lifted = DecisionRule(exponent=1, weights=(1, 1, 1, 1, 1, 1, 50))
-    assert selective_points(case, tiny_info.model_copy(update={"decision_rule": lifted})) != plain
+    assert selective_points(evaluated, tiny_info.model_copy(update={"decision_rule": lifted})) != plain
 
 
-def test_acting_is_worth_more_than_nothing_and_no_more_than_the_prevalence(make_case: MakeCase) -> None:
-    points = decision_points(make_case(np.arange(280) % 7, skill=2.5))
+def test_net_benefit_lies_between_zero_and_the_prevalence(make_subset: MakeSubset) -> None:
+    points = decision_points(make_subset(np.arange(280) % 7, skill=2.5))
     for point in points:
         assert point.model.value is not None
         assert max(0.0, point.treat_all) - 0.05 <= point.model.value <= 3 / 7
-    assert decision_points(make_case([1, 1, 1])) == ()
+    assert decision_points(make_subset([1, 1, 1])) == ()

@@ -127,7 +127,7 @@ def _evaluate_bundle(
 
 def _headlines(evaluation: "Evaluation") -> list[tuple[str, "Estimate"]]:
     """Return the metrics to show, each with its name in words."""
-    summary, task = evaluation.case.summary, evaluation.case.task
+    summary, task = evaluation.evaluated.summary, evaluation.evaluated.task
     if not task.binary:
         return [(name.replace("_", " "), summary.overall[name]) for name in _HEADLINES]
     first, of_class, last = _HEADLINES_OF_TWO
@@ -141,7 +141,7 @@ def _headlines(evaluation: "Evaluation") -> list[tuple[str, "Estimate"]]:
 
 
 def _show(evaluation: "Evaluation", place: Path) -> None:
-    summary, leaky = evaluation.case.summary, evaluation.info.training_data.leaky
+    summary, leaky = evaluation.evaluated.summary, evaluation.info.training_data.leaky
     table = Table(box=None, header_style="bold", title_justify="left")
     table.title = f"{evaluation.info.identity}, {evaluation.dataset}, {evaluation.subset}"
     for heading in ("metric", "value", "95% interval by lesion"):

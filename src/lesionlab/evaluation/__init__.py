@@ -1,7 +1,4 @@
-"""Evaluation: what a model is worth on a part of a dataset, as metrics, figures and one page to read.
-
-Needs the extra `train`, for the figures.
-"""
+"""Evaluation of a model on a subset of a dataset: metrics, figures and an HTML report. Needs the extra `evaluate`."""
 
 from lesionlab.evaluation.evaluate import Evaluation, dataset_name, evaluate_subset, with_test_results, write_evaluation
 from lesionlab.evaluation.report import ReportContext, render_report

@@ -1,7 +1,7 @@
-"""What befalls dermoscopic images in practice, at five severities: to see how soon a model fails.
+"""Corruptions of dermoscopic images at five severities.
 
-In the manner of ImageNet-C (Hendrycks and Dietterich, ICLR 2019) and MedMNIST-C (Di Salvo et al., 2024), with what
-lies on skin and lenses. Lengths are shares of the shorter side, so that a severity looks alike at any resolution.
+Similar to ImageNet-C (Hendrycks and Dietterich, ICLR 2019) and MedMNIST-C (Di Salvo et al., 2024), with artefacts of
+dermoscopy. Lengths are relative to the shorter side, so a severity does not depend on the resolution.
 """
 
 import io
@@ -27,8 +27,8 @@ def corrupted(pixels: Pixels, name: str, severity: int, seed: int) -> Pixels:
     Args:
         pixels: uint8 [H, W, 3].
         name: One of `CORRUPTIONS`.
-        severity: From 1, hardly to be seen, to 5, beyond what should be photographed.
-        seed: Of what is random about it; the same for all severities, so that they are stages of one thing.
+        severity: From 1, barely visible, to 5, unusable in practice.
+        seed: Seed of the random parts; the same for all severities, which then differ in strength only.
     """
     return CORRUPTIONS[name](pixels, severity, np.random.default_rng(seed))
 
@@ -64,27 +64,27 @@ def _colour_cast(pixels: Pixels, severity: int, rng: np.random.Generator) -> Pix
 
 
 def _hair(pixels: Pixels, severity: int, rng: np.random.Generator) -> Pixels:
-    cover = artefacts.hairs(pixels.shape[1::-1], (6, 14, 28, 50, 90)[severity - 1], rng)
-    return _painted(pixels, cover, artefacts.DARK_HAIR)
+    coverage = artefacts.hairs(pixels.shape[1::-1], (6, 14, 28, 50, 90)[severity - 1], rng)
+    return _painted(pixels, coverage, artefacts.DARK_HAIR)
 
 
 def _ruler(pixels: Pixels, severity: int, rng: np.random.Generator) -> Pixels:
-    # Along one side, then along more of them, with longer and longer marks.
+    # Along one to four sides, with longer marks for higher severities.
     first = int(rng.integers(4))
     for side in range(first, first + (1, 1, 2, 3, 4)[severity - 1]):
         size = pixels.shape[1::-1] if side % 2 == 0 else pixels.shape[:2]
-        cover = artefacts.ruler(size, 0.08 * min(size))
-        marks = Image.fromarray(cover[-max(1, round(0.08 * len(cover))) :])
-        reach = round(len(cover) * (0.08 + 0.03 * severity))
-        cover = np.zeros_like(cover)
-        cover[-reach:] = np.asarray(marks.resize((cover.shape[1], reach)))
-        pixels = _painted(pixels, np.rot90(cover, side), artefacts.BLACK)
+        coverage = artefacts.ruler(size, 0.08 * min(size))
+        marks = Image.fromarray(coverage[-max(1, round(0.08 * len(coverage))) :])
+        length = round(len(coverage) * (0.08 + 0.03 * severity))
+        coverage = np.zeros_like(coverage)
+        coverage[-length:] = np.asarray(marks.resize((coverage.shape[1], length)))
+        pixels = _painted(pixels, np.rot90(coverage, side), artefacts.BLACK)
     return pixels
 
 
 def _bubbles(pixels: Pixels, severity: int, rng: np.random.Generator) -> Pixels:
-    cover = artefacts.bubbles(pixels.shape[1::-1], (3, 8, 16, 30, 50)[severity - 1], rng)
-    return _painted(pixels, cover, artefacts.WHITE)
+    coverage = artefacts.bubbles(pixels.shape[1::-1], (3, 8, 16, 30, 50)[severity - 1], rng)
+    return _painted(pixels, coverage, artefacts.WHITE)
 
 
 def _vignette(pixels: Pixels, severity: int, _rng: np.random.Generator) -> Pixels:
@@ -108,7 +108,7 @@ def _farther(pixels: Pixels, severity: int, _rng: np.random.Generator) -> Pixels
     share = (0.9, 0.8, 0.68, 0.56, 0.45)[severity - 1]
     size = max(1, round(width * share)), max(1, round(height * share))
     small = Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR)
-    # More skin around it: plain, in the colour of the picture's edge, with a soft seam.
+    # The new margin has the median colour of the edge, with a soft seam.
     edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     skin = Image.new("RGB", (width, height), tuple(np.median(edge, axis=0).astype(int).tolist()))
     corner = ((width - size[0]) // 2, (height - size[1]) // 2)
@@ -138,9 +138,9 @@ CORRUPTIONS: Mapping[str, Corruption] = MappingProxyType(
 )
 
 
-def _painted(pixels: Pixels, cover: NDArray[np.float32], colour: tuple[float, float, float]) -> Pixels:
+def _painted(pixels: Pixels, coverage: NDArray[np.float32], colour: tuple[float, float, float]) -> Pixels:
     values = pixels / 255
-    return _bytes(values + cover[..., None] * (np.array(colour) - values))
+    return _bytes(values + coverage[..., None] * (np.array(colour) - values))
 
 
 def _bytes(values: NDArray[np.floating]) -> Pixels:

@@ -1,4 +1,4 @@
-"""Which images a report shows: a draw that nobody chose, and the mistakes that the model was surest of."""
+"""The example images of a report: a sample in the order of a hash, and the most confident mistakes."""
 
 import base64
 import hashlib
@@ -25,19 +25,20 @@ _MISSED, _OTHER_MISTAKES = 6, 6
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One image of the evaluated part with its answer.
+    """One image of the evaluated subset with its prediction.
 
     Attributes:
-        image_id: Its id.
-        diagnosis: What it shows, in words.
-        actual: The class of the task that holds this, in words.
-        predicted: The class that was answered.
-        probability: The probability of that class.
-        actual_probability: The probability that the actual class got.
-        missed: Whether it is one that is looked for (malignant, or a melanoma) and was called by another class.
-        thumbnail: `data:` URI of a small JPEG, None where the image cannot be read.
-        overlay: The same with the map of the answer over it; None for a model without maps.
-        explained: The class that the map explains, in words; None without one.
+        image_id: Identifier of the image.
+        diagnosis: Label of the dataset in words.
+        actual: True class of the task in words.
+        predicted: Predicted class in words.
+        probability: Probability of the predicted class.
+        actual_probability: Probability of the true class.
+        missed: Whether the true class belongs to the target and the predicted class does not.
+        headline: The prediction in one line, as on every other surface; None for an evaluation read from files.
+        thumbnail: `data:` URI of a small JPEG; None if the image cannot be read.
+        overlay: The same with the explanation drawn over it; None for an abstention or a model without maps.
+        explained: Name of the explained class; None without an explanation.
     """
 
     image_id: str
@@ -47,65 +48,64 @@ class Example:
     probability: float
     actual_probability: float
     missed: bool
+    headline: str | None
     thumbnail: str | None
     overlay: str | None
     explained: str | None
 
     @property
     def correct(self) -> bool:
-        """Whether the prediction was right."""
+        """Whether the predicted class is the true one."""
         return self.actual == self.predicted
 
 
-def draw_samples(case: EvaluatedSubset) -> tuple[Example, ...]:
-    """Return a few correct and a few wrong answers, drawn by the hash of the image id: always the same ones."""
-    return tuple(_example(case, index) for index in _sample(case))
+def draw_samples(evaluated: EvaluatedSubset) -> tuple[Example, ...]:
+    """Return a few correct and a few wrong predictions in the order of the hash of the image id."""
+    return tuple(_example(evaluated, index) for index in _sample(evaluated))
 
 
-def worst_mistakes(case: EvaluatedSubset) -> tuple[Example, ...]:
-    """Return the most confident wrong answers, one per lesion: the missed first, then the others."""
-    return tuple(_example(case, index) for index in _mistakes(case))
+def worst_mistakes(evaluated: EvaluatedSubset) -> tuple[Example, ...]:
+    """Return the most confident wrong predictions, one per lesion: missed targets first, then the others."""
+    return tuple(_example(evaluated, index) for index in _mistakes(evaluated))
 
 
-def with_maps(case: EvaluatedSubset, predictor: Predictor) -> EvaluatedSubset:
-    """Explain the answers that a report shows, right and wrong ones; nothing changes for a model without maps."""
+def with_maps(evaluated: EvaluatedSubset, predictor: Predictor) -> EvaluatedSubset:
+    """Add explanations of the example images, except for abstentions and models without a class activation map."""
     if not predictor.explainable:
-        return case
-    # A dataset that tells less than the model is asked a coarser question: then the model's own answer is explained.
-    same = case.task.classes == predictor.info.classes
+        return evaluated
     maps: dict[int, Explanation] = {}
-    for index in {*_sample(case), *_mistakes(case)}:
-        code = case.task.classes[case.predicted[index]] if same else None
-        with suppress(ImageError):  # it could be read a moment ago; a report survives it
-            explanation = predictor.explain(case.locations[index], code).explanation
-            if explanation is not None:  # an abstention has no map
+    for index in {*_sample(evaluated), *_mistakes(evaluated)}:
+        with suppress(ImageError):  # the image has become unreadable
+            explanation = predictor.explain(evaluated.locations[index]).explanation
+            if explanation is not None:
                 maps[index] = explanation
-    return replace(case, maps=maps)
+    return replace(evaluated, maps=maps)
 
 
-def _sample(case: EvaluatedSubset) -> list[int]:
-    order = sorted(range(len(case.records)), key=lambda index: _hash(case.records[index].image_id))
-    right = (case.predicted == case.labels).tolist()
-    correct = _one_per_lesion(case, (i for i in order if right[i]), _CORRECT)
-    wrong = _one_per_lesion(case, (i for i in order if not right[i]), _WRONG)
+def _sample(evaluated: EvaluatedSubset) -> list[int]:
+    order = sorted(range(len(evaluated.records)), key=lambda index: _hash(evaluated.records[index].image_id))
+    is_correct = (evaluated.predicted == evaluated.labels).tolist()
+    correct = _one_per_lesion(evaluated, (i for i in order if is_correct[i]), _CORRECT)
+    wrong = _one_per_lesion(evaluated, (i for i in order if not is_correct[i]), _WRONG)
     return [*correct, *wrong]
 
 
-def _mistakes(case: EvaluatedSubset) -> list[int]:
-    confidence, predicted = case.confidence, case.predicted
-    order = sorted(range(len(case.records)), key=lambda i: (-float(confidence[i]), case.records[i].image_id))
-    mistakes = [index for index in order if predicted[index] != case.labels[index]]
-    missed = {i for i in mistakes if case.sought[case.labels[i]] and not case.sought[predicted[i]]}
-    first = _one_per_lesion(case, (i for i in mistakes if i in missed), _MISSED)
-    then = _one_per_lesion(case, (i for i in mistakes if i not in missed), _OTHER_MISTAKES)
+def _mistakes(evaluated: EvaluatedSubset) -> list[int]:
+    confidence, predicted, labels = evaluated.confidence, evaluated.predicted, evaluated.labels
+    order = sorted(range(len(labels)), key=lambda i: (-float(confidence[i]), evaluated.records[i].image_id))
+    mistakes = [index for index in order if predicted[index] != labels[index]]
+    is_target = evaluated.is_target
+    missed = {i for i in mistakes if is_target[labels[i]] and not is_target[predicted[i]]}
+    first = _one_per_lesion(evaluated, (i for i in mistakes if i in missed), _MISSED)
+    then = _one_per_lesion(evaluated, (i for i in mistakes if i not in missed), _OTHER_MISTAKES)
     return [*first, *then]
 
 
-def _pictures(location: str, explanation: Explanation | None) -> tuple[str | None, str | None]:
-    """Return an image, and the same under its map, as small JPEGs in `data:` URIs; None for what there is not."""
+def _thumbnails(location: str, explanation: Explanation | None) -> tuple[str | None, str | None]:
+    """Return the image and its overlay as `data:` URIs; None for an unreadable image or without explanation."""
     try:
         image = decode_image(read_image_bytes(location), at_least=(_SIDE, _SIDE)).image
-    except ImageError:  # which a report survives
+    except ImageError:  # shown as not readable
         return None, None
     image.thumbnail((_SIDE, _SIDE))
     return _data_uri(image), None if explanation is None else _data_uri(overlaid(image, explanation.values))
@@ -117,27 +117,28 @@ def _data_uri(image: Image.Image) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
 
 
-def _one_per_lesion(case: EvaluatedSubset, indices: Iterable[int], count: int) -> list[int]:
+def _one_per_lesion(evaluated: EvaluatedSubset, indices: Iterable[int], count: int) -> list[int]:
     chosen: dict[str, int] = {}
     for index in indices:
-        chosen.setdefault(case.records[index].lesion_id, index)
+        chosen.setdefault(evaluated.records[index].lesion_id, index)
         if len(chosen) == count:
             break
     return list(chosen.values())
 
 
-def _example(case: EvaluatedSubset, index: int) -> Example:
-    actual, predicted = int(case.labels[index]), int(case.predicted[index])
-    explanation = case.maps.get(index)
-    thumbnail, overlay = _pictures(case.locations[index], explanation)
+def _example(evaluated: EvaluatedSubset, index: int) -> Example:
+    actual, predicted = int(evaluated.labels[index]), int(evaluated.predicted[index])
+    explanation = evaluated.maps.get(index)
+    thumbnail, overlay = _thumbnails(evaluated.locations[index], explanation)
     return Example(
-        image_id=case.records[index].image_id,
-        diagnosis=label_name(case.records[index].diagnosis),
-        actual=case.task.names[actual],
-        predicted=case.task.names[predicted],
-        probability=float(case.probabilities[index, predicted]),
-        actual_probability=float(case.probabilities[index, actual]),
-        missed=bool(case.sought[actual] and not case.sought[predicted]),
+        image_id=evaluated.records[index].image_id,
+        diagnosis=label_name(evaluated.records[index].diagnosis),
+        actual=evaluated.task.names[actual],
+        predicted=evaluated.task.names[predicted],
+        probability=float(evaluated.probabilities[index, predicted]),
+        actual_probability=float(evaluated.probabilities[index, actual]),
+        missed=bool(evaluated.is_target[actual] and not evaluated.is_target[predicted]),
+        headline=evaluated.predictions[index].headline if evaluated.predictions else None,
         thumbnail=thumbnail,
         overlay=overlay,
         explained=None if explanation is None else explanation.name,

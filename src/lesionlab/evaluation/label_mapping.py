@@ -1,4 +1,4 @@
-"""Datasets that tell less than a model: melanoma or not, malignant or benign."""
+"""Evaluation on datasets with coarser labels than the model's classes: malignant or benign, melanoma or not."""
 
 from collections.abc import Iterable
 
@@ -11,40 +11,40 @@ from lesionlab.metrics.arrays import FloatArray, IntArray
 from lesionlab.taxonomy import TASKS, Task
 
 
-def answerable_task(of_model: Task, records: Iterable[ImageRecord]) -> Task:
-    """Return the finest task that the images' labels tell and the model's classes answer.
+def common_task(of_model: Task, records: Iterable[ImageRecord]) -> Task:
+    """Return the finest task that both the labels and the model's classes determine.
 
     Raises:
-        DataError: There is none.
+        DataError: There is no such task.
     """
     labels = {record.diagnosis for record in records}
     for task in (of_model, TASKS["malignant"], TASKS["melanoma"]):
-        if all(map(task.determines, labels)) and (task is of_model or _classes(of_model, task) is not None):
+        if all(map(task.determines, labels)) and (task is of_model or _class_indices(of_model, task) is not None):
             return task
-    raise DataError(
-        f"the images are labelled {', '.join(sorted(labels))}, which answers no question that a model of task "
-        f"{of_model.name} can be asked"
-    )
+    raise DataError(f"a model of task {of_model.name} cannot be evaluated on the labels {', '.join(sorted(labels))}")
 
 
 def collapsed(probabilities: FloatArray, of_model: Task, task: Task) -> FloatArray:
-    """Return probabilities of a coarser task's classes, [N, K], for those of the model's classes, [N, C].
+    """Sum the probabilities of the model's classes, [N, C], to those of a coarser task, [N, K].
 
     Raises:
-        DataError: A class of the model stands for several of the task's.
+        DataError: A class of the model holds diagnoses of several classes of the task.
     """
-    classes = _classes(of_model, task)
-    if classes is None:
-        raise DataError(f"a model of task {of_model.name} does not answer task {task.name}")
-    return np.asarray(probabilities @ np.eye(len(task.classes))[classes])
+    indices = _class_indices(of_model, task)
+    if indices is None:
+        raise DataError(f"the classes of a model of task {of_model.name} do not determine those of task {task.name}")
+    return np.asarray(probabilities @ np.eye(len(task.classes))[indices])
 
 
-def answers(info: BundleInfo, task: Task, probabilities: FloatArray) -> tuple[FloatArray, IntArray]:
-    """Return a model's probabilities of a task's classes, [N, K], and the class that it answers, [N].
+def predict_task(info: BundleInfo, task: Task, probabilities: FloatArray) -> tuple[FloatArray, IntArray]:
+    """Return probabilities of a task's classes, [N, K], and the index of the predicted class, [N].
+
+    For the model's own task the decision rule of the model predicts the class, for a coarser one the most probable
+    class is predicted.
 
     Args:
-        info: The model; of its own task it answers by its own rule.
-        task: The task, its own or a coarser one.
+        info: The model.
+        task: Its own task or a coarser one.
         probabilities: Of the model's own classes, [N, C].
     """
     if task.name == info.task:
@@ -53,7 +53,7 @@ def answers(info: BundleInfo, task: Task, probabilities: FloatArray) -> tuple[Fl
     return coarse, coarse.argmax(axis=1)
 
 
-def _classes(of_model: Task, task: Task) -> list[int] | None:
-    """Return to which class of a task each class of the model belongs, None if one belongs to several."""
+def _class_indices(of_model: Task, task: Task) -> list[int] | None:
+    """Return the class of the task for each class of the model; None if one belongs to several."""
     found = [{task.index(diagnosis) for diagnosis in held} for held in of_model.members]
     return [one.pop() for one in found] if all(len(one) == 1 for one in found) else None

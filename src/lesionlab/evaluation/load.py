@@ -1,11 +1,10 @@
-"""An evaluation that was written, read again: its figures are wanted once more, its images need not be judged again."""
+"""Reading of a written evaluation, so that its images need not be predicted again."""
 
 import json
 import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import ValidationError
 
 from lesionlab.bundle import BundleInfo, OperatingPoint
@@ -20,18 +19,18 @@ from lesionlab.metrics import MetricsSummary
 
 
 def read_evaluation(folder: Path, info: BundleInfo, manifest: Manifest, history: History = ()) -> Evaluation | None:
-    """Return the evaluation that `write_evaluation` left in a folder, None if there is none of a model that answers so.
+    """Return the evaluation in a folder; None if there is none of a model with the same predictions.
 
-    Probabilities come back with the six decimals that they were written with; the figures are those of then.
+    Probabilities have the six decimals of the file. The metrics are those of the file.
 
     Args:
         folder: The folder.
         info: Description of the model.
         manifest: The images of the dataset.
-        history: Metrics per epoch of the training, if it is known.
+        history: Metrics per epoch of the training; empty if unknown.
 
     Raises:
-        DataError: The files are damaged, or are not about images of this dataset.
+        DataError: The files are damaged, or are about images of another dataset.
     """
     path = folder / METRICS
     if not path.exists():
@@ -39,7 +38,7 @@ def read_evaluation(folder: Path, info: BundleInfo, manifest: Manifest, history:
     predictions = read_predictions(folder / PREDICTIONS)
     try:
         metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        # One graph may be calibrated in several ways, and each answers differently.
+        # The same graph with another calibration gives other predictions.
         if metrics.get("prediction_sha256") != info.prediction_sha256:
             return None
         summary = MetricsSummary(**{name: metrics[name] for name in MetricsSummary.model_fields})
@@ -49,25 +48,24 @@ def read_evaluation(folder: Path, info: BundleInfo, manifest: Manifest, history:
         }
     except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
         raise DataError(f"{path} is damaged ({error}); move it away and evaluate again") from error
-    part = manifest.select(predictions.image_ids)
-    task = predictions.task
-    case = EvaluatedSubset(
-        records=part.records,
-        labels=np.array([task.index(record.diagnosis) for record in part]),
+    images = manifest.select(predictions.image_ids)
+    if summary.n_images != len(images) or tuple(r.diagnosis for r in images) != predictions.diagnoses:
+        raise DataError(f"{folder} and the dataset have different images; evaluate again")
+    evaluated = EvaluatedSubset(
+        records=images.records,
+        labels=predictions.labels,
         probabilities=predictions.probabilities,
-        locations=tuple(part.location(record) for record in part),
-        predicted=predictions.decisions,
+        locations=tuple(images.location(record) for record in images),
+        predicted=predictions.predicted,
         summary=summary,
-        task=task,
+        task=predictions.task,
     )
-    if summary.n_images != len(part) or tuple(r.diagnosis for r in part) != predictions.diagnoses:
-        raise DataError(f"{folder} and the dataset disagree about the images; evaluate again")
     return Evaluation(
-        case=case,
+        evaluated=evaluated,
         info=info,
         prediction_sha256=info.prediction_sha256,
         operating_points=points,
-        trust=measure_uncertainty(case, info),
+        uncertainty=measure_uncertainty(evaluated, info),
         history=history,
         **known,
     )

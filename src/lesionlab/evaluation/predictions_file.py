@@ -1,37 +1,40 @@
-"""The `predictions.csv` of an evaluation, read again with what `metrics.json` beside it tells of the model."""
+"""The `predictions.csv` of an evaluation, written and read, with the description of the model in `metrics.json`."""
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from lesionlab.base_models import FrozenModel, StrictModel
+from lesionlab.bundle import BundleInfo
 from lesionlab.errors import DataError
+from lesionlab.evaluation.results import EvaluatedSubset
 from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray
-from lesionlab.taxonomy import CODES, TASKS, Task
+from lesionlab.taxonomy import CODES, DIAGNOSIS, TASKS, Task
 
 METRICS, PREDICTIONS = "metrics.json", "predictions.csv"
-_NEEDED = ("image_id", "lesion_id", "diagnosis", "predicted")
+_REQUIRED = ("image_id", "lesion_id", "diagnosis", "predicted")
 # Six decimals of up to seven classes, from a softmax that may have been float16.
 _SUM_TOLERANCE = 5e-3
 
 
-class Model(BaseModel):
-    """One of the two models, as its evaluation describes it; None stands for what is not known.
+class EvaluatedModel(StrictModel):
+    """Description of a model by its evaluation; None for unknown values.
 
     Attributes:
-        name: Identity of the bundle, or the folder where that is not known.
+        name: Name and hash of the model, or the folder.
         predictions: File of the predictions.
         task: Name of the task.
-        leaky: Whether images of one lesion may stand on both sides of its split.
+        leaky: Whether images of one lesion may be on both sides of its split.
         unseen: Whether none of the lesions was used to fit, stop or calibrate it.
         split_sha256: Hash of its split.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     predictions: str
@@ -43,55 +46,55 @@ class Model(BaseModel):
 
 @dataclass(frozen=True)
 class Predictions:
-    """The content of a `predictions.csv`, in the order of the image ids, and the model behind it.
+    """The content of a `predictions.csv`, sorted by image id, with its model.
 
     Attributes:
         model: The model.
-        task: What it was asked.
-        image_ids: One per image.
+        task: Its task.
+        image_ids: Identifier of each image.
         lesion_ids: Lesion of each image.
-        diagnoses: Actual diagnosis of each image, one of the seven codes.
-        decisions: Index in the task's classes of what the model decided, int [images].
-        probabilities: float [images, classes].
-        certainty: Score of the answer in the model's own rule, [images]; None in files that do not hold it.
-        sets: Which classes are in the prediction set, bool [images, classes]; None where there are no sets.
-        thresholds: By what they look for, then by the sensitivity that they were chosen for.
+        diagnoses: True diagnosis of each image, one of the seven codes.
+        predicted: Index of the predicted class in the task's classes, int [N].
+        probabilities: float [N, C].
+        confidence: Score of the predicted class in the decision rule, [N]; None if the file has none.
+        sets: Class-conditional conformal sets as a mask, bool [N, C]; None if the file has none.
+        thresholds: By target, then by the sensitivity that the threshold was chosen for.
     """
 
-    model: Model
+    model: EvaluatedModel
     task: Task
     image_ids: tuple[str, ...]
     lesion_ids: tuple[str, ...]
     diagnoses: tuple[str, ...]
-    decisions: IntArray
+    predicted: IntArray
     probabilities: FloatArray
-    certainty: FloatArray | None = None
+    confidence: FloatArray | None = None
     sets: BoolArray | None = None
     thresholds: Mapping[str, Mapping[float, float]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def labels(self) -> IntArray:
-        """Index in the task's classes of the actual class, int [images]."""
+        """Index of the true class in the task's classes, int [N]."""
         return np.array([self.task.index(diagnosis) for diagnosis in self.diagnoses])
 
-    def threshold(self, finding: str, sensitivity: float) -> float | None:
-        """Return the model's threshold for a sensitivity, None where it has none."""
-        return self.thresholds.get(finding, {}).get(sensitivity)
+    def threshold(self, target: str, sensitivity: float) -> float | None:
+        """Return the model's threshold for a sensitivity; None without one."""
+        return self.thresholds.get(target, {}).get(sensitivity)
 
     def probability_of(self, classes: tuple[str, ...]) -> FloatArray:
-        """Return the probability that the class is one of some, [images]."""
+        """Return the summed probability of some classes, [N]."""
         chosen: FloatArray = self.probabilities[:, [code in classes for code in self.task.classes]].sum(axis=1)
         return chosen
 
 
-class _Threshold(BaseModel):
+class _Threshold(FrozenModel):
     target: str = "malignant"
     target_sensitivity: float
     threshold: float
 
 
-class _MetricsFile(BaseModel):
-    """The part of a `metrics.json` that a comparison needs."""
+class _MetricsFile(FrozenModel):
+    """The keys of a `metrics.json` that a comparison needs."""
 
     bundle: str
     leaky: bool
@@ -100,95 +103,150 @@ class _MetricsFile(BaseModel):
     operating_points: tuple[_Threshold, ...] = ()
 
 
-def find_predictions(place: Path, subset: str) -> Path:
-    """Return the predictions of a run folder, an evaluation folder, or the file itself.
+@dataclass(frozen=True)
+class _Row:
+    """One line of a `predictions.csv`."""
+
+    image_id: str
+    lesion_id: str
+    diagnosis: str
+    predicted: int
+    probabilities: list[float]
+    confidence: float | None
+    conformal_set: list[str] | None
+
+
+def predictions_csv(evaluated: EvaluatedSubset, info: BundleInfo) -> str:
+    """Return the text of a `predictions.csv`; the columns are described in docs/evaluate.md."""
+    classes = evaluated.task.classes
+    columns: dict[str, Sequence[str]] = {
+        "image_id": [record.image_id for record in evaluated.records],
+        "lesion_id": evaluated.lesion_ids,
+        "diagnosis": [record.diagnosis for record in evaluated.records],
+    }
+    if evaluated.task is not DIAGNOSIS:
+        columns["actual"] = [classes[index] for index in evaluated.labels]
+    columns["predicted"] = [classes[index] for index in evaluated.predicted]
+    for code, values in zip(classes, evaluated.probabilities.T, strict=True):
+        columns[f"p_{code}"] = _decimals(values)
+    if classes == info.classes:
+        columns["confidence"] = _decimals(info.decision_rule.scores(evaluated.probabilities).max(axis=1))
+        if info.prediction_sets is not None:
+            members = info.prediction_sets.class_conditional_members(evaluated.probabilities)
+            columns["conformal_set"] = [" ".join(np.array(classes)[row]) for row in members]
+    if evaluated.predictions:
+        columns["status"] = [prediction.status for prediction in evaluated.predictions]
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+    return stream.getvalue()
+
+
+def find_predictions(path: Path, subset: str) -> Path:
+    """Return the predictions file of a run folder or an evaluation folder, or the file itself.
 
     Raises:
-        DataError: There are none.
+        DataError: There is none.
     """
-    for candidate in (place, place / PREDICTIONS, place / "evaluation" / subset / PREDICTIONS):
+    for candidate in (path, path / PREDICTIONS, path / "evaluation" / subset / PREDICTIONS):
         if candidate.is_file():
             return candidate
-    if not place.exists():
-        raise DataError(f"{place} does not exist: give a run, an evaluation folder or a {PREDICTIONS}")
-    raise DataError(
-        f"{place} holds no predictions of the {subset} part: run `lesionlab evaluate {place} --subset {subset}`"
-    )
+    if not path.exists():
+        raise DataError(f"{path} does not exist: give a run, an evaluation folder or a {PREDICTIONS}")
+    raise DataError(f"{path} has no predictions of the {subset} set: run `lesionlab evaluate {path} --subset {subset}`")
 
 
 def read_predictions(path: Path) -> Predictions:
-    """Read a `predictions.csv` and the `metrics.json` beside it, if there is one.
+    """Read a `predictions.csv`, and the `metrics.json` beside it if there is one.
 
     Raises:
-        DataError: One of them cannot be read or does not hold what `lesionlab evaluate` writes.
+        DataError: A file cannot be read or has another format.
     """
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             reader = csv.DictReader(stream, strict=True)
             task = _task_of(path, reader.fieldnames or ())
-            # Sorted by image, so that the files of two models are in one order.
-            rows = sorted(_checked_row(f"{path}, line {reader.line_num}", task, row) for row in reader)
+            rows = [_checked_row(f"{path}, line {reader.line_num}", task, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as CSV ({error}); evaluate the model again") from error
     if not rows:
-        raise DataError(f"{path} holds no image; evaluate the model again")
-    image_ids, lesion_ids, diagnoses, decisions, probabilities, certainty, sets = zip(*rows, strict=True)
-    twice = next((one for one, following in pairwise(image_ids) if one == following), None)
+        raise DataError(f"{path} has no images; evaluate the model again")
+    # The files of two models are compared in the same order.
+    rows.sort(key=lambda row: row.image_id)
+    twice = next((one.image_id for one, following in pairwise(rows) if one.image_id == following.image_id), None)
     if twice is not None:
-        raise DataError(f"{path} holds {twice} more than once; evaluate the model again")
-    known = _known(path)
+        raise DataError(f"{path} has {twice} more than once; evaluate the model again")
+    metrics = _read_metrics(path)
+    confidence = [row.confidence for row in rows if row.confidence is not None]
+    sets = [row.conformal_set for row in rows if row.conformal_set is not None]
     return Predictions(
-        _model(path, task, known),
-        task,
-        image_ids,
-        lesion_ids,
-        diagnoses,
-        np.array(decisions),
-        np.array(probabilities),
-        None if None in certainty else np.array(certainty, dtype=np.float64),
-        None if None in sets else np.array([[code in held for code in task.classes] for held in sets]),
-        _thresholds(known),
+        model=EvaluatedModel(
+            name=metrics.bundle if metrics else str(path),
+            predictions=str(path),
+            task=task.name,
+            leaky=metrics.leaky if metrics else None,
+            unseen=metrics.unseen if metrics else None,
+            split_sha256=metrics.split_sha256 if metrics else None,
+        ),
+        task=task,
+        image_ids=tuple(row.image_id for row in rows),
+        lesion_ids=tuple(row.lesion_id for row in rows),
+        diagnoses=tuple(row.diagnosis for row in rows),
+        predicted=np.array([row.predicted for row in rows]),
+        probabilities=np.array([row.probabilities for row in rows]),
+        confidence=np.array(confidence) if len(confidence) == len(rows) else None,
+        sets=np.array([[c in held for c in task.classes] for held in sets]) if len(sets) == len(rows) else None,
+        thresholds=_thresholds(metrics),
     )
 
 
+def _decimals(values: FloatArray) -> list[str]:
+    return [f"{value:.6f}" for value in values]
+
+
 def _task_of(path: Path, columns: Sequence[str]) -> Task:
-    """Return the task whose classes the columns name; columns that are not needed may stand between them."""
+    """Return the task of the columns `p_CODE`; further columns are ignored."""
     classes = tuple(column.removeprefix("p_") for column in columns if column.startswith("p_"))
     task = next((task for task in TASKS.values() if task.classes == classes), None)
-    if task is None or not set(_NEEDED) <= set(columns):
+    if task is None or not set(_REQUIRED) <= set(columns):
         raise DataError(
-            f"{path} does not have the columns {', '.join(_NEEDED)} and one p_CLASS for each class of a task; give a "
-            "file that `lesionlab evaluate` wrote"
+            f"{path} does not have the columns {', '.join(_REQUIRED)} and one p_CODE for each class of a task; give a "
+            "file written by `lesionlab evaluate`"
         )
     return task
 
 
-_Row = tuple[str, str, str, int, list[float], float | None, list[str] | None]
-
-
 def _checked_row(where: str, task: Task, row: dict[str, str]) -> _Row:
-    # What the reader makes of a row that is too short or too long.
+    # `csv.DictReader` marks a row of the wrong length by a None.
     if None in row.values() or None in row:
-        raise DataError(f"{where}: the number of values is not that of the columns; evaluate the model again")
-    image_id, lesion_id, diagnosis, predicted = (row[column] for column in _NEEDED)
+        raise DataError(f"{where}: the number of values differs from that of the columns; evaluate the model again")
+    image_id, lesion_id, diagnosis, predicted = (row[column] for column in _REQUIRED)
     if diagnosis not in CODES:
         raise DataError(f"{where}: diagnosis {diagnosis!r} is none of {', '.join(CODES)}")
     if predicted not in task.classes:
         raise DataError(f"{where}: predicted {predicted!r} is none of {', '.join(task.classes)}")
     try:
         probabilities = [float(row[f"p_{code}"]) for code in task.classes]
-        certainty = float(row["certainty"]) if row.get("certainty") else None
+        confidence = float(row["confidence"]) if row.get("confidence") else None
     except ValueError as error:
         raise DataError(f"{where}: {error}; give a probability for each class") from error
-    # Written so that nan, which fails every comparison, is refused as well.
+    # The negated comparison is also true for nan.
     if not (min(probabilities) >= 0 and abs(sum(probabilities) - 1) <= _SUM_TOLERANCE):
         raise DataError(f"{where}: the probabilities are negative or do not sum to 1; evaluate the model again")
-    held = row["prediction_set"].split() if "prediction_set" in row else None
-    return image_id, lesion_id, diagnosis, task.classes.index(predicted), probabilities, certainty, held
+    return _Row(
+        image_id=image_id,
+        lesion_id=lesion_id,
+        diagnosis=diagnosis,
+        predicted=task.classes.index(predicted),
+        probabilities=probabilities,
+        confidence=confidence,
+        conformal_set=row["conformal_set"].split() if "conformal_set" in row else None,
+    )
 
 
-def _known(predictions: Path) -> _MetricsFile | None:
-    """Return what `metrics.json` beside the predictions tells; None where there is none."""
+def _read_metrics(predictions: Path) -> _MetricsFile | None:
+    """Return the `metrics.json` beside the predictions; None without one."""
     path = predictions.with_name(METRICS)
     try:
         return _MetricsFile.model_validate_json(path.read_bytes())
@@ -198,19 +256,8 @@ def _known(predictions: Path) -> _MetricsFile | None:
         raise DataError(f"{path} is damaged; evaluate the model again") from error
 
 
-def _thresholds(known: _MetricsFile | None) -> dict[str, dict[float, float]]:
+def _thresholds(metrics: _MetricsFile | None) -> dict[str, dict[float, float]]:
     found: dict[str, dict[float, float]] = {}
-    for point in known.operating_points if known else ():
+    for point in metrics.operating_points if metrics else ():
         found.setdefault(point.target, {})[point.target_sensitivity] = point.threshold
     return found
-
-
-def _model(predictions: Path, task: Task, known: _MetricsFile | None) -> Model:
-    return Model(
-        name=known.bundle if known else str(predictions),
-        predictions=str(predictions),
-        task=task.name,
-        leaky=known.leaky if known else None,
-        unseen=known.unseen if known else None,
-        split_sha256=known.split_sha256 if known else None,
-    )

@@ -1,4 +1,4 @@
-"""What was evaluated: the images of one part, what they show, and what the model said of them."""
+"""The images of an evaluated subset with labels, predictions and metrics."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ import numpy as np
 
 from lesionlab.data.manifest import ImageRecord
 from lesionlab.metrics import Estimate, MetricsSummary, evaluate_predictions
-from lesionlab.results import Explanation
+from lesionlab.results import Explanation, Prediction
 from lesionlab.taxonomy import DIAGNOSIS, Task
 
 _UNDEFINED = Estimate(value=None, low=None, high=None)
@@ -15,17 +15,20 @@ _UNDEFINED = Estimate(value=None, low=None, high=None)
 
 @dataclass(frozen=True)
 class EvaluatedSubset:
-    """The images of one part of a dataset with the model's answers and the metrics computed from them.
+    """The images of a subset with the model's predictions and their metrics.
+
+    Abstentions are counted in the metrics: every image has probabilities and a predicted class.
 
     Attributes:
-        records: One per image.
-        labels: int [images], index of the actual class in the task's classes.
-        probabilities: float [images, C], calibrated, columns in the order of the task's C classes.
-        locations: Where each image is, as `lesionlab.images.read_image_bytes` takes it.
-        predicted: Index of the class that the model answered for each image, int [images].
-        summary: Metrics of all images with their intervals.
-        task: What the model tells apart.
-        maps: Where the answers to some images come from, by the image's place among the records.
+        records: Metadata of each image.
+        labels: Index of the true class in the task's classes, int [N].
+        probabilities: Calibrated probabilities in the order of the task's classes, float [N, C].
+        locations: Location of each image, as `lesionlab.images.read_image_bytes` takes it.
+        predicted: Index of the predicted class by the decision rule, int [N].
+        summary: Metrics of all images with intervals.
+        task: The task.
+        predictions: Prediction for each image; empty for an evaluation that was read from files.
+        maps: Explanations of some predictions, by index of the image.
     """
 
     records: tuple[ImageRecord, ...]
@@ -35,17 +38,28 @@ class EvaluatedSubset:
     predicted: np.ndarray
     summary: MetricsSummary
     task: Task = DIAGNOSIS
+    predictions: tuple[Prediction, ...] = ()
     maps: Mapping[int, Explanation] = field(default_factory=dict)
 
     @property
     def confidence(self) -> np.ndarray:
-        """Probability of the class that the model answered for each image, float [images]."""
+        """Probability of the predicted class of each image, float [N]."""
         return np.asarray(np.take_along_axis(self.probabilities, self.predicted[:, None], axis=1)[:, 0])
 
     @property
-    def sought(self) -> np.ndarray:
-        """Whether each class is one that is looked for (malignant, or melanoma), bool [C]."""
+    def is_target(self) -> np.ndarray:
+        """Whether each class belongs to the target (malignant, or melanoma), bool [C]."""
         return np.array([code in self.task.malignant for code in self.task.classes])
+
+    @property
+    def lesion_ids(self) -> list[str]:
+        """Lesion of each image."""
+        return [record.lesion_id for record in self.records]
+
+    @property
+    def n_abstained(self) -> int | None:
+        """Number of abstentions; None for an evaluation that was read from files."""
+        return sum(prediction.abstained for prediction in self.predictions) if self.predictions else None
 
 
 def measure(
@@ -58,14 +72,14 @@ def measure(
     resamples: int,
     seed: int = 0,
 ) -> MetricsSummary:
-    """Return the metrics of a task; those of malignancy are undefined where the task does not tell it.
+    """Return the metrics of a task. Those of malignancy are undefined for a task that cannot tell it.
 
     Args:
-        labels: int [images], index of the actual class.
-        probabilities: float [images, C] for the task's C classes.
+        labels: Index of the true class, int [N].
+        probabilities: In the order of the task's classes, float [N, C].
         lesion_ids: Lesion of each image.
-        task: What the model tells apart.
-        predicted: int [images], index of the class that was answered; None for the most probable one.
+        task: The task.
+        predicted: Index of the predicted class, int [N]; None for the most probable one.
         resamples: Bootstrap resamples behind the intervals.
         seed: Seed of the resamples.
     """
@@ -85,12 +99,12 @@ def measure(
     return summary.model_copy(update={"overall": overall})
 
 
-def of_sought(summary: MetricsSummary, task: Task, metric: str) -> Estimate:
-    """Return how well what is looked for is told from the rest.
+def target_metric(summary: MetricsSummary, task: Task, metric: str) -> Estimate:
+    """Return a metric of the target against the rest.
 
     Args:
         summary: Metrics of a task.
         task: The task.
-        metric: `recall`, `specificity`, `precision` or `auc`; for a task of two classes any metric by class.
+        metric: `recall`, `specificity`, `precision` or `auc`; for a binary task any metric by class.
     """
     return summary.per_class[task.classes[1]][metric] if task.binary else summary.overall[f"malignant_{metric}"]

@@ -1,4 +1,4 @@
-"""Evaluating a run: the model that it exported, on one part of its own data."""
+"""Evaluation of a run's bundle on a subset of its own data."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ from lesionlab.evaluation.stored import keep_test_results
 from lesionlab.prediction import Predictor
 from lesionlab.runs import RunFolder
 
-WHOLE = "all"  # the name of all parts together
+ALL = "all"  # all subsets together
 
 
 def evaluate_run(
@@ -23,27 +23,27 @@ def evaluate_run(
     corrupted: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Judge one part of a run's images with its bundle; write metrics, predictions and report.
+    """Evaluate a run's bundle on a subset of its images; write metrics, predictions and report.
 
-    What is measured on the test part goes into the bundle as well, so that it travels with the model.
+    The results of the test set are stored in the bundle as well.
 
     Args:
         run: A finished and exported run.
         subset: `train`, `validation`, `test`, or `all` for the three together.
-        data_root: Where the images are now, if they have moved.
-        out: Folder to write to; None writes `evaluation/<part>/` in the run folder.
+        data_root: Folder of the images, if it has moved.
+        out: Output folder; default: `evaluation/SUBSET/` in the run folder.
         resamples: Bootstrap resamples behind the intervals.
-        corrupted: Number of images to judge under each corruption as well; 0 for none.
-        progress: Called with the number of images done and the number in all.
+        corrupted: Number of images to predict under each corruption as well; 0 for none.
+        progress: Called with the number of images done and the total.
 
     Raises:
-        BundleError: The run has no bundle, or a damaged one.
+        BundleError: The bundle is missing or damaged.
         UsageError: The run has no image in this subset.
-        ImageError: An image cannot be read; nothing is left out silently.
+        ImageError: An image cannot be read.
     """
     bundle, manifest = Bundle.load(run.bundle), run.manifest(data_root)
     images = manifest
-    if subset != WHOLE:
+    if subset != ALL:
         ids = run.split().parts(run.record().fold)[subset]
         if not ids:
             raise UsageError(f"{run.path} has no {subset} subset; evaluate another subset of it")

@@ -1,8 +1,8 @@
-"""An estimate of the skin's tone from the picture itself: the individual typology angle of its margin.
+"""Skin tone, estimated from the margin of an image by the individual typology angle.
 
 Source of the angle and its bands: Chardon et al., Int. J. Cosmetic Science 13, 1991, with the names of Del Bino and
-Bernerd, Br. J. Dermatology 169, 2013. It was made for a colorimeter. Immersion, polarised light and a camera's white
-balance shift it, so it sorts pictures roughly, and says nothing of a person.
+Bernerd, Br. J. Dermatology 169, 2013. The angle was defined for a colorimeter. Immersion, polarised light and white
+balance shift it, so it is a coarse grouping of images and not a property of a person.
 """
 
 import numpy as np
@@ -18,28 +18,28 @@ UNKNOWN = "unknown"
 _BANDS = ((55.0, "very light"), (41.0, "light"), (28.0, "intermediate"), (10.0, "tan"), (-30.0, "brown"))
 _DARKEST = "dark"
 _SIDE = 96
-_MARGIN = 0.12  # of the side: lesions lie in the middle
-_UNLIT = 15.0  # lightness under which a pixel is the tube of the dermatoscope, a ruler or a hair
-_FEWEST = 0.2  # of the margin's pixels that must be lit
+_MARGIN = 0.12  # width of the margin relative to the side
+_DARK = 15.0  # lightness below which a pixel is vignette, ruler or hair
+_MIN_SHARE = 0.2  # minimum share of the margin that is not dark
 
 
 def typology_angle(image: Image.Image) -> float | None:
-    """Return the individual typology angle of an image's margin in degrees, None where the margin is not lit.
+    """Return the individual typology angle of an image's margin in degrees; None if the margin is dark.
 
     Args:
-        image: RGB, taken for sRGB.
+        image: RGB, assumed to be sRGB.
     """
     small = image.convert("RGB").resize((_SIDE, _SIDE), Image.Resampling.BOX)
     lab = to_lab(np.asarray(small))
     lightness, yellow = lab[..., 0], lab[..., 2]
-    skin = _margin() & (lightness > _UNLIT)
-    if skin.sum() < _FEWEST * _margin().sum():
+    skin = _margin() & (lightness > _DARK)
+    if skin.sum() < _MIN_SHARE * _margin().sum():
         return None
     return float(np.degrees(np.arctan2(np.median(lightness[skin]) - 50, np.median(yellow[skin]))))
 
 
 def skin_tone(location: str) -> str:
-    """Return the band of an image's skin, `unknown` where its margin does not show any."""
+    """Return the skin tone band of an image, `unknown` for a dark margin or an unreadable image."""
     try:
         angle = typology_angle(load_image(location, at_least=(_SIDE, _SIDE)).image)
     except ImageError:

@@ -1,4 +1,4 @@
-"""What travels in the bundle of an evaluation: the figures and the points of the curves, without any image's answer."""
+"""The part of an evaluation that a bundle stores: metrics and curves, without predictions of single images."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,8 @@ import numpy as np
 from lesionlab.bundle import Bundle, Epoch, EvaluationSummary, ReliabilityBin, Roc, RocPoint, save_bundle
 from lesionlab.bundle.evaluation import ROC_POINTS
 from lesionlab.evaluation.evaluate import Evaluation, with_test_results
-from lesionlab.evaluation.results import EvaluatedSubset, of_sought
+from lesionlab.evaluation.results import EvaluatedSubset, target_metric
+from lesionlab.evaluation.tables import positives_and_scores
 from lesionlab.metrics import Estimate
 from lesionlab.metrics.arrays import BoolArray, FloatArray
 from lesionlab.metrics.calibration import reliability_bins
@@ -15,10 +16,10 @@ from lesionlab.metrics.ranking import roc_curve
 
 
 def keep_test_results(bundle: Bundle, evaluation: Evaluation) -> Bundle:
-    """Put what was measured on the test part into the bundle, where it stands; return the bundle as it is now.
+    """Store the results of the test set in the bundle at its path; return the new bundle.
 
     Raises:
-        LesionlabError: The place cannot be written.
+        LesionlabError: The bundle cannot be written.
     """
     info = with_test_results(bundle.info, evaluation)
     return save_bundle(
@@ -32,9 +33,9 @@ def keep_test_results(bundle: Bundle, evaluation: Evaluation) -> Bundle:
 
 
 def stored_evaluation(evaluation: Evaluation) -> EvaluationSummary:
-    """Return what a bundle says of an evaluation."""
-    case = evaluation.case
-    summary = case.summary
+    """Return the part of an evaluation that a bundle stores."""
+    evaluated, uncertainty = evaluation.evaluated, evaluation.uncertainty
+    summary = evaluated.summary
     return EvaluationSummary(
         graph_sha256=evaluation.info.graph_sha256,
         dataset=evaluation.dataset,
@@ -44,37 +45,43 @@ def stored_evaluation(evaluation: Evaluation) -> EvaluationSummary:
         date=evaluation.date,
         n_images=summary.n_images,
         n_lesions=summary.n_lesions,
-        classes=case.task.classes,
+        classes=evaluated.task.classes,
         support=summary.support,
         confusion_matrix=summary.confusion_matrix,
         overall=summary.overall,
         per_class=summary.per_class,
         operating_points=tuple(
-            point for point in evaluation.operating_points if not np.isnan(_figures(point.model_dump())).any()
+            point for point in evaluation.operating_points if not np.isnan(_floats(point.model_dump())).any()
         ),
-        roc=_curves(case),
-        reliability=_reliability(case),
+        roc=_curves(evaluated),
+        reliability=_reliability(evaluated),
         history=tuple(_epoch(row) for row in evaluation.history),
-        prediction_sets=evaluation.trust.prediction_sets,
-        selective=evaluation.trust.selective,
-        decision_curve=evaluation.trust.decision_curve,
-        robustness=evaluation.trust.robustness,
-        subgroups=evaluation.trust.subgroups,
+        prediction_sets=uncertainty.prediction_sets,
+        selective=uncertainty.selective,
+        decision_curve=uncertainty.decision_curve,
+        robustness=uncertainty.robustness,
+        subgroups=uncertainty.subgroups,
     )
 
 
-def _figures(point: Mapping[str, object]) -> list[float]:
+def _floats(point: Mapping[str, object]) -> list[float]:
     return [value for value in point.values() if isinstance(value, float)]
 
 
-def _curves(case: EvaluatedSubset) -> dict[str, Roc]:
+def _curves(evaluated: EvaluatedSubset) -> dict[str, Roc]:
+    labels, probabilities, summary, task = (
+        evaluated.labels,
+        evaluated.probabilities,
+        evaluated.summary,
+        evaluated.task,
+    )
     curves = {
-        code: _curve(case.labels == index, case.probabilities[:, index], case.summary.per_class[code]["auc"])
-        for index, code in enumerate(case.task.classes)
+        code: _curve(labels == index, probabilities[:, index], summary.per_class[code]["auc"])
+        for index, code in enumerate(task.classes)
     }
-    if case.task.tells_malignancy and not case.task.binary:
-        score = case.probabilities[:, case.sought].sum(axis=1)
-        curves["malignant"] = _curve(case.sought[case.labels], score, of_sought(case.summary, case.task, "auc"))
+    if task.tells_malignancy and not task.binary:
+        positive, scores = positives_and_scores(evaluated)
+        curves["malignant"] = _curve(positive, scores, target_metric(summary, task, "auc"))
     return curves
 
 
@@ -87,16 +94,16 @@ def _curve(positive: BoolArray, scores: FloatArray, auc: Estimate) -> Roc:
 
 
 def _thinned(rates: FloatArray) -> FloatArray:
-    """Return at most `ROC_POINTS` points of a rising curve [T, 2], its ends among them, evenly along its way."""
+    """Return at most `ROC_POINTS` points of a monotonic curve [T, 2], evenly along it, with both ends."""
     if len(rates) <= ROC_POINTS:
         return rates
-    way = rates.sum(axis=1)
-    chosen = np.searchsorted(way, np.linspace(way[0], way[-1], ROC_POINTS))
+    length = rates.sum(axis=1)
+    chosen = np.searchsorted(length, np.linspace(length[0], length[-1], ROC_POINTS))
     return rates[np.unique(chosen)]
 
 
-def _reliability(case: EvaluatedSubset) -> tuple[ReliabilityBin, ...]:
-    bins = reliability_bins(case.labels, case.probabilities)
+def _reliability(evaluated: EvaluatedSubset) -> tuple[ReliabilityBin, ...]:
+    bins = reliability_bins(evaluated.labels, evaluated.probabilities)
     rows = zip(bins.confidence.tolist(), bins.accuracy.tolist(), bins.count.tolist(), strict=True)
     return tuple(ReliabilityBin(confidence=c, accuracy=a, count=count) for c, a, count in rows if count)
 

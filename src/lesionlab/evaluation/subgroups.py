@@ -1,4 +1,4 @@
-"""How good the model is for whom: the images of a part by what is known of them beside the diagnosis."""
+"""Metrics by subgroup: sex, age, site, confirmation, source and estimated skin tone."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -20,23 +20,23 @@ from lesionlab.metrics.ranking import roc_auc
 
 _AGES = (0, 30, 45, 60, 75, np.inf)
 _UNKNOWN = "unknown"
-FEWEST_LESIONS = 30  # of which figures say something
+MIN_LESIONS = 30  # with fewer, figures are marked as unreliable
 
 
-def subgroups(case: EvaluatedSubset) -> tuple[Subgroup, ...]:
-    """Return the metrics of each subgroup, group by group, its values in alphabetical order.
+def subgroups(evaluated: EvaluatedSubset) -> tuple[Subgroup, ...]:
+    """Return the metrics of each subgroup, by property, the values in alphabetical order.
 
-    The intervals come from a bootstrap by lesion within the subgroup. A group of which nothing is known is left out.
+    The intervals come from a bootstrap by lesion within the subgroup. Properties without any known value are left out.
     """
     found: list[Subgroup] = []
     for group in get_args(GroupBy):
         if group == "skin_tone":
-            values = np.array([skin_tone(location) for location in case.locations])
+            values = np.array([skin_tone(location) for location in evaluated.locations])
         else:
-            values = np.array([_value(group, record) for record in case.records])
+            values = np.array([_value(group, record) for record in evaluated.records])
         names = sorted(set(values.tolist()), key=lambda name: (name == _UNKNOWN, name))
         if names != [_UNKNOWN]:
-            found += [_measured(case, group, name, values == name) for name in names]
+            found += [_measured(evaluated, group, name, values == name) for name in names]
     return tuple(found)
 
 
@@ -52,18 +52,18 @@ def _age_band(age: float) -> str:
     return f"{low} and over" if high == np.inf else f"{low} to {high - 1}"
 
 
-def _measured(case: EvaluatedSubset, group: GroupBy, value: str, members: BoolArray) -> Subgroup:
-    lesions = [record.lesion_id for record, member in zip(case.records, members, strict=True) if member]
-    draws = lesion_weights(lesions, case.summary.resamples, case.summary.seed)
-    labels, predicted = case.labels[members], case.predicted[members]
-    positive, scores = (values[members] for values in positives_and_scores(case))
+def _measured(evaluated: EvaluatedSubset, group: GroupBy, value: str, members: BoolArray) -> Subgroup:
+    lesions = [lesion for lesion, member in zip(evaluated.lesion_ids, members, strict=True) if member]
+    draws = lesion_weights(lesions, evaluated.summary.resamples, evaluated.summary.seed)
+    labels, predicted = evaluated.labels[members], evaluated.predicted[members]
+    positive, scores = (values[members] for values in positives_and_scores(evaluated))
 
     def estimate(measure: Callable[[IntArray], FloatArray]) -> Estimate | None:
         value = float(measure(np.ones(len(labels), np.int64)))
         drawn = np.concatenate([measure(chunk) for chunk in chunks(draws)])
         return None if np.isnan(value) else Estimate.from_resamples(value, drawn)
 
-    classes = len(case.task.classes)
+    classes = len(evaluated.task.classes)
     return Subgroup(
         group=group,
         value=value,

@@ -1,4 +1,4 @@
-"""The tables of a report, as rows for its template: confusion matrix, operating points, confirmation of the truth."""
+"""The tables of a report: confusion matrix, operating points, metrics by confirmation of the diagnosis."""
 
 import math
 from collections.abc import Sequence
@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from lesionlab.bundle import OperatingPoint as StoredPoint
-from lesionlab.evaluation.results import EvaluatedSubset, measure, of_sought
+from lesionlab.bundle import OperatingPoint
+from lesionlab.evaluation.results import EvaluatedSubset, measure, target_metric
 from lesionlab.metrics import (
     Estimate,
     OperatingPointMetrics,
@@ -19,7 +19,7 @@ from lesionlab.metrics import (
 from lesionlab.metrics.confusion import confusion_matrix, precision, recall
 from lesionlab.taxonomy import Target
 
-# From a screening population to a clinic that is referred to.
+# From screening to a referral clinic.
 ASSUMED_PREVALENCES = (0.01, 0.05, 0.2)
 
 DX_TYPES = {
@@ -32,7 +32,7 @@ DX_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A cell of the confusion matrix: its count and its share of the row, None in a row without images."""
+    """A cell of the confusion matrix: its count, and its share of the row; None in a row without images."""
 
     count: int
     share: float | None
@@ -40,19 +40,19 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class PointRow:
-    """An operating point of the bundle: what it states, and what it does on the images of this report.
+    """An operating point of the bundle with its performance on the evaluated subset.
 
     Attributes:
-        stated: As in the bundle.
-        here: Measured on the evaluated part.
-        sensitivity: That of `here` with its interval by lesion.
-        specificity: That of `here` with its interval by lesion.
-        ppv: That of `here` with its interval by lesion.
-        npv: That of `here` with its interval by lesion.
-        elsewhere: Assumed prevalence with the PPV and NPV that follow from the sensitivity and specificity here.
+        stored: The operating point of the bundle.
+        here: Performance on the evaluated subset.
+        sensitivity: With interval by lesion.
+        specificity: With interval by lesion.
+        ppv: With interval by lesion.
+        npv: With interval by lesion.
+        elsewhere: Assumed prevalences with PPV and NPV, computed from sensitivity and specificity.
     """
 
-    stated: StoredPoint
+    stored: OperatingPoint
     here: OperatingPointMetrics
     sensitivity: Estimate
     specificity: Estimate
@@ -62,32 +62,27 @@ class PointRow:
 
     @property
     def name(self) -> str:
-        """The point in words."""
-        return self.stated.purpose
+        """Name with the target."""
+        return self.stored.purpose
 
-    @property
-    def short_name(self) -> str:
-        """The same where it is plain what is looked for."""
-        return f"{100 * self.stated.target_sensitivity:g}% sensitivity"
-
-    def measured(self, subset: Literal["validation", "test", "other"]) -> StoredPoint:
-        """Return the point as a bundle keeps it, with what was measured here."""
+    def measured(self, subset: Literal["validation", "test", "other"]) -> OperatingPoint:
+        """Return the point as a bundle stores it, with the performance on the evaluated subset."""
         drawn = {"sensitivity": self.sensitivity, "specificity": self.specificity, "ppv": self.ppv, "npv": self.npv}
         intervals = {n: (e.low, e.high) for n, e in drawn.items() if e.low is not None and e.high is not None}
-        return self.stated.model_copy(update=asdict(self.here) | {"intervals": intervals, "measured_on": subset})
+        return self.stored.model_copy(update=asdict(self.here) | {"intervals": intervals, "measured_on": subset})
 
 
 @dataclass(frozen=True, slots=True)
 class GroupRow:
-    """The images whose diagnosis was confirmed in one way.
+    """Metrics of the images with one kind of confirmation of the diagnosis.
 
     Attributes:
-        name: The way.
-        images: Their number.
-        lesions: Number of lesions that they show.
-        classes: Number of the task's classes among them.
+        name: The kind of confirmation.
+        images: Number of images.
+        lesions: Number of lesions.
+        classes: Number of the task's classes that occur.
         balanced_accuracy: Mean recall over those classes.
-        auc: What is looked for against the rest; undefined where only one of them occurs.
+        auc: AUC of the target; undefined without positives or negatives.
     """
 
     name: str
@@ -98,78 +93,78 @@ class GroupRow:
     auc: Estimate
 
 
-def positives_and_scores(case: EvaluatedSubset, finding: Target | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Return whether each image shows a finding, bool [images], and its probability of doing so, float [images].
+def positives_and_scores(evaluated: EvaluatedSubset, target: Target | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return whether each image is positive for a target, bool [N], and its target probability, float [N].
 
     Args:
-        case: Images and answers.
-        finding: One of the task's `findings`; default: the first.
+        evaluated: Images and predictions.
+        target: One of the task's targets; default: the first.
     """
-    findings = case.task.targets
-    classes = findings[finding] if finding is not None else next(iter(findings.values()))
-    sought = np.array([code in classes for code in case.task.classes])
-    return sought[case.labels], case.probabilities[:, sought].sum(axis=1)
+    targets = evaluated.task.targets
+    classes = targets[target] if target is not None else next(iter(targets.values()))
+    is_target = np.array([code in classes for code in evaluated.task.classes])
+    return is_target[evaluated.labels], evaluated.probabilities[:, is_target].sum(axis=1)
 
 
-def confusion_cells(case: EvaluatedSubset) -> list[list[Cell]]:
+def confusion_cells(evaluated: EvaluatedSubset) -> list[list[Cell]]:
     """Return the cells of the confusion matrix, rows actual and columns predicted, in the task's order."""
-    rows = case.summary.confusion_matrix
+    rows = evaluated.summary.confusion_matrix
     return [[Cell(count, count / sum(row) if sum(row) else None) for count in row] for row in rows]
 
 
-def operating_point_rows(case: EvaluatedSubset, points: Sequence[StoredPoint]) -> list[PointRow]:
-    """Return the bundle's operating points with what each does on the evaluated part.
+def operating_point_rows(evaluated: EvaluatedSubset, points: Sequence[OperatingPoint]) -> list[PointRow]:
+    """Return the bundle's operating points with their performance on the evaluated subset.
 
-    Those that look for something that the images do not tell are left out.
+    Points whose target the labels do not determine are left out.
     """
-    draws = lesion_weights([record.lesion_id for record in case.records], case.summary.resamples, case.summary.seed)
+    draws = lesion_weights(evaluated.lesion_ids, evaluated.summary.resamples, evaluated.summary.seed)
     rows = []
-    for stated in points:
-        if stated.target not in case.task.targets:
+    for stored in points:
+        if stored.target not in evaluated.task.targets:
             continue
-        positive, scores = positives_and_scores(case, stated.target)
-        here = measure_operating_point(stated.threshold, positive, scores)
+        positive, scores = positives_and_scores(evaluated, stored.target)
+        here = measure_operating_point(stored.threshold, positive, scores)
         elsewhere = tuple(
             (prevalence, *predictive_values(here.sensitivity, here.specificity, prevalence))
             for prevalence in ASSUMED_PREVALENCES
             if not math.isnan(here.sensitivity + here.specificity)
         )
-        called = (scores >= stated.threshold).astype(np.int64)
-        matrices = confusion_matrix(positive.astype(np.int64), called, 2, draws)
-        found, right = recall(matrices), precision(matrices)
+        predicted = (scores >= stored.threshold).astype(np.int64)
+        matrices = confusion_matrix(positive.astype(np.int64), predicted, 2, draws)
+        recalls, precisions = recall(matrices), precision(matrices)
         rows.append(
             PointRow(
-                stated=stated,
+                stored=stored,
                 here=here,
-                sensitivity=Estimate.from_resamples(here.sensitivity, found[:, 1]),
-                specificity=Estimate.from_resamples(here.specificity, found[:, 0]),
-                ppv=Estimate.from_resamples(here.ppv, right[:, 1]),
-                npv=Estimate.from_resamples(here.npv, right[:, 0]),
+                sensitivity=Estimate.from_resamples(here.sensitivity, recalls[:, 1]),
+                specificity=Estimate.from_resamples(here.specificity, recalls[:, 0]),
+                ppv=Estimate.from_resamples(here.ppv, precisions[:, 1]),
+                npv=Estimate.from_resamples(here.npv, precisions[:, 0]),
                 elsewhere=elsewhere,
             )
         )
     return rows
 
 
-def confirmation_rows(case: EvaluatedSubset) -> list[GroupRow]:
-    """Return the metrics by how the diagnosis was confirmed, the largest group first; none where it is unknown."""
-    ways = np.array([record.dx_type or "" for record in case.records])
-    found, counts = np.unique(ways, return_counts=True)
+def confirmation_rows(evaluated: EvaluatedSubset) -> list[GroupRow]:
+    """Return the metrics by confirmation of the diagnosis, the largest group first; empty if it is unknown."""
+    types = np.array([record.dx_type or "" for record in evaluated.records])
+    found, counts = np.unique(types, return_counts=True)
     if not any(found):
         return []
-    return [_group(case, str(way), ways == way) for way in found[np.argsort(-counts, kind="stable")]]
+    return [_group(evaluated, str(dx_type), types == dx_type) for dx_type in found[np.argsort(-counts, kind="stable")]]
 
 
-def _group(case: EvaluatedSubset, way: str, members: np.ndarray) -> GroupRow:
-    lesions = [record.lesion_id for record, member in zip(case.records, members, strict=True) if member]
-    labels, probabilities = case.labels[members], case.probabilities[members]
-    resamples, seed = case.summary.resamples, case.summary.seed
-    summary = measure(labels, probabilities, lesions, case.task, resamples=resamples, seed=seed)
+def _group(evaluated: EvaluatedSubset, dx_type: str, members: np.ndarray) -> GroupRow:
+    lesions = [lesion for lesion, member in zip(evaluated.lesion_ids, members, strict=True) if member]
+    labels, probabilities = evaluated.labels[members], evaluated.probabilities[members]
+    resamples, seed = evaluated.summary.resamples, evaluated.summary.seed
+    summary = measure(labels, probabilities, lesions, evaluated.task, resamples=resamples, seed=seed)
     return GroupRow(
-        name=DX_TYPES.get(way, way) or "not stated",
+        name=DX_TYPES.get(dx_type, dx_type) or "not stated",
         images=summary.n_images,
         lesions=summary.n_lesions,
         classes=sum(count > 0 for count in summary.support.values()),
         balanced_accuracy=summary.overall["balanced_accuracy"],
-        auc=of_sought(summary, case.task, "auc"),
+        auc=target_metric(summary, evaluated.task, "auc"),
     )

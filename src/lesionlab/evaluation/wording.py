@@ -1,4 +1,4 @@
-"""Numbers as a reader meets them: the same digits, interval and mark of leakage wherever they stand."""
+"""Formatting of numbers and terms, the same in reports, cards and tables."""
 
 import math
 from dataclasses import dataclass
@@ -12,19 +12,18 @@ UNDEFINED = "not defined"
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a task looks for, in the words that sentences need.
+    """Terms of a task for use in sentences.
 
     Attributes:
-        positive: What a lesion that is looked for is called.
-        negative: What another one is called.
-        positives: Such lesions.
-        negatives: The other lesions.
-        others: The other lesions, in a word.
-        found: Start of "... found (recall)".
-        missed: The verdict on such a lesion that was called otherwise.
-        disease: What is looked for, as a noun.
-        answer: What the model gives: a diagnosis, or a class.
-        answers: More than one of them.
+        positive: A lesion of the target.
+        negative: Any other lesion.
+        positives: Lesions of the target, plural.
+        negatives: The other lesions, plural.
+        others: The other lesions, short form.
+        recall_label: Start of the axis label of the recall.
+        missed: Label of a missed target.
+        target: The target as a noun.
+        classes: A class and the classes of the task.
     """
 
     positive: str
@@ -32,56 +31,43 @@ class Terms:
     positives: str
     negatives: str
     others: str
-    found: str
+    recall_label: str
     missed: str
-    disease: str
-    answer: str
-    answers: str
+    target: str
+    classes: tuple[str, str]
 
 
 def terms(task: Task) -> Terms:
-    """Return the words for a task."""
-    answer = ("class", "classes") if task.binary else ("diagnosis", "diagnoses")
+    """Return the terms of a task."""
+    classes = ("class", "classes") if task.binary else ("diagnosis", "diagnoses")
     if task.tells_malignancy:
-        found, missed = "Malignant", "Malignant called benign"
-        lesions = ("malignant lesions", "benign lesions", "benign")
-        return Terms("malignant", "benign", *lesions, found, missed, "malignancy", *answer)
-    found, missed = "Melanomas", "Melanoma missed"
+        lesions = ("malignant lesions", "benign lesions", "benign lesions")
+        return Terms("malignant", "benign", *lesions, "Malignant lesions", "Missed malignancy", "malignancy", classes)
     lesions = ("melanomas", "other lesions", "others")
-    return Terms("melanoma", "not melanoma", *lesions, found, missed, "melanoma", *answer)
+    return Terms("melanoma", "not melanoma", *lesions, "Melanomas", "Missed melanoma", "melanoma", classes)
 
 
 MALIGNANCY = terms(DIAGNOSIS)
 
 
 def number(value: float | None) -> str:
-    """Return a share or an area with three decimals; in words where it is not defined (None or nan)."""
+    """Return a value with three decimals, `not defined` for None or nan."""
     return UNDEFINED if value is None or math.isnan(value) else f"{value:.3f}"
 
 
 def interval(estimate: Estimate) -> str:
-    """Return the 95% interval, empty where there is none."""
+    """Return the 95% interval; empty without one."""
     if estimate.low is None or estimate.high is None:
         return ""
     return f"{estimate.low:.3f} to {estimate.high:.3f}"
 
 
 def short_estimate(estimate: Estimate, *, leaky: bool) -> str:
-    """Return a value with its interval as a figure shows it, two decimals, marked where it is leaky."""
+    """Return a value with its interval for a figure: two decimals, marked if leaky."""
     if estimate.value is None:
         return UNDEFINED
     limits = "" if estimate.low is None or estimate.high is None else f" ({estimate.low:.2f} to {estimate.high:.2f})"
     return f"{estimate.value:.2f}{limits}" + (f" {LEAKY}" if leaky else "")
-
-
-def out_of_100(estimate: Estimate, *, leaky: bool) -> str:
-    """Return a share as a count out of 100 with its interval, for a sentence; empty where it is not defined."""
-    if estimate.value is None:
-        return ""
-    limits = ""
-    if estimate.low is not None and estimate.high is not None:
-        limits = f" (95% interval {100 * estimate.low:.0f} to {100 * estimate.high:.0f})"
-    return f"about {100 * estimate.value:.0f}" + limits + (f" [{LEAKY}]" if leaky else "")
 
 
 def counted(count: int, singular: str) -> str:

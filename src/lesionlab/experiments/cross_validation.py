@@ -206,7 +206,7 @@ def _summary(
         np.concatenate([one.probabilities for one in predictions]),
         [lesion for one in predictions for lesion in one.lesion_ids],
         predictions[0].task,
-        predicted=np.concatenate([one.decisions for one in predictions]),
+        predicted=np.concatenate([one.predicted for one in predictions]),
         resamples=RESAMPLES,
     )
     return CrossValidation(

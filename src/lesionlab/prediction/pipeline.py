@@ -165,6 +165,18 @@ class Pipeline:
 
         return self._in_batches(images, batch_size, measure)
 
+    def predict_with_logits(
+        self, images: Iterable[ImageSource], batch_size: int
+    ) -> Iterator[tuple[Prediction, np.ndarray] | Failure]:
+        """Predict images in batches, in their order, with their logits, float32 [C] each."""
+        session = self._sessions.for_images(images)
+
+        def predict(batch: list[PreparedImage]) -> list[tuple[Prediction, np.ndarray]]:
+            outputs = self._outputs(batch, session)
+            return list(zip(self._builder.build(batch, outputs), outputs.logits, strict=True))
+
+        return self._in_batches(images, batch_size, predict)
+
     def logits_many(self, images: Iterable[ImageSource], batch_size: int) -> Iterator[np.ndarray | Failure]:
         """Yield the logits of images, float32 [C] each, in their order."""
         session = self._sessions.for_images(images)

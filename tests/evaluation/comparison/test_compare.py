@@ -1,4 +1,4 @@
-"""Two evaluations side by side: what is read, what is compared, and the words for it."""
+"""Comparison of two evaluations: reading of files, metrics, verdicts and notes."""
 
 import csv
 import json
@@ -21,7 +21,7 @@ OF_MELANOMA = ["melanoma_auc", "melanoma_f1", "melanoma_recall_at_precision"]
 
 @pytest.fixture
 def write_predictions(tmp_path: Path) -> WritePredictions:
-    """Return a function that writes a predictions.csv of the same made-up images, answered with a given skill."""
+    """Return a function that writes a predictions.csv of simulated images with a given skill of the model."""
 
     def write(
         name: str,
@@ -32,19 +32,19 @@ def write_predictions(tmp_path: Path) -> WritePredictions:
         codes: tuple[str, ...] = CODES,
         metrics: dict[str, object] | None = None,
     ) -> Path:
-        asked = TASKS[task]
+        of_task = TASKS[task]
         diagnoses = [codes[number // 2 % len(codes)] for number in range(images)]
-        logits = np.random.default_rng(len(name) + images).normal(0, 1, (images, len(asked.classes)))
-        logits[np.arange(images), [asked.index(diagnosis) for diagnosis in diagnoses]] += skill
+        logits = np.random.default_rng(len(name) + images).normal(0, 1, (images, len(of_task.classes)))
+        logits[np.arange(images), [of_task.index(diagnosis) for diagnosis in diagnoses]] += skill
         powers = np.exp(logits)
         path = tmp_path / name / "predictions.csv"
         path.parent.mkdir(parents=True)
         with path.open("w", encoding="utf-8", newline="") as stream:
             rows = csv.writer(stream, lineterminator="\n")
-            rows.writerow(["image_id", "lesion_id", "diagnosis", "predicted", *(f"p_{c}" for c in asked.classes)])
+            rows.writerow(["image_id", "lesion_id", "diagnosis", "predicted", *(f"p_{c}" for c in of_task.classes)])
             for number, row in enumerate(powers / powers.sum(axis=1, keepdims=True)):
-                told = [f"ISIC_{number:07d}", f"HAM_{number // 2}", diagnoses[number]]
-                rows.writerow([*told, asked.classes[row.argmax()], *(f"{value:.6f}" for value in row)])
+                ids = [f"ISIC_{number:07d}", f"HAM_{number // 2}", diagnoses[number]]
+                rows.writerow([*ids, of_task.classes[row.argmax()], *(f"{value:.6f}" for value in row)])
         if metrics is not None:
             path.with_name("metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
         return path
@@ -67,7 +67,7 @@ def edited(path: Path, old: str, new: str) -> Path:
     return path
 
 
-def test_the_figures_are_those_of_the_evaluation(write_predictions: WritePredictions) -> None:
+def test_metrics_equal_those_of_the_evaluation(write_predictions: WritePredictions) -> None:
     a, b = write_predictions("a"), write_predictions("b", skill=4.0)
     found = {row.metric: row for row in compare(a, b).metrics}
     assert list(found) == [*OF_TASK, "macro_auc", "malignant_auc", *OF_MELANOMA, "ece"]
@@ -85,7 +85,7 @@ def test_the_figures_are_those_of_the_evaluation(write_predictions: WritePredict
     }
 
 
-def test_the_better_model_is_named_whichever_comes_first(write_predictions: WritePredictions) -> None:
+def test_better_model_is_named_in_either_order(write_predictions: WritePredictions) -> None:
     weak, strong = write_predictions("weak", skill=0.5), write_predictions("strong", skill=4.0)
     for comparison, better in ((compare(weak, strong), "B"), (compare(strong, weak), "A")):
         row = comparison.metrics[1]
@@ -96,12 +96,12 @@ def test_the_better_model_is_named_whichever_comes_first(write_predictions: Writ
         assert row.sentence.endswith(f"{row.verdict}; McNemar's test p < 0.001.")
 
 
-def test_a_model_is_not_better_than_itself(write_predictions: WritePredictions) -> None:
+def test_model_against_itself(write_predictions: WritePredictions) -> None:
     path = write_predictions("a")
     comparison = compare(path, path)
     for row in comparison.metrics:
         assert (row.difference.value, row.difference.low, row.difference.high) == (0.0, 0.0, 0.0)
-        assert row.verdict.startswith("no difference can be shown")
+        assert row.verdict.startswith("no significant difference")
     assert [row.p_value for row in comparison.metrics if row.test] == [1.0, 1.0, 1.0]
 
 
@@ -114,7 +114,7 @@ def test_a_model_is_not_better_than_itself(write_predictions: WritePredictions) 
         ("melanoma", "diagnosis", OF_MELANOMA),
     ],
 )
-def test_two_tasks_meet_in_the_question_that_both_answer(
+def test_different_tasks_are_compared_on_the_common_target(
     write_predictions: WritePredictions, first: str, second: str, expected: list[str]
 ) -> None:
     comparison = compare(write_predictions("a", task=first), write_predictions("b", task=second))
@@ -122,7 +122,7 @@ def test_two_tasks_meet_in_the_question_that_both_answer(
     assert (comparison.a.task, comparison.b.task) == (first, second)
 
 
-def test_the_sum_of_the_classes_is_the_binary_answer(write_predictions: WritePredictions) -> None:
+def test_summed_probabilities_equal_the_binary_model(write_predictions: WritePredictions) -> None:
     seven = read_predictions(write_predictions("seven"))
     task = TASKS["malignant"]
     malignant = seven.probability_of(seven.task.malignant)
@@ -130,55 +130,56 @@ def test_the_sum_of_the_classes_is_the_binary_answer(write_predictions: WritePre
     model = seven.model.model_copy(update={"task": "malignant"})
     two = Predictions(model, task, seven.image_ids, seven.lesion_ids, seven.diagnoses, both.argmax(axis=1), both)
     (row,) = compare_predictions(seven, two, resamples=50).metrics
-    assert row.difference.value == pytest.approx(0, abs=1e-3)  # 1 - x may part what was tied
+    assert row.difference.value == pytest.approx(0, abs=1e-3)  # 1 - x may break ties
     assert row.a.value is not None
 
 
-def test_models_without_a_common_question_are_not_compared(write_predictions: WritePredictions) -> None:
-    with pytest.raises(DataError, match="A was asked for malignant, B for melanoma: they share no question"):
+def test_tasks_without_a_common_target_are_rejected(write_predictions: WritePredictions) -> None:
+    with pytest.raises(DataError, match="task malignant of A and task melanoma of B have no common target"):
         compare(write_predictions("a", task="malignant"), write_predictions("b", task="melanoma"))
 
 
 def test_recall_is_compared_at_the_precision_of_a(write_predictions: WritePredictions) -> None:
     a, b = write_predictions("a"), write_predictions("b", skill=3.0)
     read = read_predictions(a)
-    called, actual = read.decisions == CODES.index("mel"), np.array(read.diagnoses) == "mel"
+    predicted, actual = read.predicted == CODES.index("mel"), np.array(read.diagnoses) == "mel"
     row = {row.metric: row for row in compare(a, b).metrics}["melanoma_recall_at_precision"]
     assert (
-        f"a precision of at least {(called & actual).sum() / called.sum():.3f}, that of A's own calls" in row.sentence
+        f"a precision of at least {(predicted & actual).sum() / predicted.sum():.3f}, that of A's predicted classes"
+        in row.sentence
     )
     assert row.a.value is not None
     assert row.a.value > 0
 
 
-def test_without_a_right_call_of_a_there_is_no_precision_to_compare_at(write_predictions: WritePredictions) -> None:
+def test_no_recall_at_precision_without_a_correct_prediction_of_a(write_predictions: WritePredictions) -> None:
     comparison = compare(write_predictions("a", task="melanoma", skill=-50.0), write_predictions("b", task="melanoma"))
     assert "melanoma_recall_at_precision" not in names(comparison)
-    assert any("A's own calls of melanoma are never right" in note for note in comparison.notes)
+    assert any("No melanoma prediction of A is correct" in note for note in comparison.notes)
 
 
-def test_what_the_images_do_not_define_is_said_in_words(write_predictions: WritePredictions) -> None:
+def test_undefined_difference_in_words(write_predictions: WritePredictions) -> None:
     comparison = compare(write_predictions("a", codes=("nv",)), write_predictions("b", codes=("nv",)))
     row = next(row for row in comparison.metrics if row.metric == "melanoma_auc")
     assert (row.test, row.p_value, row.difference.value) == (None, None, None)
     assert row.verdict == "the difference is not defined on these images"
 
 
-def test_leaks_and_different_splits_are_told(write_predictions: WritePredictions) -> None:
-    told = {"bundle": "one@1", "leaky": True, "unseen": False, "split_sha256": "a"}
-    a = write_predictions("a", metrics=told)
-    b = write_predictions("b", metrics=told | {"bundle": "two@2", "leaky": False, "unseen": True, "split_sha256": "b"})
+def test_notes_on_leaks_and_different_splits(write_predictions: WritePredictions) -> None:
+    known = {"bundle": "one@1", "leaky": True, "unseen": False, "split_sha256": "a"}
+    a = write_predictions("a", metrics=known)
+    b = write_predictions("b", metrics=known | {"bundle": "two@2", "leaky": False, "unseen": True, "split_sha256": "b"})
     comparison = compare(a, b)
     assert (comparison.a.name, comparison.b.name) == ("one@1", "two@2")
     assert all(row.verdict.endswith(" [leaky]") for row in comparison.metrics)
     notes = " ".join(comparison.notes)
-    for expected in ("A is leaky", "A has seen these images", "trained on different splits"):
+    for expected in ("A is leaky", "A was fitted on these lesions", "trained on different splits"):
         assert expected in notes
     assert "B is leaky" not in notes
-    assert "B has seen" not in notes
+    assert "B was fitted" not in notes
 
 
-def test_without_metrics_it_is_said_that_nothing_is_known_of_the_model(write_predictions: WritePredictions) -> None:
+def test_note_on_missing_metrics(write_predictions: WritePredictions) -> None:
     path = write_predictions("a")
     comparison = compare(path, path)
     assert (comparison.a.leaky, comparison.a.name) == (None, str(path))
@@ -186,7 +187,7 @@ def test_without_metrics_it_is_said_that_nothing_is_known_of_the_model(write_pre
     assert not any("[leaky]" in row.verdict for row in comparison.metrics)
 
 
-def test_the_order_of_the_rows_and_further_columns_do_not_matter(write_predictions: WritePredictions) -> None:
+def test_row_order_and_further_columns_are_ignored(write_predictions: WritePredictions) -> None:
     path, shuffled = write_predictions("a"), write_predictions("b")
     header, *rows = path.read_text(encoding="utf-8").splitlines()
     lines = [f"note,{header}", *(f"x,{row}" for row in reversed(rows))]
@@ -194,18 +195,18 @@ def test_the_order_of_the_rows_and_further_columns_do_not_matter(write_predictio
     assert compare(path, shuffled).metrics == compare(path, path).metrics
 
 
-def test_predictions_are_found_in_a_run_in_an_evaluation_and_as_a_file(write_predictions: WritePredictions) -> None:
+def test_predictions_are_found_in_run_and_evaluation_folders(write_predictions: WritePredictions) -> None:
     path = write_predictions("run/evaluation/validation")
     run = path.parents[2]
-    for place in (run, path.parent, path):
-        assert find_predictions(place, "validation") == path
-    with pytest.raises(DataError, match="holds no predictions of the test part: run `lesionlab evaluate"):
+    for path_given in (run, path.parent, path):
+        assert find_predictions(path_given, "validation") == path
+    with pytest.raises(DataError, match="has no predictions of the test set: run `lesionlab evaluate"):
         find_predictions(run, "test")
     with pytest.raises(DataError, match="does not exist"):
         find_predictions(run / "nowhere", "test")
 
 
-def test_other_images_are_refused(write_predictions: WritePredictions) -> None:
+def test_different_images_are_rejected(write_predictions: WritePredictions) -> None:
     a, b = write_predictions("a", images=100), write_predictions("b", images=98)
     with pytest.raises(DataError, match=r"the images differ: 2 only in .*, 0 only in .*; evaluate both"):
         compare(a, b)
@@ -218,7 +219,7 @@ def test_other_images_are_refused(write_predictions: WritePredictions) -> None:
         ("ISIC_0000000,HAM_0,mel", "ISIC_0000000,HAM_0,nv", "the diagnosis of ISIC_0000000 is mel in"),
     ],
 )
-def test_another_truth_is_refused(write_predictions: WritePredictions, old: str, new: str, message: str) -> None:
+def test_different_labels_are_rejected(write_predictions: WritePredictions, old: str, new: str, message: str) -> None:
     a, b = write_predictions("a"), edited(write_predictions("b"), old, new)
     with pytest.raises(DataError, match=message):
         compare(a, b)
@@ -230,7 +231,7 @@ def test_another_truth_is_refused(write_predictions: WritePredictions, old: str,
         ("p_mel,p_nv", "p_nv,p_mel", "does not have the columns"),
         ("lesion_id", "lesion", "does not have the columns image_id, lesion_id"),
         ("HAM_0,mel", "HAM_0,wart", r"line 2: diagnosis 'wart' is none of mel, nv"),
-        ("ISIC_0000001,HAM_0,", "ISIC_0000000,HAM_0,", "holds ISIC_0000000 more than once"),
+        ("ISIC_0000001,HAM_0,", "ISIC_0000000,HAM_0,", "has ISIC_0000000 more than once"),
         ("ISIC_0000001,HAM_0,", "ISIC_0000001,", "line 3: the number of values"),
         ("ISIC_0000001,HAM_0,", "ISIC_0000001,HAM_0,x,", "line 3: the number of values"),
         ("0.", "much", "line 2: could not convert"),
@@ -238,9 +239,7 @@ def test_another_truth_is_refused(write_predictions: WritePredictions, old: str,
         ("0.", "7.", "line 2: the probabilities are negative or do not sum to 1"),
     ],
 )
-def test_a_damaged_file_is_one_clear_error(
-    write_predictions: WritePredictions, old: str, new: str, message: str
-) -> None:
+def test_damaged_files_are_rejected(write_predictions: WritePredictions, old: str, new: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         read_predictions(edited(write_predictions("a"), old, new))
 
@@ -249,27 +248,27 @@ def test_a_damaged_file_is_one_clear_error(
     ("content", "message"),
     [(b"", "does not have the columns"), (b"\xff\xfe\x00", "cannot be read as CSV")],
 )
-def test_what_is_no_table_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+def test_files_that_are_no_table_are_rejected(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "predictions.csv"
     path.write_bytes(content)
     with pytest.raises(DataError, match=message):
         read_predictions(path)
 
 
-def test_a_table_without_images_is_refused(write_predictions: WritePredictions) -> None:
+def test_table_without_images_is_rejected(write_predictions: WritePredictions) -> None:
     path = write_predictions("a")
     path.write_text(path.read_text(encoding="utf-8").splitlines()[0] + "\n", encoding="utf-8")
-    with pytest.raises(DataError, match="holds no image"):
+    with pytest.raises(DataError, match="has no images"):
         read_predictions(path)
 
 
-def test_damaged_metrics_are_refused(write_predictions: WritePredictions) -> None:
+def test_damaged_metrics_are_rejected(write_predictions: WritePredictions) -> None:
     path = write_predictions("a", metrics={"bundle": "one@1"})
     with pytest.raises(DataError, match=r"metrics.json is damaged; evaluate the model again"):
         read_predictions(path)
 
 
-def test_a_comparison_survives_json(write_predictions: WritePredictions) -> None:
+def test_comparison_round_trips_through_json(write_predictions: WritePredictions) -> None:
     comparison = compare(write_predictions("a"), write_predictions("b", skill=3.0))
     text = comparison.model_dump_json()
     assert Comparison.model_validate_json(text) == comparison

@@ -1,4 +1,4 @@
-"""The model card: what a bundle and its evaluation say of a model, as one Markdown document to attach to a paper."""
+"""The model card of a bundle as a Markdown document."""
 
 from lesionlab.evaluation.card.explanations import read_explanations
 from lesionlab.evaluation.card.external import ExternalEvaluation, read_external

@@ -1,77 +1,78 @@
-"""How an image becomes an answer, in words: calibration, decision, patient data and refusals of a bundle."""
+"""Calibration, decision rule, patient data and abstention of a bundle in words."""
 
 from lesionlab.bundle import Bundle, BundleInfo, Calibration, DecisionRule, PatientEffects
 from lesionlab.evaluation.wording import counted
 
 _METHODS = {
     "temperature": "one temperature",
-    "bias": "one temperature, and one offset for each class",
-    "vector": "one temperature, and one scale and one offset for each class",
+    "bias": "one temperature and one offset per class",
+    "vector": "one temperature, one scale and one offset per class",
 }
 
 
 def calibration_words(calibration: Calibration) -> str:
-    """Return how logits become probabilities."""
-    pieces = ["one scale for each class"] if calibration.scales else []
-    pieces += ["one offset for each class"] if calibration.offsets else []
-    with_them = f", with {' and '.join(pieces)}" if pieces else ""
+    """Return the calibration in a sentence."""
+    pieces = ["one scale per class"] if calibration.scales else []
+    pieces += ["one offset per class"] if calibration.offsets else []
+    further = f" with {' and '.join(pieces)}" if pieces else ""
     return (
-        f"The logits become probabilities by a softmax at temperature {calibration.temperature:.3f}{with_them} (method "
-        f"`{calibration.method}`, fitted on {counted(calibration.images, 'validation image')})."
+        f"Calibration: softmax at temperature {calibration.temperature:.3f}{further} (method `{calibration.method}`, "
+        f"fitted on {counted(calibration.images, 'validation image')})."
     )
 
 
 def methods_words(calibration: Calibration) -> str:
-    """Return which methods of calibration were compared; empty where just one was tried."""
-    tried = calibration.nll_by_method
-    if not tried:
+    """Return the compared calibration methods; empty for one method."""
+    if not calibration.nll_by_method:
         return ""
-    scores = "; ".join(f"{_METHODS.get(name, name)}: {value:.4f}" for name, value in tried.items())
-    chosen = "The method was chosen by cross-validation over validation lesions."
-    return f"{chosen} Negative log likelihood per image: {scores}."
+    scores = "; ".join(f"{_METHODS.get(name, name)}: {value:.4f}" for name, value in calibration.nll_by_method.items())
+    return (
+        "The calibration method was chosen by cross-validation over validation lesions. Negative log-likelihood per "
+        f"image: {scores}."
+    )
 
 
 def decision_words(decision: DecisionRule, info: BundleInfo) -> str:
-    """Return how probabilities become one answer."""
+    """Return the decision rule in words."""
     if not decision.weights:
-        return "The answer is the most probable class."
+        return "Predicted class: the most probable one."
     weights = ", ".join(f"`{code}` {weight:.3g}" for code, weight in zip(info.classes, decision.weights, strict=True))
     power = "" if decision.exponent == 1 else f" to the power of {decision.exponent:g}"
     return (
-        "The answer is not always the most probable class. It is the class whose probability, divided by its frequency "
-        f"in the training part{power}, is the highest. This finds more of the rare classes and makes more mistakes "
-        f"on the frequent ones. The probabilities stay what they are. Weights: {weights}."
+        "Two predicted classes: the most probable one, which heads every result, and the balanced prediction, the "
+        f"class with the highest probability divided by its frequency in the training set{power}. The balanced "
+        "prediction maximises balanced accuracy. The metrics of the predicted class in this card are its metrics. "
+        f"Weights: {weights}."
     )
 
 
 def patient_words(effects: PatientEffects | None) -> str:
-    """Return what the model makes of the patient's age, sex and site."""
+    """Return the use of the patient's age, sex and site in words."""
     if effects is None:
-        return "The model sees the image alone. Age, sex and site of the lesion are not used."
+        return "Age, sex and site of the lesion are not used."
     return (
-        "Age, sex and site of the lesion may be given, and then move the probabilities by what they say of each class "
-        "in the training part. What is not given changes nothing. Strength of the shift: "
-        f"{effects.strength:.2f}, fitted on {counted(effects.images, 'validation image')}. Negative log likelihood "
-        f"there: {effects.nll_without:.4f} by the image alone, {effects.nll_with:.4f} with patient data (in "
-        "cross-validation over lesions). All other figures of this card are by the image alone."
+        "Age, sex and site of the lesion are optional. They shift the probabilities by the class frequencies of the "
+        f"training set. Strength of the shift: {effects.strength:.2f}, fitted on "
+        f"{counted(effects.images, 'validation image')}. Negative log-likelihood in cross-validation over lesions: "
+        f"{effects.nll_without:.4f} from the image alone, {effects.nll_with:.4f} with patient data. All other figures "
+        "of this card are from the image alone."
     )
 
 
-def refusal_rows(bundle: Bundle) -> list[str]:
-    """Return what the model refuses to be relied on for, one sentence each; none where it refuses nothing."""
+def abstention_rows(bundle: Bundle) -> list[str]:
+    """Return the limits beyond which the model abstains, one sentence each; empty for a model without limits."""
     reference = bundle.reference
     rows: list[str] = []
     if reference is None:
         return rows
-    if (picture := reference.image) is not None:
-        lowest, highest = float(picture.darkest), float(picture.brightest)
-        extremes = f"outside {lowest:.0f} to {highest:.0f} of 255, the extremes of the training images"
+    if (limits := reference.image) is not None:
+        usual = f"{float(limits.darkest):.0f} to {float(limits.brightest):.0f} of 255"
         rows += [
-            f"Too dark or too bright: a mean brightness {extremes}.",
-            f"Nearly uniform: a contrast below {float(picture.flattest):.1f}, the lowest of the training images.",
+            f"Too dark or too bright: mean brightness outside {usual}, the range of the training images.",
+            f"Uniform: contrast below {float(limits.flattest):.1f}, the minimum of the training images.",
         ]
     if (space := reference.features) is not None:
-        limit = f"further than {float(space.limit):.3g} from theirs"
-        beyond = "2% of the validation images lie beyond this limit."
-        rows.append(f"Unlike the training images: the network's features lie {limit}. {beyond}")
+        rows.append(
+            f"Out of distribution: `ood_score` above {float(space.limit):.3g}, exceeded by 2% of the validation images."
+        )
     return rows

@@ -1,22 +1,22 @@
-"""What a training cost: estimated where nobody measured it."""
+"""Estimated energy of a training."""
 
 from dataclasses import dataclass
 
 from lesionlab.bundle import BundleInfo
 from lesionlab.evaluation.wording import counted
 
-# Of a core where nothing is known of the processor: Lannelongue et al., Green Algorithms, Adv. Sci. 8, 2100707 (2021).
+# Per core of an unknown processor: Lannelongue et al., Green Algorithms, Adv. Sci. 8, 2100707 (2021).
 _WATTS_PER_CORE = 12.0
 
 
 @dataclass(frozen=True, slots=True)
 class Energy:
-    """An estimate of what the processor took.
+    """Estimated energy of the processor.
 
     Attributes:
-        cores: Cores that were computing.
-        watts: Assumed for each of them.
-        kilowatt_hours: Of all epochs whose time is known.
+        cores: Number of cores.
+        watts: Assumed power of each core.
+        kilowatt_hours: Energy of all epochs whose time is known.
     """
 
     cores: int
@@ -25,7 +25,7 @@ class Energy:
 
 
 def estimated_energy(info: BundleInfo) -> Energy | None:
-    """Return the energy of a training on a CPU; None where time or threads are not known, or it was elsewhere."""
+    """Return the energy of a training on a CPU; None for other devices, or if time or threads are unknown."""
     time, threads = info.training_time, info.versions.get("threads", "")
     if time is None or info.versions.get("accelerator") != "cpu" or not threads.isdecimal():
         return None
@@ -34,5 +34,5 @@ def estimated_energy(info: BundleInfo) -> Energy | None:
 
 
 def hours(seconds: float) -> str:
-    """Return a time in words, as coarse as a reader needs it."""
+    """Return a time in words: minutes below 90 minutes, else hours."""
     return counted(round(seconds / 60), "minute") if seconds < 5400 else f"{seconds / 3600:.1f} hours"

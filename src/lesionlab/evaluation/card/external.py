@@ -1,11 +1,12 @@
-"""Evaluations of a model on datasets that it was not made from, as `metrics.json` tells of them."""
+"""Reading of evaluations on other datasets than the model's own, from `metrics.json`."""
 
 import math
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from lesionlab.base_models import FrozenModel
 from lesionlab.bundle import BundleInfo
 from lesionlab.bundle.operating_points import NOUNS
 from lesionlab.errors import DataError, UsageError
@@ -14,10 +15,8 @@ from lesionlab.metrics import Estimate
 from lesionlab.taxonomy import TASKS, Task
 
 
-class ExternalPoint(BaseModel):
-    """One of the model's thresholds on the other dataset; None for what its images do not define."""
-
-    model_config = ConfigDict(frozen=True)
+class ExternalPoint(FrozenModel):
+    """One of the model's thresholds on the other dataset; None for undefined figures."""
 
     name: str
     target: Literal["malignant", "melanoma"] = "malignant"
@@ -33,33 +32,31 @@ class ExternalPoint(BaseModel):
 
     @property
     def purpose(self) -> str:
-        """What the threshold is for, in words."""
+        """Name and target in words."""
         return f"{100 * self.target_sensitivity:g}% sensitivity for {NOUNS[self.target]}"
 
 
-class ExternalEvaluation(BaseModel):
-    """What a card needs of a `metrics.json`; see `lesionlab.evaluation.write_evaluation` for the whole.
+class ExternalEvaluation(FrozenModel):
+    """The keys of a `metrics.json` that a card needs; see `lesionlab.evaluation.write_evaluation`.
 
     Attributes:
-        bundle: Identity of the model.
-        graph_sha256: Its graph.
-        task: What the dataset tells; a model is measured on that.
+        bundle: Name and hash of the model.
+        graph_sha256: Hash of its graph.
+        task: The task that was evaluated.
         dataset: Name of the other dataset.
-        part: Name of the part; `all` for every dataset but the model's own.
+        subset: Name of the subset; `all` for another dataset.
         unseen: Whether none of the lesions was used to fit, stop or calibrate the model.
-        leaky: Whether the split behind the model is leaky.
-        lesions_known: Whether the dataset tells which images show one lesion.
+        leaky: Whether the model's split is leaky.
+        lesions_known: Whether the dataset identifies lesions.
         manifest_sha256: Hash of its manifest.
         date: Day of the evaluation, ISO 8601.
         n_images: Number of images.
-        n_lesions: Number of lesions that they show.
+        n_lesions: Number of lesions.
         support: Number of images of each class.
         overall: Metrics of all images by name.
-        per_class: By class, then by name of the metric.
-        operating_points: The model's thresholds with what was measured here.
+        per_class: Metrics by class, then by name.
+        operating_points: The model's thresholds with their performance on the dataset.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     bundle: str
     graph_sha256: str
@@ -79,52 +76,52 @@ class ExternalEvaluation(BaseModel):
     operating_points: tuple[ExternalPoint, ...]
 
     @property
-    def told(self) -> Task:
-        """What the dataset tells."""
+    def task_labels(self) -> Task:
+        """The task that the labels of the dataset determine."""
         return TASKS[self.task]
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Codes of the classes that the dataset tells."""
-        return self.told.classes
+        """Codes of the task's classes."""
+        return self.task_labels.classes
 
 
-def read_external(place: Path, info: BundleInfo) -> ExternalEvaluation:
-    """Read what was measured of a model on a dataset that is not its own.
+def read_external(path: Path, info: BundleInfo) -> ExternalEvaluation:
+    """Read the evaluation of a model on another dataset than its own.
 
     Args:
-        place: The folder that `lesionlab evaluate` wrote, or its `metrics.json`.
-        info: The model that it should be of.
+        path: The folder of `lesionlab evaluate`, or its `metrics.json`.
+        info: The model.
 
     Raises:
-        DataError: There is no such file, or it is not what `lesionlab evaluate` writes.
-        UsageError: It is of another model, or of the images that this model was made from.
+        DataError: The file is missing or has another format.
+        UsageError: It is of another model, or of the model's own dataset.
     """
-    path = place / METRICS if place.is_dir() else place
+    path = path / METRICS if path.is_dir() else path
     try:
         found = ExternalEvaluation.model_validate_json(path.read_bytes())
     except OSError as error:
         reason = error.strerror or error
-        raise DataError(f"{path} cannot be read ({reason}); give a folder that `lesionlab evaluate` wrote") from error
+        raise DataError(f"{path} cannot be read ({reason}); give a folder written by `lesionlab evaluate`") from error
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "the file"
-        message = f"{path} is not what `lesionlab evaluate` writes ({key}: {first['msg']}); evaluate the model again"
+        message = f"{path} was not written by `lesionlab evaluate` ({key}: {first['msg']}); evaluate the model again"
         raise DataError(message) from error
     if found.graph_sha256 != info.graph_sha256:
         raise UsageError(f"{path} is an evaluation of {found.bundle}, not of {info.identity}; evaluate this model")
     if found.subset != "all" or not found.unseen or found.manifest_sha256 == info.training_data.manifest_sha256:
         raise UsageError(
-            f"{path} was measured on the data that {info.identity} was made from; give an evaluation on another dataset"
+            f"{path} is an evaluation on the dataset of {info.identity} itself; give an evaluation on another dataset"
         )
-    # The same graph may have been calibrated anew since; its probabilities are then not those that were measured.
+    # The same graph with another calibration has other probabilities.
     if not _same_thresholds(found, info):
-        raise UsageError(f"{path} was measured with other thresholds than {info.identity} has; evaluate it again")
+        raise UsageError(f"{path} has other thresholds than {info.identity}; evaluate the model again")
     return found
 
 
 def _same_thresholds(found: ExternalEvaluation, info: BundleInfo) -> bool:
-    told = TASKS[found.task].targets  # of a dataset that tells melanoma alone only those of melanoma are measured
-    measured = {point.name: point.threshold for point in found.operating_points}
-    stated = {point.name: point.threshold for point in info.operating_points if point.target in told}
-    return measured.keys() == stated.keys() and all(math.isclose(measured[name], stated[name]) for name in stated)
+    targets = TASKS[found.task].targets  # labels of melanoma alone determine its thresholds only
+    measured = {(point.name, point.target): point.threshold for point in found.operating_points}
+    stored = {(p.name, p.target): p.threshold for p in info.operating_points if p.target in targets}
+    return measured.keys() == stored.keys() and all(math.isclose(measured[key], stored[key]) for key in stored)

@@ -1,27 +1,27 @@
-"""Pieces of Markdown: text that others wrote, figures with their intervals, links between sections."""
+"""Markdown filters of the model card: escaping, figures with intervals, links between sections."""
 
 import re
 
 from lesionlab.evaluation.wording import LEAKY, UNDEFINED, interval, number
 from lesionlab.metrics import Estimate
 
-# An underscore within a word is one in GitHub's Markdown as it stands.
+# An underscore within a word needs no escape in GitHub's Markdown.
 _SPECIAL = re.compile(r"([\\`*\[\]<>|~]|(?<!\w)_|_(?!\w))")
 
 
 def plain(text: str) -> str:
-    """Return text that stands in a line or a cell as it is, whatever characters it holds."""
+    """Return text with escaped special characters, in one line."""
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
 def code(text: str) -> str:
-    """Return text as code in a line or a cell."""
-    # A bar ends a cell even within code, unless it is escaped; a grave accent ends the code whatever is done.
+    """Return text as code, in one line."""
+    # Within code a bar must be escaped in a table, and a grave accent cannot be.
     return "`" + " ".join(text.replace("`", "'").split()).replace("|", "\\|") + "`"
 
 
 def anchor(heading: str) -> str:
-    """Return what a heading is linked by, as GitHub makes it."""
+    """Return the anchor of a heading on GitHub."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
@@ -31,15 +31,15 @@ def link(heading: str) -> str:
 
 
 def share(value: float | None, leaky: bool) -> str:
-    """Return a figure without an interval, marked where it is leaky."""
+    """Return a figure without an interval, marked if leaky."""
     text = number(value)
     return f"{text} {LEAKY}" if leaky and text != UNDEFINED else text
 
 
 def estimate(figure: Estimate | None, leaky: bool) -> str:
-    """Return a figure with its 95% interval, or that it has none, marked where it is leaky."""
+    """Return a figure with its 95% interval, marked if leaky."""
     if figure is None:
-        return "not known"
+        return "unknown"
     if figure.value is None:
         return UNDEFINED
     limits = interval(figure) or "no interval"
@@ -47,6 +47,6 @@ def estimate(figure: Estimate | None, leaky: bool) -> str:
 
 
 def tidy(text: str) -> str:
-    """Return a document without the blank lines that a template leaves behind."""
+    """Return a document without the superfluous blank lines of a template."""
     lines = [line.rstrip() for line in text.splitlines()]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"

@@ -1,4 +1,4 @@
-"""A recipe in words: how a network was built and trained, for a reader who knows the field but not the package."""
+"""A recipe in words: architecture and training of the network."""
 
 from collections.abc import Mapping
 
@@ -9,47 +9,46 @@ from lesionlab.recipes import AugmentationSettings, LossSettings, OptimizerSetti
 
 Row = tuple[str, str]
 
-_FLIPS = {True: "mirrored left-right and top-bottom", "horizontal": "mirrored left-right"}
-# By setting. One that is not here is told by its name and its value, so that none is left out.
+_FLIPS = {True: "horizontal and vertical flips", "horizontal": "horizontal flips"}
+# By setting. Other settings are listed by name and value.
 _CHANGES = {
-    "rotation": "turned by up to {:g} degrees",
-    "scale": "zoomed by a factor from {0[0]:g} to {0[1]:g}",
-    "shear": "sheared by up to {:g} degrees",
-    "stretch": "stretched to one side by up to {:.0%}",
-    "translation": "shifted by up to {:.0%} of the side",
-    "brightness": "brightness changed by up to {:.0%}",
-    "contrast": "contrast changed by up to {:.0%}",
-    "saturation": "saturation changed by up to {:.0%}",
-    "colour_cast": "one colour channel changed against the others by up to {:.0%}",
-    "detail": "fine detail blurred or sharpened by up to {:.0%}",
-    "noise": "noise added, with a standard deviation of up to {:.1%} of the range",
-    "vignette": "dark around a round field of view (in {:.0%} of cases)",
-    "artefacts": "hair, a ruler, ink or bubbles drawn on top (in {:.0%} of cases)",
-    "erase": "one rectangle covered (in {:.0%} of cases)",
-    "mixup": "mixed in pairs (mixup, Beta parameter {:g})",
-    "cutmix": "given a rectangle of another image (CutMix, Beta parameter {:g})",
+    "rotation": "rotation by up to {:g} degrees",
+    "scale": "zoom by a factor from {0[0]:g} to {0[1]:g}",
+    "shear": "shear by up to {:g} degrees",
+    "stretch": "change of the aspect ratio by up to {:.0%}",
+    "translation": "shift by up to {:.0%} of the side",
+    "brightness": "brightness by up to {:.0%}",
+    "contrast": "contrast by up to {:.0%}",
+    "saturation": "saturation by up to {:.0%}",
+    "colour_cast": "colour cast by up to {:.0%}",
+    "detail": "blurring or sharpening by up to {:.0%}",
+    "noise": "noise with a standard deviation of up to {:.1%} of the range",
+    "vignette": "vignette with probability {:.0%}",
+    "artefacts": "drawn hair, ruler, ink or bubbles with probability {:.0%}",
+    "erase": "random erasing with probability {:.0%}",
+    "mixup": "mixup, Beta parameter {:g}",
+    "cutmix": "CutMix, Beta parameter {:g}",
 }
 _WEIGHTS = {
-    "none": "all classes weigh the same",
-    "balanced": "a class weighs the more the rarer it is (inverse of its frequency in the training part)",
-    "sqrt_balanced": "a class weighs the more the rarer it is (inverse root of its frequency in the training part)",
+    "none": "equal class weights",
+    "balanced": "class weights inverse to the class frequencies of the training set",
+    "sqrt_balanced": "class weights inverse to the square roots of the class frequencies of the training set",
 }
 _BALANCE = {
-    "none": "every image once in an epoch",
-    "oversample": "images of rare classes repeated until all classes are as frequent as the largest",
-    "undersample": "from every class as many images as the smallest has, others in each epoch",
-    "smote": "points added between neighbours in feature space (SMOTE)",
+    "none": "every image once per epoch",
+    "oversample": "rare classes oversampled to the size of the largest",
+    "undersample": "every class undersampled to the size of the smallest, anew in each epoch",
+    "smote": "SMOTE in feature space",
 }
 _SCHEDULES = {
-    "cosine": "falls to 0 along a cosine",
-    "step": "is multiplied by {o.step_factor:g} every {o.step_epochs} epochs",
-    "plateau": "is multiplied by {o.plateau_factor:g} when the validation loss has not improved for "
-    "{o.plateau_patience} epochs",
+    "cosine": "cosine decay to 0",
+    "step": "factor {o.step_factor:g} every {o.step_epochs} epochs",
+    "plateau": "factor {o.plateau_factor:g} after {o.plateau_patience} epochs without a lower validation loss",
 }
 
 
 def read_recipe(settings: Mapping[str, object]) -> Recipe | None:
-    """Return a bundle's recipe, None for one of another version that cannot be read as ours."""
+    """Return a bundle's recipe; None for one of another version."""
     try:
         return Recipe.model_validate(settings)
     except ValidationError:
@@ -57,7 +56,7 @@ def read_recipe(settings: Mapping[str, object]) -> Recipe | None:
 
 
 def architecture(recipe: Recipe) -> str:
-    """Return the network in a sentence or two."""
+    """Return the architecture in a sentence or two."""
     model, head = recipe.model, recipe.head
     pool = "the mean" if head.pool == "average" else "all values"
     if head.hidden:
@@ -66,54 +65,57 @@ def architecture(recipe: Recipe) -> str:
         layers = f"hidden layers of width {widths} ({head.activation}{norm}) and a linear layer"
     else:
         layers = "one linear layer"
-    trained = "its weights stay as they were" if model.freeze else "all layers are trained"
+    trained = "frozen" if model.freeze else "all layers trained"
     if recipe.unfreeze.layers:
-        trained = f"its top {recipe.unfreeze.layers} layers are trained in a second stage"
-    backbone = f"Backbone {code(model.backbone)}; {trained}."
-    return f"A deep neural network. {backbone} On {pool} of its last feature map: {layers}."
+        trained = f"top {recipe.unfreeze.layers} layers trained in a second stage"
+    return (
+        f"Neural network. Backbone {code(model.backbone)}, {trained}. Head on {pool} of its last feature map: {layers}."
+    )
 
 
 def training_rows(recipe: Recipe, weights: str | None) -> list[Row]:
-    """Return how the network was trained, by topic.
+    """Return the training by topic.
 
     Args:
         recipe: The recipe.
-        weights: Where the starting weights were found, None if that is not known.
+        weights: Source of the starting weights; None if unknown.
     """
-    found = f" Found in: {plain(weights)}." if weights and recipe.model.pretrained else ""
-    images = f"{recipe.data.images:,}, drawn so that every diagnosis keeps its share" if recipe.data.images else "All"
+    source = f" Source: {plain(weights)}." if weights and recipe.model.pretrained else ""
+    images = f"{recipe.data.images:,}, stratified by diagnosis" if recipe.data.images else "All"
     return [
-        ("Starting weights", ("From ImageNet." if recipe.model.pretrained else "Random.") + found),
+        ("Starting weights", ("ImageNet." if recipe.model.pretrained else "Random.") + source),
         ("Images used", f"{images}."),
-        ("Augmentation", _augmentation(recipe.augmentation) + _views(recipe)),
+        ("Augmentation", _augmentation(recipe.augmentation) + _feature_views(recipe)),
         ("Class imbalance", f"Loss: {_class_weights(recipe.loss)}. Sampling: {_BALANCE[recipe.sampling.balance]}."),
         ("Loss", _loss(recipe.loss)),
         ("Regularisation", _regularisation(recipe)),
         ("Optimiser", _optimizer(recipe.optimizer)),
         ("Length", _length(recipe)),
         ("Choice of the weights", _choice(recipe.training)),
-        ("Hyperparameters", "The bundle does not tell how they were chosen, or what else was tried."),
-        ("Seed", f"{recipe.seed}; everything random follows from it."),
+        ("Hyperparameters", "Their search is not recorded in the bundle."),
+        ("Seed", f"{recipe.seed}, for all random numbers."),
     ]
 
 
 def _length(recipe: Recipe) -> str:
     training, second = recipe.training, recipe.unfreeze
     sizes = f", at {', '.join(map(str, training.sizes))} pixels in turn" if training.sizes else ""
-    said = [f"{_count(training.epochs, 'epoch')} in batches of {training.batch_size} images{sizes}."]
+    parts = [f"{_count(training.epochs, 'epoch')} in batches of {training.batch_size} images{sizes}."]
     if training.patience:
         metric = training.monitor if training.stop_on == "monitor" else training.stop_on
-        said.append(f"It ends after {training.patience} epochs without a better validation {_words(metric)}.")
+        parts.append(f"Early stopping after {training.patience} epochs without a better validation {_words(metric)}.")
     if second.layers:
         rate = f"learning rate {second.learning_rate:g}"
-        said.append(f"Then a second stage of {_count(second.epochs, 'epoch')}, highest {rate}.")
-    return ("At most " if training.patience else "") + " ".join(said)
+        parts.append(f"Second stage of {_count(second.epochs, 'epoch')}, highest {rate}.")
+    return ("At most " if training.patience else "") + " ".join(parts)
 
 
 def _choice(training: TrainingSettings) -> str:
     best = "lowest" if training.monitor == "loss" else "highest"
-    average = f" They are a moving average over the steps (decay {training.ema_decay:g})." if training.ema_decay else ""
-    return f"Those of the epoch with the {best} validation {_words(training.monitor)}.{average}"
+    average = (
+        f" Exponential moving average of the weights (decay {training.ema_decay:g})." if training.ema_decay else ""
+    )
+    return f"Epoch with the {best} validation {_words(training.monitor)}.{average}"
 
 
 def _augmentation(settings: AugmentationSettings) -> str:
@@ -122,16 +124,16 @@ def _augmentation(settings: AugmentationSettings) -> str:
     if not changed:
         return "None."
     flip = changed.pop("flip", None)
-    said = [] if flip is None else [_FLIPS[flip]]
-    said += [_CHANGES.get(name, f"{_words(name)} {{}}").format(value) for name, value in changed.items()]
-    return f"Training images only, at random: {'; '.join(said)}."
+    parts = [] if flip is None else [_FLIPS[flip]]
+    parts += [_CHANGES.get(name, f"{_words(name)} {{}}").format(value) for name, value in changed.items()]
+    return f"Training images only, random: {'; '.join(parts)}."
 
 
-def _views(recipe: Recipe) -> str:
+def _feature_views(recipe: Recipe) -> str:
     if not recipe.model.freeze or recipe.training.cached_features == "off":
         return ""
     versions = _count(recipe.training.feature_views, "version")
-    return f" Features of the frozen backbone were computed once, for {versions} of each image."
+    return f" Features of the frozen backbone were computed once for {versions} of each image."
 
 
 def _regularisation(recipe: Recipe) -> str:
@@ -147,20 +149,20 @@ def _class_weights(settings: LossSettings) -> str:
 
 
 def _loss(settings: LossSettings) -> str:
-    said = ["Cross-entropy" if settings.kind == "cross_entropy" else f"Focal loss, gamma {settings.gamma:g}"]
+    parts = ["Cross-entropy" if settings.kind == "cross_entropy" else f"Focal loss, gamma {settings.gamma:g}"]
     if settings.logit_adjustment:
-        said.append(f"class frequencies added to the logits in training (tau {settings.logit_adjustment:g})")
-    said.append(f"label smoothing {settings.label_smoothing:g}" if settings.label_smoothing else "no label smoothing")
-    return "; ".join(said) + "."
+        parts.append(f"logit adjustment (tau {settings.logit_adjustment:g})")
+    parts.append(f"label smoothing {settings.label_smoothing:g}" if settings.label_smoothing else "no label smoothing")
+    return "; ".join(parts) + "."
 
 
 def _optimizer(settings: OptimizerSettings) -> str:
     name = {"adamw": "AdamW", "adam": "Adam"}[settings.name]
     schedules = " and ".join(_SCHEDULES[schedule].format(o=settings) for schedule in settings.schedule)
-    rise = f"rises from 0 over {_count(settings.warmup_epochs, 'epoch')}, then " if settings.warmup_epochs else ""
-    clip = f"Gradients are clipped at norm {settings.gradient_clip:g}." if settings.gradient_clip else ""
+    warmup = f"warm-up over {_count(settings.warmup_epochs, 'epoch')}, then " if settings.warmup_epochs else ""
+    clip = f"Gradient clipping at norm {settings.gradient_clip:g}." if settings.gradient_clip else ""
     rate = f"highest learning rate {settings.learning_rate:g}, weight decay {settings.weight_decay:g}"
-    return f"{name}, {rate}. The rate {rise}{schedules or 'stays'}. {clip}".strip()
+    return f"{name}, {rate}. Schedule: {warmup}{schedules or 'constant'}. {clip}".strip()
 
 
 def _words(name: str) -> str:

@@ -1,4 +1,4 @@
-"""From a bundle to the text of its model card."""
+"""Rendering of a bundle's model card."""
 
 import json
 from collections import Counter
@@ -16,7 +16,7 @@ from lesionlab.evaluation.card.datasets import DATASETS
 from lesionlab.evaluation.card.energy import estimated_energy, hours
 from lesionlab.evaluation.card.external import ExternalEvaluation, ExternalPoint
 from lesionlab.evaluation.card.recipe import architecture, read_recipe, training_rows
-from lesionlab.evaluation.subgroups import FEWEST_LESIONS
+from lesionlab.evaluation.subgroups import MIN_LESIONS
 from lesionlab.evaluation.tables import ASSUMED_PREVALENCES, DX_TYPES
 from lesionlab.evaluation.wording import counted, terms
 from lesionlab.images.decode import FORMATS
@@ -26,21 +26,21 @@ from lesionlab.taxonomy import DIAGNOSIS, TASKS
 
 _METRICS = {
     "balanced_accuracy": ("Balanced accuracy", "mean recall of the classes that occur"),
-    "accuracy": ("Accuracy", "share of images with the right decision"),
-    "macro_f1": ("Macro F1", "mean of the classes' F1"),
-    "weighted_f1": ("Weighted F1", "the same, weighted by the classes' numbers of images"),
-    "macro_auc": ("Macro AUC", "mean over classes, each against the rest"),
+    "accuracy": ("Accuracy", "share of correct predictions"),
+    "macro_f1": ("Macro F1", "mean F1 of the classes"),
+    "weighted_f1": ("Weighted F1", "mean F1 of the classes, weighted by their numbers of images"),
+    "macro_auc": ("Macro AUC", "mean over the classes, each against the rest"),
     "malignant_auc": ("AUC, malignant against benign", "ranked by P(malignant)"),
     "malignant_recall": (
-        "Sensitivity for malignancy of the decision",
-        "no threshold; the decision is a malignant class",
+        "Sensitivity for malignancy of the predicted class",
+        "positive: a malignant class is predicted",
     ),
-    "malignant_specificity": ("Specificity for malignancy of the decision", "the same"),
-    "malignant_precision": ("PPV for malignancy of the decision", "the same"),
+    "malignant_specificity": ("Specificity for malignancy of the predicted class", "as above"),
+    "malignant_precision": ("PPV for malignancy of the predicted class", "as above"),
     "melanoma_auc": ("AUC, melanoma against the rest", "ranked by P(melanoma)"),
-    "ece": ("Expected calibration error", "claimed against true certainty; 0 is best; the interval is biased upward"),
-    "brier": ("Brier score", "squared error of the probabilities, summed over classes; 0 is best"),
-    "nll": ("Negative log likelihood", "0 is best"),
+    "ece": ("Expected calibration error", "gap between confidence and accuracy; the interval is biased upward"),
+    "brier": ("Brier score", "squared error of the probabilities, summed over the classes"),
+    "nll": ("Negative log-likelihood", "per image"),
 }
 _CLASS_METRICS = {
     "recall": "recall (sensitivity)",
@@ -50,20 +50,20 @@ _CLASS_METRICS = {
     "auc": "AUC",
     "average_precision": "average precision",
 }
-_UNDEFINED = Estimate(value=None, low=None, high=None)  # what a subgroup does not define is None
+_UNDEFINED = Estimate(value=None, low=None, high=None)
 _GROUPS = {
-    "source": "source of the image",
+    "source": "source",
     "sex": "sex",
     "age": "age in years",
-    "site": "site on the body",
-    "dx_type": "how the diagnosis was confirmed (`dx_type`)",
-    "skin_tone": "skin tone, estimated from the picture's margin (individual typology angle)",
+    "site": "anatomical site",
+    "dx_type": "confirmation of the diagnosis (`dx_type`)",
+    "skin_tone": "skin tone, estimated from the margin of the image (individual typology angle)",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class _Elsewhere:
-    """An operating point at another prevalence than it was measured at."""
+class _PredictiveValues:
+    """PPV and NPV of an operating point at an assumed prevalence."""
 
     purpose: str
     prevalence: float
@@ -74,14 +74,12 @@ class _Elsewhere:
 def render_card(
     bundle: Bundle, external: Sequence[ExternalEvaluation] = (), explained: ModelCheck | None = None
 ) -> str:
-    """Return the model card of a bundle as Markdown.
-
-    Every number has its interval where the bundle has one; what is not known is said to be not known.
+    """Return the model card of a bundle as Markdown, with intervals as far as the bundle has them.
 
     Args:
         bundle: The model.
-        external: What was measured of it on other datasets; see `read_external`.
-        explained: What was measured of its explanations; see `read_explanations`.
+        external: Evaluations on other datasets; see `read_external`.
+        explained: Measures of its explanations; see `read_explanations`.
     """
     info, evaluation = bundle.info, bundle.evaluation
     task, recipe, data = TASKS[info.task], read_recipe(info.recipe), info.training_data
@@ -93,7 +91,7 @@ def render_card(
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - what comes out is Markdown; `plain` and `code` disarm what others wrote
+        autoescape=False,  # noqa: S701 - the output is Markdown; `plain` and `code` escape foreign text
     )
     environment.filters |= {
         "counted": counted,
@@ -122,7 +120,7 @@ def render_card(
         headlines=_headlines(evaluation),
         headlines_of=_headlines,
         architecture=None if recipe is None else architecture(recipe),
-        views=None if recipe is None else recipe.inference.tta,
+        tta=None if recipe is None else recipe.inference.tta,
         training=None if recipe is None else training_rows(recipe, info.versions.get("starting weights")),
         settings=json.dumps(info.recipe, indent=2, ensure_ascii=False, default=str),
         datasets={name: DATASETS.get(name) for name in data.sources},
@@ -131,7 +129,7 @@ def render_card(
         methods=decision.methods_words(info.calibration),
         decision=decision.decision_words(info.decision_rule, info),
         patient=decision.patient_words(info.patient_effects),
-        refusals=decision.refusal_rows(bundle),
+        abstention=decision.abstention_rows(bundle),
         points=points,
         elsewhere=_elsewhere,
         explanation=METHOD,
@@ -143,7 +141,7 @@ def render_card(
         groups=_grouped(evaluation),
         group_names=_GROUPS,
         dx_types=DX_TYPES,
-        small=FEWEST_LESIONS,
+        small=MIN_LESIONS,
         small_groups=_small_groups(evaluation),
         checklists={"claim": _answered(CLAIM, facts), "tripod": _answered(TRIPOD_AI, facts)},
         research_only=RESEARCH_ONLY,
@@ -166,7 +164,7 @@ def _facts(bundle: Bundle, external: Sequence[ExternalEvaluation], *, readable: 
 
 
 def _headlines(evaluation: EvaluationSummary | ExternalEvaluation | None) -> list[tuple[str, Estimate]]:
-    """Return the three figures that a reader looks for first, those that the task has."""
+    """Return the three main metrics, as far as the task defines them."""
     if evaluation is None:
         return []
     overall, classes = evaluation.overall, evaluation.classes
@@ -184,28 +182,28 @@ def _grouped(evaluation: EvaluationSummary | None) -> dict[str, list[Subgroup]]:
 
 
 def _small_groups(evaluation: EvaluationSummary | None) -> list[str]:
-    """Return the classes and subgroups that are too small to say much of, in words."""
+    """Return the classes and subgroups with fewer than `MIN_LESIONS` lesions, in words."""
     if evaluation is None:
         return []
-    # The bundle counts images of a class, not its lesions; there cannot be more lesions than images.
-    classes = [f"class {markdown.code(code)}" for code, count in evaluation.support.items() if count < FEWEST_LESIONS]
+    # The bundle counts the images of a class, not its lesions.
+    classes = [f"class {markdown.code(code)}" for code, count in evaluation.support.items() if count < MIN_LESIONS]
     groups = [
         f"{row.group.replace('dx_type', 'confirmed by')} {markdown.plain(DX_TYPES.get(row.value, row.value))}"
         for row in evaluation.subgroups
-        if row.n_lesions < FEWEST_LESIONS
+        if row.n_lesions < MIN_LESIONS
     ]
     return classes + groups
 
 
 def _figure_of(point: OperatingPoint | ExternalPoint, name: str, leaky: bool) -> str:
-    """Return one figure of a threshold with its interval, where it is kept."""
+    """Return one figure of a threshold with its interval, if it is stored."""
     low, high = point.intervals.get(name, (None, None))
     return markdown.estimate(Estimate(value=getattr(point, name), low=low, high=high), leaky)
 
 
-def _elsewhere(points: Sequence[OperatingPoint | ExternalPoint]) -> list[_Elsewhere]:
+def _elsewhere(points: Sequence[OperatingPoint | ExternalPoint]) -> list[_PredictiveValues]:
     return [
-        _Elsewhere(point.purpose, prevalence, *predictive_values(sensitivity, specificity, prevalence))
+        _PredictiveValues(point.purpose, prevalence, *predictive_values(sensitivity, specificity, prevalence))
         for point in points
         if (sensitivity := point.sensitivity) is not None and (specificity := point.specificity) is not None
         for prevalence in ASSUMED_PREVALENCES

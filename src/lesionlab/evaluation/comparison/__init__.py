@@ -1,4 +1,4 @@
-"""Two evaluated models on the same images: what differs by more than chance."""
+"""Paired comparison of two evaluated models on the same images."""
 
 from lesionlab.evaluation.comparison.compare import ComparedMetric, Comparison, compare_predictions, p_in_words
 

@@ -1,39 +1,31 @@
-"""Two evaluations of the same images side by side: what differs by more than chance, in words.
-
-What the two models were asked decides what can be compared. With one task it is every metric of the task; a model
-of seven diagnoses and a binary one meet in the question that both can answer.
-"""
+"""Paired comparison of two evaluations of the same images, with intervals and p values."""
 
 import math
-
-from pydantic import BaseModel, ConfigDict
+from functools import partial
 
 from lesionlab import RESEARCH_ONLY
+from lesionlab.base_models import StrictModel
 from lesionlab.errors import DataError
-from lesionlab.evaluation.comparison.metric import Better, Metric
-from lesionlab.evaluation.comparison.performance import performance
-from lesionlab.evaluation.comparison.uncertainty import trust
-from lesionlab.evaluation.predictions_file import METRICS, Model, Predictions
+from lesionlab.evaluation.comparison.metrics import Better, Metric, performance_metrics, uncertainty_metrics
+from lesionlab.evaluation.predictions_file import METRICS, EvaluatedModel, Predictions
 from lesionlab.evaluation.wording import LEAKY, UNDEFINED, counted, number
 from lesionlab.metrics import Estimate
 from lesionlab.metrics.comparison import paired_bootstrap
 
 
-class ComparedMetric(BaseModel):
+class ComparedMetric(StrictModel):
     """One metric of both models.
 
     Attributes:
         metric: Name of the metric.
-        a: That of A.
-        b: That of B.
-        difference: B - A, the interval from pairs: both models in the same resamples of lesions.
-        test: `DeLong` or `McNemar`; None where neither applies.
-        p_value: Of the test, two-sided, taking the images as independent.
-        verdict: Which is better, and by how much. The interval decides it, not the p value.
-        sentence: The whole row in words.
+        a: Value of A.
+        b: Value of B.
+        difference: B - A, with the paired bootstrap interval by lesion.
+        test: `DeLong` or `McNemar`; None without a test.
+        p_value: P value of the test, two-sided, assuming independent images.
+        verdict: The better model and the difference. It follows from the interval, not from the p value.
+        sentence: The row in words.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     metric: str
     a: Estimate
@@ -45,26 +37,24 @@ class ComparedMetric(BaseModel):
     sentence: str
 
 
-class Comparison(BaseModel):
+class Comparison(StrictModel):
     """Two models on the same images.
 
     Attributes:
-        notice: What the figures are not for.
+        notice: The research-only notice.
         a: The first model.
-        b: The second.
+        b: The second model.
         n_images: Number of images.
-        n_lesions: Number of lesions that they show.
+        n_lesions: Number of lesions.
         resamples: Number of bootstrap resamples behind the intervals.
         seed: Seed of the resamples.
-        metrics: What was compared.
-        notes: What a reader must know beside the figures.
+        metrics: The compared metrics.
+        notes: Remarks on the validity of the comparison.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     notice: str = RESEARCH_ONLY
-    a: Model
-    b: Model
+    a: EvaluatedModel
+    b: EvaluatedModel
     n_images: int
     n_lesions: int
     resamples: int
@@ -74,26 +64,27 @@ class Comparison(BaseModel):
 
 
 def compare_predictions(a: Predictions, b: Predictions, *, resamples: int = 1000, seed: int = 0) -> Comparison:
-    """Compare two models on the images that both judged.
+    """Compare two models on the same images.
 
     Args:
         a: Predictions of the first model.
-        b: Predictions of the second, for the same images.
+        b: Predictions of the second model.
         resamples: Bootstrap resamples of lesions behind the intervals, at least 1.
         seed: Seed of the resamples.
 
     Raises:
-        DataError: The images, their lesions or their diagnoses are not the same, or the tasks share no question.
+        DataError: The images, lesions or diagnoses differ, or the tasks have no common target.
     """
     _check_same_images(a, b)
-    metrics = performance(a, b)
+    metrics = performance_metrics(a, b)
     if not metrics:
         raise DataError(
-            f"A was asked for {a.task.name}, B for {b.task.name}: they share no question; compare two models of one "
+            f"task {a.task.name} of A and task {b.task.name} of B have no common target; compare two models of one "
             "task, or either with a model of the seven diagnoses"
         )
     leaky = bool(a.model.leaky or b.model.leaky)
-    rows = tuple(_compared(metric, a, b, resamples, seed, leaky=leaky) for metric in (*metrics, *trust(a, b)))
+    metrics += uncertainty_metrics(a, b)
+    rows = tuple(_compared(metric, a, b, resamples, seed, leaky=leaky) for metric in metrics)
     return Comparison(
         a=a.model,
         b=b.model,
@@ -109,7 +100,8 @@ def compare_predictions(a: Predictions, b: Predictions, *, resamples: int = 1000
 def _compared(
     metric: Metric, a: Predictions, b: Predictions, resamples: int, seed: int, *, leaky: bool
 ) -> ComparedMetric:
-    found = paired_bootstrap(metric.measure_of(a), metric.measure_of(b), a.lesion_ids, resamples=resamples, seed=seed)
+    of_a, of_b = partial(metric.compute, a), partial(metric.compute, b)
+    found = paired_bootstrap(of_a, of_b, a.lesion_ids, resamples=resamples, seed=seed)
     verdict = _verdict(found.difference, metric.better) + (f" [{LEAKY}]" if leaky else "")
     p_value = None if metric.p_value is None or math.isnan(metric.p_value) else metric.p_value
     tested = "" if p_value is None else f"; {metric.test}'s test p {p_in_words(p_value)}"
@@ -130,7 +122,7 @@ def _verdict(difference: Estimate, better: Better) -> str:
     if value is None or low is None or high is None:
         return f"the difference is {UNDEFINED} on these images"
     if low <= 0 <= high:
-        return f"no difference can be shown: {value:+.3f} ({low:+.3f} to {high:+.3f})"
+        return f"no significant difference: {value:+.3f} ({low:+.3f} to {high:+.3f})"
     if better == "neither":
         return f"B differs by {value:+.3f} ({low:+.3f} to {high:+.3f})"
     name = "B" if (low > 0) == (better == "higher") else "A"
@@ -140,30 +132,30 @@ def _verdict(difference: Estimate, better: Better) -> str:
 
 
 def p_in_words(p_value: float) -> str:
-    """Return `= 0.012`, or `< 0.001` for less than three decimals show."""
+    """Return `= 0.012`, or `< 0.001` below that."""
     return "< 0.001" if p_value < 0.001 else f"= {p_value:.3f}"
 
 
-def _notes(a: Model, b: Model, rows: tuple[ComparedMetric, ...]) -> tuple[str, ...]:
+def _notes(a: EvaluatedModel, b: EvaluatedModel, rows: tuple[ComparedMetric, ...]) -> tuple[str, ...]:
     metrics = counted(len(rows), "metric")
     notes = [
-        "Differences are B - A with 95% intervals by lesion; the intervals decide.",
-        f"{metrics} compared: of equal models, one interval in twenty misses zero by chance alone.",
+        "Differences are B - A with 95% intervals by lesion. The verdicts follow from the intervals.",
+        f"{metrics} compared without correction: for equal models 5% of the intervals exclude zero by chance.",
     ]
     if any(row.test for row in rows):
-        notes.append("The p values take each image as independent, which images of one lesion are not.")
+        notes.append("The p values assume independent images; images of one lesion are not independent.")
     for side, model in (("A", a), ("B", b)):
         if model.leaky is None:
-            notes.append(f"{side}: no {METRICS} beside the predictions, so it is not known what the model has seen.")
+            notes.append(f"{side}: no {METRICS} beside the predictions, so its training data are unknown.")
         if model.leaky:
-            notes.append(f"{side} is {LEAKY}: it may have learned from other images of these lesions.")
+            notes.append(f"{side} is {LEAKY}: its training data may contain other images of these lesions.")
         if model.unseen is False:
-            notes.append(f"{side} has seen these images: its figures are too good.")
+            notes.append(f"{side} was fitted on these lesions: its figures are too optimistic.")
     names = [row.metric for row in rows]
     if "melanoma_f1" in names and "melanoma_recall_at_precision" not in names:
-        notes.append("A's own calls of melanoma are never right: there is no precision at which to compare recall.")
+        notes.append("No melanoma prediction of A is correct: recall at equal precision is not compared.")
     if a.split_sha256 and b.split_sha256 and a.split_sha256 != b.split_sha256:
-        notes.append("A and B were trained on different splits: the difference may come from the data.")
+        notes.append("A and B were trained on different splits: the difference may be due to the data.")
     return tuple(notes)
 
 
@@ -172,12 +164,12 @@ def _check_same_images(a: Predictions, b: Predictions) -> None:
     if only_a or only_b:
         raise DataError(
             f"the images differ: {len(only_a)} only in {a.model.predictions}, {len(only_b)} only in "
-            f"{b.model.predictions}; evaluate both models on the same part of the same dataset"
+            f"{b.model.predictions}; evaluate both models on the same subset of the same dataset"
         )
-    for what, of_a, of_b in (("diagnosis", a.diagnoses, b.diagnoses), ("lesion", a.lesion_ids, b.lesion_ids)):
+    for label, of_a, of_b in (("diagnosis", a.diagnoses, b.diagnoses), ("lesion", a.lesion_ids, b.lesion_ids)):
         for image, value_a, value_b in zip(a.image_ids, of_a, of_b, strict=True):
             if value_a != value_b:
                 raise DataError(
-                    f"the {what} of {image} is {value_a} in {a.model.predictions} and {value_b} in "
+                    f"the {label} of {image} is {value_a} in {a.model.predictions} and {value_b} in "
                     f"{b.model.predictions}; evaluate both models on the same dataset"
                 )

@@ -1,4 +1,4 @@
-"""The figures of a report, each drawn from arrays and metrics to an `<svg>` element or to a file."""
+"""The figures of a report, drawn as `<svg>` elements or files."""
 
 from lesionlab.evaluation.figures.curves import draw_training_curves, write_curves
 from lesionlab.evaluation.figures.precision_recall import draw_class_precision_recall, draw_precision_recall

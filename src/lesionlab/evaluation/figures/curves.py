@@ -1,4 +1,4 @@
-"""Training curves: loss and validation metrics per epoch, with the epoch that was kept."""
+"""Training curves: loss and validation metrics per epoch, with the best epoch."""
 
 import io
 import math
@@ -39,12 +39,12 @@ _PIXELS_PER_INCH = 200
 
 
 def draw_training_curves(history: History, *, monitor: str = "balanced_accuracy", leaky: bool = False) -> Markup | None:
-    """Draw the curves for a page; None where the history has no epoch.
+    """Draw the curves for a page; None for an empty history.
 
     Args:
-        history: One row per epoch with `epoch`, `train_loss`, `validation_loss`,
-            `validation_balanced_accuracy` and `validation_macro_auc`; a missing value leaves a gap.
-        monitor: Validation metric that the best epoch was chosen by, as in the recipe.
+        history: One row per epoch with `epoch`, `train_loss`, `validation_loss`, `validation_balanced_accuracy` and
+            `validation_macro_auc`; missing values leave gaps.
+        monitor: Validation metric of the best epoch, as in the recipe.
         leaky: Whether to mark the numbers as leaky.
     """
     if not history:
@@ -60,21 +60,21 @@ def draw_training_curves(history: History, *, monitor: str = "balanced_accuracy"
 
 
 def write_curves(history: History, path: Path, *, monitor: str = "balanced_accuracy", leaky: bool = False) -> None:
-    """Draw the curves into a file on white.
+    """Draw the curves into a file on a white background.
 
     Args:
         history: As for `draw_training_curves`, at least one row.
-        path: Ends in `.png` or `.svg`.
+        path: A name with the ending `.png` or `.svg`.
         monitor: As for `draw_training_curves`.
         leaky: Whether to mark the numbers as leaky.
 
     Raises:
-        UsageError: The name ends in something else.
+        UsageError: The name has another ending.
         LesionlabError: The file cannot be written.
     """
     kind = path.suffix.removeprefix(".").lower()
     if kind not in ("png", "svg"):
-        raise UsageError(f"{path}: curves are written as .png or .svg; choose a name that ends in one of them")
+        raise UsageError(f"{path}: curves are written as .png or .svg; use a name with one of these endings")
     with drawing_settings(on_white):
         figure = _draw(history, (2 * FULL_WIDTH, 280), columns=2, paint=on_white, monitor=monitor, leaky=leaky)
         stream = io.BytesIO()
@@ -90,7 +90,7 @@ def _draw(history: History, size: tuple[int, int], *, columns: int, paint: Paint
     _draw_lines(upper, history, _LOSSES, paint)
     _draw_lines(lower, history, _METRICS, paint)
     upper.set_title("Loss")
-    lower.set_title("On the validation part")
+    lower.set_title("Validation set")
     upper.set_ylim(bottom=0)
     lower.set_ylim(top=1.0)
     for axes in (upper, lower):
@@ -101,11 +101,11 @@ def _draw(history: History, size: tuple[int, int], *, columns: int, paint: Paint
     if best is not None:
         for axes in (upper, lower):
             axes.axvline(_epoch(best), color=paint(MUTED), linewidth=1, linestyle=(0, (2, 3)), zorder=1)
-        kept = _value(best, _METRICS[1][0])
-        lower.plot(_epoch(best), kept, "o", color=paint(INK), markersize=7, zorder=5)
+        value = _value(best, _METRICS[1][0])
+        lower.plot(_epoch(best), value, "o", color=paint(INK), markersize=7, zorder=5)
         lower.annotate(
-            f"best epoch {_epoch(best)}: {kept:.3f}" + (f" {LEAKY}" if leaky else ""),
-            (_epoch(best), kept),
+            f"best epoch {_epoch(best)}: {value:.3f}" + (f" {LEAKY}" if leaky else ""),
+            (_epoch(best), value),
             (-4 if _epoch(best) > len(history) / 2 else 4, -12),
             textcoords="offset points",
             ha="right" if _epoch(best) > len(history) / 2 else "left",
@@ -138,7 +138,7 @@ def _draw_lines(axes: Axes, history: History, lines: Sequence[tuple[str, str, Co
 
 
 def _best_row(history: History, monitor: str) -> Mapping[str, float | None] | None:
-    """Return the first row that is best by the monitored metric; None where no row has it."""
+    """Return the first row with the best monitored metric; None if no row has it."""
     column, sign = f"validation_{monitor}", -1 if monitor == "loss" else 1
     rows = [row for row in history if not math.isnan(_value(row, column))]
     return max(rows, key=lambda row: sign * _value(row, column), default=None)

@@ -1,4 +1,4 @@
-"""Precision-recall curves with the prevalence as their baseline: what a rare class costs in false alarms."""
+"""Precision-recall curves with the prevalence as baseline."""
 
 import numpy as np
 from markupsafe import Markup
@@ -22,20 +22,20 @@ from lesionlab.metrics import Estimate
 from lesionlab.metrics.ranking import average_precision, precision_recall_curve
 from lesionlab.taxonomy import BY_CODE
 
-_HIGH = 0.9  # a baseline above it has its label below the line
-_LOW = 0.15  # a baseline below it leaves no room under itself
+_HIGH = 0.9  # above it the label of the baseline is drawn below the line
+_LOW = 0.15  # below it there is no space under the baseline
 
 
 def draw_precision_recall(
     positive: np.ndarray, scores: np.ndarray, *, leaky: bool, words: Terms = MALIGNANCY
 ) -> Markup | None:
-    """Draw precision against recall for what is looked for; None where no image shows it.
+    """Draw precision against recall for the target; None without positive images.
 
     Args:
-        positive: bool [images], whether the lesion is malignant, or a melanoma.
-        scores: float [images], probability of that.
+        positive: Whether each image is positive for the target, bool [N].
+        scores: Target probability, float [N].
         leaky: Whether to mark the numbers as leaky.
-        words: What is looked for, in words.
+        words: Terms of the task.
     """
     if not positive.any():
         return None
@@ -44,8 +44,7 @@ def draw_precision_recall(
         figure = new_figure(FULL_WIDTH, 368)
         axes = figure.add_subplot()
         _draw_curve(axes, positive, scores, on_page(ACCENT))
-        precision = f"Of those called {words.positive}, truly so (precision)"
-        unit_axes(axes, across=f"{words.found} found (recall)", up=precision)
+        unit_axes(axes, across=f"{words.recall_label} detected (recall)", up="Precision (PPV)")
         area, prevalence = float(average_precision(positive, scores)), float(positive.mean())
         below = prevalence > _HIGH
         axes.text(
@@ -56,24 +55,24 @@ def draw_precision_recall(
             color=on_page(MUTED),
             fontsize=10,
         )
-        where = 0.03 if prevalence > _LOW else prevalence + 0.12
+        height = 0.03 if prevalence > _LOW else prevalence + 0.12
         axes.text(
-            0.01, where, f"average precision {area:.2f}{mark}", color=on_page(ACCENT), fontweight="bold", va="bottom"
+            0.01, height, f"average precision {area:.2f}{mark}", color=on_page(ACCENT), fontweight="bold", va="bottom"
         )
         figures = f"Average precision {area:.2f}{mark}, prevalence {prevalence:.2f}"
-        label = f"Precision-recall curve for {words.disease}. {figures}"
+        label = f"Precision-recall curve for {words.target}. {figures}"
         return to_inline_svg(figure, "pr", label)
 
 
 def draw_class_precision_recall(
     code: str, positive: np.ndarray, scores: np.ndarray, area: Estimate, *, leaky: bool
 ) -> Markup | None:
-    """Draw a small precision-recall curve of one class against the rest; None where the class has no image.
+    """Draw a small precision-recall curve of one class against the rest; None without images of the class.
 
     Args:
-        code: The class.
-        positive: bool [images], whether the image shows it.
-        scores: float [images], its probability.
+        code: Code of the class.
+        positive: Whether each image is of the class, bool [N].
+        scores: Its probability, float [N].
         area: Average precision with its interval.
         leaky: Whether to mark the numbers as leaky.
     """
@@ -93,7 +92,7 @@ def draw_class_precision_recall(
 def _draw_curve(axes: Axes, positive: np.ndarray, scores: np.ndarray, colour: str) -> None:
     curve = precision_recall_curve(positive, scores)
     axes.axhline(float(positive.mean()), color=on_page(MUTED), linewidth=1, linestyle=(0, (2, 3)))
-    # Steps, as average precision counts them: between two thresholds no precision can be claimed.
+    # Step interpolation, consistent with average precision.
     across, up = thin(curve.recall, curve.precision)
     axes.fill_between(across, up, step="pre", color=colour, alpha=0.1, linewidth=0)
     axes.plot(across, up, color=colour, drawstyle="steps-pre")

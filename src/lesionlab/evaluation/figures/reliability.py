@@ -1,4 +1,4 @@
-"""The reliability diagram: how often the answer is right where the model claims to be this sure."""
+"""The reliability diagram: accuracy by confidence."""
 
 import numpy as np
 from markupsafe import Markup
@@ -22,16 +22,16 @@ _TICKS = [0, 0.25, 0.5, 0.75, 1]
 
 
 def draw_reliability(
-    labels: np.ndarray, probabilities: np.ndarray, ece: Estimate, *, leaky: bool, answer: str = "diagnosis"
+    labels: np.ndarray, probabilities: np.ndarray, ece: Estimate, *, leaky: bool, noun: str = "diagnosis"
 ) -> Markup:
-    """Draw accuracy against confidence in bins of confidence, above a histogram of the confidence.
+    """Draw accuracy against confidence in bins, above a histogram of the confidence.
 
     Args:
-        labels: int [images].
-        probabilities: float [images, C].
+        labels: int [N].
+        probabilities: float [N, C].
         ece: Expected calibration error with its interval.
         leaky: Whether to mark the numbers as leaky.
-        answer: What the model gives, in a word.
+        noun: `diagnosis` or `class`.
     """
     bins = reliability_bins(labels, probabilities)
     filled = bins.count > 0
@@ -48,15 +48,15 @@ def draw_reliability(
             confidence, accuracy, "o", color=on_page(ACCENT), markersize=7, markeredgecolor=on_page(CARD), zorder=5
         )
         upper.set_title(f"ECE {short_estimate(ece, leaky=leaky)}", color=on_page(ACCENT), weight="bold")
-        upper.set_title("gap between claim and truth", loc="right", color=on_page(SECOND), fontsize=10)
-        upper.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), ylabel="Answers that were right")
+        upper.set_title("gap between confidence and accuracy", loc="right", color=on_page(SECOND), fontsize=10)
+        upper.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), ylabel="Accuracy")
         lower.bar(centres, count, width, color=on_page(MUTED), alpha=0.6, linewidth=0)
-        lower.set(xlabel=f"Probability of the most probable {answer}", ylabel="Images")
+        lower.set(xlabel=f"Probability of the most probable {noun}", ylabel="Images")
         lower.locator_params(axis="y", nbins=3, integer=True)
         upper.set_yticks(_TICKS, [f"{tick:g}" for tick in _TICKS])
         lower.set_xticks(_TICKS, [f"{tick:g}" for tick in _TICKS])
         label = "Reliability diagram: " + ", ".join(
-            f"{n} images at confidence {c:.2f} were right {a:.2f} of the time"
+            f"{n} images with confidence {c:.2f} have accuracy {a:.2f}"
             for n, c, a in zip(count.tolist(), confidence.tolist(), accuracy.tolist(), strict=True)
         )
         return to_inline_svg(figure, "reliability", f"{label}. ECE {short_estimate(ece, leaky=leaky)}")

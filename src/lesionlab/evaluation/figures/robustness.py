@@ -1,4 +1,4 @@
-"""Curves of a figure over the severity of each corruption, one small panel each."""
+"""Balanced accuracy over the severity of each corruption, one small panel each."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ _COLUMNS = 3
 
 
 def draw_robustness(points: Sequence[RobustnessPoint], *, leaky: bool) -> Markup | None:
-    """Draw balanced accuracy and the share refused against severity, a panel per corruption; None without points."""
+    """Draw balanced accuracy and abstention rate against severity, a panel per corruption; None without points."""
     names = list(dict.fromkeys(point.corruption for point in points if point.severity > 0))
     if not names:
         return None
@@ -38,8 +38,8 @@ def draw_robustness(points: Sequence[RobustnessPoint], *, leaky: bool) -> Markup
             high = [_number(point.balanced_accuracy.high) for point in line]
             panel.fill_between(severity, low, high, color=on_page(ACCENT), alpha=0.18, linewidth=0)
             panel.plot(severity, values, "o-", color=on_page(ACCENT), markersize=3.5, linewidth=1.5)
-            refused = [point.abstained for point in line]
-            panel.plot(severity, refused, color=on_page(SECOND), linewidth=1.2, linestyle=(0, (3, 2)))
+            abstained = [point.abstained for point in line]
+            panel.plot(severity, abstained, color=on_page(SECOND), linewidth=1.2, linestyle=(0, (3, 2)))
             panel.set_title(name, fontsize=10)
             panel.set(ylim=(-0.03, 1.03), xlim=(-0.2, 5.2))
             panel.set_xticks([0, 5])
@@ -50,7 +50,7 @@ def draw_robustness(points: Sequence[RobustnessPoint], *, leaky: bool) -> Markup
         figure.suptitle(
             f"balanced accuracy{mark}", x=0.01, ha="left", color=on_page(ACCENT), fontsize=10, weight="bold"
         )
-        figure.text(0.99, 0.985, "share refused", ha="right", va="top", color=on_page(SECOND), fontsize=10)
+        figure.text(0.99, 0.985, "abstention rate", ha="right", va="top", color=on_page(SECOND), fontsize=10)
         figure.supxlabel("severity", fontsize=10, color=on_page(MUTED))
         worst = {
             name: _number([p.balanced_accuracy.value for p in points if p.corruption == name][-1]) for name in names

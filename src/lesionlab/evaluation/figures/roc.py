@@ -1,4 +1,4 @@
-"""ROC curves: what is looked for against the rest with the operating points on it, and each class against the rest."""
+"""ROC curves: the target with its operating points, and each class against the rest."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,8 +27,8 @@ from lesionlab.metrics import Estimate
 from lesionlab.metrics.ranking import roc_curve
 from lesionlab.taxonomy import BY_CODE
 
-_LABEL_STEP = 0.065  # least distance of two labels, a line of text in units of the axis
-_LEFT = 0.35  # a mark up to here has room for its label on the right
+_LABEL_STEP = 0.065  # minimum distance of two labels: a line of text in units of the axis
+_LEFT = 0.35  # marks left of it have their label on the right
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +36,16 @@ class MarkedPoint:
     """A decision marked on the curve.
 
     Attributes:
-        name: What the decision is called.
-        sensitivity: Share of the malignant images (or melanomas) that it finds.
-        specificity: Share of the other images that it clears.
-        chosen: True for a stored operating point, False for the answer, which has no threshold.
+        name: Name of the decision.
+        sensitivity: Its sensitivity.
+        specificity: Its specificity.
+        has_threshold: True for an operating point, False for the predicted class.
     """
 
     name: str
     sensitivity: float
     specificity: float
-    chosen: bool = True
+    has_threshold: bool = True
 
 
 def draw_roc(
@@ -57,18 +57,18 @@ def draw_roc(
     leaky: bool,
     words: Terms = MALIGNANCY,
 ) -> Markup | None:
-    """Draw sensitivity against the false alarm rate for what is looked for, with the operating points marked.
+    """Draw the ROC curve of the target with marked decisions.
 
     Args:
-        positive: bool [images], whether the lesion is malignant, or a melanoma.
-        scores: float [images], probability of that.
-        auc: The area under the curve with its interval.
-        points: Decisions to mark, as measured on these images.
+        positive: Whether each image is positive for the target, bool [N].
+        scores: Target probability, float [N].
+        auc: Area under the curve with its interval.
+        points: Decisions to mark, measured on these images.
         leaky: Whether to mark the numbers as leaky.
-        words: What is looked for, in words.
+        words: Terms of the task.
 
     Returns:
-        None where the images are all positive or all negative: there is no curve then.
+        The figure; None without positives or without negatives.
     """
     if positive.all() or not positive.any():
         return None
@@ -76,8 +76,8 @@ def draw_roc(
         figure = new_figure(FULL_WIDTH, 368)
         axes = figure.add_subplot()
         _draw_curve(axes, positive, scores, on_page(ACCENT))
-        false_alarms = f"False alarms: {words.others} called {words.positive} (1 - specificity)"
-        unit_axes(axes, across=false_alarms, up=f"{words.found} found (sensitivity)")
+        false_alarms = f"False positive rate: {words.others} (1 - specificity)"
+        unit_axes(axes, across=false_alarms, up=f"{words.recall_label} detected (sensitivity)")
         area = short_estimate(auc, leaky=leaky)
         axes.text(0.99, 0.03, f"AUC {area}", ha="right", color=on_page(ACCENT), fontweight="bold")
         _mark(axes, points, leaky=leaky)
@@ -87,13 +87,13 @@ def draw_roc(
 
 
 def draw_class_roc(code: str, positive: np.ndarray, scores: np.ndarray, auc: Estimate, *, leaky: bool) -> Markup | None:
-    """Draw a small ROC curve of one class against the rest; None where the class, or the rest, has no image.
+    """Draw a small ROC curve of one class against the rest; None if one of them has no images.
 
     Args:
-        code: The class.
-        positive: bool [images], whether the image shows it.
-        scores: float [images], its probability.
-        auc: The area under the curve with its interval.
+        code: Code of the class.
+        positive: Whether each image is of the class, bool [N].
+        scores: Its probability, float [N].
+        auc: Area under the curve with its interval.
         leaky: Whether to mark the numbers as leaky.
     """
     if positive.all() or not positive.any():
@@ -120,10 +120,10 @@ def _mark(axes: Axes, points: Sequence[MarkedPoint], *, leaky: bool) -> None:
     ordered = sorted(points, key=lambda point: -point.sensitivity)
     for point, height in zip(ordered, _label_heights([point.sensitivity for point in ordered]), strict=True):
         x, y = 1 - point.specificity, point.sensitivity
-        shape, size, fill = ("o", 8, INK) if point.chosen else ("s", 7, CARD)
+        shape, size, fill = ("o", 8, INK) if point.has_threshold else ("s", 7, CARD)
         (mark,) = axes.plot(x, y, shape, markersize=size, color=on_page(fill), zorder=5)
         mark.set(markeredgecolor=on_page(INK), markeredgewidth=1.5)
-        # Where the curve leaves no room to its right, the label ends at the edge instead of leaving the figure.
+        # Labels of marks further right end at the edge of the figure.
         across, align = (x + 0.03, "left") if x < _LEFT else (0.99, "right")
         axes.annotate(
             f"{point.name}: {point.sensitivity:.2f} / {point.specificity:.2f}{suffix}",
@@ -137,12 +137,12 @@ def _mark(axes: Axes, points: Sequence[MarkedPoint], *, leaky: bool) -> None:
 
 
 def _label_heights(sensitivities: Sequence[float]) -> list[float]:
-    """Return a height for each label, below its mark where there is room, no two closer than a line of text."""
+    """Return a height for each label, below its mark if possible, at least a line of text apart."""
     heights, free = [], 0.93
     for sensitivity in sensitivities:
         heights.append(min(sensitivity - 0.045, free))
         free = heights[-1] - _LABEL_STEP
-    floor = 0.11  # above the line with the area
+    floor = 0.11  # above the line with the AUC
     for index in reversed(range(len(heights))):
         heights[index] = max(heights[index], floor)
         floor = heights[index] + _LABEL_STEP

@@ -1,7 +1,7 @@
-"""The look of every figure, and the way from a matplotlib figure to SVG that follows the page's colours.
+"""Style of the figures, and conversion from matplotlib to SVG with the colours of the page.
 
-A figure is drawn in placeholder colours. On a page each placeholder becomes a CSS variable, so that one drawing
-serves the light page, the dark page and paper; in a file of its own it becomes the colour of the light page.
+Figures are drawn in placeholder colours. On a page each placeholder becomes a CSS variable, so that one drawing works
+in light mode, in dark mode and in print; in a file it becomes the colour of the light page.
 """
 
 import io
@@ -17,19 +17,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 POINTS_PER_INCH = 72
-FULL_WIDTH, PANEL_WIDTH = 380, 168  # in points; text of 11 points stays readable when a phone shows 350 pixels
+FULL_WIDTH, PANEL_WIDTH = 380, 168  # in points: 11-point text is readable on a phone of 350 pixels
 
 
 class Colour(NamedTuple):
-    """A colour of the page: the name of its CSS variable and its values on a light and on a dark page."""
+    """A colour of the page: its CSS variable and its values in light and dark mode."""
 
     variable: str
     light: str
     dark: str
 
 
-# Distinguishable with the common colour vision deficiencies (after Okabe and Ito, 2008, darkened for white and
-# lightened for black until each has a contrast of at least 3:1). No figure relies on colour alone.
+# Distinguishable with the common colour vision deficiencies (after Okabe and Ito, 2008, adjusted to a contrast of at
+# least 3:1). No figure relies on colour alone.
 INK = Colour("ink", "#1c2127", "#e8eaed")
 MUTED = Colour("muted", "#59626c", "#a4adb8")
 GRID = Colour("grid", "#e3e6ea", "#333a43")
@@ -50,12 +50,12 @@ CLASS_COLOURS: dict[str, Colour] = {
 }
 COLOURS = (INK, MUTED, GRID, CARD, ACCENT, SECOND, *CLASS_COLOURS.values())
 
-# What matplotlib draws with: values that no drawing uses for anything else.
+# Unique colours for matplotlib that are replaced afterwards.
 _PLACEHOLDERS = {colour.variable: f"#0102{number:02x}" for number, colour in enumerate(COLOURS)}
 
-_SETTINGS: dict[Any, Any] = {  # the stubs of matplotlib spell every key out as a literal
-    "svg.fonttype": "none",  # text stays text: selectable, searchable, in the page's font
-    "svg.hashsalt": "lesionlab",  # the same data gives the same bytes
+_SETTINGS: dict[Any, Any] = {  # the stubs of matplotlib have literal keys
+    "svg.fonttype": "none",  # keeps text selectable and in the font of the page
+    "svg.hashsalt": "lesionlab",  # reproducible output
     "font.size": 11,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -76,17 +76,17 @@ Paint = Callable[[Colour], str]
 
 
 def on_page(colour: Colour) -> str:
-    """Return what to hand to matplotlib for a colour of a figure that `to_inline_svg` will take."""
+    """Return the placeholder of a colour for a figure that is passed to `to_inline_svg`."""
     return _PLACEHOLDERS[colour.variable]
 
 
 def on_white(colour: Colour) -> str:
-    """Return what to hand to matplotlib for a colour of a figure in a file of its own."""
+    """Return a colour for a figure in a file."""
     return colour.light
 
 
 def drawing_settings(paint: Paint = on_page) -> AbstractContextManager[None]:
-    """Return the context in which every figure is made and drawn."""
+    """Return the context in which figures are created and drawn."""
     ink, muted, grid = paint(INK), paint(MUTED), paint(GRID)
     colours: dict[Any, Any] = {
         "text.color": ink,
@@ -104,18 +104,18 @@ def drawing_settings(paint: Paint = on_page) -> AbstractContextManager[None]:
 
 
 def new_figure(width: int, height: int) -> Figure:
-    """Return an empty figure of the given size in points, laid out without overlaps."""
+    """Return an empty figure of the given size in points with constrained layout."""
     return Figure(figsize=(width / POINTS_PER_INCH, height / POINTS_PER_INCH), layout="constrained")
 
 
 def new_panel() -> tuple[Figure, Axes]:
-    """Return a small figure with axes at a fixed place, so that all panels of a row are alike."""
+    """Return a small figure with axes at a fixed position."""
     figure = Figure(figsize=(PANEL_WIDTH / POINTS_PER_INCH, PANEL_WIDTH / POINTS_PER_INCH))
     return figure, figure.add_axes((0.15, 0.13, 0.83, 0.83))
 
 
 def unit_axes(axes: Axes, *, across: str, up: str) -> None:
-    """Set up axes whose two directions run from 0 to 1, a little open so that curves at the edge are whole."""
+    """Set up axes from 0 to 1 with a small margin for curves at the edge."""
     ticks = [0, 0.25, 0.5, 0.75, 1] if across else [0, 0.5, 1]
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal", xlabel=across, ylabel=up)
     names = [f"{tick:g}" for tick in ticks]
@@ -129,13 +129,13 @@ def to_inline_svg(figure: Figure, key: str, label: str) -> Markup:
     Args:
         figure: Drawn with the colours of `on_page` inside `drawing_settings`.
         key: Unique within the page; the ids inside the element start with it.
-        label: What the figure shows, in words, for those who cannot see it.
+        label: Description of the figure for screen readers.
     """
     svg = _svg_text(figure)
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
-    # matplotlib's own style sheet would reach beyond the figure; the page has the rule for its figures.
+    # matplotlib's style sheet would apply to the whole page.
     svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'\bd="([^"]*)"', lambda path: f'd="{_shorter(path[1])}"', svg)
     opening, rest = svg.split(">", 1)
@@ -153,7 +153,7 @@ def to_inline_svg(figure: Figure, key: str, label: str) -> Markup:
 
 
 def thin(across: np.ndarray, up: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return a curve within the unit square without the points that lie less than a third of a pixel apart."""
+    """Return a curve in the unit square without points less than a third of a pixel apart."""
     rounded = np.round(np.stack([across, up]), 3)
     kept = np.append(True, (np.diff(rounded, axis=1) != 0).any(axis=0))
     return across[kept], up[kept]

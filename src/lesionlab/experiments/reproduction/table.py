@@ -4,7 +4,7 @@ from pydantic import Field
 
 from lesionlab import RESEARCH_ONLY
 from lesionlab.base_models import StrictModel
-from lesionlab.evaluation.predictions_file import Model
+from lesionlab.evaluation.predictions_file import EvaluatedModel
 from lesionlab.metrics import Estimate
 from lesionlab.recipes import Recipe, SplitProtocol
 
@@ -151,7 +151,7 @@ class Reproduction(StrictModel):
     date: str
     environment: dict[str, str]
     resamples: int
-    against: Model | None
+    against: EvaluatedModel | None
     recipes: tuple[ReproducedRecipe, ...]
 
 

@@ -1,4 +1,4 @@
-"""What two models' numbers are good for, side by side."""
+"""Calibration, thresholds, sets and selective prediction in a comparison."""
 
 from dataclasses import replace
 from typing import Any
@@ -8,28 +8,30 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, recall_score
 
 from lesionlab.evaluation.comparison import ComparedMetric, compare_predictions
-from lesionlab.evaluation.predictions_file import Model, Predictions
+from lesionlab.evaluation.predictions_file import EvaluatedModel, Predictions
 from lesionlab.taxonomy import CODES, DIAGNOSIS
 
 COUNT = 210
 
 
-def answers(seed: int, skill: float, **known: Any) -> Predictions:
-    """A model of made-up images, 30 of each class, with all that can be compared."""
+def simulated(seed: int, skill: float, **known: Any) -> Predictions:
+    """Return predictions for 30 simulated images of each class with everything that can be compared."""
     labels = np.arange(COUNT) % 7
     logits = np.random.default_rng(seed).normal(0, 1, (COUNT, 7))
     logits[np.arange(COUNT), labels] += skill
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    model = Model(name=f"m{seed}", predictions="p", task="diagnosis", leaky=False, unseen=True, split_sha256=None)
+    model = EvaluatedModel(
+        name=f"m{seed}", predictions="p", task="diagnosis", leaky=False, unseen=True, split_sha256=None
+    )
     whole = Predictions(
         model=model,
         task=DIAGNOSIS,
         image_ids=tuple(f"I{n:03d}" for n in range(COUNT)),
         lesion_ids=tuple(f"L{n:03d}" for n in range(COUNT)),
         diagnoses=tuple(CODES[label] for label in labels),
-        decisions=probabilities.argmax(axis=1),
+        predicted=probabilities.argmax(axis=1),
         probabilities=probabilities,
-        certainty=probabilities.max(axis=1),
+        confidence=probabilities.max(axis=1),
         sets=probabilities >= 0.1,
         thresholds={"malignant": {0.95: 0.2}, "melanoma": {0.95: 0.05}},
     )
@@ -40,8 +42,8 @@ def rows(a: Predictions, b: Predictions) -> dict[str, ComparedMetric]:
     return {row.metric: row for row in compare_predictions(a, b, resamples=50).metrics}
 
 
-def test_each_figure_is_the_one_it_says() -> None:
-    a, b = answers(1, 1.0), answers(2, 2.5)
+def test_metrics_equal_their_definitions() -> None:
+    a, b = simulated(1, 1.0), simulated(2, 2.5)
     found = rows(a, b)
     labels = a.labels
     for side, predictions in (("a", a), ("b", b)):
@@ -53,18 +55,18 @@ def test_each_figure_is_the_one_it_says() -> None:
         suspected = predictions.probabilities[:, 0] >= 0.05
         assert value["melanoma_sensitivity_at_95"] == pytest.approx(recall_score(labels == 0, suspected))
         assert predictions.sets is not None
-        assert predictions.certainty is not None
+        assert predictions.confidence is not None
         assert value["set_coverage"] == pytest.approx(predictions.sets[np.arange(COUNT), labels].mean())
         assert value["set_size"] == pytest.approx(predictions.sets.sum(axis=1).mean())
-        kept = np.argsort(-predictions.certainty, kind="stable")[: round(0.8 * COUNT)]
-        expected = balanced_accuracy_score(labels[kept], predictions.decisions[kept])
+        kept = np.argsort(-predictions.confidence, kind="stable")[: round(0.8 * COUNT)]
+        expected = balanced_accuracy_score(labels[kept], predictions.predicted[kept])
         assert value["balanced_accuracy_at_80"] == pytest.approx(expected)
 
 
-def test_a_smaller_error_is_the_better_one_and_a_smaller_set_is_only_smaller() -> None:
-    good = answers(3, 1.0)
+def test_lower_calibration_error_is_better_and_set_size_is_neutral() -> None:
+    good = simulated(3, 1.0)
     sure = np.full((COUNT, 7), 1e-3)
-    sure[np.arange(COUNT), good.decisions] = 1 - 6e-3
+    sure[np.arange(COUNT), good.predicted] = 1 - 6e-3
     overconfident = replace(good, probabilities=sure, sets=np.ones((COUNT, 7), dtype=np.bool_))
     for a, b, better in ((good, overconfident, "A"), (overconfident, good, "B")):
         found = rows(a, b)
@@ -73,13 +75,13 @@ def test_a_smaller_error_is_the_better_one_and_a_smaller_set_is_only_smaller() -
 
 
 @pytest.mark.parametrize(
-    ("known", "gone"),
+    ("known", "missing"),
     [
-        ({"certainty": None}, {"balanced_accuracy_at_80"}),
+        ({"confidence": None}, {"balanced_accuracy_at_80"}),
         ({"sets": None}, {"set_coverage", "set_size"}),
         ({"thresholds": {"malignant": {0.95: 0.2}}}, {"melanoma_sensitivity_at_95", "melanoma_specificity_at_95"}),
     ],
 )
-def test_what_one_of_them_lacks_is_left_out(known: dict[str, Any], gone: set[str]) -> None:
-    whole = set(rows(answers(1, 1.0), answers(2, 1.0)))
-    assert whole - set(rows(answers(1, 1.0), answers(2, 1.0, **known))) == gone
+def test_metrics_that_one_file_lacks_are_left_out(known: dict[str, Any], missing: set[str]) -> None:
+    whole = set(rows(simulated(1, 1.0), simulated(2, 1.0)))
+    assert whole - set(rows(simulated(1, 1.0), simulated(2, 1.0, **known))) == missing
