@@ -79,7 +79,7 @@ def test_bad_input_is_one_line(cli: Callable[..., Any], runs: tuple[Path, Path],
     file = tmp_path / "never.json"
     for second, message in (
         (tmp_path / "nowhere", "does not exist"),
-        (tmp_path, "holds no predictions of the test part"),
+        (tmp_path, "has no predictions of the test set"),
         (other, "the images differ: 0 only in"),
         (other / "metrics.json", "does not have the columns"),
     ):

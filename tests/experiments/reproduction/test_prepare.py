@@ -117,7 +117,7 @@ def test_a_compared_run_is_finished_and_evaluated(
     with pytest.raises(DataError, match="is not finished"):
         read_against(one.runs[0].run.path)
     begin(one.runs[0], finished=True)
-    with pytest.raises(DataError, match="holds no predictions of the test part"):
+    with pytest.raises(DataError, match="has no predictions of the test set"):
         read_against(one.runs[0].run.path)
 
 
