@@ -110,9 +110,9 @@ def make_base(root: Path) -> None:
         folder.mkdir()
         os.chown(folder, BUILDER, BUILDER)
     subprocess.run(["mount", "--bind", root, root], check=True)  # a mount of its own can be made read-only later
-    for place in map(Path, filter(os.path.lexists, SYSTEM)):
+    for folder in map(Path, filter(os.path.lexists, SYSTEM)):
         # Files of the network configuration are often mounts in /etc.
-        mount(place, root / place.name, "--rbind" if place.name == "etc" else "--bind")
+        mount(folder, root / folder.name, "--rbind" if folder.name == "etc" else "--bind")
     prefix, local = Path(sys.base_prefix), root.parent / f"{root.name}-local"
     for folder in (local / "bin", local / "lib"):
         folder.mkdir(parents=True)
@@ -185,8 +185,8 @@ def run(stage: Stage, work: Path) -> dict[str, object]:
     def inside(command: list[str]) -> list[str]:
         return as_user(root, user, settings["WORKDIR"], command)
 
-    places = ["/tmp", "/opt/lesionlab", "/etc", "/dev/shm", "/var/tmp", "/"]  # noqa: S108 - those of the root
-    attempts = {place: inside(["touch", f"{place}/written"]) for place in places}
+    folders = ["/tmp", "/opt/lesionlab", "/etc", "/dev/shm", "/var/tmp", "/"]  # noqa: S108 - those of the root
+    attempts = {folder: inside(["touch", f"{folder}/written"]) for folder in folders}
     found: dict[str, object] = {
         "installed_mib": mebibytes(root / "opt"),
         "bytecode_mib": mebibytes(root / "opt", "*.pyc"),
@@ -195,7 +195,7 @@ def run(stage: Stage, work: Path) -> dict[str, object]:
         ),
         "packages": sorted(path.name for path in (root / "opt").rglob("*.dist-info")),
         "writable": [
-            place for place, attempt in attempts.items() if subprocess.call(attempt, stderr=subprocess.DEVNULL) == 0
+            folder for folder, attempt in attempts.items() if subprocess.call(attempt, stderr=subprocess.DEVNULL) == 0
         ],
     }
     began = time.monotonic()
