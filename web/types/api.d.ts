@@ -938,15 +938,15 @@ export interface components {
         };
         /**
          * Preprocessing
-         * @description How an image becomes the network's input.
+         * @description Settings of the preprocessing.
          *
          *     Attributes:
          *         size: Side of the square input in pixels.
-         *         through: Side of a smaller square that the image is reduced to first, 0 for none: what a model trained on
-         *             tiny pictures sees of a large one.
-         *         interpolation: Filter of the resize; it averages over all source pixels when it shrinks (antialiasing).
-         *         mean: Subtracted per channel from pixels in [0, 1], inside the graph.
-         *         std: Divided by per channel after that, inside the graph.
+         *         through: Side of a smaller square that the image is reduced to first, for models that were trained on tiny
+         *             images; 0 for none.
+         *         interpolation: Filter of the resize, with antialiasing.
+         *         mean: Mean per channel of pixels in [0, 1], subtracted inside the graph.
+         *         std: Standard deviation per channel, divided by inside the graph.
          */
         Preprocessing: {
             /**
