@@ -1,4 +1,4 @@
-"""Small datasets, made on the spot."""
+"""Small datasets."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ HAM_HEADER = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localizat
 
 
 def jpeg(shade: int, size: tuple[int, int] = (48, 36)) -> bytes:
-    """Return a plain image; the steps between shades are wide enough to outlast JPEG's rounding."""
+    """Return a plain image; the steps between shades survive JPEG compression."""
     stream = io.BytesIO()
     Image.new("RGB", size, (shade * 20 % 256, shade * 20 // 256 * 20, 80)).save(stream, "JPEG")
     return stream.getvalue()

@@ -1,4 +1,4 @@
-"""The check finds everything at once."""
+"""The check reports all problems at once."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from lesionlab.data.scan import ProblemKind
 Row = dict[str, str]
 
 
-def test_a_sound_dataset_is_counted(kaggle: Path) -> None:
+def test_a_valid_dataset_is_counted(kaggle: Path) -> None:
     done: list[tuple[int, int]] = []
     report = check_dataset(kaggle, progress=lambda now, total: done.append((now, total)))
     assert report.ok
@@ -28,7 +28,7 @@ def test_a_sound_dataset_is_counted(kaggle: Path) -> None:
     assert DataReport.model_validate_json(report.model_dump_json()) == report
 
 
-def test_every_defect_is_found_in_one_run(
+def test_every_problem_is_found_in_one_check(
     kaggle: Path,
     rows: list[Row],
     make_table: Callable[..., Path],
@@ -74,7 +74,7 @@ def test_every_defect_is_found_in_one_run(
         ProblemKind.ORPHAN: "HAM10000_images_part_1/orphan.jpg",
         ProblemKind.REPEATED_FILE: "ISIC_3",
     }
-    assert "of lesion HAM_3, L (bcc and mel); a split may put them on both sides" in found[ProblemKind.LEAKING_COPY][1]
+    assert "of lesion HAM_3, L (bcc and mel); a split may separate them" in found[ProblemKind.LEAKING_COPY][1]
     assert found[ProblemKind.CONFLICTING_LESION][1] == "mel and nv"
     assert report.manifest_sha256 is None
     assert report.images == 9  # the six, leak, copy and conflict
@@ -89,7 +89,7 @@ def test_an_empty_file_is_unreadable(kaggle: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif("LESIONLAB_DATA" not in os.environ, reason="LESIONLAB_DATA names no folder with ham10000/")
-def test_ham10000_is_whole_and_has_the_published_counts() -> None:
+def test_ham10000_is_complete_with_the_published_counts() -> None:
     report = check_dataset(Path(os.environ["LESIONLAB_DATA"]) / "ham10000")
     assert report.ok
     assert set(report.warnings) <= {ProblemKind.COPY}

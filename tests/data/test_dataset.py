@@ -1,4 +1,4 @@
-"""Every layout is recognised, and nothing is left out silently."""
+"""Every layout is recognised, and nothing is omitted silently."""
 
 import shutil
 import zipfile
@@ -29,7 +29,7 @@ def test_the_kaggle_layout_is_read_with_unknown_values_as_none(kaggle: Path) -> 
     assert {record.source for record in manifest} == {"ham10000"}
 
 
-def test_names_in_lower_case_and_doubled_folders_are_read_all_the_same(kaggle: Path) -> None:
+def test_lower_case_names_and_duplicated_folders_are_read(kaggle: Path) -> None:
     expected = read_dataset(kaggle).sha256
     (kaggle / "HAM10000_metadata.csv").rename(kaggle / "moved")
     (kaggle / "moved").rename(kaggle / "ham10000_metadata.csv")
@@ -37,7 +37,7 @@ def test_names_in_lower_case_and_doubled_folders_are_read_all_the_same(kaggle: P
     assert read_dataset(kaggle).sha256 == expected
 
 
-def test_two_different_images_under_one_name_are_refused(kaggle: Path, make_jpeg: Callable[..., bytes]) -> None:
+def test_two_different_images_with_one_name_are_an_error(kaggle: Path, make_jpeg: Callable[..., bytes]) -> None:
     (kaggle / "HAM10000_images_part_2" / "ISIC_1.jpg").write_bytes(make_jpeg(0, (400, 300)))
     with pytest.raises(DataError, match=r"different images under one name \(ISIC_1"):
         read_dataset(kaggle)
@@ -70,7 +70,7 @@ def test_the_dataverse_layout_is_read_from_archives_without_unpacking(kaggle: Pa
     assert decode_image(read_image_bytes(manifest.location(manifest.records[0]))).original_size == (48, 36)
 
 
-def test_a_damaged_archive_is_named(kaggle: Path) -> None:
+def test_a_damaged_archive_is_an_error(kaggle: Path) -> None:
     (kaggle / "HAM10000_images_part_3.zip").write_bytes(b"PK, and then nothing")
     with pytest.raises(DataError, match=r"HAM10000_images_part_3\.zip: the archive is damaged"):
         read_dataset(kaggle)
@@ -88,7 +88,7 @@ def test_a_folder_per_diagnosis_is_read_with_lesions_unknown(tmp_path: Path, mak
     assert not manifest.lesions_known
 
 
-def test_a_folder_that_is_no_diagnosis_and_a_name_in_two_folders_are_refused(
+def test_unknown_class_folders_and_duplicate_names_are_an_error(
     tmp_path: Path, make_images: Callable[..., None]
 ) -> None:
     make_images(tmp_path / "mel", ("a",))
@@ -119,7 +119,7 @@ def test_any_table_is_read_by_a_mapping_of_columns(
     assert manifest.lesions_known
 
 
-def test_ids_with_a_suffix_find_their_image_and_empty_lesions_are_unknown(
+def test_ids_with_a_suffix_and_empty_lesion_ids_are_read(
     tmp_path: Path, make_table: Callable[..., Path], make_images: Callable[..., None]
 ) -> None:
     make_images(tmp_path / "images", ("a", "b"))
@@ -132,7 +132,7 @@ def test_ids_with_a_suffix_find_their_image_and_empty_lesions_are_unknown(
     assert not manifest.lesions_known
 
 
-def test_one_column_per_diagnosis_is_understood(
+def test_one_hot_columns_are_read(
     tmp_path: Path, make_table: Callable[..., Path], make_images: Callable[..., None]
 ) -> None:
     make_images(tmp_path, ("a", "b"))
@@ -144,7 +144,7 @@ def test_one_column_per_diagnosis_is_understood(
     assert read_dataset(tmp_path, metadata=table).records[0].diagnosis == "akiec"
 
 
-def test_a_saved_manifest_is_read_back_as_it_was(kaggle: Path) -> None:
+def test_a_saved_manifest_is_read_back(kaggle: Path) -> None:
     manifest = read_dataset(kaggle)
     manifest.save(kaggle / "manifest.csv")
     for name in ("HAM10000_metadata.csv",):
@@ -175,7 +175,7 @@ def test_a_manifest_is_loaded_without_its_images_but_not_read_as_a_dataset(kaggl
         ({"sex": "mail"}, r"ISIC_1: sex 'mail' is neither male nor female"),
     ],
 )
-def test_a_row_that_cannot_become_a_record_stops_the_reading(
+def test_an_invalid_row_is_an_error(
     kaggle: Path, rows: list[Row], make_table: Callable[..., Path], change: Row, message: str
 ) -> None:
     make_table(kaggle / "HAM10000_metadata.csv", [rows[0] | change, *rows[1:]])
@@ -183,7 +183,7 @@ def test_a_row_that_cannot_become_a_record_stops_the_reading(
         read_dataset(kaggle)
 
 
-def test_a_row_with_too_few_cells_is_named_by_its_line(kaggle: Path) -> None:
+def test_a_row_with_too_few_cells_is_reported_with_its_line(kaggle: Path) -> None:
     with (kaggle / "HAM10000_metadata.csv").open("a") as stream:
         stream.write("\nHAM_7,ISIC_7\n")
     with pytest.raises(DataError, match="line 9: 2 cells under 7 column names"):
@@ -197,22 +197,20 @@ def test_a_row_with_too_few_cells_is_named_by_its_line(kaggle: Path) -> None:
         (b"image_id,dx\n", "the table is empty"),
         (b"\xff\xfe\x00", "not a text file in UTF-8"),
         (b"image_id,dx,dx\na,nv,nv\n", "column 'dx' occurs more than once"),
-        (b"image_id,label\na,nv\n", "no column of diagnosis among image_id, label; name it with --columns diagnosis="),
+        (b"image_id,label\na,nv\n", "no column of diagnosis among image_id, label; give it with --columns diagnosis="),
         (b"name,dx\na,nv\n", "no column of image_id among name, dx"),
     ],
 )
-def test_a_table_that_cannot_be_used_says_why(kaggle: Path, content: bytes, message: str) -> None:
+def test_an_invalid_table_is_an_error(kaggle: Path, content: bytes, message: str) -> None:
     (kaggle / "HAM10000_metadata.csv").write_bytes(content)
     with pytest.raises(DataError, match=message):
         read_dataset(kaggle)
 
 
-def test_an_unknown_layout_names_those_that_are_known_and_what_was_found(
-    tmp_path: Path, make_images: Callable[..., None]
-) -> None:
+def test_an_unknown_layout_lists_known_layouts_and_entries(tmp_path: Path, make_images: Callable[..., None]) -> None:
     make_images(tmp_path, ("a", "b"))
     (tmp_path / "labels.csv").write_text("image,label\n")
-    with pytest.raises(DataError, match=r"no known layout.*HAM10000.*--metadata.*Found: 2 images, files labels\.csv"):
+    with pytest.raises(DataError, match=r"unknown layout.*HAM10000.*--metadata.*Found: 2 images, files labels\.csv"):
         read_dataset(tmp_path)
     with pytest.raises(DataError, match="no such folder"):
         read_dataset(tmp_path / "nowhere")
@@ -225,11 +223,11 @@ def test_a_layout_without_any_image_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["image_id", "=x", "image_id=", "colour=x"])
-def test_a_mapping_that_makes_no_sense_is_wrong_use(text: str) -> None:
+def test_an_invalid_mapping_is_an_error(text: str) -> None:
     with pytest.raises(UsageError, match="columns: "):
         ColumnMapping.parse(text)
 
 
-def test_a_mapped_column_that_is_not_there_is_named(kaggle: Path) -> None:
+def test_a_missing_mapped_column_is_an_error(kaggle: Path) -> None:
     with pytest.raises(DataError, match="no column 'label'; the columns are lesion_id, image_id"):
         read_dataset(kaggle, columns=ColumnMapping(diagnosis="label"))

@@ -1,4 +1,4 @@
-"""Pixel tables: what is written is read, and a damaged table says where."""
+"""Pixel tables: reading, writing, import, export and errors."""
 
 import tempfile
 from pathlib import Path
@@ -41,7 +41,7 @@ def colourful(images: int, side: int, channels: int = 3) -> np.ndarray:
 
 @given(pixel_arrays, st.data())
 @settings(max_examples=50, deadline=None)
-def test_what_is_written_is_read(pixels: np.ndarray, data: st.DataObject) -> None:
+def test_a_written_table_is_read_back(pixels: np.ndarray, data: st.DataObject) -> None:
     size = len(pixels)
     diagnoses = data.draw(st.lists(st.sampled_from(CODES), min_size=size, max_size=size))
     with tempfile.TemporaryDirectory() as folder:
@@ -56,14 +56,14 @@ def test_what_is_written_is_read(pixels: np.ndarray, data: st.DataObject) -> Non
 @pytest.mark.parametrize(
     ("side", "channels", "last"), [(28, 3, "pixel2351"), (28, 1, "pixel0783"), (8, 3, "pixel0191"), (8, 1, "pixel0063")]
 )
-def test_the_columns_are_those_of_the_well_known_tables(tmp_path: Path, side: int, channels: int, last: str) -> None:
+def test_columns_equal_those_of_the_published_tables(tmp_path: Path, side: int, channels: int, last: str) -> None:
     path = tmp_path / "table.csv"
     write_hmnist(path, colourful(2, side, channels), ["mel", "nv"])
     names = path.read_text().splitlines()[0].split(",")
     assert (names[0], names[-2], names[-1], len(names)) == ("pixel0000", last, "label", side * side * channels + 1)
 
 
-def test_channels_of_a_pixel_follow_each_other_row_by_row(tmp_path: Path) -> None:
+def test_pixels_are_interleaved_row_by_row(tmp_path: Path) -> None:
     header = ",".join(f"pixel{number:04d}" for number in range(12)) + ",label"
     path = table(tmp_path, header, "255,1,2,0,254,3,4,5,253,9,8,7,6")
     pixels, codes = read_hmnist(path)
@@ -82,19 +82,19 @@ def test_imported_images_have_the_pixels_of_the_table(tmp_path: Path, side: int,
             np.testing.assert_array_equal(np.asarray(image).reshape(square.shape), square)
 
 
-def test_images_too_small_to_be_read_again_are_not_written(tmp_path: Path) -> None:
+def test_images_below_the_smallest_size_are_not_written(tmp_path: Path) -> None:
     write_hmnist(tmp_path / "table.csv", colourful(2, 7), ["mel", "nv"])
-    with pytest.raises(DataError, match=r"set: images of 7x7 pixels are too small; .* at least 8x8"):
+    with pytest.raises(DataError, match=r"set: images of 7x7 pixels are too small; the minimum is 8x8"):
         import_hmnist(tmp_path / "table.csv", tmp_path / "set")
     assert [entry.name for entry in tmp_path.iterdir()] == ["table.csv"]
 
 
-def test_labels_are_those_of_the_well_known_tables(tmp_path: Path) -> None:
+def test_labels_equal_those_of_the_published_tables(tmp_path: Path) -> None:
     path = table(tmp_path, HEADER_2X2, *(f"0,0,0,0,{label}" for label in range(7)))
     assert read_hmnist(path)[1] == ["akiec", "bcc", "bkl", "df", "nv", "vasc", "mel"]
 
 
-def test_windows_line_ends_a_byte_order_mark_and_quoted_names_do_no_harm(tmp_path: Path) -> None:
+def test_windows_line_endings_byte_order_mark_and_quotes_are_read(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     names = ",".join(f'"{name}"' for name in HEADER_2X2.split(","))
     path.write_bytes(f"\ufeff{names}\r\n1,2,3,4,0\r\n\r\n".encode())
@@ -113,22 +113,24 @@ def test_windows_line_ends_a_byte_order_mark_and_quoted_names_do_no_harm(tmp_pat
         ((HEADER_2X2, "1,2,3,4,0", "1,2,3,4,7"), "line 3: label '7' is unknown; the labels are 0 akiec, .*6 mel"),
         ((HEADER_2X2, "1,2,3,4,mel"), "line 2: label 'mel' is unknown"),
         ((HEADER_2X2,), "the table has no row below its column names"),
-        (("",), "line 1: 1 columns are no pixel table"),
-        (("pixel0000,pixel0001,label", "1,2,0"), "line 1: 3 columns are no pixel table.* 2,353 in all"),
-        (("label,pixel0000,pixel0001,pixel0002,pixel0003", "0,1,2,3,4"), "line 1: column 'label' stands where"),
+        (("",), "line 1: 1 columns are not a pixel table"),
+        (("pixel0000,pixel0001,label", "1,2,0"), "line 1: 3 columns are not a pixel table.* 2,353 columns"),
+        (("label,pixel0000,pixel0001,pixel0002,pixel0003", "0,1,2,3,4"), "line 1: column 'label' in place of"),
     ],
 )
-def test_a_bad_table_says_where_and_what(tmp_path: Path, lines: tuple[str, ...], message: str) -> None:
+def test_an_invalid_table_is_reported_with_line_and_column(
+    tmp_path: Path, lines: tuple[str, ...], message: str
+) -> None:
     with pytest.raises(DataError, match=f"hmnist_2_2_L.csv:? {message}") as caught:
         read_hmnist(table(tmp_path, *lines))
     assert "\n" not in str(caught.value)
 
 
-def test_what_is_no_table_at_all_is_an_error(tmp_path: Path) -> None:
+def test_a_file_that_is_no_table_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.csv: cannot be read: No such file"):
         read_hmnist(tmp_path / "none.csv")
     (tmp_path / "photo.png").write_bytes(b"\x89PNG\xff\xfe")
-    with pytest.raises(DataError, match=r"photo\.png: not a table of text"):
+    with pytest.raises(DataError, match=r"photo\.png: not a text file"):
         read_hmnist(tmp_path / "photo.png")
 
 
@@ -142,9 +144,7 @@ def test_what_is_no_table_at_all_is_an_error(tmp_path: Path) -> None:
         (colourful(1, 4), ["wart"], "'wart' is none of akiec"),
     ],
 )
-def test_what_cannot_be_written_leaves_no_file(
-    tmp_path: Path, pixels: np.ndarray, diagnoses: list[str], message: str
-) -> None:
+def test_invalid_pixels_leave_no_file(tmp_path: Path, pixels: np.ndarray, diagnoses: list[str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         write_hmnist(tmp_path / "table.csv", pixels, diagnoses)
     assert not list(tmp_path.iterdir())
@@ -152,7 +152,7 @@ def test_what_cannot_be_written_leaves_no_file(
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("side", [8, 28])
-def test_an_imported_table_is_a_sound_dataset_and_exports_as_it_was(tmp_path: Path, side: int, channels: int) -> None:
+def test_an_imported_table_is_a_valid_dataset_and_exported_unchanged(tmp_path: Path, side: int, channels: int) -> None:
     path, again = tmp_path / "small.csv", tmp_path / "again.csv"
     write_hmnist(path, colourful(7, side, channels), list(CODES))
     calls: list[tuple[int, int]] = []
@@ -168,7 +168,7 @@ def test_an_imported_table_is_a_sound_dataset_and_exports_as_it_was(tmp_path: Pa
     assert again.read_bytes() == path.read_bytes()
 
 
-def test_import_fills_an_empty_folder_and_refuses_another(tmp_path: Path) -> None:
+def test_import_requires_an_empty_folder(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     write_hmnist(path, colourful(1, 8), ["mel"])
     (tmp_path / "empty").mkdir()
@@ -180,7 +180,7 @@ def test_import_fills_an_empty_folder_and_refuses_another(tmp_path: Path) -> Non
         import_hmnist(path, path)
 
 
-def test_an_import_that_stops_leaves_nothing(tmp_path: Path) -> None:
+def test_an_interrupted_import_leaves_no_files(tmp_path: Path) -> None:
     def full(done: int, total: int) -> None:
         if done == 2:
             raise OSError(28, "No space left on device")
@@ -192,7 +192,7 @@ def test_an_import_that_stops_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_export_squashes_in_the_order_of_the_manifest(tmp_path: Path, photograph: Image.Image) -> None:
+def test_export_resizes_in_the_order_of_the_manifest(tmp_path: Path, photograph: Image.Image) -> None:
     for name, picture in (("b", photograph), ("a", Image.new("RGB", (90, 60), (200, 100, 50)))):
         picture.save(tmp_path / f"{name}.png")
     records = [ImageRecord(name, f"{name}.png", name, code) for name, code in (("b", "mel"), ("a", "df"))]
@@ -206,7 +206,7 @@ def test_export_squashes_in_the_order_of_the_manifest(tmp_path: Path, photograph
     assert read_hmnist(tmp_path / "grey.csv")[0].shape == (2, 8, 8, 1)
 
 
-def test_export_names_the_image_that_cannot_be_decoded(tmp_path: Path) -> None:
+def test_export_of_an_unreadable_image_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "bad.png").write_bytes(b"no image")
     manifest = Manifest(tmp_path, (ImageRecord("bad", "bad.png", "bad", "nv"),))
     with pytest.raises(DataError, match=r"bad\.png: the file holds text"):

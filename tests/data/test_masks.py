@@ -1,4 +1,4 @@
-"""Masks lie over their images as the network sees these."""
+"""Masks match the resized images."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from lesionlab.data.masks import MaskFolder
 from lesionlab.errors import DataError
 
 
-def test_a_mask_is_squashed_as_its_image_is(tmp_path: Path) -> None:
+def test_a_mask_is_resized_like_its_image(tmp_path: Path) -> None:
     mask = np.zeros((30, 40), bool)
     mask[15:, 20:] = True
     Image.fromarray(mask).save(tmp_path / "ISIC_1_segmentation.png")
@@ -24,10 +24,10 @@ def test_a_mask_is_squashed_as_its_image_is(tmp_path: Path) -> None:
     assert not found[:30].any()
 
 
-def test_what_is_missing_or_damaged_is_named(tmp_path: Path) -> None:
+def test_missing_or_damaged_masks_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder"):
         MaskFolder(tmp_path / "none")
-    with pytest.raises(DataError, match="no lesion mask in it"):
+    with pytest.raises(DataError, match="no lesion masks"):
         MaskFolder(tmp_path)
     (tmp_path / "a_segmentation.png").write_bytes(b"no picture")
     with pytest.raises(DataError, match=r"a_segmentation\.png: "):

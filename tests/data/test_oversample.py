@@ -1,4 +1,4 @@
-"""What balancing by copies promises."""
+"""Properties of oversampling by copies."""
 
 from collections import Counter
 from dataclasses import replace
@@ -26,7 +26,7 @@ counted = st.dictionaries(st.sampled_from(CODES), st.integers(1, 25), min_size=1
 
 
 @given(counted)
-def test_every_diagnosis_reaches_the_largest_with_evenly_dealt_copies(counts: dict[str, int]) -> None:
+def test_every_diagnosis_is_copied_evenly_to_the_largest_size(counts: dict[str, int]) -> None:
     manifest = build(counts)
     balanced = oversample(manifest)
     assert {code: count for code, count in balanced.counts().items() if count} == dict.fromkeys(
@@ -38,7 +38,7 @@ def test_every_diagnosis_reaches_the_largest_with_evenly_dealt_copies(counts: di
 
 
 @given(counted)
-def test_copies_differ_from_their_image_in_the_id_alone(counts: dict[str, int]) -> None:
+def test_copies_differ_from_their_image_only_in_the_id(counts: dict[str, int]) -> None:
     manifest = build(counts)
     originals = {record.image_id: record for record in manifest}
     for record in oversample(manifest):
@@ -48,7 +48,7 @@ def test_copies_differ_from_their_image_in_the_id_alone(counts: dict[str, int]) 
 
 
 @given(counted)
-def test_without_copies_the_images_are_left(counts: dict[str, int]) -> None:
+def test_without_copies_only_the_images_remain(counts: dict[str, int]) -> None:
     manifest = build(counts)
     assert without_copies(oversample(manifest)) == manifest
     assert without_copies(manifest) == manifest
@@ -66,7 +66,7 @@ def test_copies_are_numbered_from_two() -> None:
     assert not balanced.lesions_known
 
 
-def test_copies_of_copies_are_refused() -> None:
+def test_copies_of_copies_are_an_error() -> None:
     some = [record for record in oversample(build({"nv": 5, "df": 2})) if record.image_id != "df_0~3"]
     with pytest.raises(DataError, match=r"data: df_0~2 is a copy already"):
         oversample(Manifest(Path("data"), tuple(some)))

@@ -1,4 +1,4 @@
-"""A split file says exactly what it was made to say, or is refused."""
+"""Split files are read back exactly; changed files are an error."""
 
 import json
 from itertools import chain
@@ -24,7 +24,7 @@ def with_change(split: Split, change: dict[str, object]) -> Split:
     return Split.model_validate(split.model_dump() | change)
 
 
-def test_a_split_is_read_back_as_it_was_saved(tmp_path: Path) -> None:
+def test_a_saved_split_is_read_back(tmp_path: Path) -> None:
     for options in ({}, {"folds": 3, "test": 0.0}, {"by_image": True}):
         split = make_split(manifest_of(), **options)
         split.save(tmp_path / "split.json")
@@ -53,14 +53,14 @@ def test_the_hash_changes_with_anything_that_changes() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"seed": 0', '"seed": 1', "was changed after it was made"),
-        ('"leaky": false', '"leaky": true', "was changed after it was made"),
-        ('"schema_version": 1', '"schema_version": 2', "a split of version 2, this lesionlab reads version 1"),
+        ('"seed": 0', '"seed": 1', "was edited"),
+        ('"leaky": false', '"leaky": true', "was edited"),
+        ('"schema_version": 1', '"schema_version": 2', "a split of version 2, but version 1 is supported"),
         ('"sha256"', '"hash"', "not a split"),
         ("{", "", "not valid JSON"),
     ],
 )
-def test_an_edited_or_damaged_file_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
+def test_an_edited_or_damaged_file_is_an_error(tmp_path: Path, old: str, new: str, message: str) -> None:
     path = tmp_path / "split.json"
     make_split(manifest_of()).save(path)
     text = path.read_text()
@@ -70,7 +70,7 @@ def test_an_edited_or_damaged_file_is_refused(tmp_path: Path, old: str, new: str
         load_split(path)
 
 
-def test_an_edited_file_with_a_hash_that_fits_must_still_make_sense(tmp_path: Path) -> None:
+def test_an_invalid_file_with_a_valid_hash_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "split.json"
     split = make_split(manifest_of())
     split.model_copy(update={"assignment": {"a": "exam"}}).save(path)
@@ -80,7 +80,7 @@ def test_an_edited_file_with_a_hash_that_fits_must_still_make_sense(tmp_path: Pa
         load_split(tmp_path / "nowhere.json")
 
 
-def test_a_split_fits_its_own_manifest_only() -> None:
+def test_a_split_is_valid_for_its_own_manifest_only() -> None:
     manifest = manifest_of()
     split = make_split(manifest)
     split.check_against(manifest)
@@ -89,7 +89,7 @@ def test_a_split_fits_its_own_manifest_only() -> None:
         split.check_against(other)
 
 
-def test_folds_take_turns_and_the_held_out_part_stays_the_test() -> None:
+def test_folds_are_validated_in_turn_and_the_test_subset_is_fixed() -> None:
     split = make_split(manifest_of(lesions=40), folds=4, test=0.2)
     validated: list[str] = []
     tests = set()
@@ -102,7 +102,7 @@ def test_folds_take_turns_and_the_held_out_part_stays_the_test() -> None:
     assert sorted([*validated, *tests.pop()]) == sorted(split.assignment)
 
 
-def test_without_a_held_out_part_every_fold_is_the_test_once() -> None:
+def test_without_a_test_subset_every_fold_is_tested_once() -> None:
     split = make_split(manifest_of(lesions=40), folds=4, test=0)
     rounds = [split.parts(fold) for fold in range(4)]
     assert sorted(image for parts in rounds for image in parts["test"]) == sorted(split.assignment)
@@ -111,11 +111,11 @@ def test_without_a_held_out_part_every_fold_is_the_test_once() -> None:
         assert sorted(chain(*parts.values())) == sorted(split.assignment)
 
 
-def test_a_fold_that_does_not_exist_is_wrong_use() -> None:
+def test_a_fold_that_does_not_exist_is_an_error() -> None:
     plain, folded = make_split(manifest_of()), make_split(manifest_of(40), folds=3)
     with pytest.raises(UsageError, match="the split has no folds"):
         plain.parts(0)
-    with pytest.raises(UsageError, match="the folds 0 to 2, and none is named"):
+    with pytest.raises(UsageError, match="the folds 0 to 2: select one"):
         folded.parts()
-    with pytest.raises(UsageError, match="3 is none of them"):
+    with pytest.raises(UsageError, match="there is no fold 3"):
         folded.parts(3)

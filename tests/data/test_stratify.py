@@ -1,4 +1,4 @@
-"""What a split promises, for any manifest."""
+"""Properties of a split, for any manifest."""
 
 import math
 import random
@@ -30,7 +30,7 @@ def counted(least: int) -> st.SearchStrategy[Manifest]:
     return st.dictionaries(st.sampled_from(CODES), sizes, min_size=1).map(build)
 
 
-def lesions_by_part(manifest: Manifest, assignment: dict[str, str]) -> dict[str, dict[str, set[str]]]:
+def lesions_by_subset(manifest: Manifest, assignment: dict[str, str]) -> dict[str, dict[str, set[str]]]:
     found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for record in manifest:
         found[record.diagnosis][assignment[record.image_id]].add(record.lesion_id)
@@ -42,17 +42,17 @@ seeds = st.integers(0, 2**31)
 
 
 @given(counted(3), shares, shares, seeds)
-def test_lesions_stay_whole_and_every_class_has_its_share(
+def test_lesions_are_not_divided_and_classes_keep_their_proportions(
     manifest: Manifest, validation: float, test: float, seed: int
 ) -> None:
     split = make_split(manifest, validation=validation, test=test, seed=seed)
     assert list(split.assignment) == [record.image_id for record in manifest]
     assert sum(map(len, split.parts().values())) == len(manifest)
     wanted = {"train": 1 - validation - test, "validation": validation, "test": test}
-    for parts in lesions_by_part(manifest, split.assignment).values():
+    for parts in lesions_by_subset(manifest, split.assignment).values():
         count = sum(map(len, parts.values()))
         assert len(set().union(*parts.values())) == count  # no lesion in two parts
-        # At least one of each; otherwise within one lesion of the quota, as far as those forced ones allow.
+        # At least one of each; otherwise within one lesion of the share, as far as this minimum allows.
         forced = sum(max(0.0, 1 - count * share) for share in wanted.values())
         for name, share in wanted.items():
             assert len(parts[name]) >= 1
@@ -60,13 +60,13 @@ def test_lesions_stay_whole_and_every_class_has_its_share(
 
 
 @given(counted(6), st.integers(3, 5), st.sampled_from([0.0, 0.2]), seeds)
-def test_folds_keep_lesions_whole_and_differ_by_one_lesion_of_a_class(
+def test_folds_do_not_divide_lesions_and_differ_by_one_lesion_per_class(
     manifest: Manifest, folds: int, test: float, seed: int
 ) -> None:
     split = make_split(manifest, folds=folds, test=test, seed=seed)
     names = [f"fold_{fold}" for fold in range(folds)]
     totals: Counter[str] = Counter()
-    for parts in lesions_by_part(manifest, split.assignment).values():
+    for parts in lesions_by_subset(manifest, split.assignment).values():
         count = sum(map(len, parts.values()))
         assert len(set().union(*parts.values())) == count
         sizes = [len(parts[name]) for name in names]
@@ -85,13 +85,13 @@ def test_the_order_of_the_records_does_not_matter(manifest: Manifest, seed: int)
     assert make_split(shuffled, seed=seed).sha256 == make_split(manifest, seed=seed).sha256
 
 
-def test_a_split_is_the_same_on_every_machine_and_another_with_another_seed() -> None:
+def test_a_split_is_determined_by_the_seed_on_every_machine() -> None:
     manifest = build({"mel": [1] * 8, "nv": [2] * 12})
     assert make_split(manifest).parts()["test"] == ["mel_6_0", "nv_7_0", "nv_7_1", "nv_9_0", "nv_9_1"]
     assert make_split(manifest, seed=1).assignment != make_split(manifest).assignment
 
 
-def test_another_class_does_not_move_the_lesions_of_this_one() -> None:
+def test_a_class_is_split_independently_of_the_others() -> None:
     small = make_split(build({"mel": [1] * 20})).assignment
     large = make_split(build({"mel": [1] * 20, "df": [1] * 9})).assignment
     assert {image: large[image] for image in small} == small
@@ -104,29 +104,29 @@ def test_a_split_by_image_is_leaky_and_splits_images_evenly() -> None:
     assert split.unit == "image"
     assert not split.lesions_known
     assert Counter(split.assignment.values()) == {"train": 70, "validation": 15, "test": 15}
-    sides = lesions_by_part(manifest, split.assignment)["mel"]
+    sides = lesions_by_subset(manifest, split.assignment)["mel"]
     assert sides["train"] & sides["test"]
     assert not make_split(manifest).leaky
 
 
-def test_a_lesion_with_two_diagnoses_goes_whole_with_its_most_frequent_one() -> None:
+def test_a_lesion_with_two_diagnoses_follows_the_most_frequent_one() -> None:
     plain = list(build({"mel": [1] * 3, "nv": [1] * 2}))
     mixed = [ImageRecord(f"mixed_{n}", "x.jpg", "mixed", code) for n, code in enumerate(("mel", "nv", "nv"))]
-    split = make_split(Manifest(Path("data"), (*plain, *mixed)))  # nv has its three lesions only with this one
+    split = make_split(Manifest(Path("data"), (*plain, *mixed)))  # with this one nv has three lesions
     assert len({split.assignment[record.image_id] for record in mixed}) == 1
 
 
 @pytest.mark.parametrize(
     ("lesions", "options", "message"),
     [
-        ({"mel": [1] * 5, "df": [3, 3]}, {}, "class df has 2 lesions: cannot stand in train, validation and test"),
-        ({"df": [3]}, {"validation": 0.0}, "class df has 1 lesion: cannot stand in train and test, .* at least 2"),
-        ({"df": [1] * 5}, {"folds": 5}, "class df has 5 lesions: cannot stand in each of 5 folds and test"),
-        ({"df": [1] * 4}, {"folds": 5, "test": 0.0}, "class df has 4 lesions: cannot stand in each of 5 folds, "),
+        ({"mel": [1] * 5, "df": [3, 3]}, {}, "class df has 2 lesions: too few for train, validation and test"),
+        ({"df": [3]}, {"validation": 0.0}, "class df has 1 lesion: too few for train and test, .* at least 2"),
+        ({"df": [1] * 5}, {"folds": 5}, "class df has 5 lesions: too few for each of 5 folds and test"),
+        ({"df": [1] * 4}, {"folds": 5, "test": 0.0}, "class df has 4 lesions: too few for each of 5 folds, "),
         ({"df": [2]}, {"by_image": True}, "class df has 2 images"),
     ],
 )
-def test_a_class_that_is_too_small_is_named(
+def test_a_class_that_is_too_small_is_an_error(
     lesions: dict[str, list[int]], options: dict[str, float], message: str
 ) -> None:
     with pytest.raises(DataError, match=message):
@@ -145,6 +145,6 @@ def test_a_class_that_is_too_small_is_named(
         {"folds": 2, "test": 0.0},
     ],
 )
-def test_shares_and_folds_that_make_no_sense_are_wrong_use(options: dict[str, float]) -> None:
+def test_invalid_fractions_and_folds_are_an_error(options: dict[str, float]) -> None:
     with pytest.raises(UsageError):
         make_split(build({"mel": [1] * 9}), **options)  # type: ignore[arg-type] # mypy does not match the keys

@@ -61,9 +61,9 @@ def mini(
 ) -> None:
     """Draw a small dataset of tiny images in which each diagnosis keeps its share, and lesions their ids."""
     from lesionlab.data import draw_subset, read_dataset, shrink_images, write_small_images
-    from lesionlab.data.small_images import refuse_occupied
+    from lesionlab.data.small_images import check_empty
 
-    refuse_occupied(target)
+    check_empty(target)
     manifest = read_dataset(folder, columns=column_mapping(columns), metadata=metadata)
     subset = draw_subset(manifest, images, seed)
     with progress_bar("Shrinking images") as progress:

@@ -1,4 +1,4 @@
-"""Data: from a folder as it was downloaded to a manifest that is known to be whole, and from there to a split."""
+"""Data: reading datasets into manifests, checking them, and splitting them."""
 
 from lesionlab.data.check import DataReport, check_dataset
 from lesionlab.data.dataset import load_manifest, read_dataset

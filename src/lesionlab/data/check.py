@@ -1,4 +1,4 @@
-"""Checking a dataset: everything that is wrong with it, all at once."""
+"""Checking a dataset: all problems in one report."""
 
 import hashlib
 import os
@@ -8,8 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
+from lesionlab.base_models import FrozenModel
 from lesionlab.data.dataset import scan_dataset
 from lesionlab.data.manifest import ImageRecord, Manifest
 from lesionlab.data.readers.columns import ColumnMapping
@@ -19,27 +18,25 @@ from lesionlab.images import decode_image, read_image_bytes
 from lesionlab.taxonomy import CODES, LABELS
 
 
-class DataReport(BaseModel):
-    """What a dataset holds, and what is wrong with it.
+class DataReport(FrozenModel):
+    """Contents and problems of a dataset.
 
     Attributes:
         folder: The dataset.
         layout: Name of its layout.
-        images: Number of usable images; all further counts are of these.
-        lesions: Number of different lesions.
+        images: Number of usable images; all other counts refer to these.
+        lesions: Number of lesions.
         lesions_with_several_images: Number of lesions with more than one image.
-        lesions_known: Whether the source tells which images show one lesion.
-        diagnoses: Images by diagnosis.
-        sources: Images by source.
-        sizes: Images by width and height (`600x450`), the most frequent first.
-        gaps: Images for which an attribute is unknown. A gap is not an error.
-        errors: Number of problems by kind that forbid using the data.
-        warnings: Number of problems by kind that its owner should know of.
-        problems: Every single one.
-        manifest_sha256: Hash of the manifest; None where errors forbid one.
+        lesions_known: Whether the source has lesion ids.
+        diagnoses: Number of images by diagnosis.
+        sources: Number of images by source.
+        sizes: Number of images by width and height (`600x450`), the most frequent first.
+        gaps: Number of images without a value, by attribute. Missing values are not errors.
+        errors: Number of problems by kind that prevent using the data.
+        warnings: Number of other problems by kind.
+        problems: All problems.
+        manifest_sha256: Hash of the manifest; None if there are errors.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     folder: str
     layout: str
@@ -70,59 +67,59 @@ def check_dataset(
     progress: Callable[[int, int], None] | None = None,
     workers: int | None = None,
 ) -> DataReport:
-    """Check a dataset; every image is decoded in full.
+    """Check a dataset; every image is decoded completely.
 
     Args:
-        folder: Where the images are.
-        columns: Which column of the metadata holds what.
-        metadata: A table of images, to be read in place of what the folder's layout says.
-        progress: Called with the number of images done and the number in all.
+        folder: Folder of the images.
+        columns: Mapping of the metadata's columns.
+        metadata: A table of images to read instead of the folder's own metadata.
+        progress: Called with the number of images done and their total.
         workers: Number of threads; default: one per processor.
 
     Raises:
-        DataError: The folder is of no known layout, or its table cannot be read at all.
+        DataError: The layout of the folder is unknown, or its table cannot be read.
     """
     scan = scan_dataset(folder, columns=columns, metadata=metadata)
-    looks = _look_at_all(scan, progress, workers)
-    problems = [*scan.problems, *(look.problem for look in looks if look.problem), *_copies(looks)]
-    return _report(scan, [look for look in looks if look.problem is None], _in_order(problems))
+    checks = _check_images(scan, progress, workers)
+    problems = [*scan.problems, *(check.problem for check in checks if check.problem), *_copies(checks)]
+    return _report(scan, [check for check in checks if check.problem is None], _in_order(problems))
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _ImageCheck:
     record: ImageRecord
     sha256: str | None = None
     size: tuple[int, int] | None = None
     problem: Problem | None = None
 
 
-def _look_at_all(scan: Scan, progress: Callable[[int, int], None] | None, workers: int | None) -> list[_Look]:
-    # Threads suffice: Pillow and hashlib let go of the interpreter's lock while they work.
-    looks = []
+def _check_images(scan: Scan, progress: Callable[[int, int], None] | None, workers: int | None) -> list[_ImageCheck]:
+    # Threads are sufficient, since Pillow and hashlib release the global interpreter lock.
+    checks = []
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        for look in pool.map(lambda record: _look(scan.root, record), scan.records):
-            looks.append(look)
+        for check in pool.map(lambda record: _check_image(scan.root, record), scan.records):
+            checks.append(check)
             if progress is not None:
-                progress(len(looks), len(scan.records))
-    return looks
+                progress(len(checks), len(scan.records))
+    return checks
 
 
-def _look(root: Path, record: ImageRecord) -> _Look:
+def _check_image(root: Path, record: ImageRecord) -> _ImageCheck:
     digest = None
     try:
         data = read_image_bytes(str(root / record.path))
         digest = hashlib.sha256(data).hexdigest()
-        return _Look(record, digest, decode_image(data).original_size)
+        return _ImageCheck(record, digest, decode_image(data).original_size)
     except ImageError as error:
         kind = ProblemKind.TRUNCATED if "truncated" in str(error) else ProblemKind.UNREADABLE
-        return _Look(record, digest, problem=Problem(kind=kind, where=record.path, detail=str(error)))
+        return _ImageCheck(record, digest, problem=Problem(kind=kind, where=record.path, detail=str(error)))
 
 
-def _copies(looks: Iterable[_Look]) -> list[Problem]:
+def _copies(checks: Iterable[_ImageCheck]) -> list[Problem]:
     by_digest: dict[str, list[ImageRecord]] = {}
-    for look in looks:
-        if look.sha256 is not None:
-            by_digest.setdefault(look.sha256, []).append(look.record)
+    for check in checks:
+        if check.sha256 is not None:
+            by_digest.setdefault(check.sha256, []).append(check.record)
     problems = []
     for records in by_digest.values():
         if len(records) < 2:
@@ -130,7 +127,7 @@ def _copies(looks: Iterable[_Look]) -> list[Problem]:
         lesions = sorted({record.lesion_id for record in records})
         diagnoses = " and ".join(sorted({record.diagnosis for record in records}))
         kind = ProblemKind.COPY if len(lesions) == 1 else ProblemKind.LEAKING_COPY
-        leak = "" if len(lesions) == 1 else "; a split may put them on both sides: a leak"
+        leak = "" if len(lesions) == 1 else "; a split may separate them: a leak"
         where = ", ".join(sorted(record.image_id for record in records))
         detail = f"the same file, of lesion {', '.join(lesions)} ({diagnoses}){leak}"
         problems.append(Problem(kind=kind, where=where, detail=detail))
@@ -142,11 +139,11 @@ def _in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     return tuple(sorted(problems, key=lambda problem: (order.index(problem.kind), problem.where)))
 
 
-def _report(scan: Scan, looks: list[_Look], problems: tuple[Problem, ...]) -> DataReport:
-    records = [look.record for look in looks]
+def _report(scan: Scan, checks: list[_ImageCheck], problems: tuple[Problem, ...]) -> DataReport:
+    records = [check.record for check in checks]
     by_lesion = Counter(record.lesion_id for record in records)
     diagnoses = Counter(record.diagnosis for record in records)
-    sizes = Counter("{}x{}".format(*look.size) for look in looks if look.size)
+    sizes = Counter("{}x{}".format(*check.size) for check in checks if check.size)
     kinds = Counter(problem.kind for problem in problems)
     errors = {kind: count for kind, count in kinds.items() if kind.is_error}
     usable = bool(records) and not errors

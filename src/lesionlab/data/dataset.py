@@ -1,4 +1,4 @@
-"""Opening a dataset: recognising its layout and reading it, whole or not at all."""
+"""Reading a dataset: recognising its layout, and building the manifest."""
 
 from pathlib import Path
 
@@ -8,17 +8,17 @@ from lesionlab.data.readers.columns import ColumnMapping
 from lesionlab.data.readers.image_index import ImageIndex, is_image_name
 from lesionlab.data.readers.rows import RowReader
 from lesionlab.data.readers.table import read_table
-from lesionlab.data.scan import Problem, ProblemKind, Scan, refuse_errors
+from lesionlab.data.scan import Problem, ProblemKind, Scan, raise_for_errors
 from lesionlab.errors import DataError, UsageError
 
 MANIFEST_NAME = "manifest.csv"
 
-# Dataverse hands the table out without an ending, or as .tab; Kaggle as .csv, sometimes in lower case.
+# Dataverse distributes the table without an extension or as .tab, Kaggle as .csv, sometimes in lower case.
 _HAM_METADATA = frozenset(f"ham10000_metadata{ending}" for ending in ("", ".csv", ".tab", ".tsv", ".txt"))
 _HAM_IMAGES = "ham10000_images"
 _LAYOUTS = (
     (
-        "HAM10000 as Kaggle and Dataverse have it (HAM10000_metadata, with or without .csv or .tab, beside "
+        "HAM10000 as on Kaggle and Dataverse (HAM10000_metadata, with or without .csv or .tab, next to "
         "HAM10000_images_part_1 and _part_2 as folders or .zip files)"
     ),
     "one folder of images per diagnosis (mel, nv, ...)",
@@ -28,44 +28,44 @@ _LAYOUTS = (
 
 
 def read_dataset(folder: Path, *, columns: ColumnMapping | None = None, metadata: Path | None = None) -> Manifest:
-    """Read a dataset of any layout that `scan_dataset` knows.
+    """Read a dataset in one of the supported layouts.
 
     Args:
-        folder: Where the images are.
-        columns: Which column of the metadata holds what, where its names are not the usual ones.
-        metadata: A table of images, to be read in place of what the folder's layout says.
+        folder: Folder of the images.
+        columns: Mapping of the metadata's columns, if their names are not recognised.
+        metadata: A table of images to read instead of the folder's own metadata.
 
     Raises:
-        DataError: The layout is unknown, or something is wrong with the data: a row whose diagnosis is
-            unknown, an id that occurs twice, an image that is missing. Nothing is left out silently.
+        DataError: The layout is unknown, or the data has errors, such as an unknown diagnosis, a duplicate id or a
+            missing image. Nothing is omitted silently.
     """
     return scan_dataset(folder, columns=columns, metadata=metadata).manifest()
 
 
 def load_manifest(path: Path) -> Manifest:
-    """Read a manifest as `Manifest.save` writes it. Whether its images are there is not looked at.
+    """Read a manifest that `Manifest.save` has written, without checking that its images exist.
 
-    The lesions count as known when some lesion has another name than its image.
+    Lesions are known if a lesion id differs from its image id.
 
     Raises:
         DataError: The file is missing, damaged, or not a manifest.
     """
     reader = _read_rows(path, ColumnMapping(image_id="image_id", path="path"), None, "unknown")
-    refuse_errors(path, reader.problems)
-    return Manifest(path.parent, tuple(reader.records), _some_lesion_named(reader.records))
+    raise_for_errors(path, reader.problems)
+    return Manifest(path.parent, tuple(reader.records), _has_lesion_ids(reader.records))
 
 
 def scan_dataset(folder: Path, *, columns: ColumnMapping | None = None, metadata: Path | None = None) -> Scan:
-    """Read a dataset's metadata and look for its images, and collect whatever is wrong.
+    """Read a dataset's metadata, locate its images, and collect all problems.
 
     Args:
-        folder: Where the images are.
-        columns: Which column of the metadata holds what.
-        metadata: A table of images, to be read in place of what the folder's layout says.
+        folder: Folder of the images.
+        columns: Mapping of the metadata's columns.
+        metadata: A table of images to read instead of the folder's own metadata.
 
     Raises:
-        DataError: The folder is missing or of no known layout, or its table cannot be read at all.
-        UsageError: Columns are named for a layout that has no table.
+        DataError: The folder is missing or its layout is unknown, or its table cannot be read.
+        UsageError: `columns` is given for a layout without a table.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder")
@@ -75,7 +75,7 @@ def scan_dataset(folder: Path, *, columns: ColumnMapping | None = None, metadata
         raise DataError(f"{folder}: cannot be read: {error.strerror or error}") from error
     scan = _scan_layout(folder, entries, columns, metadata)
     if not scan.records and not any(problem.kind.is_error for problem in scan.problems):
-        raise DataError(f"{folder}: read as {scan.layout}, and no image was found. Found: {_found(entries)}")
+        raise DataError(f"{folder}: the layout is {scan.layout}, but no image was found. Found: {_found(entries)}")
     return scan
 
 
@@ -88,29 +88,29 @@ def _scan_layout(folder: Path, entries: list[Path], columns: ColumnMapping | Non
     tables = [entry for entry in entries if entry.name.lower() in _HAM_METADATA and entry.is_file()]
     if len(tables) > 1:
         names = ", ".join(table.name for table in tables)
-        raise DataError(f"{folder}: several tables of metadata ({names}); name one with --metadata")
+        raise DataError(f"{folder}: several metadata tables ({names}); select one with --metadata")
     if tables:
-        # Dataverse keeps the ISIC 2018 test images in the same place: they are not this table's images.
-        places = [
+        # Dataverse has the ISIC 2018 test images in the same folder; they do not belong to this table.
+        folders = [
             entry
             for entry in entries
             if entry.name.lower().startswith(_HAM_IMAGES) and (entry.is_dir() or entry.suffix.lower() == ".zip")
         ]
-        return _scan_table(folder, tables[0], "HAM10000", columns, places or None)
+        return _scan_table(folder, tables[0], "HAM10000", columns, folders or None)
     if has_class_folders(entries):
         if columns is not None:
-            raise UsageError("columns: a folder per diagnosis has no table; name one with --metadata")
+            raise UsageError("columns: a folder per diagnosis has no table; give one with --metadata")
         return scan_class_folders(folder)
-    raise DataError(f"{folder}: no known layout. Known are: {'; '.join(_LAYOUTS)}. Found: {_found(entries)}")
+    raise DataError(f"{folder}: unknown layout. Supported: {'; '.join(_LAYOUTS)}. Found: {_found(entries)}")
 
 
 def _scan_table(
-    folder: Path, table: Path, layout: str, columns: ColumnMapping | None, places: list[Path] | None = None
+    folder: Path, table: Path, layout: str, columns: ColumnMapping | None, folders: list[Path] | None = None
 ) -> Scan:
-    index = ImageIndex.build(folder, places)
+    index = ImageIndex.build(folder, folders)
     source = "ham10000" if layout == "HAM10000" else "unknown"
     reader = _read_rows(table, columns or ColumnMapping(), index, source)
-    known = reader.lesions_known and _some_lesion_named(reader.records)
+    known = reader.lesions_known and _has_lesion_ids(reader.records)
     return Scan(folder, layout, tuple(reader.records), (*reader.problems, *_conflicts(reader.records)), known)
 
 
@@ -121,8 +121,8 @@ def _read_rows(path: Path, columns: ColumnMapping, index: ImageIndex | None, sou
     return reader
 
 
-def _some_lesion_named(records: list[ImageRecord]) -> bool:
-    # A saved manifest writes the image's id for a lesion that is not known.
+def _has_lesion_ids(records: list[ImageRecord]) -> bool:
+    # In a saved manifest, unknown lesions have the id of their image.
     return any(record.lesion_id != record.image_id for record in records)
 
 

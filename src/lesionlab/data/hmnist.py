@@ -1,7 +1,7 @@
-"""The pixel tables of HAM10000, `hmnist_28_28_RGB.csv` and its kin: one row of pixels and a label per image.
+"""The pixel tables of HAM10000 (`hmnist_28_28_RGB.csv` etc.): one row of pixels and a label per image.
 
-The columns are `pixel0000`, `pixel0001`, ... and `label`. A square of colour is written row by row, with red,
-green and blue of one pixel after each other; a grey one has a single value per pixel.
+The columns are `pixel0000`, `pixel0001`, ... and `label`. Pixels are written row by row, with three interleaved
+channels for colour images and one for greyscale images.
 """
 
 import math
@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from lesionlab.data.manifest import ImageRecord, Manifest
-from lesionlab.data.small_images import refuse_occupied, shrink_images, write_small_images
+from lesionlab.data.small_images import check_empty, shrink_images, write_small_images
 from lesionlab.errors import DataError, UsageError
 from lesionlab.files import replacing
 
-# The tables' own order of the classes, which is not the taxonomy's.
+# The class order of these tables, which differs from the taxonomy's.
 LABELS = ("akiec", "bcc", "bkl", "df", "nv", "vasc", "mel")
 
 _LABEL = "label"
@@ -23,23 +23,22 @@ _VALUES = tuple(map(str, range(256)))
 
 
 def read_hmnist(path: Path) -> tuple[np.ndarray, list[str]]:
-    """Read a pixel table; the number of its columns tells the size, and whether it has colour.
+    """Read a pixel table; size and number of channels follow from the number of columns.
 
     Returns:
-        The pixels, uint8 [images, side, side, 3] in RGB order or [images, side, side, 1], and the images'
-        diagnoses as codes of `lesionlab.taxonomy.CODES`.
+        The pixels, uint8 [images, side, side, 3] in RGB order or [images, side, side, 1], and the diagnoses as codes of
+        `lesionlab.taxonomy.CODES`.
 
     Raises:
-        DataError: The file cannot be read, its columns are not those of a pixel table, it has no row, or a
-            row has the wrong number of values, a value that is no whole number from 0 to 255, or an unknown
-            label.
+        DataError: The file cannot be read, its columns are not those of a pixel table, it has no rows, or a row has the
+            wrong number of values, a value that is not an integer from 0 to 255, or an unknown label.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not a table of text; name a pixel table such as hmnist_28_28_RGB.csv") from error
+        raise DataError(f"{path}: not a text file; a pixel table such as hmnist_28_28_RGB.csv is needed") from error
     side, channels = _shape(path, lines[0] if lines else "")
     columns = side * side * channels + 1
     rows = [line for line in lines[1:] if line.strip()]
@@ -48,9 +47,9 @@ def read_hmnist(path: Path) -> tuple[np.ndarray, list[str]]:
     try:
         table = np.loadtxt(rows, dtype=np.uint8, delimiter=",", comments=None, ndmin=2)
     except ValueError as error:
-        raise DataError(f"{path}: {_first_fault(lines, columns) or error}") from error
+        raise DataError(f"{path}: {_first_error(lines, columns) or error}") from error
     if table.shape[1] != columns or table[:, -1].max() >= len(LABELS):
-        raise DataError(f"{path}: {_first_fault(lines, columns)}")
+        raise DataError(f"{path}: {_first_error(lines, columns)}")
     pixels = np.ascontiguousarray(table[:, :-1]).reshape(-1, side, side, channels)
     return pixels, [LABELS[label] for label in table[:, -1]]
 
@@ -64,17 +63,16 @@ def write_hmnist(path: Path, pixels: np.ndarray, diagnoses: Sequence[str]) -> No
         diagnoses: The images' diagnoses, as codes of `lesionlab.taxonomy.CODES`.
 
     Raises:
-        UsageError: The pixels have another type or shape, there is not one diagnosis per image, or one is
-            unknown.
+        UsageError: The pixels have another type or shape, the number of diagnoses differs, or a diagnosis is unknown.
         LesionlabError: The file cannot be written.
     """
     shape = pixels.shape
     if pixels.dtype != np.uint8 or len(shape) != 4 or shape[1] != shape[2] or shape[3] not in (1, 3) or 0 in shape:
         raise UsageError(
-            f"a pixel table takes uint8 [images, side, side, 3 or 1], not {pixels.dtype} {list(shape)}; convert them"
+            f"a pixel table requires uint8 [images, side, side, 3 or 1], not {pixels.dtype} {list(shape)}; convert them"
         )
     if len(diagnoses) != len(pixels):
-        raise UsageError(f"{len(pixels)} images and {len(diagnoses)} diagnoses: name one for each image")
+        raise UsageError(f"{len(pixels)} images and {len(diagnoses)} diagnoses: give one for each image")
     unknown = set(diagnoses) - set(LABELS)
     if unknown:
         raise UsageError(f"diagnosis {min(unknown)!r} is none of {', '.join(LABELS)}")
@@ -86,22 +84,21 @@ def write_hmnist(path: Path, pixels: np.ndarray, diagnoses: Sequence[str]) -> No
 
 
 def import_hmnist(path: Path, folder: Path, *, progress: Callable[[int, int], None] | None = None) -> Manifest:
-    """Write the images of a pixel table as a dataset that every command takes: PNG files and a manifest.
+    """Write the images of a pixel table as a dataset: PNG files and a manifest.
 
-    The images are named `hmnist_00000`, `hmnist_00001` and so on, by row. The table does not tell which of
-    them show one lesion: each counts as its own, and a leak cannot be ruled out.
+    The images are named `hmnist_00000`, `hmnist_00001` and so on, by row. The table has no lesion ids: each image
+    counts as its own lesion, and a leak cannot be excluded.
 
     Args:
-        path: The pixel table. Its name without the ending becomes the records' source.
-        folder: Where to write: a folder that does not exist yet, or an empty one.
+        path: The pixel table. Its name without the extension becomes the source.
+        folder: A new or empty folder.
         progress: Called after each image with the number of images written and their total.
 
     Raises:
-        DataError: The table cannot be read (see `read_hmnist`), its squares are smaller than an image file may
-            be, or `folder` holds something already.
+        DataError: The table cannot be read (see `read_hmnist`), its images are too small, or `folder` is not empty.
         LesionlabError: The folder cannot be written.
     """
-    refuse_occupied(folder)
+    check_empty(folder)
     pixels, diagnoses = read_hmnist(path)
     names = [f"hmnist_{row:05d}" for row in range(len(diagnoses))]
     records = [
@@ -124,8 +121,8 @@ def export_hmnist(
     Args:
         manifest: The images.
         path: The file to write.
-        size: Side in pixels to which each image is squashed; the well-known tables have 28 and 8.
-        grey: Whether to write one grey value per pixel in place of red, green and blue.
+        size: Side in pixels to which images are resized; 28 and 8 in the published tables.
+        grey: Whether to write greyscale images.
         progress: Called after each image with the number of images done and their total.
 
     Raises:
@@ -141,31 +138,31 @@ def _column_names(values: int) -> list[str]:
 
 
 def _shape(path: Path, header: str) -> tuple[int, int]:
-    """Return the side of the squares and the number of their channels."""
+    """Return the side of the images and the number of channels."""
     names = [name.strip().strip('"') for name in header.split(",")]
     values = len(names) - 1
-    # No number of pixels is a square both as it is and divided by three.
+    # Unambiguous: a number and its third cannot both be squares.
     for channels in (1, 3):
         side = math.isqrt(values // channels)
         if side and side * side * channels == values:
             break
     else:
         raise DataError(
-            f"{path} line 1: {len(names):,} columns are no pixel table; it has pixel0000, pixel0001, ... and label, "
-            "2,353 in all for 28x28 pixels in colour, 785 in grey, 193 and 65 for 8x8"
+            f"{path} line 1: {len(names):,} columns are not a pixel table; it has pixel0000, pixel0001, ... and label: "
+            "2,353 columns for 28x28 pixels in colour, 785 in greyscale, 193 and 65 for 8x8"
         )
     for name, expected in zip(names, _column_names(values), strict=True):
         if name != expected:
-            raise DataError(f"{path} line 1: column {name!r} stands where {expected!r} is expected; rename or reorder")
+            raise DataError(f"{path} line 1: column {name!r} in place of {expected!r}; rename or reorder the columns")
     return side, channels
 
 
-def _first_fault(lines: Sequence[str], columns: int) -> str | None:
-    """Return what is wrong with the first bad row and what to do about it, None if there is none."""
-    return next(_faults(lines, columns), None)
+def _first_error(lines: Sequence[str], columns: int) -> str | None:
+    """Return the first error of a row with its remedy, or None."""
+    return next(_errors(lines, columns), None)
 
 
-def _faults(lines: Sequence[str], columns: int) -> Iterator[str]:
+def _errors(lines: Sequence[str], columns: int) -> Iterator[str]:
     for number, line in enumerate(lines[1:], start=2):
         cells = [cell.strip() for cell in line.split(",")]
         if not line.strip():
@@ -181,4 +178,4 @@ def _faults(lines: Sequence[str], columns: int) -> Iterator[str]:
                 known = ", ".join(f"{label} {code}" for label, code in enumerate(LABELS))
                 yield f"line {number}: label {cell!r} is unknown; the labels are {known}"
             elif not (cell.isascii() and cell.isdecimal() and int(cell) < 256):
-                yield f"line {number}: {name} is {cell!r}; a pixel is a whole number from 0 to 255"
+                yield f"line {number}: {name} is {cell!r}; a pixel is an integer from 0 to 255"

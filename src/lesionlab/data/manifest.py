@@ -1,4 +1,4 @@
-"""The manifest: one record per image, the only form in which data enters the rest of the package."""
+"""The manifest: one record per image, the package's only representation of a dataset."""
 
 import csv
 import io
@@ -15,21 +15,19 @@ from lesionlab.taxonomy import CODES, LABELS
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
-    """What is known of one image.
+    """Metadata of one image.
 
     Attributes:
-        image_id: Unique name of the image within the manifest.
-        path: Where the image is, relative to the manifest's root. A member of a zip archive is written
-            `archive.zip::member.jpg`.
-        lesion_id: The lesion that the image shows. Images of one lesion never stand on both sides of a
-            split. Where a source does not tell, it equals `image_id`.
-        diagnosis: One of `lesionlab.taxonomy.CODES`; for a dataset that tells less, one of `COARSE`.
+        image_id: Unique id of the image within the manifest.
+        path: Path of the image relative to the manifest's root; `archive.zip::member.jpg` for a member of an archive.
+        lesion_id: Id of the lesion, which a split by lesion does not divide. If unknown, it equals `image_id`.
+        diagnosis: One of `lesionlab.taxonomy.CODES`, or one of `COARSE` for a dataset with coarser labels.
         age: Age of the patient in years, None if unknown.
         sex: `male` or `female`, None if unknown.
-        site: Place on the body, None if unknown.
-        dx_type: How the diagnosis was confirmed (`histo`, `follow_up`, `consensus`, `confocal`), None if
-            unknown. Results are reported by it; it is never a feature.
-        source: The dataset that the image came from.
+        site: Anatomical site, None if unknown.
+        dx_type: Method of confirmation (`histo`, `follow_up`, `consensus`, `confocal`), None if unknown. Results are
+            reported by it; it is never a feature.
+        source: The dataset of the image.
     """
 
     image_id: str
@@ -56,9 +54,9 @@ class Manifest:
 
     Attributes:
         root: Folder that the records' paths are relative to.
-        records: One per image, sorted by `image_id`; no id occurs twice.
-        lesions_known: Whether the source told which images show one lesion. Where it did not, a split by
-            lesion cannot keep them together, and every report says so.
+        records: One record per image, sorted by `image_id`, which is unique.
+        lesions_known: Whether the source has lesion ids. Without them a split by lesion cannot keep images of a lesion
+            together, and reports say so.
     """
 
     root: Path
@@ -81,26 +79,26 @@ class Manifest:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of what the manifest says, wherever the files lie: two copies of a dataset have one hash."""
+        """Hash of the metadata without paths: copies of a dataset have the same hash."""
         rows = [[value for name, value in asdict(r).items() if name != "path"] for r in self.records]
         return sha256_of_json(rows)
 
     @property
     def lesion_count(self) -> int:
-        """Number of different lesions."""
+        """Number of lesions."""
         return len({record.lesion_id for record in self.records})
 
     def counts(self) -> dict[str, int]:
-        """Return the number of images of each diagnosis, in the order of the taxonomy, and of coarser labels."""
+        """Return the number of images by diagnosis, in the order of the taxonomy, then by coarser label."""
         found = Counter(record.diagnosis for record in self.records)
         return {code: found[code] for code in LABELS if code in CODES or found[code]}
 
     def location(self, record: ImageRecord) -> str:
-        """Return the place of a record's image, as `lesionlab.images.read_image_bytes` takes it."""
+        """Return the location of a record's image for `lesionlab.images.read_image_bytes`."""
         return str(self.root / record.path)
 
     def select(self, image_ids: Iterable[str]) -> "Manifest":
-        """Return the part of the manifest with the given ids.
+        """Return the manifest of the given ids.
 
         Raises:
             DataError: An id is not in the manifest.
@@ -114,7 +112,7 @@ class Manifest:
         return Manifest(self.root, tuple(r for r in self.records if r.image_id in wanted), self.lesions_known)
 
     def save(self, path: Path) -> None:
-        """Write the manifest as CSV with one column per attribute of `ImageRecord`, empty where unknown."""
+        """Write the manifest as CSV with one column per attribute of `ImageRecord`; unknown values are empty."""
         out = io.StringIO()
         writer = csv.DictWriter(out, _COLUMNS, lineterminator="\n")
         writer.writeheader()

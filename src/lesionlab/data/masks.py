@@ -1,4 +1,4 @@
-"""Lesion masks: pictures of the same frame as an image, white where the lesion is."""
+"""Lesion segmentation masks: white lesion on black."""
 
 from pathlib import Path
 
@@ -14,43 +14,43 @@ _SUFFIX = "_segmentation.png"
 
 
 class MaskFolder:
-    """A folder of masks named after their images, as HAM10000's are: `ISIC_0024306_segmentation.png`.
+    """A folder of masks that are named after their images, as in HAM10000: `ISIC_0024306_segmentation.png`.
 
     Args:
         path: The folder.
 
     Raises:
-        DataError: There is no such folder, or no mask in it.
+        DataError: The folder does not exist or has no mask.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         if not path.is_dir():
-            raise DataError(f"{path}: no such folder; name the folder of lesion masks, such as {HAM_MASKS}")
+            raise DataError(f"{path}: no such folder; give a folder of lesion masks, such as {HAM_MASKS}")
         self._names = {name.name.removesuffix(_SUFFIX) for name in path.iterdir() if name.name.endswith(_SUFFIX)}
         if not self._names:
-            raise DataError(f"{path}: no lesion mask in it; they are named after their images, IMAGE{_SUFFIX}")
+            raise DataError(f"{path}: no lesion masks; their names are IMAGE{_SUFFIX}")
 
     def __contains__(self, image_id: str) -> bool:
         return image_id in self._names
 
     def read(self, image_id: str, size: int) -> NDArray[np.bool_]:
-        """Return where the lesion is, bool [size, size], squashed to a square as `Preprocessing` squashes the image.
+        """Return the mask, bool [size, size], resized to a square like the image in `Preprocessing`.
 
         Raises:
-            DataError: There is no mask of this image, or it cannot be read.
+            DataError: The image has no mask, or it cannot be read.
         """
         return self.coverage(image_id, size) > 127
 
     def coverage(self, image_id: str, size: int) -> NDArray[np.uint8]:
-        """Return how much of each pixel is lesion, 0 to 255, uint8 [size, size]; see `read`.
+        """Return the lesion's coverage of each pixel, 0 to 255, uint8 [size, size]; see `read`.
 
         Raises:
-            DataError: There is no mask of this image, or it cannot be read.
+            DataError: The image has no mask, or it cannot be read.
         """
-        place = self.path / f"{image_id}{_SUFFIX}"
+        path = self.path / f"{image_id}{_SUFFIX}"
         try:
-            mask = load_image(place).image.convert("L")
+            mask = load_image(path).image.convert("L")
         except ImageError as error:
-            raise DataError(f"{place}: {error}") from error
+            raise DataError(f"{path}: {error}") from error
         return np.asarray(mask.resize((size, size), Image.Resampling.BILINEAR))

@@ -1,4 +1,4 @@
-"""Balancing by copies before the split, as some published work does it, and leaving the copies out again."""
+"""Oversampling with copies before the split, as in some publications, and removal of the copies."""
 
 from dataclasses import replace
 
@@ -9,17 +9,16 @@ _COPY_MARK = "~"
 
 
 def oversample(manifest: Manifest) -> Manifest:
-    """Fill every diagnosis up with copies of its records to the size of the largest.
+    """Oversample every diagnosis with copies of its records to the size of the largest.
 
-    This serves only to repeat a published arrangement. A split by image that follows puts copies of one image
-    on both sides, so that every figure is too good. Training that is to be judged balances after the split, in
-    its sampler, and needs no copies.
+    Only for reproducing published protocols: a following split by image puts copies of an image into training and test,
+    so that all metrics are too high. Valid training balances after the split, in its sampler.
 
-    A copy has the path, the lesion and the facts of its record; its id is `<id>~2`, `<id>~3` and so on. Within
-    a diagnosis the numbers of copies of two images differ by at most one.
+    A copy has the metadata of its record and the id `<id>~2`, `<id>~3` and so on. Within a diagnosis the numbers of
+    copies differ by at most one.
 
     Raises:
-        DataError: The manifest holds copies already, in part.
+        DataError: The manifest has copies already.
     """
     members: dict[str, list[ImageRecord]] = {}
     for record in manifest:
@@ -41,7 +40,7 @@ def oversample(manifest: Manifest) -> Manifest:
 
 
 def without_copies(manifest: Manifest) -> Manifest:
-    """Return a manifest with one record per path, the one whose `image_id` comes first: the image itself."""
+    """Return a manifest with one record per path, the original."""
     first: dict[str, ImageRecord] = {}
     for record in manifest:
         first.setdefault(record.path, record)

@@ -1,12 +1,11 @@
-"""What a reader found: the records that stand, and everything that is wrong with the rest."""
+"""Results of reading a dataset: records and problems."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
+from lesionlab.base_models import FrozenModel
 from lesionlab.data.manifest import ImageRecord, Manifest
 from lesionlab.errors import DataError
 
@@ -14,7 +13,7 @@ _SHOWN_IN_MESSAGE = 3
 
 
 class ProblemKind(StrEnum):
-    """What can be wrong with a dataset. The value is the wording that people read."""
+    """Kinds of problems of a dataset; the value is the text in messages."""
 
     BAD_ROW = "row that cannot be read"
     DUPLICATE_ID = "image id that occurs twice"
@@ -25,7 +24,7 @@ class ProblemKind(StrEnum):
     UNREADABLE = "unreadable file"
     TRUNCATED = "truncated image"
     LEAKING_COPY = "identical images of different lesions"
-    # From here on the data can be used, but its owner should know.
+    # Warnings: the data can be used.
     COPY = "identical images of one lesion"
     CONFLICTING_LESION = "lesion with two diagnoses"
     ORPHAN = "image without a metadata row"
@@ -33,23 +32,21 @@ class ProblemKind(StrEnum):
 
     @property
     def is_error(self) -> bool:
-        """Whether data with such a problem should not be used."""
+        """Whether the problem prevents using the data."""
         return self not in _WARNINGS
 
 
 _WARNINGS = (ProblemKind.COPY, ProblemKind.CONFLICTING_LESION, ProblemKind.ORPHAN, ProblemKind.REPEATED_FILE)
 
 
-class Problem(BaseModel):
-    """One thing that is wrong.
+class Problem(FrozenModel):
+    """A problem of a dataset.
 
     Attributes:
-        kind: What sort of thing.
-        where: The image id, lesion id, or file and line that it is wrong with.
-        detail: What exactly was found.
+        kind: Kind of the problem.
+        where: The affected image id, lesion id, or file and line.
+        detail: Details.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     kind: ProblemKind
     where: str
@@ -61,14 +58,14 @@ class Problem(BaseModel):
 
 @dataclass(frozen=True)
 class Scan:
-    """The outcome of reading a dataset's metadata and looking for its images, without decoding any.
+    """Result of reading a dataset's metadata and locating its images, without decoding them.
 
     Attributes:
         root: Folder that the records' paths are relative to.
-        layout: Name of the layout that was recognised.
-        records: The images that could be made into records.
-        problems: All that stood in the way of the others, and what is worth a warning.
-        lesions_known: Whether the source tells which images show one lesion.
+        layout: Name of the recognised layout.
+        records: The valid records.
+        problems: Errors and warnings.
+        lesions_known: Whether the source has lesion ids.
     """
 
     root: Path
@@ -81,18 +78,18 @@ class Scan:
         """Return the manifest.
 
         Raises:
-            DataError: There is a problem that is an error, or no image at all. Nothing is left out silently.
+            DataError: There are errors, or no images. Nothing is omitted silently.
         """
-        refuse_errors(self.root, self.problems)
+        raise_for_errors(self.root, self.problems)
         return Manifest(self.root, self.records, self.lesions_known)
 
 
-def refuse_errors(place: Path, problems: Iterable[Problem]) -> None:
-    """Raise a DataError that counts the errors among `problems` and shows the first few; return if none is."""
+def raise_for_errors(path: Path, problems: Iterable[Problem]) -> None:
+    """Raise a DataError with the number of errors among `problems` and the first few, if there are any."""
     errors = [problem for problem in problems if problem.kind.is_error]
     if not errors:
         return
     shown = "; ".join(f"{problem.kind} ({problem})" for problem in errors[:_SHOWN_IN_MESSAGE])
     more = f"; and {len(errors) - _SHOWN_IN_MESSAGE} more" if len(errors) > _SHOWN_IN_MESSAGE else ""
     noun = "1 problem" if len(errors) == 1 else f"{len(errors)} problems"
-    raise DataError(f"{place}: {noun} in the data: {shown}{more}. 'lesionlab data check {place}' lists them all")
+    raise DataError(f"{path}: {noun} in the data: {shown}{more}. 'lesionlab data check {path}' lists them all")

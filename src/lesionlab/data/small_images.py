@@ -1,9 +1,10 @@
-"""Sets of small square images: shrinking a dataset to one, and writing one as a folder that can be read."""
+"""Datasets of small square images: resizing a dataset, and writing one as a folder."""
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,14 +24,14 @@ _IMAGES = "images"
 def shrink_images(
     manifest: Manifest, size: int, *, grey: bool = False, progress: Callable[[int, int], None] | None = None
 ) -> np.ndarray:
-    """Decode every image of a manifest and squash it to a small square, as `Preprocessing.through` does it.
+    """Decode every image of a manifest and resize it to a small square, as in `Preprocessing.through`.
 
-    An image that has this size already, as one that `write_small_images` wrote, comes back to the bit.
+    Images of this size, such as those of `write_small_images`, are unchanged.
 
     Args:
         manifest: The images.
         size: Side of the squares in pixels.
-        grey: Whether to leave out the colour.
+        grey: Whether to convert to greyscale.
         progress: Called after each image with the number of images done and their total.
 
     Returns:
@@ -70,65 +71,81 @@ def write_small_images(
     lesions_known: bool,
     progress: Callable[[int, int], None] | None = None,
 ) -> Manifest:
-    """Write images as PNG files and a manifest beside them, all of it or nothing.
+    """Write images as PNG files with a manifest, completely or not at all.
 
     Args:
-        folder: Where to write: a folder that does not exist yet, or an empty one.
-        records: What is known of the images; their paths are replaced by those of the new files.
+        folder: A new or empty folder.
+        records: Metadata of the images; their paths are replaced by those of the new files.
         pixels: uint8 [images, side, side, 3 or 1], in the order of `records`.
-        lesions_known: Whether the records' lesions are known.
+        lesions_known: Whether the records have lesion ids.
         progress: Called after each image with the number of images written and their total.
 
     Returns:
-        What was written.
+        The manifest of the new folder.
 
     Raises:
-        DataError: The squares are smaller than an image file may be (`lesionlab.images.decode.MIN_SIDE`),
-            `folder` holds something already, or an image id cannot be the name of a file.
+        DataError: The images are smaller than `lesionlab.images.decode.MIN_SIDE`, `folder` is not empty, or an image id
+            is not a valid file name.
         LesionlabError: The folder cannot be written.
     """
     side = pixels.shape[1]
     if side < MIN_SIDE:
-        raise DataError(
-            f"{folder}: images of {side}x{side} pixels are too small; take larger ones, at least {MIN_SIDE}x{MIN_SIDE}"
-        )
+        raise DataError(f"{folder}: images of {side}x{side} pixels are too small; the minimum is {MIN_SIDE}x{MIN_SIDE}")
     renamed = tuple(replace(record, path=f"{_IMAGES}/{_file_name(record)}") for record in records)
     manifest = Manifest(folder, renamed, lesions_known)
-    try:
-        refuse_occupied(folder)
-        existed = folder.exists()
-        # A folder that is there may be a mount point or the current one: it is filled, not replaced.
-        beside = folder if existed else folder.resolve().parent
-        beside.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=beside, prefix=".images.") as temporary:
-            built = Path(temporary) / "built"
-            (built / _IMAGES).mkdir(parents=True)
-            for done, (record, square) in enumerate(zip(renamed, pixels, strict=True), start=1):
-                _save(square, built / record.path)
-                if progress is not None:
-                    progress(done, len(renamed))
-            manifest.save(built / MANIFEST_NAME)
-            if existed:
-                for name in (_IMAGES, MANIFEST_NAME):  # the table last: without it the folder is no dataset
-                    os.replace(built / name, folder / name)
-            else:
-                os.replace(built, folder)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
+    with new_dataset(folder, (_IMAGES, MANIFEST_NAME)) as built:
+        (built / _IMAGES).mkdir()
+        for done, (record, square) in enumerate(zip(renamed, pixels, strict=True), start=1):
+            _save(square, built / record.path)
+            if progress is not None:
+                progress(done, len(renamed))
+        manifest.save(built / MANIFEST_NAME)
     return manifest
 
 
-def refuse_occupied(folder: Path) -> None:
-    """Raise a DataError if `folder` is a file, or a folder that is not empty."""
+@contextmanager
+def new_dataset(folder: Path, names: Sequence[str]) -> Iterator[Path]:
+    """Yield a temporary folder whose entries are moved to `folder` at the end; after an error nothing is left.
+
+    Args:
+        folder: A new or empty folder.
+        names: The entries, in the order of moving; the table last, since without it the folder is not a dataset.
+
+    Raises:
+        DataError: `folder` is not empty.
+        LesionlabError: The folder cannot be written.
+    """
+    try:
+        check_empty(folder)
+        target = folder.resolve()
+        existed = target.exists()
+        # An existing folder is filled and not replaced, since it may be a mount point or the current one.
+        parent = target if existed else target.parent
+        parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=parent, prefix=".images.") as temporary:
+            built = Path(temporary) / "built"
+            built.mkdir()
+            yield built
+            if existed:
+                for name in names:
+                    os.replace(built / name, target / name)
+            else:
+                os.replace(built, target)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
+def check_empty(folder: Path) -> None:
+    """Raise a DataError if `folder` is a file or not empty."""
     if folder.exists() and not folder.is_dir():
-        raise DataError(f"{folder} is a file: name a folder for the images")
+        raise DataError(f"{folder} is a file: give a folder for the images")
     if folder.is_dir() and any(folder.iterdir()):
-        raise DataError(f"{folder} is not empty: name a new folder for the images, or empty this one first")
+        raise DataError(f"{folder} is not empty: give a new folder for the images, or empty this one first")
 
 
 def _file_name(record: ImageRecord) -> str:
     if Path(record.image_id).name != record.image_id:
-        raise DataError(f"image id {record.image_id!r} cannot be the name of a file; give the image another")
+        raise DataError(f"image id {record.image_id!r} is not a valid file name; change the id")
     return f"{record.image_id}.png"
 
 

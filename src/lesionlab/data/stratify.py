@@ -1,4 +1,4 @@
-"""Making a split: by lesion, in the same proportions for every diagnosis, the same on every machine."""
+"""Making a split: by lesion, stratified by diagnosis, deterministic on every machine."""
 
 import hashlib
 import math
@@ -22,28 +22,28 @@ def make_split(
 ) -> Split:
     """Split a manifest by lesion, stratified by diagnosis.
 
-    All images of a lesion go to one part. Each diagnosis is cut on its own, so that every part has its share
-    of the lesions of each, to within one lesion, and at least one. A lesion with several diagnoses goes with
-    its most frequent one.
+    All images of a lesion are in one subset. Each diagnosis is split separately, so that every subset has its fraction
+    of each diagnosis' lesions to within one lesion, and at least one. A lesion with several diagnoses counts for its
+    most frequent one.
 
     Args:
         manifest: The images.
-        validation: Share of each diagnosis' lesions for validation, 0 for none; without meaning with folds.
-        test: Share of each diagnosis' lesions for the test, 0 for none.
-        seed: Another seed gives another split.
-        folds: Number of folds to deal out what the test leaves. Without a test part each fold is the test
-            once, which takes three folds at least.
-        by_image: Split images instead of lesions. Images of one lesion then stand on both sides, so every
-            figure is too good; it serves only to repeat published figures that were obtained in this way.
+        validation: Fraction of the lesions for validation, 0 for none; ignored with folds.
+        test: Fraction of the lesions for the test, 0 for none.
+        seed: Seed of the split.
+        folds: Number of cross-validation folds for the non-test images. Without a test subset each fold is the test
+            once, which requires at least three folds.
+        by_image: Split images instead of lesions. Lesions are then shared between training and test, so that all
+            metrics are too high; only for reproducing published results.
 
     Raises:
-        DataError: A diagnosis has too few lesions to stand in every part.
-        UsageError: The shares or the number of folds make no sense.
+        DataError: A diagnosis has too few lesions for every subset.
+        UsageError: The fractions or the number of folds are invalid.
     """
     shares = _shares(validation, test, folds)
     strata = _strata(manifest, by_image=by_image)
-    part_of: dict[str, str] = {}
-    dealt = 0
+    subset_of: dict[str, str] = {}
+    assigned = 0
     for code, members in strata.items():
         if not members:
             continue
@@ -54,12 +54,11 @@ def make_split(
             names = [name for name, count in counts.items() for _ in range(count)]
         else:
             held_out = quotas(len(ordered), shares, keep=folds).get(TEST, 0)
-            # Dealing goes on where the last diagnosis stopped: were each to begin at the first fold, that
-            # fold would have all the odd lesions.
-            rest = range(dealt, dealt + len(ordered) - held_out)
+            # Folds continue after the last diagnosis, since the first fold would get all remainders otherwise.
+            rest = range(assigned, assigned + len(ordered) - held_out)
             names = [TEST] * held_out + [fold_name(turn % folds) for turn in rest]
-            dealt += len(rest)
-        part_of |= dict(zip(ordered, names, strict=True))
+            assigned += len(rest)
+        subset_of |= dict(zip(ordered, names, strict=True))
     return Split(
         unit="image" if by_image else "lesion",
         seed=seed,
@@ -67,18 +66,18 @@ def make_split(
         folds=folds,
         manifest_sha256=manifest.sha256,
         lesions_known=manifest.lesions_known,
-        assignment={record.image_id: part_of[_unit(record, by_image=by_image)] for record in manifest},
+        assignment={record.image_id: subset_of[_unit(record, by_image=by_image)] for record in manifest},
     )
 
 
 def _shares(validation: float, test: float, folds: int | None) -> dict[str, float]:
     for name, share in ((VALIDATION, validation), (TEST, test)):
         if not 0 <= share < 1:
-            raise UsageError(f"{name} is {share}: a share is at least 0 and less than 1")
+            raise UsageError(f"{name} is {share}: a fraction is at least 0 and less than 1")
     if folds is not None:
         least = 2 if test else 3
         if folds < least:
-            why = "" if test else " when no test part is held out (one for the test, one for validation, the rest)"
+            why = "" if test else " without a test subset (for test, validation and training)"
             raise UsageError(f"folds is {folds}: at least {least} are needed{why}")
         return {TEST: test, TRAIN: 1 - test} if test else {TRAIN: 1.0}
     if validation + test >= 1:
@@ -105,43 +104,49 @@ def _strata(manifest: Manifest, *, by_image: bool) -> dict[str, list[str]]:
 
 
 def shuffled(members: Iterable[str], seed: int) -> list[str]:
-    """Return names in an order that looks random and is the same everywhere for one seed."""
-    # A hash in place of a random generator: the order of a lesion depends on its own name and the seed alone,
-    # not on the order of the rows, nor on a library's version, nor on which other lesions there are.
+    """Return names in a pseudo-random order that is the same on every machine for a seed."""
+    # A hash instead of a random generator: the order depends only on the names and the seed, and not on the order of
+    # the rows, a library's version or the other lesions.
     return sorted(members, key=lambda unit: hashlib.sha256(f"{seed}:{unit}".encode()).digest())
 
 
-def quotas(count: int, shares: Mapping[str, float], keep: int = 1) -> dict[str, int]:
-    """Return how many of `count` each part gets: its share rounded by largest remainder, none left empty.
-
-    Args:
-        count: Number of things to deal out, at least one for each part.
-        shares: Share of each part; they sum to 1.
-        keep: The least number that must stay for training.
-    """
+def largest_remainder(count: int, shares: Mapping[str, float]) -> dict[str, int]:
+    """Apportion `count` items in proportion to shares that sum to 1, by the largest remainder method (Hamilton)."""
     counts = {name: math.floor(count * share) for name, share in shares.items()}
     by_remainder = sorted(shares, key=lambda name: counts[name] - count * shares[name])
     for name in by_remainder[: count - sum(counts.values())]:
         counts[name] += 1
+    return counts
+
+
+def quotas(count: int, shares: Mapping[str, float], keep: int = 1) -> dict[str, int]:
+    """Return the number of units per subset: largest remainders, with at least one unit for each subset.
+
+    Args:
+        count: Number of units (lesions or images), at least one for each subset.
+        shares: Share of each subset; they sum to 1.
+        keep: The least number of training units.
+    """
+    counts = largest_remainder(count, shares)
     least = {name: keep if name == TRAIN else 1 for name in shares}
     for name in shares:
         while counts[name] < least[name]:
-            richest = max(shares, key=lambda other: counts[other] - least[other])
-            counts[richest] -= 1
+            largest = max(shares, key=lambda other: counts[other] - least[other])
+            counts[largest] -= 1
             counts[name] += 1
     return counts
 
 
 def _require(code: str, count: int, shares: Mapping[str, float], folds: int | None, unit: str) -> None:
-    parts = [name for name in (TRAIN, VALIDATION, TEST) if name in shares]
-    needed = len(parts)
+    subsets = [name for name in (TRAIN, VALIDATION, TEST) if name in shares]
+    needed = len(subsets)
     if folds is not None:
         needed = folds + (TEST in shares)
-        parts = [f"each of {folds} folds", *([TEST] if TEST in shares else [])]
+        subsets = [f"each of {folds} folds", *([TEST] if TEST in shares else [])]
     if count < needed:
         has = f"{count} {unit}" if count == 1 else f"{count} {unit}s"
-        where = " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+        where = " and ".join(filter(None, (", ".join(subsets[:-1]), subsets[-1])))
         raise DataError(
-            f"class {code} has {has}: cannot stand in {where}, which takes at least {needed}; "
-            "add images of it, leave the class out, or ask for fewer parts"
+            f"class {code} has {has}: too few for {where}, which need at least {needed}; "
+            "add images of it, leave the class out, or reduce the number of subsets"
         )

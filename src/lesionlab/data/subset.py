@@ -1,20 +1,22 @@
-"""A smaller dataset with the proportions of the whole one."""
+"""A smaller dataset with the class proportions of the whole one."""
+
+from collections.abc import Mapping
 
 from lesionlab.data.manifest import Manifest
-from lesionlab.data.stratify import quotas, shuffled
+from lesionlab.data.stratify import largest_remainder, shuffled
 from lesionlab.errors import DataError, UsageError
 
 
 def draw_subset(manifest: Manifest, images: int, seed: int = 0) -> Manifest:
-    """Draw images from a manifest, stratified by diagnosis, the same on every machine.
+    """Draw images from a manifest, stratified by diagnosis, identically on every machine.
 
-    Each diagnosis keeps its share of the images, rounded by largest remainder, and at least one image. Images
+    Images are apportioned to the diagnoses by the largest remainder method (Hamilton) with a minimum of one. Images
     are drawn, not lesions: lesion ids are kept, so that the subset can be split by lesion.
 
     Args:
         manifest: The images to draw from.
         images: Number of images to draw.
-        seed: Another seed draws other images.
+        seed: Seed of the draw.
 
     Raises:
         DataError: The manifest has fewer images.
@@ -28,12 +30,23 @@ def draw_subset(manifest: Manifest, images: int, seed: int = 0) -> Manifest:
             f"images is {images}: {manifest.root} has {len(counts)} diagnoses ({', '.join(counts)}), and each "
             f"needs an image; ask for at least {len(counts)}"
         )
-    wanted = quotas(images, {code: count / len(manifest) for code, count in counts.items()})
-    ordered = shuffled((record.image_id for record in manifest), seed)
-    diagnosis_of = {record.image_id: record.diagnosis for record in manifest}
-    chosen = [
-        image_id
-        for code, count in wanted.items()
-        for image_id in [name for name in ordered if diagnosis_of[name] == code][:count]
-    ]
-    return manifest.select(chosen)
+    members: dict[str, list[str]] = {code: [] for code in counts}
+    diagnoses = {record.image_id: record.diagnosis for record in manifest}
+    for image_id in shuffled(diagnoses, seed):
+        members[diagnoses[image_id]].append(image_id)
+    drawn = _apportion(images, counts)
+    return manifest.select(image_id for code, count in drawn.items() for image_id in members[code][:count])
+
+
+def _apportion(images: int, counts: Mapping[str, int]) -> dict[str, int]:
+    """Return the number of images per class: largest remainders, with at least one image for each class.
+
+    A class that would get none gets one image. The other images are apportioned again among the other classes, so
+    that these share the cost in proportion to their sizes.
+    """
+    total = sum(counts.values())
+    apportioned = largest_remainder(images, {code: count / total for code, count in counts.items()})
+    others = {code: counts[code] for code, count in apportioned.items() if count}
+    if len(others) == len(counts):
+        return apportioned
+    return dict.fromkeys(counts, 1) | _apportion(images - len(counts) + len(others), others)

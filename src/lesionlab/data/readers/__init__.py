@@ -1,4 +1,4 @@
-"""Readers: from the layouts in which datasets are handed round to records."""
+"""Readers of the dataset layouts."""
 
 from lesionlab.data.readers.columns import ColumnMapping
 

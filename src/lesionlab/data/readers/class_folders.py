@@ -1,4 +1,4 @@
-"""The layout that has one folder of images per diagnosis and no metadata."""
+"""The layout with one folder of images per diagnosis and no metadata."""
 
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -10,19 +10,19 @@ from lesionlab.taxonomy import CODES, parse_diagnosis
 
 
 def has_class_folders(entries: Iterable[Path]) -> bool:
-    """Return whether one of a folder's entries is a folder that is named like a diagnosis."""
+    """Return whether an entry is a folder that is named after a diagnosis."""
     return any(entry.is_dir() and parse_diagnosis(entry.name) for entry in entries)
 
 
 def scan_class_folders(root: Path) -> Scan:
-    """Read a folder per diagnosis. Which images show one lesion is unknown: each counts as its own."""
+    """Read a folder per diagnosis. Lesions are unknown: each image counts as its own."""
     index = ImageIndex.build(root)
     records: list[ImageRecord] = []
     problems = list(index.problems)
     for image_id, paths in sorted(index.by_id.items()):
         for path in paths:
             if "/" not in path:
-                detail = "lies in no folder of a diagnosis; it is not used"
+                detail = "not in the folder of a diagnosis; it is not used"
                 problems.append(Problem(kind=ProblemKind.ORPHAN, where=path, detail=detail))
                 continue
             folder = PurePosixPath(path).parts[0]

@@ -1,4 +1,4 @@
-"""Target the image files of a dataset, in folders and in zip archives."""
+"""Index of a dataset's image files, in folders and in zip archives."""
 
 import os
 import zipfile
@@ -17,8 +17,8 @@ class ImageIndex:
 
     Attributes:
         root: The folder.
-        sizes: Size in bytes of each image by its path relative to the root, as `ImageRecord.path` has it.
-        by_id: Paths by image id, which is the file's name without its suffix.
+        sizes: Size of each image in bytes by its path, as in `ImageRecord.path`.
+        by_id: Paths by image id, the file's name without its suffix.
         problems: Archives that could not be opened.
     """
 
@@ -28,14 +28,14 @@ class ImageIndex:
     problems: list[Problem] = field(default_factory=list)
 
     @classmethod
-    def build(cls, root: Path, places: Iterable[Path] | None = None) -> "ImageIndex":
-        """Index the images in `places`, folders (with all below them) and zip archives; default: in `root`.
+    def build(cls, root: Path, paths: Iterable[Path] | None = None) -> "ImageIndex":
+        """Index the images in `paths`, folders (recursively) and zip archives; default: in `root`.
 
-        Segmentation masks are passed over: HAM10000 ships them beside its images.
+        Segmentation masks, which HAM10000 has next to its images, are skipped.
         """
         index = cls(root)
-        for place in sorted(places) if places is not None else (root,):
-            for file in sorted(_files(place)) if place.is_dir() else (place,):
+        for path in sorted(paths) if paths is not None else (root,):
+            for file in sorted(_files(path)) if path.is_dir() else (path,):
                 if file.suffix.lower() == ".zip":
                     index._add_archive(file)
                 else:
@@ -43,21 +43,21 @@ class ImageIndex:
         return index
 
     def locate(self, image_id: str) -> tuple[str | None, Problem | None]:
-        """Return the path of an image, and what is wrong with it."""
+        """Return the path of an image, and its problem if there is one."""
         paths = self.by_id.get(image_id, [])
         if not paths:
             return None, Problem(kind=ProblemKind.MISSING_IMAGE, where=image_id, detail="no such image file")
         if len(paths) == 1:
             return paths[0], None
-        # Copies of HAM10000 often hold every image twice, under folder names in upper and in lower case.
-        places = ", ".join(paths)
+        # Copies of HAM10000 often have every image twice, in folders with upper and lower case names.
+        listed = ", ".join(paths)
         if len({self.sizes[path] for path in paths}) > 1:
-            return None, Problem(kind=ProblemKind.AMBIGUOUS_IMAGE, where=image_id, detail=f"files differ: {places}")
-        detail = f"the first is used of {places}"
+            return None, Problem(kind=ProblemKind.AMBIGUOUS_IMAGE, where=image_id, detail=f"files differ: {listed}")
+        detail = f"the first is used of {listed}"
         return paths[0], Problem(kind=ProblemKind.REPEATED_FILE, where=image_id, detail=detail)
 
     def has(self, path: str) -> bool:
-        """Return whether there is a file or a member of an archive at a path relative to the root."""
+        """Return whether a path relative to the root is a file or a member of an archive."""
         return path in self.sizes or (ZIP_SEPARATOR not in path and (self.root / path).is_file())
 
     def orphans(self, used: Iterable[str]) -> Iterator[Problem]:
@@ -85,12 +85,12 @@ class ImageIndex:
 
 
 def is_image_name(path: str | Path) -> bool:
-    """Return whether a path looks like an image of the dataset: by its suffix, neither hidden nor a mask."""
+    """Return whether a path has the suffix of an image and is neither hidden nor a mask."""
     pure = PurePosixPath(path)
-    return pure.suffix.lower() in IMAGE_SUFFIXES and not any(_is_passed_over(part) for part in pure.parts)
+    return pure.suffix.lower() in IMAGE_SUFFIXES and not any(_is_skipped(part) for part in pure.parts)
 
 
-def _is_passed_over(name: str) -> bool:
+def _is_skipped(name: str) -> bool:
     return (name.startswith(".") and name not in (".", "..")) or name == "__MACOSX" or "segmentation" in name.lower()
 
 
@@ -98,13 +98,13 @@ def _files(folder: Path) -> Iterator[Path]:
     seen = set()
     for where, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(where)
-        if real in seen:  # a link that leads back
+        if real in seen:  # a cyclic link
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = [name for name in folders if not _is_passed_over(name)]
+        folders[:] = [name for name in folders if not _is_skipped(name)]
         for name in files:
             file = Path(where, name)
-            wanted = is_image_name(name) or (name.lower().endswith(".zip") and not _is_passed_over(name))
-            if wanted and file.is_file():  # a link may lead nowhere
+            indexed = is_image_name(name) or (name.lower().endswith(".zip") and not _is_skipped(name))
+            if indexed and file.is_file():  # not a broken link
                 yield file

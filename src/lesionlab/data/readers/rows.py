@@ -1,4 +1,4 @@
-"""From the rows of a metadata table to records, with everything that is wrong collected."""
+"""Conversion of the rows of a metadata table to records, collecting all problems."""
 
 import math
 from dataclasses import dataclass, field
@@ -20,15 +20,15 @@ _SEXES = {"male": "male", "m": "male", "female": "female", "f": "female"}
 
 @dataclass
 class RowReader:
-    """Makes records of a table's rows.
+    """Converts a table's rows to records.
 
     Attributes:
-        columns: Where each attribute stands; complete for the table's header.
-        index: Where the images are. None takes the paths in the table as they are.
-        source: The records' source where the table does not tell.
-        records: The records made so far.
-        problems: What was wrong so far.
-        lesions_known: Whether every row told its lesion.
+        columns: Complete column mapping of the table.
+        index: Index of the images. None uses the table's paths unchecked.
+        source: Source of records without a source column.
+        records: The records so far.
+        problems: The problems so far.
+        lesions_known: Whether every row so far has a lesion id.
     """
 
     columns: ColumnMapping
@@ -39,7 +39,7 @@ class RowReader:
     lesions_known: bool = True
 
     def read(self, table: Table) -> None:
-        """Read all rows of a table; images that no row names are a problem too."""
+        """Read all rows of a table; images without a row are a problem as well."""
         one_hot = {} if self.columns.diagnosis else one_hot_columns(table.header)
         seen: set[str] = set()
         for line, cells in table.rows:
@@ -63,7 +63,7 @@ class RowReader:
             self.problems += self.index.orphans(seen | {_without_suffix(record.path) for record in self.records})
 
     def _read_row(self, row: dict[str, str], image_id: str, one_hot: dict[str, str]) -> None:
-        # All of a row's faults are noted, not only the first: one round of mending should do.
+        # All problems of a row are collected, so that they can be repaired in one pass.
         before = len(self.problems)
         path = self._path(row, image_id)
         diagnosis = _hot(row, one_hot) if one_hot else self._diagnosis(row)
@@ -74,7 +74,7 @@ class RowReader:
         sex = self._optional(row, "sex")
         if sex is not None and sex.lower() not in _SEXES:
             self._note(
-                ProblemKind.BAD_VALUE, image_id, f"sex {sex!r} is neither male nor female; leave unknown ones empty"
+                ProblemKind.BAD_VALUE, image_id, f"sex {sex!r} is neither male nor female; leave unknown values empty"
             )
         lesion_id = self._optional(row, "lesion_id")
         self.lesions_known &= lesion_id is not None
@@ -125,7 +125,7 @@ class RowReader:
             age = math.nan
         if not 0 <= age <= 130:
             self._note(
-                ProblemKind.BAD_VALUE, image_id, f"age {text!r} is not a number of years; leave unknown ones empty"
+                ProblemKind.BAD_VALUE, image_id, f"age {text!r} is not a number of years; leave unknown values empty"
             )
             return None
         return age

@@ -1,4 +1,4 @@
-"""Reading a table of text: comma, semicolon or tab separated."""
+"""Reading a text table, separated by commas, semicolons or tabs."""
 
 import csv
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Table:
     Attributes:
         path: The file.
         header: Column names, in order.
-        rows: Line number and cells of each row that is not empty; a row may be longer or shorter than the header.
+        rows: Line number and cells of each non-empty row, which may be longer or shorter than the header.
     """
 
     path: Path
@@ -25,10 +25,10 @@ class Table:
 
 
 def read_table(path: Path) -> Table:
-    """Return the table in a file, with white space around names and cells removed.
+    """Read a table; white space around names and cells is removed.
 
     Raises:
-        DataError: There is no such file, it is not UTF-8 text, is empty, or has two columns of one name.
+        DataError: The file does not exist, is not UTF-8 text, is empty, or has duplicate column names.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
