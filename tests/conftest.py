@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
@@ -46,6 +47,12 @@ from lesionlab.taxonomy import CODES, TASKS
 
 if TYPE_CHECKING:  # only the tests that need torch pay for its import
     from lesionlab.runs import RunFolder
+
+# Property tests are repeatable by default. `LESIONLAB_HYPOTHESIS=random pytest -m hypothesis` draws other and more
+# examples; tests/test_properties.py does so in the slow set.
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("random", max_examples=1000, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("LESIONLAB_HYPOTHESIS", "ci"))
 
 TINY_SIZE = 64
 # 0.1 million weights, untrained; an epoch over the phantoms takes a tenth of a second.
