@@ -42,7 +42,7 @@ def graphs() -> dict[str, list[bytes]]:
     shipped = Bundle.load()
     square = Recipe.model_validate(shipped.info.recipe)
     whole = load_recipe("efficientnet-lite0")
-    found = Crop(SegmentationModel.load(), square.crop.margin, square.picture.size)
+    found = Crop(SegmentationModel.load(), square.crop.margin, square.graph_input.size)
     flips = InferenceSettings(tta="flips")
     return {
         "student": [shipped.graph],

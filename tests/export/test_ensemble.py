@@ -124,7 +124,7 @@ def test_only_inference_settings_of_a_finished_run_may_change(tiny_run: RunFolde
     for change, message in (
         ("training.epochs=3", "only inference.KEY=value"),
         ("inference.tta=two", "inference.tta"),
-        ("inference.start_share=0.5", "nothing to share with"),
+        ("inference.start_share=0.5", "requires model.start"),
     ):
         with pytest.raises(RecipeError, match=message):
             export_run(tiny_run, changes=[change], out=tmp_path / "bundle")

@@ -1,4 +1,4 @@
-"""Recipes are found, checked, and refused with the key that is wrong."""
+"""Loading and validating recipes; errors name the key."""
 
 from collections.abc import Callable
 from importlib.resources import files
@@ -38,7 +38,7 @@ def test_the_library_is_not_empty() -> None:
 
 
 @pytest.mark.parametrize("name", recipe_names())
-def test_every_recipe_of_the_library_is_whole(name: str) -> None:
+def test_every_recipe_of_the_library_is_valid(name: str) -> None:
     recipe = load_recipe(name)
     assert recipe.name == name
     assert recipe.licence != "unspecified"
@@ -55,7 +55,7 @@ def test_a_saved_recipe_is_the_same_recipe(name: str, tmp_path: Path) -> None:
     assert load_recipe(str(tmp_path / "recipe.toml")) == recipe
 
 
-def test_what_a_file_leaves_out_has_its_default(write: Callable[[str], str]) -> None:
+def test_omitted_settings_have_defaults(write: Callable[[str], str]) -> None:
     recipe = load_recipe(write(SMALLEST))
     assert (recipe.model.backbone, recipe.model.pretrained) == ("resnet18", True)
     assert (recipe.training.batch_size, recipe.input.size, recipe.split.by_image) == (32, 224, False)
@@ -80,15 +80,15 @@ def test_what_a_file_leaves_out_has_its_default(write: Callable[[str], str]) -> 
         ("[augmentation]\nscale = [1.2]", r"augmentation\.scale\.1 is missing"),
         ("[input]\nmean = [0.5, 0.5]", r"input\.mean\.2 is missing"),
         ('[loss]\nclass_weights = "focal"', r"loss\.class_weights: "),
-        ("[head]\nhidden = [8, 4]\nhidden_dropout = [0.1]", r"head: hidden_dropout has 1 numbers for 2 hidden layers"),
+        ("[head]\nhidden = [8, 4]\nhidden_dropout = [0.1]", r"head: hidden_dropout has 1 values for 2 hidden layers"),
         ("[head]\nsigmoid = true", r"head\.sigmoid: task diagnosis has 7 classes"),
         ("[loss.alpha]\nmel = 1.0", r"loss\.alpha must name each class of task diagnosis once: "),
         ('[sampling]\nbalance = "smote"', r"sampling\.balance: smote works on cached features of a frozen backbone"),
         ("[unfreeze]\nlayers = 2", r"unfreeze\.layers: the backbone is not frozen; set model\.freeze=true"),
-        ("[crop]\nsource = 448", r"crop\.source goes with crop\.segmentation"),
-        ("[crop]\nsegmentation = 'default'\nsource = 128", r"is at least input\.size, 224"),
+        ("[crop]\nsource = 448", r"crop\.source requires crop\.segmentation"),
+        ("[crop]\nsegmentation = 'default'\nsource = 128", r"at least input\.size, 224"),
         ("[training]\nsizes = [64, 32]", r"training\.sizes must rise to input\.size, 224"),
-        ("[training]\nepochs = 1\nsizes = [128, 224]", r"training\.sizes: 1 epochs cannot be shared out"),
+        ("[training]\nepochs = 1\nsizes = [128, 224]", r"training\.sizes: there are more sizes than the 1 epochs"),
         ("[head]\npool = 'flatten'\n[training]\nsizes = [128, 224]", r"training\.sizes: a frozen backbone or a flat"),
         ("[split]\nseed = 0.5", r"split\.seed: "),
         ("[training]\nepochs = 0\nbatch_size = 0", r"training\.epochs: .*; training\.batch_size: "),
@@ -96,7 +96,7 @@ def test_what_a_file_leaves_out_has_its_default(write: Callable[[str], str]) -> 
         ("[model]\n", r"mine\.toml is not valid TOML: Cannot declare"),
     ],
 )
-def test_a_mistake_is_named_by_its_key(write: Callable[[str], str], addition: str, reason: str) -> None:
+def test_an_error_names_its_key(write: Callable[[str], str], addition: str, reason: str) -> None:
     with pytest.raises(RecipeError, match=reason) as caught:
         load_recipe(write(SMALLEST + addition))
     assert "\n" not in str(caught.value)
@@ -112,7 +112,7 @@ def test_a_mistake_is_named_by_its_key(write: Callable[[str], str], addition: st
         ("seed = -1" + SMALLEST, "seed: Input should be greater than or equal to 0"),
     ],
 )
-def test_what_is_missing_is_named(write: Callable[[str], str], text: str, reason: str) -> None:
+def test_a_missing_key_is_an_error(write: Callable[[str], str], text: str, reason: str) -> None:
     with pytest.raises(RecipeError, match=reason):
         load_recipe(write(text))
 
@@ -147,13 +147,13 @@ def test_settings_are_changed_by_their_key() -> None:
         ("=3", "unknown key"),
     ],
 )
-def test_a_wrong_change_is_named(change: str, reason: str) -> None:
+def test_an_invalid_change_is_an_error(change: str, reason: str) -> None:
     with pytest.raises(RecipeError, match=reason):
         load_recipe("efficientnet-lite0", [change])
 
 
 @given(st.text(max_size=40))
-def test_no_change_whatsoever_ends_in_another_error(change: str) -> None:
+def test_any_change_is_valid_or_a_recipe_error(change: str) -> None:
     try:
         recipe = load_recipe("phantom-demo", [change])
     except RecipeError as error:
@@ -162,7 +162,7 @@ def test_no_change_whatsoever_ends_in_another_error(change: str) -> None:
         assert isinstance(recipe, Recipe)
 
 
-def test_an_unknown_name_suggests_the_nearest() -> None:
+def test_an_unknown_name_suggests_the_closest_one() -> None:
     with pytest.raises(RecipeError, match=r"no recipe is called 'eficientnet-lite'; did you mean efficientnet-lite0\?"):
         load_recipe("eficientnet-lite")
     with pytest.raises(
@@ -171,7 +171,7 @@ def test_an_unknown_name_suggests_the_nearest() -> None:
         load_recipe("zzz")
 
 
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"recipe .*none\.toml cannot be read: No such file"):
         load_recipe(str(tmp_path / "none.toml"))
     (tmp_path / "latin.toml").write_bytes('name = "é"'.encode("latin-1"))

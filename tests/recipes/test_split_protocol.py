@@ -1,4 +1,4 @@
-"""The arrangement: by lesion with a whole test part, or as the authors of a system divided the data."""
+"""Split protocols: by lesion with a complete test subset, or as published."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -10,7 +10,9 @@ from lesionlab.errors import RecipeError
 from lesionlab.recipes import Recipe, SplitProtocol, load_recipe, possible_protocols, prepare_split
 
 
-def test_a_number_of_images_leaves_the_test_part_whole(make_recipe: Callable[..., Recipe], phantoms: Manifest) -> None:
+def test_a_number_of_images_does_not_reduce_the_test_subset(
+    make_recipe: Callable[..., Recipe], phantoms: Manifest
+) -> None:
     whole, split_of_all = prepare_split(make_recipe(), phantoms)
     assert (whole, split_of_all) == (phantoms, make_split(phantoms, validation=0.2, test=0.25))
     manifest, split = prepare_split(make_recipe("data.images=60"), phantoms)
@@ -23,10 +25,10 @@ def test_a_number_of_images_leaves_the_test_part_whole(make_recipe: Callable[...
     assert not split.leaky
 
 
-def test_a_dataset_of_just_that_many_images_is_used_whole(
+def test_a_dataset_of_exactly_this_size_is_used_completely(
     make_recipe: Callable[..., Recipe], phantoms: Manifest
 ) -> None:
-    # Its lesions have several images, so a part rarely holds exactly its share.
+    # Lesions have several images, so that a subset rarely has exactly its share.
     manifest, split = prepare_split(make_recipe(f"data.images={len(phantoms)}"), phantoms)
     split.check_against(manifest)
     assert len(phantoms) - len(manifest) <= 5
@@ -34,7 +36,7 @@ def test_a_dataset_of_just_that_many_images_is_used_whole(
     assert more == phantoms
 
 
-def test_copies_made_before_the_split_stand_on_both_sides(phantoms: Manifest) -> None:
+def test_copies_made_before_the_split_are_shared_between_subsets(phantoms: Manifest) -> None:
     recipe = load_recipe("custom-cnn-oversampled")
     manifest, split = prepare_split(recipe, phantoms, SplitProtocol.PUBLISHED)
     split.check_against(manifest)
@@ -55,10 +57,10 @@ def test_the_published_split_without_the_copies(phantoms: Manifest, make_recipe:
     split.check_against(manifest)
     assert manifest == phantoms
     assert split.leaky
-    # Elsewhere nothing was copied, so it would be the published arrangement under another name.
+    # Without copies this equals the published protocol.
     other = load_recipe("efficientnetb3-focal")
     assert possible_protocols(other) == (SplitProtocol.PUBLISHED, SplitProtocol.LESION)
-    with pytest.raises(RecipeError, match="nothing was copied before the published split"):
+    with pytest.raises(RecipeError, match="no copies were made before the published split"):
         prepare_split(other, phantoms, SplitProtocol.IMAGE)
     assert possible_protocols(make_recipe()) == (SplitProtocol.LESION,)
 
@@ -70,7 +72,7 @@ def test_the_published_number_of_images_is_drawn_first(phantoms: Manifest) -> No
     assert len(split.parts()["test"]) == pytest.approx(12, abs=7)
 
 
-def test_a_recipe_without_a_published_arrangement_is_refused(
+def test_a_recipe_without_a_published_protocol_is_an_error(
     make_recipe: Callable[..., Recipe], phantoms: Manifest
 ) -> None:
     with pytest.raises(RecipeError, match=r"recipe phantom-demo has no table \[published\]"):

@@ -1,4 +1,4 @@
-"""What several tests of training share: starting weights, and an end of the process at a chosen call."""
+"""Fixtures: starting weights, and a simulated kill at a given call."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -10,12 +10,12 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-PowerCut = Callable[[object, str, int], AbstractContextManager[None]]
+KillAtCall = Callable[[object, str, int], AbstractContextManager[None]]
 
 
 @pytest.fixture(scope="module")
 def imagenet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Stand-in weights for a pretrained start; return their folder."""
+    """Substitute weights for a pretrained start; return their folder."""
     folder = tmp_path_factory.mktemp("imagenet")
     torch.manual_seed(77)
     save_file(timm.create_model("test_efficientnet").state_dict(), folder / "test_efficientnet.safetensors")
@@ -25,12 +25,12 @@ def imagenet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 class _ProcessEnded(BaseException):
-    """Stands for whatever ends a process."""
+    """Simulates the end of the process."""
 
 
 @pytest.fixture
-def power_cut() -> PowerCut:
-    """Return a context in which the n-th call of a function of some owner ends the process in its stead."""
+def kill_at_call() -> KillAtCall:
+    """Return a context in which the n-th call of an owner's function ends the process."""
 
     @contextmanager
     def cut(owner: object, name: str, at_call: int) -> Iterator[None]:

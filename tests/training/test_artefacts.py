@@ -1,20 +1,20 @@
-"""Artefacts are laid over as many images as asked for, and the rest is left alone."""
+"""Artefacts are added to the configured share of the images."""
 
 import pytest
 import torch
 
-from lesionlab.training.artefacts import ArtefactSheets, vignette
+from lesionlab.training.artefacts import ArtefactOverlays, vignette
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
-def test_sheets_meet_their_share_of_the_images(share: float) -> None:
+def test_overlays_cover_their_share_of_the_images(share: float) -> None:
     torch.manual_seed(0)
     images = torch.full((200, 3, 48, 48), 0.5)
-    laid = ArtefactSheets(share)(images)
-    changed = ((laid - images).abs().amax(dim=(1, 2, 3)) > 0.02).float().mean().item()
+    drawn = ArtefactOverlays(share)(images)
+    changed = ((drawn - images).abs().amax(dim=(1, 2, 3)) > 0.02).float().mean().item()
     assert changed == pytest.approx(share, abs=0.12)
-    assert laid.min() >= 0
-    assert laid.max() <= 1
+    assert drawn.min() >= 0
+    assert drawn.max() <= 1
 
 
 def test_a_vignette_darkens_corners_and_not_the_middle() -> None:
@@ -27,7 +27,7 @@ def test_a_vignette_darkens_corners_and_not_the_middle() -> None:
     assert torch.equal(vignette(images, 0.0), images)
 
 
-def test_sheets_are_drawn_for_each_size() -> None:
-    sheets = ArtefactSheets(1.0)
+def test_overlays_are_drawn_for_each_size() -> None:
+    overlays = ArtefactOverlays(1.0)
     for side in (32, 48):
-        assert sheets(torch.zeros(2, 3, side, side)).shape == (2, 3, side, side)
+        assert overlays(torch.zeros(2, 3, side, side)).shape == (2, 3, side, side)

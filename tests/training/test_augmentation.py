@@ -1,4 +1,4 @@
-"""Augmentation changes what it is asked to change, differently for each image, and nothing else."""
+"""Augmentation applies the configured changes, with parameters per image."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from torch import Tensor
 from lesionlab.recipes import AugmentationSettings
 from lesionlab.training.augmentation import BatchAugmentation
 
-NOTHING: Mapping[str, Any] = AugmentationSettings.none().model_dump()
+DISABLED: Mapping[str, Any] = AugmentationSettings.none().model_dump()
 CHANGES: tuple[Mapping[str, Any], ...] = (
     {"flip": True},
     {"rotation": 90},
@@ -39,12 +39,12 @@ def images() -> Tensor:
 
 def augment(images: Tensor, seed: int = 0, **settings: Any) -> Tensor:
     torch.manual_seed(seed)
-    changed: Tensor = BatchAugmentation(AugmentationSettings.model_validate({**NOTHING, **settings}))(images)
+    changed: Tensor = BatchAugmentation(AugmentationSettings.model_validate({**DISABLED, **settings}))(images)
     return changed
 
 
 @pytest.mark.parametrize("settings", [{}, {"erase": 1.0, "rotation": 180, "brightness": 0.9, "contrast": 0.9}])
-def test_pixels_stay_pixels(images: Tensor, settings: dict[str, float]) -> None:
+def test_pixels_stay_within_range(images: Tensor, settings: dict[str, float]) -> None:
     torch.manual_seed(0)
     augmented = BatchAugmentation(AugmentationSettings.model_validate(settings))(images)
     assert augmented.shape == images.shape
@@ -53,12 +53,12 @@ def test_pixels_stay_pixels(images: Tensor, settings: dict[str, float]) -> None:
     assert augmented.max() <= 1
 
 
-def test_nothing_asked_for_is_nothing_done(images: Tensor) -> None:
+def test_disabled_augmentation_is_the_identity(images: Tensor) -> None:
     torch.testing.assert_close(augment(images), images, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("settings", CHANGES, ids=[next(iter(settings)) for settings in CHANGES])
-def test_each_setting_changes_images_by_its_seed(images: Tensor, settings: dict[str, Any]) -> None:
+def test_each_setting_changes_images_determined_by_the_seed(images: Tensor, settings: dict[str, Any]) -> None:
     augmented = augment(images, **settings)
     assert (augmented - images).abs().amax(dim=(1, 2, 3)).gt(0.01).sum() >= 4
     assert torch.equal(augment(images, **settings), augmented)
@@ -66,13 +66,13 @@ def test_each_setting_changes_images_by_its_seed(images: Tensor, settings: dict[
 
 
 @pytest.mark.parametrize("settings", CHANGES, ids=[next(iter(settings)) for settings in CHANGES])
-def test_each_image_has_parameters_of_its_own(images: Tensor, settings: dict[str, Any]) -> None:
+def test_parameters_are_drawn_per_image(images: Tensor, settings: dict[str, Any]) -> None:
     same = images[:1].expand(8, -1, -1, -1)
     augmented = augment(same, **settings)
     assert len({tuple(image.flatten().tolist()) for image in augmented}) >= 3  # flips have four outcomes
 
 
-def test_a_smaller_size_may_be_asked_for(images: Tensor) -> None:
+def test_images_can_be_returned_smaller(images: Tensor) -> None:
     augmentation = BatchAugmentation(AugmentationSettings.none())
     smaller = augmentation(images, 12)
     reduced = torch.nn.functional.interpolate(images, (12, 12), mode="bilinear", antialias=True)
@@ -91,7 +91,7 @@ def test_flips_only_move_pixels(images: Tensor) -> None:
     assert len(outcomes) >= 3
 
 
-def test_a_horizontal_flip_leaves_top_and_bottom(images: Tensor) -> None:
+def test_a_horizontal_flip_keeps_rows(images: Tensor) -> None:
     augmented = augment(images, flip="horizontal")
     mirrored = 0
     for before, after in zip(images, augmented, strict=True):
@@ -118,10 +118,10 @@ def test_a_shear_moves_rows_sideways(degrees: float, monkeypatch: pytest.MonkeyP
     ("settings", "draws"),
     [({}, 0), ({"shear": 0}, 0), ({"shear": 10}, 1), ({"flip": "horizontal"}, 1), ({"flip": True}, 2)],
 )
-def test_settings_that_are_off_draw_no_random_numbers(
+def test_disabled_settings_draw_no_random_numbers(
     images: Tensor, settings: dict[str, Any], draws: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Else a run that was begun by an earlier version would not go on as it began.
+    # Otherwise runs of an earlier version could not be resumed with the same result.
     calls: list[tuple[float, float]] = []
     uniform = Tensor.uniform_
 
@@ -135,12 +135,12 @@ def test_settings_that_are_off_draw_no_random_numbers(
     assert len(calls) == always + draws
 
 
-def test_a_quarter_turn_is_a_quarter_turn(images: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rotation_by_90_degrees_moves_pixels_exactly(images: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     # The largest draw of the angle: 90 degrees.
     monkeypatch.setattr(Tensor, "uniform_", lambda self, _low, high: self.fill_(high))
     augmented = augment(images, rotation=90)
-    turned = [torch.allclose(augmented, images.rot90(turns, (2, 3)), atol=1e-4) for turns in (1, 3)]
-    assert sum(turned) == 1
+    rotated = [torch.allclose(augmented, images.rot90(turns, (2, 3)), atol=1e-4) for turns in (1, 3)]
+    assert sum(rotated) == 1
 
 
 def test_a_zoom_above_one_enlarges_the_lesion() -> None:
@@ -149,11 +149,11 @@ def test_a_zoom_above_one_enlarges_the_lesion() -> None:
     larger = augment(spot, scale=(2, 2))
     smaller = augment(spot, scale=(0.5, 0.5))
     assert (larger < 0.5).float().mean() > 3.5 * (spot < 0.5).float().mean()
-    # Zoomed out, what lies beyond the border is the mirrored image and not an invented colour.
+    # Zoomed out, the area beyond the border is a reflection of the image.
     assert (smaller[:, :, 15:25, 15:25] < 0.5).float().mean() < 0.5
 
 
-def test_colours_change_without_moving_anything(images: Tensor) -> None:
+def test_colour_changes_move_no_pixels(images: Tensor) -> None:
     plain = torch.full((8, 3, 16, 16), 0.5)
     augmented = augment(plain, brightness=0.2, contrast=0.2, saturation=0.2, colour_cast=0.1)
     assert augmented.flatten(2).std(dim=2).max() < 1e-5

@@ -1,4 +1,4 @@
-"""Batches: every image, the same size, an order that the seed and the epoch decide."""
+"""Batches: every image, equal sizes, and an order determined by the seed and the epoch."""
 
 from collections import Counter
 
@@ -21,14 +21,12 @@ def batches(count: int, size: int, seed: int | None, epoch: int = 0) -> list[lis
 
 
 @given(counts, sizes, seeds, epochs)
-def test_a_shuffled_epoch_has_every_position_in_batches_of_one_size(
-    count: int, size: int, seed: int, epoch: int
-) -> None:
+def test_a_shuffled_epoch_has_every_position_in_equal_batches(count: int, size: int, seed: int, epoch: int) -> None:
     found = batches(count, size, seed, epoch)
     assert {len(batch) for batch in found} == {min(size, count)}
     times = Counter(position for batch in found for position in batch)
     assert sorted(times) == list(range(count))
-    # Only the last batch is filled up, and no position more often than once.
+    # Only the last batch is filled up, with each position at most once.
     assert max(times.values()) <= 2
     assert sum(times.values()) - count < min(size, count)
     first = [position for batch in found for position in batch][:count]
@@ -41,7 +39,7 @@ def test_without_a_seed_the_order_is_kept(count: int, size: int) -> None:
 
 
 @given(st.integers(20, 200), sizes, seeds, epochs)
-def test_the_order_depends_on_the_seed_and_the_epoch_alone(count: int, size: int, seed: int, epoch: int) -> None:
+def test_the_order_is_determined_by_the_seed_and_the_epoch(count: int, size: int, seed: int, epoch: int) -> None:
     found = batches(count, size, seed, epoch)
     np.random.default_rng().random()
     torch.rand(1)
@@ -50,7 +48,7 @@ def test_the_order_depends_on_the_seed_and_the_epoch_alone(count: int, size: int
     assert batches(count, size, seed + 1, epoch) != found
 
 
-def test_the_loader_gives_rows_with_their_labels() -> None:
+def test_the_loader_returns_rows_with_their_labels() -> None:
     array = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1) * np.ones((1, 2, 2, 3), np.uint8)
     images = CachedImages(array, [9, 3, 5, 0], [2, 1, 6, 0])
     ordered = list(make_loader(images, 3))

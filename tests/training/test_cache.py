@@ -1,4 +1,4 @@
-"""The image cache holds what preprocessing gives, once per dataset and size, or nothing."""
+"""The image cache: content, reuse and errors."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from lesionlab.images import Preprocessing, decode_image, read_image_bytes
 from lesionlab.recipes import Recipe
 from lesionlab.segmentation import Segmenter
 from lesionlab.training import cache
-from lesionlab.training.cache import open_image_cache, open_seen_images
+from lesionlab.training.cache import open_image_cache, open_network_inputs
 from lesionlab.training.crop import CropToLesion
 
 SMALL = Preprocessing(size=40)
@@ -32,14 +32,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def copied(phantoms: Manifest, tmp_path: Path) -> Manifest:
-    """A copy of some phantoms that a test may spoil."""
+    """A copy of some phantoms that tests may change."""
     shutil.copytree(phantoms.root, tmp_path / "data")
     return Manifest(tmp_path / "data", phantoms.records[:12])
 
 
 @pytest.fixture
 def builds(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """The arrays that were made, one entry per time."""
+    """Paths of the arrays built, one entry per build."""
     made: list[Path] = []
     build: Callable[..., None] = cache._build
 
@@ -52,7 +52,7 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 @pytest.mark.parametrize("preprocessing", [SMALL, Preprocessing(size=96, interpolation="bicubic")])
-def test_rows_are_what_preprocessing_gives(folder: Path, copied: Manifest, preprocessing: Preprocessing) -> None:
+def test_rows_equal_the_result_of_preprocessing(folder: Path, copied: Manifest, preprocessing: Preprocessing) -> None:
     seen: list[tuple[int, int]] = []
     images = open_image_cache(copied, preprocessing, lambda done, total: seen.append((done, total)))
     assert images.dtype == np.uint8
@@ -63,23 +63,23 @@ def test_rows_are_what_preprocessing_gives(folder: Path, copied: Manifest, prepr
         np.testing.assert_array_equal(row, preprocessing.apply(decoded.image))
 
 
-def test_it_is_made_once(folder: Path, copied: Manifest, builds: list[Path]) -> None:
+def test_the_array_is_built_once(folder: Path, copied: Manifest, builds: list[Path]) -> None:
     first = open_image_cache(copied, SMALL)
     np.testing.assert_array_equal(open_image_cache(copied, SMALL), first)
-    # Normalisation is applied in the network: it needs no array of its own.
+    # Normalisation is applied in the network: no separate array is built.
     open_image_cache(copied, SMALL.model_copy(update={"mean": (0.1, 0.1, 0.1)}))
     assert len(builds) == 1
     assert [path.name for path in folder.iterdir()] == [builds[0].name]
 
 
-def test_another_size_filter_or_set_has_its_own(folder: Path, copied: Manifest, builds: list[Path]) -> None:
+def test_another_size_filter_or_dataset_has_its_own_array(folder: Path, copied: Manifest, builds: list[Path]) -> None:
     for preprocessing in (SMALL, Preprocessing(size=41), Preprocessing(size=40, interpolation="bicubic")):
         open_image_cache(copied, preprocessing)
     assert len(open_image_cache(Manifest(copied.root, copied.records[:5]), SMALL)) == 5
     assert len(set(builds)) == 4
 
 
-def test_a_changed_file_makes_a_new_one(folder: Path, copied: Manifest, builds: list[Path]) -> None:
+def test_a_changed_file_gives_a_new_array(folder: Path, copied: Manifest, builds: list[Path]) -> None:
     before = open_image_cache(copied, SMALL)
     place = Path(copied.location(copied.records[3]))
     Image.new("RGB", (64, 48), "green").save(place)
@@ -100,7 +100,7 @@ def test_a_moved_dataset_keeps_its_array(folder: Path, copied: Manifest, tmp_pat
     assert len(builds) == 1
 
 
-def test_writing_to_the_array_does_not_reach_the_file(folder: Path, copied: Manifest) -> None:
+def test_writing_to_the_array_does_not_change_the_file(folder: Path, copied: Manifest) -> None:
     images = open_image_cache(copied, SMALL)
     before = images[0].copy()
     images[0] = 0
@@ -117,7 +117,7 @@ def test_members_of_an_archive_are_cached(folder: Path, tmp_path: Path, copied: 
     np.testing.assert_array_equal(open_image_cache(zipped, SMALL), open_image_cache(copied, SMALL))
 
 
-def test_all_bad_images_are_named_and_nothing_is_left(folder: Path, copied: Manifest) -> None:
+def test_unreadable_images_are_listed_and_no_file_is_left(folder: Path, copied: Manifest) -> None:
     places = [Path(copied.location(copied.records[index])) for index in (1, 4, 7)]
     places[0].write_text("not a picture")
     places[1].unlink()
@@ -130,30 +130,30 @@ def test_all_bad_images_are_named_and_nothing_is_left(folder: Path, copied: Mani
     assert list(folder.iterdir()) == []
 
 
-def test_of_very_many_bad_images_the_first_are_named(folder: Path, copied: Manifest) -> None:
+def test_a_long_list_of_unreadable_images_is_shortened(folder: Path, copied: Manifest) -> None:
     for record in copied:
         Path(copied.location(record)).write_bytes(b"")
     with pytest.raises(DataError, match=r"12 of 12 images cannot be used: .*; and 7 more"):
         open_image_cache(copied, SMALL)
 
 
-def test_squares_are_cut_from_the_larger_picture(
+def test_crops_are_taken_from_the_source_size(
     folder: Path, copied: Manifest, make_recipe: Callable[..., Recipe], tiny_segmentation: Path, builds: list[Path]
 ) -> None:
     recipe = make_recipe(f"crop.segmentation={tiny_segmentation}", "input.size=40", "crop.source=96")
-    seen, key = open_seen_images(copied, recipe)
-    pictures = open_image_cache(copied, Preprocessing(**recipe.picture.model_dump()))
+    seen, key = open_network_inputs(copied, recipe)
+    pictures = open_image_cache(copied, Preprocessing(**recipe.graph_input.model_dump()))
     assert pictures.shape == (12, 96, 96, 3)
     segmenter = Segmenter.load(tiny_segmentation)
     found = torch.from_numpy(segmenter.segment_squares(pictures))
     expected, _ = CropToLesion(40, segmenter.info.threshold, recipe.crop.margin)(torch.from_numpy(pictures), found)
     np.testing.assert_array_equal(seen, expected.round().permute(0, 2, 3, 1).numpy())
-    again, same = open_seen_images(copied, recipe)
+    again, same = open_network_inputs(copied, recipe)
     assert same == key
     np.testing.assert_array_equal(again, seen)
     assert len(builds) == 2
-    # Another source is another array; so is the whole picture.
+    # Another source size has another array, and so has the whole image.
     for change in ("crop.source=80", "crop.source=0"):
         other = make_recipe(f"crop.segmentation={tiny_segmentation}", "input.size=40", change)
-        assert open_seen_images(copied, other)[1] != key
-    assert open_seen_images(copied, make_recipe("input.size=40"))[0].shape == (12, 40, 40, 3)
+        assert open_network_inputs(copied, other)[1] != key
+    assert open_network_inputs(copied, make_recipe("input.size=40"))[0].shape == (12, 40, 40, 3)

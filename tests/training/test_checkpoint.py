@@ -1,4 +1,4 @@
-"""Checkpoints come back as they were, and a pickle is never opened."""
+"""Checkpoints are restored exactly, and pickles are never loaded."""
 
 import pickle
 from collections import OrderedDict
@@ -43,14 +43,14 @@ def same(a: Any, b: Any) -> bool:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(tree=st.dictionaries(st.text(max_size=5), trees, max_size=4))
-def test_any_state_comes_back(tmp_path: Path, tree: dict[str, Any]) -> None:
+def test_any_state_is_restored(tmp_path: Path, tree: dict[str, Any]) -> None:
     io = SafetensorsCheckpointIO()
     io.save_checkpoint(tree, tmp_path / "c.safetensors")
     assert same(tree, io.load_checkpoint(tmp_path / "c.safetensors"))
     assert [entry.name for entry in tmp_path.iterdir()] == ["c.safetensors"]
 
 
-def test_the_state_of_an_optimizer_comes_back(tmp_path: Path) -> None:
+def test_the_state_of_an_optimizer_is_restored(tmp_path: Path) -> None:
     layer = torch.nn.Linear(3, 2)
     optimizer = torch.optim.AdamW(layer.parameters())
     layer(torch.ones(1, 3)).sum().backward()
@@ -66,27 +66,27 @@ def test_the_state_of_an_optimizer_comes_back(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_it_cannot_hold_is_named(tmp_path: Path) -> None:
+def test_an_unsupported_type_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match=r"a checkpoint cannot hold \w*Path at /a/1"):
         SafetensorsCheckpointIO().save_checkpoint({"a": [1, tmp_path]}, tmp_path / "c")
     assert list(tmp_path.iterdir()) == []
 
 
-class Trap:
+class Payload:
     def __reduce__(self) -> tuple[Any, ...]:
-        return (Path.touch, (Path("sprung"),))
+        return (Path.touch, (Path("executed"),))
 
 
 @pytest.mark.parametrize("content", ["pickle", "torch", "empty", "cut", "json", "weights"])
-def test_a_damaged_or_foreign_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str) -> None:
+def test_a_damaged_or_foreign_file_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str) -> None:
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "c.safetensors"
     io = SafetensorsCheckpointIO()
     io.save_checkpoint({"a": torch.ones(100)}, path)
     if content == "pickle":
-        path.write_bytes(pickle.dumps(Trap()))
+        path.write_bytes(pickle.dumps(Payload()))
     elif content == "torch":
-        torch.save({"a": Trap()}, path)
+        torch.save({"a": Payload()}, path)
     elif content == "empty":
         path.write_bytes(b"")
     elif content == "cut":
@@ -100,10 +100,10 @@ def test_a_damaged_or_foreign_file_is_refused(tmp_path: Path, monkeypatch: pytes
     if content != "weights":
         with pytest.raises(DataError, match=r"weights .*c\.safetensors cannot be read"):
             load_weights(path)
-    assert not Path("sprung").exists()
+    assert not Path("executed").exists()
 
 
-def test_weights_come_back_and_are_the_same_bytes(tmp_path: Path) -> None:
+def test_weights_are_restored_and_written_deterministically(tmp_path: Path) -> None:
     state = {"b": torch.rand(3, 2), "a": torch.rand(4).view(2, 2).T}
     save_tensors(state, tmp_path / "one", {"epoch": "3"})
     save_tensors(dict(reversed(state.items())), tmp_path / "two", {"epoch": "3"})

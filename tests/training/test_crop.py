@@ -1,4 +1,4 @@
-"""Squares around lesions: where they lie, what they show, and that every runtime can compute them."""
+"""Crops to lesions: position, size and pixels."""
 
 import numpy as np
 import pytest
@@ -7,18 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from lesionlab.training.crop import CropToLesion, Shrink, crop_pictures, lesion_boxes
+from lesionlab.training.crop import CropToLesion, Shrink, crop_images, lesion_boxes
 
 
 def disc(x: float, y: float, radius: float, side: int = 96) -> torch.Tensor:
-    """A mask [1, side, side] of a disc in shares of the picture."""
+    """Return the mask [1, side, side] of a disc, in fractions of the image's side."""
     rows, columns = np.mgrid[:side, :side]
-    places = (columns + 0.5) / side - x, (rows + 0.5) / side - y
-    return torch.from_numpy((np.hypot(*places) <= radius).astype(np.float32))[None]
+    distances = (columns + 0.5) / side - x, (rows + 0.5) / side - y
+    return torch.from_numpy((np.hypot(*distances) <= radius).astype(np.float32))[None]
 
 
 @given(x=st.floats(0.3, 0.7), y=st.floats(0.3, 0.7), radius=st.floats(0.08, 0.2), margin=st.sampled_from([1.0, 1.3]))
-def test_a_disc_is_framed_by_its_diameter(x: float, y: float, radius: float, margin: float) -> None:
+def test_the_square_of_a_disc_has_its_diameter(x: float, y: float, radius: float, margin: float) -> None:
     left, top, side = lesion_boxes(disc(x, y, radius), 0.5, margin)[0].tolist()
     assert side == pytest.approx(2 * radius * margin, abs=0.01)
     assert (left + side / 2, top + side / 2) == pytest.approx((x, y), abs=0.01)
@@ -28,7 +28,7 @@ def test_a_disc_is_framed_by_its_diameter(x: float, y: float, radius: float, mar
     mask=st.integers(0, 2**32 - 1).map(lambda seed: np.random.default_rng(seed).random((1, 24, 24)) ** 4),
     margin=st.floats(1, 4),
 )
-def test_the_square_lies_in_the_picture_whatever_the_mask(mask: np.ndarray, margin: float) -> None:
+def test_the_square_lies_within_the_image(mask: np.ndarray, margin: float) -> None:
     left, top, side = lesion_boxes(torch.from_numpy(mask.astype(np.float32)), 0.5, margin)[0].tolist()
     assert 0 < side <= 1
     assert left >= 0
@@ -36,39 +36,39 @@ def test_the_square_lies_in_the_picture_whatever_the_mask(mask: np.ndarray, marg
     assert max(left, top) + side <= 1 + 1e-6
 
 
-def test_without_a_lesion_it_is_the_whole_picture() -> None:
+def test_without_a_lesion_the_square_is_the_whole_image() -> None:
     assert lesion_boxes(torch.zeros(2, 32, 32), 0.5, 1.3).tolist() == [[0, 0, 1], [0, 0, 1]]
 
 
-def test_a_speck_far_away_moves_it_little() -> None:
+def test_the_square_is_robust_to_small_false_detections() -> None:
     mask = disc(0.4, 0.4, 0.15)
     before = lesion_boxes(mask, 0.5, 1.3)
     mask[0, 90:92, 90:92] = 1.0
-    # A bounding box would more than double.
+    # A bounding box would more than double in size.
     assert (lesion_boxes(mask, 0.5, 1.3) - before).abs().max() < 0.06
 
 
 @pytest.mark.parametrize("box", [(0.2, 0.3, 0.5), (0.0, 0.0, 1.0), (0.55, 0.1, 0.25)])
 @pytest.mark.parametrize("source", [128, 320])
-def test_a_crop_is_pillows(photograph: Image.Image, box: tuple[float, float, float], source: int) -> None:
+def test_crops_equal_those_of_pillow(photograph: Image.Image, box: tuple[float, float, float], source: int) -> None:
     square = photograph.resize((source, source))
     left, top, side = (source * value for value in box)
     expected = square.resize((128, 128), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
-    pictures = torch.from_numpy(np.array(square)).permute(2, 0, 1)[None].float()
-    found = crop_pictures(pictures, torch.tensor([box]), 128)[0].permute(1, 2, 0).numpy()
-    # Inside; at the rim Pillow sees pixels beyond the box no more than this does.
+    images = torch.from_numpy(np.array(square)).permute(2, 0, 1)[None].float()
+    found = crop_images(images, torch.tensor([box]), 128)[0].permute(1, 2, 0).numpy()
+    # Without the rim, where the filters treat pixels beyond the box differently.
     np.testing.assert_allclose(found[2:-2, 2:-2], np.asarray(expected)[2:-2, 2:-2], atol=1.5)
 
 
 @pytest.mark.parametrize(("source", "size"), [(224, 96), (128, 128), (48, 96), (100, 32)])
-def test_shrinking_is_pillows_to_one_level(photograph: Image.Image, source: int, size: int) -> None:
+def test_reduction_equals_that_of_pillow_within_one_level(photograph: Image.Image, source: int, size: int) -> None:
     square = photograph.resize((source, source))
     found = Shrink(source, size)(torch.from_numpy(np.array(square))[None])[0].numpy()
     expected = np.asarray(square.resize((size, size), Image.Resampling.BILINEAR))
     assert np.abs(found - expected).max() <= 1
 
 
-def test_each_picture_of_a_batch_gets_its_own_square(photograph: Image.Image) -> None:
+def test_each_image_of_a_batch_is_cropped_on_its_own(photograph: Image.Image) -> None:
     square = torch.from_numpy(np.array(photograph.resize((64, 64))))
     masks = torch.cat([disc(0.3, 0.3, 0.1), disc(0.6, 0.7, 0.2), torch.zeros(1, 96, 96)])
     together, boxes = CropToLesion(64, 0.5, 1.3)(square.expand(3, -1, -1, -1), masks)
@@ -79,8 +79,8 @@ def test_each_picture_of_a_batch_gets_its_own_square(photograph: Image.Image) ->
     torch.testing.assert_close(together[2], square.permute(2, 0, 1).float())
 
 
-def test_what_the_segmentation_sees_is_not_rounded() -> None:
-    """A last bit of a sum must not decide between two grey levels: one level can move the square."""
+def test_the_input_of_the_segmentation_is_not_rounded() -> None:
+    """Rounding would differ between runtimes, and one level can move the square."""
     draw = np.random.default_rng(0)
     square = torch.from_numpy(draw.integers(0, 256, (1, 224, 224, 3), dtype=np.uint8))
     found = Shrink(224, 96)(square)

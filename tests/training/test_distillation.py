@@ -1,4 +1,4 @@
-"""A teacher is asked about the student's own views, and one that knows the test part is refused."""
+"""Teachers are evaluated on the student's images and must have been trained with the same split."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,12 +24,14 @@ def teachers(*runs: RunFolder) -> str:
 
 
 @pytest.fixture
-def taught(tiny_run: RunFolder, make_recipe: MakeRecipe) -> Recipe:
+def student_recipe(tiny_run: RunFolder, make_recipe: MakeRecipe) -> Recipe:
     return make_recipe(teachers(tiny_run), "distillation.weight=0.9")
 
 
-def test_its_logits_are_those_of_the_run(tiny_run: RunFolder, taught: Recipe, make_recipe: MakeRecipe) -> None:
-    teacher = Teacher(taught, tiny_run.split(), None)
+def test_teacher_logits_equal_those_of_the_run(
+    tiny_run: RunFolder, student_recipe: Recipe, make_recipe: MakeRecipe
+) -> None:
+    teacher = Teacher(student_recipe, tiny_run.split(), None)
     side = Bundle.load(tiny_run.path).info.preprocessing.size
     pixels = np.random.default_rng(0).integers(0, 256, (3, side, side, 3), dtype=np.uint8)
     images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
@@ -43,7 +45,7 @@ def test_its_logits_are_those_of_the_run(tiny_run: RunFolder, taught: Recipe, ma
     torch.testing.assert_close(both.logits(images), teacher.logits(images))
 
 
-def test_with_mirror_images_it_says_what_it_says_of_all_four(tiny_run: RunFolder, make_recipe: MakeRecipe) -> None:
+def test_flips_average_the_logits_of_all_four_views(tiny_run: RunFolder, make_recipe: MakeRecipe) -> None:
     images = torch.rand(3, 3, 48, 48, generator=torch.Generator().manual_seed(1))
     once, flips = (
         Teacher(make_recipe(teachers(tiny_run), f"distillation.tta={views}"), tiny_run.split(), None)
@@ -57,21 +59,23 @@ def test_with_mirror_images_it_says_what_it_says_of_all_four(tiny_run: RunFolder
 
 
 @pytest.mark.slow
-def test_a_teacher_changes_what_is_learnt_and_is_recorded(
-    tiny_run: RunFolder, taught: Recipe, phantoms: Manifest, make_recipe: MakeRecipe, tmp_path: Path
+def test_distillation_changes_training_and_is_recorded(
+    tiny_run: RunFolder, student_recipe: Recipe, phantoms: Manifest, make_recipe: MakeRecipe, tmp_path: Path
 ) -> None:
-    taught_run = train_recipe(taught, phantoms, tmp_path / "taught")
-    assert taught_run.record().environment["teacher"].startswith(f"{tiny_run.recipe().name}@")
+    student = train_recipe(student_recipe, phantoms, tmp_path / "student")
+    assert student.record().environment["teacher"].startswith(f"{tiny_run.recipe().name}@")
     alone = train_recipe(make_recipe(), phantoms, tmp_path / "alone")
-    assert taught_run.read_history()[-1]["train_loss"] != alone.read_history()[-1]["train_loss"]
+    assert student.read_history()[-1]["train_loss"] != alone.read_history()[-1]["train_loss"]
 
 
-def test_a_teacher_that_may_know_the_test_part_is_refused(
-    taught: Recipe, phantoms: Manifest, make_recipe: MakeRecipe, tiny_run: RunFolder, tmp_path: Path
+def test_a_teacher_with_another_split_or_task_is_an_error(
+    student_recipe: Recipe, phantoms: Manifest, make_recipe: MakeRecipe, tiny_run: RunFolder, tmp_path: Path
 ) -> None:
-    with pytest.raises(DataError, match="another split or fold and may know the lesions"):
+    with pytest.raises(DataError, match="another split or fold, possibly on validation or test lesions"):
         train_recipe(
-            taught.model_copy(update={"split": taught.split.model_copy(update={"seed": 9})}), phantoms, tmp_path / "a"
+            student_recipe.model_copy(update={"split": student_recipe.split.model_copy(update={"seed": 9})}),
+            phantoms,
+            tmp_path / "a",
         )
     other_task = make_recipe(teachers(tiny_run), "task=melanoma")
     with pytest.raises(DataError, match="is of task diagnosis, not melanoma"):

@@ -1,4 +1,4 @@
-"""A segmentation graph that takes floats is the same graph between the grey levels."""
+"""A segmentation graph with floating-point input."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from lesionlab.segmentation import SegmentationModel, Segmenter
 from lesionlab.training.dtype import float_inputs
 
 
-def test_whole_values_give_the_same_answer(tiny_segmentation: Path) -> None:
+def test_integer_values_give_the_same_probabilities(tiny_segmentation: Path) -> None:
     model = SegmentationModel.load(tiny_segmentation)
     size = model.info.preprocessing.size
     pixels = np.random.default_rng(0).integers(0, 256, (3, size, size, 3), dtype=np.uint8)
@@ -19,7 +19,7 @@ def test_whole_values_give_the_same_answer(tiny_segmentation: Path) -> None:
     assert 0 < np.abs(between - expected).max() < 0.1
 
 
-def test_it_is_another_graph_by_its_hash(tiny_segmentation: Path) -> None:
+def test_the_hash_of_the_graph_changes(tiny_segmentation: Path) -> None:
     model = SegmentationModel.load(tiny_segmentation)
     assert float_inputs(model).info.graph_sha256 != model.info.graph_sha256
     assert float_inputs(model).info.threshold == model.info.threshold

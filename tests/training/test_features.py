@@ -1,4 +1,4 @@
-"""Features of a frozen backbone are computed once, and are the same whoever asks for them."""
+"""Features of a frozen backbone are computed once, independently of the rows requested."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -50,14 +50,14 @@ def test_a_row_is_computed_once(make_store: Callable[[str], FeatureStore], compu
     assert sum(size for size in computed if size > 1) == 100
     computed.clear()
     np.testing.assert_array_equal(make_store("a").view(view, range(100)), first)
-    assert max(computed, default=0) <= 1  # one image tells the width
+    assert max(computed, default=0) <= 1  # one image determines the number of features
     more = make_store("a").view(view, [120, 5, 119])
     assert sum(size for size in computed if size > 1) == 2
     np.testing.assert_array_equal(more[1], first[5])
 
 
 @pytest.mark.parametrize("view", [0, 1])
-def test_features_do_not_depend_on_what_else_is_asked_for(make_store: Callable[[str], FeatureStore], view: int) -> None:
+def test_features_do_not_depend_on_the_other_rows(make_store: Callable[[str], FeatureStore], view: int) -> None:
     whole = make_store("a").view(view, range(150))
     some = make_store("b").view(view, [140, 3, 70])
     np.testing.assert_allclose(some, whole[[140, 3, 70]], atol=1e-5)
@@ -70,7 +70,7 @@ def test_views_differ(make_store: Callable[[str], FeatureStore]) -> None:
     assert min(np.abs(views[a] - views[b]).max() for a, b in ((0, 1), (0, 2), (1, 2))) > 1e-4
 
 
-def test_an_interrupted_computation_goes_on(
+def test_an_interrupted_computation_is_resumed(
     make_store: Callable[[str], FeatureStore], computed: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lesionlab.training.features._BLOCKS_PER_SAVE", 1)
@@ -89,7 +89,7 @@ def test_an_interrupted_computation_goes_on(
     np.testing.assert_allclose(rest, make_store("b").view(1, range(150)), atol=1e-6)
 
 
-def test_whether_anything_is_augmented() -> None:
+def test_augmentation_is_detected() -> None:
     assert augments(AugmentationSettings())
     assert not augments(AugmentationSettings.model_validate(OFF))
     assert not augments(AugmentationSettings.model_validate(OFF | {"mixup": 0.2}))

@@ -1,4 +1,4 @@
-"""The loss is torch's cross-entropy or the published focal loss, whatever form the targets have."""
+"""Cross-entropy and focal loss, for class indices and soft targets."""
 
 import numpy as np
 import pytest
@@ -65,7 +65,7 @@ def test_cross_entropy_is_that_of_torch(seed: int, smoothing: float) -> None:
 
 
 @given(seeds, shares, st.sampled_from(["cross_entropy", "focal"]))
-def test_a_share_of_one_is_the_same_as_an_index(seed: int, smoothing: float, kind: str) -> None:
+def test_one_hot_targets_equal_class_indices(seed: int, smoothing: float, kind: str) -> None:
     logits, labels, weights = make_batch(seed)
     settings = LossSettings.model_validate({"kind": kind, "label_smoothing": smoothing, "logit_adjustment": 0.5})
     loss = Loss(settings, weights, HAM10000 / HAM10000.sum())
@@ -73,7 +73,7 @@ def test_a_share_of_one_is_the_same_as_an_index(seed: int, smoothing: float, kin
 
 
 @given(seeds, st.floats(0, 1), st.sampled_from(["cross_entropy", "focal"]))
-def test_the_loss_of_a_mixture_is_the_mixture_of_the_losses(seed: int, share: float, kind: str) -> None:
+def test_the_loss_is_linear_in_soft_targets(seed: int, share: float, kind: str) -> None:
     logits, labels, _ = make_batch(seed)
     loss = Loss(LossSettings.model_validate({"kind": kind}), ONES, ONES)
     partners = labels.roll(1)
@@ -97,7 +97,7 @@ def test_the_focal_loss_of_two_classes_is_that_of_torchvision(seed: int, gamma: 
 
 
 @given(st.floats(0, 10), st.floats(0, 200), st.integers(0, 6))
-def test_the_focal_loss_has_a_gradient_however_sure_the_network_is(gamma: float, margin: float, label: int) -> None:
+def test_the_focal_loss_has_a_finite_gradient_at_any_confidence(gamma: float, margin: float, label: int) -> None:
     logits = torch.zeros(1, 7)
     logits[0, 3] = margin
     logits.requires_grad_()
@@ -119,12 +119,12 @@ def test_class_frequencies_are_added_to_the_logits(kind: str) -> None:
     assert not torch.isclose(adjusted(logits, labels), plain(logits, labels))
 
 
-def test_checkpoints_do_not_carry_what_follows_from_the_recipe() -> None:
+def test_the_loss_adds_nothing_to_checkpoints() -> None:
     assert not Loss(LossSettings(), ONES, ONES).state_dict()
 
 
 @pytest.mark.parametrize("kind", ["cross_entropy", "focal"])
-def test_half_precision_logits_are_judged_in_single_precision(kind: str) -> None:
+def test_the_loss_is_computed_in_single_precision(kind: str) -> None:
     logits, labels, weights = make_batch(0)
     loss = Loss(LossSettings.model_validate({"kind": kind}), weights, ONES)
     half = logits.bfloat16()

@@ -1,4 +1,4 @@
-"""Freed memory stays with the process, and is given back afterwards."""
+"""Freed memory stays in the process during training and is released afterwards."""
 
 import platform
 import resource
@@ -8,26 +8,26 @@ import torch
 
 from lesionlab.training.memory import keep_freed_memory
 
-pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc alone can be told")
-FLOATS = 20_000_000  # 80 MB, and half of it, are more than glibc ever keeps by itself
+pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has mallopt")
+FLOATS = 20_000_000  # 80 MB, and half of it, exceed the size that glibc keeps
 
 
-def faults_of_a_second_use() -> int:
+def faults_of_second_allocation() -> int:
     torch.zeros(FLOATS)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    # Smaller: glibc aligns within a block, so that the next of one size may not fit into the last by a few bytes.
+    # Smaller, since glibc's alignment may make a second block of equal size too large by a few bytes.
     torch.zeros(FLOATS // 2)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 
-def test_a_block_is_used_again_without_the_system() -> None:
+def test_freed_memory_is_reused_without_page_faults() -> None:
     pages = FLOATS // 2 * 4 // resource.getpagesize()
     with keep_freed_memory():
-        assert faults_of_a_second_use() < pages / 10
+        assert faults_of_second_allocation() < pages / 10
 
 
-def test_it_ends_with_the_training() -> None:
+def test_memory_is_released_after_the_context() -> None:
     pages = FLOATS // 2 * 4 // resource.getpagesize()
     with keep_freed_memory():
         torch.zeros(FLOATS)
-    assert faults_of_a_second_use() > pages / 2
+    assert faults_of_second_allocation() > pages / 2

@@ -1,4 +1,4 @@
-"""Mixing blends images and diagnoses by the same share, and repeats by the seed."""
+"""Mixing blends images and labels with equal shares, determined by the seed."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from lesionlab.recipes import AugmentationSettings
 from lesionlab.training.mixing import BatchMixing
 
 LABELS = torch.arange(6)
-# Each image is its label's colour, so that every pixel tells where it came from.
+# Each image is its label's colour, so that every pixel identifies its source.
 IMAGES = (LABELS / 10).view(6, 1, 1, 1).expand(6, 3, 20, 20).contiguous()
 
 
@@ -23,11 +23,11 @@ def mix(seed: int = 0, **settings: Any) -> tuple[Tensor, Tensor]:
 
 
 def blended(images: Tensor) -> bool:
-    """Return whether images hold colours that none of the originals has."""
+    """Return whether images have colours that no original has."""
     return bool(((images * 10) - (images * 10).round()).abs().max() > 1e-3)
 
 
-def test_nothing_asked_for_is_nothing_done() -> None:
+def test_disabled_mixing_returns_the_inputs() -> None:
     torch.manual_seed(0)
     before = torch.get_rng_state()
     images, targets = BatchMixing(AugmentationSettings(), 7)(IMAGES, LABELS)
@@ -37,20 +37,20 @@ def test_nothing_asked_for_is_nothing_done() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.01, 10), st.sampled_from(["mixup", "cutmix"]))
-def test_targets_are_the_shares_of_the_pixels(seed: int, alpha: float, way: str) -> None:
-    images, targets = mix(seed, **{way: alpha})
+def test_targets_are_the_shares_of_the_pixels(seed: int, alpha: float, kind: str) -> None:
+    images, targets = mix(seed, **{kind: alpha})
     assert images.shape == IMAGES.shape
     assert targets.shape == (6, 7)
     torch.testing.assert_close(targets.sum(dim=1), torch.ones(6))
     assert targets.min() >= 0
-    # The mean colour of an image is that of its classes by their shares, also where a rectangle meets the border.
+    # The mean colour of an image is the weighted mean of its classes' colours, also for clipped rectangles.
     expected = targets[:, :6] @ (LABELS / 10)
     torch.testing.assert_close(images.mean(dim=(1, 2, 3)), expected, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("way", ["mixup", "cutmix"])
-def test_every_image_is_a_partner_once(way: str) -> None:
-    _, targets = mix(3, **{way: 10.0})
+@pytest.mark.parametrize("kind", ["mixup", "cutmix"])
+def test_every_image_is_mixed_into_one_other(kind: str) -> None:
+    _, targets = mix(3, **{kind: 10.0})
     assert (targets > 0).sum(dim=1).tolist() == [2] * 6
     torch.testing.assert_close(targets.sum(dim=0), torch.tensor([1.0] * 6 + [0.0]))
 
@@ -64,22 +64,22 @@ def test_cutmix_pastes_a_rectangle_and_mixup_blends() -> None:
         assert hole.sum() == hole.any(dim=0).sum() * hole.any(dim=1).sum()
 
 
-def test_with_both_each_batch_gets_one_by_chance() -> None:
+def test_with_both_one_is_drawn_per_batch() -> None:
     outcomes = [blended(mix(seed, mixup=5.0, cutmix=5.0)[0]) for seed in range(40)]
     assert 8 <= sum(outcomes) <= 32
 
 
 @pytest.mark.parametrize("settings", [{"mixup": 1.0}, {"cutmix": 1.0}, {"mixup": 1.0, "cutmix": 1.0}])
-def test_a_seed_repeats_a_batch(settings: dict[str, float]) -> None:
+def test_mixing_is_determined_by_the_seed(settings: dict[str, float]) -> None:
     first, again, other = (mix(seed, **settings) for seed in (5, 5, 6))
     assert torch.equal(first[0], again[0])
     assert torch.equal(first[1], again[1])
     assert not torch.equal(first[1], other[1])
 
 
-@pytest.mark.parametrize("way", ["mixup", "cutmix"])
-def test_the_inputs_stay_as_they_are(way: str) -> None:
+@pytest.mark.parametrize("kind", ["mixup", "cutmix"])
+def test_inputs_are_not_modified(kind: str) -> None:
     images, labels = IMAGES.clone(), LABELS.clone()
-    mix(0, **{way: 1.0})
+    mix(0, **{kind: 1.0})
     assert torch.equal(IMAGES, images)
     assert torch.equal(LABELS, labels)

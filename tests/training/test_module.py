@@ -1,4 +1,4 @@
-"""The module: what is shipped, and the learning rate that each schedule gives."""
+"""The Lightning module: exported network and progressive resizing."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from lesionlab.training.module import LesionModule, Stage
 from lesionlab.training.network import LesionNetwork
 
 
-def test_the_average_is_shipped_where_the_recipe_keeps_one(make_recipe: Callable[..., Recipe]) -> None:
+def test_the_moving_average_is_exported_if_the_recipe_has_one(make_recipe: Callable[..., Recipe]) -> None:
     for decay in (0.0, 0.9):
         recipe = make_recipe(f"training.ema_decay={decay}")
         module = LesionModule(LesionNetwork(recipe), recipe, np.ones(7, dtype=np.int64), Stage(1, 2, 1e-3))
@@ -26,15 +26,17 @@ def test_the_average_is_shipped_where_the_recipe_keeps_one(make_recipe: Callable
         )
 
 
-def test_images_grow_over_the_epochs(make_recipe: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progressive_resizing_increases_the_image_size(
+    make_recipe: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch
+) -> None:
     recipe = make_recipe("training.epochs=4", "training.sizes=[32,48]", "input.size=48")
     module = LesionModule(LesionNetwork(recipe), recipe, np.ones(7, dtype=np.int64), Stage(1, 4, 1e-3))
     seen: list[int] = []
 
     def logits(images: torch.Tensor) -> torch.Tensor:
         seen.append(images.shape[2])
-        judged: torch.Tensor = module.network(images)
-        return judged
+        output: torch.Tensor = module.network(images)
+        return output
 
     monkeypatch.setattr(module, "_logits", logits)
     batch = torch.randint(0, 256, (2, 48, 48, 3), dtype=torch.uint8), torch.tensor([0, 1])

@@ -1,4 +1,4 @@
-"""The network: any backbone, seven logits, normalisation inside."""
+"""The network: backbones, head, normalisation and exported form."""
 
 import pytest
 import torch
@@ -31,7 +31,7 @@ def make(
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
-def test_every_family_takes_pixels_and_learns(backbone: str) -> None:
+def test_every_backbone_family_has_logits_and_gradients(backbone: str) -> None:
     network = make(backbone)
     images = torch.rand(2, 3, 160, 160)
     logits = network(images)
@@ -44,13 +44,13 @@ def test_every_family_takes_pixels_and_learns(backbone: str) -> None:
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
-def test_a_new_network_is_undecided(backbone: str) -> None:
+def test_an_untrained_network_predicts_nearly_uniform_probabilities(backbone: str) -> None:
     probabilities = make(backbone).eval()(torch.rand(2, 3, 160, 160)).softmax(dim=1)
     torch.testing.assert_close(probabilities, torch.full((2, 7), 1 / 7), atol=0.1, rtol=0)
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
-def test_the_exported_form_takes_bytes_and_gives_the_same_logits(backbone: str) -> None:
+def test_the_exported_network_gives_the_same_logits(backbone: str) -> None:
     network = make(backbone).eval()
     pixels = torch.randint(0, 256, (2, 160, 160, 3), dtype=torch.uint8)
     with torch.no_grad():
@@ -60,7 +60,7 @@ def test_the_exported_form_takes_bytes_and_gives_the_same_logits(backbone: str) 
     assert len(feature_map) == 2
 
 
-def test_normalisation_is_inside() -> None:
+def test_normalisation_is_part_of_the_network() -> None:
     inputs = InputSettings(size=32, mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7))
     network = make(inputs=inputs).eval()
     images = torch.rand(2, 3, 32, 32)
@@ -69,7 +69,7 @@ def test_normalisation_is_inside() -> None:
     assert not any(name in ("mean", "std") for name in network.state_dict())
 
 
-def test_the_counts_are_of_all_weights_and_of_the_trainable_ones() -> None:
+def test_parameter_counts_of_all_and_of_trainable_weights() -> None:
     network = make()
     assert parameter_count(network) == sum(weight.numel() for weight in network.parameters())
     assert parameter_count(network, trainable=True) == parameter_count(network)
@@ -79,16 +79,16 @@ def test_the_counts_are_of_all_weights_and_of_the_trainable_ones() -> None:
     assert parameter_count(network, trainable=True) == parameter_count(network) - 7 * 257
 
 
-def test_an_unknown_backbone_is_named_with_similar_ones() -> None:
-    with pytest.raises(RecipeError, match=r"model\.backbone: timm knows no 'resnet5O'; similar: .*\bresnet50\b"):
+def test_an_unknown_backbone_is_an_error_with_similar_names() -> None:
+    with pytest.raises(RecipeError, match=r"model\.backbone: timm has no 'resnet5O'; similar: .*\bresnet50\b"):
         make("resnet5O")
-    with pytest.raises(RecipeError, match=r"timm knows no 'EfficientNet-B3'; similar: .*\befficientnet_b3\b"):
+    with pytest.raises(RecipeError, match=r"timm has no 'EfficientNet-B3'; similar: .*\befficientnet_b3\b"):
         make("EfficientNet-B3")
-    with pytest.raises(RecipeError, match=r"timm knows no '!'; similar: none$"):
+    with pytest.raises(RecipeError, match=r"timm has no '!'; similar: none$"):
         make("!")
 
 
-def test_a_backbone_without_residual_branches_refuses_stochastic_depth() -> None:
+def test_stochastic_depth_without_residual_branches_is_an_error() -> None:
     make("test_resnet", drop_path=0.1)
     with pytest.raises(RecipeError, match=r"model\.drop_path: vgg11 has no residual branches"):
         make("vgg11", drop_path=0.1)
@@ -108,7 +108,7 @@ def test_the_published_systems_have_their_published_sizes() -> None:
     assert parameter_count(from_library("resnet50-binary"), trainable=True) == 4_098
 
 
-def test_one_output_becomes_two_logits() -> None:
+def test_a_sigmoid_head_gives_two_logits() -> None:
     network = make(tables={"task": "melanoma", "head": {"sigmoid": True}}).eval()
     logits = network(torch.rand(3, 3, 64, 64))
     assert logits.shape == (3, 2)
@@ -125,7 +125,7 @@ def test_a_frozen_backbone_keeps_its_statistics_in_training() -> None:
     assert all(module.training for module in network.head.modules())
 
 
-def test_the_top_layers_alone_are_unfrozen() -> None:
+def test_only_the_top_layers_are_unfrozen() -> None:
     network = from_library("mobilenetv2-mini-melanoma")
     network.unfreeze_top(14)
     trained = {name.rpartition(".")[0] for name, p in network.backbone.named_parameters() if p.requires_grad}
@@ -144,7 +144,7 @@ def test_the_top_layers_alone_are_unfrozen() -> None:
 
 
 @pytest.mark.parametrize("pool", ["average", "flatten"])
-def test_the_exported_form_keeps_hidden_layers(pool: str) -> None:
+def test_the_exported_network_keeps_hidden_layers(pool: str) -> None:
     head = {"pool": pool, "hidden": [16, 8], "hidden_dropout": [0.5, 0.5], "batch_norm": True}
     network = make(inputs=InputSettings(size=64), tables={"head": head}).eval()
     pixels = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)

@@ -1,4 +1,4 @@
-"""An epoch meets every class as often as was asked for, and no image more often than it must."""
+"""Balanced sampling and SMOTE."""
 
 from typing import Literal
 
@@ -27,7 +27,7 @@ def make_features(labels: np.ndarray) -> np.ndarray:
 
 
 @given(sizes_of_classes, seeds)
-def test_without_balance_every_image_is_met_once(sizes: list[int], seed: int) -> None:
+def test_without_balancing_every_image_is_sampled_once(sizes: list[int], seed: int) -> None:
     labels = make_labels(sizes)
     order = epoch_order(labels, "none", np.random.default_rng(seed))
     np.testing.assert_array_equal(order, np.random.default_rng(seed).permutation(len(labels)))
@@ -46,7 +46,7 @@ def test_oversampling_repeats_images_evenly(sizes: list[int], seed: int) -> None
 
 
 @given(sizes_of_classes, seeds)
-def test_undersampling_leaves_images_out(sizes: list[int], seed: int) -> None:
+def test_undersampling_omits_images(sizes: list[int], seed: int) -> None:
     labels = make_labels(sizes)
     order = epoch_order(labels, "undersample", np.random.default_rng(seed))
     assert len(set(order.tolist())) == len(order)
@@ -55,7 +55,7 @@ def test_undersampling_leaves_images_out(sizes: list[int], seed: int) -> None:
 
 
 @pytest.mark.parametrize("balance", ["none", "oversample", "undersample"])
-def test_an_epoch_follows_from_its_generator_and_is_shuffled(balance: Balance) -> None:
+def test_an_epoch_is_shuffled_and_determined_by_its_generator(balance: Balance) -> None:
     labels = np.repeat([0, 1], [90, 30])
     first, again, other = (epoch_order(labels, balance, np.random.default_rng(seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
@@ -69,7 +69,7 @@ def test_the_next_epoch_draws_other_images() -> None:
     assert set(epoch_order(labels, "undersample", rng)) != set(epoch_order(labels, "undersample", rng))
 
 
-def test_smote_fills_classes_up_between_their_own_points() -> None:
+def test_smote_interpolates_within_each_class() -> None:
     labels = make_labels([40, 12, 3])
     features = make_features(labels)
     points, codes = smote(features, labels, 0, CODES)
@@ -84,7 +84,7 @@ def test_smote_fills_classes_up_between_their_own_points() -> None:
         assert len(np.unique(new, axis=0)) == len(new)
 
 
-def test_smote_follows_from_its_seed() -> None:
+def test_smote_is_determined_by_its_seed() -> None:
     labels = make_labels([20, 8])
     features = make_features(labels)
     first, again, other = (smote(features, labels, seed, CODES)[0] for seed in (1, 1, 2))
@@ -93,14 +93,14 @@ def test_smote_follows_from_its_seed() -> None:
 
 
 @pytest.mark.parametrize("sizes", [[6], [5, 5], [0, 9, 0, 9]])
-def test_smote_adds_nothing_where_classes_are_balanced(sizes: list[int]) -> None:
+def test_smote_leaves_balanced_classes_unchanged(sizes: list[int]) -> None:
     labels = make_labels(sizes)
     points, codes = smote(make_features(labels), labels, 0, CODES)
     np.testing.assert_array_equal(codes, labels)
     np.testing.assert_array_equal(points, make_features(labels))
 
 
-def test_smote_names_a_class_with_one_image() -> None:
+def test_smote_with_a_single_image_of_a_class_is_an_error() -> None:
     labels = make_labels([9, 1, 5])
     with pytest.raises(DataError, match=f"class {CODES[1]} has a single training image"):
         smote(make_features(labels), labels, 0, CODES)

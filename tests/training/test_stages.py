@@ -1,4 +1,4 @@
-"""Stages: the second goes on from the best of the first, and an interruption anywhere changes nothing."""
+"""Stages: the second one starts from the best weights of the first, also after an interruption."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -19,7 +19,7 @@ from lesionlab.training.module import LesionModule
 pytestmark = pytest.mark.usefixtures("imagenet")
 
 MakeRecipe = Callable[..., Recipe]
-PowerCut = Callable[[object, str, int], AbstractContextManager[None]]
+KillAtCall = Callable[[object, str, int], AbstractContextManager[None]]
 FROZEN = ("model.pretrained=true", "model.freeze=true", "optimizer.schedule=[]", "optimizer.warmup_epochs=0")
 PLAIN = (
     "augmentation.flip=false",
@@ -62,17 +62,17 @@ def test_the_history_has_both_stages(two_stages: RunFolder) -> None:
         pytest.param(RunRecorder, "on_train_epoch_end", 4, id="before the last record"),
     ],
 )
-def test_an_interruption_changes_nothing(
+def test_a_resumed_run_equals_an_uninterrupted_one_in_both_stages(
     make_recipe: MakeRecipe,
     phantoms: Manifest,
     two_stages: RunFolder,
-    power_cut: PowerCut,
+    kill_at_call: KillAtCall,
     tmp_path: Path,
     owner: object,
     method: str,
     call: int,
 ) -> None:
-    with power_cut(owner, method, call):
+    with kill_at_call(owner, method, call):
         train_recipe(make_recipe(*TWO), phantoms, tmp_path / "run")
     torch.manual_seed(999)
     run = train_recipe(make_recipe(*TWO), phantoms, tmp_path / "run")
@@ -90,7 +90,7 @@ def test_cached_features_train_the_same_head(make_recipe: MakeRecipe, phantoms: 
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
 
 
-def test_dropout_is_on_in_training_where_an_average_is_kept(
+def test_dropout_is_active_in_training_with_a_moving_average(
     make_recipe: MakeRecipe, phantoms: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[bool, bool]] = []
@@ -105,13 +105,13 @@ def test_dropout_is_on_in_training_where_an_average_is_kept(
     assert set(seen) == {(True, False)}
 
 
-def test_the_rate_falls_by_the_step_and_at_a_plateau(
+def test_the_learning_rate_falls_by_step_and_at_a_plateau(
     make_recipe: MakeRecipe, phantoms: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base = (*FROZEN, "training.epochs=4")
     by_step = make_recipe(*base, "optimizer.schedule=['step']", "optimizer.step_epochs=2")
     rates = [row["learning_rate"] for row in train_recipe(by_step, phantoms, tmp_path / "step").read_history()]
-    assert rates == pytest.approx([2e-3, 2e-4, 2e-4, 2e-5])  # the rate that the next epoch begins with
+    assert rates == pytest.approx([2e-3, 2e-4, 2e-4, 2e-5])  # the rate at the start of the next epoch
     losses = iter([1.0, 2.0, 2.0, 0.5])
     monkeypatch.setattr("lesionlab.training.module.F.cross_entropy", _scripted(losses))
     plateau = make_recipe(*base, "optimizer.schedule=['plateau']", "optimizer.plateau_patience=1", "loss.kind=focal")
@@ -119,7 +119,7 @@ def test_the_rate_falls_by_the_step_and_at_a_plateau(
     assert rates == pytest.approx([2e-3, 2e-3, 1e-3, 1e-3])
 
 
-def test_patience_goes_by_the_metric_that_is_named(
+def test_patience_applies_to_the_configured_metric(
     make_recipe: MakeRecipe, phantoms: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lesionlab.training.module.F.cross_entropy", _scripted(iter([1.0, 2.0, 3.0, 0.1, 0.1])))

@@ -1,4 +1,4 @@
-"""Training: what a run leaves behind, what is refused, and that an interruption changes nothing."""
+"""Training: the run folder, errors, and resuming after an interruption."""
 
 import logging
 import os
@@ -28,11 +28,11 @@ from lesionlab.training.module import LesionModule
 from lesionlab.training.network import LesionNetwork
 
 MakeRecipe = Callable[..., Recipe]
-PowerCut = Callable[[object, str, int], AbstractContextManager[None]]
+KillAtCall = Callable[[object, str, int], AbstractContextManager[None]]
 
 
 def scripted(patch: pytest.MonkeyPatch, scores: list[float]) -> None:
-    """Let the validation's balanced accuracy be these numbers, epoch by epoch."""
+    """Replace the balanced accuracy of each epoch's validation."""
     left = iter(scores)
     patch.setattr("lesionlab.metrics.confusion.balanced_accuracy", lambda _matrix: np.float64(next(left)))
 
@@ -43,12 +43,12 @@ def without_seconds(run: RunFolder) -> list[dict[str, float]]:
 
 @pytest.fixture
 def copied(phantoms: Manifest, tmp_path: Path) -> Manifest:
-    """A copy of the phantoms that a test may spoil."""
+    """A copy of the phantoms that tests may change."""
     shutil.copytree(phantoms.root, tmp_path / "data")
     return Manifest(tmp_path / "data", phantoms.records)
 
 
-def test_a_run_leaves_all_that_is_known_of_it(phantoms: Manifest, make_recipe: MakeRecipe, tmp_path: Path) -> None:
+def test_a_run_folder_has_all_files(phantoms: Manifest, make_recipe: MakeRecipe, tmp_path: Path) -> None:
     before = logging.getLogger("lesionlab").level
     run = train_recipe(make_recipe(), phantoms, tmp_path / "a" / "run")
     record = run.record()
@@ -80,9 +80,7 @@ def test_a_run_leaves_all_that_is_known_of_it(phantoms: Manifest, make_recipe: M
     network.load_state_dict(load_weights(run.best))
 
 
-def test_the_same_recipe_gives_the_same_weights_and_another_seed_others(
-    phantoms: Manifest, tiny_run: RunFolder, tmp_path: Path
-) -> None:
+def test_weights_are_determined_by_the_seed(phantoms: Manifest, tiny_run: RunFolder, tmp_path: Path) -> None:
     torch.manual_seed(123)
     again = train_recipe(tiny_run.recipe(), phantoms, tmp_path / "again")
     assert again.best.read_bytes() == tiny_run.best.read_bytes()
@@ -91,20 +89,20 @@ def test_the_same_recipe_gives_the_same_weights_and_another_seed_others(
     assert other.best.read_bytes() != tiny_run.best.read_bytes()
 
 
-def test_a_network_learns(phantoms: Manifest, make_recipe: MakeRecipe, tmp_path: Path) -> None:
+def test_training_reduces_the_loss(phantoms: Manifest, make_recipe: MakeRecipe, tmp_path: Path) -> None:
     changes = ("training.epochs=15", "optimizer.learning_rate=5e-3", "model.dropout=0.0", "loss.class_weights=none")
     run = train_recipe(make_recipe(*changes), phantoms, tmp_path / "run")
     losses = [row["train_loss"] for row in run.read_history()]
     assert losses[-1] < 0.85 * losses[0]
 
 
-def test_a_leaky_split_is_called_so(phantoms: Manifest, make_recipe: MakeRecipe, tmp_path: Path) -> None:
+def test_a_leaky_split_is_reported(phantoms: Manifest, make_recipe: MakeRecipe, tmp_path: Path) -> None:
     run = train_recipe(make_recipe("split.by_image=true", "training.epochs=1"), phantoms, tmp_path / "run")
     assert run.record().leaky
     assert "LEAKY" in run.log.read_text(encoding="utf-8")
 
 
-def test_a_fold_is_held_out(phantoms: Manifest, make_recipe: MakeRecipe, tmp_path: Path) -> None:
+def test_a_fold_is_used_for_validation(phantoms: Manifest, make_recipe: MakeRecipe, tmp_path: Path) -> None:
     split = make_split(phantoms, folds=3, test=0.2)
     recipe = make_recipe("training.epochs=1")
     run = train_recipe(recipe, phantoms, tmp_path / "run", split=split, fold=1)
@@ -121,7 +119,7 @@ def test_a_fold_is_held_out(phantoms: Manifest, make_recipe: MakeRecipe, tmp_pat
     assert not (tmp_path / "none").exists()
 
 
-def test_a_folder_with_another_or_a_finished_run_is_refused(
+def test_a_folder_with_another_or_a_finished_run_is_an_error(
     phantoms: Manifest, make_recipe: MakeRecipe, tiny_run: RunFolder, tmp_path: Path
 ) -> None:
     path = tmp_path / "run"
@@ -140,9 +138,9 @@ def test_a_folder_with_another_or_a_finished_run_is_refused(
     assert {place: place.read_bytes() for place in path.rglob("*") if place.is_file()} == before
 
 
-def test_what_cannot_be_trained_leaves_no_folder(phantoms: Manifest, make_recipe: MakeRecipe, tmp_path: Path) -> None:
+def test_invalid_input_leaves_no_folder(phantoms: Manifest, make_recipe: MakeRecipe, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    with pytest.raises(RecipeError, match=r"model\.backbone: timm knows no"):
+    with pytest.raises(RecipeError, match=r"model\.backbone: timm has no"):
         train_recipe(make_recipe("model.backbone=no_such_network"), phantoms, run)
     with pytest.raises(DataError, match="no ImageNet weights for test_efficientnet"), pytest.MonkeyPatch.context() as p:
         p.setattr("lesionlab.training.weights._download", _fail_to_download)
@@ -151,7 +149,7 @@ def test_what_cannot_be_trained_leaves_no_folder(phantoms: Manifest, make_recipe
         train_recipe(make_recipe(), phantoms, run, split=make_split(Manifest(phantoms.root, phantoms.records[:-1])))
     split = make_split(phantoms)
     nobody = split.model_copy(update={"assignment": dict.fromkeys(split.assignment, "train")})
-    with pytest.raises(DataError, match="the validation part has no image; split the data again"):
+    with pytest.raises(DataError, match="the validation subset has no image; split the data again"):
         train_recipe(make_recipe(), phantoms, run, split=nobody)
     absent = split.model_copy(
         update={
@@ -161,7 +159,9 @@ def test_what_cannot_be_trained_leaves_no_folder(phantoms: Manifest, make_recipe
             }
         }
     )
-    with pytest.raises(DataError, match=r"the (validation|test) part has no image of mel, which task diagnosis tells"):
+    with pytest.raises(
+        DataError, match=r"the (validation|test) subset has no image of mel, which task diagnosis requires"
+    ):
         train_recipe(make_recipe(), phantoms, run, split=absent)
     only_test = absent.model_copy(
         update={
@@ -171,7 +171,7 @@ def test_what_cannot_be_trained_leaves_no_folder(phantoms: Manifest, make_recipe
             }
         }
     )
-    with pytest.raises(DataError, match=r"the test part has no image of mel"):
+    with pytest.raises(DataError, match=r"the test subset has no image of mel"):
         train_recipe(make_recipe(), phantoms, run, split=only_test)
     with pytest.raises(RecipeError, match=r"unfreeze\.layers is 999; the backbone has"):
         train_recipe(make_recipe("model.freeze=true", "unfreeze.layers=999"), phantoms, run)
@@ -182,7 +182,7 @@ def _fail_to_download(backbone: str, folder: Path) -> dict[str, torch.Tensor]:
     raise DataError(f"no ImageNet weights for {backbone}: none in {folder}")
 
 
-def test_a_bad_image_is_named_before_training_and_can_be_repaired(
+def test_an_unreadable_image_stops_training_before_it_starts(
     copied: Manifest, make_recipe: MakeRecipe, tmp_path: Path
 ) -> None:
     place = Path(copied.location(copied.records[5]))
@@ -194,20 +194,20 @@ def test_a_bad_image_is_named_before_training_and_can_be_repaired(
     assert train_recipe(make_recipe(), copied, tmp_path / "run").record().finished
 
 
-# The average, dropout and a random start: all that an interruption could disturb.
-DELICATE = ("training.epochs=3", "training.ema_decay=0.9", "model.dropout=0.3", "augmentation.erase=0.5", "seed=5")
+# Moving average, dropout and random erasing: state that an interruption could change.
+STATEFUL = ("training.epochs=3", "training.ema_decay=0.9", "model.dropout=0.3", "augmentation.erase=0.5", "seed=5")
 
 
 @pytest.fixture(scope="module")
-def delicate(make_recipe: MakeRecipe) -> Recipe:
-    return make_recipe(*DELICATE, "model.pretrained=true")
+def stateful(make_recipe: MakeRecipe) -> Recipe:
+    return make_recipe(*STATEFUL, "model.pretrained=true")
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(
-    delicate: Recipe, phantoms: Manifest, imagenet: Path, tmp_path_factory: pytest.TempPathFactory
+    stateful: Recipe, phantoms: Manifest, imagenet: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> RunFolder:
-    return train_recipe(delicate, phantoms, tmp_path_factory.mktemp("whole") / "run")
+    return train_recipe(stateful, phantoms, tmp_path_factory.mktemp("whole") / "run")
 
 
 @pytest.mark.parametrize(
@@ -224,50 +224,50 @@ def uninterrupted(
         pytest.param(RunFolder, "save_record", 2, id="after the last epoch", marks=pytest.mark.slow),
     ],
 )
-def test_an_interrupted_run_ends_as_if_nothing_had_happened(
-    delicate: Recipe,
+def test_a_resumed_run_equals_an_uninterrupted_one(
+    stateful: Recipe,
     phantoms: Manifest,
     uninterrupted: RunFolder,
-    power_cut: PowerCut,
+    kill_at_call: KillAtCall,
     tmp_path: Path,
     owner: type,
     method: str,
     call: int,
 ) -> None:
     path = tmp_path / "run"
-    with power_cut(owner, method, call):
-        train_recipe(delicate, phantoms, path)
+    with kill_at_call(owner, method, call):
+        train_recipe(stateful, phantoms, path)
     assert not RunFolder(path).record().finished
     torch.manual_seed(999)
-    run = train_recipe(delicate, phantoms, path)
+    run = train_recipe(stateful, phantoms, path)
     assert run.record() == uninterrupted.record()
     assert run.record().weights == "file test_efficientnet.safetensors"
     assert run.best.read_bytes() == uninterrupted.best.read_bytes()
     assert without_seconds(run) == without_seconds(uninterrupted)
-    assert "going on with" in run.log.read_text(encoding="utf-8")
+    assert "resuming " in run.log.read_text(encoding="utf-8")
     assert sorted(p.name for p in run.last.parent.iterdir()) == ["best.safetensors", "last.safetensors"]
 
 
-def test_another_device_than_before_is_told(
+def test_another_environment_is_reported_when_resuming(
     phantoms: Manifest,
     make_recipe: MakeRecipe,
-    power_cut: PowerCut,
+    kill_at_call: KillAtCall,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    with power_cut(RunRecorder, "on_train_epoch_end", 2):
+    with kill_at_call(RunRecorder, "on_train_epoch_end", 2):
         train_recipe(make_recipe(), phantoms, tmp_path / "run")
     run = RunFolder(tmp_path / "run")
     record = run.record()
     run.save_record(record.model_copy(update={"environment": record.environment | {"torch": "1.0"}}))
     train_recipe(make_recipe(), phantoms, run.path)
-    assert "going on with another torch than before: the result may differ" in caplog.text
+    assert "resuming with another torch: the result may differ" in caplog.text
 
 
-def test_a_damaged_checkpoint_is_named(
-    phantoms: Manifest, make_recipe: MakeRecipe, power_cut: PowerCut, tmp_path: Path
+def test_a_damaged_checkpoint_is_an_error(
+    phantoms: Manifest, make_recipe: MakeRecipe, kill_at_call: KillAtCall, tmp_path: Path
 ) -> None:
-    with power_cut(RunRecorder, "on_train_epoch_end", 2):
+    with kill_at_call(RunRecorder, "on_train_epoch_end", 2):
         train_recipe(make_recipe(), phantoms, tmp_path / "run")
     last = RunFolder(tmp_path / "run").last
     last.write_bytes(last.read_bytes()[:1000])
@@ -283,10 +283,10 @@ def test_a_damaged_checkpoint_is_named(
         pytest.param(RunFolder, "save_record", 2, [0.9, 0.9], id="after it"),
     ],
 )
-def test_patience_ends_a_run_and_outlasts_an_interruption(
+def test_early_stopping_ends_a_run_and_survives_an_interruption(
     phantoms: Manifest,
     make_recipe: MakeRecipe,
-    power_cut: PowerCut,
+    kill_at_call: KillAtCall,
     tmp_path: Path,
     owner: type | None,
     method: str,
@@ -299,7 +299,7 @@ def test_patience_ends_a_run_and_outlasts_an_interruption(
         if owner is None:
             run = train_recipe(recipe, phantoms, tmp_path / "run")
         else:
-            with power_cut(owner, method, call):
+            with kill_at_call(owner, method, call):
                 train_recipe(recipe, phantoms, tmp_path / "run")
             patch.undo()
             scripted(patch, rest)
@@ -309,14 +309,14 @@ def test_patience_ends_a_run_and_outlasts_an_interruption(
     assert "best epoch 2" in run.log.read_text(encoding="utf-8")
 
 
-def test_the_loss_is_better_when_it_is_lower(phantoms: Manifest, make_recipe: MakeRecipe, tmp_path: Path) -> None:
+def test_a_lower_loss_is_better(phantoms: Manifest, make_recipe: MakeRecipe, tmp_path: Path) -> None:
     run = train_recipe(make_recipe("training.monitor=loss", "training.epochs=3"), phantoms, tmp_path / "run")
     losses = [row["validation_loss"] for row in run.read_history()]
     assert f"best epoch {1 + losses.index(min(losses))}" in run.log.read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
-def test_a_killed_process_goes_on_to_the_same_result(tmp_path: Path, make_recipe: MakeRecipe) -> None:
+def test_a_killed_process_resumes_with_the_same_result(tmp_path: Path, make_recipe: MakeRecipe) -> None:
     from lesionlab.phantoms import write_phantoms
 
     write_phantoms(tmp_path / "data", lesions=70, size=(300, 225))
@@ -364,12 +364,12 @@ def test_a_killed_process_goes_on_to_the_same_result(tmp_path: Path, make_recipe
     whole = RunFolder(tmp_path / "whole")
     assert killed.best.read_bytes() == whole.best.read_bytes()
     assert without_seconds(killed) == without_seconds(whole)
-    if not killed.bundle.exists():  # the last kill came between training and export
+    if not killed.bundle.exists():  # the last kill was between training and export
         return
     assert Bundle.load(killed.bundle).info.graph_sha256 == Bundle.load(whole.bundle).info.graph_sha256
 
 
-def test_a_run_may_start_where_another_ended(
+def test_a_run_starts_from_the_weights_of_another(
     tiny_run: RunFolder, phantoms: Manifest, make_recipe: MakeRecipe, tmp_path: Path
 ) -> None:
     recipe = make_recipe(f"model.start={tiny_run.path}", "training.epochs=1", "optimizer.learning_rate=1e-12")
@@ -381,12 +381,12 @@ def test_a_run_may_start_where_another_ended(
             torch.testing.assert_close(after[name], before[name], atol=1e-6, rtol=0)
 
 
-def test_a_start_that_knows_the_test_part_or_is_another_network_is_refused(
+def test_a_start_with_another_split_or_network_is_an_error(
     tiny_run: RunFolder, phantoms: Manifest, make_recipe: MakeRecipe, tmp_path: Path
 ) -> None:
     start = f"model.start={tiny_run.path}"
     for change, message in (
-        ("split.seed=9", "may know the lesions"),
+        ("split.seed=9", "possibly on validation or test lesions"),
         ("model.backbone=test_resnet", "another network"),
     ):
         with pytest.raises(DataError, match=message):

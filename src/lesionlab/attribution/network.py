@@ -12,7 +12,7 @@ from lesionlab.recipes import Recipe
 from lesionlab.segmentation import SegmentationModel, Segmenter
 from lesionlab.taxonomy import TASKS
 from lesionlab.training.cache import segmentation_folder
-from lesionlab.training.crop import Shrink, crop_pictures, lesion_boxes
+from lesionlab.training.crop import Shrink, crop_images, lesion_boxes
 from lesionlab.training.dtype import float_inputs
 from lesionlab.training.network import ExportedNetwork, LesionNetwork
 
@@ -39,7 +39,7 @@ class ExplainedNetwork(nn.Module):
         self.finder = LesionFinder(recipe) if recipe.crop.segmentation else None
         self.network = network
         self.last_map = nn.Identity()
-        self.size = recipe.picture.size
+        self.size = recipe.graph_input.size
         self.classes = TASKS[recipe.task].classes
         self.views = ExportedNetwork(network, recipe.inference).views
         self.layer_name = "the last feature map" if layer is None else f"layer {layer!r}"
@@ -82,7 +82,7 @@ class LesionFinder:
     def __init__(self, recipe: Recipe) -> None:
         self._segmenter = Segmenter(float_inputs(SegmentationModel.load(segmentation_folder(recipe.crop))))
         self._size = recipe.input.size
-        self._shrink = Shrink(recipe.picture.size, self._segmenter.info.preprocessing.size)
+        self._shrink = Shrink(recipe.graph_input.size, self._segmenter.info.preprocessing.size)
         self._margin = recipe.crop.margin
 
     def __deepcopy__(self, _memo: dict[int, object]) -> "LesionFinder":
@@ -98,7 +98,7 @@ class LesionFinder:
 
     def cropped(self, images: Tensor, boxes: Tensor) -> Tensor:
         """Return the crops at the size of the network's input, [N, 3, size, size]."""
-        return crop_pictures(images, boxes, self._size)
+        return crop_images(images, boxes, self._size)
 
 
 @contextmanager

@@ -103,7 +103,7 @@ def export_run(
     for other in others:
         _check_compatible(run, other)
     segmentation = _segmentation(run, recipe)
-    crop = Crop(segmentation, recipe.crop.margin, recipe.picture.size) if segmentation else None
+    crop = Crop(segmentation, recipe.crop.margin, recipe.graph_input.size) if segmentation else None
     graph = export_graph(networks, recipe.input.size, recipe.inference, crop)
     manifest = run.manifest(data_root)
     subsets = {name: manifest.select(ids) for name, ids in run.split().parts(record.fold).items() if ids}
@@ -112,7 +112,7 @@ def export_run(
         created=dt.datetime.now(dt.UTC).date().isoformat(),
         task=recipe.task,
         classes=task.classes,
-        preprocessing=Preprocessing(**recipe.picture.model_dump()),
+        preprocessing=Preprocessing(**recipe.graph_input.model_dump()),
         crop=_lesion_crop(segmentation, recipe) if segmentation else None,
         graph_sha256=hashlib.sha256(graph).hexdigest(),
         parameters=sum(map(parameter_count, networks)),

@@ -1,4 +1,4 @@
-"""Recipes: what to train and how, as data. Each TOML file in `library/` can be called by its name."""
+"""Recipes: training configurations as TOML files. Those in `library/` are loaded by name."""
 
 from lesionlab.recipes.augmentation import AugmentationSettings
 from lesionlab.recipes.load import change_inference, load_recipe, recipe_names

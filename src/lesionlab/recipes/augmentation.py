@@ -1,51 +1,46 @@
-"""What a recipe may say of augmentation, and what every table of a recipe has in common."""
+"""Schema of a recipe's augmentation."""
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
+
+from lesionlab.base_models import StrictModel
 
 Range = Annotated[tuple[float, float], Field(description="lowest and highest value")]
 
 
-def _zero_or_enough(parameter: float) -> float:
-    # In single precision a Beta distribution with a smaller parameter breaks down.
+def _zero_or_large_enough(parameter: float) -> float:
+    # In single precision a Beta distribution with a smaller parameter is not numerically stable.
     if parameter != 0 and parameter < 0.01:
         raise ValueError("must be 0, for none, or at least 0.01")
     return parameter
 
 
-Mixing = Annotated[float, Field(le=10), AfterValidator(_zero_or_enough)]
+Mixing = Annotated[float, Field(le=10), AfterValidator(_zero_or_large_enough)]
 
 
-class RecipeTable(BaseModel):
-    """A table of a recipe: read-only, and strict about keys that it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class AugmentationSettings(RecipeTable):
-    """Random changes to training images that do not change the diagnosis.
+class AugmentationSettings(StrictModel):
+    """Random changes of training images that preserve the diagnosis.
 
     Attributes:
-        flip: Whether to mirror left-right and top-bottom, each with probability 1/2; `horizontal` mirrors
-            left-right only.
-        rotation: Largest rotation either way, in degrees.
-        scale: Range of the zoom; above 1 the lesion grows.
-        shear: Largest shear either way, in degrees.
+        flip: Whether to flip left-right and top-bottom, each with probability 1/2; `horizontal` flips left-right only.
+        rotation: Largest rotation in either direction, in degrees.
+        scale: Range of the zoom factor; values above 1 enlarge the lesion.
+        shear: Largest shear in either direction, in degrees.
         stretch: Largest change of the aspect ratio: 0.1 means from 1/1.1 to 1.1.
-        translation: Largest shift either way, as a share of the side.
+        translation: Largest shift in either direction, as a fraction of the side.
         brightness: Largest relative change of brightness.
         contrast: Largest relative change of contrast.
         saturation: Largest relative change of saturation.
-        colour_cast: Largest relative change of one channel against the others (white balance of the camera).
-        detail: Largest share of the fine detail that is taken away, or added to, as between sharp and soft cameras.
-        noise: Largest standard deviation of the sensor's noise, of 1.
-        vignette: Probability that only a round field of view is lit, as through a dermatoscope's tube.
-        artefacts: Probability of something that lies on the skin or the lens: hair, a ruler, ink or bubbles.
-        erase: Probability of covering one rectangle with the mean colour.
-        mixup: Parameter of the Beta distribution that mixes pairs of images (Zhang et al., ICLR 2018); 0 for none.
-        cutmix: The same for rectangles cut from the other image (Yun et al., ICCV 2019). With both, each batch
-            gets one of them by chance.
+        colour_cast: Largest relative change of a colour channel (white balance).
+        detail: Largest change of fine detail in either direction (blur and sharpening), as a fraction.
+        noise: Largest standard deviation of sensor noise; pixels range from 0 to 1.
+        vignette: Probability of a dark border around a round field of view.
+        artefacts: Probability of an artefact: hair, a ruler, ink or gel bubbles.
+        erase: Probability of filling a rectangle with the mean colour.
+        mixup: Parameter of MixUp's Beta distribution (Zhang et al., ICLR 2018); 0 disables it.
+        cutmix: Parameter of CutMix's Beta distribution (Yun et al., ICCV 2019); 0 disables it. With both, one of them
+            is drawn for each batch.
     """
 
     flip: bool | Literal["horizontal"] = True
@@ -68,7 +63,7 @@ class AugmentationSettings(RecipeTable):
 
     @classmethod
     def none(cls) -> "AugmentationSettings":
-        """Return the settings that leave every image as it is."""
+        """Return the settings that change nothing."""
         return cls(
             flip=False,
             rotation=0,

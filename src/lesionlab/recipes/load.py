@@ -1,4 +1,4 @@
-"""Target a recipe by name or by file, and checking it."""
+"""Loading a recipe by name or from a file, with changed settings."""
 
 import difflib
 import tomllib
@@ -24,10 +24,10 @@ def load_recipe(name_or_path: str, changes: Sequence[str] = ()) -> Recipe:
     Args:
         name_or_path: Name of a recipe in the package, or the path of a TOML file.
         changes: Settings to change, each as `table.key=value` with a TOML value
-            (`training.epochs=3`, `model.backbone="resnet34"`; a bare word is taken as a string).
+            (`training.epochs=3`, `model.backbone="resnet34"`; a bare word is a string).
 
     Raises:
-        RecipeError: There is no such recipe, it is not TOML, or a key or value is wrong.
+        RecipeError: The recipe does not exist, is not valid TOML, or has an invalid key or value.
 
     Example:
         >>> load_recipe("efficientnet-lite0", ["training.epochs=3"]).training.epochs
@@ -47,19 +47,19 @@ def load_recipe(name_or_path: str, changes: Sequence[str] = ()) -> Recipe:
 
 
 def change_inference(recipe: Recipe, changes: Sequence[str]) -> Recipe:
-    """Return a recipe with other `inference` settings, which do not change training: all that a finished run allows.
+    """Return a recipe with other `inference` settings, the only ones that can change after training.
 
     Args:
         recipe: The recipe.
-        changes: As `load_recipe` takes them; each key begins with `inference.`.
+        changes: As in `load_recipe`; each key begins with `inference.`.
 
     Raises:
-        RecipeError: A key is another one, or a value is wrong.
+        RecipeError: A key does not belong to `inference`, or a value is invalid.
     """
     tables = recipe.model_dump(mode="json")
     for change in changes:
         if not change.strip().startswith("inference."):
-            raise RecipeError(f"{change!r}: a run has been trained; only inference.KEY=value can still be set")
+            raise RecipeError(f"{change!r}: after training only inference.KEY=value can be set")
         _apply(tables, change)
     try:
         return Recipe.model_validate(tables)
@@ -108,15 +108,15 @@ def _explain(problem: Any) -> str:
         return f"{key} is missing"
     if problem["type"] != "extra_forbidden":
         message = problem["msg"].removeprefix("Value error, ")
-        # Rules between tables have no key of their own; their messages name the keys.
+        # Rules across tables have no key of their own; their messages name the keys.
         return f"{key}: {message} (found {problem['input']!r})" if key else message
-    known = _keys_beside(problem["loc"])
+    known = _known_keys(problem["loc"])
     near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
     return f"unknown key {key}; {hint}"
 
 
-def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
+def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     table: type[BaseModel] = Recipe
     for part in location[:-1]:
         annotation = table.model_fields[str(part)].annotation

@@ -1,17 +1,18 @@
-"""What a recipe may say. A recipe is data: a TOML file that this schema accepts, and nothing else."""
+"""The schema of recipes."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from lesionlab.recipes.augmentation import AugmentationSettings, RecipeTable
+from lesionlab.base_models import StrictModel
+from lesionlab.recipes.augmentation import AugmentationSettings
 from lesionlab.taxonomy import TASKS
 
 Metric = Literal["balanced_accuracy", "accuracy", "macro_f1", "macro_auc", "loss"]
 
 
-class SplitSettings(RecipeTable):
-    """How the data is divided where no split file is given; see `lesionlab.data.make_split`."""
+class SplitSettings(StrictModel):
+    """How the data is split if no split file is given; see `lesionlab.data.make_split`."""
 
     validation: float = Field(default=0.15, gt=0, lt=0.5)
     test: float = Field(default=0.15, ge=0, lt=0.5)
@@ -19,19 +20,19 @@ class SplitSettings(RecipeTable):
     by_image: bool = False
 
 
-class DataSettings(RecipeTable):
+class DataSettings(StrictModel):
     """Which images of the dataset are used.
 
     Attributes:
-        images: Number of images, drawn so that every diagnosis keeps its share; 0 uses all. The test part of a
-            split by lesion stays whole.
+        images: Number of images, drawn in proportion to the diagnoses; 0 uses all. The test subset of a split by
+            lesion is not reduced.
     """
 
     images: int = Field(default=0, ge=0)
 
 
-class InputSettings(RecipeTable):
-    """What the network sees; see `lesionlab.images.Preprocessing`."""
+class InputSettings(StrictModel):
+    """Preprocessing of the network's input; see `lesionlab.images.Preprocessing`."""
 
     size: int = Field(default=224, ge=32, le=1024)
     through: int = Field(default=0, ge=0, le=1024)
@@ -40,15 +41,15 @@ class InputSettings(RecipeTable):
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
 
 
-class CropSettings(RecipeTable):
-    """Whether the network sees the whole picture or a square around the lesion.
+class CropSettings(StrictModel):
+    """Whether the network's input is the whole image or a square around the lesion.
 
     Attributes:
-        segmentation: Folder of the segmentation model that finds the lesion (`lesionlab segment train`), `default` for
-            the one in the package; empty: the whole picture. It becomes a part of the exported graph.
-        margin: Side of the square over the diameter of the lesion.
-        source: Side in pixels to which the picture is brought before the square is cut out of it; 0: that of the input.
-            A larger one keeps detail of lesions that fill a small part of the frame.
+        segmentation: Folder of the segmentation model (`lesionlab segment train`), or `default` for the one in the
+            package; empty for the whole image. The model becomes part of the exported graph.
+        margin: Side of the square divided by the diameter of the lesion.
+        source: Side in pixels of the image before the crop; 0 for the input size. A larger one preserves the detail of
+            small lesions.
     """
 
     segmentation: str = ""
@@ -56,17 +57,15 @@ class CropSettings(RecipeTable):
     source: int = Field(default=0, ge=0, le=1024)
 
 
-class ModelSettings(RecipeTable):
-    """The network: a backbone, and what it begins with.
+class ModelSettings(StrictModel):
+    """The network's backbone and starting weights.
 
     Attributes:
         backbone: timm's name of an architecture, or `plain_cnn` (see `lesionlab.training.plain_cnn`).
-        pretrained: Whether to start from ImageNet weights. If they cannot be found, training does not start.
-        start: A run folder whose best weights to start from in place of those, head included; made with the same split
-            and the same network.
-        freeze: Whether the backbone keeps its weights and only the head is trained. Its batch normalisation then
-            stays in evaluation mode.
-        dropout: Probability of dropping a feature that enters the head.
+        pretrained: Whether to start from ImageNet weights. Missing weights are an error.
+        start: A run folder whose best weights, head included, to start from instead; of the same split and network.
+        freeze: Whether to train only the head. The backbone's batch normalisation then stays in evaluation mode.
+        dropout: Probability of dropping an input feature of the head.
         drop_path: Probability of dropping a residual branch (stochastic depth).
     """
 
@@ -78,17 +77,16 @@ class ModelSettings(RecipeTable):
     drop_path: float = Field(default=0.0, ge=0, lt=1)
 
 
-class HeadSettings(RecipeTable):
-    """What stands between the backbone's last feature map and the logits. By default one linear layer.
+class HeadSettings(StrictModel):
+    """The layers between the backbone's last feature map and the logits. By default one linear layer.
 
     Attributes:
-        pool: `average` over the map, or `flatten` it.
+        pool: `average` or `flatten` the feature map.
         hidden: Widths of the hidden layers.
-        hidden_dropout: Dropout after each hidden layer, one number for each of them; empty for none.
+        hidden_dropout: Dropout after each hidden layer, one value per layer; empty for none.
         activation: Activation of the hidden layers.
         batch_norm: Whether batch normalisation follows each activation.
-        sigmoid: One output instead of two, for tasks of two classes: the logit of the second class, that of the
-            first being 0.
+        sigmoid: Whether a task of two classes has one output, the logit of the second class; that of the first is 0.
     """
 
     pool: Literal["average", "flatten"] = "average"
@@ -102,24 +100,24 @@ class HeadSettings(RecipeTable):
     def _one_dropout_per_layer(self) -> "HeadSettings":
         if self.hidden_dropout and len(self.hidden_dropout) != len(self.hidden):
             raise ValueError(
-                f"hidden_dropout has {len(self.hidden_dropout)} numbers for {len(self.hidden)} hidden layers; "
+                f"hidden_dropout has {len(self.hidden_dropout)} values for {len(self.hidden)} hidden layers; "
                 "give one for each"
             )
         return self
 
 
-class LossSettings(RecipeTable):
+class LossSettings(StrictModel):
     """Cross-entropy or focal loss, weighted by class.
 
     Attributes:
-        kind: `cross_entropy`, or `focal` (Lin et al., ICCV 2017), which lowers the weight of easy images.
+        kind: `cross_entropy`, or `focal` (Lin et al., ICCV 2017), which reduces the weight of easy images.
         gamma: Focusing parameter of the focal loss.
-        alpha: Weight of each class by its code, in place of `class_weights`; empty to go by those.
-        class_weights: `none`; `balanced` (inverse frequency); or `sqrt_balanced`, its square root, which
-            helps the rare classes at a smaller cost in calibration. Frequencies are those of the training part.
-        logit_adjustment: How far class frequencies are added to the logits during training, so that the network
-            learns to do without them (tau in Menon et al., ICLR 2021); 0 for none.
-        label_smoothing: Share of the target that is spread over all classes.
+        alpha: Weight of each class by its code; empty to use `class_weights`.
+        class_weights: `none`; `balanced` (inverse frequency in the training images); or `sqrt_balanced`, its square
+            root, which helps rare classes at a smaller cost in calibration.
+        logit_adjustment: Factor of the log class frequencies that are added to the logits during training (tau in Menon
+            et al., ICLR 2021); 0 for none.
+        label_smoothing: Probability that is distributed over all classes in the target.
     """
 
     kind: Literal["cross_entropy", "focal"] = "cross_entropy"
@@ -130,15 +128,15 @@ class LossSettings(RecipeTable):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
 
 
-class DistillationSettings(RecipeTable):
-    """What other runs teach beside the labels.
+class DistillationSettings(StrictModel):
+    """Knowledge distillation from other runs.
 
     Attributes:
         teachers: Folders of finished runs with the same split; their logits are averaged. Empty for none.
-        weight: Share of the teachers in the loss; the rest goes by the labels.
-        temperature: What both models' logits are divided by when they are compared.
-        tta: What the teachers are asked about: `none`, the student's own view of an image, or `flips`, that and its
-            three mirror images, whose mean answer a student then learns to give at a glance. It may be its own teacher.
+        weight: Weight of the distillation loss; that of the label loss is 1 minus it.
+        temperature: Temperature of both models' logits.
+        tta: Test-time augmentation of the teachers: `none`, or `flips`, which averages over flips of the student's
+            image, so that the student learns the average without computing it.
     """
 
     teachers: tuple[str, ...] = ()
@@ -147,30 +145,30 @@ class DistillationSettings(RecipeTable):
     temperature: float = Field(default=2.0, gt=0, le=20)
 
 
-class SamplingSettings(RecipeTable):
-    """How often an image of the training part is met in an epoch. The other parts stay as they are.
+class SamplingSettings(StrictModel):
+    """Sampling of the training images in an epoch.
 
     Attributes:
-        balance: `none`; `oversample` repeats images until every class is as frequent as the largest;
-            `undersample` draws as many of every class as the smallest has, others in each epoch; `smote` adds
-            points between neighbours in feature space (Chawla et al., JAIR 2002), for a frozen backbone only.
+        balance: `none`; `oversample` repeats images until every class has the size of the largest; `undersample` draws
+            the size of the smallest class from each class, anew in each epoch; `smote` interpolates between neighbours
+            in feature space (Chawla et al., JAIR 2002), for a frozen backbone only.
     """
 
     balance: Literal["none", "oversample", "undersample", "smote"] = "none"
 
 
-class OptimizerSettings(RecipeTable):
-    """The optimiser and its learning rate: that of `learning_rate` times the factor of each schedule.
+class OptimizerSettings(StrictModel):
+    """The optimiser and its schedules, whose factors multiply `learning_rate`.
 
     Attributes:
-        name: `adamw` with decoupled weight decay, or `adam`.
+        name: `adamw` (decoupled weight decay) or `adam`.
         learning_rate: Highest learning rate.
-        weight_decay: Not applied to biases and normalisation.
+        weight_decay: Weight decay, not applied to biases and normalisation.
         warmup_epochs: Epochs over which the rate rises linearly from 0.
-        schedule: `cosine` falls to 0 by the step; `step` multiplies by `step_factor` every `step_epochs`;
-            `plateau` multiplies by `plateau_factor` when the validation loss has not improved for more than
-            `plateau_patience` epochs. Several may be named; none keeps the rate.
-        gradient_clip: Largest norm of the gradient; 0 clips nothing.
+        schedule: `cosine` falls to 0 by step; `step` multiplies by `step_factor` every `step_epochs`; `plateau`
+            multiplies by `plateau_factor` when the validation loss has not improved for more than `plateau_patience`
+            epochs. Schedules can be combined; without any the rate is constant.
+        gradient_clip: Largest norm of the gradient; 0 disables clipping.
     """
 
     name: Literal["adamw", "adam"] = "adamw"
@@ -185,13 +183,13 @@ class OptimizerSettings(RecipeTable):
     gradient_clip: float = Field(default=1.0, ge=0)
 
 
-class UnfreezeSettings(RecipeTable):
-    """A second stage for a frozen backbone: its top layers are trained too, from the best weights of the first.
+class UnfreezeSettings(StrictModel):
+    """A second stage for a frozen backbone: its top layers are trained as well, from the best weights of the first.
 
     Attributes:
-        layers: Number of layers to train, from the top; a layer is a convolution, a linear layer or a
-            normalisation. 0: there is no second stage.
-        epochs: Passes over the training part.
+        layers: Number of layers to train, from the top; a layer is a convolution, a linear layer or a normalisation.
+            0 for no second stage.
+        epochs: Passes over the training images.
         learning_rate: Highest learning rate of this stage.
     """
 
@@ -200,27 +198,25 @@ class UnfreezeSettings(RecipeTable):
     learning_rate: float = Field(default=1e-4, gt=0)
 
 
-class TrainingSettings(RecipeTable):
-    """The loop.
+class TrainingSettings(StrictModel):
+    """The training loop.
 
     Attributes:
-        epochs: Passes over the training part.
+        epochs: Passes over the training images.
         batch_size: Images per step.
-        sizes: Sides of the images in pixels that the epochs are shared out among, from small to `input.size`
-            (progressive resizing): a network learns most of what it knows from small images, at a fraction of the
-            time. Empty: `input.size` throughout. Validation always sees `input.size`.
-        precision: `auto` computes in bfloat16 where the hardware does so natively, else in float32.
-        ema_decay: Decay per step of the moving average of the weights, which is what is validated and shipped;
-            0 turns it off.
-        compile: Whether to fuse the network's operations before training. It costs a minute or two at the start
-            and saves about a third of every epoch; on a CPU it needs a C++ compiler and is left out without one.
-        monitor: Validation metric that the best checkpoint and early stopping go by.
-        patience: Epochs without improvement after which training stops; 0 never stops early.
-        stop_on: Validation metric that this patience goes by; `monitor` for the one above.
-        cached_features: Whether the features of a frozen backbone are computed once, and the head is trained on
-            them; `auto` does so wherever a backbone is frozen.
-        feature_views: Number of augmented versions of each training image that are then computed; epochs take
-            turns among them.
+        sizes: Image sides in pixels for progressive resizing, rising to `input.size`; epochs are divided evenly among
+            them. Small images take a fraction of the time. Empty for `input.size` throughout, as in validation.
+        precision: `auto` uses bfloat16 if the hardware supports it natively, else float32.
+        ema_decay: Decay per step of the moving average of the weights, which is validated and exported; 0 for none.
+        compile: Whether to compile the network with `torch.compile` where this pays off: from 1,000 steps (images times
+            epochs over batch size) per image size, and on a CPU with a C++ compiler. It takes a minute or more at the
+            start and saves 10 to 30% of every epoch.
+        monitor: Validation metric that selects the best epoch.
+        patience: Epochs without improvement after which training stops; 0 disables early stopping.
+        stop_on: Validation metric of early stopping; `monitor` for the one above.
+        cached_features: Whether the features of a frozen backbone are computed once, and the head is trained on them;
+            `auto` does so for every frozen backbone.
+        feature_views: Number of cached augmented versions of each training image, alternating by epoch.
     """
 
     epochs: int = Field(default=15, ge=1)
@@ -236,22 +232,22 @@ class TrainingSettings(RecipeTable):
     feature_views: int = Field(default=2, ge=1, le=64)
 
 
-class InferenceSettings(RecipeTable):
-    """What the exported model does with a trained network. It does not change training.
+class InferenceSettings(StrictModel):
+    """Settings of the exported model, which do not change training.
 
     Attributes:
-        tta: `none` judges the image as it is; `flips` averages over the image and its three mirror images, at
-            four times the computation.
-        start_share: Share of the weights that training started from in those that are exported, for a recipe with
-            `model.start`. The mean of a network and what it was fine-tuned from is often better than either, on other
-            cameras above all (Wortsman et al., CVPR 2022), and costs nothing.
-        calibration: How logits become probabilities (see `lesionlab.bundle.Calibration`); `auto` takes the method
-            that does best in cross-validation over the validation part's lesions.
-        prior_exponent: How far the answer is moved from the most probable class, at 0, towards rare ones: that of
-            the highest probability divided by the class' frequency in the training part to this power. 1 is the rule
-            of the highest balanced accuracy (Menon et al., ICLR 2021). The probabilities stay what they are.
-        training_images: Whether the bundle holds an index of its training images (identifier and diagnosis), so that the
-            nearest ones can be shown. Set it to false for a dataset whose identifiers are private.
+        tta: Test-time augmentation: `none`, or `flips`, the average over the image and its three flips at four times
+            the computation.
+        start_share: Share of the starting weights in the exported average with the trained ones, for a recipe with
+            `model.start`. The average is often better than both, mostly on images of other cameras (Wortsman et al.,
+            CVPR 2022).
+        calibration: Calibration method (see `lesionlab.bundle.Calibration`); `auto` selects it by cross-validation over
+            the validation lesions.
+        prior_exponent: Exponent of the balanced decision rule: it predicts the class with the highest ratio of its
+            probability to its training frequency to this power. 0 is the most probable class, 1 maximises balanced
+            accuracy (Menon et al., ICLR 2021). Probabilities are unchanged.
+        training_images: Whether the bundle has an index of its training images (identifier and diagnosis) for showing
+            the nearest ones. Disable it if identifiers are private.
     """
 
     tta: Literal["none", "flips"] = "none"
@@ -261,17 +257,17 @@ class InferenceSettings(RecipeTable):
     training_images: bool = True
 
 
-class PublishedSettings(RecipeTable):
-    """What the authors of a system published, and the arrangement of the data that their figures come from.
+class PublishedSettings(StrictModel):
+    """Published results of a system, and its split protocol.
 
     Attributes:
-        system: What the system was, in a few words.
-        figures: Their figures by name of the metric, as `metrics.json` names them.
-        part: Which part the figures come from.
-        split: How the authors divided the data.
-        oversampled_before_split: Whether every class was filled up with copies of its images before the data were
-            divided, so that copies of one image stand on both sides.
-        note: What a reader of the figures should know.
+        system: Short description of the system.
+        figures: Published metrics, by their name in `metrics.json`.
+        subset: The subset that they were measured on.
+        split: The authors' split.
+        oversampled_before_split: Whether classes were oversampled with copies before the split, so that copies of an
+            image are in training and test.
+        note: Remark on the published metrics.
     """
 
     system: str
@@ -282,15 +278,15 @@ class PublishedSettings(RecipeTable):
     note: str = ""
 
 
-class Recipe(RecipeTable):
+class Recipe(StrictModel):
     """A whole recipe.
 
     Attributes:
-        name: Name by which it is called and which the model carries.
-        description: What it is, in a sentence.
-        task: What the model tells apart; see `lesionlab.taxonomy.TASKS`.
-        seed: Everything random follows from it.
-        licence: Licence of the weights that come out.
+        name: Name of the recipe and of its models.
+        description: Description in one sentence.
+        task: Classification task; see `lesionlab.taxonomy.TASKS`.
+        seed: Seed of all random numbers.
+        licence: Licence of the trained weights.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
@@ -315,7 +311,7 @@ class Recipe(RecipeTable):
     published: PublishedSettings | None = None
 
     @model_validator(mode="after")
-    def _pieces_fit_together(self) -> "Recipe":
+    def _tables_are_consistent(self) -> "Recipe":
         classes = TASKS[self.task].classes
         linear = not self.head.hidden and self.head.pool == "average"
         for wrong, message in (
@@ -335,11 +331,11 @@ class Recipe(RecipeTable):
             ),
             (
                 bool(self.distillation.teachers) and self.model.freeze,
-                "distillation.teachers: a head on cached features sees no images that a teacher could be asked about",
+                "distillation.teachers: not available with model.freeze, since the head is trained on cached features",
             ),
             (
                 self.crop.source > 0 and (not self.crop.segmentation or self.crop.source < self.input.size),
-                f"crop.source goes with crop.segmentation and is at least input.size, {self.input.size}",
+                f"crop.source requires crop.segmentation and at least input.size, {self.input.size}",
             ),
             (
                 bool(self.training.sizes)
@@ -351,19 +347,19 @@ class Recipe(RecipeTable):
             ),
             (
                 len(self.training.sizes) > self.training.epochs,
-                f"training.sizes: {self.training.epochs} epochs cannot be shared out among them",
+                f"training.sizes: there are more sizes than the {self.training.epochs} epochs",
             ),
             (
                 bool(self.training.sizes) and (self.head.pool == "flatten" or self.model.freeze),
-                "training.sizes: a frozen backbone or a flattened map needs one size",
+                "training.sizes: a frozen backbone or a flattened map requires one size",
             ),
             (
                 self.inference.start_share > 0 and (not self.model.start or self.unfreeze.layers > 0),
-                "inference.start_share: there is nothing to share with; it goes with model.start, in one stage",
+                "inference.start_share requires model.start and a single stage",
             ),
             (
                 self.inference.tta != "none" and not linear,
-                "inference.tta: averages of feature maps need a head without hidden layers on an average pool",
+                "inference.tta: averaging feature maps requires average pooling and a head without hidden layers",
             ),
         ):
             if wrong:
@@ -371,6 +367,12 @@ class Recipe(RecipeTable):
         return self
 
     @property
-    def picture(self) -> InputSettings:
-        """What is done to a picture before it enters the graph: `input`, but at the size that a square is cut from."""
+    def caches_features(self) -> bool:
+        """Whether the head is trained on cached features of a frozen backbone; mixed images have none."""
+        mixes = self.augmentation.mixup > 0 or self.augmentation.cutmix > 0
+        return self.model.freeze and self.training.cached_features == "auto" and not mixes
+
+    @property
+    def graph_input(self) -> InputSettings:
+        """Settings of the graph's input: `input`, but at the size of the image before the crop."""
         return self.input.model_copy(update={"size": self.crop.source or self.input.size})

@@ -1,31 +1,32 @@
-"""What the training of a segmentation model may be told."""
+"""Settings of the training of a segmentation model."""
 
 from pydantic import Field
 
-from lesionlab.recipes.augmentation import AugmentationSettings, RecipeTable
+from lesionlab.base_models import StrictModel
+from lesionlab.recipes.augmentation import AugmentationSettings
 from lesionlab.recipes.schema import SplitSettings
 
 
-class SegmentationSettings(RecipeTable):
-    """A small network that draws the outline of the lesion.
+class SegmentationSettings(StrictModel):
+    """Settings of a small lesion segmentation network.
 
     Attributes:
-        encoder: timm's name of a backbone; its ImageNet weights are looked for as for classifiers.
-        depth: How many times the encoder halves the picture. Its layers beyond that are left out.
-        decoder: Channels of the decoder, from deep to shallow, one for each halving.
+        encoder: timm's name of a backbone; its ImageNet weights are loaded like those of classifiers.
+        depth: Number of times that the encoder halves the image. Deeper layers are omitted.
+        decoder: Channels of the decoder, from deep to shallow, one per halving.
         size: Side of the input in pixels, a multiple of 2 to the power of `depth`.
-        through: Side of the square that the picture is reduced to first: a classifier's input, so that a picture is
+        through: Side of the square that the image is first reduced to: the classifier's input, so that the image is
             decoded and reduced once for both.
-        epochs: Passes over the training part.
+        epochs: Passes over the training images.
         batch_size: Images per step.
         learning_rate: Highest learning rate.
-        weight_decay: Not applied to biases and normalisation.
-        compile: Whether to fuse the network's operations before training, where there is a compiler.
-        seed: Everything random follows from it.
-        split: How the data are divided; that of the classifiers by default, so that both leave out the same lesions.
-        augmentation: Random changes of training images. Colours vary further than for a classifier: an outline is
-            where it is in any light.
-        licence: Licence of the weights that come out.
+        weight_decay: Weight decay, not applied to biases and normalisation.
+        compile: Whether to compile the network where this pays off; see `TrainingSettings.compile`.
+        seed: Seed of all random numbers.
+        split: Split of the data; by default that of the classifiers, so that both leave out the same lesions.
+        augmentation: Random changes of training images. Colours vary more than for a classifier, since the outline does
+            not depend on them.
+        licence: Licence of the trained weights.
     """
 
     encoder: str = "tf_efficientnet_lite0"

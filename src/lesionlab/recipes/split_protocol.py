@@ -1,4 +1,4 @@
-"""Which images a recipe is trained on and how they are divided: honestly, or as a system's authors did it."""
+"""Split protocols: by lesion, or as published."""
 
 from enum import StrEnum
 
@@ -9,12 +9,12 @@ from lesionlab.taxonomy import TASKS
 
 
 class SplitProtocol(StrEnum):
-    """How the data is divided.
+    """How the data is split.
 
-    - `published`: as a system's authors did it, which is leaky.
-    - `image`: their split as well, without the copies that were made before it; leaky too. It tells what part of the
-      difference between the other two comes from the copies, and what from lesions with several images.
-    - `lesion`: by lesion, as the recipe says.
+    - `published`: as in the original publication, which is leaky.
+    - `image`: the published split without the copies that were made before it; also leaky. It separates the effects of
+      copies and of lesions with several images.
+    - `lesion`: by lesion, with the recipe's fractions.
     """
 
     PUBLISHED = "published"
@@ -27,40 +27,40 @@ def prepare_split(
 ) -> tuple[Manifest, Split]:
     """Return the images that a recipe uses and their split.
 
-    A recipe that asks for a number of images gets them in the published arrangement before the data is divided.
-    Otherwise the whole dataset is divided first, and training and validation get their shares of that number; the
-    test part stays whole, since nothing is trained on it and more images make narrower intervals.
+    A recipe's number of images is drawn before the published split. In a split by lesion the whole dataset is split
+    first, and training and validation are reduced to their fractions of that number; the test subset is not reduced,
+    since more test images give narrower intervals.
 
     Args:
-        recipe: Number of images, split, and the published arrangement.
+        recipe: Number of images, split, and the published protocol.
         manifest: The whole dataset.
-        protocol: How to divide it.
+        protocol: The split protocol.
 
     Raises:
-        RecipeError: The recipe names no published arrangement, or one without copies where they are to be left out.
-        DataError: The data does not allow it.
+        RecipeError: The recipe has no published protocol, or one without copies for the protocol `image`.
+        DataError: The dataset is too small.
     """
     wanted = recipe.data.images
     if protocol is SplitProtocol.LESION:
-        split = _divide(manifest, recipe.split)
+        split = _split(manifest, recipe.split)
         return _reduced(manifest, split, wanted, recipe.seed) if wanted else (manifest, split)
     if recipe.published is None:
-        raise RecipeError(f"recipe {recipe.name} has no table [published], so no arrangement to repeat")
+        raise RecipeError(f"recipe {recipe.name} has no table [published], so no published split protocol")
     copies = recipe.published.oversampled_before_split
     if protocol is SplitProtocol.IMAGE and not copies:
         raise RecipeError(
-            f"recipe {recipe.name}: nothing was copied before the published split, so the arrangement image is no "
-            "other than published"
+            f"recipe {recipe.name}: no copies were made before the published split, so the protocols image and "
+            "published are the same"
         )
     if wanted:
         manifest = draw_subset(manifest, wanted, recipe.seed)
     if copies and protocol is SplitProtocol.PUBLISHED:
         manifest = oversample(manifest)
-    return manifest, _divide(manifest, recipe.published.split)
+    return manifest, _split(manifest, recipe.published.split)
 
 
 def possible_protocols(recipe: Recipe) -> tuple[SplitProtocol, ...]:
-    """Return the arrangements that a recipe allows, from the leakiest to the honest one."""
+    """Return the protocols that a recipe allows, from the leakiest to the split by lesion."""
     if recipe.published is None:
         return (SplitProtocol.LESION,)
     copies = recipe.published.oversampled_before_split
@@ -68,18 +68,16 @@ def possible_protocols(recipe: Recipe) -> tuple[SplitProtocol, ...]:
 
 
 def check_classes(recipe: Recipe, manifest: Manifest, split: Split, fold: int | None = None) -> None:
-    """Refuse a part that lacks a class of the recipe's task: its recall could be neither learnt nor measured.
-
-    A test part may be left out as a whole; training does not read it.
+    """Check that every subset has all classes of the recipe's task; an empty test subset is allowed.
 
     Args:
-        recipe: What is to be told apart.
+        recipe: The recipe.
         manifest: The images.
-        split: Their parts.
-        fold: Which fold of a split with folds is the validation part.
+        split: Their split.
+        fold: The fold for validation, if the split has folds.
 
     Raises:
-        DataError: A part has no image, or none of a class.
+        DataError: A subset has no image, or none of a class.
     """
     task = TASKS[recipe.task]
     diagnosis = {record.image_id: record.diagnosis for record in manifest}
@@ -87,17 +85,17 @@ def check_classes(recipe: Recipe, manifest: Manifest, split: Split, fold: int | 
         if not ids:
             if name == "test":
                 continue
-            raise DataError(f"the {name} part has no image; split the data again")
+            raise DataError(f"the {name} subset has no image; split the data again")
         found = {task.index(diagnosis[image_id]) for image_id in ids}
         absent = [code for index, code in enumerate(task.classes) if index not in found]
         if absent:
             raise DataError(
-                f"the {name} part has no image of {', '.join(absent)}, which task {task.name} tells apart; "
+                f"the {name} subset has no image of {', '.join(absent)}, which task {task.name} requires; "
                 "add images of it, or split the data again"
             )
 
 
-def _divide(manifest: Manifest, settings: SplitSettings) -> Split:
+def _split(manifest: Manifest, settings: SplitSettings) -> Split:
     return make_split(
         manifest,
         validation=settings.validation,
@@ -108,16 +106,16 @@ def _divide(manifest: Manifest, settings: SplitSettings) -> Split:
 
 
 def _reduced(manifest: Manifest, split: Split, wanted: int, seed: int) -> tuple[Manifest, Split]:
-    """Leave `wanted` images' worth of training and validation images, each part in its share, and the whole test."""
+    """Reduce training and validation to their fractions of `wanted` images."""
     shares = {"validation": split.fractions["validation"]}
     shares["train"] = 1 - sum(split.fractions.values())
     parts = split.parts()
     kept = set(parts["test"])
     for name, share in shares.items():
-        # Of a dataset that is hardly larger than what is wanted, a part may hold fewer than its share.
+        # If the dataset is hardly larger than `wanted`, a subset may have fewer images than its fraction.
         count = min(round(wanted * share), len(parts[name]))
         drawn = draw_subset(manifest.select(parts[name]), count, seed)
         kept |= {record.image_id for record in drawn}
     chosen = manifest.select(kept)
-    assignment = {image_id: part for image_id, part in split.assignment.items() if image_id in kept}
+    assignment = {image_id: subset for image_id, subset in split.assignment.items() if image_id in kept}
     return chosen, split.model_copy(update={"manifest_sha256": chosen.sha256, "assignment": assignment})

@@ -1,8 +1,8 @@
-"""Augmentation of whole batches: one resampling and one colour transform per image, with parameters of its own.
+"""Batch augmentation: one resampling and one colour transform per image, with parameters drawn per image.
 
-Libraries either draw one set of parameters per batch or pass over the pixels once per operation. Here all
-geometric changes are one matrix (one interpolation, no border piled on border) and all colour changes another.
-What is switched off draws no random numbers, so that runs without it repeat those of versions that did not have it.
+Libraries either draw one set of parameters per batch or process the pixels once per operation. Here all geometric
+changes are one matrix (a single interpolation) and all colour changes another. Disabled operations draw no random
+numbers, so that adding an operation does not change runs without it.
 """
 
 import math
@@ -12,9 +12,9 @@ import torch.nn.functional as F  # noqa: N812 - the name that every torch progra
 from torch import Tensor, nn
 
 from lesionlab.recipes import AugmentationSettings
-from lesionlab.training.artefacts import ArtefactSheets, vignette
+from lesionlab.training.artefacts import ArtefactOverlays, vignette
 
-# ITU-R BT.601 luma, as in Pillow's conversion to grey.
+# ITU-R BT.601 luma, as in Pillow's conversion to greyscale.
 _LUMA = (0.299, 0.587, 0.114)
 
 
@@ -33,24 +33,24 @@ class BatchAugmentation(nn.Module):
     def __init__(self, settings: AugmentationSettings) -> None:
         super().__init__()
         self.settings = settings
-        self.sheets = ArtefactSheets(settings.artefacts)
+        self.overlays = ArtefactOverlays(settings.artefacts)
 
     @torch.no_grad()
     def forward(self, images: Tensor, size: int | None = None) -> Tensor:
-        """Return augmented images, pixels in [0, 1], from images of the same kind.
+        """Return augmented images with pixels in [0, 1] from images of the same kind.
 
         Args:
             images: [N, 3, H, W].
-            size: Side of the images to return, at most H and W; None keeps both.
+            size: Side of the returned images, at most H and W; None keeps both.
         """
         if size is not None and size < min(images.shape[2:]):
-            # Reduced before it is resampled, which reads four pixels wherever it reads.
+            # Antialiased first: bilinear sampling reads only four pixels per output pixel.
             images = F.interpolate(images, (size, size), mode="bilinear", antialias=True)
         return self._appearance(resample(images, self._geometry(images)))
 
     @torch.no_grad()
     def with_masks(self, images: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-        """Return augmented images, and masks that were moved along with them.
+        """Return augmented images and masks under the same geometric transform.
 
         Args:
             images: [N, 3, H, W], pixels in [0, 1].
@@ -60,10 +60,10 @@ class BatchAugmentation(nn.Module):
         return self._appearance(resample(images, geometry)), resample(masks, geometry)
 
     def _appearance(self, images: Tensor) -> Tensor:
-        """Change how pictures look and not where things are in them."""
-        # On the skin, then on the way of the light to the sensor.
+        """Apply the operations that move no pixel."""
+        # In the order of image formation: skin, field of view, light, sensor.
         if self.settings.artefacts > 0:
-            images = self.sheets(images)
+            images = self.overlays(images)
         if self.settings.vignette > 0:
             images = vignette(images, self.settings.vignette)
         images = self._recolour(images)
@@ -81,16 +81,16 @@ class BatchAugmentation(nn.Module):
         # Output to input: a zoom above 1 reads from a smaller area.
         zoom = torch.exp(-uniform(math.log(s.scale[0]), math.log(s.scale[1])))
         stretch = torch.exp(uniform(-1, 1) * math.log1p(s.stretch) / 2)
-        mirror = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0) if s.flip else torch.ones_like(angle)
+        flip_x = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0) if s.flip else torch.ones_like(angle)
         x, y = zoom * stretch, zoom / stretch
-        # A shear turns the vertical axis and leaves the horizontal one: [[1, -sin], [0, cos]], as in Keras.
-        lean = angle + uniform(-1, 1) * math.radians(s.shear) if s.shear > 0 else angle
-        # With every rotation allowed, one mirror axis reaches all of the square's symmetries; the second
-        # matters for recipes that rotate little.
-        upside = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0) if s.flip is True else torch.ones_like(angle)
+        # Shear rotates the vertical axis only: [[1, -sin], [0, cos]], as in Keras.
+        sheared = angle + uniform(-1, 1) * math.radians(s.shear) if s.shear > 0 else angle
+        # With all rotations, one mirror axis generates every symmetry of the square; the second one matters for
+        # recipes with small rotations.
+        flip_y = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0) if s.flip is True else torch.ones_like(angle)
         right, down = 2 * s.translation * uniform(-1, 1), 2 * s.translation * uniform(-1, 1)
-        top = torch.stack([x * torch.cos(angle) * mirror, -x * torch.sin(lean) * upside, right], dim=1)
-        bottom = torch.stack([y * torch.sin(angle) * mirror, y * torch.cos(lean) * upside, down], dim=1)
+        top = torch.stack([x * torch.cos(angle) * flip_x, -x * torch.sin(sheared) * flip_y, right], dim=1)
+        bottom = torch.stack([y * torch.sin(angle) * flip_x, y * torch.cos(sheared) * flip_y, down], dim=1)
         return torch.stack([top, bottom], dim=1)
 
     def _recolour(self, images: Tensor) -> Tensor:
@@ -110,7 +110,7 @@ class BatchAugmentation(nn.Module):
         return pixels.clamp_(0, 1).view_as(images)
 
     def _camera(self, images: Tensor) -> Tensor:
-        """Take fine detail away or add to it, and add the sensor's noise."""
+        """Blur or sharpen, and add sensor noise."""
         s, (n, _, height, width) = self.settings, images.shape
         if s.detail > 0:
             half = F.interpolate(images, (-(-height // 2), -(-width // 2)), mode="bilinear", antialias=True)
@@ -125,7 +125,7 @@ class BatchAugmentation(nn.Module):
     def _erase(self, images: Tensor) -> Tensor:
         n, _, height, width = images.shape
         chance, x, y, w, h = torch.rand(5, n, 1, 1, device=images.device)
-        # Up to a third of each side, anywhere.
+        # Up to a third of each side, at any position.
         columns = torch.linspace(0, 1, width, device=images.device).view(1, 1, -1)
         rows = torch.linspace(0, 1, height, device=images.device).view(1, -1, 1)
         hole = ((columns - x).abs() < w / 6) & ((rows - y).abs() < h / 6) & (chance < self.settings.erase)

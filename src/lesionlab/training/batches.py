@@ -1,4 +1,4 @@
-"""Batches: rows of a cache in an order that depends on the seed and the epoch alone."""
+"""Batches: rows of a cache, in an order determined by the seed and the epoch."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -17,16 +17,16 @@ Balance = Literal["none", "oversample", "undersample", "smote"]
 
 def to_images(pixels: Tensor) -> Tensor:
     """Return pixels uint8 [N, H, W, 3] as images [N, 3, H, W] with values in [0, 1]."""
-    # The permuted view of [N, H, W, 3] already is channels-last, the layout that convolutions are fastest in.
+    # The permuted view is channels-last already, the fastest layout for convolutions.
     return pixels.permute(0, 3, 1, 2).float() / 255.0
 
 
 class CachedImages(Dataset[tuple[Tensor, Tensor]]):
-    """Images and labels by lists of positions: one item is a whole batch.
+    """Images and labels, indexed by lists of positions: one item is a whole batch.
 
     Args:
         array: The image cache, uint8 [all images, H, W, 3].
-        rows: The rows of the cache that belong to this part.
+        rows: Rows of the cache that belong to this subset.
         labels: Class index of each of these rows.
     """
 
@@ -46,7 +46,7 @@ class CachedImages(Dataset[tuple[Tensor, Tensor]]):
 
 
 class CachedFeatures(Dataset[tuple[Tensor, Tensor]]):
-    """Features and labels by lists of positions; position `view * len + image` is an image under one view.
+    """Features and labels, indexed by lists of positions; position `view * len + image` is one view of an image.
 
     Args:
         features: float32 [views, images, D].
@@ -68,19 +68,18 @@ class CachedFeatures(Dataset[tuple[Tensor, Tensor]]):
 
 
 class EpochBatches(Sampler[list[int]]):
-    """Positions of one epoch after the other, in batches of one size.
+    """Positions of one epoch, in batches of equal size.
 
-    A shuffled epoch fills its last batch with positions from its beginning: leaving the rest out would skip
-    images, a rest of one image breaks batch normalisation, and a second size would be compiled a second time.
-    Lightning calls `set_epoch`, so that an epoch that is run again after an interruption sees the same batches.
+    A shuffled epoch fills its last batch with positions from its start: dropping the rest would skip images, a
+    batch of one image breaks batch normalisation, and a second batch size would be compiled again. Lightning calls
+    `set_epoch`, so that an epoch that is repeated after an interruption has the same batches.
 
     Args:
         labels: Class index of each image, [N].
-        batch_size: Size of a batch, at most the number of positions.
-        seed: Decides the order; None keeps the given order, with a last batch that may be smaller.
-        balance: How often the classes are met; `none` and `smote`, which has balanced them already, meet every image
-            once.
-        views: Number of views of each image, which the epochs take turns among; see `CachedFeatures`.
+        batch_size: Size of a batch, limited to the number of positions.
+        seed: Seed of the order; None keeps the given order, with a last batch that may be smaller.
+        balance: Sampling of the classes; `none` and `smote` (balanced already) use every image once.
+        views: Number of views of each image, alternating by epoch; see `CachedFeatures`.
     """
 
     def __init__(
@@ -98,7 +97,7 @@ class EpochBatches(Sampler[list[int]]):
         self.batch_size = min(batch_size, self.length)
 
     def set_epoch(self, epoch: int) -> None:
-        """Tell which epoch comes next."""
+        """Set the number of the next epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -108,7 +107,7 @@ class EpochBatches(Sampler[list[int]]):
         order = np.arange(len(self.labels))
         if self.seed is not None:
             order = np.resize(self._order(), len(self) * self.batch_size)
-            # Each image moves on by a view each epoch; neighbours are at different ones.
+            # Each image advances by one view per epoch; consecutive images have different views.
             order = order + len(self.labels) * ((self.epoch + order) % self.views)
         for start in range(0, len(order), self.batch_size):
             yield order[start : start + self.batch_size].tolist()
@@ -118,12 +117,12 @@ class EpochBatches(Sampler[list[int]]):
 
 
 def make_loader(
-    part: CachedImages | CachedFeatures, batch_size: int, *, seed: int | None = None, balance: Balance = "none"
+    subset: CachedImages | CachedFeatures, batch_size: int, *, seed: int | None = None, balance: Balance = "none"
 ) -> DataLoader[Any]:
     """Return a loader of whole batches; shuffled if a seed is given.
 
-    There are no worker processes: a batch is a copy out of the page cache, which takes a millisecond.
+    There are no worker processes: reading a batch from the page cache takes a millisecond.
     """
-    labels = part.labels.numpy()
-    sampler = EpochBatches(labels, batch_size, seed, balance=balance, views=part.views if seed is not None else 1)
-    return DataLoader(part, batch_size=None, sampler=sampler, pin_memory=torch.cuda.is_available())
+    labels = subset.labels.numpy()
+    sampler = EpochBatches(labels, batch_size, seed, balance=balance, views=subset.views if seed is not None else 1)
+    return DataLoader(subset, batch_size=None, sampler=sampler, pin_memory=torch.cuda.is_available())

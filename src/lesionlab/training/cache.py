@@ -1,8 +1,7 @@
 """The image cache: every image decoded once, at the training size, in one memory-mapped array.
 
-Decoding and resizing a JPEG costs more than reading its pixels back by two orders of magnitude, and training asks
-for each image once per epoch. The array holds what `Preprocessing.apply` returns, so training and use see the
-same pixels.
+Decoding and resizing a JPEG is a hundred times as expensive as reading its pixels back, and training reads each image
+once per epoch. The array holds the result of `Preprocessing.apply`, so that training and inference use the same pixels.
 """
 
 import logging
@@ -27,35 +26,35 @@ from lesionlab.training.crop import CropToLesion
 logger = logging.getLogger(__name__)
 
 _ABANDONED_SECONDS = 600
-_AT_ONCE = 32
-_VERSION = 1  # raised when decoding changes, so that old arrays are not taken for new ones
+_CHUNK = 32
+_VERSION = 1  # increased when decoding changes, so that old arrays are not reused
 
 
 def open_image_cache(
     manifest: Manifest, preprocessing: Preprocessing, progress: Callable[[int, int], None] | None = None
 ) -> NDArray[np.uint8]:
-    """Return all images of a manifest as one read-only, memory-mapped array, made on the first call.
+    """Return all images of a manifest as one read-only, memory-mapped array; the first call builds it.
 
     Args:
-        manifest: The images, in the order of the rows to return.
+        manifest: The images, in the order of the returned rows.
         preprocessing: Size and filter; normalisation is not applied.
-        progress: Called with the number of images done and the number in all.
+        progress: Called with the number of images done and their total.
 
     Returns:
         uint8 [images, size, size, 3].
 
     Raises:
-        DataError: At least one image cannot be decoded. All such images are listed: none is left out silently.
+        DataError: At least one image cannot be decoded; the message lists them.
         LesionlabError: The cache cannot be written.
     """
-    path = _path_of(image_cache_key(manifest, preprocessing))
+    path = _cache_path(image_cache_key(manifest, preprocessing))
     if not path.exists():
         _build(path, manifest, preprocessing, progress)
-    return _opened(path)
+    return _map_array(path)
 
 
 def image_cache_key(manifest: Manifest, preprocessing: Preprocessing) -> str:
-    """Return what tells this image cache from others: it changes with the images, their files and their size."""
+    """Return the cache key, a hash of the images' metadata, files and size."""
     files = [_signature(manifest.location(record)) for record in manifest]
     shape = {"size": preprocessing.size, "interpolation": preprocessing.interpolation}
     if preprocessing.through:
@@ -64,7 +63,7 @@ def image_cache_key(manifest: Manifest, preprocessing: Preprocessing) -> str:
 
 
 def _signature(location: str) -> list[int | str]:
-    # Size and time of change tell a replaced file without reading it; so do they for an archive as a whole.
+    # Size and modification time reveal a replaced file or archive without reading it.
     archive, _, member = location.partition("::")
     try:
         status = Path(archive).stat()
@@ -73,12 +72,12 @@ def _signature(location: str) -> list[int | str]:
     return [status.st_size, status.st_mtime_ns, member]
 
 
-def _path_of(key: str) -> Path:
+def _cache_path(key: str) -> Path:
     return cache_folder() / "images" / f"{key}.npy"
 
 
-def _opened(path: Path) -> NDArray[np.uint8]:
-    # torch wants a writable array behind a tensor; copy-on-write keeps the file as it is.
+def _map_array(path: Path) -> NDArray[np.uint8]:
+    # torch requires a writable array; copy-on-write leaves the file unchanged.
     array: NDArray[np.uint8] = np.load(path, mmap_mode="c")
     return array
 
@@ -88,10 +87,10 @@ def _build(
     manifest: Manifest,
     preprocessing: Preprocessing,
     progress: Callable[[int, int], None] | None,
-    seen: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None,
+    transform: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None,
     size: int | None = None,
 ) -> None:
-    """Write the array; with `seen` what this returns for some pictures at a time, squares of `size` pixels."""
+    """Write the array; `transform`, if given, maps chunks of images to squares of `size` pixels."""
     side = size or preprocessing.size
     shape = (len(manifest), side, side, 3)
     logger.info("decoding %d images once, at %d pixels (%.1f GB)", shape[0], side, np.prod(shape) / 1e9)
@@ -105,21 +104,21 @@ def _build(
 
     _remove_leftovers(path)
     records, failures = list(manifest), list[str]()
-    # Written in order through a file and not through a mapping: on a full disk a mapping dies with SIGBUS.
+    # Written as a file and not through a memory map: on a full disk the latter ends with SIGBUS.
     with replacing(path, binary=True) as stream, ThreadPoolExecutor() as pool:
         np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": shape})
-        for start in range(0, len(records), _AT_ONCE):
-            pictures: list[NDArray[np.uint8]] = []
-            for done, result in enumerate(pool.map(decode, records[start : start + _AT_ONCE]), start=start + 1):
+        for start in range(0, len(records), _CHUNK):
+            images: list[NDArray[np.uint8]] = []
+            for done, result in enumerate(pool.map(decode, records[start : start + _CHUNK]), start=start + 1):
                 if isinstance(result, str):
                     failures.append(result)
                 else:
-                    pictures.append(result)
+                    images.append(result)
                 if progress is not None:
                     progress(done, len(records))
             if not failures:
-                some = np.stack(pictures)
-                stream.write((some if seen is None else seen(some)).tobytes())
+                chunk = np.stack(images)
+                stream.write((chunk if transform is None else transform(chunk)).tobytes())
         if failures:
             listed = "; ".join(failures[:5]) + (f"; and {len(failures) - 5} more" if len(failures) > 5 else "")
             raise DataError(
@@ -129,51 +128,51 @@ def _build(
 
 
 def _remove_leftovers(path: Path) -> None:
-    """Remove what processes killed while they built this cache have left: it may be gigabytes."""
+    """Remove incomplete files of killed processes; they may be gigabytes large."""
     for leftover in path.parent.glob(f".{path.name}.*.part"):
-        # A younger one may belong to a process that is at work.
+        # A newer file may belong to a running process.
         if time.time() - leftover.stat().st_mtime > _ABANDONED_SECONDS:
             leftover.unlink(missing_ok=True)
 
 
-def open_seen_images(
+def open_network_inputs(
     manifest: Manifest, recipe: Recipe, progress: Callable[[int, int], None] | None = None
 ) -> tuple[NDArray[np.uint8], str]:
-    """Return what a recipe's network sees of a manifest's images, made on the first call, and what tells this array.
+    """Return the input pixels of a recipe's network and their cache key; the first call builds the array.
 
-    That is the picture as it is, or the square around the lesion.
+    The input is the whole image or the square around the lesion.
 
     Args:
-        manifest: The images, in the order of the rows to return.
-        recipe: Its tables `input` and `crop` count.
-        progress: Called with the number of images done and the number in all.
+        manifest: The images, in the order of the returned rows.
+        recipe: Its tables `input` and `crop` are used.
+        progress: Called with the number of images done and their total.
 
     Returns:
         uint8 [images, size, size, 3] and the key.
 
     Raises:
         DataError: At least one image cannot be decoded.
-        BundleError: There is no such segmentation model.
+        BundleError: The segmentation model does not exist.
         LesionlabError: The cache cannot be written.
     """
-    preprocessing = Preprocessing(**recipe.picture.model_dump())
+    preprocessing = Preprocessing(**recipe.graph_input.model_dump())
     key = image_cache_key(manifest, preprocessing)
     if not recipe.crop.segmentation:
         return open_image_cache(manifest, preprocessing, progress), key
     segmenter = Segmenter.load(segmentation_folder(recipe.crop), threads=available_cores())
     info, size = segmenter.info, recipe.input.size
     key = sha256_of_json([_VERSION, key, info.graph_sha256, info.threshold, recipe.crop.margin, size])[:24]
-    path = _path_of(key)
+    path = _cache_path(key)
     if not path.exists():
         cropper = CropToLesion(size, info.threshold, recipe.crop.margin)
 
-        def squares(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-            view, _ = cropper(torch.from_numpy(pictures), torch.from_numpy(segmenter.segment_squares(pictures)))
+        def crop(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+            view, _ = cropper(torch.from_numpy(images), torch.from_numpy(segmenter.segment_squares(images)))
             cropped: NDArray[np.uint8] = view.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
             return cropped
 
-        _build(path, manifest, preprocessing, progress, squares, size)
-    return _opened(path), key
+        _build(path, manifest, preprocessing, progress, crop, size)
+    return _map_array(path), key
 
 
 def segmentation_folder(crop: CropSettings) -> Path | None:

@@ -1,4 +1,4 @@
-"""What happens after each epoch: the record, the checkpoints, and a line for whoever waits."""
+"""Lightning callbacks: history, checkpoints, log lines and the progress bar."""
 
 import csv
 import io
@@ -21,16 +21,16 @@ logger = logging.getLogger(__name__)
 
 
 class RunRecorder(Checkpoint):
-    """After each epoch: write the history, the best weights, and the checkpoint to go on from.
+    """After each epoch: write the history, the best weights and the checkpoint to resume from.
 
-    In that order: a process killed in between goes on from the older checkpoint and repeats the epoch with the
-    same result. The history is part of the checkpoint, so the file never tells of epochs that were undone.
-    As a `Checkpoint` it is called after early stopping, whose decision thereby is in the file.
+    The order matters: after a kill in between, training resumes from the older checkpoint and repeats the epoch with
+    the same result. The history is part of the checkpoint, so that the file never holds epochs that were undone.
+    A `Checkpoint` callback runs after early stopping, so that the checkpoint includes its state.
 
     Args:
         run: Folder to write to.
-        monitor: Column of the history that the best checkpoint goes by.
-        earlier: The history of the stage before this one.
+        monitor: Column of the history that selects the best checkpoint.
+        earlier: History of the stage before this one.
     """
 
     def __init__(self, run: RunFolder, monitor: str, earlier: Sequence[dict[str, float]] = ()) -> None:
@@ -41,21 +41,21 @@ class RunRecorder(Checkpoint):
         self._began = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed run must know."""
+        """Return the state of the callback."""
         return {"history": self.history}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up where the checkpoint was written."""
+        """Restore the state of the callback."""
         self.history = [dict(row) for row in state_dict["history"]]
 
     def is_best(self) -> bool:
-        """Tell whether the last epoch is better than all before it."""
+        """Return whether the last epoch is better than all before it."""
         sign = -1 if self.monitor.endswith("loss") else 1
         scores = [sign * row[self.monitor] for row in self.history]
         return all(scores[-1] > score for score in scores[:-1])
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Stop at once where the checkpoint was written by an epoch that had ended the patience."""
+        """Stop at once if early stopping had ended the training before the checkpoint was written."""
         trainer.should_stop |= any(
             callback.wait_count >= callback.patience for callback in trainer.early_stopping_callbacks
         )
@@ -63,12 +63,12 @@ class RunRecorder(Checkpoint):
     def on_train_batch_start(
         self, _trainer: pl.Trainer, _module: pl.LightningModule, _batch: Any, batch_idx: int
     ) -> None:
-        """Start the epoch's clock with its first batch."""
+        """Start the timer of the epoch with its first batch."""
         if batch_idx == 0:
             self._began = time.monotonic()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Record the epoch that has just been validated."""
+        """Record the epoch that was just validated."""
         values = {name: float(value) for name, value in trainer.callback_metrics.items()}
         values |= {
             "epoch": self.earlier + trainer.current_epoch + 1,
@@ -106,7 +106,7 @@ class RunRecorder(Checkpoint):
 
 
 class StepProgress(pl.Callback):
-    """A bar over all steps of all epochs, with the time that is left; nothing where that is not a terminal."""
+    """A progress bar over the steps of all epochs, with the remaining time; hidden outside a terminal."""
 
     def __init__(self, console: Console) -> None:
         columns = (TextColumn("training"), BarColumn(), TextColumn("{task.percentage:.0f}%"), TimeElapsedColumn())
@@ -120,9 +120,9 @@ class StepProgress(pl.Callback):
         self.task = self.bar.add_task("", total=int(trainer.estimated_stepping_batches), completed=trainer.global_step)
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        """Move on by a step."""
+        """Advance by a step."""
         self.bar.update(self.task, completed=trainer.global_step)
 
     def teardown(self, *_: Any, **__: Any) -> None:
-        """Take the bar away, also after an error."""
+        """Remove the bar, also after an error."""
         self.bar.stop()

@@ -1,7 +1,6 @@
-"""Checkpoints as safetensors: tensors in the file's body, everything else as JSON in its header.
+"""Checkpoints as safetensors files: tensors in the body, all other state as JSON in the header.
 
-Lightning's own checkpoints are pickles, and opening a pickle runs whatever it says. A file of this form can be
-opened from anybody.
+Lightning's own checkpoints are pickles, and loading a pickle may run arbitrary code.
 """
 
 import json
@@ -21,17 +20,17 @@ _TREE = "tree"
 
 
 def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
-    """Write tensors to a safetensors file, all of it or nothing."""
+    """Write tensors to a safetensors file atomically."""
     whole = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     with replacing(path, binary=True) as stream:
         stream.write(save(whole, metadata))
 
 
 class SafetensorsCheckpointIO(CheckpointIO):
-    """Lets Lightning keep its whole state in one safetensors file."""
+    """Stores Lightning's whole state in one safetensors file."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:  # noqa: ARG002
-        """Write a checkpoint; a killed process leaves the previous one as it was."""
+        """Write a checkpoint atomically: a killed process leaves the previous one unchanged."""
         tensors: dict[str, Tensor] = {}
         tree = _pack(checkpoint, tensors, "")
         save_tensors(tensors, Path(path), {_TREE: json.dumps(tree)})
@@ -57,14 +56,14 @@ class SafetensorsCheckpointIO(CheckpointIO):
 
 
 def _pack(value: Any, tensors: dict[str, Tensor], name: str) -> Any:
-    """Return `value` as JSON, with each tensor moved to `tensors` under the path that leads to it."""
+    """Return `value` as JSON, with each tensor moved to `tensors` under its path in the tree."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Tensor):
         tensors[name] = value
         return {"tensor": name}
     if isinstance(value, dict):
-        # Optimizer states have integer keys, which JSON objects cannot hold.
+        # Optimiser states have integer keys, which JSON objects cannot have.
         return {"dict": [[key, _pack(item, tensors, f"{name}/{key}")] for key, item in value.items()]}
     if isinstance(value, list | tuple):
         kind = "list" if isinstance(value, list) else "tuple"

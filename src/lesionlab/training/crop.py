@@ -1,8 +1,7 @@
-"""Looking at the lesion and not at the frame: the part of a picture that holds the lesion, as a classifier's input.
+"""Cropping to the lesion: a square around the segmented lesion as the classifier's input.
 
-Cameras and photographers differ in how much of the frame a lesion fills and in what else lies in it: rulers, corners,
-skin. A segmentation network finds the lesion, and the classifier sees a square around it. All of it is arithmetic
-that any runtime has, so that it becomes part of the exported graph.
+The share of the frame that a lesion fills, and the rest of the frame (rulers, corners, skin), differ between cameras.
+The crop uses only arithmetic that every runtime supports, so that it is part of the exported graph.
 """
 
 import numpy as np
@@ -14,16 +13,16 @@ from lesionlab.segmentation.measures import SMALLEST_SHARE
 
 
 def lesion_boxes(probability: Tensor, threshold: float, margin: float) -> Tensor:
-    """Return the square around each lesion as (left, top, side), [N, 3], in shares of the picture's sides.
+    """Return the square around each lesion as (left, top, side), [N, 3], as fractions of the image's sides.
 
-    Its centre is that of the mask; its side is four standard deviations of the mask along its longer extent (the
-    diameter, for a disc) times the margin. So a speck somewhere moves it little. It lies within the picture, and is the
-    whole of it where no lesion was found.
+    The centre is the mask's centroid; the side is the margin times four standard deviations of the mask along its
+    longer extent (the diameter, for a disc), which is robust to small false detections. The square lies within the
+    image, and is the whole image where no lesion was found.
 
     Args:
-        probability: That a pixel belongs to the lesion, [N, h, w].
-        threshold: Pixels below it count for nothing.
-        margin: Side of the square over the diameter of the lesion.
+        probability: Probability that a pixel belongs to the lesion, [N, h, w].
+        threshold: Pixels below it are ignored.
+        margin: Side of the square divided by the diameter of the lesion.
     """
     height, width = probability.shape[1:]
     mass = probability * (probability >= threshold).to(probability.dtype)
@@ -32,10 +31,10 @@ def lesion_boxes(probability: Tensor, threshold: float, margin: float) -> Tensor
     whole = total.clamp(min=1e-6).unsqueeze(1)
     sides, centres = [], []
     for along, count in ((mass.sum(dim=1), width), (mass.sum(dim=2), height)):
-        places = (torch.arange(count, dtype=probability.dtype, device=probability.device) + 0.5) / count
+        positions = (torch.arange(count, dtype=probability.dtype, device=probability.device) + 0.5) / count
         share = along / whole
-        centre = (share * places).sum(dim=1)
-        spread = (share * (places - centre.unsqueeze(1)).square()).sum(dim=1).clamp(min=1e-8).sqrt()
+        centre = (share * positions).sum(dim=1)
+        spread = (share * (positions - centre.unsqueeze(1)).square()).sum(dim=1).clamp(min=1e-8).sqrt()
         centres.append(centre)
         sides.append(4 * spread)
     side = torch.where(found, (margin * torch.maximum(*sides)).clamp(max=1.0), torch.ones_like(total))
@@ -43,47 +42,46 @@ def lesion_boxes(probability: Tensor, threshold: float, margin: float) -> Tensor
     return torch.stack([*corners, side], dim=1)
 
 
-def crop_pictures(pictures: Tensor, boxes: Tensor, size: int) -> Tensor:
-    """Return the boxes of pictures brought to one size, [N, 3, size, size], as Pillow's bilinear filter does.
+def crop_images(images: Tensor, boxes: Tensor, size: int) -> Tensor:
+    """Return the boxes resized to one size, [N, 3, size, size], with Pillow's bilinear filter (antialiased).
 
-    It interpolates where it enlarges, and averages where it shrinks, against aliasing. Two matrix products, one for
-    each axis, in place of a sampling operator that some runtimes lack.
+    Two matrix products, one per axis, in place of a sampling operator that some runtimes lack.
 
     Args:
-        pictures: Floating point, [N, 3, H, W].
+        images: Floating point, [N, 3, H, W].
         boxes: Left, top and side of each, [N, 3].
         size: Side of the result in pixels.
     """
-    height, width = pictures.shape[2:]
+    height, width = images.shape[2:]
     left, top, side = boxes.unbind(dim=1)
     across, down = _weights(left, side, width, size), _weights(top, side, height, size)
-    columns = torch.matmul(pictures.flatten(1, 2), across.transpose(1, 2)).view(-1, 3, height, size)
+    columns = torch.matmul(images.flatten(1, 2), across.transpose(1, 2)).view(-1, 3, height, size)
     return torch.matmul(down.unsqueeze(1), columns)
 
 
 def _weights(begin: Tensor, side: Tensor, source: int, size: int) -> Tensor:
-    """Return how much each source pixel counts for each pixel of the result along an axis, [N, size, source]."""
+    """Return the weight of each source pixel for each output pixel along an axis, [N, size, source]."""
     steps = (torch.arange(size, dtype=begin.dtype, device=begin.device) + 0.5) / size
-    places = (begin.unsqueeze(1) + side.unsqueeze(1) * steps) * source - 0.5
-    places = places.clamp(0, source - 1).unsqueeze(2)
+    positions = (begin.unsqueeze(1) + side.unsqueeze(1) * steps) * source - 0.5
+    positions = positions.clamp(0, source - 1).unsqueeze(2)
     pixels = torch.arange(source, dtype=begin.dtype, device=begin.device)
-    if source <= size:  # a square within the picture is never made smaller
-        return (1 - (places - pixels).abs()).clamp(min=0)
-    # A triangle filter that widens where the square is made smaller (antialiasing).
+    if source <= size:  # a square within the image is only ever enlarged
+        return (1 - (positions - pixels).abs()).clamp(min=0)
+    # A triangle filter, wider where the square is reduced (antialiasing).
     support = (side * source / size).clamp(min=1).view(-1, 1, 1)
-    weights = (1 - (places - pixels).abs() / support).clamp(min=0)
+    weights = (1 - (positions - pixels).abs() / support).clamp(min=0)
     return weights / weights.sum(dim=2, keepdim=True)
 
 
 class Shrink(nn.Module):
-    """Reduce squares of one size to another as Pillow's bilinear filter does, but without rounding to grey levels.
+    """Reduce squares to another size with Pillow's bilinear filter, without rounding to integer values.
 
-    Sums of pixels often lie exactly between two grey levels: each runtime's last bit would decide which it is, and one
-    grey level can move the square that is found.
+    Filtered values often lie exactly between two integers, so that runtimes would round them differently, and one
+    level can move the crop.
 
     Args:
-        source: Side of the squares that come in.
-        size: Side of those that go out.
+        source: Side of the input squares.
+        size: Side of the output squares.
     """
 
     weights: Tensor
@@ -102,7 +100,7 @@ class Shrink(nn.Module):
 
 
 def _triangle_filter(source: int, size: int) -> NDArray[np.float32]:
-    """Return the weights [size, source] of a triangle filter that widens when it shrinks (antialiasing)."""
+    """Return the weights [size, source] of a triangle filter that is wider for a reduction (antialiasing)."""
     scale = source / size
     support = max(scale, 1.0)
     centres = (np.arange(size) + 0.5) * scale
@@ -112,7 +110,7 @@ def _triangle_filter(source: int, size: int) -> NDArray[np.float32]:
 
 
 class CropToLesion(nn.Module):
-    """From pictures and masks to what the classifier sees.
+    """Crops images to the lesion of their masks.
 
     Args:
         size: Side of the classifier's input.
@@ -125,11 +123,11 @@ class CropToLesion(nn.Module):
         self.size, self.threshold, self.margin = size, threshold, margin
 
     def forward(self, image: Tensor, probability: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the view, floating point [N, 3, size, size] with values from 0 to 255, and the boxes [N, 3].
+        """Return the crops, floating point [N, 3, size, size] with values from 0 to 255, and the boxes [N, 3].
 
         Args:
             image: uint8 [N, H, W, 3].
             probability: [N, h, w].
         """
         boxes = lesion_boxes(probability, self.threshold, self.margin)
-        return crop_pictures(image.permute(0, 3, 1, 2).float(), boxes, self.size), boxes
+        return crop_images(image.permute(0, 3, 1, 2).float(), boxes, self.size), boxes

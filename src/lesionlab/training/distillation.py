@@ -1,7 +1,7 @@
-"""Learning from teachers: the logits of other runs for the same augmented images, beside the labels.
+"""Knowledge distillation: the logits of other runs for the same augmented images as additional targets.
 
-Source: Hinton et al., Distilling the Knowledge in a Neural Network, NIPS workshop 2014. A consistent teacher, one that
-sees the student's very views, teaches most (Beyer et al., CVPR 2022): so it is asked at each step, not once for all.
+Source: Hinton et al., Distilling the Knowledge in a Neural Network, NIPS workshop 2014. The teacher is evaluated in
+every step on the student's augmented images, since consistent teaching works best (Beyer et al., CVPR 2022).
 """
 
 import hashlib
@@ -20,34 +20,33 @@ from lesionlab.training.trained import trained_network
 
 
 class Teacher:
-    """Finished runs that are asked for each batch; their logits are averaged, as an ensemble's are.
+    """An ensemble of finished runs, evaluated on each batch; their logits are averaged.
 
-    A teacher is asked about the student's images as they are: where the student sees squares around the lesion, it is
-    not looked for again.
+    Teachers take the student's images as they are: images that are cropped to the lesion are not cropped again.
 
     Attributes:
         identity: Names of the runs' recipes and hashes of their weights.
-        weight: Share in the loss.
+        weight: Weight in the loss.
     """
 
     def __init__(self, recipe: Recipe, split: Split, fold: int | None, *, compiled: bool = False) -> None:
-        """Open the runs.
+        """Load the runs.
 
         Args:
             recipe: The student's recipe.
-            split: How the student's data are divided.
-            fold: Which fold of the split is the student's validation part.
-            compiled: Whether to fuse the networks' operations.
+            split: The student's split.
+            fold: The fold that is the student's validation subset.
+            compiled: Whether to compile the networks.
 
         Raises:
-            DataError: There is no such run, it is not finished, or it answers another question; or it was trained with
-                another split or fold, so that it knows lesions that the student is to be judged on.
+            DataError: A run does not exist, is not finished or has another task; or it was trained with another split
+                or fold, possibly on lesions that the student is validated or tested on.
         """
         self.weight = recipe.distillation.weight
         self._temperature = recipe.distillation.temperature
         runs = [RunFolder(Path(path)) for path in recipe.distillation.teachers]
-        self._networks = [_opened(run, recipe, split, fold) for run in runs]
-        self._judges = [torch.compile(n.forward, dynamic=False) if compiled else n.forward for n in self._networks]
+        self._networks = [_load(run, recipe, split, fold) for run in runs]
+        self._forward = [torch.compile(n.forward, dynamic=False) if compiled else n.forward for n in self._networks]
         self._views = VIEWS[recipe.distillation.tta]
         self._sizes = [run.recipe().input.size for run in runs]
         self.identity = ", ".join(
@@ -57,37 +56,37 @@ class Teacher:
     @torch.no_grad()
     def logits(self, images: Tensor) -> Tensor:
         """Return the mean logits [N, C] of teachers and views for images [N, 3, H, W] with pixels in [0, 1]."""
-        answers = []
-        for network, judge, size in zip(self._networks, self._judges, self._sizes, strict=True):
+        logits = []
+        for network, forward, size in zip(self._networks, self._forward, self._sizes, strict=True):
             network.to(images.device)
-            seen = images
+            inputs = images
             if images.shape[2] != size:
-                seen = F.interpolate(images, (size, size), mode="bilinear", antialias=True)
-            answers += [judge(seen.flip(axes) if axes else seen).float() for axes in self._views]
-        return torch.stack(answers).mean(dim=0)
+                inputs = F.interpolate(images, (size, size), mode="bilinear", antialias=True)
+            logits += [forward(inputs.flip(axes) if axes else inputs).float() for axes in self._views]
+        return torch.stack(logits).mean(dim=0)
 
     def loss(self, student: Tensor, images: Tensor) -> Tensor:
-        """Return how far the student's softened probabilities diverge from the teachers'.
+        """Return the Kullback-Leibler divergence of the student's softened probabilities from the teachers'.
 
-        The temperature squared keeps the gradient as large as that of the labels.
+        It is multiplied by the squared temperature, which keeps its gradient on the scale of the label loss.
 
         Args:
             student: The student's logits for these images, [N, C].
             images: [N, 3, H, W].
         """
-        taught = (self.logits(images) / self._temperature).softmax(dim=1)
-        own = (student / self._temperature).log_softmax(dim=1)
-        return F.kl_div(own, taught, reduction="batchmean") * self._temperature**2
+        target = (self.logits(images) / self._temperature).softmax(dim=1)
+        predicted = (student / self._temperature).log_softmax(dim=1)
+        return F.kl_div(predicted, target, reduction="batchmean") * self._temperature**2
 
 
-def _opened(run: RunFolder, student: Recipe, split: Split, fold: int | None) -> LesionNetwork:
+def _load(run: RunFolder, student: Recipe, split: Split, fold: int | None) -> LesionNetwork:
     record, recipe = run.record(), run.recipe()
     if recipe.task != student.task:
         raise DataError(f"distillation.teachers: {run.path} is of task {recipe.task}, not {student.task}")
     if (record.split_sha256, record.fold) != (split.sha256, fold):
         raise DataError(
-            f"distillation.teachers: {run.path} was trained with another split or fold and may know the lesions that "
-            "this run is judged on; train the teacher with the same split"
+            f"distillation.teachers: {run.path} was trained with another split or fold, possibly on validation or test "
+            "lesions of this run; train the teacher with the same split"
         )
     network = trained_network(run, recipe.inference.start_share).eval().requires_grad_(requires_grad=False)
     return network.to(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""A segmentation graph as a part of another graph: it takes values between the grey levels."""
+"""Input type of a segmentation graph that is embedded in another graph."""
 
 import hashlib
 from dataclasses import replace
@@ -9,11 +9,11 @@ from lesionlab.segmentation import SegmentationModel
 
 
 def float_inputs(model: SegmentationModel) -> SegmentationModel:
-    """Return a model whose graph takes its pixels as floating-point values from 0 to 255, and is the same otherwise."""
+    """Return the model with a graph that takes floating-point values from 0 to 255 instead of uint8."""
     graph = onnx.load_from_string(model.graph)
     (image,) = graph.graph.input
     image.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
-    del graph.graph.value_info[:]  # it names the types of values in between, the pixels' among them
+    del graph.graph.value_info[:]  # recorded types of intermediate values, which may change with the input
     onnx.checker.check_model(graph, full_check=True)
     data: bytes = graph.SerializeToString(deterministic=True)
     info = model.info.model_copy(update={"graph_sha256": hashlib.sha256(data).hexdigest()})

@@ -1,8 +1,8 @@
-"""The features of a frozen backbone, computed once: a head needs nothing else, however many epochs it trains.
+"""Cache of a frozen backbone's features, computed once for all epochs of training the head.
 
-One file per view: view 0 is the image as it is, the others are augmented, each block of images with random numbers
-that follow from the seed, the view and the block alone. So the features of an image are the same whichever split asks
-for them, and what one run has computed serves the next one, also after an interruption.
+One file per view: view 0 is the original image, the others are augmented. Each block of images has random numbers that
+depend only on the seed, the view and the block. So the features of an image do not depend on the split, and runs share
+them, also after an interruption.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ _BLOCKS_PER_SAVE = 16
 
 
 def augments(settings: AugmentationSettings) -> bool:
-    """Tell whether anything changes an image before it is mixed with others."""
+    """Return whether any setting but mixing changes an image."""
     off = AugmentationSettings.none().model_copy(update={"mixup": settings.mixup, "cutmix": settings.cutmix})
     return settings != off
 
@@ -39,11 +39,11 @@ class FeatureStore:
 
     Args:
         network: The network; its backbone is frozen.
-        recipe: Augmentation, seed, and what the backbone is fed with.
+        recipe: Augmentation, seed and input settings.
         images: The image cache, uint8 [all images, H, W, 3].
-        images_key: What tells this image cache from others.
-        device: Where to compute.
-        progress: Called with the number of images done and the number in all, per view.
+        images_key: Key of the image cache.
+        device: Device to compute on.
+        progress: Called with the number of images done and their total, per view.
     """
 
     def __init__(
@@ -78,15 +78,15 @@ class FeatureStore:
         self.folder = cache_folder() / "features" / key[:24]
 
     def view(self, view: int, rows: Sequence[int]) -> NDArray[np.float32]:
-        """Return the features of some images under one view, float32 [rows, D]; compute those that are missing.
+        """Return the features of one view of some images, float32 [rows, D]; compute the missing ones.
 
         Args:
-            view: 0 for the images as they are, 1 and on for augmented ones.
+            view: 0 for the original images, from 1 for augmented ones.
             rows: Rows of the image cache.
         """
         stored, done = self._open(view)
-        wanted = np.unique(np.asarray(rows, dtype=np.int64))
-        missing = wanted[~done[wanted]]
+        unique = np.unique(np.asarray(rows, dtype=np.int64))
+        missing = unique[~done[unique]]
         if len(missing):
             logger.info("features of %d images, view %d: computing", len(missing), view)
             self._compute(view, missing, stored, done)
@@ -114,7 +114,7 @@ class FeatureStore:
             if view == 0:
                 pixels = to_images(torch.from_numpy(self.images[rows]).to(self.device))
             else:
-                # The whole block, so that an image's random numbers do not depend on which others are asked for.
+                # The whole block, so that an image's random numbers do not depend on the other rows.
                 torch.manual_seed((self.seed * 1_000_003 + view) * 1_000_003 + int(block))
                 whole = to_images(torch.from_numpy(self.images[block * _BLOCK : (block + 1) * _BLOCK]).to(self.device))
                 pixels = self.augment(whole)[torch.from_numpy(rows - block * _BLOCK).to(self.device)]
@@ -127,7 +127,7 @@ class FeatureStore:
                 self.progress(min(count * _BLOCK, len(missing)), len(missing))
 
     def _save(self, view: int, stored: NDArray[np.float32], done: NDArray[np.bool_]) -> None:
-        # The features first: a mask must never promise what is not on the disk.
+        # The features first: the mask must not mark features that are not on disk yet.
         if isinstance(stored, np.memmap):
             stored.flush()
         with replacing(self._files(view)[1], binary=True) as stream:

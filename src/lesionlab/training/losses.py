@@ -10,11 +10,11 @@ from lesionlab.recipes import LossSettings
 
 
 def class_weights(counts: NDArray[np.int64], settings: LossSettings, classes: tuple[str, ...]) -> NDArray[np.float64]:
-    """Return one weight per class: those of `alpha` as they stand, or else with mean 1 over the training images.
+    """Return one weight per class: `alpha` unchanged, or weights with mean 1 over the training images.
 
     Args:
-        counts: Number of training images per class; without `alpha`, a class that has none gets weight 0.
-        settings: Which kind of weight.
+        counts: Number of training images per class; without `alpha`, a class without images gets weight 0.
+        settings: Kind of weights.
         classes: Codes of the classes, in the order of `counts`.
     """
     if settings.alpha:
@@ -26,18 +26,17 @@ def class_weights(counts: NDArray[np.int64], settings: LossSettings, classes: tu
 
 
 class Loss(nn.Module):
-    """The loss that a recipe asks for. It serves training alone: validation judges the logits as they are.
+    """The training loss of a recipe; validation uses plain cross-entropy.
 
-    Cross-entropy is torch's, a mean that divides by the sum of the images' weights. The focal loss,
-    -alpha_t (1 - p_t)^gamma log p_t (Lin et al., ICCV 2017), divides by the number of images instead, as Keras'
-    CategoricalFocalCrossentropy does. A target that is spread over several classes, by mixing or by label
-    smoothing, counts each of them by its share.
+    Cross-entropy is torch's: a mean weighted by class. The focal loss, -alpha_t (1 - p_t)^gamma log p_t (Lin et al.,
+    ICCV 2017), is divided by the number of images instead, as in Keras' CategoricalFocalCrossentropy. For soft targets
+    (mixing, label smoothing) the classes' losses are weighted by their shares.
 
     Args:
         settings: Kind of loss, gamma, label smoothing and logit adjustment.
         weights: Weight of each class, [C].
-        frequencies: Share of each class among the training images, [C]. `logit_adjustment` times its logarithm is
-            added to the logits (Menon et al., ICLR 2021); a class without images is not adjusted.
+        frequencies: Frequency of each class in the training images, [C]. `logit_adjustment` times its logarithm is
+            added to the logits (Menon et al., ICLR 2021); classes without images are not adjusted.
     """
 
     weights: Tensor
@@ -47,7 +46,7 @@ class Loss(nn.Module):
         super().__init__()
         self.settings = settings
         adjustment = settings.logit_adjustment * np.log(np.where(frequencies > 0, frequencies, 1.0))
-        # Not persistent: both follow from the recipe and the data, and a checkpoint is loaded by networks alone.
+        # Not persistent: both are derived from the recipe and the data.
         self.register_buffer("weights", torch.as_tensor(weights, dtype=torch.float32), persistent=False)
         self.register_buffer("adjustment", torch.as_tensor(adjustment, dtype=torch.float32), persistent=False)
 
@@ -65,7 +64,7 @@ class Loss(nn.Module):
         smoothing = self.settings.label_smoothing
         if target.ndim == 1:
             return F.cross_entropy(logits, target, self.weights, label_smoothing=smoothing)
-        # For shares, torch's mean would divide by N: a batch that is mixed would count otherwise than one that is not.
+        # For soft targets torch's mean divides by N, so that mixed batches would be weighted differently.
         total = F.cross_entropy(logits, target, self.weights, label_smoothing=smoothing, reduction="sum")
         return total / (target * self.weights).sum()
 
@@ -75,6 +74,6 @@ class Loss(nn.Module):
             target = F.one_hot(target, classes).float()
         shares = target * (1 - smoothing) + smoothing / classes
         logs = logits.log_softmax(dim=1)
-        # Where p rounds to 1, a gamma below 1 would have an infinite derivative.
+        # For p = 1 the derivative is infinite if gamma is below 1.
         focus = (-torch.expm1(logs)).clamp(min=torch.finfo(logs.dtype).eps) ** self.settings.gamma
         return -(self.weights * shares * focus * logs).sum(dim=1).mean()

@@ -1,7 +1,7 @@
-"""Memory that a training step frees, kept for the next step.
+"""Keeping freed memory within the process during training.
 
-glibc gives blocks above 32 MB back to the system as soon as they are free, and activations are such blocks. The system
-then clears the same gigabytes again in every step, which on a CPU takes a quarter of the computing.
+glibc returns freed blocks above 32 MB, such as activations, to the system at once, and the kernel clears the same
+gigabytes again in every step. On a CPU that takes a quarter of the time (benchmarks/training_epoch.py).
 """
 
 import ctypes
@@ -9,14 +9,15 @@ import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Of glibc's malloc.h; restored are its defaults.
+# From glibc's malloc.h, with its defaults. Python has no interface to mallopt, and the equivalent environment variables
+# (MALLOC_TRIM_THRESHOLD_, ...) are read only at process start: hence ctypes.
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 _DEFAULT_TRIM_THRESHOLD, _DEFAULT_MMAP_MAX = 128 * 1024, 65536
 
 
 @contextmanager
 def keep_freed_memory() -> Iterator[None]:
-    """Let this process keep what it frees, where the C library is glibc; afterwards all of it is given back."""
+    """Keep freed memory in the process while the context is open (glibc only); return it to the system afterwards."""
     if platform.libc_ver()[0] != "glibc":
         yield
         return

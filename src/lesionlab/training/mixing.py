@@ -1,4 +1,4 @@
-"""Mixing: each image of a batch is blended with another one, and so are their diagnoses."""
+"""MixUp and CutMix: images of a batch are blended in pairs, and so are their labels."""
 
 from torch import Tensor, nn
 from torchvision.transforms import v2
@@ -7,9 +7,9 @@ from lesionlab.recipes import AugmentationSettings
 
 
 class BatchMixing(nn.Module):
-    """Apply a recipe's MixUp or CutMix; with both, each batch gets one of them by chance.
+    """Apply a recipe's MixUp or CutMix; with both, one of them is drawn for each batch.
 
-    An image's partner is the one before it, so batches must come shuffled. Random numbers come from torch's global
+    Each image is mixed with the one before it, so batches must be shuffled. Random numbers come from torch's global
     generator, which the training module seeds per epoch.
 
     Args:
@@ -19,12 +19,12 @@ class BatchMixing(nn.Module):
 
     def __init__(self, settings: AugmentationSettings, classes: int) -> None:
         super().__init__()
-        ways = ((v2.MixUp, settings.mixup), (v2.CutMix, settings.cutmix))
-        chosen = [way(alpha=alpha, num_classes=classes) for way, alpha in ways if alpha > 0]
+        transforms = ((v2.MixUp, settings.mixup), (v2.CutMix, settings.cutmix))
+        chosen = [transform(alpha=alpha, num_classes=classes) for transform, alpha in transforms if alpha > 0]
         self.mix = v2.RandomChoice(chosen) if len(chosen) > 1 else next(iter(chosen), None)
 
     def forward(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mixed images [N, 3, H, W] and the classes' shares [N, C], or both inputs where nothing is mixed.
+        """Return mixed images [N, 3, H, W] and soft labels [N, C], or the inputs if mixing is off.
 
         Args:
             images: [N, 3, H, W], floating point.

@@ -1,4 +1,4 @@
-"""The Lightning module: loss, optimiser, moving average and validation metrics around the plain network."""
+"""The Lightning module: loss, optimiser, moving average and validation metrics."""
 
 import math
 from collections.abc import Callable
@@ -10,9 +10,8 @@ import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every torch program uses
 from numpy.typing import NDArray
-from timm.optim._param_groups import param_groups_weight_decay
 from timm.utils.model_ema import ModelEmaV3
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, MultiplicativeLR, ReduceLROnPlateau
 
 from lesionlab.metrics import confusion
@@ -29,14 +28,14 @@ from lesionlab.training.network import LesionNetwork
 
 @dataclass(frozen=True)
 class Stage:
-    """One of the stages of a training.
+    """A stage of the training.
 
     Attributes:
-        number: 1, or 2 where the top of a frozen backbone is trained too.
-        epochs: Passes over the training part.
+        number: 1, or 2 for training the top of a frozen backbone as well.
+        epochs: Passes over the training images.
         learning_rate: Highest learning rate.
-        cached: Whether batches hold features of a frozen backbone in place of pixels.
-        first_epoch: Epochs that were done before this stage.
+        cached: Whether batches hold features of a frozen backbone instead of pixels.
+        first_epoch: Number of epochs before this stage.
     """
 
     number: int
@@ -47,15 +46,15 @@ class Stage:
 
 
 class LesionModule(pl.LightningModule):
-    """What a training step and a validation epoch do.
+    """Training and validation steps of a classifier.
 
     Args:
         network: The network, with its starting weights.
         recipe: Loss, optimiser and schedule.
         counts: Number of training images of each class, [C].
         stage: Epochs, learning rate and kind of the batches.
-        teacher: Who teaches beside the labels; None for nobody.
-        compiled: Whether to fuse the network's operations for the training steps.
+        teacher: Teacher for distillation, or None.
+        compiled: Whether to compile the network for the training steps.
     """
 
     def __init__(
@@ -70,7 +69,7 @@ class LesionModule(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.network = network
-        # The method and not the module: a compiled module would appear in checkpoints under a second name.
+        # The method and not the module: a compiled module would change the names in checkpoints.
         self._logits = torch.compile(network.forward, dynamic=False) if compiled else network.forward
         self._teacher = teacher
         self.recipe = recipe
@@ -78,9 +77,9 @@ class LesionModule(pl.LightningModule):
         self.classes = TASKS[recipe.task].classes
         self.augment = BatchAugmentation(recipe.augmentation)
         self.mix = BatchMixing(recipe.augmentation, len(self.classes))
-        met = _met_in_an_epoch(counts, recipe)
-        self.loss = Loss(recipe.loss, class_weights(met, recipe.loss, self.classes), met / met.sum())
-        # The average is what is validated and shipped. It is a module so that checkpoints carry it.
+        sampled = _sampled_counts(counts, recipe)
+        self.loss = Loss(recipe.loss, class_weights(sampled, recipe.loss, self.classes), sampled / sampled.sum())
+        # The average is validated and exported. It is a module, so that checkpoints include it.
         decay = recipe.training.ema_decay
         self.average = ModelEmaV3(network, decay=decay, use_warmup=True) if decay else None
         self._train_losses: list[Tensor] = []
@@ -89,17 +88,17 @@ class LesionModule(pl.LightningModule):
 
     @property
     def shipped(self) -> LesionNetwork:
-        """The network that is validated and exported: the average where the recipe keeps one."""
+        """The network that is validated and exported: the moving average if the recipe has one."""
         if self.average is None:
             return self.network
         averaged: LesionNetwork = self.average.module
         return averaged
 
     def on_train_batch_start(self, _batch: Any, batch_idx: int) -> None:
-        """Seed by epoch, so that an epoch that is run again after an interruption is the same epoch.
+        """Seed per epoch, so that an epoch repeated after an interruption gives the same result.
 
-        With the first batch and not in `on_train_epoch_start`, which Lightning leaves out for the first epoch
-        after a checkpoint that was written at the end of one.
+        In the first batch and not in `on_train_epoch_start`, which Lightning skips for the first epoch after resuming
+        from a checkpoint at the end of an epoch.
         """
         if batch_idx == 0:
             torch.manual_seed(self.recipe.seed * 1_000_003 + self.stage.first_epoch + self.current_epoch)
@@ -114,7 +113,7 @@ class LesionModule(pl.LightningModule):
         if self.stage.cached:
             loss: Tensor = self.loss(self.network.head(inputs).float(), labels)
         else:
-            with torch.autocast(self.device.type, enabled=False):  # colours and coordinates need float32
+            with torch.autocast(self.device.type, enabled=False):  # colours and coordinates require float32
                 images, targets = self.mix(self.augment(to_images(inputs), self._image_size), labels)
                 images = images.contiguous(memory_format=torch.channels_last)
             logits = self._logits(images).float()
@@ -127,24 +126,24 @@ class LesionModule(pl.LightningModule):
 
     @property
     def _image_size(self) -> int | None:
-        """Side of the training images in this epoch; None for that of the input."""
+        """Side of the training images in this epoch; None for the input size."""
         sizes = self.recipe.training.sizes
         return sizes[self.current_epoch * len(sizes) // self.stage.epochs] if sizes else None
 
     def on_train_batch_end(self, *_: Any) -> None:
-        """Move the average towards the weights that the step just made."""
+        """Update the moving average of the weights."""
         if self.average is not None:
             self.average.update(self.network, step=self.trainer.global_step)
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _index: int) -> None:
-        """Collect the logits of one batch of the validation part."""
+        """Collect the logits of one validation batch."""
         inputs, labels = batch
         logits = self.shipped.head(inputs) if self.stage.cached else self.shipped(to_images(inputs))
         self._validation.append((logits.float().cpu(), labels.cpu()))
 
     def on_validation_epoch_end(self) -> None:
         """Log the epoch's losses and metrics."""
-        logits, labels = (torch.cat(part) for part in zip(*self._validation, strict=True))
+        logits, labels = (torch.cat(batches) for batches in zip(*self._validation, strict=True))
         self._validation.clear()
         probabilities = logits.double().softmax(dim=1).numpy()
         truth = labels.numpy()
@@ -163,14 +162,14 @@ class LesionModule(pl.LightningModule):
             schedule.step(row["validation_loss"])
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
-        """Step what goes by the step; Lightning would step a plateau only after the epoch's checkpoint is written."""
+        """Step the schedules by step; Lightning would step a plateau only after the epoch's checkpoint is written."""
         if scheduler not in self._plateaus:
             super().lr_scheduler_step(scheduler, metric)
 
     def configure_optimizers(self) -> Any:
         """Return the recipe's optimiser, without decay on biases and normalisation, and its schedules."""
         settings = self.recipe.optimizer
-        groups = param_groups_weight_decay(self.network, settings.weight_decay)  # leaves out what is frozen
+        groups = parameter_groups(self.network, settings.weight_decay)
         kind = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
         optimizer = kind(groups, lr=self.stage.learning_rate)
         factor = self._schedule_factor()
@@ -179,7 +178,7 @@ class LesionModule(pl.LightningModule):
             schedules.append({"scheduler": LambdaLR(optimizer, factor), "interval": "step"})
             return [optimizer], schedules
 
-        # The plateau changes the rate itself, so the others must go on from whatever it is now.
+        # The plateau sets the rate itself, so the other schedules multiply the current rate.
         def ratio(step: int) -> float:
             return factor(step) / before if (before := factor(step - 1)) > 0 else 0.0
 
@@ -192,7 +191,7 @@ class LesionModule(pl.LightningModule):
         return [optimizer], schedules
 
     def _schedule_factor(self) -> Callable[[int], float]:
-        """Return the factor of the learning rate by step: warm-up, then each schedule that goes by the step."""
+        """Return the learning rate's factor by step: warm-up, then the schedules by step."""
         settings, epochs = self.recipe.optimizer, self.stage.epochs
         total = int(self.trainer.estimated_stepping_batches)
         warmup = round(total * min(1.0, settings.warmup_epochs / epochs))
@@ -210,8 +209,17 @@ class LesionModule(pl.LightningModule):
         return factor
 
 
-def _met_in_an_epoch(counts: NDArray[np.int64], recipe: Recipe) -> NDArray[np.int64]:
-    """Return how often each class is met in an epoch: class weights must not balance what sampling has balanced."""
+def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Return the optimiser's groups: trainable biases and normalisation weights without decay, all others with it."""
+    trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    return [
+        {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": [p for p in trainable if p.ndim > 1], "weight_decay": weight_decay},
+    ]
+
+
+def _sampled_counts(counts: NDArray[np.int64], recipe: Recipe) -> NDArray[np.int64]:
+    """Return the number of images of each class in an epoch, after balanced sampling."""
     if recipe.sampling.balance == "none":
         return counts
     return np.where(counts > 0, counts.min() if recipe.sampling.balance == "undersample" else counts.max(), 0)

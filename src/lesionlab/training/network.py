@@ -1,4 +1,4 @@
-"""The network: a backbone with the preprocessing's last step in front of it and a head behind it."""
+"""The network: normalisation, backbone and head, and its form for export."""
 
 import difflib
 import math
@@ -20,13 +20,13 @@ _ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "swish": nn.SiLU, "
 
 
 class Head(nn.Module):
-    """From features to logits: hidden layers if the recipe asks for any, and a linear layer.
+    """The classification head: optional hidden layers and a linear layer.
 
     Args:
-        features: Number of features that enter.
+        features: Number of input features.
         classes: Number of classes.
         settings: The recipe's head.
-        dropout: Probability of dropping a feature that enters.
+        dropout: Probability of dropping an input feature.
     """
 
     def __init__(self, features: int, classes: int, settings: HeadSettings, dropout: float) -> None:
@@ -41,25 +41,25 @@ class Head(nn.Module):
         self.hidden = nn.Sequential(*layers)
         self.sigmoid = settings.sigmoid
         self.classifier = nn.Linear(features, 1 if settings.sigmoid else classes)
-        # A default start is certain and wrong where the features are large.
+        # With the default initialisation, large features give confident wrong predictions at the start.
         nn.init.normal_(self.classifier.weight, std=0.01)
         nn.init.zeros_(self.classifier.bias)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return logits [N, C] for features [N, D]."""
         logits: Tensor = self.classifier(self.hidden(features))
-        # The softmax of (0, z) is the sigmoid of z: all that follows sees two classes.
+        # The softmax of (0, z) is the sigmoid of z: the rest of the code has two classes.
         return torch.cat([torch.zeros_like(logits), logits], dim=1) if self.sigmoid else logits
 
 
 class LesionNetwork(nn.Module):
-    """A classifier that takes pixels, so that no caller can normalise them differently.
+    """A classifier on pixels; normalisation is part of the network, so that no caller can do it differently.
 
     Args:
-        recipe: Task, backbone, head, and the mean and standard deviation to normalise with.
+        recipe: Task, backbone, head, and the mean and standard deviation for normalisation.
 
     Raises:
-        RecipeError: timm does not know the backbone, or it does not take the settings.
+        RecipeError: timm has no such backbone, or the backbone does not support the settings.
     """
 
     backbone: Any  # timm's networks share methods that no base class declares
@@ -91,11 +91,11 @@ class LesionNetwork(nn.Module):
             return feature_map.flatten(1)
         if self.patches:
             return feature_map.mean(dim=(2, 3))
-        pool_features: Tensor = self.backbone.forward_head(feature_map)
-        return pool_features
+        pooled: Tensor = self.backbone.forward_head(feature_map)
+        return pooled
 
     def features(self, images: Tensor) -> Tensor:
-        """Return the features [N, D] that enter the head, for images [N, 3, H, W] with pixels in [0, 1]."""
+        """Return the head's input features [N, D] for images [N, 3, H, W] with pixels in [0, 1]."""
         return self.pool(self.feature_map(images))
 
     def forward(self, images: Tensor) -> Tensor:
@@ -104,7 +104,7 @@ class LesionNetwork(nn.Module):
         return logits
 
     def unfreeze_top(self, layers: int) -> None:
-        """Let the topmost layers of the backbone be trained; a layer is a module with weights of its own.
+        """Make the topmost layers of the backbone trainable; a layer is a module with weights of its own.
 
         Raises:
             RecipeError: The backbone has fewer layers.
@@ -117,7 +117,7 @@ class LesionNetwork(nn.Module):
                 parameter.requires_grad_(True)
 
     def train(self, mode: bool = True) -> Self:
-        """Enter training mode; what is frozen stays in evaluation mode, its batch statistics included."""
+        """Enter training mode; frozen layers stay in evaluation mode, including their batch statistics."""
         super().train(mode)
         if mode and self.frozen:
             for module in self.backbone.modules():
@@ -136,7 +136,7 @@ class LesionNetwork(nn.Module):
 
 
 def _by_channel(values: Sequence[float]) -> Tensor:
-    """Return a value for each channel, [1, 3, 1, 1], or one where all have the same, which runtimes are faster with."""
+    """Return a value per channel, [1, 3, 1, 1], or a single one for equal values, which is faster in runtimes."""
     return torch.tensor(values if len(set(values)) > 1 else values[:1]).view(1, -1, 1, 1)
 
 
@@ -147,11 +147,11 @@ def _create_backbone(model: ModelSettings) -> nn.Module:
         return plain_cnn.PlainCNN()
     if not timm.is_model(model.backbone):
         near = difflib.get_close_matches(model.backbone.lower().replace("-", "_"), timm.list_models(), n=5)
-        raise RecipeError(f"model.backbone: timm knows no {model.backbone!r}; similar: {', '.join(near) or 'none'}")
+        raise RecipeError(f"model.backbone: timm has no {model.backbone!r}; similar: {', '.join(near) or 'none'}")
     options: dict[str, Any] = {"drop_path_rate": model.drop_path} if model.drop_path > 0 else {}
     if _is_vision_transformer(model.backbone):
-        # Pooling over the patches, after the last normalisation, in place of the class token: the head is then a linear
-        # layer on the mean of a map, as a convolutional network's is, and the map explains the answer exactly.
+        # Average pooling of the patches, after the last normalisation, instead of the class token: as in convolutional
+        # networks the head is a linear layer on the mean of a map, and class activation maps are exact.
         options |= {"global_pool": "avg", "fc_norm": False, "dynamic_img_size": True}
     try:
         backbone: nn.Module = timm.create_model(model.backbone, num_classes=0, **options)
@@ -174,12 +174,12 @@ def _map_of_patches(tokens: Tensor, prefix: int) -> Tensor:
     return patches.transpose(1, 2).reshape(patches.shape[0], -1, side, side)
 
 
-# The image and its mirror images, as the axes of [N, C, H, W] to flip.
+# Views of test-time augmentation, as the axes of [N, C, H, W] to flip.
 VIEWS: dict[str, tuple[tuple[int, ...], ...]] = {"none": ((),), "flips": ((), (3,), (2,), (2, 3))}
 
 
 class ChannelsFirst(nn.Module):
-    """From pixels as images have them to the order of convolutions; what it is followed by stays as it is."""
+    """Converts uint8 pixels, channels last, to floating point, channels first."""
 
     def forward(self, image: Tensor) -> Tensor:
         """Return floating-point values from 0 to 255, [N, 3, H, W], for uint8 pixels [N, H, W, 3]."""
@@ -187,14 +187,14 @@ class ChannelsFirst(nn.Module):
 
 
 class ExportedNetwork(nn.Module):
-    """The network in the form of a bundle's graph: from values of pixels to logits and the last feature map.
+    """The network as a bundle's graph: from pixel values to logits and the last feature map.
 
-    With several views their feature maps are flipped back and averaged. As the head is a linear layer on the
-    pooled map, this is the average of their logits, and the map still explains them exactly.
+    The feature maps of several views are flipped back and averaged. As the head is a linear layer on the pooled map,
+    this equals the average of the views' logits, and class activation maps remain exact.
 
     Args:
         network: The trained network.
-        inference: Which views it looks at.
+        inference: Test-time augmentation.
     """
 
     def __init__(self, network: LesionNetwork, inference: InferenceSettings) -> None:
@@ -212,18 +212,18 @@ class ExportedNetwork(nn.Module):
 
 
 class ExportedEnsemble(nn.Module):
-    """Several networks as one graph: the mean of their logits, and their feature maps one behind the other.
+    """An ensemble as one graph: the mean of the logits, and the concatenated feature maps.
 
-    With linear heads on pooled maps, the mean of the logits is one linear layer on the maps together, so that a
-    class activation map explains an ensemble as exactly as it explains a network. Finer maps are averaged onto the
-    grid of the coarsest, which leaves their means as they are.
+    With linear heads on pooled maps, the mean of the logits is a linear layer on the concatenated maps, so that class
+    activation maps are exact for the ensemble as well. Finer maps are averaged onto the coarsest grid, which preserves
+    their means.
 
     Args:
-        members: The networks, with what they look at.
+        members: The networks.
         size: Side of their input in pixels.
 
     Raises:
-        DataError: Their maps have grids of which none divides the others.
+        DataError: The coarsest grid does not divide the others.
     """
 
     def __init__(self, members: Sequence[ExportedNetwork], size: int) -> None:
@@ -235,16 +235,16 @@ class ExportedEnsemble(nn.Module):
         for grid in grids:
             if any(own % least for own, least in zip(grid, self.grid, strict=True)):
                 raise DataError(
-                    f"members with maps of {grid[0]}x{grid[1]} and of {self.grid[0]}x{self.grid[1]} places do not fit "
-                    "into one graph; use them with `lesionlab predict --ensemble`"
+                    f"feature maps of {grid[0]}x{grid[1]} and {self.grid[0]}x{self.grid[1]} do not fit into one graph; "
+                    "export ensembles of runs whose input sizes or backbones give divisible grids"
                 )
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits [N, C] and feature maps [N, D1 + D2 + ..., h, w] for values from 0 to 255, [N, 3, H, W]."""
         logits, maps = zip(*(member(image) for member in self.members), strict=True)
-        return torch.stack(logits).mean(dim=0), torch.cat([self._on_the_grid(one) for one in maps], dim=1)
+        return torch.stack(logits).mean(dim=0), torch.cat([self._to_grid(one) for one in maps], dim=1)
 
-    def _on_the_grid(self, feature_map: Tensor) -> Tensor:
+    def _to_grid(self, feature_map: Tensor) -> Tensor:
         grid = tuple(feature_map.shape[2:])
         if grid == self.grid:
             return feature_map
@@ -252,5 +252,5 @@ class ExportedEnsemble(nn.Module):
 
 
 def parameter_count(network: nn.Module, *, trainable: bool = False) -> int:
-    """Return the number of weights, or of those that training changes."""
+    """Return the number of weights, or of trainable ones."""
     return sum(p.numel() for p in network.parameters() if p.requires_grad or not trainable)

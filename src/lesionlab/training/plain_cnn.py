@@ -1,4 +1,4 @@
-"""A plain convolutional network without pretrained weights, as introductory courses build it."""
+"""A plain convolutional network, trained from scratch."""
 
 from torch import Tensor, nn
 
@@ -10,7 +10,7 @@ _DROPOUT = 0.25
 class PlainCNN(nn.Module):
     """Four blocks of two 3x3 convolutions, each with ReLU and batch normalisation, then 2x2 pooling and dropout.
 
-    It offers the methods of a timm network that `LesionNetwork` uses.
+    It has the methods of a timm network that `LesionNetwork` uses.
     """
 
     head_hidden_size = _FILTERS[-1]

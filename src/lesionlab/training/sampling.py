@@ -1,4 +1,4 @@
-"""Balanced sampling: how often each training image is met in an epoch, and invented points between features."""
+"""Balanced sampling: oversampling, undersampling and SMOTE."""
 
 from typing import Literal
 
@@ -13,13 +13,13 @@ def epoch_order(
 ) -> NDArray[np.int64]:
     """Return the positions of one epoch, shuffled.
 
-    Classes become as frequent as the largest or the smallest that has images. Repeated images differ by one
-    repetition at most; which of them are met once more, or which are met at all, is drawn anew by each call.
+    All classes get the size of the largest or the smallest one present. The numbers of repetitions within a class
+    differ by at most one; each call draws anew.
 
     Args:
         labels: Class index of each image, [N].
         balance: As in `SamplingSettings`.
-        rng: Decides what is drawn and the order.
+        rng: Generator of the draw and the order.
     """
     if balance == "none":
         return rng.permutation(len(labels))
@@ -36,30 +36,30 @@ def epoch_order(
 def smote(
     features: NDArray[np.float32], labels: NDArray[np.int64], seed: int, classes: tuple[str, ...]
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return features [M, D] and labels [M] with every class filled up to the largest.
+    """Return features [M, D] and labels [M] with every class oversampled to the size of the largest.
 
-    New points lie between an image's features and those of one of its five nearest neighbours of the same class,
-    or of as many as the smallest class allows (SMOTE, Chawla et al., JAIR 2002). The given ones come first.
+    New points are interpolated between an image's features and those of one of its five nearest neighbours (fewer for
+    small classes) of the same class (SMOTE, Chawla et al., JAIR 2002). The original rows come first.
 
     Args:
-        features: What a frozen backbone computed, [N, D].
+        features: Features of a frozen backbone, [N, D].
         labels: Class index of each row, [N].
-        seed: Decides the new points.
-        classes: Codes of the classes, for the message of an error.
+        seed: Seed of the new points.
+        classes: Codes of the classes, for error messages.
 
     Raises:
-        DataError: If a class has one image, which has no neighbour.
+        DataError: A class has a single image.
     """
     from imblearn.over_sampling import SMOTE
 
     present, counts = np.unique(labels, return_counts=True)
     if counts.min() == 1:
-        lonely = ", ".join(classes[label] for label in present[counts == 1])
+        single = ", ".join(classes[label] for label in present[counts == 1])
         raise DataError(
-            f"class {lonely} has a single training image, and smote needs two; add images or set "
+            f"class {single} has a single training image, and smote needs two; add images or set "
             "sampling.balance=oversample"
         )
-    if len(present) == 1:  # imbalanced-learn refuses what is balanced by being alone
+    if len(present) == 1:  # imbalanced-learn raises an error for a single class
         return features, labels
     sampler = SMOTE(k_neighbors=int(min(5, counts.min() - 1)), random_state=seed)
     points, codes = sampler.fit_resample(features, labels)

@@ -1,4 +1,4 @@
-"""The stages of a training: the head on a frozen backbone's features, the whole network, the backbone's top."""
+"""The stages of a training: the head on a frozen backbone's features or the whole network, then the backbone's top."""
 
 import logging
 import os
@@ -19,6 +19,7 @@ from lesionlab.taxonomy import TASKS
 from lesionlab.training.batches import CachedFeatures, CachedImages, make_loader
 from lesionlab.training.callbacks import RunRecorder, StepProgress
 from lesionlab.training.checkpoint import SafetensorsCheckpointIO, load_weights, save_tensors
+from lesionlab.training.device import Compute, announce_compilation
 from lesionlab.training.distillation import Teacher
 from lesionlab.training.features import FeatureStore, augments
 from lesionlab.training.memory import keep_freed_memory
@@ -28,79 +29,76 @@ from lesionlab.training.sampling import smote
 
 logger = logging.getLogger(__name__)
 
-Parts = Mapping[str, CachedImages] | Mapping[str, CachedFeatures]
+Subsets = Mapping[str, CachedImages] | Mapping[str, CachedFeatures]
 
 
 def run_stages(
     run: RunFolder,
     recipe: Recipe,
     network: LesionNetwork,
-    parts: Mapping[str, CachedImages],
+    subsets: Mapping[str, CachedImages],
     images_key: str,
     record: RunRecord,
+    compute: Compute,
     console: Console | None,
     teacher: Teacher | None = None,
 ) -> RunRecord:
-    """Train from the stage that the record names to the last one.
+    """Train all stages, beginning with the record's one.
 
     Args:
-        run: Where the weights and the history are written.
-        recipe: What to do.
+        run: Folder for the weights and the history.
+        recipe: The recipe.
         network: The network, with its starting weights.
-        parts: Training and validation images.
-        images_key: What tells their image cache from others.
+        subsets: Training and validation images.
+        images_key: Key of their image cache.
         record: The run's record; it is saved again when a stage begins.
-        console: Where to show progress; None shows none.
-        teacher: Who teaches beside the labels; None for nobody.
+        compute: Accelerator, precision and compilation.
+        console: Console for progress bars, or None.
+        teacher: Teacher for distillation, or None.
 
     Returns:
         The record with the last stage.
     """
     if record.stage == 1:
-        stage = Stage(1, recipe.training.epochs, recipe.optimizer.learning_rate, _caches_features(recipe))
-        inputs: Parts = parts
+        stage = Stage(1, recipe.training.epochs, recipe.optimizer.learning_rate, recipe.caches_features)
+        inputs: Subsets = subsets
         if stage.cached:
             logger.info(
                 "the backbone is frozen: its features are computed once and the head is trained on them "
                 "(training.cached_features='off' turns this off)"
             )
-            accelerator = record.environment["accelerator"]
             with _feature_progress(console) as progress:
-                images = parts["train"].array
-                store = FeatureStore(network, recipe, images, images_key, device=accelerator, progress=progress)
-                inputs = _feature_parts(store, recipe, parts)
-        _fit(run, recipe, network, inputs, record, stage, console, teacher)
+                images, device = subsets["train"].array, compute.accelerator
+                store = FeatureStore(network, recipe, images, images_key, device=device, progress=progress)
+                inputs = _feature_subsets(store, recipe, subsets)
+        _fit(run, recipe, network, inputs, compute, stage, console, teacher)
         if recipe.unfreeze.layers:
             record = record.model_copy(update={"stage": 2, "epochs_before_stage": len(run.read_history())})
             save_tensors(load_weights(run.best), run.start)
             run.save_record(record)
     if record.stage == 2:
-        _second_stage(run, recipe, network, parts, record, console)
+        _second_stage(run, recipe, network, subsets, record, compute, console)
     return record
 
 
 @contextmanager
 def _feature_progress(console: Console | None) -> Iterator[Callable[[int, int], None]]:
-    """Show how many images of a view are done; nothing where that is not a terminal."""
+    """Yield a progress callback for the images of a view; its bar is hidden outside a terminal."""
     hidden = console is None or not console.is_terminal
     with Progress(console=console, transient=True, disable=hidden) as bar:
         task = bar.add_task("computing features", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _caches_features(recipe: Recipe) -> bool:
-    """Tell whether the head can be trained on features: a mixture of images is none of its images' features."""
-    mixes = recipe.augmentation.mixup > 0 or recipe.augmentation.cutmix > 0
-    return recipe.model.freeze and recipe.training.cached_features == "auto" and not mixes
-
-
-def _feature_parts(store: FeatureStore, recipe: Recipe, parts: Mapping[str, CachedImages]) -> dict[str, CachedFeatures]:
-    train, validation = parts["train"], parts["validation"]
+def _feature_subsets(
+    store: FeatureStore, recipe: Recipe, subsets: Mapping[str, CachedImages]
+) -> dict[str, CachedFeatures]:
+    train, validation = subsets["train"], subsets["validation"]
     views = range(1, recipe.training.feature_views + 1) if augments(recipe.augmentation) else range(1)
     features = np.stack([store.view(view, train.rows.tolist()) for view in views])
     labels = train.labels.numpy()
     if recipe.sampling.balance == "smote":
-        # View by view: between two views of one image lies nothing new. Every view gets the same labels in one order.
+        # Per view, since points between two views of an image are not new. Every view gets the same labels.
         classes = TASKS[recipe.task].classes
         balanced = [smote(view, labels, recipe.seed, classes) for view in features]
         features, labels = np.stack([view for view, _ in balanced]), balanced[0][1]
@@ -115,36 +113,39 @@ def _second_stage(
     run: RunFolder,
     recipe: Recipe,
     network: LesionNetwork,
-    parts: Mapping[str, CachedImages],
+    subsets: Mapping[str, CachedImages],
     record: RunRecord,
+    compute: Compute,
     console: Console | None,
 ) -> None:
-    """Train the top of the backbone too, from the best weights of the first stage."""
+    """Train the top of the backbone as well, from the best weights of the first stage."""
     settings = recipe.unfreeze
     logger.info("second stage: the top %d layers of the backbone are trained as well", settings.layers)
     if len(run.read_history()) == record.epochs_before_stage:
-        run.last.unlink(missing_ok=True)  # it is the first stage's: this one has no epoch yet
-    # Not the best weights: this stage may have written its own before it was interrupted.
+        run.last.unlink(missing_ok=True)  # the checkpoint of the first stage
+    # Not run.best, which this stage may have replaced before it was interrupted.
     network.load_state_dict(load_weights(run.start))
     network.unfreeze_top(settings.layers)
     stage = Stage(2, settings.epochs, settings.learning_rate, first_epoch=record.epochs_before_stage)
-    _fit(run, recipe, network, parts, record, stage, console)
+    _fit(run, recipe, network, subsets, compute, stage, console)
 
 
 def _fit(
     run: RunFolder,
     recipe: Recipe,
     network: LesionNetwork,
-    parts: Mapping[str, CachedImages | CachedFeatures],
-    record: RunRecord,
+    subsets: Mapping[str, CachedImages | CachedFeatures],
+    compute: Compute,
     stage: Stage,
     console: Console | None,
     teacher: Teacher | None = None,
 ) -> None:
-    settings, environment = recipe.training, record.environment
-    counts = np.bincount(parts["train"].labels.numpy(), minlength=len(TASKS[recipe.task].classes))
+    settings = recipe.training
+    counts = np.bincount(subsets["train"].labels.numpy(), minlength=len(TASKS[recipe.task].classes))
     network.to(memory_format=torch.channels_last)
-    compiled = environment["compiled"] == "true" and not stage.cached
+    compiled = compute.compiled and not stage.cached
+    if compiled:
+        announce_compilation()
     module = LesionModule(network, recipe, counts, stage, teacher=teacher, compiled=compiled)
     monitor = f"validation_{settings.monitor}"
     callbacks: list[pl.Callback] = [StepProgress(console or Console(quiet=True))]
@@ -155,9 +156,9 @@ def _fit(
     callbacks.append(RunRecorder(run, monitor, run.read_history()[: stage.first_epoch]))
     with quiet_lightning(), keep_freed_memory():
         trainer = pl.Trainer(
-            accelerator=environment["accelerator"],
+            accelerator=compute.accelerator,
             devices=1,
-            precision=environment["precision"],  # type: ignore[arg-type] # checked by the recipe's schema
+            precision=compute.precision,  # type: ignore[arg-type] # checked by the recipe's schema
             max_epochs=stage.epochs,
             gradient_clip_val=recipe.optimizer.gradient_clip or None,
             callbacks=callbacks,
@@ -171,23 +172,24 @@ def _fit(
         trainer.fit(
             module,
             make_loader(
-                parts["train"],
+                subsets["train"],
                 settings.batch_size,
                 seed=recipe.seed + stage.number - 1,
                 balance=recipe.sampling.balance,
             ),
-            make_loader(parts["validation"], 2 * settings.batch_size),
+            make_loader(subsets["validation"], 2 * settings.batch_size),
             ckpt_path=str(run.last) if run.last.exists() else None,
         )
 
 
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """Keep Lightning's hints to itself: they speak of loaders and loggers that the user does not choose."""
-    library = logging.getLogger("pytorch_lightning")
-    level = library.level
-    library.setLevel(logging.ERROR)
-    # Asked for by torch where CUDA's matrix products shall be repeatable.
+    """Silence Lightning's hints and torch's warning of a missing CUDA runtime, which the user cannot act on."""
+    libraries = [logging.getLogger(name) for name in ("pytorch_lightning", "torch.utils.cpp_extension")]
+    levels = [library.level for library in libraries]
+    for library in libraries:
+        library.setLevel(logging.ERROR)
+    # Required by torch for deterministic matrix products on CUDA.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     try:
         with warnings.catch_warnings():
@@ -195,4 +197,5 @@ def quiet_lightning() -> Iterator[None]:
             warnings.filterwarnings("ignore", message=".*does not have a deterministic implementation.*")
             yield
     finally:
-        library.setLevel(level)
+        for library, level in zip(libraries, levels, strict=True):
+            library.setLevel(level)

@@ -1,4 +1,4 @@
-"""Training a recipe: from a dataset to a run folder with its best weights."""
+"""Training a recipe: from a dataset to a run folder with the best weights."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -16,9 +16,9 @@ from lesionlab.runs import RunFolder, RunRecord
 from lesionlab.segmentation import SegmentationModel
 from lesionlab.taxonomy import TASKS
 from lesionlab.training.batches import CachedImages
-from lesionlab.training.cache import open_seen_images, segmentation_folder
+from lesionlab.training.cache import open_network_inputs, segmentation_folder
 from lesionlab.training.checkpoint import load_weights, save_tensors
-from lesionlab.training.device import can_compile, choose_accelerator, choose_precision, describe_environment
+from lesionlab.training.device import choose_compute
 from lesionlab.training.distillation import Teacher
 from lesionlab.training.network import LesionNetwork, parameter_count
 from lesionlab.training.stages import run_stages
@@ -39,27 +39,27 @@ def train_recipe(
     console: Console | None = None,
     decoding_progress: Progress | None = None,
 ) -> RunFolder:
-    """Train a recipe, or go on with a run that was interrupted.
+    """Train a recipe, or resume an interrupted run.
 
-    Called again with the same arguments after an interruption, it continues after the last whole epoch and
-    ends with the same weights as a run that was never interrupted.
+    Called again with the same arguments after an interruption, training continues after the last complete epoch and
+    ends with the same weights as an uninterrupted run.
 
     Args:
-        recipe: What to train.
+        recipe: The recipe.
         manifest: The dataset.
-        folder: The run folder to make or to go on with.
-        split: Which image is in which part; None divides the dataset as the recipe says.
-        fold: Which fold of a split with folds is the validation part.
-        console: Where to show progress; None shows none.
+        folder: The run folder, new or of an interrupted run.
+        split: The split of the dataset; None makes the recipe's split.
+        fold: The fold for validation, if the split has folds.
+        console: Console for progress bars, or None.
         decoding_progress: Called while images are decoded for the first time.
 
     Returns:
         The finished run.
 
     Raises:
-        UsageError: The folder holds another run, or a finished one.
-        DataError: The data does not allow it: unreadable images, a part without a class, a teacher or a start that
-            knows the test part.
+        UsageError: The folder holds another run or a finished one.
+        DataError: Images are unreadable, a class is missing in a subset, or a teacher or the starting run was trained
+            with another split.
     """
     run = RunFolder(folder)
     if split is None:
@@ -67,12 +67,8 @@ def train_recipe(
     split.check_against(manifest)
     check_classes(recipe, manifest, split, fold)
     segmentation = SegmentationModel.load(segmentation_folder(recipe.crop)) if recipe.crop.segmentation else None
-    accelerator = choose_accelerator()
-    precision = choose_precision(recipe.training.precision, accelerator)
-    compiled = recipe.training.compile and can_compile(accelerator)
-    if recipe.training.compile and not compiled:
-        logger.warning("training.compile: no C++ compiler is installed; training without compilation, slower")
-    teacher = Teacher(recipe, split, fold, compiled=compiled) if recipe.distillation.teachers else None
+    compute = choose_compute(recipe, len(split.parts(fold)["train"]))
+    teacher = Teacher(recipe, split, fold, compiled=compute.compiled) if recipe.distillation.teachers else None
     record = RunRecord(
         recipe_name=recipe.name,
         data_root=str(manifest.root.resolve()),
@@ -81,14 +77,14 @@ def train_recipe(
         split_sha256=split.sha256,
         fold=fold,
         leaky=split.leaky,
-        environment=describe_environment(accelerator, precision, compiled=compiled)
+        environment=compute.describe()
         | ({"teacher": teacher.identity} if teacher else {})
         | ({"segmentation": segmentation.info.identity} if segmentation else {}),
     )
     resuming = _check_folder(run, record, recipe)
     pl.seed_everything(recipe.seed, verbose=False)
-    network = LesionNetwork(recipe)  # a wrong backbone ends here, before anything is written
-    if recipe.unfreeze.layers:  # too many layers end here as well
+    network = LesionNetwork(recipe)  # errors of the recipe are raised before anything is written
+    if recipe.unfreeze.layers:
         network.unfreeze_top(recipe.unfreeze.layers)
         network.backbone.requires_grad_(False)
     found = run.record() if resuming else record
@@ -96,7 +92,7 @@ def train_recipe(
     if not (recipe.model.pretrained or recipe.model.start) or (
         resuming and run.last.exists() and not recipe.model.freeze
     ):
-        update["weights"] = found.weights  # random, or the checkpoint holds the weights to go on with
+        update["weights"] = found.weights  # random, or replaced by those of the checkpoint
     elif recipe.model.start:
         update["weights"] = _load_start(network, RunFolder(Path(recipe.model.start)), split)
     else:
@@ -107,34 +103,34 @@ def train_recipe(
         if recipe.model.start:
             save_tensors(load_weights(RunFolder(Path(recipe.model.start)).best), run.start)
     with _log_to(run.log):
-        _announce(run, record, recipe, split, fold, network, resuming=resuming)
-        different = without_copies(manifest)
-        images, key = open_seen_images(different, recipe, decoding_progress)
-        rows = {r.path: row for row, r in enumerate(different)}
-        parts = _cached_parts(images, {r.image_id: rows[r.path] for r in manifest}, recipe, manifest, split, fold)
-        record = run_stages(run, recipe, network, parts, key, record, console, teacher)
+        _log_start(run, record, recipe, split, fold, network, resuming=resuming)
+        distinct = without_copies(manifest)
+        images, key = open_network_inputs(distinct, recipe, decoding_progress)
+        rows = {r.path: row for row, r in enumerate(distinct)}
+        subsets = _cached_subsets(images, {r.image_id: rows[r.path] for r in manifest}, recipe, manifest, split, fold)
+        record = run_stages(run, recipe, network, subsets, key, record, compute, console, teacher)
         run.save_record(record.model_copy(update={"finished": True}))
         logger.info("finished: best epoch %d, weights in %s", _best_epoch(run, recipe), run.best)
     return run
 
 
 def _load_start(network: LesionNetwork, start: RunFolder, split: Split) -> str:
-    """Fill a network with the best weights of another run; return what they are for the record."""
+    """Load the best weights of another run into a network; return their source for the record."""
     record = start.record()
     if record.split_sha256 != split.sha256:
         raise DataError(
-            f"model.start: {start.path} was trained with another split and may know the lesions that this run is "
-            "judged on; train it with the same split"
+            f"model.start: {start.path} was trained with another split, possibly on validation or test lesions of this "
+            "run; train it with the same split"
         )
     try:
         network.load_state_dict(load_weights(start.best))
-    except RuntimeError as error:  # torch names every tensor
+    except RuntimeError as error:  # torch's message lists every tensor
         raise DataError(f"model.start: the weights of {start.path} are those of another network") from error
     return f"run {record.recipe_name}, from {record.weights}"
 
 
 def _check_folder(run: RunFolder, record: RunRecord, recipe: Recipe) -> bool:
-    """Return whether there is an interrupted run of the same kind to go on with."""
+    """Return whether the folder holds an interrupted run of the same recipe and data."""
     if not run.exists():
         return False
     found = run.record()
@@ -146,11 +142,11 @@ def _check_folder(run: RunFolder, record: RunRecord, recipe: Recipe) -> bool:
     decisive = ("accelerator", "precision", "compiled", "torch")
     changed = {key for key in decisive if found.environment.get(key) != record.environment[key]}
     if changed:
-        logger.warning("going on with another %s than before: the result may differ", ", ".join(sorted(changed)))
+        logger.warning("resuming with another %s: the result may differ", ", ".join(sorted(changed)))
     return True
 
 
-def _cached_parts(
+def _cached_subsets(
     images: np.ndarray,
     rows: Mapping[str, int],
     recipe: Recipe,
@@ -160,14 +156,14 @@ def _cached_parts(
 ) -> dict[str, CachedImages]:
     task = TASKS[recipe.task]
     labels = {record.image_id: task.index(record.diagnosis) for record in manifest}
-    parts = split.parts(fold)
+    ids = split.parts(fold)
     return {
-        name: CachedImages(images, [rows[i] for i in parts[name]], [labels[i] for i in parts[name]])
+        name: CachedImages(images, [rows[i] for i in ids[name]], [labels[i] for i in ids[name]])
         for name in ("train", "validation")
     }
 
 
-def _announce(
+def _log_start(
     run: RunFolder,
     record: RunRecord,
     recipe: Recipe,
@@ -179,11 +175,11 @@ def _announce(
 ) -> None:
     if resuming:
         done = len(run.read_history())
-        logger.info("going on with %s after epoch %d of %d", run.path, done, recipe.training.epochs)
-    sizes = ", ".join(f"{len(ids)} {part}" for part, ids in split.parts(fold).items())
+        logger.info("resuming %s after epoch %d of %d", run.path, done, recipe.training.epochs)
+    sizes = ", ".join(f"{len(ids)} {subset}" for subset, ids in split.parts(fold).items())
     weights, trained = parameter_count(network) / 1e6, parameter_count(network, trainable=True) / 1e6
     logger.info(
-        "recipe %s: %s, %.1f million weights, %.3g million of them trained",
+        "recipe %s: %s, %.1f million weights, %.3g million trainable",
         recipe.name,
         recipe.model.backbone,
         weights,
@@ -196,7 +192,7 @@ def _announce(
         "device: %s (%s), precision %s", environment["accelerator"], environment["device"], environment["precision"]
     )
     if record.leaky:
-        logger.warning("LEAKY: split by image, images of one lesion stand on both sides; every figure is too good")
+        logger.warning("LEAKY: split by image, lesions are shared between training and test; all metrics are too high")
 
 
 def _best_epoch(run: RunFolder, recipe: Recipe) -> int:
@@ -208,7 +204,7 @@ def _best_epoch(run: RunFolder, recipe: Recipe) -> int:
 
 @contextmanager
 def _log_to(path: Path) -> Iterator[None]:
-    """Keep what the package logs in a file as well."""
+    """Write the package's log messages to a file as well."""
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     package = logging.getLogger("lesionlab")

@@ -1,4 +1,4 @@
-"""The network of a finished run."""
+"""Loading the network of a finished run."""
 
 import torch
 
@@ -13,13 +13,13 @@ def trained_network(run: RunFolder, start_share: float) -> LesionNetwork:
 
     Args:
         run: The run.
-        start_share: Share of the weights that it started from; see `lesionlab.recipes.InferenceSettings`.
+        start_share: Share of the starting weights in the average; see `lesionlab.recipes.InferenceSettings`.
 
     Raises:
         DataError: The run is not finished.
     """
     if not run.record().finished:
-        raise DataError(f"{run.path} is not finished; run the same `lesionlab train` command again to go on with it")
+        raise DataError(f"{run.path} is not finished; run the same `lesionlab train` command again to resume it")
     network = LesionNetwork(run.recipe())
     weights = load_weights(run.best)
     if start_share > 0:

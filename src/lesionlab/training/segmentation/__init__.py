@@ -1,4 +1,4 @@
-"""Training of the segmentation model: from images with masks to `segmentation.onnx`."""
+"""Training of the lesion segmentation model."""
 
 from lesionlab.training.segmentation.train import train_segmentation
 

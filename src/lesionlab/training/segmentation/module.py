@@ -7,7 +7,6 @@ import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every torch program uses
 from numpy.typing import NDArray
-from timm.optim._param_groups import param_groups_weight_decay
 from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor
 from torch.optim.lr_scheduler import OneCycleLR
@@ -16,17 +15,18 @@ from torch.utils.data import Dataset
 from lesionlab.recipes import SegmentationSettings
 from lesionlab.training.augmentation import BatchAugmentation
 from lesionlab.training.batches import to_images
+from lesionlab.training.module import parameter_groups
 from lesionlab.training.segmentation.network import SegmentationNetwork
 
 _EMA_DECAY = 0.996
 
 
 class MaskedImages(Dataset[tuple[Tensor, Tensor]]):
-    """Images and masks by lists of positions: one item is a whole batch.
+    """Images and masks, indexed by lists of positions: one item is a whole batch.
 
     Args:
         array: The image cache, uint8 [all images, H, W, 3].
-        rows: The rows of the cache that belong to this part.
+        rows: Rows of the cache that belong to this subset.
         masks: uint8 [rows, H, W].
     """
 
@@ -44,18 +44,18 @@ class MaskedImages(Dataset[tuple[Tensor, Tensor]]):
 
 
 class SegmentationModule(pl.LightningModule):
-    """What a training step and a validation epoch do.
+    """Training and validation steps of the segmentation network.
 
     Args:
         network: The network, with its starting weights.
         settings: Augmentation and optimiser.
-        compiled: Whether to fuse the network's operations for the training steps.
+        compiled: Whether to compile the network for the training steps.
     """
 
     def __init__(self, network: SegmentationNetwork, settings: SegmentationSettings, *, compiled: bool) -> None:
         super().__init__()
         self.network = network
-        # The method and not the module: a compiled module would appear in checkpoints under a second name.
+        # The method and not the module: a compiled module would change the names in checkpoints.
         self._logits = torch.compile(network.forward, dynamic=False) if compiled else network.forward
         self.settings = settings
         self.augment = BatchAugmentation(settings.augmentation)
@@ -63,12 +63,12 @@ class SegmentationModule(pl.LightningModule):
 
     @property
     def shipped(self) -> SegmentationNetwork:
-        """The network that is validated and exported: the average."""
+        """The network that is validated and exported: the moving average."""
         averaged: SegmentationNetwork = self.average.module
         return averaged
 
     def on_train_batch_start(self, _batch: Any, batch_idx: int) -> None:
-        """Seed by epoch, so that an epoch that is run again after an interruption is the same epoch."""
+        """Seed per epoch, so that an epoch repeated after an interruption gives the same result."""
         if batch_idx == 0:
             torch.manual_seed(self.settings.seed * 1_000_003 + self.current_epoch)
             self.average.eval()
@@ -76,18 +76,18 @@ class SegmentationModule(pl.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], _index: int) -> Tensor:
         """Return the loss of one batch: pixels uint8 [N, H, W, 3] and masks uint8 [N, H, W]."""
         pixels, masks = batch
-        with torch.autocast(self.device.type, enabled=False):  # colours and coordinates need float32
+        with torch.autocast(self.device.type, enabled=False):  # colours and coordinates require float32
             images, truth = self.augment.with_masks(to_images(pixels), masks.unsqueeze(1).float() / 255)
             images = images.contiguous(memory_format=torch.channels_last)
         logits = self._logits(images).float()
         return F.binary_cross_entropy_with_logits(logits, truth) + soft_dice_loss(logits.sigmoid(), truth)
 
     def on_train_batch_end(self, *_: Any) -> None:
-        """Move the average towards the weights that the step just made."""
+        """Update the moving average of the weights."""
         self.average.update(self.network, step=self.trainer.global_step)
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _index: int) -> None:
-        """Log Dice of one batch of the validation part."""
+        """Log the Dice coefficient of one validation batch."""
         pixels, masks = batch
         found = self.shipped(to_images(pixels)) >= 0
         truth = masks.unsqueeze(1) >= 128
@@ -97,7 +97,7 @@ class SegmentationModule(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Return AdamW, without decay on biases and normalisation, with one cycle of the learning rate."""
-        groups = param_groups_weight_decay(self.network, self.settings.weight_decay)
+        groups = parameter_groups(self.network, self.settings.weight_decay)
         optimizer = torch.optim.AdamW(groups, lr=self.settings.learning_rate)
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = OneCycleLR(optimizer, self.settings.learning_rate, total_steps=steps, pct_start=0.1)
@@ -105,7 +105,7 @@ class SegmentationModule(pl.LightningModule):
 
 
 def soft_dice_loss(probabilities: Tensor, truth: Tensor) -> Tensor:
-    """Return 1 minus Dice of probabilities and truth, both [N, 1, H, W], averaged over images.
+    """Return 1 minus the Dice coefficient of probabilities and truth, both [N, 1, H, W], averaged over images.
 
     Source: Milletari et al., 3DV 2016.
     """

@@ -12,7 +12,7 @@ from lesionlab.training.weights import load_pretrained
 
 
 class SegmentationNetwork(nn.Module):
-    """A U-Net that takes pixels, so that no caller can normalise them differently.
+    """A U-Net on pixels; normalisation is part of the network, so that no caller can do it differently.
 
     Source: Ronneberger et al., MICCAI 2015, as segmentation_models_pytorch builds it.
 
@@ -20,7 +20,7 @@ class SegmentationNetwork(nn.Module):
         settings: Encoder, depth and widths.
 
     Raises:
-        RecipeError: There is no such encoder, or the widths do not fit the depth.
+        RecipeError: timm has no such encoder, or the widths do not fit the depth.
     """
 
     mean: Tensor
@@ -33,7 +33,7 @@ class SegmentationNetwork(nn.Module):
         if settings.size % 2**settings.depth:
             raise RecipeError(f"size must be a multiple of {2**settings.depth}, and is {settings.size}")
         if not timm.is_model(settings.encoder):
-            raise RecipeError(f"encoder: timm knows no {settings.encoder!r}")
+            raise RecipeError(f"encoder: timm has no {settings.encoder!r}")
         self.unet = smp.Unet(
             f"tu-{settings.encoder}",
             encoder_depth=settings.depth,
@@ -46,11 +46,11 @@ class SegmentationNetwork(nn.Module):
         self.register_buffer("std", torch.tensor(preprocessing.std).view(1, 3, 1, 1), persistent=False)
 
     def load_pretrained(self, backbone: str) -> str:
-        """Fill the encoder with ImageNet weights; return where they came from."""
+        """Load ImageNet weights into the encoder; return their source."""
         whole = timm.create_model(backbone, num_classes=0)
         source = load_pretrained(whole, backbone)
-        wanted = self.unet.encoder.model.state_dict()
-        self.unet.encoder.model.load_state_dict({n: v for n, v in whole.state_dict().items() if n in wanted})
+        encoder = self.unet.encoder.model
+        encoder.load_state_dict({name: whole.state_dict()[name] for name in encoder.state_dict()})
         return source
 
     def forward(self, images: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ class SegmentationNetwork(nn.Module):
 
 
 class ExportedSegmentation(nn.Module):
-    """The network in the form of the graph: from bytes of pixels to probabilities."""
+    """The network as an exported graph: from uint8 pixels to probabilities."""
 
     def __init__(self, network: SegmentationNetwork) -> None:
         super().__init__()

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 from rich.console import Console
+from torch.utils.data import DataLoader
 
 from lesionlab.data import Manifest, Split
 from lesionlab.data.masks import MaskFolder
@@ -22,7 +24,7 @@ from lesionlab.training.batches import EpochBatches
 from lesionlab.training.cache import open_image_cache
 from lesionlab.training.callbacks import StepProgress
 from lesionlab.training.checkpoint import SafetensorsCheckpointIO, load_weights, save_tensors
-from lesionlab.training.device import can_compile, choose_accelerator, choose_precision
+from lesionlab.training.device import announce_compilation, choose_accelerator, choose_precision, should_compile
 from lesionlab.training.segmentation.module import MaskedImages, SegmentationModule
 from lesionlab.training.segmentation.network import SegmentationNetwork
 from lesionlab.training.stages import quiet_lightning
@@ -36,10 +38,10 @@ class SegmentationRun:
 
     Attributes:
         network: The network with its best weights.
-        settings: How it was trained.
-        parts: Ids of the images with a mask, by part.
+        settings: Settings of the training.
+        parts: Ids of the images with a mask, by subset.
         masks: Their masks.
-        weights: Where the starting weights came from.
+        weights: Source of the starting weights.
     """
 
     network: SegmentationNetwork
@@ -58,25 +60,25 @@ def train_segmentation(
     *,
     console: Console | None = None,
 ) -> SegmentationRun:
-    """Train a segmentation network, or go on after the last whole epoch of an interrupted training.
+    """Train a segmentation network, or resume an interrupted training after its last complete epoch.
 
     Args:
-        settings: How to train.
+        settings: Settings of the training.
         manifest: The images; those without a mask are left out.
-        split: Their parts.
+        split: The split of the images.
         masks: The masks.
-        folder: Where checkpoints and the history are written.
-        console: Where to show progress; None shows none.
+        folder: Folder for checkpoints and the history.
+        console: Console for progress bars, or None.
 
     Raises:
-        DataError: A part has no image with a mask, or a file cannot be read.
+        DataError: A subset has no image with a mask, or a file cannot be read.
         UsageError: The folder holds another training.
     """
     split.check_against(manifest)
     parts = {name: [i for i in ids if i in masks] for name, ids in split.parts().items()}
     for name in ("train", "validation"):
         if not parts[name]:
-            raise DataError(f"{masks.path}: no image of the {name} part has a mask; they are named after their images")
+            raise DataError(f"{masks.path}: no mask of a {name} image; masks are named after their images")
     _claim(folder, settings, split)
     accelerator = choose_accelerator()
     pl.seed_everything(settings.seed, verbose=False)
@@ -89,11 +91,17 @@ def train_segmentation(
     array = open_image_cache(manifest, preprocessing)
     rows = {record.image_id: row for row, record in enumerate(manifest)}
 
-    def part(name: str) -> MaskedImages:
-        of_part = np.stack([masks.coverage(image_id, settings.size) for image_id in parts[name]])
-        return MaskedImages(array, np.array([rows[image_id] for image_id in parts[name]]), of_part)
+    def loader(name: str, batch_size: int, seed: int | None = None) -> DataLoader[Any]:
+        coverage = np.stack([masks.coverage(image_id, settings.size) for image_id in parts[name]])
+        images = MaskedImages(array, np.array([rows[image_id] for image_id in parts[name]]), coverage)
+        sampler = EpochBatches(np.zeros(len(images), dtype=np.int64), batch_size, seed)
+        return DataLoader(images, batch_size=None, sampler=sampler)
 
-    module = SegmentationModule(network, settings, compiled=settings.compile and can_compile(accelerator))
+    steps = len(parts["train"]) * settings.epochs // settings.batch_size
+    compiled = settings.compile and should_compile(accelerator, steps)
+    if compiled:
+        announce_compilation()
+    module = SegmentationModule(network, settings, compiled=compiled)
     with quiet_lightning():
         trainer = pl.Trainer(
             accelerator=accelerator,
@@ -110,8 +118,8 @@ def train_segmentation(
         )
         trainer.fit(
             module,
-            _loader(part("train"), settings.batch_size, settings.seed),
-            _loader(part("validation"), 2 * settings.batch_size),
+            loader("train", settings.batch_size, settings.seed),
+            loader("validation", 2 * settings.batch_size),
             ckpt_path=str(last) if last.exists() else None,
         )
     network.load_state_dict(load_weights(best))
@@ -119,7 +127,7 @@ def train_segmentation(
 
 
 class _Recorder(Checkpoint):
-    """After each epoch: write the history, the best weights, and the checkpoint to go on from, in that order."""
+    """After each epoch: write the history, the best weights and the checkpoint to resume from, in this order."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -145,21 +153,11 @@ class _Recorder(Checkpoint):
         logger.info("epoch %d/%s: Dice %.4f on validation", len(self.history), trainer.max_epochs, self.history[-1])
 
 
-def _loader(part: MaskedImages, batch_size: int, seed: int | None = None) -> Any:
-    from torch.utils.data import DataLoader
-
-    sampler = EpochBatches(np.zeros(len(part), dtype=np.int64), batch_size, seed)
-    return DataLoader(part, batch_size=None, sampler=sampler)
-
-
 def _claim(folder: Path, settings: SegmentationSettings, split: Split) -> None:
-    """Note what is trained here; refuse a folder in which something else was."""
+    """Record the settings and the split in the folder; raise if it holds others."""
     path = folder / "training.json"
-    wanted = {"settings": settings.model_dump(mode="json"), "split_sha256": split.sha256}
+    own = {"settings": settings.model_dump(mode="json"), "split_sha256": split.sha256}
     if not path.exists():
-        write_json(path, wanted)
-        return
-    import json
-
-    if sha256_of_json(json.loads(path.read_bytes())) != sha256_of_json(wanted):
+        write_json(path, own)
+    elif sha256_of_json(json.loads(path.read_bytes())) != sha256_of_json(own):
         raise UsageError(f"{folder} holds another training; choose another folder or remove it")
