@@ -1,11 +1,11 @@
-"""What each piece of a model brings: on validation lesions, and on other cameras, with intervals.
+"""Ablation: the effect of each component of a model, on the validation subset and on an external dataset.
 
     python benchmarks/ablation.py PLAN --runs RUNS --data FOLDER [--external FOLDER --metadata TABLE] [--logits FOLDER]
         [--out FILE] [--docs FILE]
 
-Each row of the plan is a run, or the mean of several, with what is done at inference. Each is calibrated and answers by
-its recipe's rule; intervals are 95 %, by lesion, and differences are paired. Choices are made by these figures, so they
-are a little too good; the test part is not read. `--logits` keeps what the networks say, for a run with more rows.
+Each row of the plan is a run, or the mean of several, with its inference settings. Each is calibrated by a temperature
+and uses its recipe's decision rule; intervals are 95%, by lesion, and differences are paired. Components were selected
+by these metrics, so that they are slightly optimistic; the test subset is not used. `--logits` caches the logits.
 """
 
 import argparse
@@ -21,8 +21,8 @@ import numpy as np
 import onnxruntime as ort
 from marked import add_outputs, publish
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
+from lesionlab.base_models import StrictModel
 from lesionlab.data import ImageRecord, Manifest, read_dataset
 from lesionlab.evaluation.label_mapping import collapsed, common_task
 from lesionlab.export.calibrate import fit_calibration
@@ -35,27 +35,25 @@ from lesionlab.metrics.comparison import Measure, paired_bootstrap
 from lesionlab.recipes import InferenceSettings
 from lesionlab.runs import RunFolder
 from lesionlab.taxonomy import TASKS, Task
-from lesionlab.training.cache import open_seen_images
+from lesionlab.training.cache import open_network_inputs
 from lesionlab.training.trained import trained_network
 
 FIGURES = ("balanced_accuracy", "macro_auc", "malignant_auc", "melanoma_auc", "ece", "external_auc")
 BATCH = 4
 
 
-class Row(BaseModel):
+class Row(StrictModel):
     """A row of the plan.
 
     Attributes:
-        name: What it is.
+        name: Name in the table.
         runs: Folders of runs; their probabilities are averaged.
         tta: As `inference.tta` of a recipe.
         start_share: As `inference.start_share` of a recipe.
-        constancy: Whether each image's mean colour is moved to that of the training images, keeping its brightness
-            (the grey-world assumption).
-        against: The row that it is compared with.
+        constancy: Whether each image's mean colour is changed to that of the training images at constant brightness
+            (grey-world assumption).
+        against: The row to compare with.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     runs: tuple[str, ...]
@@ -66,17 +64,17 @@ class Row(BaseModel):
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What a row answers: probabilities and answers on the validation part, scores on the other dataset."""
+class RowPredictions:
+    """Predictions of a row: probabilities and classes on validation, scores on the external dataset."""
 
     probabilities: FloatArray
-    answers: IntArray
+    classes: IntArray
     external: FloatArray | None
 
 
 @dataclass(frozen=True)
 class Images:
-    """The images that rows are judged by."""
+    """The images of the evaluation."""
 
     task: Task
     manifest: Manifest
@@ -86,8 +84,8 @@ class Images:
     frequencies: FloatArray
 
     @property
-    def told(self) -> Task | None:
-        """What the other dataset tells."""
+    def external_task(self) -> Task | None:
+        """The task that the external dataset's labels allow."""
         return common_task(self.task, self.external) if self.external is not None else None
 
     @property
@@ -111,14 +109,14 @@ def main() -> None:
 def measured(arguments: argparse.Namespace) -> dict[str, Any]:
     rows = [Row.model_validate(row) for row in tomllib.loads(arguments.plan.read_text(encoding="utf-8"))["row"]]
     images = images_of(arguments.runs / rows[0].runs[0], arguments.data, arguments.external, arguments.metadata)
-    judged: dict[str, Judged] = {}
+    predictions: dict[str, RowPredictions] = {}
     done: list[dict[str, Any]] = []
     for row in rows:
-        judged[row.name] = judge(row, arguments.runs, images, arguments.logits)
-        done.append(measure(row, judged, images))
+        predictions[row.name] = predict(row, arguments.runs, images, arguments.logits)
+        done.append(measure(row, predictions, images))
         print(row.name, *(f"{name} {each['value']:.3f}" for name, each in done[-1]["figures"].items()), flush=True)
     return {
-        "what": "what each piece brings, on the validation part and on another dataset; choices were made by it",
+        "what": "effect of each component on the validation subset, used for selection, and on an external dataset",
         "command": f"python benchmarks/ablation.py benchmarks/{arguments.plan.name} --runs RUNS --data HAM10000 "
         "--external ISIC2017 --metadata TABLE",
         "versions": {name: version(name) for name in ("onnxruntime", "torch", "numpy")},
@@ -134,8 +132,8 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
 def images_of(first: Path, data: Path, external: Path | None, metadata: Path | None) -> Images:
     run = RunFolder(first)
     task, manifest = TASKS[run.recipe().task], run.manifest(data)
-    parts = run.split().parts(run.record().fold)
-    validation, train = (manifest.select(parts[part]) for part in ("validation", "train"))
+    subsets = run.split().parts(run.record().fold)
+    validation, train = (manifest.select(subsets[name]) for name in ("validation", "train"))
     counts = np.bincount([task.index(record.diagnosis) for record in train], minlength=len(task.classes))
     return Images(
         task,
@@ -147,28 +145,28 @@ def images_of(first: Path, data: Path, external: Path | None, metadata: Path | N
     )
 
 
-def judge(row: Row, runs: Path, images: Images, kept: Path | None) -> Judged:
+def predict(row: Row, runs: Path, images: Images, cache: Path | None) -> RowPredictions:
     probabilities, external = [], []
     for name in row.runs:
-        on_validation, on_external = logits_of(RunFolder(runs / name), row, images, kept)
-        # By a temperature alone, so that a row differs from another by its own piece.
+        on_validation, on_external = logits_of(RunFolder(runs / name), row, images, cache)
+        # By a temperature only, so that rows differ only in their component.
         calibration = fit_calibration(on_validation, images.labels.astype(np.int64), images.lesions, "temperature")
         probabilities.append(calibration.probabilities(on_validation))
-        if on_external is not None and images.told is not None:
-            external.append(collapsed(calibration.probabilities(on_external), images.task, images.told)[:, 1])
+        if on_external is not None and images.external_task is not None:
+            external.append(collapsed(calibration.probabilities(on_external), images.task, images.external_task)[:, 1])
     mean = np.mean(probabilities, axis=0)
     exponent = RunFolder(runs / row.runs[0]).recipe().inference.prior_exponent
-    answers = (mean / images.frequencies**exponent).argmax(axis=1)
-    return Judged(mean, answers, np.mean(external, axis=0) if external else None)
+    classes = (mean / images.frequencies**exponent).argmax(axis=1)
+    return RowPredictions(mean, classes, np.mean(external, axis=0) if external else None)
 
 
 def logits_of(
-    run: RunFolder, row: Row, images: Images, kept: Path | None
+    run: RunFolder, row: Row, images: Images, cache: Path | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-    """Return a run's logits on the validation part and on the other dataset."""
+    """Return a run's logits on the validation subset and on the external dataset."""
     settings = InferenceSettings.model_validate({"tta": row.tta, "start_share": row.start_share})
     weights = hashlib.sha256(run.best.read_bytes()).hexdigest()[:12]
-    path = kept / f"{weights}-{row.tta}-{row.start_share}-{row.constancy}.npz" if kept else None
+    path = cache / f"{weights}-{row.tta}-{row.start_share}-{row.constancy}.npz" if cache else None
     if path is not None and path.exists():
         with np.load(path) as found:
             return found["validation"], found.get("external")
@@ -178,17 +176,17 @@ def logits_of(
     options = ort.SessionOptions()
     options.log_severity_level = 3
     session = ort.InferenceSession(whole, options, providers=["CPUExecutionProvider"])
-    rows = {record.image_id: place for place, record in enumerate(images.manifest)}
-    all_pixels, _ = open_seen_images(images.manifest, recipe)
+    rows = {record.image_id: row for row, record in enumerate(images.manifest)}
+    all_pixels, _ = open_network_inputs(images.manifest, recipe)
     colour = mean_colour(all_pixels[[rows[i] for i in run.split().parts(run.record().fold)["train"]]])
 
-    def said(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    def logits(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
         batches = (pixels[start : start + BATCH] for start in range(0, len(pixels), BATCH))
-        moved = (with_colour(batch, colour) if row.constancy else np.ascontiguousarray(batch) for batch in batches)
-        return np.concatenate([session.run(["logits"], {"image": batch})[0] for batch in moved]).astype(np.float64)
+        inputs = (with_colour(batch, colour) if row.constancy else np.ascontiguousarray(batch) for batch in batches)
+        return np.concatenate([session.run(["logits"], {"image": batch})[0] for batch in inputs]).astype(np.float64)
 
-    on_validation = said(all_pixels[[rows[record.image_id] for record in images.validation]])
-    on_external = said(open_seen_images(images.external, recipe)[0]) if images.external is not None else None
+    on_validation = logits(all_pixels[[rows[record.image_id] for record in images.validation]])
+    on_external = logits(open_network_inputs(images.external, recipe)[0]) if images.external is not None else None
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path, binary=True) as file:
@@ -200,27 +198,28 @@ def logits_of(
 
 
 def mean_colour(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return the mean of the images' mean colours, [3], each with the length 1."""
+    """Return the unit vector of the images' mean colour direction, [3]."""
     means = np.concatenate([pixels[i : i + 256].mean(axis=(1, 2)) for i in range(0, len(pixels), 256)])
     mean = (means / np.linalg.norm(means, axis=1, keepdims=True)).mean(axis=0)
     return np.asarray(mean / np.linalg.norm(mean))
 
 
 def with_colour(pixels: NDArray[np.uint8], colour: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Return images whose mean colours have the direction given."""
+    """Return images whose mean colours have the given direction."""
     means = pixels.mean(axis=(1, 2))
     factors = colour * np.linalg.norm(means, axis=1, keepdims=True) / np.maximum(means, 1)
     return np.asarray((pixels * factors[:, None, None]).round().clip(0, 255), dtype=np.uint8)
 
 
-def measure(row: Row, judged: dict[str, Judged], images: Images) -> dict[str, Any]:
-    own, other = judged[row.name], judged[row.against or row.name]
+def measure(row: Row, predictions: dict[str, RowPredictions], images: Images) -> dict[str, Any]:
+    own, other = predictions[row.name], predictions[row.against or row.name]
     figures: dict[str, Any] = {}
     for name in FIGURES:
         if name == "external_auc":
-            if own.external is None or other.external is None or images.external is None or images.told is None:
+            task = images.external_task
+            if own.external is None or other.external is None or images.external is None or task is None:
                 continue
-            positive = np.array([images.told.index(record.diagnosis) == 1 for record in images.external])
+            positive = np.array([task.index(record.diagnosis) == 1 for record in images.external])
             ids = [record.lesion_id for record in images.external]
             sides = [_area(positive, side.external) for side in (other, own) if side.external is not None]
         else:
@@ -232,19 +231,19 @@ def measure(row: Row, judged: dict[str, Judged], images: Images) -> dict[str, An
     return {**row.model_dump(exclude_defaults=True), "figures": figures}
 
 
-def _of_validation(name: str, side: Judged, images: Images) -> Measure:
+def _of_validation(name: str, side: RowPredictions, images: Images) -> Measure:
     task, labels = images.task, images.labels
     if name == "balanced_accuracy":
         return lambda weights: confusion.balanced_accuracy(
-            confusion.confusion_matrix(labels, side.answers, len(task.classes), weights)
+            confusion.confusion_matrix(labels, side.classes, len(task.classes), weights)
         )
     if name == "macro_auc":
         return lambda weights: ranking.macro_auc(labels, side.probabilities, weights)
     if name == "ece":
         return lambda weights: np.asarray(expected_calibration_error(labels, side.probabilities, weights=weights))
-    sought = task.malignant if name == "malignant_auc" else ("mel",)
-    places = [task.classes.index(code) for code in sought]
-    return _area(np.isin(labels, places), side.probabilities[:, places].sum(axis=1))
+    targets = task.malignant if name == "malignant_auc" else ("mel",)
+    columns = [task.classes.index(code) for code in targets]
+    return _area(np.isin(labels, columns), side.probabilities[:, columns].sum(axis=1))
 
 
 def _area(positive: NDArray[np.bool_], scores: FloatArray) -> Measure:
@@ -260,7 +259,7 @@ def table(result: dict[str, Any]) -> str:
         "malignant_auc": "malignant AUC",
         "melanoma_auc": "melanoma AUC",
         "ece": "ECE",
-        "external_auc": "other cameras: melanoma AUC",
+        "external_auc": "external melanoma AUC",
     }
     shown = [name for name in FIGURES if any(name in row["figures"] for row in rows)]
     lines = [f"| | {' | '.join(titles[name] for name in shown)} |", "|---|" + "---|" * len(shown)]

@@ -1,12 +1,12 @@
-"""A frozen backbone's features computed once, against the plain loop that runs the whole network in every epoch.
+"""Cached features of a frozen backbone, compared with a plain loop that runs the whole network in every epoch.
 
     python benchmarks/frozen_features.py --data FOLDER [--images 2000] [--backbone NAME] [--out FILE]
 
-Both ways train `resnet50-binary` for all its epochs, in one run, on the same images, from the same weights. The plain
-loop is that of its authors: it opens each file with Pillow, augments it with torchvision's transforms, runs the whole
-network, and goes through the validation images after each epoch. The frozen backbone stays in evaluation mode, which
-theirs may not. Our time is that of one call on an empty cache: decoding, features of all views, and every epoch.
-Then both networks judge the same test images.
+Both train `resnet50-binary` for all its epochs, on the same images, from the same weights. The plain loop is that of
+the original system: it opens each file with Pillow, augments it with torchvision's transforms, runs the whole network,
+and evaluates the validation images after each epoch. The frozen backbone is in evaluation mode, unlike possibly in the
+original. The time with cached features starts with an empty cache: decoding, features of all views, and every epoch.
+Both networks are evaluated on the same test images.
 """
 
 import argparse
@@ -39,7 +39,7 @@ from lesionlab.recipes import Recipe, load_recipe
 from lesionlab.taxonomy import TASKS
 from lesionlab.training import train_recipe
 from lesionlab.training.checkpoint import load_weights
-from lesionlab.training.device import describe_environment
+from lesionlab.training.device import Compute
 from lesionlab.training.network import LesionNetwork
 from lesionlab.training.weights import load_pretrained
 
@@ -49,7 +49,7 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class Trained:
-    """A network at its best epoch, and the seconds from the image files to there."""
+    """A network at its best epoch, and the total time in seconds."""
 
     network: LesionNetwork
     seconds: float
@@ -57,7 +57,7 @@ class Trained:
 
 
 class PlainImages(Dataset[tuple[Tensor, int]]):
-    """Opens, decodes and transforms each image whenever it is asked for."""
+    """Opens, decodes and transforms an image at each access."""
 
     def __init__(self, manifest: Manifest, transform: Callable[[Image.Image], Tensor]) -> None:
         self.items = [(manifest.location(record), TASK.index(record.diagnosis)) for record in manifest]
@@ -85,10 +85,10 @@ def plain_loaders(recipe: Recipe, manifest: Manifest, split: Split, workers: int
         ]
     )
     plain = transforms.Compose([resize, transforms.ToTensor()])
-    parts = split.parts()
+    subsets = split.parts()
     return {
         name: DataLoader(
-            PlainImages(manifest.select(parts[name]), augmented if name == "train" else plain),
+            PlainImages(manifest.select(subsets[name]), augmented if name == "train" else plain),
             batch_size=recipe.training.batch_size,
             shuffle=name == "train",
             num_workers=workers,
@@ -98,7 +98,7 @@ def plain_loaders(recipe: Recipe, manifest: Manifest, split: Split, workers: int
 
 
 def train_plainly(recipe: Recipe, manifest: Manifest, split: Split, workers: int) -> Trained:
-    """Train as the authors of `resnet50-binary` do; the network normalises the pixels itself, as theirs does before."""
+    """Train like the original of `resnet50-binary`; normalisation is part of the network."""
     began = time.perf_counter()
     torch.manual_seed(recipe.seed)
     network = LesionNetwork(recipe)
@@ -131,7 +131,7 @@ def train_plainly(recipe: Recipe, manifest: Manifest, split: Split, workers: int
 
 def train_on_features(recipe: Recipe, manifest: Manifest, split: Split) -> Trained:
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["LESIONLAB_CACHE"] = str(Path(folder) / "cache")  # an empty one: nothing was computed before
+        os.environ["LESIONLAB_CACHE"] = str(Path(folder) / "cache")  # empty
         began = time.perf_counter()
         run = train_recipe(recipe, manifest, Path(folder) / "run", split=split)
         seconds = time.perf_counter() - began
@@ -158,7 +158,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=2000)
     parser.add_argument("--backbone", default="mobilenetv2_100")
     parser.add_argument("--epochs", type=int, default=40)
-    parser.add_argument("--workers", type=int, default=2, help="Of the plain loop's loader.")
+    parser.add_argument("--workers", type=int, default=2, help="Worker processes of the plain loop's loader.")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     changes = [f"model.backbone={arguments.backbone}", f"training.epochs={arguments.epochs}"]
@@ -178,7 +178,7 @@ def main() -> None:
     lesions = [record.lesion_id for record in test]
     pair = paired_bootstrap(area(plain.network), area(ours.network), lesions, resamples=RESAMPLES, seed=0)
     result = {
-        "what": "resnet50-binary: features of the frozen backbone computed once, against the whole network every epoch",
+        "what": "resnet50-binary: cached features of the frozen backbone, against the whole network in every epoch",
         "command": "python benchmarks/frozen_features.py "
         + " ".join(sys.argv[1:]).replace(str(arguments.data), "FOLDER"),
         "images": {name: len(ids) for name, ids in split.parts().items()},
@@ -197,7 +197,7 @@ def main() -> None:
             "features_once": pair.b.model_dump(),
             "difference": pair.difference.model_dump(),
         },
-        "environment": describe_environment("cpu", "32-true", compiled=False) | {"python": platform.python_version()},
+        "environment": Compute("cpu", "32-true").describe() | {"python": platform.python_version()},
     }
     print(json.dumps(result, indent=2))
     if arguments.out:

@@ -1,12 +1,12 @@
-"""An epoch of fine-tuning on the CPU: the loop of a usual notebook, and each step from there to ours, in one run.
+"""An epoch of fine-tuning on the CPU: a plain PyTorch loop, and the effect of each optimisation.
 
     python benchmarks/training_epoch.py --data FOLDER [--images 128] [--rounds 3] [--out FILE] [--docs FILE]
     python benchmarks/training_epoch.py --table FILE [--docs FILE]
 
-The plain loop opens each file with Pillow, transforms it with torchvision and trains in eager mode; each further way
-adds one thing to the one before. All train the same network on the same images and take turns, so that a drift of the
-machine's speed meets all alike; ratios are medians over the rounds. The first round, in which the network is compiled,
-is not counted. bfloat16 is a way of its own only where the processor has units for it.
+The plain loop opens each file with Pillow, transforms it with torchvision and trains in eager mode; each further
+variant adds one optimisation. All variants train the same network on the same images in alternation, so that drift of
+the machine's speed affects them equally; ratios are medians over the rounds. The first round, which includes
+compilation, is excluded. bfloat16 is measured only on processors with matrix units for it.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from lesionlab.taxonomy import CODES
 from lesionlab.training.augmentation import BatchAugmentation
 from lesionlab.training.batches import CachedImages, make_loader, to_images
 from lesionlab.training.cache import open_image_cache
-from lesionlab.training.device import can_compile, choose_precision, describe_environment
+from lesionlab.training.device import Compute, can_compile, choose_precision
 from lesionlab.training.memory import keep_freed_memory
 from lesionlab.training.network import LesionNetwork
 
@@ -43,7 +43,7 @@ Batches = Callable[[], Iterable[tuple[Tensor, Tensor]]]
 
 
 class PlainImages(Dataset[tuple[Tensor, int]]):
-    """Opens, decodes, resizes and augments each image whenever it is asked for."""
+    """Opens, decodes, resizes and augments an image at each access."""
 
     def __init__(self, manifest: Manifest) -> None:
         self.items = [(manifest.location(r), CODES.index(r.diagnosis)) for r in manifest]
@@ -68,14 +68,14 @@ class PlainImages(Dataset[tuple[Tensor, int]]):
             return self.transform(opened.convert("RGB")), label
 
 
-class Way:
-    """One way to train, with a network of its own.
+class Variant:
+    """A variant of the training loop, with its own network.
 
     Args:
         batches: Returns the batches of an epoch: images [N, 3, H, W] with values in [0, 1], and labels [N].
-        layout: How the numbers of images and weights lie in memory.
-        keeps_memory: Whether freed memory is kept for the next step.
-        compiled: Whether the network's operations are fused.
+        layout: Memory format of images and weights.
+        keeps_memory: Whether freed memory is kept in the process.
+        compiled: Whether the network is compiled.
         bfloat16: Whether the network computes in bfloat16.
     """
 
@@ -108,7 +108,7 @@ class Way:
         return time.perf_counter() - began
 
 
-def ways(manifest: Manifest) -> dict[str, Way]:
+def variants(manifest: Manifest) -> dict[str, Variant]:
     size, labels = RECIPE.training.batch_size, [CODES.index(r.diagnosis) for r in manifest]
     pixels = open_image_cache(manifest, Preprocessing(**RECIPE.input.model_dump()))
     cached = CachedImages(pixels, range(len(manifest)), labels)
@@ -120,25 +120,25 @@ def ways(manifest: Manifest) -> dict[str, Way]:
     last = torch.channels_last
     plain: Any = DataLoader(PlainImages(manifest), batch_size=size, shuffle=True, drop_last=True)
     found = {
-        "plain loop: each JPEG decoded, eager": Way(lambda: plain),
-        "and images decoded once, augmented by the batch": Way(ours),
-        "and channels last": Way(ours, last),
-        "and freed memory kept": Way(ours, last, keeps_memory=True),
+        "plain loop: each JPEG decoded, eager": Variant(lambda: plain),
+        "and images decoded once, augmented by batch": Variant(ours),
+        "and channels last": Variant(ours, last),
+        "and freed memory kept": Variant(ours, last, keeps_memory=True),
     }
     if can_compile("cpu"):
-        found["and compiled"] = Way(ours, last, keeps_memory=True, compiled=True)
+        found["and compiled"] = Variant(ours, last, keeps_memory=True, compiled=True)
     if choose_precision("auto", "cpu") == "bf16-mixed":
-        found["and bfloat16"] = Way(ours, last, keeps_memory=True, compiled=can_compile("cpu"), bfloat16=True)
+        found["and bfloat16"] = Variant(ours, last, keeps_memory=True, compiled=can_compile("cpu"), bfloat16=True)
     return found
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     manifest = draw_subset(read_dataset(arguments.data), arguments.images, 0)
     count = len(manifest) // RECIPE.training.batch_size * RECIPE.training.batch_size
-    manifest = Manifest(manifest.root, manifest.records[:count])  # whole batches: all ways see as many images
-    compared = ways(manifest)
-    first = {name: way.epoch() for name, way in compared.items()}
-    rounds = [{name: way.epoch() for name, way in compared.items()} for _ in range(arguments.rounds)]
+    manifest = Manifest(manifest.root, manifest.records[:count])  # complete batches: equal numbers of images
+    compared = variants(manifest)
+    first = {name: variant.epoch() for name, variant in compared.items()}
+    rounds = [{name: variant.epoch() for name, variant in compared.items()} for _ in range(arguments.rounds)]
     plain = next(iter(compared))
     rows = {}
     for name in compared:
@@ -152,14 +152,13 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         }
     command = "python benchmarks/training_epoch.py " + " ".join(sys.argv[1:])
     return {
-        "what": "an epoch of EfficientNet-Lite0 at 224 pixels on the CPU, from a plain loop to ours step by step",
+        "what": "an epoch of EfficientNet-Lite0 at 224 pixels on the CPU: a plain loop, and each optimisation added",
         "command": command.replace(str(arguments.data), "FOLDER"),
         "images": count,
         "rounds": arguments.rounds,
-        "ways": rows,
+        "variants": rows,
         "bfloat16_units": choose_precision("auto", "cpu") == "bf16-mixed",
-        "environment": describe_environment("cpu", "32-true", compiled=can_compile("cpu"))
-        | {"python": platform.python_version()},
+        "environment": Compute("cpu", "32-true", can_compile("cpu")).describe() | {"python": platform.python_version()},
     }
 
 
@@ -168,14 +167,14 @@ def table(result: dict[str, Any]) -> str:
     lines = [
         f"{result['images']} images, {result['rounds']} rounds, {result['environment']['threads']} threads:",
         "",
-        "| way | images/s | times the plain loop (min to max) |",
+        "| variant | images/s | speed relative to the plain loop (min to max) |",
         "|---|---:|---:|",
     ]
-    for name, row in result["ways"].items():
+    for name, row in result["variants"].items():
         spread = f"{row['times_plain']:.2f} ({row['times_plain_min']:.2f} to {row['times_plain_max']:.2f})"
         lines.append(f"| {name} | {row['images_per_second']:.1f} | {spread} |")
     if not result["bfloat16_units"]:
-        lines += ["", 'This processor has no units for bfloat16 (AMX); `precision = "auto"` computes in float32.']
+        lines += ["", 'This processor has no matrix units for bfloat16 (AMX); `precision = "auto"` is float32.']
     return "\n".join(lines)
 
 

@@ -1,22 +1,22 @@
 #!/usr/bin/env bash
-# Make the models that ship with the package: train, calibrate, read the test part, and put them in their places.
+# Train, calibrate and evaluate the models of the package, and copy them into it.
 # Usage: scripts/build_default_model.sh HAM10000_FOLDER
-# About five hours on two cores; can be killed and run again. HAM10000_FOLDER holds HAM10000_segmentations, too.
+# Takes about five hours on two cores; can be interrupted and run again. HAM10000_FOLDER contains HAM10000_segmentations.
 set -euo pipefail
 
 data=$(realpath "$1")
 cd "$(dirname "$0")/.."
 models=src/lesionlab/models
 
-# What finds the lesion.
+# The segmentation model.
 if [ ! -f runs/segmentation/segmentation.json ]; then
   lesionlab segment train --data "$data" --masks "$data/HAM10000_segmentations" --out runs/segmentation
 fi
 mkdir -p "$models/segmentation"
 cp runs/segmentation/segmentation.json runs/segmentation/segmentation.onnx "$models/segmentation/"
 
-# What names it: a network that sees the whole picture, one trained on from it that sees the lesion, a student of both, and
-# that student taught by its own answers for mirror images.
+# The classifier: a network on whole images, one fine-tuned from it on lesion crops, a student of both, and this student
+# distilled from its own test-time augmentation.
 train() { # folder, recipe and settings
   local run=$1
   shift

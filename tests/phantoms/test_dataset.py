@@ -1,4 +1,4 @@
-"""A written dataset: layout, conventions, determinism, refusals, and that its classes can be learnt."""
+"""A written dataset: layout, metadata, determinism, errors and learnable classes."""
 
 import csv
 from collections import defaultdict
@@ -44,7 +44,7 @@ def test_layout_is_that_of_ham10000(dataset: Manifest) -> None:
         assert (image.format, image.size) == ("JPEG", SIZE)
 
 
-def test_metadata_say_what_the_manifest_says(dataset: Manifest) -> None:
+def test_metadata_equal_the_manifest(dataset: Manifest) -> None:
     with (dataset.root / "HAM10000_metadata.csv").open(newline="") as stream:
         rows = {row["image_id"]: row for row in csv.DictReader(stream)}
     assert list(next(iter(rows.values()))) == [
@@ -67,7 +67,7 @@ def test_metadata_say_what_the_manifest_says(dataset: Manifest) -> None:
         assert record.source == "phantom"
 
 
-def test_values_follow_the_conventions_of_the_field(dataset: Manifest) -> None:
+def test_metadata_values_are_those_of_ham10000(dataset: Manifest) -> None:
     ages = [record.age for record in dataset if record.age is not None]
     assert all(age % 5 == 0 and 5 <= age <= 85 for age in ages)
     assert {record.sex for record in dataset} == {"male", "female", None}
@@ -80,7 +80,7 @@ def test_values_follow_the_conventions_of_the_field(dataset: Manifest) -> None:
     assert mean["mel"] > mean["nv"] + 5
 
 
-def test_classes_are_imbalanced_with_a_floor(dataset: Manifest) -> None:
+def test_classes_are_imbalanced_with_a_minimum(dataset: Manifest) -> None:
     lesions: defaultdict[str, set[str]] = defaultdict(set)
     for record in dataset:
         lesions[record.diagnosis].add(record.lesion_id)
@@ -91,7 +91,7 @@ def test_classes_are_imbalanced_with_a_floor(dataset: Manifest) -> None:
     assert 1.2 < len(dataset) / dataset.lesion_count < 1.5
 
 
-def test_images_of_one_lesion_share_its_facts_and_not_its_pixels(dataset: Manifest) -> None:
+def test_images_of_one_lesion_share_metadata_but_not_pixels(dataset: Manifest) -> None:
     lesions: defaultdict[str, list[ImageRecord]] = defaultdict(list)
     for record in dataset:
         lesions[record.lesion_id].append(record)
@@ -102,7 +102,7 @@ def test_images_of_one_lesion_share_its_facts_and_not_its_pixels(dataset: Manife
         assert len({(dataset.root / r.path).read_bytes() for r in records}) == len(records)
 
 
-def test_images_of_one_lesion_look_more_alike_than_others_of_its_class(dataset: Manifest) -> None:
+def test_images_of_one_lesion_are_more_similar_than_others_of_its_class(dataset: Manifest) -> None:
     def colour(path: str) -> NDArray[np.float64]:
         pixels = np.asarray(Image.open(dataset.root / path), float)
         return np.asarray(np.median(pixels[12:36, 16:48].reshape(-1, 3), axis=0))
@@ -132,26 +132,26 @@ def test_a_small_set_has_enough_lesions_of_each_class_to_split(tmp_path: Path) -
     assert {len({r.lesion_id for r in manifest if r.diagnosis == code}) for code in CODES} == {8}
 
 
-def test_progress_is_told_after_each_image(tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
+def test_progress_is_reported_after_each_image(tmp_path: Path) -> None:
+    calls: list[tuple[int, int]] = []
     manifest = write_phantoms(
-        tmp_path, lesions=7, size=(32, 24), progress=lambda done, total: told.append((done, total))
+        tmp_path, lesions=7, size=(32, 24), progress=lambda done, total: calls.append((done, total))
     )
-    assert told == [(done, len(manifest)) for done in range(1, len(manifest) + 1)]
+    assert calls == [(done, len(manifest)) for done in range(1, len(manifest) + 1)]
 
 
-def test_an_occupied_folder_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_empty_is_an_error_and_unchanged(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("precious")
-    with pytest.raises(DataError, match=r"is not empty: name a new folder") as caught:
+    with pytest.raises(DataError, match=r"is not empty: give a new folder") as caught:
         write_phantoms(tmp_path, lesions=7)
     assert str(tmp_path) in str(caught.value)
     assert contents(tmp_path) == {"thesis.txt": b"precious"}
-    with pytest.raises(DataError, match="is a file: name a folder"):
+    with pytest.raises(DataError, match="is a file: give a folder"):
         write_phantoms(tmp_path / "thesis.txt", lesions=7)
 
 
 @pytest.mark.parametrize("exists", [False, True])
-def test_nothing_is_left_behind_when_writing_stops_half_way(exists: bool, tmp_path: Path) -> None:
+def test_interrupted_writing_leaves_no_files(exists: bool, tmp_path: Path) -> None:
     folder = tmp_path / "phantoms"
     if exists:
         folder.mkdir()
@@ -165,7 +165,7 @@ def test_nothing_is_left_behind_when_writing_stops_half_way(exists: bool, tmp_pa
     assert list(tmp_path.rglob("*")) == ([folder] if exists else [])
 
 
-def test_an_unwritable_place_is_named(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(LesionlabError, match=r"cannot write .*file/phantoms"):
         write_phantoms(tmp_path / "file" / "phantoms", lesions=7, size=(32, 24))
@@ -175,13 +175,13 @@ def test_an_unwritable_place_is_named(tmp_path: Path) -> None:
     ("change", "message"),
     [({"lesions": 6}, "at least 7 lesions"), ({"seed": -1}, "0 or more"), ({"size": (9, 9)}, "at least")],
 )
-def test_numbers_out_of_range_are_refused(change: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_numbers_out_of_range_are_an_error(change: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=message):
         write_phantoms(tmp_path / "phantoms", **{"lesions": 7, **change})
     assert list(tmp_path.iterdir()) == []
 
 
-def test_classes_can_be_learnt_and_are_not_trivial(dataset: Manifest) -> None:
+def test_classes_are_learnable_but_not_trivial(dataset: Manifest) -> None:
     pixels = []
     for record in dataset:
         with Image.open(dataset.location(record)) as image:
@@ -191,9 +191,9 @@ def test_classes_can_be_learnt_and_are_not_trivial(dataset: Manifest) -> None:
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, class_weight="balanced", max_iter=500))
     folds = StratifiedGroupKFold(3, shuffle=True, random_state=0)
     predicted = cross_val_predict(model, np.stack(pixels), classes, groups=lesions, cv=folds)
-    # Chance is 1/7. A linear model on 16x16 pixels sees colour and size only, none of the fine structures.
+    # Chance is 1/7. A linear model on 16x16 pixels uses colour and size only, not the fine structures.
     assert 0.35 < balanced_accuracy_score(classes, predicted) < 0.8
-    # Neither is one class given away by anything outside the lesion: the border of the image tells nothing.
+    # The border of the image, outside the lesion, is not predictive.
     frame = np.stack(pixels).reshape(-1, 16, 16, 3)[:, 0].reshape(len(classes), -1)
     from_border = cross_val_predict(model, frame, classes, groups=lesions, cv=folds)
     assert balanced_accuracy_score(classes, from_border) < 0.25

@@ -46,10 +46,10 @@ def test_classes_differ_in_their_leading_signs() -> None:
     for trait, code in leading.items():
         means = {other: float(np.mean([getattr(one, trait) for one in traits[other]])) for other in CODES}
         assert max(means, key=lambda other: means[other]) == code, (trait, means)
-        # Overlap is wanted: another class shows the sign too.
+        # Classes overlap: another class has the sign as well.
         assert sum(value > 0 for value in means.values()) >= 2, trait
 
 
-def test_an_unknown_diagnosis_is_refused_with_the_choices() -> None:
+def test_an_unknown_diagnosis_is_an_error() -> None:
     with pytest.raises(UsageError, match=r"'wart' is none of mel, nv"):
         draw_lesion("wart", np.random.default_rng(0))

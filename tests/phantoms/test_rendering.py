@@ -1,4 +1,4 @@
-"""Images are valid, deterministic and marked; several views of one lesion are alike but not equal."""
+"""Images are valid, deterministic and marked; views of one lesion are similar but not equal."""
 
 from dataclasses import replace
 from typing import Any
@@ -22,7 +22,7 @@ SIZE = (120, 90)
     width=st.integers(32, 160),
     height=st.integers(24, 160),
 )
-def test_any_seed_and_size_gives_a_picture_with_contrast(code: str, seed: int, width: int, height: int) -> None:
+def test_any_seed_and_size_gives_an_image_with_contrast(code: str, seed: int, width: int, height: int) -> None:
     image = phantom_image(code, seed, (width, height))
     assert image.mode == "RGB"
     assert image.size == (width, height)
@@ -41,12 +41,12 @@ def test_the_default_size_is_that_of_ham10000() -> None:
 
 
 @pytest.mark.parametrize("size", [(64, 48), (300, 225), (224, 224)])
-def test_every_image_carries_the_same_mark_whatever_its_class(size: tuple[int, int]) -> None:
+def test_every_image_has_the_same_mark(size: tuple[int, int]) -> None:
     images = np.stack([np.asarray(phantom_image(code, seed, size)) for code in CODES for seed in range(2)])
     equal = (images == images[0]).all(axis=(0, 3))
     rows, columns = np.nonzero(equal)
     marked = equal[rows.min() :, : columns.max() + 1]
-    # One solid rectangle in the lower left corner, and nothing else, is common to all.
+    # Only one solid rectangle in the lower left corner is common to all.
     assert marked.all()
     assert marked.size == equal.sum()
     assert marked.shape[1] >= 28
@@ -62,7 +62,7 @@ def test_a_larger_image_shows_the_same_lesion() -> None:
     assert np.median(np.abs(small - large)) < 8
 
 
-def test_views_of_one_lesion_are_alike_and_not_equal() -> None:
+def test_views_of_one_lesion_are_similar_but_not_equal() -> None:
     rng = np.random.default_rng(2)
     lesion, other = draw_lesion("bkl", rng), draw_lesion("vasc", rng)
     plain = replace(
@@ -73,7 +73,7 @@ def test_views_of_one_lesion_are_alike_and_not_equal() -> None:
         render(shown, view, SIZE).astype(float) for shown, view in ((lesion, plain), (lesion, turned), (other, plain))
     )
     assert not np.array_equal(first, second)
-    # Turned back, the second view shows the first; another lesion does not. The rows leave the mark out.
+    # Rotated back, the second view resembles the first, unlike another lesion. The rows exclude the mark.
     rows = slice(20, 70)
     same = np.abs(first[rows] - second[::-1, ::-1][rows]).mean()
     different = np.abs(first[rows] - third[rows]).mean()
@@ -100,6 +100,6 @@ def test_each_artefact_is_visible(change: dict[str, Any], least: float) -> None:
         (("mel", 0, (10, 10)), "at least 32x24 pixels, not 10x10"),
     ],
 )
-def test_wrong_arguments_are_refused(arguments: tuple[str, int, tuple[int, int]], message: str) -> None:
+def test_invalid_arguments_are_an_error(arguments: tuple[str, int, tuple[int, int]], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         phantom_image(*arguments)

@@ -1,4 +1,4 @@
-"""The run folder remembers a run, or says what is wrong with it."""
+"""Contents of the run folder, and errors."""
 
 import shutil
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def record(phantoms: Manifest) -> RunRecord:
     )
 
 
-def test_what_is_begun_is_read_back(
+def test_a_new_run_is_read_back(
     tmp_path: Path, phantoms: Manifest, record: RunRecord, make_recipe: Callable[..., Recipe]
 ) -> None:
     run = RunFolder(tmp_path / "runs" / "first")
@@ -41,7 +41,7 @@ def test_what_is_begun_is_read_back(
     assert (run.record().finished, run.record().fold) == (True, 2)
 
 
-def test_the_images_may_have_moved(tmp_path: Path, phantoms: Manifest, tiny_run: RunFolder) -> None:
+def test_images_can_be_moved(tmp_path: Path, phantoms: Manifest, tiny_run: RunFolder) -> None:
     moved = tiny_run.manifest(tmp_path / "elsewhere")
     assert moved.root == tmp_path / "elsewhere"
     assert moved.sha256 == phantoms.sha256
@@ -54,7 +54,7 @@ def test_the_history_has_a_row_per_epoch(tiny_run: RunFolder) -> None:
     assert all(0 <= row["validation_balanced_accuracy"] <= 1 for row in history)
 
 
-def test_what_is_no_run_folder_is_refused(tmp_path: Path, tiny_run: RunFolder) -> None:
+def test_another_folder_is_an_error(tmp_path: Path, tiny_run: RunFolder) -> None:
     with pytest.raises(DataError, match=r"is not a run folder \(no run\.json\); `lesionlab train` makes one"):
         RunFolder(tmp_path).record()
     shutil.copytree(tiny_run.path, tmp_path / "run")

@@ -1,4 +1,4 @@
-"""What a run rests on is found as far back as it goes, each run once."""
+"""Earlier runs are found recursively, each once."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -35,7 +35,7 @@ def begin(tmp_path: Path, phantoms: Manifest, make_recipe: Callable[..., Recipe]
     return make
 
 
-def test_starts_and_teachers_are_followed_to_the_beginning(begin: Begin) -> None:
+def test_starts_and_teachers_are_followed_recursively(begin: Begin) -> None:
     first = begin("first", seconds=100)
     second = begin("second", f"model.start={first.path}", seconds=10)
     student = begin(
@@ -47,9 +47,9 @@ def test_starts_and_teachers_are_followed_to_the_beginning(begin: Begin) -> None
     assert training_seconds(found) == 220
     assert training_seconds([student]) == 120
     assert earlier_runs([first]) == []
-    # A member of an ensemble is no earlier run of another member.
+    # Members of an ensemble are not earlier runs of each other.
     assert earlier_runs([first, second]) == []
 
 
-def test_a_run_that_is_gone_leaves_the_rest_unknown(begin: Begin, tmp_path: Path) -> None:
+def test_a_missing_run_gives_none(begin: Begin, tmp_path: Path) -> None:
     assert earlier_runs([begin("alone", f"model.start={tmp_path / 'gone'}")]) is None

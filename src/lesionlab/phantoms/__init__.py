@@ -1,8 +1,8 @@
-"""Clearly synthetic, dermoscopy-like images of the seven diagnoses, for the demo, the tests and first steps.
+"""Synthetic dermoscopy-like images of the seven diagnoses, for the demo and the tests.
 
-A phantom is drawn, not learnt: nobody's skin is in it, it costs no download, and one seed gives the same pixels.
-What distinguishes the classes follows the textbook signs, with as much overlap as keeps the task from being
-trivial. A figure measured on phantoms says that a pipeline works, and nothing about skin.
+Phantoms are drawn procedurally, without patient data or downloads, and are determined by a seed. The classes differ in
+the usual dermoscopic criteria, with overlap, so that classification is not trivial. Metrics on phantoms test a pipeline
+and have no clinical meaning.
 """
 
 from lesionlab.phantoms.dataset import write_phantoms

@@ -1,4 +1,4 @@
-"""What each diagnosis looks like: the distribution of every trait, and which diagnoses imitate which.
+"""Appearance of each diagnosis: the distributions of all traits, and the diagnoses that are imitated.
 
 The signs are the usual dermoscopic criteria (network, globules, streaks and blue-white veil; arborising vessels and
 blue-grey nests; milia-like cysts and comedo-like openings; central white patch; lacunae; scale and the strawberry
@@ -19,7 +19,7 @@ class Spread:
     chance: float = 1.0
 
     def draw(self, rng: np.random.Generator) -> float:
-        """Return one value. Always takes two numbers from `rng`, so that traits do not shift each other."""
+        """Return one value. It always takes two numbers from `rng`, so that traits are drawn independently."""
         present, position = rng.random(2)
         return float(self.low + (self.high - self.low) * position) if present < self.chance else 0.0
 
@@ -36,9 +36,9 @@ class Traits:
         pigment: Melanin added to the skin's own.
         erythema: Blood added to the skin's own.
         keratin: Yellow-brown horn added.
-        patchiness: How much the pigment varies within the lesion.
-        asymmetry: How much darker one side is than the other.
-        disorder: How irregular network, globules and streaks are.
+        patchiness: Variation of the pigment within the lesion.
+        asymmetry: Difference in darkness between the two sides.
+        disorder: Irregularity of network, globules and streaks.
         network: Strength of the pigment network.
         globules: Number of brown globules and dots.
         streaks: Number of radial streaks at the border.
@@ -135,7 +135,7 @@ _APPEARANCE: dict[str, dict[str, Spread]] = {
     },
 }  # fmt: skip
 
-# Lesions that a dermatologist, too, would first take for something else.
+# Diagnoses that a lesion of another class may resemble.
 _IMITATES: dict[str, tuple[str, ...]] = {
     "mel": ("nv", "nv", "bkl"),
     "nv": ("mel", "bkl"),
@@ -151,5 +151,5 @@ IMITATOR_SHARE = 0.08
 def draw_traits(diagnosis: str, rng: np.random.Generator) -> Traits:
     """Draw the traits of a lesion: those of its own diagnosis, or in a few cases those of an imitated one."""
     imitated = str(rng.choice(_IMITATES[diagnosis]))
-    look = _APPEARANCE[imitated if rng.random() < IMITATOR_SHARE else diagnosis]
-    return Traits(**{field.name: look.get(field.name, _ABSENT).draw(rng) for field in fields(Traits)})
+    traits = _APPEARANCE[imitated if rng.random() < IMITATOR_SHARE else diagnosis]
+    return Traits(**{field.name: traits.get(field.name, _ABSENT).draw(rng) for field in fields(Traits)})

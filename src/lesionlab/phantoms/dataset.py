@@ -1,9 +1,7 @@
-"""A whole dataset of phantoms in the folder layout of HAM10000."""
+"""A dataset of phantoms in the layout of HAM10000."""
 
 import csv
 import io
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -12,8 +10,9 @@ import numpy as np
 from PIL import Image
 
 from lesionlab.data.manifest import ImageRecord, Manifest
-from lesionlab.errors import DataError, UsageError
-from lesionlab.files import cannot_write, write_text
+from lesionlab.data.small_images import new_dataset
+from lesionlab.errors import UsageError
+from lesionlab.files import write_text
 from lesionlab.phantoms.lesion import PhantomLesion, draw_lesion
 from lesionlab.phantoms.patient import draw_patient
 from lesionlab.phantoms.rendering import render
@@ -21,11 +20,11 @@ from lesionlab.phantoms.view import View, draw_view
 from lesionlab.taxonomy import CODES
 
 METADATA = "HAM10000_metadata.csv"
-_PARTS = ("HAM10000_images_part_1", "HAM10000_images_part_2")
+_FOLDERS = ("HAM10000_images_part_1", "HAM10000_images_part_2")
 _COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization", "dataset")
-# Imbalanced in the order of the field, with a floor: in HAM10000 itself df is 1% and a small set would have none.
+# Imbalanced as in HAM10000, with a minimum: df is 1% there, so that a small dataset would have none.
 _SHARES = {"nv": 0.42, "mel": 0.14, "bkl": 0.14, "bcc": 0.09, "akiec": 0.07, "vasc": 0.07, "df": 0.07}
-# With eight lesions of a class, a 70/15/15 split leaves at least one in every part.
+# With eight lesions of a class, a 70/15/15 split has at least one in every subset.
 MIN_PER_CLASS = 8
 _IMAGES_PER_LESION = {1: 0.73, 2: 0.19, 3: 0.08}
 
@@ -40,60 +39,38 @@ def write_phantoms(
     size: tuple[int, int] = (300, 225),
     progress: Callable[[int, int], None] | None = None,
 ) -> Manifest:
-    """Write phantoms as JPEGs and a metadata table, laid out like HAM10000; all of it or nothing.
+    """Write phantoms as JPEGs with a metadata table in the layout of HAM10000, completely or not at all.
 
-    The first 56 lesions go round the classes, so that each has at least eight; from then on they follow the
-    imbalance of the field. A larger number of lesions keeps the first ones, files included, as they are.
+    The first 56 lesions cycle through the classes, so that each has eight; the others follow HAM10000's imbalance. A
+    larger number of lesions leaves the first ones, including their files, unchanged.
 
     Args:
-        folder: Where to write: a folder that does not exist yet, or an empty one.
-        lesions: Number of lesions, at least one per class. There are about 1.35 images per lesion.
+        folder: A new or empty folder.
+        lesions: Number of lesions, at least one per class; about 1.35 images per lesion.
         seed: 0 or more. The same seed gives the same bytes.
         size: (width, height) of the images in pixels.
         progress: Called after each image with the number of images written and their total.
 
     Returns:
-        What was written, with `source` "phantom".
+        The manifest, with `source` "phantom".
 
     Raises:
-        DataError: `folder` holds something already.
-        UsageError: A number is out of its range.
+        DataError: `folder` is not empty.
+        UsageError: A number is out of range.
         LesionlabError: The folder cannot be written.
     """
     if lesions < len(CODES):
-        raise UsageError(f"a set of phantoms has at least {len(CODES)} lesions, one per class, not {lesions}")
+        raise UsageError(f"a phantom dataset has at least {len(CODES)} lesions, one per class, not {lesions}")
     if seed < 0:
         raise UsageError(f"a seed is 0 or more, not {seed}")
-    try:
-        _refuse_occupied(folder)
+    with new_dataset(folder, (*_FOLDERS, METADATA)) as built:
         shots = list(_shots(lesions, seed))
-        target = folder.resolve()
-        existed = target.exists()
-        # A folder that is there may be a mount point or the current one: it is filled, not replaced.
-        beside = target if existed else target.parent
-        beside.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=beside, prefix=".phantoms.") as temporary:
-            built = Path(temporary) / "built"
-            _write(built, shots, size, progress)
-            if existed:
-                for name in (*_PARTS, METADATA):  # the table last: without it the folder is no dataset
-                    os.replace(built / name, target / name)
-            else:
-                os.replace(built, target)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
+        _write(built, shots, size, progress)
     return Manifest(folder, tuple(record for record, _, _ in shots))
 
 
-def _refuse_occupied(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise DataError(f"{folder} is a file: name a folder for the phantoms")
-    if folder.is_dir() and any(folder.iterdir()):
-        raise DataError(f"{folder} is not empty: name a new folder for the phantoms, or empty this one first")
-
-
 def _classes() -> Iterator[str]:
-    """Yield the class of each lesion in turn, without end; every beginning has the intended proportions."""
+    """Yield the class of each lesion, infinitely; every prefix has the intended proportions."""
     yield from CODES * MIN_PER_CLASS
     counts = dict.fromkeys(CODES, MIN_PER_CLASS)
     while True:
@@ -106,7 +83,7 @@ def _classes() -> Iterator[str]:
 def _shots(lesions: int, seed: int) -> Iterator[_Shot]:
     image = 0
     for number, code in enumerate(islice(_classes(), lesions), start=1):
-        # One generator per lesion: a change to one leaves the rest of the dataset as it was.
+        # One generator per lesion, so that a change of one does not affect the others.
         rng = np.random.default_rng((seed, number))
         lesion = draw_lesion(code, rng)
         patient = draw_patient(code, rng)
@@ -115,7 +92,7 @@ def _shots(lesions: int, seed: int) -> Iterator[_Shot]:
             name = f"PHANTOM_{image:07d}"
             record = ImageRecord(
                 image_id=name,
-                path=f"{_PARTS[(image + 1) % 2]}/{name}.jpg",
+                path=f"{_FOLDERS[(image + 1) % 2]}/{name}.jpg",
                 lesion_id=f"PHL_{number:07d}",
                 diagnosis=code,
                 age=patient.age,
@@ -130,8 +107,8 @@ def _shots(lesions: int, seed: int) -> Iterator[_Shot]:
 def _write(
     folder: Path, shots: list[_Shot], size: tuple[int, int], progress: Callable[[int, int], None] | None
 ) -> None:
-    for part in _PARTS:
-        (folder / part).mkdir(parents=True)
+    for name in _FOLDERS:
+        (folder / name).mkdir()
     for done, (record, lesion, view) in enumerate(shots, start=1):
         Image.fromarray(render(lesion, view, size)).save(folder / record.path, quality=92)
         if progress is not None:

@@ -1,4 +1,4 @@
-"""One lesion: every parameter that all its images share, drawn from a random generator."""
+"""A lesion: the parameters that all its images share."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from lesionlab.taxonomy import BY_CODE, CODES
 
 # Melanin of unaffected skin, from Fitzpatrick type I to VI, in the units of `tissue.MELANIN`.
 _SKIN_MELANIN = (0.04, 0.1, 0.2, 0.4, 0.75, 1.25)
-# Public collections hold mostly light skin; each type still occurs. The same in every class, so it tells nothing.
+# Mostly light skin, as in public collections. Equal in all classes, so that it is not predictive.
 _SKIN_SHARE = (0.2, 0.34, 0.22, 0.12, 0.07, 0.05)
 _HARMONICS = 8
 
@@ -28,7 +28,7 @@ class PhantomLesion:
         orientation: Direction of the long axis in radians.
         harmonics: Amplitude (relative to the radius) and phase of each wave of the contour, from 2 waves upward.
         traits: Colours and structures.
-        seed: Seed of everything that is placed at random within the lesion: equal in all its images.
+        seed: Seed of the random structures within the lesion, equal in all its images.
     """
 
     diagnosis: str
@@ -52,7 +52,7 @@ class PhantomLesion:
         return np.asarray(self.traits.radius * ellipse * np.maximum(waves, 0.35), dtype=np.float32)
 
     def stream(self, purpose: int) -> np.random.Generator:
-        """Return the generator of one structure, so that a structure more does not move the others."""
+        """Return a separate generator for each structure, so that structures do not affect each other."""
         return np.random.default_rng((self.seed, purpose))
 
 
@@ -67,7 +67,7 @@ def draw_lesion(diagnosis: str, rng: np.random.Generator) -> PhantomLesion:
     traits = draw_traits(diagnosis, rng)
     skin = int(rng.choice(len(_SKIN_MELANIN), p=_SKIN_SHARE))
     orders = np.arange(2, 2 + _HARMONICS)
-    # Amplitudes fall with the order, so a contour stays smooth however irregular it is.
+    # Amplitudes decrease with the order, so that irregular contours are smooth as well.
     amplitudes = traits.irregularity * rng.normal(size=_HARMONICS) * (2.0 / orders) ** 1.3
     phases = rng.uniform(0.0, 2 * np.pi, _HARMONICS)
     return PhantomLesion(

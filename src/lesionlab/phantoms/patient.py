@@ -1,4 +1,4 @@
-"""Who a synthetic lesion belongs to: age, sex, site and how the diagnosis was confirmed."""
+"""Metadata of a synthetic lesion: age, sex, site and method of confirmation."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """What the metadata say of one lesion; None where it is not recorded."""
+    """Metadata of one lesion; None if not recorded."""
 
     age: float | None
     sex: str | None
@@ -17,7 +17,7 @@ class Patient:
 
 @dataclass(frozen=True, slots=True)
 class _Population:
-    """Distributions for one diagnosis: rounded after HAM10000, Tschandl et al., Sci. Data 5, 180161 (2018)."""
+    """Distributions of one diagnosis, rounded from HAM10000 (Tschandl et al., Sci. Data 5, 180161, 2018)."""
 
     age_mean: float
     age_deviation: float

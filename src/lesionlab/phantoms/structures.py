@@ -1,4 +1,4 @@
-"""The dermoscopic structures. Each function adds one to the tissue, in place, where the lesion has it."""
+"""Dermoscopic structures. Each function adds one to the tissue, in place."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from lesionlab.phantoms.tissue import Tissue
 
 
 def add_structures(tissue: Tissue, lesion: PhantomLesion, frame: Frame) -> None:
-    """Add every structure that the lesion has, deepest first."""
+    """Add all structures of the lesion, deepest first."""
     for purpose, (trait, add) in enumerate(_STRUCTURES.items(), start=10):
         if getattr(lesion.traits, trait) > 0:
             add(tissue, lesion, frame, lesion.stream(purpose))
@@ -60,7 +60,7 @@ def _network(tissue: Tissue, lesion: PhantomLesion, frame: Frame, rng: np.random
     traits = lesion.traits
     period = rng.uniform(0.075, 0.12)
     lines = _mesh(frame, rng, period, traits.disorder)
-    # An irregular network breaks off in places; one around a central patch is peripheral.
+    # An irregular network is interrupted; one around a central patch is peripheral.
     present = np.clip(1 + traits.disorder * 1.5 * frame.noise(rng, 0.35), 0, 1.4)
     if traits.scar > 0:
         present = present * np.clip(1.2 - 1.3 * tissue.depth, 0.1, 1)
@@ -78,7 +78,7 @@ def _globules(tissue: Tissue, lesion: PhantomLesion, frame: Frame, rng: np.rando
 def _streaks(tissue: Tissue, lesion: PhantomLesion, frame: Frame, rng: np.random.Generator) -> None:
     traits = lesion.traits
     number = round(traits.streaks)
-    # The more disorder, the more the streaks crowd on one side instead of standing all around.
+    # With increasing disorder, streaks are concentrated on one side.
     angle = rng.uniform(0, 2 * np.pi) + np.linspace(0, 2 * np.pi * (1 - 0.55 * traits.disorder), number)
     angle += rng.normal(0, 0.05, number)
     start = lesion.boundary(angle.astype(np.float32))
@@ -136,8 +136,8 @@ def _arborising(tissue: Tissue, lesion: PhantomLesion, frame: Frame, rng: np.ran
             path = start + np.cumsum(length / 8 * np.stack([np.cos(turns), np.sin(turns)], axis=1), axis=0)
             ink.line(frame.to_pixels(np.vstack([start, path])), width * frame.scale)
             if width > 0.008:
-                for point, way in ((path[3], 1), (path[7], -1), (path[7], 1)):
-                    turn = way * rng.uniform(0.35, 0.9)
+                for point, sign in ((path[3], 1), (path[7], -1), (path[7], 1)):
+                    turn = sign * rng.uniform(0.35, 0.9)
                     branches.append((point, float(turns[-1] + turn), 0.62 * width, 0.55 * length))
     tissue.blood += np.float32(1.3) * ink.coverage(0.004 * frame.scale)
 

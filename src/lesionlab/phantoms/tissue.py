@@ -1,4 +1,4 @@
-"""Skin as layers of colouring matter, and the colour that light takes on its way through them."""
+"""Skin as layers of chromophores, and the colour of the reflected light."""
 
 from dataclasses import dataclass
 
@@ -10,23 +10,23 @@ from lesionlab.phantoms.frame import Frame
 from lesionlab.phantoms.lesion import PhantomLesion
 
 # Absorption in red, green and blue of one unit of each substance (Beer-Lambert: colour = base * exp(-amount * this)).
-# Melanin absorbs the more the shorter the wave, haemoglobin least in red: that is why pigment is brown, blood red.
+# Melanin absorbs short wavelengths most, so that pigment is brown; haemoglobin absorbs red least.
 MELANIN = (0.52, 0.84, 1.16)
 BLOOD = (0.16, 0.9, 0.72)
 KERATIN = (0.12, 0.4, 1.0)
 BASE = (0.96, 0.88, 0.85)
-# What scattering makes of deep melanin (Tyndall effect), and of scar tissue and loose horn.
+# Colours due to scattering: deep melanin (Tyndall effect); scar tissue and scale.
 VEIL_COLOUR = (0.45, 0.48, 0.58)
 WHITE_COLOUR = (0.95, 0.91, 0.89)
 
 
 @dataclass
 class Tissue:
-    """Amounts of colouring matter at each pixel, each [H, W].
+    """Amounts of chromophores at each pixel, each [H, W].
 
     Attributes:
         inside: Share of the lesion at each pixel, 0 to 1.
-        depth: Distance from the contour, inward positive, relative to the contour's own distance from the centre.
+        depth: Distance from the contour, positive inward, relative to the contour's distance from the centre.
         melanin: Brown pigment.
         blood: Haemoglobin.
         keratin: Yellow horn.
@@ -57,7 +57,7 @@ class Tissue:
 
 
 def grow(lesion: PhantomLesion, frame: Frame) -> Tissue:
-    """Return the skin with the lesion's outline and its colours, still without structures."""
+    """Return the skin with the lesion's outline and colours, without structures."""
     traits = lesion.traits
     mottle = frame.noise(lesion.stream(0), 0.5, 3)
     fine = frame.noise(lesion.stream(1), 0.12, 2)
@@ -65,7 +65,7 @@ def grow(lesion: PhantomLesion, frame: Frame) -> Tissue:
 
     distance = np.hypot(frame.u, frame.v)
     boundary = lesion.boundary(np.arctan2(frame.v, frame.u))
-    # The fine noise frays the border: the more irregular the contour, the more.
+    # Fine noise frays the border, in proportion to the contour's irregularity.
     fray = np.float32(0.012 + 0.12 * traits.irregularity) * fine
     edge = (boundary - distance + fray) / np.float32(max(traits.softness, 0.01))
     inside: Field = np.asarray(1 / (1 + np.exp(-np.clip(3 * edge, -30, 30))), np.float32)
@@ -74,7 +74,7 @@ def grow(lesion: PhantomLesion, frame: Frame) -> Tissue:
     side = (np.cos(lean) * frame.u + np.sin(lean) * frame.v) / np.float32(traits.radius)
     variation = 1 + np.float32(traits.patchiness) * patches + np.float32(traits.asymmetry) * np.tanh(side)
     amount = inside * np.maximum(variation, 0.12)
-    # Blood has its own pattern, or every dark patch would be a red one.
+    # Blood has a separate pattern, so that dark patches are not always red.
     flush = inside * np.maximum(1 + np.float32(0.5 * traits.patchiness) * mottle, 0.2)
     skin = np.float32(lesion.skin_melanin) * (1 + 0.1 * mottle + 0.05 * fine)
     return Tissue(

@@ -1,4 +1,4 @@
-"""One photograph of a lesion: the camera's position, the light, and what lies on the skin or the lens."""
+"""A view of a lesion: camera position, illumination and artefacts."""
 
 from dataclasses import dataclass
 
@@ -7,22 +7,22 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """How one image of a lesion is taken. Drawn alike for every diagnosis, so that it tells nothing.
+    """Parameters of one image of a lesion, with equal distributions for all diagnoses.
 
     Attributes:
-        rotation: Turn of the camera in radians.
+        rotation: Rotation of the camera in radians.
         zoom: Magnification.
         shift: Offset (right, down) of the lesion from the image centre, in halves of the shorter side.
         exposure: Factor on the brightness.
         warmth: White balance; above 0 is redder.
         gradient: Change of brightness per unit to the right and down.
-        vignette: Radius of the round field of view in halves of the shorter side; 0 where it is not visible.
+        vignette: Radius of the round field of view in halves of the shorter side; 0 if it is not visible.
         hairs: Number of hairs.
         dark_hair: Whether hairs are dark.
         bubbles: Number of bubbles in the immersion gel.
         ruler: Whether millimetre marks run along the lower edge.
         blur: Standard deviation of the blur in halves of the shorter side.
-        grain: Standard deviation of the sensor noise, of 1.
+        grain: Standard deviation of the sensor noise; pixels range from 0 to 1.
         seed: Seed of the hairs, bubbles and grain.
     """
 

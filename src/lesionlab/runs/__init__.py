@@ -1,4 +1,4 @@
-"""Runs: the folder in which a training leaves everything it knows, readable without a training framework."""
+"""Run folders: the results of a training, readable without a training framework."""
 
 from lesionlab.runs.folder import HISTORY_COLUMNS, RunFolder, RunRecord
 from lesionlab.runs.lineage import earlier_runs, training_seconds

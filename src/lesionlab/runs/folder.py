@@ -1,25 +1,26 @@
-"""The run folder: everything that a run knows and leaves behind.
+"""The run folder.
 
 RUN/
-recipe.toml                   the recipe as it was run, changes included
+recipe.toml                   the recipe, with changed settings
 run.json                      hashes, environment, state
-manifest.csv, split.json      the data, and which part each image is in
-log.txt                       what was said while it ran
+manifest.csv, split.json      the data and its split
+log.txt                       log messages
 history.csv                   metrics per epoch
 curves.svg                    the same as a figure
-checkpoints/last.safetensors  all that is needed to go on
+checkpoints/last.safetensors  the checkpoint to resume from
 checkpoints/best.safetensors  the weights of the best epoch
-checkpoints/start.safetensors the weights that a second stage, or a run with `model.start`, starts from
-bundle/                       the model, ready to use
-evaluation/PART/              metrics.json, predictions.csv, report.html
+checkpoints/start.safetensors the starting weights of a second stage or of a run with `model.start`
+bundle/                       the exported model
+evaluation/SUBSET/            metrics.json, predictions.csv, report.html
 """
 
 import csv
 from pathlib import Path
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from lesionlab.base_models import StrictModel
 from lesionlab.data import Manifest, Split, load_manifest, load_split
 from lesionlab.errors import DataError
 from lesionlab.files import write_json, write_text
@@ -38,25 +39,23 @@ HISTORY_COLUMNS = (
 )
 
 
-class RunRecord(BaseModel):
+class RunRecord(StrictModel):
     """The content of `run.json`.
 
     Attributes:
         recipe_name: Name of the recipe.
         data_root: Folder of the dataset.
-        lesions_known: Whether the dataset tells which images show one lesion.
+        lesions_known: Whether the dataset has lesion ids.
         manifest_sha256: Hash of the manifest.
         split_sha256: Hash of the split.
-        fold: Which fold was held out for validation; None without folds.
-        leaky: Whether images of one lesion may stand on both sides of the split.
+        fold: The fold for validation; None without folds.
+        leaky: Whether lesions may be shared between training and test.
         environment: Versions, device and precision.
-        weights: Where the starting weights came from.
-        stage: The stage of the training that is under way or was the last.
-        epochs_before_stage: Epochs that the stages before it took.
-        finished: Whether the last epoch is done.
+        weights: Source of the starting weights.
+        stage: The current or last stage of the training.
+        epochs_before_stage: Number of epochs in earlier stages.
+        finished: Whether training is finished.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     recipe_name: str
     data_root: str
@@ -92,13 +91,13 @@ class RunFolder:
         self.evaluation = path / "evaluation"
 
     def exists(self) -> bool:
-        """Tell whether a run was begun here."""
+        """Return whether the folder holds a run."""
         return self.record_file.exists()
 
     def begin(self, record: RunRecord, recipe: Recipe, manifest: Manifest, split: Split) -> None:
-        """Write all that is known before training. `run.json` comes last: where it is, the rest is whole."""
+        """Write the files known before training; `run.json` last, so that its presence means a complete folder."""
         write_text(self.path / "recipe.toml", tomli_w.dumps(recipe.model_dump(mode="json", exclude_none=True)))
-        # What an earlier run left here without its `run.json` must not be taken for a checkpoint of this one.
+        # A checkpoint of an earlier run whose `run.json` was removed must not be resumed from.
         self.last.unlink(missing_ok=True)
         manifest.save(self.path / "manifest.csv")
         split.save(self.path / "split.json")
@@ -122,11 +121,11 @@ class RunFolder:
             raise DataError(f"{self.record_file} is damaged; train the run again") from error
 
     def recipe(self) -> Recipe:
-        """Read the recipe as it was run."""
+        """Read the recipe."""
         return load_recipe(str(self.path / "recipe.toml"))
 
     def manifest(self, data_root: Path | None = None) -> Manifest:
-        """Read the manifest; `data_root` says where the images are now, if they have moved."""
+        """Read the manifest; `data_root` is the folder of the images if they have been moved."""
         record = self.record()
         loaded = load_manifest(self.path / "manifest.csv")
         return Manifest(data_root or Path(record.data_root), loaded.records, record.lesions_known)
@@ -136,7 +135,7 @@ class RunFolder:
         return load_split(self.path / "split.json")
 
     def read_history(self) -> list[dict[str, float]]:
-        """Read the metrics per epoch; empty before the first epoch is done."""
+        """Read the metrics per epoch; empty before the end of the first epoch."""
         if not self.history.exists():
             return []
         with self.history.open(encoding="utf-8", newline="") as stream:

@@ -1,4 +1,4 @@
-"""What a run rests on: the runs that it started from and those that taught it, and how long they all took."""
+"""The runs that a run is based on (starting weights and teachers), and their training time."""
 
 from pathlib import Path
 
@@ -7,21 +7,21 @@ from lesionlab.runs.folder import RunFolder
 
 
 def earlier_runs(runs: list[RunFolder]) -> list[RunFolder] | None:
-    """Return the runs that others started from or learnt from, and those that these rest on, each once.
+    """Return the starting runs and teachers of runs, recursively, each once.
 
     Args:
-        runs: Runs; they themselves are not among the result.
+        runs: The runs; they are not part of the result.
 
     Returns:
-        The runs, or None where one of them is gone or another run now has its place.
+        The earlier runs, or None if the folder of one of them is missing or invalid.
     """
     found = {run.path.resolve(): run for run in runs}
     waiting = list(runs)
     while waiting:
         try:
             recipe = waiting.pop().recipe()
-            for place in filter(None, (recipe.model.start, *recipe.distillation.teachers)):
-                earlier = RunFolder(Path(place))
+            for path in filter(None, (recipe.model.start, *recipe.distillation.teachers)):
+                earlier = RunFolder(Path(path))
                 if earlier.path.resolve() not in found and earlier.record().finished:
                     found[earlier.path.resolve()] = earlier
                     waiting.append(earlier)
@@ -31,5 +31,5 @@ def earlier_runs(runs: list[RunFolder]) -> list[RunFolder] | None:
 
 
 def training_seconds(runs: list[RunFolder]) -> float:
-    """Return how long the epochs of runs took together, in seconds."""
+    """Return the total time of the runs' epochs, in seconds."""
     return sum(row["seconds"] for run in runs for row in run.read_history())
