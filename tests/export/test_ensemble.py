@@ -116,7 +116,7 @@ def test_members_with_different_backbones_have_one_feature_map(make_recipe: Call
 
 def test_feature_maps_of_incompatible_sizes_are_an_error(make_recipe: Callable[..., Recipe]) -> None:
     members = [of_kind(backbone, 80, make_recipe) for backbone in ("test_efficientnet", "test_vit")]
-    with pytest.raises(DataError, match="maps of 5x5 and of 3x3 places do not fit into one graph"):
+    with pytest.raises(DataError, match="feature maps of 5x5 and 3x3 do not fit into one graph"):
         export_graph(members, 80, InferenceSettings())
 
 

@@ -236,7 +236,7 @@ class ExportedEnsemble(nn.Module):
             if any(own % least for own, least in zip(grid, self.grid, strict=True)):
                 raise DataError(
                     f"feature maps of {grid[0]}x{grid[1]} and {self.grid[0]}x{self.grid[1]} do not fit into one graph; "
-                    "export ensembles of runs whose input sizes or backbones give divisible grids"
+                    "the coarsest grid must divide the others"
                 )
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
