@@ -102,7 +102,7 @@ async def _read_form(request: Request, body: AsyncGenerator[bytes, None], name: 
     try:
         form = await parser.parse()
     except MultiPartException as error:
-        if parser.too_many_files:
+        if error.message.startswith("Too many files"):
             raise ProblemError(422, f"there are too many files. {_expected_form(name, max_files)}") from error
         raise ProblemError(400, f"the form is malformed: {error.message}") from error
     try:
@@ -125,10 +125,6 @@ async def _read_form(request: Request, body: AsyncGenerator[bytes, None], name: 
 class _InMemoryParser(MultiPartParser):
     # Starlette writes files above 1 MB to a temporary file. The body is limited before it is parsed.
     spool_max_size = sys.maxsize
-
-    @property
-    def too_many_files(self) -> bool:
-        return self._current_files > self.max_files
 
 
 def _expected_form(name: str, max_files: int) -> str:
