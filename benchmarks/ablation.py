@@ -132,7 +132,7 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
 def images_of(first: Path, data: Path, external: Path | None, metadata: Path | None) -> Images:
     run = RunFolder(first)
     task, manifest = TASKS[run.recipe().task], run.manifest(data)
-    subsets = run.split().parts(run.record().fold)
+    subsets = run.split().subsets(run.record().fold)
     validation, train = (manifest.select(subsets[name]) for name in ("validation", "train"))
     counts = np.bincount([task.index(record.diagnosis) for record in train], minlength=len(task.classes))
     return Images(
@@ -178,7 +178,7 @@ def logits_of(
     session = ort.InferenceSession(whole, options, providers=["CPUExecutionProvider"])
     rows = {record.image_id: row for row, record in enumerate(images.manifest)}
     all_pixels, _ = open_network_inputs(images.manifest, recipe)
-    colour = mean_colour(all_pixels[[rows[i] for i in run.split().parts(run.record().fold)["train"]]])
+    colour = mean_colour(all_pixels[[rows[i] for i in run.split().subsets(run.record().fold)["train"]]])
 
     def logits(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
         batches = (pixels[start : start + BATCH] for start in range(0, len(pixels), BATCH))

@@ -85,7 +85,7 @@ def plain_loaders(recipe: Recipe, manifest: Manifest, split: Split, workers: int
         ]
     )
     plain = transforms.Compose([resize, transforms.ToTensor()])
-    subsets = split.parts()
+    subsets = split.subsets()
     return {
         name: DataLoader(
             PlainImages(manifest.select(subsets[name]), augmented if name == "train" else plain),
@@ -104,7 +104,7 @@ def train_plainly(recipe: Recipe, manifest: Manifest, split: Split, workers: int
     network = LesionNetwork(recipe)
     load_pretrained(network.backbone, recipe.model.backbone)
     loaders = plain_loaders(recipe, manifest, split, workers)
-    labels = torch.tensor([TASK.index(record.diagnosis) for record in manifest.select(split.parts()["train"])])
+    labels = torch.tensor([TASK.index(record.diagnosis) for record in manifest.select(split.subsets()["train"])])
     weights = len(labels) / (2.0 * torch.bincount(labels, minlength=2))
     optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=1e-3)
     schedule = torch.optim.lr_scheduler.StepLR(optimizer, step_size=7, gamma=0.1)
@@ -168,7 +168,7 @@ def main() -> None:
     ours = train_on_features(recipe, manifest, split)
     print(f"features computed once: {ours.seconds:.1f} s", file=sys.stderr, flush=True)
     plain = train_plainly(recipe, manifest, split, arguments.workers)
-    test = manifest.select(split.parts()["test"])
+    test = manifest.select(split.subsets()["test"])
     positive = np.array([TASK.index(record.diagnosis) == 1 for record in test])
 
     def area(network: LesionNetwork) -> Measure:
@@ -181,7 +181,7 @@ def main() -> None:
         "what": "resnet50-binary: cached features of the frozen backbone, against the whole network in every epoch",
         "command": "python benchmarks/frozen_features.py "
         + " ".join(sys.argv[1:]).replace(str(arguments.data), "FOLDER"),
-        "images": {name: len(ids) for name, ids in split.parts().items()},
+        "images": {name: len(ids) for name, ids in split.subsets().items()},
         "backbone": arguments.backbone,
         "epochs": arguments.epochs,
         "feature_views": recipe.training.feature_views,

@@ -96,7 +96,7 @@ def main() -> None:
 
 
 def measured_parts(run: RunFolder, bundle: Bundle, data: Path, kept: Path | None) -> tuple[Measured, Measured]:
-    manifest, parts = run.manifest(data), run.split().parts(run.record().fold)
+    manifest, parts = run.manifest(data), run.split().subsets(run.record().fold)
     found = []
     for name in ("train", "validation"):
         file = kept / f"{bundle.info.graph_sha256[:12]}-{name}.npz" if kept else None
@@ -216,7 +216,7 @@ def refused_by(distance: Distance, validation: Measured, far: dict[str, Measured
 
 
 def locations(run: RunFolder, subset: str, data: Path) -> list[str]:
-    manifest = run.manifest(data).select(run.split().parts(run.record().fold)[subset])
+    manifest = run.manifest(data).select(run.split().subsets(run.record().fold)[subset])
     return [manifest.location(record) for record in manifest]
 
 

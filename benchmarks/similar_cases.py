@@ -84,7 +84,7 @@ def measured_part(
     run: RunFolder, bundle: Bundle, subset: str, data: Path, kept: Path | None
 ) -> tuple[list[ImageRecord], np.ndarray]:
     """Return the images of a part and their pooled features; of a kept file with fewer rows, the first images."""
-    manifest = run.manifest(data).select(run.split().parts(run.record().fold)[subset])
+    manifest = run.manifest(data).select(run.split().subsets(run.record().fold)[subset])
     file = kept / f"{bundle.info.graph_sha256[:12]}-{subset}.npz" if kept else None
     if file is not None and file.exists():
         with np.load(file) as arrays:

@@ -94,7 +94,7 @@ def judged(shipped: Bundle) -> Evaluation:
     settings = Recipe.model_validate(shipped.info.recipe).split
     split = make_split(manifest, validation=settings.validation, test=settings.test, seed=settings.seed)
     assert split.sha256 == shipped.info.training_data.split_sha256
-    test = manifest.select(split.parts()["test"])
+    test = manifest.select(split.subsets()["test"])
     return evaluate_subset(Predictor.load(shipped), test, subset="test", unseen=True, resamples=0)
 
 

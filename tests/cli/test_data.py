@@ -77,7 +77,7 @@ def test_split_writes_the_file_and_shows_its_parts(folder: Path, tmp_path: Path)
     result = run("split", folder, "--out", target, "--validation", "0.2", "--test", "0.2")
     assert result.exit_code == 0
     split = load_split(target)
-    assert {name: len(images) for name, images in split.parts().items()} == {"train": 24, "validation": 8, "test": 8}
+    assert {name: len(images) for name, images in split.subsets().items()} == {"train": 24, "validation": 8, "test": 8}
     assert split.sha256 in result.stdout
     assert "train" in result.stdout
     assert "leak" not in result.stdout.lower()

@@ -13,7 +13,7 @@ def test_people_and_programs_get_the_same_comparison(
     cli: Callable[..., Any], tiny_run: RunFolder, tiny_bundle: Path
 ) -> None:
     manifest = tiny_run.manifest()
-    places = [manifest.location(record) for record in manifest.select(tiny_run.split().parts()["validation"])]
+    places = [manifest.location(record) for record in manifest.select(tiny_run.split().subsets()["validation"])]
     shown = cli("drift", *places, "--model", tiny_run.bundle)
     assert (shown.code, shown.err) == (0, "")
     assert "No drift was found" in shown.out

@@ -34,7 +34,7 @@ def test_a_run_is_judged_on_its_test_part(cli: Callable[..., Any], run: RunFolde
     assert sorted(path.name for path in folder.iterdir()) == FILES
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     assert (metrics["subset"], metrics["unseen"], metrics["times_test_was_read"]) == ("test", True, 1)
-    assert metrics["n_images"] == len(run.split().parts()["test"])
+    assert metrics["n_images"] == len(run.split().subsets()["test"])
     balanced = metrics["overall"]["balanced_accuracy"]
     (line,) = [line for line in done.out.splitlines() if line.split()[:2] == ["balanced", "accuracy"]]
     assert f"{balanced['value']:.3f}" in line
@@ -67,7 +67,7 @@ def test_a_bundle_finds_the_parts_of_its_dataset_again(
 ) -> None:
     found = json.loads(cli("evaluate", run.bundle, "--data", phantoms.root, "--json").out)
     assert (found["subset"], found["unseen"]) == ("test", True)
-    assert found["n_images"] == len(run.split().parts()["test"])
+    assert found["n_images"] == len(run.split().subsets()["test"])
     (folder,) = Path("evaluation").iterdir()
     assert folder.name == "phantom-demo-phantom-test"
 

@@ -40,7 +40,7 @@ def test_a_folder_of_images_becomes_a_bundle(
     assert run.recipe().training.epochs == 1
     assert run.curves.read_text(encoding="utf-8").count("<svg") == 1
     data = Bundle.load(path).info.training_data
-    assert data.images == {part: len(ids) for part, ids in split.parts(2).items()}
+    assert data.images == {part: len(ids) for part, ids in split.subsets(2).items()}
     for words in ("epoch 1/1: train loss", "temperature", f"next: lesionlab evaluate runs/{path.name}"):
         assert words in done.err
     again = cli(*arguments, "--out", path)

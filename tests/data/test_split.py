@@ -94,28 +94,28 @@ def test_folds_are_validated_in_turn_and_the_test_subset_is_fixed() -> None:
     validated: list[str] = []
     tests = set()
     for fold in range(4):
-        parts = split.parts(fold)
-        assert sorted(chain(*parts.values())) == sorted(split.assignment)
-        validated += parts["validation"]
-        tests.add(tuple(parts["test"]))
+        subsets = split.subsets(fold)
+        assert sorted(chain(*subsets.values())) == sorted(split.assignment)
+        validated += subsets["validation"]
+        tests.add(tuple(subsets["test"]))
     assert len(tests) == 1
     assert sorted([*validated, *tests.pop()]) == sorted(split.assignment)
 
 
 def test_without_a_test_subset_every_fold_is_tested_once() -> None:
     split = make_split(manifest_of(lesions=40), folds=4, test=0)
-    rounds = [split.parts(fold) for fold in range(4)]
-    assert sorted(image for parts in rounds for image in parts["test"]) == sorted(split.assignment)
-    for fold, parts in enumerate(rounds):
-        assert parts["validation"] == rounds[(fold + 1) % 4]["test"]
-        assert sorted(chain(*parts.values())) == sorted(split.assignment)
+    rounds = [split.subsets(fold) for fold in range(4)]
+    assert sorted(image for subsets in rounds for image in subsets["test"]) == sorted(split.assignment)
+    for fold, subsets in enumerate(rounds):
+        assert subsets["validation"] == rounds[(fold + 1) % 4]["test"]
+        assert sorted(chain(*subsets.values())) == sorted(split.assignment)
 
 
 def test_a_fold_that_does_not_exist_is_an_error() -> None:
     plain, folded = make_split(manifest_of()), make_split(manifest_of(40), folds=3)
     with pytest.raises(UsageError, match="the split has no folds"):
-        plain.parts(0)
+        plain.subsets(0)
     with pytest.raises(UsageError, match="the folds 0 to 2: select one"):
-        folded.parts()
+        folded.subsets()
     with pytest.raises(UsageError, match="there is no fold 3"):
-        folded.parts(3)
+        folded.subsets(3)

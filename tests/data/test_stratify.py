@@ -47,16 +47,16 @@ def test_lesions_are_not_divided_and_classes_keep_their_proportions(
 ) -> None:
     split = make_split(manifest, validation=validation, test=test, seed=seed)
     assert list(split.assignment) == [record.image_id for record in manifest]
-    assert sum(map(len, split.parts().values())) == len(manifest)
+    assert sum(map(len, split.subsets().values())) == len(manifest)
     wanted = {"train": 1 - validation - test, "validation": validation, "test": test}
-    for parts in lesions_by_subset(manifest, split.assignment).values():
-        count = sum(map(len, parts.values()))
-        assert len(set().union(*parts.values())) == count  # no lesion in two parts
+    for subsets in lesions_by_subset(manifest, split.assignment).values():
+        count = sum(map(len, subsets.values()))
+        assert len(set().union(*subsets.values())) == count  # no lesion in two subsets
         # At least one of each; otherwise within one lesion of the share, as far as this minimum allows.
         forced = sum(max(0.0, 1 - count * share) for share in wanted.values())
         for name, share in wanted.items():
-            assert len(parts[name]) >= 1
-            assert abs(len(parts[name]) - count * share) < 1 + forced + 1e-9
+            assert len(subsets[name]) >= 1
+            assert abs(len(subsets[name]) - count * share) < 1 + forced + 1e-9
 
 
 @given(counted(6), st.integers(3, 5), st.sampled_from([0.0, 0.2]), seeds)
@@ -66,14 +66,14 @@ def test_folds_do_not_divide_lesions_and_differ_by_one_lesion_per_class(
     split = make_split(manifest, folds=folds, test=test, seed=seed)
     names = [f"fold_{fold}" for fold in range(folds)]
     totals: Counter[str] = Counter()
-    for parts in lesions_by_subset(manifest, split.assignment).values():
-        count = sum(map(len, parts.values()))
-        assert len(set().union(*parts.values())) == count
-        sizes = [len(parts[name]) for name in names]
+    for subsets in lesions_by_subset(manifest, split.assignment).values():
+        count = sum(map(len, subsets.values()))
+        assert len(set().union(*subsets.values())) == count
+        sizes = [len(subsets[name]) for name in names]
         assert min(sizes) >= 1
         assert max(sizes) - min(sizes) <= 1
-        assert (len(parts["test"]) >= 1) == (test > 0)
-        totals.update({name: len(parts[name]) for name in names})
+        assert (len(subsets["test"]) >= 1) == (test > 0)
+        totals.update({name: len(subsets[name]) for name in names})
     assert max(totals.values()) - min(totals.values()) <= 1
 
 
@@ -87,7 +87,7 @@ def test_the_order_of_the_records_does_not_matter(manifest: Manifest, seed: int)
 
 def test_a_split_is_determined_by_the_seed_on_every_machine() -> None:
     manifest = build({"mel": [1] * 8, "nv": [2] * 12})
-    assert make_split(manifest).parts()["test"] == ["mel_6_0", "nv_7_0", "nv_7_1", "nv_9_0", "nv_9_1"]
+    assert make_split(manifest).subsets()["test"] == ["mel_6_0", "nv_7_0", "nv_7_1", "nv_9_0", "nv_9_1"]
     assert make_split(manifest, seed=1).assignment != make_split(manifest).assignment
 
 

@@ -25,7 +25,7 @@ FILES = ["metrics.json", "predictions.csv", "report.html"]
 
 @pytest.fixture(scope="module")
 def test_subset(tiny_run: RunFolder) -> Manifest:
-    return tiny_run.manifest().select(tiny_run.split().parts()["test"])
+    return tiny_run.manifest().select(tiny_run.split().subsets()["test"])
 
 
 @pytest.fixture(scope="module")

@@ -47,7 +47,7 @@ def check_subsets(out: Path, phantoms: Manifest) -> None:
     tested: list[str] = []
     for fold in range(FOLDS):
         run = RunFolder(out / f"fold-{fold}")
-        subsets = split.parts(run.record().fold)
+        subsets = split.subsets(run.record().fold)
         own = read_predictions(find_predictions(run.path, "test"))
         assert list(own.image_ids) == subsets["test"]
         fitted = {lesion[image] for subset in ("train", "validation") for image in subsets[subset]}

@@ -27,7 +27,7 @@ def bundle(tiny_run: RunFolder) -> Bundle:
 
 @pytest.fixture(scope="module")
 def validation(tiny_run: RunFolder) -> Manifest:
-    return tiny_run.manifest().select(tiny_run.split().parts()["validation"])
+    return tiny_run.manifest().select(tiny_run.split().subsets()["validation"])
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_the_description_matches_the_run(bundle: Bundle, tiny_run: RunFolder, ph
     data = info.training_data
     assert (data.manifest_sha256, data.split_sha256) == (phantoms.sha256, split.sha256)
     assert (data.leaky, data.lesions_known, data.sources) == (False, True, ("phantom",))
-    assert data.images == {part: len(ids) for part, ids in split.parts().items()}
+    assert data.images == {part: len(ids) for part, ids in split.subsets().items()}
     assert sum(data.lesions.values()) == phantoms.lesion_count
     assert info.versions["starting weights"] == "random"
     assert info.metrics == {}

@@ -198,7 +198,7 @@ def test_an_exported_run_explains_and_abstains(tiny_run: RunFolder) -> None:
     assert predictor.explainable
     assert predictor.abstains
     manifest = tiny_run.manifest()
-    train = [manifest.location(record) for record in manifest.select(tiny_run.split().parts()["train"])]
+    train = [manifest.location(record) for record in manifest.select(tiny_run.split().subsets()["train"])]
     predictions = [predictor.predict(location) for location in train]
     codes = {reason.code for prediction in predictions for reason in prediction.abstain_reasons}
     assert codes <= {"out_of_distribution", "low_confidence"}

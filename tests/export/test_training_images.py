@@ -14,7 +14,7 @@ from lesionlab.runs import RunFolder
 
 
 def test_the_index_holds_the_training_images(tiny_run: RunFolder) -> None:
-    bundle, train = Bundle.load(tiny_run.path), tiny_run.manifest().select(tiny_run.split().parts()["train"])
+    bundle, train = Bundle.load(tiny_run.path), tiny_run.manifest().select(tiny_run.split().subsets()["train"])
     index = bundle.training_images
     assert index is not None
     assert bundle.reference is not None

@@ -36,7 +36,7 @@ def test_equal_shares_are_stable_and_others_are_not() -> None:
 @pytest.fixture(scope="module")
 def own(tiny_run: RunFolder) -> list[str]:
     manifest = tiny_run.manifest()
-    return [manifest.location(record) for record in manifest.select(tiny_run.split().parts()["validation"])]
+    return [manifest.location(record) for record in manifest.select(tiny_run.split().subsets()["validation"])]
 
 
 def test_the_validation_images_have_not_drifted(tiny_run: RunFolder, own: list[str]) -> None:

@@ -17,11 +17,11 @@ def test_a_number_of_images_does_not_reduce_the_test_subset(
     assert (whole, split_of_all) == (phantoms, make_split(phantoms, validation=0.2, test=0.25))
     manifest, split = prepare_split(make_recipe("data.images=60"), phantoms)
     split.check_against(manifest)
-    parts, all_parts = split.parts(), split_of_all.parts()
-    assert set(parts["test"]) == set(all_parts["test"])
-    assert len(parts["train"]) == pytest.approx(60 * 0.55, abs=1)
-    assert len(parts["validation"]) == pytest.approx(60 * 0.2, abs=1)
-    assert all(set(parts[name]) <= set(all_parts[name]) for name in parts)
+    subsets, all_subsets = split.subsets(), split_of_all.subsets()
+    assert set(subsets["test"]) == set(all_subsets["test"])
+    assert len(subsets["train"]) == pytest.approx(60 * 0.55, abs=1)
+    assert len(subsets["validation"]) == pytest.approx(60 * 0.2, abs=1)
+    assert all(set(subsets[name]) <= set(all_subsets[name]) for name in subsets)
     assert not split.leaky
 
 
@@ -42,10 +42,10 @@ def test_copies_made_before_the_split_are_shared_between_subsets(phantoms: Manif
     split.check_against(manifest)
     assert split.leaky
     assert len(manifest) > len(phantoms)
-    parts_of_path = defaultdict(set)
+    subsets_of_path = defaultdict(set)
     for record in manifest:
-        parts_of_path[record.path].add(split.assignment[record.image_id])
-    assert any({"train", "test"} <= parts for parts in parts_of_path.values())
+        subsets_of_path[record.path].add(split.assignment[record.image_id])
+    assert any({"train", "test"} <= subsets for subsets in subsets_of_path.values())
     honest, by_lesion = prepare_split(recipe, phantoms)
     assert (honest, by_lesion.leaky) == (phantoms, False)
 
@@ -69,7 +69,7 @@ def test_the_published_number_of_images_is_drawn_first(phantoms: Manifest) -> No
     recipe = load_recipe("mobilenetv2-mini-melanoma", ["data.images=60"])
     manifest, split = prepare_split(recipe, phantoms, SplitProtocol.PUBLISHED)
     assert len(manifest) == 60
-    assert len(split.parts()["test"]) == pytest.approx(12, abs=7)
+    assert len(split.subsets()["test"]) == pytest.approx(12, abs=7)
 
 
 def test_a_recipe_without_a_published_protocol_is_an_error(

@@ -107,7 +107,7 @@ def test_a_fold_is_used_for_validation(phantoms: Manifest, make_recipe: MakeReci
     recipe = make_recipe("training.epochs=1")
     run = train_recipe(recipe, phantoms, tmp_path / "run", split=split, fold=1)
     assert run.record().fold == 1
-    sizes = {part: len(ids) for part, ids in split.parts(1).items()}
+    sizes = {part: len(ids) for part, ids in split.subsets(1).items()}
     assert f"images: {sizes['train']} train, {sizes['validation']} validation, {sizes['test']} test" in (
         run.log.read_text(encoding="utf-8")
     )

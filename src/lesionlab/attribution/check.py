@@ -90,7 +90,7 @@ def check_run(
     model = open_trained(run)
     record = run.record()
     manifest = run.manifest(data_root)
-    subset = manifest.select(run.split().parts(record.fold)["validation"])
+    subset = manifest.select(run.split().subsets(record.fold)["validation"])
     sample = list(predict_masked(model, subset, masks, draw_sample(subset, masks)[: sizes.images]))
     info = model.predictor.info
     result = ModelCheck(

@@ -118,7 +118,7 @@ def _show_problems(report: DataReport) -> None:
 
 def _counts(manifest: Manifest, made: Split) -> dict[str, dict[str, int]]:
     """Return the images of each diagnosis, and the images and lesions in all, by part."""
-    parts = {name: [r for r in manifest if made.assignment[r.image_id] == name] for name in made.part_names}
+    parts = {name: [r for r in manifest if made.assignment[r.image_id] == name] for name in made.subset_names}
     counts = {}
     for name, records in parts.items():
         if records:

@@ -62,4 +62,4 @@ def demo(
 def _test_ids(run: Path) -> set[str]:
     from lesionlab.runs import RunFolder
 
-    return set(RunFolder(run).split().parts()["test"])
+    return set(RunFolder(run).split().subsets()["test"])

@@ -107,7 +107,7 @@ def _evaluate_bundle(
     if chosen is Subset.ALL:
         images = manifest
     elif split is not None:
-        images = manifest.select(split.parts()[chosen])
+        images = manifest.select(split.subsets()[chosen])
     else:
         raise UsageError(f"--subset {chosen}: {manifest.root} is not what the model was trained on; it has no parts")
     with progress_bar("judging images") as progress:

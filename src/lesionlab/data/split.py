@@ -45,9 +45,9 @@ class Split(StrictModel):
 
     @model_validator(mode="after")
     def _subsets_exist(self) -> Self:
-        unknown = set(self.assignment.values()) - set(self.part_names)
+        unknown = set(self.assignment.values()) - set(self.subset_names)
         if unknown:
-            raise ValueError(f"subset {min(unknown)!r} is none of {', '.join(self.part_names)}")
+            raise ValueError(f"subset {min(unknown)!r} is none of {', '.join(self.subset_names)}")
         return self
 
     @property
@@ -56,7 +56,7 @@ class Split(StrictModel):
         return self.unit == "image"
 
     @property
-    def part_names(self) -> tuple[str, ...]:
+    def subset_names(self) -> tuple[str, ...]:
         """The subsets of the assignment."""
         if self.folds is None:
             return (TRAIN, VALIDATION, TEST)
@@ -67,7 +67,7 @@ class Split(StrictModel):
         """Hash of the split."""
         return sha256_of_json(self._content())
 
-    def parts(self, fold: int | None = None) -> dict[str, list[str]]:
+    def subsets(self, fold: int | None = None) -> dict[str, list[str]]:
         """Return the sorted image ids of `train`, `validation` and `test`.
 
         Args:
@@ -78,10 +78,10 @@ class Split(StrictModel):
             UsageError: `fold` is missing for a split with folds, or does not exist.
         """
         roles = self._roles(fold)
-        parts: dict[str, list[str]] = {TRAIN: [], VALIDATION: [], TEST: []}
+        subsets: dict[str, list[str]] = {TRAIN: [], VALIDATION: [], TEST: []}
         for image_id in sorted(self.assignment):
-            parts[roles[self.assignment[image_id]]].append(image_id)
-        return parts
+            subsets[roles[self.assignment[image_id]]].append(image_id)
+        return subsets
 
     def check_against(self, manifest: Manifest) -> None:
         """Check that the split belongs to a manifest.
@@ -107,11 +107,11 @@ class Split(StrictModel):
         if self.folds is None:
             if fold is not None:
                 raise UsageError(f"fold {fold}: the split has no folds")
-            return {name: name for name in self.part_names}
+            return {name: name for name in self.subset_names}
         if fold is None or not 0 <= fold < self.folds:
             found = "select one" if fold is None else f"there is no fold {fold}"
             raise UsageError(f"the split has the folds 0 to {self.folds - 1}: {found}")
-        roles = dict.fromkeys(self.part_names, TRAIN) | {TEST: TEST}
+        roles = dict.fromkeys(self.subset_names, TRAIN) | {TEST: TEST}
         if TEST in self.assignment.values():
             return roles | {fold_name(fold): VALIDATION}
         return roles | {fold_name(fold): TEST, fold_name((fold + 1) % self.folds): VALIDATION}

@@ -44,7 +44,7 @@ def evaluate_run(
     bundle, manifest = Bundle.load(run.bundle), run.manifest(data_root)
     images = manifest
     if subset != ALL:
-        ids = run.split().parts(run.record().fold)[subset]
+        ids = run.split().subsets(run.record().fold)[subset]
         if not ids:
             raise UsageError(f"{run.path} has no {subset} subset; evaluate another subset of it")
         images = manifest.select(ids)

@@ -186,7 +186,7 @@ def _outcome(fold: int, run: RunFolder, split: Split, metrics: dict[str, Any]) -
         fold=fold,
         folder=run.path.name,
         bundle=metrics["bundle"],
-        images={subset: len(ids) for subset, ids in split.parts(fold).items()},
+        images={subset: len(ids) for subset, ids in split.subsets(fold).items()},
         epochs=len(history),
         training_seconds=round(sum(row["seconds"] for row in history), 1),
         figures={name: Estimate.model_validate(value) for name, value in metrics["overall"].items()},

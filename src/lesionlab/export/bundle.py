@@ -106,7 +106,7 @@ def export_run(
     crop = Crop(segmentation, recipe.crop.margin, recipe.graph_input.size) if segmentation else None
     graph = export_graph(networks, recipe.input.size, recipe.inference, crop)
     manifest = run.manifest(data_root)
-    subsets = {name: manifest.select(ids) for name, ids in run.split().parts(record.fold).items() if ids}
+    subsets = {name: manifest.select(ids) for name, ids in run.split().subsets(record.fold).items() if ids}
     draft = BundleInfo(
         name=recipe.name if not others else f"{recipe.name}-ensemble-of-{len(networks)}",
         created=dt.datetime.now(dt.UTC).date().isoformat(),

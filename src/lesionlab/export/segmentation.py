@@ -60,18 +60,18 @@ def export_segmentation(
         parameters=_parameter_count(graph),
         manifest_sha256=manifest.sha256,
         split_sha256=split.sha256,
-        images={name: len(ids) for name, ids in run.parts.items()},
+        images={name: len(ids) for name, ids in run.subsets.items()},
         metrics={},
         versions={name: version(name) for name in ("torch", "timm", "segmentation-models-pytorch", "lesionlab")},
         licence=settings.licence,
     )
     segmenter = Segmenter(SegmentationModel(draft, graph, folder), threads=2)
-    total = len(run.parts["validation"]) + len(run.parts["test"])
+    total = len(run.subsets["validation"]) + len(run.subsets["test"])
     records = {record.image_id: record for record in manifest}
 
     def overlaps(name: str, done: int) -> NDArray[np.float64]:
         rows = []
-        ids = run.parts[name]
+        ids = run.subsets[name]
         for start in range(0, len(ids), _BATCH):
             some = ids[start : start + _BATCH]
             found = segmenter.segment([manifest.location(records[i]) for i in some])
@@ -85,9 +85,9 @@ def export_segmentation(
     validation = overlaps("validation", 0)
     best = int(_dice(validation).mean(axis=0).argmax())
     metrics: dict[str, Estimate] = {}
-    if run.parts["test"]:
-        counts = overlaps("test", len(run.parts["validation"]))[:, best : best + 1]
-        lesions = [records[i].lesion_id for i in run.parts["test"]]
+    if run.subsets["test"]:
+        counts = overlaps("test", len(run.subsets["validation"]))[:, best : best + 1]
+        lesions = [records[i].lesion_id for i in run.subsets["test"]]
         metrics = {
             "dice": _mean(_dice(counts)[:, 0], lesions),
             "jaccard": _mean(_jaccard(counts)[:, 0], lesions),

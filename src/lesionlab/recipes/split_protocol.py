@@ -81,7 +81,7 @@ def check_classes(recipe: Recipe, manifest: Manifest, split: Split, fold: int | 
     """
     task = TASKS[recipe.task]
     diagnosis = {record.image_id: record.diagnosis for record in manifest}
-    for name, ids in split.parts(fold).items():
+    for name, ids in split.subsets(fold).items():
         if not ids:
             if name == "test":
                 continue
@@ -109,12 +109,12 @@ def _reduced(manifest: Manifest, split: Split, wanted: int, seed: int) -> tuple[
     """Reduce training and validation to their fractions of `wanted` images."""
     shares = {"validation": split.fractions["validation"]}
     shares["train"] = 1 - sum(split.fractions.values())
-    parts = split.parts()
-    kept = set(parts["test"])
+    subsets = split.subsets()
+    kept = set(subsets["test"])
     for name, share in shares.items():
         # If the dataset is hardly larger than `wanted`, a subset may have fewer images than its fraction.
-        count = min(round(wanted * share), len(parts[name]))
-        drawn = draw_subset(manifest.select(parts[name]), count, seed)
+        count = min(round(wanted * share), len(subsets[name]))
+        drawn = draw_subset(manifest.select(subsets[name]), count, seed)
         kept |= {record.image_id for record in drawn}
     chosen = manifest.select(kept)
     assignment = {image_id: subset for image_id, subset in split.assignment.items() if image_id in kept}

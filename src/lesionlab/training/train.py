@@ -67,7 +67,7 @@ def train_recipe(
     split.check_against(manifest)
     check_classes(recipe, manifest, split, fold)
     segmentation = SegmentationModel.load(segmentation_folder(recipe.crop)) if recipe.crop.segmentation else None
-    compute = choose_compute(recipe, len(split.parts(fold)["train"]))
+    compute = choose_compute(recipe, len(split.subsets(fold)["train"]))
     teacher = Teacher(recipe, split, fold, compiled=compute.compiled) if recipe.distillation.teachers else None
     record = RunRecord(
         recipe_name=recipe.name,
@@ -156,7 +156,7 @@ def _cached_subsets(
 ) -> dict[str, CachedImages]:
     task = TASKS[recipe.task]
     labels = {record.image_id: task.index(record.diagnosis) for record in manifest}
-    ids = split.parts(fold)
+    ids = split.subsets(fold)
     return {
         name: CachedImages(images, [rows[i] for i in ids[name]], [labels[i] for i in ids[name]])
         for name in ("train", "validation")
@@ -176,7 +176,7 @@ def _log_start(
     if resuming:
         done = len(run.read_history())
         logger.info("resuming %s after epoch %d of %d", run.path, done, recipe.training.epochs)
-    sizes = ", ".join(f"{len(ids)} {subset}" for subset, ids in split.parts(fold).items())
+    sizes = ", ".join(f"{len(ids)} {subset}" for subset, ids in split.subsets(fold).items())
     weights, trained = parameter_count(network) / 1e6, parameter_count(network, trainable=True) / 1e6
     logger.info(
         "recipe %s: %s, %.1f million weights, %.3g million trainable",

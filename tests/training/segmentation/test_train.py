@@ -61,10 +61,10 @@ def test_a_trained_and_exported_model_segments_lesions(
     assert dice.high is not None
     assert dice.low <= dice.value <= dice.high
     assert dice.value > 0.55
-    assert model.info.images == {name: len(ids) for name, ids in split.parts().items()}
+    assert model.info.images == {name: len(ids) for name, ids in split.subsets().items()}
     # The Dice coefficient of the test subset, computed independently.
     segmenter = Segmenter.load(tmp_path)
-    ids = split.parts()["test"]
+    ids = split.subsets()["test"]
     places = {r.image_id: phantoms.location(r) for r in phantoms}
     found = segmenter.segment([places[i] for i in ids]) >= model.info.threshold
     truth = np.stack([masks.read(i, 32) for i in ids])
@@ -100,7 +100,7 @@ def test_an_interrupted_training_ends_with_the_same_weights(
 def test_a_subset_without_masks_is_an_error(
     phantoms: Manifest, split: Split, masks: MaskFolder, tmp_path: Path
 ) -> None:
-    for image_id in split.parts()["train"]:
+    for image_id in split.subsets()["train"]:
         (tmp_path / f"{image_id}_segmentation.png").write_bytes(
             (masks.path / f"{image_id}_segmentation.png").read_bytes()
         )

@@ -97,7 +97,7 @@ def _prepared_runs(planned: PlannedRun, recipe: Recipe, manifest: Manifest, out:
         images, split = prepare_split(recipe, manifest, protocol)
         published = None if protocol is SplitProtocol.LESION else recipe.published
         subset = published.subset if published else "test"
-        if not split.parts()[subset]:
+        if not split.subsets()[subset]:
             raise DataError(f"recipe {recipe.name}: the split protocol {protocol} has no {subset} images")
         check_classes(recipe, images, split)
         run = PreparedRun(recipe, protocol, images, split, RunFolder(out / recipe.name / protocol), subset)
@@ -121,7 +121,7 @@ def _check_against(prepared: PreparedRun, against: Predictions) -> None:
             f"{against.model.predictions} is of task {against.task.name}, recipe {prepared.recipe.name} of task "
             f"{prepared.recipe.task}; compare with a run of the seven diagnoses"
         )
-    if set(against.image_ids) != set(prepared.split.parts()["test"]):
+    if set(against.image_ids) != set(prepared.split.subsets()["test"]):
         raise DataError(
             f"{against.model.predictions} holds other images than the test subset of recipe {prepared.recipe.name}; "
             "compare with a run on the same dataset and split"

@@ -85,7 +85,7 @@ def _outcome(prepared: PreparedRun, metrics: dict[str, Any], out: Path, against:
         leaky=metrics["leaky"],
         n_images=metrics["n_images"],
         n_lesions=metrics["n_lesions"],
-        images={subset: len(ids) for subset, ids in prepared.split.parts().items()},
+        images={subset: len(ids) for subset, ids in prepared.split.subsets().items()},
         manifest_sha256=record.manifest_sha256,
         split_sha256=record.split_sha256,
         epochs=len(history),

@@ -39,14 +39,14 @@ class SegmentationRun:
     Attributes:
         network: The network with its best weights.
         settings: Settings of the training.
-        parts: Ids of the images with a mask, by subset.
+        subsets: Ids of the images with a mask, by subset.
         masks: Their masks.
         weights: Source of the starting weights.
     """
 
     network: SegmentationNetwork
     settings: SegmentationSettings
-    parts: dict[str, list[str]]
+    subsets: dict[str, list[str]]
     masks: MaskFolder
     weights: str
 
@@ -75,9 +75,9 @@ def train_segmentation(
         UsageError: The folder holds another training.
     """
     split.check_against(manifest)
-    parts = {name: [i for i in ids if i in masks] for name, ids in split.parts().items()}
+    subsets = {name: [i for i in ids if i in masks] for name, ids in split.subsets().items()}
     for name in ("train", "validation"):
-        if not parts[name]:
+        if not subsets[name]:
             raise DataError(f"{masks.path}: no mask of a {name} image; masks are named after their images")
     _claim(folder, settings, split)
     accelerator = choose_accelerator()
@@ -85,19 +85,19 @@ def train_segmentation(
     network = SegmentationNetwork(settings)
     last, best = folder / "last.safetensors", folder / "best.safetensors"
     weights = "checkpoint" if last.exists() else network.load_pretrained(settings.encoder)
-    counted = ", ".join(f"{len(ids)} {name}" for name, ids in parts.items())
+    counted = ", ".join(f"{len(ids)} {name}" for name, ids in subsets.items())
     logger.info("images with a mask: %s; split %s; starting weights: %s", counted, split.sha256[:12], weights)
     preprocessing = Preprocessing(size=settings.size, through=settings.through)
     array = open_image_cache(manifest, preprocessing)
     rows = {record.image_id: row for row, record in enumerate(manifest)}
 
     def loader(name: str, batch_size: int, seed: int | None = None) -> DataLoader[Any]:
-        coverage = np.stack([masks.coverage(image_id, settings.size) for image_id in parts[name]])
-        images = MaskedImages(array, np.array([rows[image_id] for image_id in parts[name]]), coverage)
+        coverage = np.stack([masks.coverage(image_id, settings.size) for image_id in subsets[name]])
+        images = MaskedImages(array, np.array([rows[image_id] for image_id in subsets[name]]), coverage)
         sampler = EpochBatches(np.zeros(len(images), dtype=np.int64), batch_size, seed)
         return DataLoader(images, batch_size=None, sampler=sampler)
 
-    steps = len(parts["train"]) * settings.epochs // settings.batch_size
+    steps = len(subsets["train"]) * settings.epochs // settings.batch_size
     compiled = settings.compile and should_compile(accelerator, steps)
     if compiled:
         announce_compilation()
@@ -123,7 +123,7 @@ def train_segmentation(
             ckpt_path=str(last) if last.exists() else None,
         )
     network.load_state_dict(load_weights(best))
-    return SegmentationRun(network.eval().cpu(), settings, parts, masks, weights)
+    return SegmentationRun(network.eval().cpu(), settings, subsets, masks, weights)
 
 
 class _Recorder(Checkpoint):
