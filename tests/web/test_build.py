@@ -29,9 +29,9 @@ def test_model_files_are_written(built: Path, predictor: Predictor) -> None:
     assert hashlib.sha256((built / "model/model.onnx").read_bytes()).hexdigest() == info.graph_sha256
     assert json.loads((built / "model/bundle.json").read_bytes())["calibration"]["temperature"] == 1.5
     description = json.loads((built / "model/model.json").read_bytes())
-    assert description["identity"] == info.identity
-    assert [entry["code"] for entry in description["classes"]] == list(info.classes)
-    assert description["notice"] == RESEARCH_ONLY
+    assert description["card"]["model"]["identity"] == info.identity
+    assert [entry["code"] for entry in description["card"]["classes"]] == list(info.classes)
+    assert description["card"]["notice"] == RESEARCH_ONLY
     assert description["has_evaluation"]
     assert (built / "model/evaluation.json").exists()
 

@@ -4,11 +4,11 @@ from pydantic import Field
 
 from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.base_models import FrozenModel
-from lesionlab.bundle import Calibration, OperatingPoint, TrainingData
+from lesionlab.bundle import BundleInfo, Calibration, OperatingPoint, TrainingData
 from lesionlab.images import Preprocessing
 from lesionlab.metrics import Estimate
 from lesionlab.results.responses import ModelName
-from lesionlab.taxonomy import Risk
+from lesionlab.taxonomy import TASKS, Risk
 
 
 class ModelClass(FrozenModel):
@@ -51,3 +51,31 @@ class ModelCard(FrozenModel):
     explainable: bool = Field(description="Whether /v1/explain is available.")
     abstains: bool = Field(description="Whether the model can abstain.")
     limits: Limits
+
+    @classmethod
+    def of(cls, info: BundleInfo, *, risk_rule: str, explainable: bool, abstains: bool, limits: Limits) -> "ModelCard":
+        """Return the card of a model."""
+        task = TASKS[info.task]
+        return cls(
+            model=ModelName.of(info),
+            task=info.task,
+            classes=tuple(
+                ModelClass(
+                    code=code, name=task.name_of(code), risk=task.risk_of(code), malignant=task.malignancy_of(code)
+                )
+                for code in task.classes
+            ),
+            operating_points=info.operating_points,
+            risk_rule=risk_rule,
+            metrics=info.metrics,
+            calibration=info.calibration,
+            training_data=info.training_data,
+            preprocessing=info.preprocessing,
+            licence=info.licence,
+            created=info.created,
+            parameters=info.parameters,
+            recipe=str(info.recipe.get("name", info.name)),
+            explainable=explainable,
+            abstains=abstains,
+            limits=limits,
+        )

@@ -5,22 +5,33 @@ from typing import Any, get_args
 
 import numpy as np
 
-from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.bundle import Reference, Site
+from lesionlab.images.decode import FORMATS
 from lesionlab.prediction import Predictor
+from lesionlab.results import ModelCard
+from lesionlab.results.model_card import Limits
 from lesionlab.taxonomy import TASKS, Target, is_of_target
 
 _GROUPS = ("head", "image", "sharpness", "features")
+# Browsers cannot decode TIFF, and have less memory than a server.
+_LIMITS = Limits(
+    max_bytes=100_000_000,
+    max_batch_bytes=100_000_000,
+    max_pixels=50_000_000,
+    max_batch=1,
+    formats=tuple(name for name in FORMATS if name != "TIFF"),
+)
 
 
 def model_description(predictor: Predictor) -> dict[str, Any]:
     """Return the content of `model.json` without the fields about other files; its type is in `web/types`."""
     info, risk = predictor.info, predictor.pipeline.risk
     task = TASKS[info.task]
+    card = ModelCard.of(
+        info, risk_rule=risk.text, explainable=predictor.explainable, abstains=predictor.abstains, limits=_LIMITS
+    )
     return {
-        "notice": RESEARCH_ONLY,
-        "version": __version__,
-        "identity": info.identity,
+        "card": card.model_dump(mode="json"),
         "targets": list(task.targets),
         "target_classes": {
             target: [code for code in task.classes if is_of_target(code, target)] for target in get_args(Target)
@@ -29,20 +40,8 @@ def model_description(predictor: Predictor) -> dict[str, Any]:
             "target": risk.target,
             "threshold": risk.threshold,
             "point": info.operating_points.index(risk.point) if risk.point else None,
-            "rule": risk.text,
         },
-        "classes": [
-            {
-                "code": code,
-                "name": task.name_of(code),
-                "risk": task.risk_of(code),
-                "malignant": task.malignancy_of(code),
-            }
-            for code in task.classes
-        ],
         "sites": [site.value for site in Site],
-        "explainable": predictor.explainable,
-        "abstains": predictor.abstains,
         "has_evaluation": predictor.bundle.evaluation is not None,
     }
 

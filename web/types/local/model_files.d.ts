@@ -1,22 +1,17 @@
 /** Types of the model's files in a static build, for the modules in `page/local/`; nothing of this is served. */
 
-import type { ModelCard, ModelClass } from "../types.js";
+import type { ModelCard } from "../types.js";
 
 /** `model/model.json`. */
 export interface ModelDescription {
-  notice: string;
-  version: string;
-  identity: string;
+  card: ModelCard;
   /** Targets whose probability follows from the classes. */
   targets: string[];
   /** Classes that belong to each target. */
   target_classes: Record<string, string[]>;
   /** `threshold` is null where the risk is that of the most probable diagnosis; `point`: index in `operating_points`. */
-  risk: { target: string; threshold: number | null; point: number | null; rule: string };
-  classes: ModelClass[];
+  risk: { target: string; threshold: number | null; point: number | null };
   sites: string[];
-  explainable: boolean;
-  abstains: boolean;
   has_evaluation: boolean;
   /** Download size of runtime, graph and reference statistics. */
   bytes: number;
@@ -25,19 +20,13 @@ export interface ModelDescription {
 }
 
 /** The fields of `model/bundle.json` that the engine reads. */
-export interface BundleInfo
-  extends Pick<
-    ModelCard,
-    "calibration" | "created" | "licence" | "metrics" | "operating_points" | "parameters" | "preprocessing" | "task" | "training_data"
-  > {
-  name: string;
+export interface BundleInfo extends Pick<ModelCard, "calibration" | "operating_points" | "preprocessing"> {
   classes: string[];
   crop?: { threshold: number } | null;
   graph_sha256: string;
   decision_rule: { weights: number[]; min_confidence: number };
   prediction_sets: PredictionSets | null;
   patient_effects: PatientEffects | null;
-  recipe: { name?: string };
 }
 
 export interface PredictionSets {

@@ -1,9 +1,7 @@
-/** Loads the model of a static build, and describes it. */
+/** Loads the model of a static build. */
 
-import { fetchFile, fetchJson, fetchVerified, decompress } from "./fetch_files.js";
+import { decompress, fetchFile, fetchJson, fetchVerified } from "./fetch_files.js";
 import { Graph } from "./graph.js";
-import { MAX_PIXELS } from "./image/decode.js";
-import { FORMATS } from "./image/formats.js";
 import { JpegDecoder } from "./image/jpeg_turbo.js";
 import { readReference } from "./reference.js";
 
@@ -22,7 +20,6 @@ import { readReference } from "./reference.js";
 const FOLDER = new URL("../../model/", import.meta.url);
 const RUNTIME = new URL("../vendor/onnxruntime-web.wasm.gz", import.meta.url);
 const JPEG = new URL("../vendor/jpeg-turbo.wasm", import.meta.url);
-const MAX_BYTES = 100_000_000;
 
 /**
  * @param {(share: number) => void} onProgress Called with the loaded share of all bytes, 0 to 1.
@@ -59,38 +56,8 @@ export function loadEvaluation() {
  * The fields of every response.
  * @param {Description} description
  */
-export function responseFields({ model, info }) {
-  const name = { name: info.name, identity: model.identity, graph_sha256: info.graph_sha256 };
-  return { notice: model.notice, version: model.version, request_id: "", model: name };
-}
-
-/**
- * @param {Description} description
- * @returns {import("../types.js").ModelCard}
- */
-export function modelCard(description) {
-  const { model, info } = description;
-  const { notice, version, model: name } = responseFields(description);
-  return {
-    notice,
-    version,
-    model: name,
-    task: info.task,
-    classes: model.classes,
-    operating_points: info.operating_points,
-    risk_rule: model.risk.rule,
-    metrics: info.metrics,
-    calibration: info.calibration,
-    training_data: info.training_data,
-    preprocessing: info.preprocessing,
-    licence: info.licence,
-    created: info.created,
-    parameters: info.parameters,
-    recipe: info.recipe.name ?? info.name,
-    explainable: model.explainable,
-    abstains: model.abstains,
-    limits: { max_bytes: MAX_BYTES, max_batch_bytes: MAX_BYTES, max_pixels: MAX_PIXELS, max_batch: 1, formats: FORMATS },
-  };
+export function responseFields({ model: { card } }) {
+  return { notice: card.notice, version: card.version, request_id: "", model: card.model };
 }
 
 /** @param {string} name */

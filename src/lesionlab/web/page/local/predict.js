@@ -50,7 +50,7 @@ export class Predictor {
     const { map, crop } = await this.#run(image, key);
     if (!reference.head || !map) throw new EngineError("unavailable", "this model has no class activation map");
     const index = description.info.classes.indexOf(code ?? response.result.top[0]?.code ?? "");
-    const explained = description.model.classes[index];
+    const explained = description.model.card.classes[index];
     if (code !== null && !explained) throw new EngineError("image", `diagnosis: it should be one of ${description.info.classes.join(", ")}`);
     if (response.result.status === "abstained" || !explained) return { ...response, explanation: null, nearest_images: null };
     const channels = reference.head.length / description.info.classes.length;
@@ -67,7 +67,7 @@ export class Predictor {
     const cached = this.#cache.get(key);
     if (cached) return cached;
     const { description, graph, reference, jpeg } = this.#model;
-    const input = await preprocess(image, description.info.preprocessing, jpeg);
+    const input = await preprocess(image, description.info.preprocessing, description.model.card.limits, jpeg);
     const { logits, map, crop, lesion } = await graph.run(input.pixels, input.size, reference.head !== null || reference.features !== null);
     const score = reference.features && map ? oodScore(reference.features, poolFeatures(map)) : null;
     const reasons = [...imageReasons(reference, input, score), ...lesionReasons(lesion, description.info.crop?.threshold ?? 0.5)];

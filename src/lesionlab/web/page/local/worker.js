@@ -17,7 +17,7 @@
  */
 
 import { EngineError } from "../engine.js";
-import { load, loadEvaluation, modelCard } from "./model.js";
+import { load, loadEvaluation } from "./model.js";
 import { Predictor } from "./predict.js";
 
 // Smallest change of the loaded share that is reported.
@@ -52,7 +52,7 @@ async function respond({ method, image = new Blob(), key = 0, code = null, patie
     loading = null; // the next request loads again
     throw error;
   });
-  if (method === "model") return modelCard(description);
+  if (method === "model") return description.model.card;
   if (method === "evaluation") return description.model.has_evaluation ? loadEvaluation() : null;
   return method === "predict" ? predictor.predict(image, key, patient) : predictor.explain(image, key, code, patient);
 }

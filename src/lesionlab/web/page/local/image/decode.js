@@ -2,10 +2,11 @@
 
 import { EngineError } from "../../engine.js";
 import { decodeInBrowser } from "./browser_decoder.js";
-import { FORMATS, readHeader } from "./formats.js";
+import { readHeader } from "./formats.js";
 import { text } from "./header.js";
 import { applyOrientation, swapsSides } from "./rgb_image.js";
 
+/** @typedef {import("../../types.js").Limits} Limits */
 /** @typedef {import("./header.js").Header} Header */
 /** @typedef {import("./rgb_image.js").RgbImage} RgbImage */
 
@@ -17,20 +18,20 @@ import { applyOrientation, swapsSides } from "./rgb_image.js";
  * @property {string[]} notes Changes made while decoding.
  */
 
-export const MAX_PIXELS = 50_000_000;
 const MIN_SIDE = 8;
 const REDUCTIONS = [8, 4, 2];
 
 /**
  * @param {Blob} file
  * @param {number} side Side of the square that the image is scaled to.
+ * @param {Limits} limits
  * @param {import("./jpeg_turbo.js").JpegDecoder} jpeg
  * @returns {Promise<DecodedImage>}
  * @throws {EngineError}
  */
-export async function decodeImage(file, side, jpeg) {
+export async function decodeImage(file, side, limits, jpeg) {
   const bytes = await file.arrayBuffer().catch(() => reject("the file cannot be read; check that it still exists"));
-  const header = checkHeader(new DataView(bytes));
+  const header = checkHeader(new DataView(bytes), limits);
   const orientation = header.orientation?.value ?? 1;
   const [width, height] = swapsSides(orientation) ? [header.height, header.width] : [header.width, header.height];
   const { image, transparent } = await decodePixels(bytes, header, side, jpeg);
@@ -69,9 +70,10 @@ function reduction(width, height, side) {
 
 /**
  * @param {DataView} view
+ * @param {Limits} limits
  * @returns {Header}
  */
-function checkHeader(view) {
+function checkHeader(view, { formats, max_pixels: maxPixels }) {
   if (view.byteLength === 0) reject("the file is empty (0 bytes); copy or download it again");
   /** @type {Header | null} */
   let header;
@@ -81,11 +83,10 @@ function checkHeader(view) {
     if (!(error instanceof RangeError)) throw error;
     return reject("the image is damaged or truncated in its header; copy or export it again");
   }
-  if (!header) return reject(`${unknownFormat(view)}; export the image as one of ${FORMATS.join(", ")}`);
+  if (!header) return reject(`${unknownFormat(view)}; export the image as one of ${formats.join(", ")}`);
   const { width, height, multiFrame, complete } = header;
-  if (width * height > MAX_PIXELS) {
-    const limit = MAX_PIXELS / 1e6;
-    reject(`the image is too large (${width}x${height}; the limit is ${limit} megapixels); scale it down`);
+  if (width * height > maxPixels) {
+    reject(`the image is too large (${width}x${height}; the limit is ${maxPixels / 1e6} megapixels); scale it down`);
   }
   if (Math.min(width, height) < MIN_SIDE) {
     reject(`the image is too small (${width}x${height}; at least ${MIN_SIDE}x${MIN_SIDE} pixels are needed)`);

@@ -9,8 +9,6 @@ import { webpHeader } from "./webp.js";
 
 /** @typedef {import("./header.js").Header} Header */
 
-export const FORMATS = ["JPEG", "PNG", "WEBP", "BMP", "GIF"];
-
 /** @type {[signature: string, place: number, read: (view: DataView) => Header][]} */
 const READERS = [
   ["\xff\xd8\xff", 0, jpegHeader],

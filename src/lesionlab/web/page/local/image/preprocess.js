@@ -19,11 +19,12 @@ const USUAL_ASPECT = [0.7, 1.55];
 /**
  * @param {Blob} file
  * @param {BundleInfo["preprocessing"]} preprocessing
+ * @param {import("../../types.js").Limits} limits
  * @param {import("./jpeg_turbo.js").JpegDecoder} jpeg
  * @returns {Promise<Input>}
  */
-export async function preprocess(file, { size, through, interpolation }, jpeg) {
-  const { image, width, height, notes } = await decodeImage(file, through || size, jpeg);
+export async function preprocess(file, { size, through, interpolation }, limits, jpeg) {
+  const { image, width, height, notes } = await decodeImage(file, through || size, limits, jpeg);
   const square = [through, size].filter(Boolean).reduce((from, side) => resizeToSquare(from, side, interpolation), image);
   return {
     pixels: square.data,

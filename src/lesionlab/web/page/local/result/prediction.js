@@ -54,7 +54,7 @@ export function buildPrediction(description, { logits, notes, reasons, oodScore 
     balanced_prediction: abstained ? null : (info.classes[descending(ranking)[0] ?? 0] ?? null),
     ood_score: oodScore,
     notes: [...notes, ...patientNotes(info.patient_effects, patient)],
-    model: model.identity,
+    model: model.card.model.identity,
   };
   return { ...prediction, headline: headline(description, prediction) };
 }
@@ -96,7 +96,7 @@ function operatingPoints(description, byCode, abstained) {
  */
 function riskLevel(description, byCode, first) {
   const { target, threshold } = description.model.risk;
-  if (threshold === null) return description.model.classes.find(({ code }) => code === first)?.risk ?? null;
+  if (threshold === null) return description.model.card.classes.find(({ code }) => code === first)?.risk ?? null;
   const probability = targetProbability(description, byCode, target);
   if (probability >= threshold) return probability >= MORE_PROBABLE_THAN_NOT ? "high" : "moderate";
   return description.model.target_classes["malignant"]?.includes(first) ? "moderate" : "low";
@@ -126,5 +126,5 @@ function headline(description, { status, abstain_reasons: reasons, p_malignant: 
  * @param {string} code
  */
 function nameOf({ model }, code) {
-  return model.classes.find((other) => other.code === code)?.name ?? code;
+  return model.card.classes.find((other) => other.code === code)?.name ?? code;
 }
