@@ -1,10 +1,10 @@
-"""How near its wished sensitivity a threshold comes on lesions that it was not chosen on, by several rules.
+"""Sensitivity on other lesions of thresholds chosen for a sensitivity by several rules.
 
     python benchmarks/operating_points.py --data FOLDER [--model BUNDLE] [--draws 2000] [--out FILE]
 
-The validation part is halved by lesion again and again: each rule chooses a threshold on one half, and the other half
-says what sensitivity it has. Half as many lesions as a bundle's thresholds are chosen on, so that the spread of what is
-shipped is smaller, by about the square root of two. The test part is not read.
+The validation set is split in halves by lesion repeatedly. Each rule chooses a threshold on one half, which is
+measured on the other. A bundle's thresholds are chosen on twice as many lesions, so their spread is smaller by about
+the square root of two. The test set is not read.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from scipy.stats import norm
 from lesionlab import Predictor
 from lesionlab.bundle import Bundle
 from lesionlab.data import read_dataset
-from lesionlab.export.convert import examination
+from lesionlab.export.convert import acceptance_data
 from lesionlab.files import write_json
 from lesionlab.metrics import choose_operating_point
 from lesionlab.taxonomy import TASKS
@@ -28,7 +28,7 @@ Scores = NDArray[np.float64]
 Rule = Callable[[Scores, NDArray[np.bool_], float], float]
 
 
-def shipped(scores: Scores, positive: NDArray[np.bool_], target: float) -> float:
+def highest_threshold(scores: Scores, positive: NDArray[np.bool_], target: float) -> float:
     return choose_operating_point(target, positive, scores).threshold
 
 
@@ -40,18 +40,18 @@ def quantile(method: str) -> Rule:
 
 
 def smoothed(scores: Scores, positive: NDArray[np.bool_], target: float) -> float:
-    """A normal kernel on the log-odds, as wide as Silverman's rule has it."""
+    """Quantile of a normal kernel density on the log-odds, with Silverman's bandwidth."""
     odds = np.log(scores[positive] / (1 - scores[positive]))
     width = 1.06 * odds.std() * len(odds) ** -0.2
-    places = np.linspace(odds.min() - 3 * width, odds.max(), 2000)
-    below = norm.cdf((places[:, None] - odds) / width).mean(axis=1)
-    return float(1 / (1 + np.exp(-np.interp(1 - target, below, places))))
+    grid = np.linspace(odds.min() - 3 * width, odds.max(), 2000)
+    below = norm.cdf((grid[:, None] - odds) / width).mean(axis=1)
+    return float(1 / (1 + np.exp(-np.interp(1 - target, below, grid))))
 
 
 RULES: dict[str, Rule] = {
-    "highest threshold that reaches it (shipped)": shipped,
+    "highest threshold with that sensitivity (shipped)": highest_threshold,
     "median-unbiased quantile": quantile("median_unbiased"),
-    "Weibull's quantile": quantile("weibull"),
+    "Weibull quantile": quantile("weibull"),
     "smoothed distribution": smoothed,
 }
 
@@ -65,29 +65,29 @@ def main() -> None:
     arguments = parser.parse_args()
     bundle = Bundle.load(arguments.model)
     predictor, task = Predictor.load(bundle), TASKS[bundle.info.task]
-    images = examination(bundle.info, read_dataset(arguments.data)).images
+    images = acceptance_data(bundle.info, read_dataset(arguments.data)).images
     logits = predictor.predict_logits([images.location(record) for record in images])
     probabilities = bundle.info.calibration.probabilities(logits)
     lesions = np.array([record.lesion_id for record in images])
     result = {
-        "what": "sensitivity on one half of the validation lesions of thresholds chosen on the other half",
+        "what": "sensitivity of thresholds on one half of the validation lesions, chosen on the other half",
         "command": "python benchmarks/operating_points.py --data FOLDER --out benchmarks/results/operating_points.json",
         "versions": {name: version(name) for name in ("numpy", "onnxruntime", "scipy")},
         "bundle": bundle.info.identity,
         "images": len(images),
         "lesions": len(set(lesions)),
         "draws": arguments.draws,
-        "findings": {},
+        "targets": {},
     }
-    for finding, codes in task.targets.items():
+    for target, codes in task.targets.items():
         positive = np.isin([task.index(record.diagnosis) for record in images], [task.index(code) for code in codes])
         scores = probabilities[:, [task.classes.index(code) for code in codes]].sum(axis=1)
-        result["findings"][finding] = {
-            f"{target:.2f}": halved(scores, positive, lesions, target, arguments.draws) for target in (0.90, 0.95)
+        result["targets"][target] = {
+            f"{wanted:.2f}": halved(scores, positive, lesions, wanted, arguments.draws) for wanted in (0.90, 0.95)
         }
-        for target, rows in result["findings"][finding].items():
+        for wanted, rows in result["targets"][target].items():
             for rule, row in rows.items():
-                print(finding, target, rule, row)
+                print(target, wanted, rule, row)
     if arguments.out:
         write_json(arguments.out, result)
 
@@ -95,15 +95,15 @@ def main() -> None:
 def halved(
     scores: Scores, positive: NDArray[np.bool_], lesions: NDArray[np.str_], target: float, draws: int
 ) -> dict[str, dict[str, float]]:
-    """Return for each rule the mean and the spread of the sensitivity, and the mean specificity, on the other half."""
-    draw = np.random.default_rng(0)
+    """Return the mean and spread of the sensitivity, and the mean specificity, on the other half for each rule."""
+    rng = np.random.default_rng(0)
     unique = np.unique(lesions)
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in RULES}
     for _ in range(draws):
-        own = np.isin(lesions, draw.permutation(unique)[: len(unique) // 2])
+        own = np.isin(lesions, rng.permutation(unique)[: len(unique) // 2])
         for name, rule in RULES.items():
-            called = scores >= rule(scores[own], positive[own], target)
-            found[name].append((called[~own & positive].mean(), 1 - called[~own & ~positive].mean()))
+            predicted = scores >= rule(scores[own], positive[own], target)
+            found[name].append((predicted[~own & positive].mean(), 1 - predicted[~own & ~positive].mean()))
     return {
         name: {
             "sensitivity": round(float(np.mean([each[0] for each in rows])), 4),

@@ -5,13 +5,12 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from lesionlab.attribution.explain import explain_image
-from lesionlab.attribution.explained import ExplainedImage
 from lesionlab.attribution.methods import choose_methods
 from lesionlab.attribution.trained import RunExplainer, open_trained
 from lesionlab.phantoms import phantom_image
 from lesionlab.prediction.explanation.overlay import overlaid
 from lesionlab.runs import RunFolder
+from lesionlab.taxonomy import label_name
 
 FIGURE = Path(__file__).parent.parent / "docs/images/explanations.jpg"
 LESIONS = (("mel", 3), ("bcc", 5))  # diagnosis and seed
@@ -19,37 +18,30 @@ SIDE, GAP, LINE = 150, 8, 18
 
 
 def main(run: Path) -> None:
-    """Explain two synthetic images by every method and write the maps side by side."""
+    """Draw the maps of every method for two synthetic images, one row each."""
+    # The maps are drawn for abstentions too: the figure shows the methods, not a result.
     explainer = RunExplainer(open_trained(RunFolder(run), None), choose_methods(None))
-    rows = []
-    for code, seed in LESIONS:
-        image = FIGURE.with_name(f"{code}-{seed}.png")
-        phantom_image(code, seed, (320, 240)).save(image)
-        try:
-            rows.append(explain_image(explainer, str(image), stability=False))
-        finally:
-            image.unlink()
-    draw_figure(rows).save(FIGURE, quality=85, optimize=True)
-
-
-def draw_figure(rows: list[ExplainedImage]) -> Image.Image:
-    """Return one row per image: the image, then each method's map drawn over it."""
+    pipeline = explainer.predictor.pipeline
     font, height = ImageFont.load_default(13), SIDE * 3 // 4
-    columns = 1 + len(rows[0].maps)
-    whole = Image.new("RGB", (columns * (SIDE + GAP) + GAP, LINE + len(rows) * (height + LINE + GAP) + GAP), "white")
+    columns = 1 + len(explainer.methods)
+    whole = Image.new("RGB", (columns * (SIDE + GAP) + GAP, LINE + len(LESIONS) * (height + LINE + GAP) + GAP), "white")
     draw = ImageDraw.Draw(whole)
-    titles = ["Image", *(one.explanation.method for one in rows[0].maps)]
-    for number, row in enumerate(rows):
-        top = LINE + GAP + number * (height + LINE + GAP)
-        images = [row.thumbnail, *(overlaid(row.thumbnail, one.explanation.values) for one in row.maps)]
-        for column, image in enumerate(images):
+    for row, (code, seed) in enumerate(LESIONS):
+        top = LINE + GAP + row * (height + LINE + GAP)
+        image = phantom_image(code, seed, (320, 240))
+        prepared = pipeline.prepare(image)
+        (prediction,) = pipeline.predict([prepared])
+        maps = [one.explanation for one in explainer.maps(prepared, prediction.most_probable)]
+        tiles = [("Image", image), *((one.method, overlaid(image, one.values)) for one in maps)]
+        for column, (title, tile) in enumerate(tiles):
             left = GAP + column * (SIDE + GAP)
-            whole.paste(image.resize((SIDE, height), Image.Resampling.LANCZOS), (left, top))
-            if number == 0:
-                draw.text((left, GAP / 2), titles[column], fill="black", font=font)
-        caption = f"synthetic image; most probable: {row.name} {row.probability:.0%}"
+            whole.paste(tile.resize((SIDE, height), Image.Resampling.LANCZOS), (left, top))
+            if row == 0:
+                draw.text((left, GAP / 2), title, fill="black", font=font)
+        probability = prediction.probabilities[prediction.most_probable]
+        caption = f"synthetic image; most probable: {label_name(prediction.most_probable)} {probability:.0%}"
         draw.text((GAP, top + height + 2), caption, fill="#444444", font=font)
-    return whole
+    whole.save(FIGURE, quality=85, optimize=True)
 
 
 if __name__ == "__main__":

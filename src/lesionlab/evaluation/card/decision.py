@@ -51,8 +51,8 @@ def patient_words(effects: PatientEffects | None) -> str:
     if effects is None:
         return "Age, sex and site of the lesion are not used."
     return (
-        "Age, sex and site of the lesion are optional. They shift the probabilities by the class frequencies of the "
-        f"training set. Strength of the shift: {effects.strength:.2f}, fitted on "
+        "Age, sex and site of the lesion are optional. They shift the probabilities by their frequencies within each "
+        f"class of the training set. Strength of the shift: {effects.strength:.2f}, fitted on "
         f"{counted(effects.images, 'validation image')}. Negative log-likelihood in cross-validation over lesions: "
         f"{effects.nll_without:.4f} from the image alone, {effects.nll_with:.4f} with patient data. All other figures "
         "of this card are from the image alone."

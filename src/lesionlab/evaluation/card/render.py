@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -59,16 +58,6 @@ _GROUPS = {
     "dx_type": "confirmation of the diagnosis (`dx_type`)",
     "skin_tone": "skin tone, estimated from the margin of the image (individual typology angle)",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class _PredictiveValues:
-    """PPV and NPV of an operating point at an assumed prevalence."""
-
-    purpose: str
-    prevalence: float
-    ppv: float
-    npv: float
 
 
 def render_card(
@@ -132,6 +121,7 @@ def render_card(
         abstention=decision.abstention_rows(bundle),
         points=points,
         elsewhere=_elsewhere,
+        prevalences=ASSUMED_PREVALENCES,
         explanation=METHOD,
         energy=estimated_energy(info),
         explained=explained,
@@ -201,13 +191,13 @@ def _figure_of(point: OperatingPoint | ExternalPoint, name: str, leaky: bool) ->
     return markdown.estimate(Estimate(value=getattr(point, name), low=low, high=high), leaky)
 
 
-def _elsewhere(points: Sequence[OperatingPoint | ExternalPoint]) -> list[_PredictiveValues]:
-    return [
-        _PredictiveValues(point.purpose, prevalence, *predictive_values(sensitivity, specificity, prevalence))
+def _elsewhere(points: Sequence[OperatingPoint | ExternalPoint]) -> dict[str, list[tuple[float, float]]]:
+    """Return PPV and NPV at the assumed prevalences by operating point."""
+    return {
+        point.purpose: [predictive_values(point.sensitivity, point.specificity, p) for p in ASSUMED_PREVALENCES]
         for point in points
-        if (sensitivity := point.sensitivity) is not None and (specificity := point.specificity) is not None
-        for prevalence in ASSUMED_PREVALENCES
-    ]
+        if point.sensitivity is not None and point.specificity is not None
+    }
 
 
 def _answered(items: Sequence[Item], facts: set[Fact]) -> dict[str, object]:
