@@ -50,7 +50,7 @@ def write_images(folder: Path, names: Iterable[str], first_shade: int = 0) -> No
 
 @pytest.fixture
 def kaggle(tmp_path: Path) -> Path:
-    """HAM10000 in the Kaggle layout, with masks beside it."""
+    """HAM10000 in the Kaggle layout, with masks."""
     root = tmp_path / "ham"
     write_table(root / "HAM10000_metadata.csv", ham_rows())
     write_images(root / "HAM10000_images_part_1", ("ISIC_1", "ISIC_2", "ISIC_3"))

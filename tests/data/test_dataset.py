@@ -104,17 +104,17 @@ def test_unknown_class_folders_and_duplicate_names_are_an_error(
 def test_any_table_is_read_by_a_mapping_of_columns(
     tmp_path: Path, make_table: Callable[..., Path], make_images: Callable[..., None]
 ) -> None:
-    make_images(tmp_path / "pictures" / "deep", ("a", "b"))
+    make_images(tmp_path / "images" / "deep", ("a", "b"))
     rows = [
-        {"file": "pictures/deep/a.jpg", "name": "one", "label": "Melanoma", "lesion": "L1", "years": "61"},
-        {"file": "pictures/deep/b.jpg", "name": "two", "label": "nevus", "lesion": "L1", "years": ""},
+        {"file": "images/deep/a.jpg", "name": "one", "label": "Melanoma", "lesion": "L1", "years": "61"},
+        {"file": "images/deep/b.jpg", "name": "two", "label": "nevus", "lesion": "L1", "years": ""},
     ]
     table = make_table(tmp_path / "elsewhere" / "labels.csv", rows, ";")
     columns = ColumnMapping.parse("path=file, image_id=name, diagnosis=label, lesion_id=lesion, age=years")
     manifest = read_dataset(tmp_path, columns=columns, metadata=table)
     assert [(r.image_id, r.path, r.diagnosis, r.age) for r in manifest] == [
-        ("one", "pictures/deep/a.jpg", "mel", 61.0),
-        ("two", "pictures/deep/b.jpg", "nv", None),
+        ("one", "images/deep/a.jpg", "mel", 61.0),
+        ("two", "images/deep/b.jpg", "nv", None),
     ]
     assert manifest.lesions_known
 

@@ -29,6 +29,6 @@ def test_missing_or_damaged_masks_are_an_error(tmp_path: Path) -> None:
         MaskFolder(tmp_path / "none")
     with pytest.raises(DataError, match="no lesion masks"):
         MaskFolder(tmp_path)
-    (tmp_path / "a_segmentation.png").write_bytes(b"no picture")
+    (tmp_path / "a_segmentation.png").write_bytes(b"no image")
     with pytest.raises(DataError, match=r"a_segmentation\.png: "):
         MaskFolder(tmp_path).read("a", 64)

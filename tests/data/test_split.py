@@ -64,7 +64,7 @@ def test_an_edited_or_damaged_file_is_an_error(tmp_path: Path, old: str, new: st
     path = tmp_path / "split.json"
     make_split(manifest_of()).save(path)
     text = path.read_text()
-    # The last occurrence of the key "sha256": "manifest_sha256" stands before it.
+    # The last occurrence of the key "sha256": "manifest_sha256" precedes it.
     path.write_text(new.join(text.rsplit(old, 1)))
     with pytest.raises(DataError, match=message):
         load_split(path)

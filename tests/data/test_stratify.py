@@ -48,13 +48,13 @@ def test_lesions_are_not_divided_and_classes_keep_their_proportions(
     split = make_split(manifest, validation=validation, test=test, seed=seed)
     assert list(split.assignment) == [record.image_id for record in manifest]
     assert sum(map(len, split.subsets().values())) == len(manifest)
-    wanted = {"train": 1 - validation - test, "validation": validation, "test": test}
+    fractions = {"train": 1 - validation - test, "validation": validation, "test": test}
     for subsets in lesions_by_subset(manifest, split.assignment).values():
         count = sum(map(len, subsets.values()))
         assert len(set().union(*subsets.values())) == count  # no lesion in two subsets
         # At least one of each; otherwise within one lesion of the share, as far as this minimum allows.
-        forced = sum(max(0.0, 1 - count * share) for share in wanted.values())
-        for name, share in wanted.items():
+        forced = sum(max(0.0, 1 - count * share) for share in fractions.values())
+        for name, share in fractions.items():
             assert len(subsets[name]) >= 1
             assert abs(len(subsets[name]) - count * share) < 1 + forced + 1e-9
 

@@ -44,7 +44,7 @@ def test_classes_keep_their_proportions_and_at_least_one_image(
     shares = {code: images * count / len(manifest) for code, count in counts.items()}
     minimum = sum(max(0.0, 1 - share) for share in shares.values())
     for code, share in shares.items():
-        # Below its share by one image and by its part of the images that the minimum took; never above by one.
+        # Below its share by one image and by its share of the cost of the minimum; never above by one.
         assert 1 <= subset.counts()[code] < max(1, share) + 1
         cost = minimum * counts[code] / sum(counts[other] for other in counts if shares[other] >= 1 or other == code)
         assert subset.counts()[code] > share - 1 - cost - 1e-9

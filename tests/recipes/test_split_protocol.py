@@ -46,8 +46,8 @@ def test_copies_made_before_the_split_are_shared_between_subsets(phantoms: Manif
     for record in manifest:
         subsets_of_path[record.path].add(split.assignment[record.image_id])
     assert any({"train", "test"} <= subsets for subsets in subsets_of_path.values())
-    honest, by_lesion = prepare_split(recipe, phantoms)
-    assert (honest, by_lesion.leaky) == (phantoms, False)
+    whole, by_lesion = prepare_split(recipe, phantoms)
+    assert (whole, by_lesion.leaky) == (phantoms, False)
 
 
 def test_the_published_split_without_the_copies(phantoms: Manifest, make_recipe: Callable[..., Recipe]) -> None:

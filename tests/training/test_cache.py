@@ -81,14 +81,14 @@ def test_another_size_filter_or_dataset_has_its_own_array(folder: Path, copied: 
 
 def test_a_changed_file_gives_a_new_array(folder: Path, copied: Manifest, builds: list[Path]) -> None:
     before = open_image_cache(copied, SMALL)
-    place = Path(copied.location(copied.records[3]))
-    Image.new("RGB", (64, 48), "green").save(place)
+    file = Path(copied.location(copied.records[3]))
+    Image.new("RGB", (64, 48), "green").save(file)
     after = open_image_cache(copied, SMALL)
     assert len(builds) == 2
     changed = [row for row in range(12) if not np.array_equal(before[row], after[row])]
     assert changed == [3]
-    status = place.stat()
-    os.utime(place, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    status = file.stat()
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
     open_image_cache(copied, SMALL)
     assert len(builds) == 3
 
@@ -118,14 +118,14 @@ def test_members_of_an_archive_are_cached(folder: Path, tmp_path: Path, copied: 
 
 
 def test_unreadable_images_are_listed_and_no_file_is_left(folder: Path, copied: Manifest) -> None:
-    places = [Path(copied.location(copied.records[index])) for index in (1, 4, 7)]
-    places[0].write_text("not a picture")
-    places[1].unlink()
-    places[2].write_bytes(places[2].read_bytes()[:200])
+    files = [Path(copied.location(copied.records[index])) for index in (1, 4, 7)]
+    files[0].write_text("not an image")
+    files[1].unlink()
+    files[2].write_bytes(files[2].read_bytes()[:200])
     with pytest.raises(DataError, match="3 of 12 images cannot be used") as caught:
         open_image_cache(copied, SMALL)
-    for place in places:
-        assert f"{place.relative_to(copied.root)}: " in str(caught.value)
+    for file in files:
+        assert f"{file.relative_to(copied.root)}: " in str(caught.value)
     assert "`lesionlab data check` lists all" in str(caught.value)
     assert list(folder.iterdir()) == []
 
@@ -142,11 +142,11 @@ def test_crops_are_taken_from_the_source_size(
 ) -> None:
     recipe = make_recipe(f"crop.segmentation={tiny_segmentation}", "input.size=40", "crop.source=96")
     seen, key = open_network_inputs(copied, recipe)
-    pictures = open_image_cache(copied, Preprocessing(**recipe.graph_input.model_dump()))
-    assert pictures.shape == (12, 96, 96, 3)
+    images = open_image_cache(copied, Preprocessing(**recipe.graph_input.model_dump()))
+    assert images.shape == (12, 96, 96, 3)
     segmenter = Segmenter.load(tiny_segmentation)
-    found = torch.from_numpy(segmenter.segment_squares(pictures))
-    expected, _ = CropToLesion(40, segmenter.info.threshold, recipe.crop.margin)(torch.from_numpy(pictures), found)
+    found = torch.from_numpy(segmenter.segment_squares(images))
+    expected, _ = CropToLesion(40, segmenter.info.threshold, recipe.crop.margin)(torch.from_numpy(images), found)
     np.testing.assert_array_equal(seen, expected.round().permute(0, 2, 3, 1).numpy())
     again, same = open_network_inputs(copied, recipe)
     assert same == key

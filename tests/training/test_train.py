@@ -107,7 +107,7 @@ def test_a_fold_is_used_for_validation(phantoms: Manifest, make_recipe: MakeReci
     recipe = make_recipe("training.epochs=1")
     run = train_recipe(recipe, phantoms, tmp_path / "run", split=split, fold=1)
     assert run.record().fold == 1
-    sizes = {part: len(ids) for part, ids in split.subsets(1).items()}
+    sizes = {subset: len(ids) for subset, ids in split.subsets(1).items()}
     assert f"images: {sizes['train']} train, {sizes['validation']} validation, {sizes['test']} test" in (
         run.log.read_text(encoding="utf-8")
     )
@@ -124,18 +124,18 @@ def test_a_folder_with_another_or_a_finished_run_is_an_error(
 ) -> None:
     path = tmp_path / "run"
     shutil.copytree(tiny_run.path, path)
-    before = {place: place.read_bytes() for place in path.rglob("*") if place.is_file()}
+    before = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
     with pytest.raises(UsageError, match="holds a finished run; choose another --out, or evaluate this one"):
         train_recipe(tiny_run.recipe(), phantoms, path)
-    part = Manifest(phantoms.root, phantoms.records[:-1])
+    fewer = Manifest(phantoms.root, phantoms.records[:-1])
     for recipe, manifest, split in (
         (make_recipe("training.epochs=3"), phantoms, None),
-        (tiny_run.recipe(), part, None),
+        (tiny_run.recipe(), fewer, None),
         (tiny_run.recipe(), phantoms, make_split(phantoms, seed=1)),
     ):
         with pytest.raises(UsageError, match="holds a run of another recipe, dataset or split"):
             train_recipe(recipe, manifest, path, split=split)
-    assert {place: place.read_bytes() for place in path.rglob("*") if place.is_file()} == before
+    assert {file: file.read_bytes() for file in path.rglob("*") if file.is_file()} == before
 
 
 def test_invalid_input_leaves_no_folder(phantoms: Manifest, make_recipe: MakeRecipe, tmp_path: Path) -> None:
@@ -148,9 +148,9 @@ def test_invalid_input_leaves_no_folder(phantoms: Manifest, make_recipe: MakeRec
     with pytest.raises(DataError, match="hash"):
         train_recipe(make_recipe(), phantoms, run, split=make_split(Manifest(phantoms.root, phantoms.records[:-1])))
     split = make_split(phantoms)
-    nobody = split.model_copy(update={"assignment": dict.fromkeys(split.assignment, "train")})
+    no_validation = split.model_copy(update={"assignment": dict.fromkeys(split.assignment, "train")})
     with pytest.raises(DataError, match="the validation subset has no image; split the data again"):
-        train_recipe(make_recipe(), phantoms, run, split=nobody)
+        train_recipe(make_recipe(), phantoms, run, split=no_validation)
     absent = split.model_copy(
         update={
             "assignment": {
@@ -166,8 +166,8 @@ def test_invalid_input_leaves_no_folder(phantoms: Manifest, make_recipe: MakeRec
     only_test = absent.model_copy(
         update={
             "assignment": {
-                image_id: part if split.assignment[image_id] == "test" else split.assignment[image_id]
-                for image_id, part in absent.assignment.items()
+                image_id: subset if split.assignment[image_id] == "test" else split.assignment[image_id]
+                for image_id, subset in absent.assignment.items()
             }
         }
     )
@@ -185,12 +185,12 @@ def _fail_to_download(backbone: str, folder: Path) -> dict[str, torch.Tensor]:
 def test_an_unreadable_image_stops_training_before_it_starts(
     copied: Manifest, make_recipe: MakeRecipe, tmp_path: Path
 ) -> None:
-    place = Path(copied.location(copied.records[5]))
-    place.write_bytes(place.read_bytes()[:300])
-    with pytest.raises(DataError, match=f"1 of {len(copied)} images cannot be used: .*{place.name}"):
+    file = Path(copied.location(copied.records[5]))
+    file.write_bytes(file.read_bytes()[:300])
+    with pytest.raises(DataError, match=f"1 of {len(copied)} images cannot be used: .*{file.name}"):
         train_recipe(make_recipe(), copied, tmp_path / "run")
     assert RunFolder(tmp_path / "run").read_history() == []
-    Image.new("RGB", (64, 48), "tan").save(place)
+    Image.new("RGB", (64, 48), "tan").save(file)
     assert train_recipe(make_recipe(), copied, tmp_path / "run").record().finished
 
 

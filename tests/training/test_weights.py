@@ -68,7 +68,7 @@ def test_a_file_of_half_precision_without_counters_and_with_another_classifier_f
 
 
 def test_a_file_that_does_not_fit_is_an_error(folder: Path) -> None:
-    place = folder / f"{BACKBONE}.safetensors"
+    file = folder / f"{BACKBONE}.safetensors"
     donor = make_network().state_dict()
     name = "conv_stem.weight"
     for wrong in (
@@ -76,13 +76,13 @@ def test_a_file_that_does_not_fit_is_an_error(folder: Path) -> None:
         {key: value for key, value in donor.items() if key != name},
         donor | {"other.weight": torch.zeros(1)},
     ):
-        save_file(wrong, place)
+        save_file(wrong, file)
         network = make_network(2)
         before = {key: value.clone() for key, value in network.state_dict().items()}
         with pytest.raises(DataError, match=r"weights in .*test_efficientnet\.safetensors do not fit the network"):
             load_pretrained(network, BACKBONE)
         assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
-    place.write_bytes(b"\0" * 100)
+    file.write_bytes(b"\0" * 100)
     with pytest.raises(DataError, match=r"weights .*test_efficientnet\.safetensors cannot be read .*copy or download"):
         load_pretrained(make_network(), BACKBONE)
 

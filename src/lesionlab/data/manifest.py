@@ -103,13 +103,13 @@ class Manifest:
         Raises:
             DataError: An id is not in the manifest.
         """
-        wanted = set(image_ids)
-        missing = wanted - {record.image_id for record in self.records}
+        selected = set(image_ids)
+        missing = selected - {record.image_id for record in self.records}
         if missing:
             raise DataError(
                 f"{self.root}: no image {min(missing)} ({len(missing)} ids of the split are not in the data)"
             )
-        return Manifest(self.root, tuple(r for r in self.records if r.image_id in wanted), self.lesions_known)
+        return Manifest(self.root, tuple(r for r in self.records if r.image_id in selected), self.lesions_known)
 
     def save(self, path: Path) -> None:
         """Write the manifest as CSV with one column per attribute of `ImageRecord`; unknown values are empty."""

@@ -33,17 +33,12 @@ def load_recipe(name_or_path: str, changes: Sequence[str] = ()) -> Recipe:
         >>> load_recipe("efficientnet-lite0", ["training.epochs=3"]).training.epochs
         3
     """
-    place, text = _read(name_or_path)
+    source, text = _read(name_or_path)
     try:
         tables: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{place} is not valid TOML: {error}") from error
-    for change in changes:
-        _apply(tables, change)
-    try:
-        return Recipe.model_validate(tables)
-    except ValidationError as error:
-        raise RecipeError(f"{place}: " + "; ".join(_explain(problem) for problem in error.errors())) from error
+        raise RecipeError(f"{source} is not valid TOML: {error}") from error
+    return _validate(tables, changes, f"{source}: ")
 
 
 def change_inference(recipe: Recipe, changes: Sequence[str]) -> Recipe:
@@ -56,15 +51,19 @@ def change_inference(recipe: Recipe, changes: Sequence[str]) -> Recipe:
     Raises:
         RecipeError: A key does not belong to `inference`, or a value is invalid.
     """
-    tables = recipe.model_dump(mode="json")
     for change in changes:
         if not change.strip().startswith("inference."):
             raise RecipeError(f"{change!r}: after training only inference.KEY=value can be set")
+    return _validate(recipe.model_dump(mode="json"), changes)
+
+
+def _validate(tables: dict[str, Any], changes: Sequence[str], prefix: str = "") -> Recipe:
+    for change in changes:
         _apply(tables, change)
     try:
         return Recipe.model_validate(tables)
     except ValidationError as error:
-        raise RecipeError("; ".join(_explain(problem) for problem in error.errors())) from error
+        raise RecipeError(prefix + "; ".join(_explain(problem) for problem in error.errors())) from error
 
 
 def _library() -> Any:
@@ -103,7 +102,7 @@ def _apply(tables: dict[str, Any], change: str) -> None:
 
 
 def _explain(problem: Any) -> str:
-    key = ".".join(str(part) for part in problem["loc"])
+    key = ".".join(str(entry) for entry in problem["loc"])
     if problem["type"] == "missing":
         return f"{key} is missing"
     if problem["type"] != "extra_forbidden":
@@ -118,8 +117,8 @@ def _explain(problem: Any) -> str:
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     table: type[BaseModel] = Recipe
-    for part in location[:-1]:
-        annotation = table.model_fields[str(part)].annotation
+    for key in location[:-1]:
+        annotation = table.model_fields[str(key)].annotation
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
             break
         table = annotation

@@ -40,10 +40,10 @@ def prepare_split(
         RecipeError: The recipe has no published protocol, or one without copies for the protocol `image`.
         DataError: The dataset is too small.
     """
-    wanted = recipe.data.images
+    images = recipe.data.images
     if protocol is SplitProtocol.LESION:
         split = _split(manifest, recipe.split)
-        return _reduced(manifest, split, wanted, recipe.seed) if wanted else (manifest, split)
+        return _reduced(manifest, split, images, recipe.seed) if images else (manifest, split)
     if recipe.published is None:
         raise RecipeError(f"recipe {recipe.name} has no table [published], so no published split protocol")
     copies = recipe.published.oversampled_before_split
@@ -52,8 +52,8 @@ def prepare_split(
             f"recipe {recipe.name}: no copies were made before the published split, so the protocols image and "
             "published are the same"
         )
-    if wanted:
-        manifest = draw_subset(manifest, wanted, recipe.seed)
+    if images:
+        manifest = draw_subset(manifest, images, recipe.seed)
     if copies and protocol is SplitProtocol.PUBLISHED:
         manifest = oversample(manifest)
     return manifest, _split(manifest, recipe.published.split)
@@ -105,15 +105,15 @@ def _split(manifest: Manifest, settings: SplitSettings) -> Split:
     )
 
 
-def _reduced(manifest: Manifest, split: Split, wanted: int, seed: int) -> tuple[Manifest, Split]:
-    """Reduce training and validation to their fractions of `wanted` images."""
+def _reduced(manifest: Manifest, split: Split, images: int, seed: int) -> tuple[Manifest, Split]:
+    """Reduce training and validation to their fractions of `images`."""
     shares = {"validation": split.fractions["validation"]}
     shares["train"] = 1 - sum(split.fractions.values())
     subsets = split.subsets()
     kept = set(subsets["test"])
     for name, share in shares.items():
-        # If the dataset is hardly larger than `wanted`, a subset may have fewer images than its fraction.
-        count = min(round(wanted * share), len(subsets[name]))
+        # If the dataset is hardly larger than `images`, a subset may have fewer images than its fraction.
+        count = min(round(images * share), len(subsets[name]))
         drawn = draw_subset(manifest.select(subsets[name]), count, seed)
         kept |= {record.image_id for record in drawn}
     chosen = manifest.select(kept)

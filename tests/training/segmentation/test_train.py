@@ -65,8 +65,8 @@ def test_a_trained_and_exported_model_segments_lesions(
     # The Dice coefficient of the test subset, computed independently.
     segmenter = Segmenter.load(tmp_path)
     ids = split.subsets()["test"]
-    places = {r.image_id: phantoms.location(r) for r in phantoms}
-    found = segmenter.segment([places[i] for i in ids]) >= model.info.threshold
+    locations = {r.image_id: phantoms.location(r) for r in phantoms}
+    found = segmenter.segment([locations[i] for i in ids]) >= model.info.threshold
     truth = np.stack([masks.read(i, 32) for i in ids])
     expected = np.mean([2 * (f & t).sum() / max(1, f.sum() + t.sum()) for f, t in zip(found, truth, strict=True)])
     assert dice.value == pytest.approx(expected, abs=1e-6)
