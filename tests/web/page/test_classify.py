@@ -74,6 +74,18 @@ def test_slider_and_diagnosis_change_the_heat_map(open_page: OpenPage, images: d
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("size", [(844, 390), (1280, 600), (390, 844)])
+def test_the_image_keeps_its_aspect_ratio(open_page: OpenPage, images: dict[str, Path], size: tuple[int, int]) -> None:
+    page = classified(open_page(size=size), images["mole.jpg"])
+    page.locator(".heat canvas").wait_for()
+    for selector in (".heat img", ".heat canvas"):
+        box = page.locator(selector).bounding_box()
+        assert box is not None
+        assert abs(box["width"] / box["height"] - 4 / 3) < 0.02
+        assert box["width"] <= max(0.7 * size[1], 240) + 1
+
+
+@pytest.mark.slow
 def test_lesion_measures_and_nearest_training_images_are_shown(
     open_page: OpenPage, serve: Serve, tiny_indexed_bundle: Path, tiny_segmentation: Path, spot: Draw, tmp_path: Path
 ) -> None:
