@@ -29,7 +29,7 @@ train runs/lesion efficientnet-lite0-lesion --set model.start=runs/whole --set s
   --set optimizer.learning_rate=6e-4 --set optimizer.warmup_epochs=0.5
 train runs/first-student scripts/first_student.toml
 train runs/student scripts/student.toml
-lesionlab evaluate runs/student --data "$data"
+lesionlab evaluate --model runs/student --data "$data"
 mkdir -p "$models/default"
 cp runs/student/bundle/* "$models/default/"
 cp runs/student/evaluation/test/metrics.json benchmarks/results/default_model.json

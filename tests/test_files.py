@@ -30,7 +30,7 @@ json_values = st.recursive(
 )
 
 
-def test_writes_whole_files_and_makes_the_folder(tmp_path: Path) -> None:
+def test_writes_complete_files_and_creates_the_folder(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b" / "note.txt"
     write_text(path, "Nävus\r\n")
     assert path.read_bytes() == "Nävus\r\n".encode()
@@ -43,7 +43,7 @@ def test_writes_whole_files_and_makes_the_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere there is no umask")
-def test_a_result_is_as_readable_as_any_other_file(tmp_path: Path) -> None:
+def test_results_have_ordinary_permissions(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
         write_text(tmp_path / "note.txt", "x")
@@ -53,7 +53,7 @@ def test_a_result_is_as_readable_as_any_other_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("existing", [None, "before"])
-def test_an_error_leaves_what_was_there(tmp_path: Path, existing: str | None) -> None:
+def test_error_keeps_the_existing_file(tmp_path: Path, existing: str | None) -> None:
     path = tmp_path / "note.txt"
     if existing is not None:
         path.write_text(existing)
@@ -63,7 +63,7 @@ def test_an_error_leaves_what_was_there(tmp_path: Path, existing: str | None) ->
     assert [entry.read_text() for entry in tmp_path.iterdir()] == ([] if existing is None else [existing])
 
 
-def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_is_reported_and_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -73,32 +73,32 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path, monkeypatch: py
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_in_the_way_is_named(tmp_path: Path) -> None:
+def test_obstacle_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(LesionlabError, match=r"cannot write .*file/note\.txt"):
         write_text(tmp_path / "file" / "note.txt", "x")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(LesionlabError, match="a folder of this name is in the way"):
+    with pytest.raises(LesionlabError, match="a folder of this name exists"):
         write_text(tmp_path / "folder", "x")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "folder"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the device is Linux's")
-def test_a_device_is_written_and_not_replaced() -> None:
+def test_device_is_written_and_not_replaced() -> None:
     write_text(Path("/dev/null"), "x")
     assert Path("/dev/null").is_char_device()
     with pytest.raises(LesionlabError, match="cannot write /dev/full: No space left"):
         write_text(Path("/dev/full"), "x" * 100_000)
 
 
-def test_the_hash_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:
+def test_hash_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:
     data = bytes(range(256)) * 5_000
     (tmp_path / "data").write_bytes(data)
     assert sha256_of_file(tmp_path / "data") == hashlib.sha256(data).hexdigest()
 
 
 @given(st.dictionaries(st.text(), json_values, max_size=6), st.randoms(use_true_random=False))
-def test_the_hash_of_json_is_that_of_its_content(value: dict[str, object], random: Random) -> None:
+def test_hash_of_json_is_that_of_its_content(value: dict[str, object], random: Random) -> None:
     keys = list(value)
     random.shuffle(keys)
     shuffled = {key: value[key] for key in keys}
@@ -106,7 +106,7 @@ def test_the_hash_of_json_is_that_of_its_content(value: dict[str, object], rando
     assert sha256_of_json([value]) != sha256_of_json(value)
 
 
-def test_the_environment_names_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_variable_names_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LESIONLAB_CACHE", str(tmp_path))
     assert cache_folder() == tmp_path
     monkeypatch.setenv("LESIONLAB_CACHE", "")

@@ -1,24 +1,28 @@
-"""The errors a user may meet. Each says what was wrong, where, and what to do about it."""
+"""Exceptions that a user can act on, and the exit codes of the command line."""
+
+EXIT_CODES = (
+    "Exit codes: 0 success; 1 an image, dataset or model cannot be used, or a result cannot be written; "
+    "2 wrong usage, including a path that does not exist; 130 interrupted with Ctrl-C."
+)
 
 
 class LesionlabError(Exception):
-    """Anything that stops a command for a reason its user can act on.
+    """Base class: the message states the cause and the remedy.
 
-    The command line prints the message as one line and leaves with `exit_code`: no traceback, since the
-    cause lies in the input and not in the program.
+    The command line prints the message as one line without a traceback and exits with `exit_code`.
     """
 
     exit_code = 1
 
 
 class UsageError(LesionlabError):
-    """The request itself is wrong: an unknown option value, recipe key or column."""
+    """The request is wrong: an option value, a recipe key, a column, or a path that does not exist."""
 
     exit_code = 2
 
 
 class ImageError(LesionlabError):
-    """One image cannot be judged. The message does not name the file; whoever knows its name adds it."""
+    """An image cannot be read or decoded. The message does not name the file; the caller adds the name."""
 
 
 class DataError(LesionlabError):
@@ -30,11 +34,24 @@ class RecipeError(UsageError):
 
 
 class BundleError(LesionlabError):
-    """A model bundle is missing, damaged, or of a schema that this version cannot read."""
+    """A bundle is missing, damaged, or of a schema that this version cannot read."""
+
+
+class InterruptedRunError(LesionlabError):
+    """A training was interrupted with Ctrl-C and can be resumed."""
+
+    exit_code = 130
 
 
 class MissingExtraError(LesionlabError):
-    """The command needs an optional part of the package that is not installed."""
+    """A package of an optional dependency group (extra) is not installed.
 
-    def __init__(self, purpose: str, extra: str) -> None:
-        super().__init__(f"{purpose} needs the extra '{extra}': pip install 'lesionlab[{extra}]'")
+    Args:
+        purpose: The command or option that needs it.
+        extra: Name of the extra.
+        package: Name of the missing package.
+    """
+
+    def __init__(self, purpose: str, extra: str, package: str = "") -> None:
+        missing = f"the package {package} of the extra" if package else "the extra"
+        super().__init__(f"{purpose} needs {missing} '{extra}': pip install 'lesionlab[{extra}]'")

@@ -1,4 +1,4 @@
-"""Writing files so that a reader never meets half of one, hashing them, and where the cache is."""
+"""Atomic writes, the policy for existing files, hashes, and the cache folder."""
 
 import hashlib
 import json
@@ -11,9 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from platformdirs import user_cache_path
-
-from lesionlab.errors import LesionlabError
+from lesionlab.errors import LesionlabError, UsageError
 
 _NAME_LENGTH = 80
 
@@ -30,14 +28,36 @@ def sha256_of_json(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-@contextmanager
-def replacing(path: Path, *, binary: bool = False) -> Iterator[IO[Any]]:
-    """Open a temporary file beside `path` for writing; give it the name `path` once it is whole.
-
-    On any exception the temporary file is removed and whatever stood at `path` stays as it was.
+def check_output(path: Path, inputs: Iterable[str | Path | None] = (), *, force: bool | None = None) -> None:
+    """Check that writing to `path` destroys nothing, before a command starts to work.
 
     Args:
-        path: The file to create or replace. Its folder is made if it is missing. A device such as
+        path: The file or folder to write; it may be new, an empty folder or a device.
+        inputs: Files and folders that the command reads; None is skipped, and `archive.zip::member` is its archive.
+        force: Whether an existing result may be replaced; None for a command without `--force`.
+
+    Raises:
+        UsageError: `path` is an input or a folder that holds one, or it exists and `force` is false.
+    """
+    folder = path.is_dir()
+    if not (any(path.iterdir()) if folder else path.is_file()):
+        return
+    for source in {Path(str(place).partition("::")[0]) for place in inputs if place is not None}:
+        if source.exists() and (path.samefile(source) or (folder and path.resolve() in source.resolve().parents)):
+            raise UsageError(f"{path} is or holds an input of this command ({source}); choose another --out")
+    if not force:
+        remedy = "" if force is None else ", or replace it with --force"
+        raise UsageError(f"{path} exists; choose another --out{remedy}")
+
+
+@contextmanager
+def replacing(path: Path, *, binary: bool = False) -> Iterator[IO[Any]]:
+    """Open a temporary file beside `path` for writing; rename it to `path` once it is complete.
+
+    On any exception the temporary file is removed and an existing file at `path` is unchanged.
+
+    Args:
+        path: The file to create or replace. Its folder is created if it is missing. A device such as
             `/dev/stdout` is written directly, since it cannot be replaced.
         binary: Whether to open for bytes (default: UTF-8 text).
 
@@ -45,7 +65,7 @@ def replacing(path: Path, *, binary: bool = False) -> Iterator[IO[Any]]:
         The open file.
 
     Raises:
-        LesionlabError: The folder cannot be written, the disk is full, and the like.
+        LesionlabError: The file cannot be written, for example because the disk is full.
     """
     mode, encoding, newline = ("wb", None, None) if binary else ("w", "utf-8", "")
     temporary: str | None = None
@@ -55,7 +75,7 @@ def replacing(path: Path, *, binary: bool = False) -> Iterator[IO[Any]]:
                 yield stream
             return
         if path.is_dir():
-            raise IsADirectoryError(None, "a folder of this name is in the way", str(path))
+            raise IsADirectoryError(None, "a folder of this name exists", str(path))
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
         with open(descriptor, mode, encoding=encoding, newline=newline) as stream:
@@ -64,7 +84,7 @@ def replacing(path: Path, *, binary: bool = False) -> Iterator[IO[Any]]:
             os.fsync(stream.fileno())
         umask = os.umask(0)
         os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes it private; a result is an ordinary file
+        os.chmod(temporary, 0o666 & ~umask)  # mkstemp creates private files
         os.replace(temporary, path)
         temporary = None
     except BrokenPipeError:
@@ -78,15 +98,15 @@ def replacing(path: Path, *, binary: bool = False) -> Iterator[IO[Any]]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Make a temporary folder beside `path` to be filled; give it the name `path` once it is whole.
+    """Create a temporary folder beside `path`; rename it to `path` once the block has filled it.
 
-    On any exception it is removed, and whatever stood at `path` stays as it was.
+    On any exception it is removed, and an existing folder at `path` is unchanged.
 
     Yields:
         The temporary folder.
 
     Raises:
-        LesionlabError: The place cannot be written.
+        LesionlabError: The folder cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +117,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         temporary.chmod(0o755)
         yield temporary
         if path.exists():
-            # A folder cannot be replaced in one step; the old one stands aside until the new one is in place.
+            # A folder cannot be replaced in one step: the old one is renamed until the new one has its name.
             old = path.rename(temporary.with_suffix(".old"))
             temporary.rename(path)
             shutil.rmtree(old)
@@ -110,24 +130,24 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 class FreeNames:
-    """Names for files made from names of images, none of them twice.
+    """Unique file names derived from image names.
 
     Args:
-        taken: Names that must not be used either.
+        taken: Names that are not available.
     """
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
-        # Without regard to case, as on the file systems of Windows and macOS.
+        # Case-insensitive, as on the file systems of Windows and macOS.
         self._taken = {name.lower() for name in taken}
 
     def take(self, stem: str, ending: str) -> str:
-        """Return `stem` followed by `ending`, with a number between them where that is taken.
+        """Return `stem` followed by `ending`, with a number between them if the name is taken.
 
         Args:
-            stem: Whatever an image is called.
-            ending: What follows, suffix included.
+            stem: Name of an image.
+            ending: End of the file name, suffix included.
         """
-        # What a file system, a shell or a browser may take for something else.
+        # Replaces characters with a meaning in file systems, shells or browsers.
         safe = re.sub(r"[^A-Za-z0-9._-]+", "_", stem).strip("._-")[:_NAME_LENGTH] or "image"
         number, name = 1, f"{safe}{ending}"
         while name.lower() in self._taken:
@@ -139,23 +159,25 @@ class FreeNames:
 
 
 def cache_folder() -> Path:
-    """Return the folder for what can be made again; `LESIONLAB_CACHE` names another than the user's."""
+    """Return the folder for files that can be recreated: `LESIONLAB_CACHE`, or the user's cache folder."""
+    from platformdirs import user_cache_path
+
     configured = os.environ.get("LESIONLAB_CACHE")
     return Path(configured) if configured else user_cache_path("lesionlab")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` as UTF-8, all of it or nothing."""
+    """Write `text` to `path` as UTF-8, completely or not at all."""
     with replacing(path) as stream:
         stream.write(text)
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` to `path` as indented JSON, all of it or nothing."""
+    """Write `value` to `path` as indented JSON, completely or not at all."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def cannot_write(path: Path, error: OSError) -> LesionlabError:
-    """Return the error for a file that could not be written, with its cause and the remedy."""
+    """Return the error for a file that cannot be written, with the cause and the remedy."""
     reason = error.strerror or str(error)
-    return LesionlabError(f"cannot write {path}: {reason}. Free some space or choose another place to write to")
+    return LesionlabError(f"cannot write {path}: {reason}. Free some space or choose another --out")

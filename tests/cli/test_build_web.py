@@ -1,4 +1,4 @@
-"""`lesionlab site` from outside."""
+"""Tests of `lesionlab build-web`."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,25 +7,27 @@ from typing import Any
 from lesionlab import RESEARCH_ONLY
 
 
-def test_a_site_is_written_and_how_to_see_it_is_told(
+def test_files_are_written_and_the_view_command_is_shown(
     cli: Callable[..., Any], tiny_whole_bundle: Path, tmp_path: Path
 ) -> None:
-    done = cli("site", "--out", tmp_path / "site", "--model", tiny_whole_bundle)
+    done = cli("build-web", "--out", tmp_path / "site", "--model", tiny_whole_bundle)
     assert (done.code, done.err) == (0, "")
     assert "python -m http.server -d" in done.out
     assert done.out.rstrip().endswith(RESEARCH_ONLY)
     assert (tmp_path / "site" / "index.html").exists()
 
 
-def test_what_is_no_bundle_is_one_line(cli: Callable[..., Any], tmp_path: Path) -> None:
-    done = cli("site", "--out", tmp_path / "site", "--model", tmp_path / "missing")
-    assert (done.code, done.out) == (1, "")
-    assert done.err.startswith(f"error: {tmp_path / 'missing'}")
+def test_missing_bundle_is_one_line(cli: Callable[..., Any], tmp_path: Path) -> None:
+    done = cli("build-web", "--out", tmp_path / "site", "--model", tmp_path / "missing")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"error: --model {tmp_path / 'missing'}")
     assert not (tmp_path / "site").exists()
 
 
-def test_a_folder_of_something_else_is_left_alone(cli: Callable[..., Any], tiny_bundle: Path, tmp_path: Path) -> None:
+def test_other_folder_is_not_replaced(cli: Callable[..., Any], tiny_bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("words")
-    done = cli("site", "--out", tmp_path, "--model", tiny_bundle)
-    assert (done.code, done.out) == (1, "")
-    assert "is not a build of the page; choose another folder" in done.err
+    done = cli("build-web", "--out", tmp_path, "--model", tiny_bundle)
+    assert (done.code, done.out) == (2, "")
+    assert "exists; choose another --out, or replace it with --force" in done.err
+    assert cli("build-web", "--out", tmp_path, "--model", tiny_bundle, "--force").code == 1
+    assert (tmp_path / "mine.txt").exists()

@@ -1,4 +1,4 @@
-"""`lesionlab card` from outside."""
+"""Tests of `lesionlab card`."""
 
 import json
 import subprocess
@@ -12,26 +12,26 @@ import pytest
 from lesionlab import RESEARCH_ONLY
 
 
-def test_the_shipped_model_is_described_on_standard_output(cli: Callable[..., Any]) -> None:
+def test_default_model_is_described_on_standard_output(cli: Callable[..., Any]) -> None:
     done = cli("card")
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("# Model card: ")
     assert done.out.rstrip().endswith(RESEARCH_ONLY)
 
 
-def test_a_file_gets_the_same_text(cli: Callable[..., Any], tiny_whole_bundle: Path, tmp_path: Path) -> None:
+def test_file_gets_the_same_text(cli: Callable[..., Any], tiny_whole_bundle: Path, tmp_path: Path) -> None:
     file = tmp_path / "new" / "card.md"
-    done = cli("card", tiny_whole_bundle, "--out", file)
+    done = cli("card", "--model", tiny_whole_bundle, "--out", file)
     assert (done.code, done.out, done.err) == (0, "", "")
-    assert file.read_text(encoding="utf-8") == cli("card", tiny_whole_bundle).out
+    assert file.read_text(encoding="utf-8") == cli("card", "--model", tiny_whole_bundle).out
     assert file.read_text(encoding="utf-8").startswith("# Model card: tiny\n")
 
 
-@pytest.mark.parametrize("what", ["missing", "empty", "text.md"])
-def test_what_is_no_bundle_is_one_line(cli: Callable[..., Any], tmp_path: Path, what: str) -> None:
+@pytest.mark.parametrize("what", ["empty", "text.md"])
+def test_invalid_bundle_is_one_line(cli: Callable[..., Any], tmp_path: Path, what: str) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.md").write_text("words", encoding="utf-8")
-    done = cli("card", tmp_path / what, "--out", tmp_path / "card.md")
+    done = cli("card", "--model", tmp_path / what, "--out", tmp_path / "card.md")
     assert (done.code, done.out) == (1, "")
     assert done.err.startswith(f"error: {tmp_path / what}")
     assert len(done.err.splitlines()) == 1
@@ -39,22 +39,18 @@ def test_what_is_no_bundle_is_one_line(cli: Callable[..., Any], tmp_path: Path, 
 
 
 @pytest.mark.parametrize("what", ["folder", "file/card.md"])
-def test_a_place_that_cannot_be_written_is_one_line(
-    cli: Callable[..., Any], tiny_bundle: Path, tmp_path: Path, what: str
-) -> None:
+def test_unwritable_output_is_one_line(cli: Callable[..., Any], tiny_bundle: Path, tmp_path: Path, what: str) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("kept", encoding="utf-8")
-    done = cli("card", tiny_bundle, "--out", tmp_path / what)
+    done = cli("card", "--model", tiny_bundle, "--out", tmp_path / what)
     assert (done.code, done.out) == (1, "")
     assert done.err.startswith(f"error: cannot write {tmp_path / what}: ")
     assert len(done.err.splitlines()) == 1
     assert (tmp_path / "file").read_text(encoding="utf-8") == "kept"
 
 
-def test_an_evaluation_of_another_model_is_wrong_use(
-    cli: Callable[..., Any], tiny_bundle: Path, tmp_path: Path
-) -> None:
-    missing = cli("card", tiny_bundle, "--external", tmp_path)
+def test_evaluation_of_another_model_is_wrong_usage(cli: Callable[..., Any], tiny_bundle: Path, tmp_path: Path) -> None:
+    missing = cli("card", "--model", tiny_bundle, "--external", tmp_path)
     assert (missing.code, missing.out) == (1, "")
     assert missing.err.startswith(f"error: {tmp_path / 'metrics.json'} cannot be read")
     other = {
@@ -76,7 +72,7 @@ def test_an_evaluation_of_another_model_is_wrong_use(
         "operating_points": [],
     }
     (tmp_path / "metrics.json").write_text(json.dumps(other), encoding="utf-8")
-    wrong = cli("card", tiny_bundle, "--external", tmp_path)
+    wrong = cli("card", "--model", tiny_bundle, "--external", tmp_path)
     assert (wrong.code, wrong.out) == (2, "")
     assert "is an evaluation of other@0123, not of tiny@" in wrong.err
     assert len(wrong.err.splitlines()) == 1
@@ -89,7 +85,7 @@ def test_loads_no_training_framework(tiny_bundle: Path) -> None:
         "main()"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, "card", str(tiny_bundle)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, "card", "--model", str(tiny_bundle)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0
     assert done.stderr == "set()\n"

@@ -1,4 +1,4 @@
-"""`lesionlab compare` from outside."""
+"""Tests of `lesionlab compare`."""
 
 import json
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def runs(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "weak", tmp_path / "strong"
 
 
-def test_the_better_run_is_named(cli: Callable[..., Any], runs: tuple[Path, Path]) -> None:
+def test_better_run_is_named(cli: Callable[..., Any], runs: tuple[Path, Path]) -> None:
     done = cli("compare", *runs)
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
@@ -53,9 +53,7 @@ def test_the_better_run_is_named(cli: Callable[..., Any], runs: tuple[Path, Path
     assert lines[-1] == RESEARCH_ONLY
 
 
-def test_a_program_gets_json_and_the_same_as_a_file(
-    cli: Callable[..., Any], runs: tuple[Path, Path], tmp_path: Path
-) -> None:
+def test_json_is_the_same_as_the_file(cli: Callable[..., Any], runs: tuple[Path, Path], tmp_path: Path) -> None:
     file = tmp_path / "new" / "comparison.json"
     printed = json.loads(cli("compare", *runs, "--json", "--out", file).out)
     assert printed == json.loads(file.read_text(encoding="utf-8"))
@@ -65,7 +63,7 @@ def test_a_program_gets_json_and_the_same_as_a_file(
     assert accuracy["difference"]["value"] == pytest.approx(0.3)
 
 
-def test_another_part_and_folders_of_evaluations(
+def test_another_subset_and_evaluation_folders(
     cli: Callable[..., Any], runs: tuple[Path, Path], tmp_path: Path
 ) -> None:
     write_evaluation(runs[0] / "evaluation" / "validation", 30, images=45)
@@ -74,11 +72,10 @@ def test_another_part_and_folders_of_evaluations(
     assert json.loads(done.out)["n_images"] == 45
 
 
-def test_bad_input_is_one_line(cli: Callable[..., Any], runs: tuple[Path, Path], tmp_path: Path) -> None:
+def test_invalid_input_is_one_line(cli: Callable[..., Any], runs: tuple[Path, Path], tmp_path: Path) -> None:
     other = write_evaluation(tmp_path / "other", 50, images=62)
     file = tmp_path / "never.json"
     for second, message in (
-        (tmp_path / "nowhere", "does not exist"),
         (tmp_path, "has no predictions of the test set"),
         (other, "the images differ: 0 only in"),
         (other / "metrics.json", "does not have the columns"),
@@ -91,13 +88,14 @@ def test_bad_input_is_one_line(cli: Callable[..., Any], runs: tuple[Path, Path],
     assert not file.exists()
 
 
-def test_a_place_that_cannot_be_written_is_one_line(cli: Callable[..., Any], runs: tuple[Path, Path]) -> None:
+def test_input_is_never_replaced(cli: Callable[..., Any], runs: tuple[Path, Path]) -> None:
     done = cli("compare", *runs, "--out", runs[0])
-    assert (done.code, done.out) == (1, "")
-    assert done.err.startswith(f"error: cannot write {runs[0]}")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"error: {runs[0]} is or holds an input of this command")
     assert done.err.count("\n") == 1
 
 
-def test_an_unknown_part_or_a_missing_run_is_a_wrong_request(cli: Callable[..., Any], runs: tuple[Path, Path]) -> None:
+def test_unknown_subset_or_missing_run_is_wrong_usage(cli: Callable[..., Any], runs: tuple[Path, Path]) -> None:
     assert cli("compare", *runs, "--subset", "tests").code == 2
     assert cli("compare", runs[0]).code == 2
+    assert cli("compare", runs[0], "nowhere").code == 2

@@ -1,4 +1,4 @@
-"""`lesionlab convert` from outside."""
+"""Tests of `lesionlab convert`."""
 
 import json
 from collections.abc import Callable
@@ -22,33 +22,34 @@ def equally_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(converting, "time_alternately", lambda *_: np.tile([0.010, 0.009], (40, 1)))
 
 
-def test_every_format_can_be_asked_for() -> None:
+def test_every_format_is_an_option() -> None:
     assert [name.value for name in To] == list(FORMATS)
 
 
-def test_a_run_becomes_a_smaller_bundle(
+def test_run_is_converted_to_a_smaller_bundle(
     cli: Callable[..., Any], tiny_run: RunFolder, phantoms: Manifest, tmp_path: Path
 ) -> None:
-    done = cli("convert", tiny_run.path, "--to", "onnx-fp16", "--out", tmp_path, "--data", phantoms.root)
+    done = cli("convert", "--model", tiny_run.path, "--to", "onnx-fp16", "--out", tmp_path, "--data", phantoms.root)
     assert done.code == 0
-    assert "kept" in done.out
+    assert "accepted" in done.out
     assert "research" in done.out.lower()
     assert Bundle.load(tmp_path / "onnx-fp16").info.graph.dtype == "float16"
 
 
-def test_what_fails_the_gate_is_said_in_one_line(
+def test_failed_criteria_are_one_line(
     cli: Callable[..., Any], tiny_run: RunFolder, phantoms: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(type(FORMATS["onnx-fp16"]), "max_latency", 0.5)
-    done = cli("convert", tiny_run.path, "--to", "onnx-fp16", "--out", tmp_path, "--data", phantoms.root, "--json")
+    options = ("--to", "onnx-fp16", "--out", tmp_path, "--data", phantoms.root, "--json")
+    done = cli("convert", "--model", tiny_run.path, *options)
     assert done.code == 1
-    assert done.err == "error: not shipped: onnx-fp16: latency is 0.90 times that of FP32 (limit 0.5)\n"
+    assert done.err == "error: not accepted: onnx-fp16: latency is 0.90 times that of FP32 (limit 0.5)\n"
     (found,) = json.loads(done.out)
     assert found["failures"] == ["latency is 0.90 times that of FP32 (limit 0.5)"]
     assert not list(tmp_path.iterdir())
 
 
-def test_eight_bits_need_the_data(cli: Callable[..., Any], tiny_run: RunFolder, tmp_path: Path) -> None:
-    done = cli("convert", tiny_run.path, "--to", "onnx-int8", "--out", tmp_path)
+def test_int8_needs_the_dataset(cli: Callable[..., Any], tiny_run: RunFolder, tmp_path: Path) -> None:
+    done = cli("convert", "--model", tiny_run.path, "--to", "onnx-int8", "--out", tmp_path)
     assert done.code == 2
     assert done.err == "error: --to onnx-int8 needs --data for calibration on training images\n"

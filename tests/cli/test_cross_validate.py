@@ -1,4 +1,4 @@
-"""`lesionlab cross-validate` from outside."""
+"""Tests of `lesionlab cross-validate`."""
 
 import json
 from collections.abc import Callable
@@ -17,12 +17,12 @@ TINY = (
 
 
 @pytest.mark.slow
-def test_folds_become_a_table(cli: Callable[..., Any], phantoms: Manifest, tmp_path: Path) -> None:
+def test_folds_are_tabulated(cli: Callable[..., Any], phantoms: Manifest, tmp_path: Path) -> None:
     arguments = ("cross-validate", "phantom-demo", "--data", phantoms.root, "--out", tmp_path / "out", "--folds", 3)
     done = cli(*arguments, *TINY)
     assert done.code == 0
     assert "fold 3 of 3" in done.err
-    assert "each judged once by a model that never saw it" in " ".join(done.out.split())
+    assert "each predicted by a model not trained on it" in " ".join(done.out.split())
     assert RESEARCH_ONLY in done.out
     (line,) = [line for line in done.out.splitlines() if "balanced accuracy" in line]
     found = json.loads(cli(*arguments, *TINY, "--json").out)
@@ -38,7 +38,7 @@ def test_folds_become_a_table(cli: Callable[..., Any], phantoms: Manifest, tmp_p
         (["phantom-demo", "--set", "model.start=nowhere"], "nowhere is not a run folder"),
     ],
 )
-def test_wrong_use_is_told_and_nothing_is_written(
+def test_wrong_usage_is_reported_and_nothing_is_written(
     cli: Callable[..., Any], arguments: list[str], message: str, phantoms: Manifest, tmp_path: Path
 ) -> None:
     done = cli("cross-validate", *arguments, "--data", phantoms.root, "--out", tmp_path / "out")

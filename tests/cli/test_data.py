@@ -1,4 +1,4 @@
-"""`lesionlab data` from outside."""
+"""Tests of `lesionlab data`."""
 
 import io
 import json
@@ -33,14 +33,14 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
-def test_check_of_a_sound_dataset_ends_with_fine(folder: Path) -> None:
+def test_check_of_a_valid_dataset_reports_no_errors(folder: Path) -> None:
     result = run("check", folder)
     assert result.exit_code == 0
     assert "20, 20 of them with several images" in result.stdout
-    assert result.stdout.splitlines()[-1] == "fine"
+    assert result.stdout.splitlines()[-1] == "no errors"
 
 
-def test_check_lists_defects_by_kind_and_leaves_with_one(folder: Path) -> None:
+def test_check_lists_errors_by_kind_and_exits_with_1(folder: Path) -> None:
     for number in range(7):
         (folder / "HAM10000_images_part_1" / f"ISIC_{number}.png").write_bytes(b"\0" * number)
     (folder / "HAM10000_images_part_1" / "[odd].png").write_bytes(b"")
@@ -53,7 +53,7 @@ def test_check_lists_defects_by_kind_and_leaves_with_one(folder: Path) -> None:
     assert result.stdout.splitlines()[-1] == "7 errors, 1 warning"
 
 
-def test_check_prints_json_for_programs(folder: Path) -> None:
+def test_check_prints_json(folder: Path) -> None:
     (folder / "HAM10000_images_part_1" / "ISIC_3.png").unlink()
     result = run("check", folder, "--json")
     assert result.exit_code == 1
@@ -72,7 +72,7 @@ def test_check_reads_any_table_by_its_columns(folder: Path, tmp_path: Path) -> N
     assert report["warnings"] == {"image without a metadata row": 39}
 
 
-def test_split_writes_the_file_and_shows_its_parts(folder: Path, tmp_path: Path) -> None:
+def test_split_writes_the_file_and_shows_its_subsets(folder: Path, tmp_path: Path) -> None:
     target = tmp_path / "split.json"
     result = run("split", folder, "--out", target, "--validation", "0.2", "--test", "0.2")
     assert result.exit_code == 0
@@ -83,13 +83,13 @@ def test_split_writes_the_file_and_shows_its_parts(folder: Path, tmp_path: Path)
     assert "leak" not in result.stdout.lower()
 
 
-def test_split_by_image_is_loudly_called_leaky(folder: Path, tmp_path: Path) -> None:
+def test_split_by_image_is_marked_leaky(folder: Path, tmp_path: Path) -> None:
     result = run("split", folder, "--out", tmp_path / "split.json", "--by-image")
     assert "LEAKY" in result.stdout
     assert load_split(tmp_path / "split.json").leaky
 
 
-def test_split_into_folds_prints_json_for_programs(folder: Path, tmp_path: Path) -> None:
+def test_split_into_folds_prints_json(folder: Path, tmp_path: Path) -> None:
     target = tmp_path / "split.json"
     result = run("split", folder, "--out", target, "--folds", "3", "--test", "0", "--json")
     summary = json.loads(result.stdout)
@@ -98,18 +98,18 @@ def test_split_into_folds_prints_json_for_programs(folder: Path, tmp_path: Path)
     assert sum(part["lesions"] for part in summary["parts"].values()) == 20
 
 
-def test_split_says_when_a_leak_cannot_be_ruled_out(folder: Path, tmp_path: Path) -> None:
+def test_split_warns_about_unknown_lesions(folder: Path, tmp_path: Path) -> None:
     table = tmp_path / "labels.csv"
     table.write_text("image_id,dx\n" + "".join(f"ISIC_{number},mel\n" for number in range(5)))
     result = run("split", folder, "--metadata", table, "--out", tmp_path / "split.json")
-    assert "a leak cannot be ruled out" in result.stdout
+    assert "leakage between subsets cannot be excluded" in result.stdout
 
 
-def test_errors_leave_no_file_behind(folder: Path, tmp_path: Path) -> None:
+def test_errors_leave_no_file(folder: Path, tmp_path: Path) -> None:
     target = tmp_path / "split.json"
     assert isinstance(run("split", folder, "--out", target, "--folds", 3, "--validation", 0.2).exception, UsageError)
     assert isinstance(run("split", folder, "--out", target, "--folds", 30).exception, DataError)
-    assert isinstance(run("split", tmp_path / "nowhere", "--out", target).exception, DataError)
+    assert isinstance(run("split", tmp_path / "nowhere", "--out", target).exception, UsageError)
     assert isinstance(run("check", folder, "--columns", "colour=x").exception, UsageError)
     assert run("split", folder).exit_code == 2
     assert not target.exists()

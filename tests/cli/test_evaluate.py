@@ -1,4 +1,4 @@
-"""`lesionlab evaluate` from outside."""
+"""Tests of `lesionlab evaluate`."""
 
 import json
 import shutil
@@ -19,15 +19,15 @@ FILES = ["metrics.json", "predictions.csv", "report.html"]
 
 @pytest.fixture
 def run(tiny_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
-    """A copy of the run that an evaluation may write to, in a folder of its own."""
+    """A copy of the run that an evaluation may change, in its own folder."""
     shutil.copytree(tiny_run.path, tmp_path / "run")
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     return RunFolder(tmp_path / "run")
 
 
-def test_a_run_is_judged_on_its_test_part(cli: Callable[..., Any], run: RunFolder) -> None:
-    done = cli("evaluate", run.path)
+def test_run_is_evaluated_on_its_test_subset(cli: Callable[..., Any], run: RunFolder) -> None:
+    done = cli("evaluate", "--model", run.path)
     assert (done.code, done.err) == (0, "")
     assert RESEARCH_ONLY in done.out
     folder = run.evaluation / "test"
@@ -48,43 +48,41 @@ def test_a_run_is_judged_on_its_test_part(cli: Callable[..., Any], run: RunFolde
     assert len(bundle.evaluation.history) == len(run.read_history())
 
 
-def test_the_part_that_it_was_fitted_on_is_called_seen(cli: Callable[..., Any], run: RunFolder) -> None:
+def test_validation_subset_is_marked_as_seen(cli: Callable[..., Any], run: RunFolder) -> None:
     before = Bundle.load(run.path).info
-    done = cli("evaluate", run.path, "--subset", "validation")
-    assert "The model has seen these images: the figures are too good." in done.out
+    done = cli("evaluate", "--model", run.path, "--subset", "validation")
+    assert "The model was fitted to these images: the figures are too optimistic." in done.out
     assert Bundle.load(run.path).info == before
     assert json.loads((run.evaluation / "validation" / "metrics.json").read_text())["unseen"] is False
 
 
-def test_a_program_gets_the_metrics(cli: Callable[..., Any], run: RunFolder, tmp_path: Path) -> None:
-    done = cli("evaluate", run.path, "--json", "--out", tmp_path / "out")
+def test_json_is_the_metrics_file(cli: Callable[..., Any], run: RunFolder, tmp_path: Path) -> None:
+    done = cli("evaluate", "--model", run.path, "--json", "--out", tmp_path / "out")
     assert json.loads(done.out) == json.loads((tmp_path / "out" / "metrics.json").read_text(encoding="utf-8"))
     assert not run.evaluation.exists()
 
 
-def test_a_bundle_finds_the_parts_of_its_dataset_again(
-    cli: Callable[..., Any], run: RunFolder, phantoms: Manifest
-) -> None:
-    found = json.loads(cli("evaluate", run.bundle, "--data", phantoms.root, "--json").out)
+def test_bundle_recovers_the_split_of_its_dataset(cli: Callable[..., Any], run: RunFolder, phantoms: Manifest) -> None:
+    found = json.loads(cli("evaluate", "--model", run.bundle, "--data", phantoms.root, "--json").out)
     assert (found["subset"], found["unseen"]) == ("test", True)
     assert found["n_images"] == len(run.split().subsets()["test"])
     (folder,) = Path("evaluation").iterdir()
     assert folder.name == "phantom-demo-phantom-test"
 
 
-def test_on_another_dataset_every_image_is_judged(cli: Callable[..., Any], run: RunFolder, tmp_path: Path) -> None:
+def test_all_images_of_another_dataset_are_evaluated(cli: Callable[..., Any], run: RunFolder, tmp_path: Path) -> None:
     other = write_phantoms(tmp_path / "other", lesions=14, seed=9, size=(64, 48))
-    done = cli("evaluate", run.bundle, "--data", tmp_path / "other", "--json")
+    done = cli("evaluate", "--model", run.bundle, "--data", tmp_path / "other", "--json")
     metrics = json.loads(done.out)
     assert (metrics["subset"], metrics["n_images"], metrics["dataset"]) == ("all", len(other), "phantom")
     assert metrics["unseen"] is True
-    done = cli("evaluate", run.bundle, "--data", tmp_path / "other", "--subset", "test")
+    done = cli("evaluate", "--model", run.bundle, "--data", tmp_path / "other", "--subset", "test")
     assert done.code == 2
-    assert "is not what the model was trained on; it has no parts" in done.err
+    assert "is not the training dataset and has no subsets" in done.err
 
 
 @pytest.mark.parametrize("task", ["malignant", "melanoma"])
-def test_a_model_of_two_classes_is_shown_by_what_it_tells(
+def test_binary_model_is_shown_by_its_target(
     cli: Callable[..., Any],
     tiny_binary_bundle: Callable[[str], Path],
     phantoms: Manifest,
@@ -93,7 +91,7 @@ def test_a_model_of_two_classes_is_shown_by_what_it_tells(
     task: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    done = cli("evaluate", tiny_binary_bundle(task), "--data", phantoms.root)
+    done = cli("evaluate", "--model", tiny_binary_bundle(task), "--data", phantoms.root)
     assert (done.code, done.err) == (0, "")
     assert sorted(path.name for path in (tmp_path / "evaluation" / f"tiny-{task}-phantom-all").iterdir()) == FILES
     for metric in ("balanced accuracy", f"{task} auc", f"{task} recall", f"{task} specificity", f"{task} f1"):
@@ -102,11 +100,11 @@ def test_a_model_of_two_classes_is_shown_by_what_it_tells(
     assert ("malignan" in done.out) is (task == "malignant")
 
 
-def test_a_leaky_figure_is_called_leaky(cli: Callable[..., Any], run: RunFolder) -> None:
+def test_leaky_figures_are_marked(cli: Callable[..., Any], run: RunFolder) -> None:
     bundle = Bundle.load(run.path)
     data = bundle.info.training_data.model_copy(update={"leaky": True})
     save_bundle(run.bundle, bundle.info.model_copy(update={"training_data": data}), bundle.graph)
-    shown = cli("evaluate", run.path).out
+    shown = cli("evaluate", "--model", run.path).out
     (line,) = [line for line in shown.splitlines() if line.split()[:2] == ["balanced", "accuracy"]]
     assert " leaky" in line
     stored = Bundle.load(run.path).evaluation
@@ -114,11 +112,11 @@ def test_a_leaky_figure_is_called_leaky(cli: Callable[..., Any], run: RunFolder)
     assert stored.leaky
 
 
-def test_what_is_missing_is_named(cli: Callable[..., Any], run: RunFolder) -> None:
-    done = cli("evaluate", run.bundle)
+def test_missing_input_is_named(cli: Callable[..., Any], run: RunFolder) -> None:
+    done = cli("evaluate", "--model", run.bundle)
     assert (done.code, done.err) == (2, "error: --data is needed: the folder of the dataset to evaluate on\n")
     shutil.rmtree(run.bundle)
-    done = cli("evaluate", run.path)
+    done = cli("evaluate", "--model", run.path)
     assert done.code == 1
     assert len(done.err.splitlines()) == 1
-    assert "a bundle is made by `lesionlab train`" in done.err
+    assert "`lesionlab train` and `lesionlab export` write bundles" in done.err

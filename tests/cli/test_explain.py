@@ -1,4 +1,4 @@
-"""`lesionlab explain` and `lesionlab check-explanations` from outside."""
+"""Tests of `lesionlab explain` and `lesionlab check-explanations`."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,11 +18,12 @@ def images(phantoms: Manifest) -> list[str]:
     return [phantoms.location(record) for record in list(phantoms)[:2]]
 
 
-def test_the_command_line(tiny_run: RunFolder, images: list[str], tmp_path: Path, cli: Callable[..., Any]) -> None:
+def test_command_line(tiny_run: RunFolder, images: list[str], tmp_path: Path, cli: Callable[..., Any]) -> None:
     done = cli(
         "explain",
-        tiny_run.path,
         images[0],
+        "--model",
+        tiny_run.path,
         "--out",
         tmp_path / "a",
         "--method",
@@ -33,29 +34,29 @@ def test_the_command_line(tiny_run: RunFolder, images: list[str], tmp_path: Path
     assert RESEARCH_ONLY in done.out
     assert str(tmp_path / "a" / PAGE) in done.out
     bad = tmp_path / "bad.png"
-    bad.write_bytes(b"no picture")
+    bad.write_bytes(b"no image")
     one = tmp_path / "one.png"
     Image.new("RGB", (1, 1)).save(one)
-    done = cli("explain", tiny_run.bundle, bad, one, "--out", tmp_path / "b")
+    done = cli("explain", bad, one, "--model", tiny_run.bundle, "--out", tmp_path / "b")
     assert done.code == 1
     assert "too small (1x1" in done.err
     assert "2 of 2 images could not be explained" in done.err
     assert not (tmp_path / "b" / PAGE).exists()
     for arguments, message in (
         (
-            (tiny_run.bundle, images[0], "--method", "lime"),
-            "is a bundle, which is explained by its class activation map",
+            (images[0], "--model", tiny_run.bundle, "--method", "lime"),
+            "--method lime needs a run: a bundle is explained by its class activation map",
         ),
-        ((tiny_run.path, images[0], "--method", "lemon"), "no method 'lemon'"),
-        ((tiny_run.path, images[0], "--method", "grad-cam"), "the last feature map is a feature map of 1x1"),
-        ((tiny_run.path, images[0], "--layer", "nose"), "the network has no layer 'nose'"),
-        ((tiny_run.path, images[0], "--diagnosis", "wart"), "diagnosis 'wart' is none of mel"),
-        ((tiny_run.path, tmp_path / "none.png"), "there is no such file"),
+        ((images[0], "--model", tiny_run.path, "--method", "lemon"), "no method 'lemon'"),
+        ((images[0], "--model", tiny_run.path, "--method", "grad-cam"), "the last feature map is a feature map of 1x1"),
+        ((images[0], "--model", tiny_run.path, "--layer", "nose"), "the network has no layer 'nose'"),
+        ((images[0], "--model", tiny_run.path, "--diagnosis", "wart"), "diagnosis 'wart' is none of mel"),
+        ((tmp_path / "none.png", "--model", tiny_run.path), "there is no such file"),
     ):
         done = cli("explain", *arguments, "--out", tmp_path / "c")
         assert done.code == 2, message
         assert message in done.err
         assert len(done.err.splitlines()) == 1
-    done = cli("check-explanations", tiny_run.path, "--masks", tmp_path / "none", "--out", tmp_path / "d")
-    assert (done.code, done.out) == (1, "")
-    assert "no such folder" in done.err
+    done = cli("check-explanations", "--model", tiny_run.path, "--masks", tmp_path / "none", "--out", tmp_path / "d")
+    assert (done.code, done.out) == (2, "")
+    assert "there is no such file or folder" in done.err

@@ -1,4 +1,4 @@
-"""`lesionlab export` from outside."""
+"""Tests of `lesionlab export`."""
 
 import shutil
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from lesionlab.runs import RunFolder
 
 
 @pytest.mark.slow
-def test_a_run_becomes_a_zip_file(
+def test_run_is_exported_to_a_zip_file(
     cli: Callable[..., Any], tiny_run: RunFolder, phantoms: Manifest, tmp_path: Path
 ) -> None:
     shutil.copytree(tiny_run.path, tmp_path / "run")
@@ -26,14 +26,13 @@ def test_a_run_becomes_a_zip_file(
 
 
 @pytest.mark.slow
-def test_a_new_export_keeps_what_the_test_part_said(
-    cli: Callable[..., Any], tiny_run: RunFolder, tmp_path: Path
-) -> None:
+def test_new_export_keeps_the_test_results(cli: Callable[..., Any], tiny_run: RunFolder, tmp_path: Path) -> None:
     shutil.copytree(tiny_run.path, tmp_path / "run")
     run = RunFolder(tmp_path / "run")
-    cli("evaluate", run.path)
+    cli("evaluate", "--model", run.path)
     before = Bundle.load(run.path)
-    assert cli("export", run.path).code == 0
+    assert cli("export", run.path).code == 2  # the bundle exists
+    assert cli("export", run.path, "--force").code == 0
     after = Bundle.load(run.path)
     assert after.info == before.info.model_copy(update={"evaluation_sha256": after.info.evaluation_sha256})
     assert after.evaluation is not None
@@ -42,15 +41,15 @@ def test_a_new_export_keeps_what_the_test_part_said(
     assert after.evaluation.overall == before.evaluation.overall
     assert after.evaluation.subgroups == before.evaluation.subgroups
     (run.evaluation / "test" / "predictions.csv").write_text("image_id")
-    done = cli("export", run.path)
+    done = cli("export", run.path, "--force")
     assert done.code == 1
     assert "predictions.csv does not have the columns" in done.err
 
 
-def test_an_unfinished_run_is_refused(cli: Callable[..., Any], tiny_run: RunFolder, tmp_path: Path) -> None:
+def test_unfinished_run_is_an_error(cli: Callable[..., Any], tiny_run: RunFolder, tmp_path: Path) -> None:
     shutil.copytree(tiny_run.path, tmp_path / "run")
     run = RunFolder(tmp_path / "run")
     run.save_record(run.record().model_copy(update={"finished": False}))
-    done = cli("export", run.path)
+    done = cli("export", run.path, "--force")
     assert done.code == 1
     assert done.err.startswith(f"error: {run.path} is not finished")

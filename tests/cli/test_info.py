@@ -1,4 +1,4 @@
-"""`lesionlab info` from outside."""
+"""Tests of `lesionlab info`."""
 
 import json
 import platform
@@ -27,7 +27,7 @@ def run(
     return int(left.value.code or 0), captured.out, captured.err
 
 
-def test_json_tells_the_installation_and_the_model(
+def test_json_describes_installation_and_model(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
@@ -53,7 +53,7 @@ def test_json_tells_the_installation_and_the_model(
     assert BundleInfo.model_validate(model) == tiny_info
 
 
-def test_people_read_what_the_numbers_mean(
+def test_text_explains_the_numbers(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
@@ -82,10 +82,10 @@ def test_people_read_what_the_numbers_mean(
     save_bundle(tmp_path / "leaky", tiny_info.model_copy(update=changes), tiny_graph)
     _, out, _ = run(monkeypatch, capsys, "--model", tmp_path / "leaky")
     assert "LEAKY" in out
-    assert "does not tell which images show one lesion" in out
+    assert "does not identify lesions" in out
 
 
-def test_people_read_what_a_model_can_do(
+def test_text_lists_the_capabilities_of_a_model(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tiny_bundle: Path, tiny_whole_bundle: Path
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
@@ -98,22 +98,24 @@ def test_people_read_what_a_model_can_do(
     assert [row(tiny_bundle, name) for name in ("explainable", "abstains")] == ["no", "no"]
     assert row(tiny_whole_bundle, "explainable") == "class activation map"
     assert row(tiny_whole_bundle, "abstains") == "too small, too dark, too bright, nearly uniform"
-    assert row(tiny_whole_bundle, "evaluation").startswith("test part of made-up, 2025-01-31: 100 images of 75 lesions")
+    assert row(tiny_whole_bundle, "evaluation").startswith(
+        "test subset of made-up, 2025-01-31: 100 images of 75 lesions"
+    )
 
 
-def test_a_model_of_two_classes_says_what_it_looks_for(
+def test_binary_model_names_its_target(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tiny_binary_bundle: Callable[[str], Path]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     code, out, _ = run(monkeypatch, capsys, "--model", tiny_binary_bundle("melanoma"))
     assert code == 0
     assert "other, mel" in out
-    assert "sensitivity_95: P(melanoma) >= 0.080 gives" in out
+    assert "95% sensitivity: P(melanoma) >= 0.080 gives" in out
     assert "malignant" not in out
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
-def test_a_damaged_model_is_named_and_the_rest_still_told(
+def test_damaged_model_is_reported_beside_the_installation(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
@@ -129,7 +131,7 @@ def test_a_damaged_model_is_named_and_the_rest_still_told(
     assert __version__ in out
     if options:
         assert json.loads(out)["model"] is None
-    assert run(monkeypatch, capsys, "--model", tmp_path / "missing")[0] == 1
+    assert run(monkeypatch, capsys, "--model", tmp_path / "missing")[0] == 2
 
 
 def test_loads_no_framework(tiny_bundle: Path) -> None:

@@ -1,4 +1,4 @@
-"""`lesionlab predict --explain` names the training cases that are like an image, and shows them where they are."""
+"""Nearest training images of `lesionlab predict --explain`."""
 
 import shutil
 from collections.abc import Callable
@@ -30,15 +30,13 @@ def reasons(bundle: Path, image: str) -> tuple[Prediction, tuple[NearestImage, .
     return found.prediction, found.nearest_images
 
 
-def test_they_are_printed_for_one_image(
+def test_nearest_images_are_printed(
     cli: Callable[..., Any], image: str, tiny_indexed_bundle: Path, tiny_whole_bundle: Path
 ) -> None:
     done = cli("predict", image, "--model", tiny_indexed_bundle, "--explain", "maps")
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
-    start = next(
-        row for row, line in enumerate(lines) if line.startswith("most similar training cases, with the datas")
-    )
+    start = next(row for row, line in enumerate(lines) if line.startswith("nearest training images, with the dataset"))
     prediction, similar = reasons(tiny_indexed_bundle, image)
     assert [line.split(maxsplit=2) for line in lines[start + 1 : start + 6]] == [
         [case.image_id, f"{case.similarity:.2f}", case.name] for case in similar
@@ -47,24 +45,24 @@ def test_they_are_printed_for_one_image(
     written = {path.name for path in Path("maps").iterdir()}
     assert written == {f"lesion-{prediction.top[0].code}.png", "lesions.csv"}
     for arguments in (["--model", tiny_indexed_bundle], ["--model", tiny_whole_bundle, "--explain", "maps"]):
-        assert "most similar" not in cli("predict", image, *arguments).out
+        assert "nearest training images" not in cli("predict", image, *arguments).out
 
 
-def test_they_are_shown_side_by_side(
+def test_figure_shows_the_nearest_images(
     cli: Callable[..., Any], image: str, tiny_indexed_bundle: Path, phantoms: Manifest, tmp_path: Path
 ) -> None:
-    arguments = ("predict", image, "--model", tiny_indexed_bundle, "--explain", "maps", "--cases")
+    arguments = ("predict", image, "--model", tiny_indexed_bundle, "--explain", "maps", "--force", "--nearest-images")
     done = cli(*arguments, phantoms.root)
     assert (done.code, done.err) == (0, "")
     with Image.open("maps/lesion-nearest.png") as opened:
-        picture = opened.convert("RGB")
+        figure = opened.convert("RGB")
         assert opened.info["Disclaimer"] == RESEARCH_ONLY
     _, similar = reasons(tiny_indexed_bundle, image)
     first = next(record for record in phantoms if record.image_id == similar[0].image_id)
     with Image.open(phantoms.location(first)) as training:
-        colour = np.asarray(training.convert("RGB").resize((1, 1), Image.Resampling.BOX), float).ravel()
-    tile = np.asarray(picture, float)[8 + 28 : 8 + 196, 248 : 248 + 224]  # a 4:3 picture in its square
-    np.testing.assert_allclose(tile.mean(axis=(0, 1)), colour, atol=3)
+        color = np.asarray(training.convert("RGB").resize((1, 1), Image.Resampling.BOX), float).ravel()
+    tile = np.asarray(figure, float)[8 + 28 : 8 + 196, 248 : 248 + 224]  # a 4:3 figure in its square
+    np.testing.assert_allclose(tile.mean(axis=(0, 1)), color, atol=3)
     # A dataset that lacks some of them shows grey squares in their place.
     shutil.copytree(phantoms.root, tmp_path / "less")
     table = tmp_path / "less" / METADATA
@@ -74,18 +72,24 @@ def test_they_are_shown_side_by_side(
         assert opened.convert("RGB").getpixel((260, 20)) == (225, 225, 225)
 
 
-def test_what_cannot_be_shown_is_one_line(
+def test_error_is_one_line(
     cli: Callable[..., Any], image: str, tiny_indexed_bundle: Path, tiny_whole_bundle: Path, phantoms: Manifest
 ) -> None:
     folder = Path("others/nv")
     folder.mkdir(parents=True)
     shutil.copy(image, folder / "other.jpg")
-    explained = ["--explain", "maps", "--cases"]
+    explained = ["--explain", "maps", "--nearest-images"]
     for arguments, message in (
-        (["--model", tiny_indexed_bundle, "--cases", phantoms.root], "--cases: add --explain FOLDER"),
-        (["--model", tiny_whole_bundle, *explained, phantoms.root], "does not name its training images"),
-        (["--model", tiny_indexed_bundle, *explained, "others"], "it holds none of the images that tiny@"),
-        (["--model", tiny_indexed_bundle, *explained, "gone"], "gone: no such folder"),
+        (
+            ["--model", tiny_indexed_bundle, "--nearest-images", phantoms.root],
+            "--nearest-images needs --explain FOLDER",
+        ),
+        (["--model", tiny_whole_bundle, *explained, phantoms.root], "has no index of its training images"),
+        (["--model", tiny_indexed_bundle, *explained, "others"], "it holds none of the training images of tiny@"),
+        (
+            ["--model", tiny_indexed_bundle, *explained, "gone"],
+            "--nearest-images gone: there is no such file or folder",
+        ),
     ):
         done = cli("predict", image, *arguments)
         assert done.code in (1, 2)

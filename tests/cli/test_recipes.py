@@ -1,4 +1,4 @@
-"""`lesionlab recipes` from outside."""
+"""Tests of `lesionlab recipes`."""
 
 import json
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import Any
 from lesionlab.recipes import Recipe, load_recipe, recipe_names
 
 
-def test_all_are_listed(cli: Callable[..., Any]) -> None:
+def test_all_recipes_are_listed(cli: Callable[..., Any]) -> None:
     done = cli("recipes")
     assert (done.code, done.err) == (0, "")
     for name in recipe_names():
@@ -18,11 +18,16 @@ def test_all_are_listed(cli: Callable[..., Any]) -> None:
     assert [Recipe.model_validate(recipe) for recipe in listed] == [load_recipe(name) for name in recipe_names()]
 
 
-def test_one_is_shown_with_every_setting(cli: Callable[..., Any], tmp_path: Path) -> None:
+def test_recipe_is_shown_with_every_setting(cli: Callable[..., Any], tmp_path: Path) -> None:
     done = cli("recipes", "efficientnet-lite0")
-    rows = dict(line.split(maxsplit=1) for line in done.out.splitlines()[1:])
-    assert rows["training.epochs"].strip() == str(load_recipe("efficientnet-lite0").training.epochs)
-    assert rows["model.backbone"].strip() == "tf_efficientnet_lite0"
+    title, *lines = done.out.splitlines()
+    assert title == load_recipe("efficientnet-lite0").description
+    rows = dict(line.split(" = ") for line in lines if not line.startswith(" "))
+    assert rows["training.epochs"] == str(load_recipe("efficientnet-lite0").training.epochs)
+    assert rows["model.backbone"] == "tf_efficientnet_lite0"
+    meaning = lines[lines.index("crop.margin = 1.3") + 1]
+    assert meaning.startswith("    ")
+    assert meaning.strip()
     assert Recipe.model_validate(json.loads(cli("recipes", "phantom-demo", "--json").out)).name == "phantom-demo"
     (tmp_path / "mine.toml").write_text('name = "mine"\ndescription = "[red]"\n[model]\nbackbone = "[bold]"\n')
     shown = cli("recipes", tmp_path / "mine.toml").out

@@ -1,4 +1,4 @@
-"""`lesionlab benchmark` from outside."""
+"""Tests of `lesionlab reproduce`."""
 
 import json
 from collections.abc import Callable
@@ -29,13 +29,13 @@ def recipe(make_recipe: Callable[..., Recipe], tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_a_plan_becomes_a_table(cli: Callable[..., Any], recipe: Path, phantoms: Manifest, tmp_path: Path) -> None:
+def test_plan_is_run_and_tabulated(cli: Callable[..., Any], recipe: Path, phantoms: Manifest, tmp_path: Path) -> None:
     plan = tmp_path / "plan.toml"
     plan.write_text(
         f'[[run]]\nrecipe = "{recipe}"\nset = ["input.size=48"]\nremark = "48 pixels [small]"\n'
         'arrangements = ["published"]\n'
     )
-    arguments = ("benchmark", "--plan", plan, "--data", phantoms.root, "--out", tmp_path / "out")
+    arguments = ("reproduce", "--plan", plan, "--data", phantoms.root, "--out", tmp_path / "out")
     done = cli(*arguments)
     assert done.code == 0
     assert "1 of 1: recipe tiny-published, arrangement published" in done.err
@@ -56,13 +56,14 @@ def test_a_plan_becomes_a_table(cli: Callable[..., Any], recipe: Path, phantoms:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "give the recipes to run, or --plan"),
-        (["phantom-demo", "--plan", "plan.toml"], "one of the two"),
+        ([], "give either recipes or --plan"),
+        (["phantom-demo", "--plan", "plan.toml"], "give either recipes or --plan"),
+        (["--plan", "nowhere.toml"], "--plan nowhere.toml: there is no such file or folder"),
         (["--plan", "plan.toml"], "plan plan.toml: unknown key run.0.epochs; known here: recipe, set, remark"),
         (["phantom-demi"], "did you mean phantom-demo?"),
     ],
 )
-def test_wrong_use_is_one_line(
+def test_wrong_usage_is_one_line(
     cli: Callable[..., Any],
     arguments: list[str],
     message: str,
@@ -72,7 +73,7 @@ def test_wrong_use_is_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("plan.toml").write_text('[[run]]\nrecipe = "phantom-demo"\nepochs = 3\n')
-    done = cli("benchmark", *arguments, "--data", phantoms.root, "--out", "out")
+    done = cli("reproduce", *arguments, "--data", phantoms.root, "--out", "out")
     assert done.code == 2
     assert message in done.err
     assert len(done.err.splitlines()) == 1

@@ -1,4 +1,4 @@
-"""`lesionlab serve`: what is said before it serves, and every way not to."""
+"""`lesionlab serve`: startup messages, settings and errors."""
 
 import socket
 from collections.abc import Callable
@@ -16,7 +16,7 @@ Cli = Callable[..., Any]
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
-    """Keep `serve` from serving; return the settings that it would have served with."""
+    """Replace the server; return the settings that it would have used."""
     seen: list[Settings] = []
 
     def run(app: FastAPI, bound: socket.socket, announce: Callable[[], None]) -> None:
@@ -29,7 +29,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     return seen
 
 
-def test_it_says_what_it_serves_and_where(cli: Cli, served: list[Settings], tiny_bundle: Path) -> None:
+def test_startup_message_names_model_and_address(cli: Cli, served: list[Settings], tiny_bundle: Path) -> None:
     done = cli("serve", "--model", tiny_bundle, "--port", 0)
     assert (done.code, done.out) == (0, "")
     assert done.err.startswith("lesionlab 0.1.0 serves tiny@")
@@ -55,28 +55,28 @@ def test_options_become_settings(cli: Cli, served: list[Settings], tiny_bundle: 
 
 
 @pytest.mark.parametrize("key", [None, "0123456789abcdef"])
-def test_without_a_key_it_warns_where_others_can_reach_it(
+def test_warns_about_a_reachable_address_without_a_key(
     cli: Cli, served: list[Settings], tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, key: str | None
 ) -> None:
     if key:
         monkeypatch.setenv("LESIONLAB_API_KEY", key)
-    done = cli("serve", "--model", tiny_bundle, "--port", 0, "--host", "0.0.0.0")  # noqa: S104 - it is what is tested
+    done = cli("serve", "--model", tiny_bundle, "--port", 0, "--host", "0.0.0.0")  # noqa: S104 - the tested case
     assert done.code == 0
-    assert ("warning: 0.0.0.0 can be reached from other machines" in done.err) == (key is None)
+    assert ("warning: 0.0.0.0 is reachable from other machines" in done.err) == (key is None)
     assert served[0].allowed_hosts == ()
 
 
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        (["--rate", "often"], 2, "error: --rate often is not understood; write it like 60/minute"),
+        (["--rate", "often"], 2, "error: --rate often: write it like 60/minute"),
         (["--api-key-file", "nowhere"], 2, "error: --api-key-file nowhere cannot be read"),
-        (["--model", "nowhere"], 1, "error: nowhere does not exist"),
-        (["--host", "no.such.host.invalid"], 1, "error: no.such.host.invalid is no address of this machine"),
+        (["--model", "nowhere"], 2, "error: --model nowhere: there is no such file or folder"),
+        (["--host", "no.such.host.invalid"], 1, "error: no.such.host.invalid is not an address of this machine"),
         (["--host", "192.0.2.1"], 1, "error: cannot listen on 192.0.2.1"),
     ],
 )
-def test_what_is_wrong_is_one_line(
+def test_error_is_one_line(
     cli: Cli, served: list[Settings], tiny_bundle: Path, options: list[str], code: int, message: str
 ) -> None:
     done = cli("serve", "--model", tiny_bundle, "--port", 0, *options)
@@ -87,7 +87,7 @@ def test_what_is_wrong_is_one_line(
 
 
 @pytest.mark.parametrize("key", ["short", "with a space in it all", "umlaut-äöü-äöü-äöü", "x" * 257])
-def test_a_key_is_one_that_a_header_can_carry(
+def test_key_must_fit_into_a_header(
     cli: Cli, served: list[Settings], tiny_bundle: Path, tmp_path: Path, key: str
 ) -> None:
     (tmp_path / "key").write_text(key)
@@ -100,7 +100,7 @@ def test_a_key_is_one_that_a_header_can_carry(
     assert served == []
 
 
-def test_a_port_in_use_is_one_line(cli: Cli, served: list[Settings], tiny_bundle: Path) -> None:
+def test_port_in_use_is_one_line(cli: Cli, served: list[Settings], tiny_bundle: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = cli("serve", "--model", tiny_bundle, "--port", port)
@@ -110,8 +110,11 @@ def test_a_port_in_use_is_one_line(cli: Cli, served: list[Settings], tiny_bundle
     assert served == []
 
 
-def test_without_the_extra_it_says_how_to_get_it(cli: Cli, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_extra_is_named(cli: Cli, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     done = cli("serve", "--model", tiny_bundle)
     assert done.code == 1
-    assert done.err == "error: lesionlab serve needs the extra 'app': pip install 'lesionlab[app]'\n"
+    assert (
+        done.err
+        == "error: lesionlab serve needs the package fastapi of the extra 'app': pip install 'lesionlab[app]'\n"
+    )

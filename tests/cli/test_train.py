@@ -1,4 +1,4 @@
-"""`lesionlab train` from outside: from a folder of images to a bundle."""
+"""Tests of `lesionlab train`."""
 
 import json
 from collections.abc import Callable
@@ -22,7 +22,7 @@ TINY = (
 
 
 @pytest.mark.slow
-def test_a_folder_of_images_becomes_a_bundle(
+def test_training_writes_a_run_and_a_bundle(
     cli: Callable[..., Any], phantoms: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -41,7 +41,7 @@ def test_a_folder_of_images_becomes_a_bundle(
     assert run.curves.read_text(encoding="utf-8").count("<svg") == 1
     data = Bundle.load(path).info.training_data
     assert data.images == {part: len(ids) for part, ids in split.subsets(2).items()}
-    for words in ("epoch 1/1: train loss", "temperature", f"next: lesionlab evaluate runs/{path.name}"):
+    for words in ("epoch 1/1: train loss", "temperature", f"next: lesionlab evaluate --model runs/{path.name}"):
         assert words in done.err
     again = cli(*arguments, "--out", path)
     assert again.code == 2
@@ -53,7 +53,7 @@ def test_a_folder_of_images_becomes_a_bundle(
     [
         (["--fold", "1"], 2, "--fold needs --split with a file made by `lesionlab data split --folds K`"),
         (["--fold", "1", "--split", "plain.json"], 2, "--fold needs --split"),
-        (["--split", "missing.json"], 1, "the split cannot be read"),
+        (["--split", "missing.json"], 2, "--split missing.json: there is no such file or folder"),
         (["--split", "folds.json"], 2, "the split has the folds 0 to 2: select one"),
         (["--split", "folds.json", "--fold", "3"], 2, "there is no fold 3"),
         (["--split", "other.json"], 1, "hash"),
@@ -62,7 +62,7 @@ def test_a_folder_of_images_becomes_a_bundle(
         (["--columns", "colour=x"], 2, "colour"),
     ],
 )
-def test_a_mistake_is_one_line_and_leaves_no_run(
+def test_error_is_one_line_and_leaves_no_run(
     cli: Callable[..., Any],
     phantoms: Manifest,
     tmp_path: Path,
@@ -84,7 +84,7 @@ def test_a_mistake_is_one_line_and_leaves_no_run(
 
 
 @pytest.mark.slow
-def test_a_recipe_of_one_s_own_and_a_table_with_other_columns(
+def test_recipe_file_and_metadata_with_other_columns(
     cli: Callable[..., Any], phantoms: Manifest, make_recipe: Callable[..., Recipe], tmp_path: Path
 ) -> None:
     (tmp_path / "mine.toml").write_text(

@@ -71,8 +71,6 @@ def check_command(line: str) -> None:
         name = words.pop(0)
         if name.isupper():
             return  # a placeholder
-        if name in {"build-web", "reproduce"} and name not in command.commands:
-            return  # not renamed yet
         assert name in command.commands, f"{line}: no command {name}"
         command = command.commands[name]
     if words:

@@ -1,9 +1,7 @@
 """The command line: one module per command.
 
-Exit codes: 0 done, 1 failed (bad data, one bad image among many), 2 wrong use.
-
-A module's top level imports only what its signature needs; the rooms that do the work are imported inside the
-command, so that `lesionlab predict` does not pay for what `lesionlab train` needs.
+The top level of a module imports only what its signature needs. The packages that do the work are imported inside the
+command, so that `lesionlab predict` does not load what `lesionlab train` needs.
 """
 
 from lesionlab.cli.main import main

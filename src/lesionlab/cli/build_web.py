@@ -1,4 +1,4 @@
-"""`lesionlab site`."""
+"""`lesionlab build-web`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,28 +6,26 @@ from typing import Annotated
 import typer
 
 from lesionlab import RESEARCH_ONLY
-from lesionlab.cli.console import out
+from lesionlab.cli.console import show
+from lesionlab.cli.options import Force, Model
+from lesionlab.files import check_output
 
 
-def site(
-    folder: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder to make; a site that stands there is replaced.")
-    ] = Path("lesionlab-site"),
-    model: Annotated[
-        Path | None, typer.Option("--model", "-m", help="Bundle to use instead of the one in the package.")
-    ] = None,
+def build_web(
+    folder: Annotated[Path, typer.Option("--out", "-o", help="Output folder.")] = Path("lesionlab-web"),
+    model: Model = None,
+    force: Force = False,
 ) -> None:
-    """Write the page with a model inside as static files: images are judged in the browser and never leave it.
+    """Write the web page with a model as static files. Images are classified in the browser and never uploaded.
 
-    Any server of static files can serve it.
+    Any web server for static files can serve the folder.
     """
     from lesionlab.prediction import Predictor
     from lesionlab.web import build_web
 
+    check_output(folder, [model], force=force)
     written = build_web(folder, Predictor.load(model, threads=1))
-    out.print(
-        f"{written.path}: {written.identity}, {written.download_size / 1e6:.1f} MB to load once, then it works without a "
-        f"network. To see it: python -m http.server -d {written.path}. {RESEARCH_ONLY}",
-        markup=False,
-        soft_wrap=True,
+    show(
+        f"{written.path}: {written.identity}, {written.download_size / 1e6:.1f} MB on the first visit, then offline. "
+        f"To view it: python -m http.server -d {written.path}. {RESEARCH_ONLY}"
     )

@@ -5,45 +5,52 @@ from typing import Annotated
 
 import typer
 
-from lesionlab.cli.console import require_extra
+from lesionlab.cli.console import require_extra, show_json, utf8_stdout
+from lesionlab.cli.options import Force, Json, Model, existing
+from lesionlab.files import check_output
 
 
 def card(
-    bundle: Annotated[
-        Path | None, typer.Argument(help="A bundle or a run folder. Default: the model that ships with the package.")
-    ] = None,
+    model: Model = None,
     file: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Write the card to this file. Default: standard output.")
+        Path | None, typer.Option("--out", "-o", help="File to write. Default: standard output.", show_default=False)
     ] = None,
     external: Annotated[
         list[Path] | None,
         typer.Option(
-            "--external",
-            help="What `lesionlab evaluate` wrote for another dataset: its folder or metrics.json. May be repeated.",
+            callback=existing,
+            help="Evaluation on another dataset: a folder or metrics.json of `lesionlab evaluate`. Repeatable.",
             show_default=False,
         ),
     ] = None,
     explanations: Annotated[
         Path | None,
         typer.Option(
-            help="What `lesionlab check-explanations` wrote for this model: its folder or attribution.json.",
+            callback=existing,
+            help="Check of the explanations: a folder or attribution.json of `lesionlab check-explanations`.",
             show_default=False,
         ),
     ] = None,
+    force: Force = False,
+    as_json: Json = False,
 ) -> None:
-    """Describe a model for a paper: a model card in Markdown, with the CLAIM and TRIPOD+AI checklists answered.
+    """Write a model card in Markdown, with the CLAIM and TRIPOD+AI checklists filled in.
 
-    Everything in it comes from the bundle; what the bundle does not know is said to be not known.
+    Its content comes from the bundle; items that the bundle does not document are marked as unknown.
     """
-    require_extra("lesionlab card", "train", "matplotlib", "jinja2")
+    require_extra("lesionlab card", "evaluate", "matplotlib", "jinja2", "markupsafe", "tomli_w")
     from lesionlab.bundle import Bundle
     from lesionlab.evaluation.card import read_explanations, read_external, render_card
     from lesionlab.files import write_text
 
-    model = Bundle.load(bundle)
-    explained = None if explanations is None else read_explanations(explanations, model.info)
-    text = render_card(model, [read_external(place, model.info) for place in external or ()], explained)
-    if file is None:
-        typer.echo(text, nl=False)
-    else:
+    if file is not None:
+        check_output(file, [model, explanations, *(external or ())], force=force)
+    bundle = Bundle.load(model)
+    checked = None if explanations is None else read_explanations(explanations, bundle.info)
+    text = render_card(bundle, [read_external(place, bundle.info) for place in external or ()], checked)
+    if file is not None:
         write_text(file, text)
+    if as_json:
+        show_json({"model": bundle.info.identity, "file": str(file) if file else None, "markdown": text})
+    elif file is None:
+        utf8_stdout().write(text)

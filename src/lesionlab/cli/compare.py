@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from lesionlab import RESEARCH_ONLY
-from lesionlab.cli.console import out, require_extra
-from lesionlab.cli.evaluate import Subset
+from lesionlab.cli.console import new_table, require_extra, show, show_json, show_table
+from lesionlab.cli.options import Force, Json, Subset, existing
+from lesionlab.files import check_output
 
 if TYPE_CHECKING:
     from lesionlab.evaluation.comparison import Comparison
@@ -16,27 +16,39 @@ if TYPE_CHECKING:
 
 
 def compare(
-    a: Annotated[Path, typer.Argument(help="A run, an evaluation folder, or a predictions.csv.", show_default=False)],
-    b: Annotated[Path, typer.Argument(help="Another of the same images.", show_default=False)],
-    subset: Annotated[Subset, typer.Option("--subset", help="Which evaluation of a run to read.")] = Subset.TEST,
-    file: Annotated[Path | None, typer.Option("--out", help="Also write the comparison here as JSON.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    a: Annotated[
+        Path,
+        typer.Argument(
+            callback=existing, help="Run, evaluation folder, or predictions.csv of a model.", show_default=False
+        ),
+    ],
+    b: Annotated[
+        Path, typer.Argument(callback=existing, help="The same of another model, same images.", show_default=False)
+    ],
+    subset: Annotated[Subset, typer.Option(help="Evaluated subset of a run.")] = Subset.TEST,
+    file: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Also write the comparison as JSON.", show_default=False)
+    ] = None,
+    force: Force = False,
+    as_json: Json = False,
 ) -> None:
-    """Say which of two evaluated models is better on the same images, and whether chance alone explains it.
+    """Compare two evaluated models on the same images: paired differences, confidence intervals and tests.
 
-    A model of the seven diagnoses and a binary one are compared in the question that both answer.
+    A model of the seven diagnoses and a binary model are compared on the binary task.
     """
-    require_extra("lesionlab compare", "train", "matplotlib", "jinja2")
+    require_extra("lesionlab compare", "evaluate", "matplotlib", "jinja2", "markupsafe", "tomli_w")
     from lesionlab.evaluation.comparison import compare_predictions
     from lesionlab.evaluation.predictions_file import find_predictions, read_predictions
     from lesionlab.files import write_json
 
-    first, second = (read_predictions(find_predictions(place, subset)) for place in (a, b))
-    comparison = compare_predictions(first, second)
+    files = [find_predictions(place, subset) for place in (a, b)]
+    if file is not None:
+        check_output(file, [a, b, *files], force=force)
+    comparison = compare_predictions(*map(read_predictions, files))
     if file is not None:
         write_json(file, comparison.model_dump(mode="json"))
     if as_json:
-        typer.echo(comparison.model_dump_json(indent=2))
+        show_json(comparison)
     else:
         _show(comparison)
 
@@ -45,11 +57,9 @@ def _show(comparison: "Comparison") -> None:
     from lesionlab.evaluation.comparison import p_in_words
 
     for side, model in (("A", comparison.a), ("B", comparison.b)):
-        marks = [model.task, *(["leaky"] if model.leaky else [])]
-        out.print(f"{side}: {model.name} ({', '.join(marks)}), {model.predictions}", markup=False, soft_wrap=True)
-    table = Table(box=None, header_style="bold")
-    for heading in ("metric", "A", "B", "B - A", "95% by lesion", "p"):
-        table.add_column(heading, justify="left" if heading == "metric" else "right")
+        properties = [model.task, *(["leaky"] if model.leaky else [])]
+        show(f"{side}: {model.name} ({', '.join(properties)}), {model.predictions}")
+    table = new_table("metric", "A", "B", "B - A", "95% by lesion", "p")
     for row in comparison.metrics:
         low, high = row.difference.low, row.difference.high
         table.add_row(
@@ -60,15 +70,11 @@ def _show(comparison: "Comparison") -> None:
             "" if low is None or high is None else f"{low:+.3f} to {high:+.3f}",
             "" if row.p_value is None else f"{p_in_words(row.p_value).removeprefix('= ')} {row.test}",
         )
-    out.print(table)
-    out.print()
-    for row in comparison.metrics:
-        out.print(row.sentence, markup=False, soft_wrap=True)
-    out.print()
-    out.print(f"{comparison.n_images} images of {comparison.n_lesions} lesions.")
-    for note in comparison.notes:
-        out.print(note, markup=False, soft_wrap=True)
-    out.print(RESEARCH_ONLY)
+    show_table(table)
+    sentences = (row.sentence for row in comparison.metrics)
+    counts = f"{comparison.n_images} images of {comparison.n_lesions} lesions."
+    for line in ("", *sentences, "", counts, *comparison.notes, RESEARCH_ONLY):
+        show(line)
 
 
 def _cell(estimate: "Estimate", *, leaky: bool | None) -> str:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from lesionlab import RESEARCH_ONLY
-from lesionlab.cli.console import log_to_console, out, progress_bar, require_extra
-from lesionlab.cli.dataset import Columns, Metadata, column_mapping
+from lesionlab.cli.console import log_to_console, new_table, progress_bar, require_extra, show, show_json, show_table
+from lesionlab.cli.options import Columns, Force, Json, Metadata, Model, OutFolder, Threads, column_mapping, existing
 from lesionlab.errors import LesionlabError, UsageError
+from lesionlab.files import check_output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class To(StrEnum):
-    """The formats; `lesionlab.export.formats` knows how each is made."""
+    """The formats; `lesionlab.export.formats` implements them."""
 
     ONNX_FP16 = "onnx-fp16"
     ONNX_INT8 = "onnx-int8"
@@ -30,74 +30,69 @@ class To(StrEnum):
 
 
 def convert(
-    to: Annotated[list[To], typer.Option("--to", help="The format; repeatable.")],
-    folder: Annotated[Path, typer.Option("--out", help="Where to write: a folder for each format is made in it.")],
-    model: Annotated[
-        Path | None,
-        typer.Argument(metavar="[BUNDLE]", help="A bundle. Default: the model that ships with the package."),
-    ] = None,
+    to: Annotated[list[To], typer.Option("--to", help="Format; repeatable. Each gets its own folder in --out.")],
+    folder: OutFolder,
+    model: Model = None,
     data: Annotated[
         Path | None,
-        typer.Option("--data", help="Folder of the dataset that it was trained on, to judge by its validation part."),
+        typer.Option(
+            callback=existing,
+            help="Training dataset: the converted model is compared on its validation images.",
+            show_default=False,
+        ),
     ] = None,
     metadata: Metadata = None,
     columns: Columns = None,
-    threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="Threads to compute with. Default: one per core.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the comparisons as JSON.")] = False,
+    threads: Threads = None,
+    force: Force = False,
+    as_json: Json = False,
 ) -> None:
-    """Convert a bundle for other runtimes, and keep what is as right and as quick as it has to be.
+    """Convert a bundle for other runtimes, and keep the conversions that meet the acceptance criteria.
 
-    Each model is compared with the bundle, from image files to probabilities. It is left in place if it loses no more
-    than 0.005 of balanced accuracy on the validation part and is not slower than its format may be; otherwise the
-    command fails. Without --data, outputs are compared on synthetic images. INT8 needs --data for calibration.
+    Each conversion is compared with the bundle end to end. It is kept if it loses at most 0.005 of balanced accuracy on
+    the validation images and meets the latency limit of its format; otherwise it is removed and the exit code is 1.
+    Without --data, outputs are compared on synthetic images. INT8 needs --data for calibration.
     """
     require_extra("lesionlab convert", "train", "torch", "timm", "onnx", "sklearn")
-    log_to_console()
     from lesionlab.bundle import Bundle
     from lesionlab.data import read_dataset
     from lesionlab.export.convert import acceptance_data, convert_bundle, synthetic_acceptance_data
     from lesionlab.export.formats import FORMATS
 
     bundle, forms = Bundle.load(model), [FORMATS[name] for name in dict.fromkeys(to)]
-    if data is None and (learning := [form.name for form in forms if form.needs_calibration]):
-        raise UsageError(f"--to {learning[0]} needs --data for calibration on training images")
+    if data is None and (calibrated := [form.name for form in forms if form.needs_calibration]):
+        raise UsageError(f"--to {calibrated[0]} needs --data for calibration on training images")
+    for form in forms:
+        check_output(folder / form.name, [model, data], force=force)
+    log_to_console()
     dataset = read_dataset(data, columns=column_mapping(columns), metadata=metadata) if data else None
     context = nullcontext(acceptance_data(bundle.info, dataset)) if dataset else synthetic_acceptance_data()
     with context as images, progress_bar("comparing outputs") as progress:
         found = convert_bundle(bundle, forms, folder, images, threads=threads, progress=progress)
     if as_json:
-        typer.echo(_json(found))
+        show_json([one.model_dump(mode="json") for one in found])
     else:
         _show(found)
     if failed := [one for one in found if not one.passed]:
         reasons = "; ".join(f"{one.format}: {', '.join(one.failures)}" for one in failed)
-        raise LesionlabError(f"not shipped: {reasons}")
-
-
-def _json(found: "Sequence[AcceptanceReport]") -> str:
-    import json
-
-    return json.dumps([one.model_dump(mode="json") for one in found], indent=2)
+        raise LesionlabError(f"not accepted: {reasons}")
 
 
 def _show(found: "Sequence[AcceptanceReport]") -> None:
-    table = Table(box=None, header_style="bold", title_justify="left")
-    table.title = f"{found[0].bundle}, {found[0].images} images ({found[0].evaluated_on})"
-    for heading in ("format", "", "balanced accuracy", "loss (95%)", "probabilities", "same answer", "MB", "latency"):
-        table.add_column(heading, justify="left" if heading in ("format", "") else "right")
+    headings = ("format", "result", "balanced accuracy", "loss (95%)", "probabilities", "agreement", "MB", "latency")
+    title = f"{found[0].bundle}, {found[0].images} images ({found[0].evaluated_on})"
+    table = new_table(*headings, title=title, left=2)
     for one in found:
         known = one.loss is not None and one.loss.value is not None
         table.add_row(
             one.title,
-            "kept" if one.passed else "not shipped",
+            "accepted" if one.passed else "rejected",
             f"{one.balanced_accuracy:.3f}" if known else "not measured",
             f"{one.loss.value:+.4f} ({one.loss.low:+.4f} to {one.loss.high:+.4f})" if known and one.loss else "",
             f"within {one.largest_difference:.1e}",
             f"{one.agreement:.1%}",
             f"{one.megabytes:.1f}",
-            f"{one.latency.value:.2f}x" if one.latency is not None else "not run here",
+            f"{one.latency.value:.2f}x" if one.latency is not None else "not measured",
         )
-    out.print(table)
-    out.print(RESEARCH_ONLY)
+    show_table(table)
+    show(RESEARCH_ONLY)

@@ -4,11 +4,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from lesionlab.cli.console import err, interruptible, log_to_console, out, progress_bar, require_extra
-from lesionlab.cli.dataset import Columns, Metadata, column_mapping
+from lesionlab.cli.console import (
+    log_to_console,
+    new_table,
+    notes,
+    progress_bar,
+    require_extra,
+    resumable,
+    show,
+    show_table,
+    utf8_stdout,
+)
+from lesionlab.cli.options import Columns, Dataset, Json, Metadata, RecipeName, ResumableFolder, column_mapping
 
 if TYPE_CHECKING:
     from lesionlab.experiments import CrossValidation
@@ -17,26 +25,27 @@ _SHOWN = ("balanced_accuracy", "macro_auc", "malignant_auc", "melanoma_auc", "ec
 
 
 def cross_validate(
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe (see `lesionlab recipes`) or a TOML file.")],
-    data: Annotated[Path, typer.Option("--data", help="Folder of the dataset, in any layout that `data check` reads.")],
-    folder: Annotated[Path, typer.Option("--out", help="Where the runs and figures go. An interrupted one goes on.")],
-    folds: Annotated[int, typer.Option(min=3, help="Number of folds, and of trainings.")] = 5,
+    recipe: RecipeName,
+    data: Dataset,
+    folder: ResumableFolder,
+    folds: Annotated[int, typer.Option(min=3, help="Number of folds; one training each.")] = 5,
     changes: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
-            help="Change a setting: --set training.epochs=3. Repeatable. In model.start and distillation.teachers, "
-            "{fold} stands for the fold.",
+            help="Change a setting of the recipe: --set training.epochs=3. Repeatable. In model.start and "
+            "distillation.teachers, {fold} is the number of the fold.",
+            show_default=False,
         ),
     ] = None,
     metadata: Metadata = None,
     columns: Columns = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print metrics.json.")] = False,
+    as_json: Json = False,
 ) -> None:
-    """Train a recipe once for each fold of the lesions, and measure every image by a model that never saw its lesion.
+    """Cross-validate a recipe by lesion: each image is predicted by a model that was not trained on its lesion.
 
-    Of the folds, one is the test, the next one serves for validation and calibration, the rest for training, in turn.
-    Run the same command again after an interruption: what is finished stays, and the rest goes on.
+    In turn, one fold is the test set, the next one the validation set, and the others are the training set. Run the
+    same command again after an interruption: finished folds are kept.
     """
     require_extra("lesionlab cross-validate", "train", "torch", "pytorch_lightning", "timm", "matplotlib", "jinja2")
     from lesionlab.data import read_dataset
@@ -45,12 +54,12 @@ def cross_validate(
     checked = load_recipe(recipe, changes or ())
     manifest = read_dataset(data, columns=column_mapping(columns), metadata=metadata)
     log_to_console()
-    from lesionlab.experiments import cross_validate as carry_out
+    from lesionlab.experiments import cross_validate
 
-    with interruptible("goes on from here"):
-        found = carry_out(checked, manifest, folder, folds=folds, console=err, bar=progress_bar)
+    with resumable("run the same command again"):
+        found = cross_validate(checked, manifest, folder, folds=folds, console=notes(), bar=progress_bar)
     if as_json:
-        typer.echo((folder / "metrics.json").read_text(encoding="utf-8"), nl=False)
+        utf8_stdout().write((folder / "metrics.json").read_text(encoding="utf-8"))
     else:
         _show(found, folder)
 
@@ -59,10 +68,7 @@ def _show(found: "CrossValidation", folder: Path) -> None:
     from lesionlab.evaluation.wording import LEAKY, interval, number
 
     mark = f" {LEAKY}" if found.leaky else ""
-    table = Table(box=None, header_style="bold")
-    table.add_column("figure")
-    for heading in ("all images (95%)", "mean of folds", "SD", "least", "most"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table = new_table("metric", "all images (95%)", "mean of folds", "SD", "minimum", "maximum")
     for name in _SHOWN:
         if (whole := found.overall[name]).value is None:
             continue
@@ -70,8 +76,8 @@ def _show(found: "CrossValidation", folder: Path) -> None:
         spread = found.spread.get(name)
         values = (spread.mean, spread.sd, spread.lowest, spread.highest) if spread else [None] * 4
         table.add_row(name.replace("_", " "), number(whole.value) + around + mark, *map(number, values))
-    out.print(table)
-    counted = f"{found.n_images:,} images of {found.n_lesions:,} lesions, each judged once by a model that never saw it"
-    out.print(counted if not found.leaky else f"LEAKY: split by image. {found.n_images:,} images", soft_wrap=True)
-    out.print(f"All figures: {escape(str(folder / 'metrics.json'))}", soft_wrap=True)
-    out.print(found.notice)
+    show_table(table)
+    counted = f"{found.n_images:,} images of {found.n_lesions:,} lesions, each predicted by a model not trained on it"
+    show(counted if not found.leaky else f"LEAKY: split by image. {found.n_images:,} images")
+    show(f"All figures: {folder / 'metrics.json'}")
+    show(found.notice)

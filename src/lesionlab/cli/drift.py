@@ -1,32 +1,20 @@
 """`lesionlab drift`."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from lesionlab import RESEARCH_ONLY
-from lesionlab.cli.console import out, progress_bar
+from lesionlab.cli.console import new_table, progress_bar, show, show_json, show_table
+from lesionlab.cli.options import Images, Json, Model
 
 if TYPE_CHECKING:
     from lesionlab.prediction.drift import Drift
 
 
-def drift(
-    paths: Annotated[
-        list[str],
-        typer.Argument(help="The new images: files, folders, zip archives or quoted patterns.", show_default=False),
-    ],
-    model: Annotated[
-        Path | None, typer.Option("--model", "-m", help="Bundle to use instead of the one in the package.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Compare new images, and what the model says of them, with those that it was validated on.
+def drift(paths: Images, model: Model = None, as_json: Json = False) -> None:
+    """Compare new images and their predictions with the validation images of the model.
 
-    No diagnoses are needed. A drift means that the model's figures may not hold here; none does not mean that they do.
+    No diagnoses are needed. With drift, the model's figures may not hold for the new images; the absence of drift does
+    not mean that they hold.
     """
     from lesionlab.prediction import Predictor
     from lesionlab.prediction.drift import measure_drift
@@ -34,37 +22,35 @@ def drift(
 
     places = expand_inputs(paths)
     predictor = Predictor.load(model)
-    with progress_bar("judging") as update:
+    with progress_bar("predicting") as update:
         found = measure_drift(predictor, places, progress=update)
     if as_json:
-        typer.echo(found.model_dump_json(indent=2))
+        show_json(found)
     else:
         _show(found)
 
 
 def _show(found: "Drift") -> None:
-    table = Table(box=None, header_style="bold", title_justify="left")
-    table.title = f"{found.images:,} images and the validation images of {found.model}"
-    for heading in ("", "median", "validation", "gap", "p", ""):
-        table.add_column(heading, justify="right" if heading else "left")
+    from rich.text import Text
+
+    title = f"{found.images:,} images and the validation images of {found.model}"
+    table = new_table("measure", "median", "validation", "gap", "p", "", title=title)
     for row in found.measures:
         numbers = (f"{row.median:.3g}", f"{row.reference_median:.3g}", f"{row.statistic:.2f}", f"{row.p_value:.1g}")
         table.add_row(row.name, *numbers, Text("drifted", style="bold magenta") if row.drifted else "")
-    out.print(table)
+    show_table(table)
     shares = ", ".join(
         f"{code} {share:.1%} (validation {found.reference_class_shares[code]:.1%})"
         for code, share in found.class_shares.items()
     )
-    out.print(
-        Text(f"balanced predictions: {shares}; population stability index {found.stability_index:.2f}"), soft_wrap=True
-    )
-    out.print(Text(f"abstained: {found.abstained:.1%}"))
+    show(f"balanced predictions: {shares}; population stability index {found.stability_index:.2f}")
+    show(f"abstained: {found.abstained:.1%}")
     if found.failures:
-        out.print(Text(f"{found.failures:,} files could not be read and were left out", style="yellow"))
-    verdict = (
+        show(f"{found.failures:,} files could not be read and were left out", style="yellow")
+    conclusion = (
         "These images differ from the validation images: the model's figures may not hold for them."
         if found.drifted
-        else "No drift was found. This says nothing about the accuracy on these images."
+        else "No drift was found. This does not show that the model is accurate on these images."
     )
-    out.print(Text(verdict, style="bold"), soft_wrap=True)
-    out.print(RESEARCH_ONLY)
+    show(conclusion, style="bold")
+    show(RESEARCH_ONLY)

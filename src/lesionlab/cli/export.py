@@ -5,38 +5,56 @@ from typing import Annotated
 
 import typer
 
-from lesionlab.cli.console import log_to_console, progress_bar, require_extra
+from lesionlab.cli.console import log_to_console, progress_bar, require_extra, show_json
+from lesionlab.cli.info import describe_bundle
+from lesionlab.cli.options import Force, Json, MovedDataset, existing
+from lesionlab.files import check_output
 
 
 def export(
-    runs: Annotated[list[Path], typer.Argument(help="A finished run folder; several of one split make an ensemble.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN", callback=existing, help="Finished run; several runs of one split form an ensemble."
+        ),
+    ],
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", help="Folder or .zip file to write. Default: bundle/ in the run folder; needed for several."
+            "--out",
+            "-o",
+            help="Folder or .zip file. Default: bundle/ in the run folder; required for an ensemble.",
+            show_default=False,
         ),
     ] = None,
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Change a setting of inference: --set inference.tta=flips. Repeatable."),
+        typer.Option(
+            "--set", help="Change an inference setting: --set inference.tta=flips. Repeatable.", show_default=False
+        ),
     ] = None,
-    data: Annotated[Path | None, typer.Option("--data", help="Where the dataset is now, if it has moved.")] = None,
+    data: MovedDataset = None,
+    force: Force = False,
+    as_json: Json = False,
 ) -> None:
-    """Export a run's best weights as a calibrated bundle that can explain and refuse.
+    """Export the best weights of a run as a calibrated bundle with explanations and abstention.
 
-    Several runs become an ensemble: one graph that averages them. What `lesionlab evaluate` measured of the same
-    weights on the test part is kept.
+    Several runs become an ensemble: one graph that averages their logits. Test results that `lesionlab evaluate`
+    measured for the same weights are kept.
     """
     require_extra("lesionlab export", "train", "torch", "timm", "onnxscript", "matplotlib")
-    log_to_console()
     from lesionlab.evaluation.load import read_evaluation
     from lesionlab.evaluation.stored import keep_test_results
     from lesionlab.export import export_run
     from lesionlab.runs import RunFolder
 
     folder, *others = map(RunFolder, runs)
-    with progress_bar("judging training and validation images") as progress:
+    check_output(out or folder.bundle, [] if out is None else [*runs, data], force=force)
+    log_to_console()
+    with progress_bar("predicting training and validation images") as progress:
         bundle = export_run(folder, others=others, changes=changes or (), out=out, data_root=data, progress=progress)
     test, manifest = folder.evaluation / "test", folder.manifest(data)
     if evaluation := read_evaluation(test, bundle.info, manifest, folder.read_history()):
         keep_test_results(bundle, evaluation)
+    if as_json:
+        show_json(describe_bundle(bundle))

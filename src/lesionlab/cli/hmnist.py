@@ -1,75 +1,80 @@
-"""`lesionlab data import-hmnist`, `export-hmnist` and `mini`: datasets of tiny images."""
+"""`lesionlab data import-hmnist`, `export-hmnist` and `mini`: datasets of small square images."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from lesionlab.cli.console import out, progress_bar
-from lesionlab.cli.dataset import Columns, Metadata, column_mapping
+from lesionlab.cli.console import progress_bar, show, warn
+from lesionlab.cli.options import Columns, Force, Metadata, NewFolder, column_mapping, existing
+from lesionlab.files import check_output
 
-Dataset = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the dataset.", show_default=False)]
-NewFolder = Annotated[
-    Path, typer.Option("--out", help="Folder to make; it must not exist yet or be empty.", show_default=False)
+DatasetFolder = Annotated[
+    Path, typer.Argument(metavar="DIR", callback=existing, help="Folder of the dataset.", show_default=False)
 ]
-# The minimum is that of image files, `lesionlab.images.decode.MIN_SIDE`; importing it here would slow every start.
+# The minimum is `lesionlab.images.decode.MIN_SIDE`; importing it here would slow every start.
 Size = Annotated[int, typer.Option(min=8, max=1024, help="Side of the small images in pixels.")]
 
 
 def import_hmnist(
     table: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Pixel table, such as hmnist_28_28_RGB.csv.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="FILE", callback=existing, help="Pixel table, such as hmnist_28_28_RGB.csv.", show_default=False
+        ),
     ],
     target: NewFolder,
 ) -> None:
-    """Turn a pixel table of HAM10000 into a folder of images that every command takes."""
+    """Convert a pixel table of HAM10000 to a dataset folder."""
     from lesionlab.data import import_hmnist
 
-    with progress_bar("Writing images") as progress:
+    check_output(target)
+    with progress_bar("writing images") as progress:
         manifest = import_hmnist(table, target, progress=progress)
-    out.print(f"{escape(str(target))}: {len(manifest):,} images", soft_wrap=True)
-    out.print("[yellow]The table does not tell which images show one lesion: a leak cannot be ruled out.[/]")
+    show(f"{target}: {len(manifest):,} images")
+    warn("The table does not identify the lesions: leakage between subsets cannot be excluded.")
 
 
 def export_hmnist(
-    folder: Dataset,
-    target: Annotated[Path, typer.Option("--out", help="File to write the table to (CSV).", show_default=False)],
+    folder: DatasetFolder,
+    target: Annotated[Path, typer.Option("--out", "-o", help="CSV file to write.", show_default=False)],
     size: Size = 28,
-    grey: Annotated[bool, typer.Option("--grey", help="One grey value per pixel in place of a colour.")] = False,
+    grey: Annotated[bool, typer.Option("--grey", help="One grey value per pixel instead of RGB.")] = False,
     metadata: Metadata = None,
     columns: Columns = None,
+    force: Force = False,
 ) -> None:
-    """Write the images of a dataset as a pixel table, one row of values and a label per image."""
+    """Convert a dataset to a pixel table: one row of values and a label per image."""
     from lesionlab.data import export_hmnist, read_dataset
 
+    check_output(target, [folder, metadata], force=force)
     manifest = read_dataset(folder, columns=column_mapping(columns), metadata=metadata)
-    with progress_bar("Shrinking images") as progress:
+    check_output(target, map(manifest.location, manifest), force=force)
+    with progress_bar("resizing images") as progress:
         export_hmnist(manifest, target, size=size, grey=grey, progress=progress)
     kind = "grey" if grey else "RGB"
-    out.print(f"{escape(str(target))}: {len(manifest):,} images of {size}x{size} pixels, {kind}", soft_wrap=True)
+    show(f"{target}: {len(manifest):,} images of {size}x{size} pixels, {kind}")
 
 
 def mini(
-    folder: Dataset,
+    folder: DatasetFolder,
     target: NewFolder,
     images: Annotated[int, typer.Option(min=1, help="Number of images to draw.")] = 1000,
     size: Size = 28,
-    seed: Annotated[int, typer.Option(help="Another seed draws other images.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the random draw.")] = 0,
     metadata: Metadata = None,
     columns: Columns = None,
 ) -> None:
-    """Draw a small dataset of tiny images in which each diagnosis keeps its share, and lesions their ids."""
+    """Draw a small dataset of small images with the class proportions and lesion identifiers of the original."""
     from lesionlab.data import draw_subset, read_dataset, shrink_images, write_small_images
-    from lesionlab.data.small_images import check_empty
 
-    check_empty(target)
+    check_output(target)
     manifest = read_dataset(folder, columns=column_mapping(columns), metadata=metadata)
     subset = draw_subset(manifest, images, seed)
-    with progress_bar("Shrinking images") as progress:
+    with progress_bar("resizing images") as progress:
         pixels = shrink_images(subset, size, progress=progress)
-    with progress_bar("Writing images") as progress:
+    with progress_bar("writing images") as progress:
         written = write_small_images(target, subset, pixels, lesions_known=subset.lesions_known, progress=progress)
     counts = ", ".join(f"{code} {count:,}" for code, count in written.counts().items() if count)
-    out.print(f"{escape(str(target))}: {len(written):,} images of {written.lesion_count:,} lesions", soft_wrap=True)
-    out.print(counts, soft_wrap=True)
+    show(f"{target}: {len(written):,} images of {written.lesion_count:,} lesions")
+    show(counts)

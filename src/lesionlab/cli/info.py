@@ -1,25 +1,19 @@
 """`lesionlab info`."""
 
-import json
 import os
 import platform
 import re
-from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING, Any
 
 from lesionlab import RESEARCH_ONLY, __version__
-from lesionlab.cli.console import out
+from lesionlab.cli.console import out, show, show_json
+from lesionlab.cli.options import Json, Model
 from lesionlab.errors import BundleError
 from lesionlab.files import cache_folder
 
 if TYPE_CHECKING:
     from lesionlab.bundle import Bundle
-
 
 _CALIBRATIONS = {
     "temperature": "",
@@ -28,13 +22,8 @@ _CALIBRATIONS = {
 }
 
 
-def info(
-    model: Annotated[
-        Path | None, typer.Option("--model", "-m", help="Bundle to describe instead of the one in the package.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Show versions, installed extras, the cache folder, and all that is known of the model."""
+def info(model: Model = None, as_json: Json = False) -> None:
+    """Show versions, installed extras, the cache folder, and the description of a model."""
     from lesionlab.bundle import Bundle
 
     installation = _installation()
@@ -42,26 +31,30 @@ def info(
         bundle = Bundle.load(model)
     except BundleError as error:
         if as_json:
-            typer.echo(json.dumps({**installation, "model": None, "error": str(error)}, indent=2))
+            show_json({**installation, "model": None, "error": str(error)})
         else:
             _print_rows(_installation_rows(installation))
         raise
     if as_json:
-        described = {
-            "path": str(bundle.path),
-            "bytes": len(bundle.graph),
-            "identity": bundle.info.identity,
-            "explainable": bundle.explainable,
-            "abstains": bundle.abstains,
-        }
-        description = bundle.info.model_dump(mode="json")
-        typer.echo(json.dumps({**installation, "model": {**described, **description}}, indent=2))
+        show_json({**installation, "model": describe_bundle(bundle)})
         return
     _print_rows(_installation_rows(installation))
-    out.print()
+    show()
     _print_rows(_model_rows(bundle))
-    out.print()
-    out.print(RESEARCH_ONLY)
+    show()
+    show(RESEARCH_ONLY)
+
+
+def describe_bundle(bundle: "Bundle") -> dict[str, Any]:
+    """Return the JSON description of a bundle."""
+    return {
+        "path": str(bundle.path),
+        "bytes": len(bundle.graph),
+        "identity": bundle.info.identity,
+        "explainable": bundle.explainable,
+        "abstains": bundle.abstains,
+        **bundle.info.model_dump(mode="json"),
+    }
 
 
 def _installation() -> dict[str, Any]:
@@ -101,10 +94,10 @@ def _model_rows(bundle: "Bundle") -> list[tuple[str, str]]:
         f"calibration error {fitted.ece_before:.3f} before, {fitted.ece_after:.3f} after"
     )
     split = (
-        "LEAKY: images of one lesion may stand on both sides; every figure is too good" if data.leaky else "by lesion"
+        "LEAKY: lesions are shared between training and test; the figures are too good" if data.leaky else "by lesion"
     )
     if not data.lesions_known:
-        split += " (the source does not tell which images show one lesion)"
+        split += " (the source does not identify lesions)"
     points = [
         f"{point.name}: P({point.target}) >= {point.threshold:.3f} gives sensitivity {point.sensitivity:.3f}, "
         f"specificity {point.specificity:.3f}, PPV {point.ppv:.3f}, NPV {point.npv:.3f} at prevalence "
@@ -119,8 +112,8 @@ def _model_rows(bundle: "Bundle") -> list[tuple[str, str]]:
     evaluation = "none in the bundle"
     if (held := bundle.evaluation) is not None:
         evaluation = (
-            f"{held.subset} part of {held.dataset}, {held.date}: {held.n_images:,} images of {held.n_lesions:,} lesions; "
-            "curves, reliability and subgroups"
+            f"{held.subset} subset of {held.dataset}, {held.date}: {held.n_images:,} images of {held.n_lesions:,} "
+            "lesions; curves, reliability and subgroups"
         )
     return [
         ("model", info.identity),
@@ -131,10 +124,10 @@ def _model_rows(bundle: "Bundle") -> list[tuple[str, str]]:
         ("classes", ", ".join(info.classes)),
         ("preprocessing", f"squashed to {through}{size}x{size}, {info.preprocessing.interpolation}"),
         ("calibration", calibration),
-        ("answer", _decision(info.decision_rule.exponent)),
+        ("decision rule", _decision(info.decision_rule.exponent)),
         ("operating points", "\n".join(points) or "none"),
         ("explainable", "class activation map" if bundle.explainable else "no"),
-        ("abstains", _refused(bundle)),
+        ("abstains", _abstention_reasons(bundle)),
         ("evaluation", evaluation),
         ("metrics (95%)", "\n".join(metrics) or "none measured"),
         ("training data", "\n".join([", ".join(data.sources), *counts])),
@@ -150,17 +143,17 @@ def _decision(exponent: float) -> str:
     return f"the class whose probability, divided by its frequency{power}, is the highest"
 
 
-def _refused(bundle: "Bundle") -> str:
+def _abstention_reasons(bundle: "Bundle") -> str:
     if not bundle.abstains or bundle.reference is None:
         return "no"
     reference, decision = bundle.reference, bundle.info.decision_rule
     reasons = (
         ("too small, too dark, too bright, nearly uniform", reference.image is not None),
         ("blurred", reference.sharpness is not None),
-        ("unlike the training images", reference.features is not None),
+        ("out of distribution", reference.features is not None),
         ("uncertain", decision.min_confidence > 0),
     )
-    return "; ".join(what for what, known in reasons if known)
+    return "; ".join(reason for reason, known in reasons if known)
 
 
 def _with_interval(value: float | None, low: float | None, high: float | None) -> str:
@@ -170,16 +163,20 @@ def _with_interval(value: float | None, low: float | None, high: float | None) -
 
 
 def _print_rows(rows: list[tuple[str, str]]) -> None:
+    from rich.table import Table
+
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in rows:
-        table.add_row(name, Text(value))
-    out.print(table)
+        table.add_row(name, value)
+    out().print(table, soft_wrap=False)
 
 
 def _missing_packages() -> dict[str, list[str]]:
-    # From the package's own metadata, so that nothing is imported and no second list has to be kept.
+    # Read from the metadata of the package: nothing is imported, and there is no second list.
+    from importlib import metadata
+
     try:
         requirements = metadata.requires("lesionlab") or []
     except metadata.PackageNotFoundError:
@@ -195,6 +192,8 @@ def _missing_packages() -> dict[str, list[str]]:
 
 
 def _version(package: str) -> str | None:
+    from importlib import metadata
+
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

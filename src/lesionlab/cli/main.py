@@ -1,60 +1,67 @@
-"""The application: its commands, and what an error looks like from outside."""
+"""The application: its commands, and the handling of errors."""
 
 import logging
 import sys
-from typing import Annotated
+import traceback
+from contextlib import suppress
+from typing import Annotated, NoReturn
 
 import typer
 
 from lesionlab import RESEARCH_ONLY, __version__
-from lesionlab.cli.build_web import site
+from lesionlab.cli import data, segment
+from lesionlab.cli.build_web import build_web
 from lesionlab.cli.card import card
 from lesionlab.cli.check_explanations import check_explanations
 from lesionlab.cli.compare import compare
+from lesionlab.cli.console import discard_broken_streams, is_output_error, is_verbose, prepare_streams, set_verbosity
 from lesionlab.cli.convert import convert
 from lesionlab.cli.cross_validate import cross_validate
-from lesionlab.cli.data import app as data_app
 from lesionlab.cli.demo import demo
 from lesionlab.cli.drift import drift
 from lesionlab.cli.evaluate import evaluate
 from lesionlab.cli.explain import explain
 from lesionlab.cli.export import export
 from lesionlab.cli.info import info
+from lesionlab.cli.options import add_commands
 from lesionlab.cli.predict import predict
 from lesionlab.cli.recipes import recipes
-from lesionlab.cli.reproduce import benchmark
-from lesionlab.cli.segment import app as segment_app
+from lesionlab.cli.reproduce import reproduce
 from lesionlab.cli.serve import serve
 from lesionlab.cli.train import train
-from lesionlab.errors import LesionlabError
+from lesionlab.errors import EXIT_CODES, LesionlabError
 
 app = typer.Typer(
     name="lesionlab",
     help=f"Classify dermoscopic images of skin lesions. {RESEARCH_ONLY}",
+    epilog=EXIT_CODES,
     no_args_is_help=True,
-    # An unexpected error shows Python's plain traceback: it is what a bug report needs.
+    # An unexpected error shows Python's plain traceback, as a bug report needs it.
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(predict)
-app.command()(serve)
-app.command()(site)
-app.command()(train)
-app.command()(evaluate)
-app.command()(compare)
-app.command()(explain)
-app.command()(check_explanations)
-app.command()(cross_validate)
-app.command()(benchmark)
-app.command()(export)
-app.command()(convert)
-app.add_typer(data_app, name="data")
-app.add_typer(segment_app, name="segment")
-app.command()(recipes)
-app.command()(card)
-app.command()(drift)
-app.command()(info)
-app.command()(demo)
+add_commands(
+    app,
+    predict,
+    serve,
+    build_web,
+    train,
+    evaluate,
+    compare,
+    explain,
+    check_explanations,
+    cross_validate,
+    reproduce,
+    export,
+    convert,
+    recipes,
+    card,
+    drift,
+    info,
+    demo,
+)
+app.add_typer(data.app, name="data")
+app.add_typer(segment.app, name="segment")
 
 
 def _show_version(value: bool) -> None:
@@ -66,18 +73,43 @@ def _show_version(value: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and leave.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     pass
 
 
 def main() -> None:
-    """Run the command line; an error that the user can mend is one line on standard error."""
-    # A line that cannot be logged (a full disk) must not bury the error that matters under a traceback.
+    """Run the command line; an expected error is one line on standard error."""
+    # A log message that cannot be written, as on a full disk, must not add a traceback to the error itself.
     logging.raiseExceptions = False
+    set_verbosity(logging.INFO)
+    prepare_streams()
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except LesionlabError as error:
-        sys.stderr.write(f"error: {error}\n")
-        raise SystemExit(error.exit_code) from None
+        _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except ModuleNotFoundError as error:
+        if (error.name or "lesionlab").startswith("lesionlab"):
+            raise
+        _fail(f"the package {error.name} is not installed; `lesionlab info` lists the extras")
+    except OSError as error:
+        if not is_output_error(error):
+            raise
+        discard_broken_streams()
+        if isinstance(error, BrokenPipeError):  # the reader has stopped, as in `| head`
+            raise SystemExit(1) from None
+        _fail(f"cannot write to standard output: {error.strerror or error}")
+
+
+def _fail(message: str, exit_code: int = 1) -> NoReturn:
+    with suppress(OSError):
+        if is_verbose():
+            traceback.print_exc()
+        sys.stderr.write(f"error: {message}\n")
+    raise SystemExit(exit_code) from None

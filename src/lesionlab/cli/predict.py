@@ -8,20 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.text import Text
 
-from lesionlab.cli.console import err, out, progress_bar
+from lesionlab.cli.console import err, note, out, progress_bar
+from lesionlab.cli.options import Force, Images, Model, RiskOption, Threads, existing
 from lesionlab.errors import UsageError
+from lesionlab.files import check_output
 
 if TYPE_CHECKING:
     from lesionlab.bundle import Patient
-    from lesionlab.cli.predict_images import ImageResult, Images
+    from lesionlab.cli.predict_images import ImageResult, PredictionRun
     from lesionlab.prediction import Predictor
     from lesionlab.prediction.inference.tta import TestTimeAugmentation
     from lesionlab.results import Failure
 
 
-class _Format(StrEnum):
+class Format(StrEnum):
+    """The formats of the results."""
+
     TABLE = "table"
     CSV = "csv"
     JSONL = "jsonl"
@@ -29,31 +32,23 @@ class _Format(StrEnum):
     ISIC = "isic"
 
 
-_SUFFIXES = {".csv": _Format.CSV, ".jsonl": _Format.JSONL, ".ndjson": _Format.JSONL, ".parquet": _Format.PARQUET}
+_SUFFIXES = {".csv": Format.CSV, ".jsonl": Format.JSONL, ".ndjson": Format.JSONL, ".parquet": Format.PARQUET}
 
 
 def predict(
-    paths: Annotated[
-        list[str],
-        typer.Argument(
-            help="Images, folders, zip archives (archive.zip::member for one image) or quoted patterns ('a/**/*.jpg').",
-            show_default=False,
-        ),
-    ],
-    model: Annotated[
-        Path | None, typer.Option("--model", "-m", help="Bundle to use instead of the one in the package.")
-    ] = None,
+    paths: Images,
+    model: Model = None,
     result_format: Annotated[
-        _Format | None,
-        typer.Option("--format", "-f", help="Default: a table, or what the suffix of --out says.", show_default=False),
+        Format | None,
+        typer.Option(
+            "--format", "-f", help="Default: a table, or the format of the suffix of --out.", show_default=False
+        ),
     ] = None,
-    out_file: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Write the results to this file.", show_default=False)
-    ] = None,
+    out_file: Annotated[Path | None, typer.Option("--out", "-o", help="Result file.", show_default=False)] = None,
     explain: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for pictures of where each answer comes from, and for lesions.csv: the lesions in numbers.",
+            help="Folder for heat maps of the predictions, and for lesions.csv with measures of the lesions.",
             metavar="FOLDER",
             show_default=False,
         ),
@@ -61,91 +56,84 @@ def predict(
     nearest_images: Annotated[
         Path | None,
         typer.Option(
-            help="Dataset that the model was trained on: with --explain, each image is also shown beside the training "
-            "images most like it.",
+            callback=existing,
+            help="Training dataset of the model: with --explain, write figures of the nearest training images.",
             metavar="FOLDER",
             show_default=False,
         ),
     ] = None,
     tta: Annotated[
-        bool, typer.Option("--tta", help="Average over each image and its mirror images: four times the time.")
+        bool, typer.Option("--tta", help="Test-time augmentation: average over four reflections; four times slower.")
     ] = False,
     age: Annotated[float | None, typer.Option(help="Age of the patient in years.", show_default=False)] = None,
-    sex: Annotated[str | None, typer.Option(help="female or male.", show_default=False)] = None,
-    site: Annotated[str | None, typer.Option(help="Place on the body, such as back.", show_default=False)] = None,
+    sex: Annotated[str | None, typer.Option(help="Sex of the patient: female or male.", show_default=False)] = None,
+    site: Annotated[str | None, typer.Option(help="Anatomical site, such as back.", show_default=False)] = None,
     patients: Annotated[
         Path | None,
-        typer.Option(help="CSV with image, age, sex and site, for many images.", metavar="FILE", show_default=False),
+        typer.Option(
+            callback=existing,
+            help="CSV file with the columns image, age, sex and site, for many images.",
+            metavar="FILE",
+            show_default=False,
+        ),
     ] = None,
     prevalence: Annotated[
         list[str] | None,
         typer.Option(
-            help="How frequent a class is where the images come from, such as malignant=0.02. Repeatable; "
-            "default: as in the training data.",
+            help="Prevalence of a class in the population, such as malignant=0.02. Repeatable. Default: unchanged.",
             metavar="CLASS=SHARE",
             show_default=False,
         ),
     ] = None,
-    risk: Annotated[
-        str | None,
-        typer.Option(
-            help="What the risk level goes by: sensitivity=0.95 (the default), cost=20 (of a missed malignancy, in "
-            "lesions looked at in vain), or answer (the level of the diagnosis).",
-            show_default=False,
-        ),
-    ] = None,
+    risk: RiskOption = None,
     batch_size: Annotated[
         int | None,
-        typer.Option(min=1, max=1024, help="Images per run of the model. Default: 2, the quickest on a CPU."),
+        typer.Option(min=1, max=1024, help="Images per inference run. Default: 2, the fastest on a CPU."),
     ] = None,
+    threads: Threads = None,
+    force: Force = False,
 ) -> None:
-    """Judge images: the probability of each class that the model tells apart, and of malignancy.
+    """Predict the probability of each diagnosis and of malignancy, with decisions at stated operating points.
 
-    An image that the model cannot judge, too dark or no lesion at all, is marked with the reason.
+    The model abstains from images on which it cannot be relied, for example dark ones or images without a lesion.
 
-    A bad image is reported on standard error and does not stop the rest; the exit code is then 1.
+    A bad image is reported on standard error and does not stop the others; the exit code is then 1.
     """
-    from lesionlab.cli.predict_images import Images
+    from lesionlab.cli.predict_images import PredictionRun
+    from lesionlab.prediction import Predictor
     from lesionlab.prediction.inference.session import IMAGES_PER_RUN
     from lesionlab.prediction.io.inputs import expand_inputs
 
     chosen = _choose_format(result_format, out_file)
-    asked = _Asked(model, tta, _shares(prevalence or ()), risk)
+    shares = _parse_prevalence(prevalence or ())
     if nearest_images is not None and explain is None:
-        raise UsageError("--nearest-images: add --explain FOLDER, where the pictures are written")
+        raise UsageError("--nearest-images needs --explain FOLDER, where the figures are written")
+    if chosen is Format.ISIC and shares:
+        raise UsageError("--format isic holds scores of the balanced decision rule, which ignores --prevalence")
     patient_of = _patients(patients, {"age": age, "sex": sex, "site": site})
-    images = Images(expand_inputs(paths), batch_size or IMAGES_PER_RUN, explain, nearest_images, patient_of)
-    failures = _to_people(asked, images) if chosen is _Format.TABLE else _to_programs(asked, images, chosen, out_file)
-    if failures:
-        err.print(Text(f"{failures} of {len(images.locations)} images could not be judged"), soft_wrap=True)
+    locations = expand_inputs(paths)
+    inputs = [*locations, model, patients]
+    if out_file is not None:
+        check_output(out_file, inputs, force=force)
+    if explain is not None:
+        check_output(explain, [*inputs, nearest_images], force=force)
+
+    def load() -> Predictor:
+        tta_mode: TestTimeAugmentation = "flips" if tta else "none"
+        return Predictor.load(model, threads=threads, tta=tta_mode, prevalence=shares or None, risk=risk)
+
+    run = PredictionRun(locations, batch_size or IMAGES_PER_RUN, explain, nearest_images, patient_of)
+    counts = _Counts()
+    if chosen is Format.TABLE:
+        _print(load(), run, counts)
+    else:
+        _write(load, run, counts, chosen, out_file)
+    if counts.failed:
+        err().print(f"{counts.failed} of {len(locations)} images could not be predicted")
         raise typer.Exit(1)
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """Who is asked, and how.
-
-    Attributes:
-        model: The bundle; None: the one in the package.
-        tta: Whether to average over mirror images.
-        prevalence: Shares of classes where the images come from.
-        risk: What the risk level goes by, as it was written; None for the model's own rule.
-    """
-
-    model: Path | None
-    tta: bool
-    prevalence: dict[str, float]
-    risk: str | None
-
-    def load(self) -> "Predictor":
-        """Load the model."""
-        from lesionlab.prediction import Predictor
-
-        tta: TestTimeAugmentation = "flips" if self.tta else "none"
-        return Predictor.load(self.model, tta=tta, prevalence=self.prevalence or None, risk=self.risk)
-
-
-def _shares(given: Sequence[str]) -> dict[str, float]:
+def _parse_prevalence(given: Sequence[str]) -> dict[str, float]:
     shares: dict[str, float] = {}
     for text in given:
         name, _, share = text.partition("=")
@@ -165,7 +153,7 @@ def _patients(table: Path | None, of_all: dict[str, float | str | None]) -> "Cal
     if not any(value is not None for value in of_all.values()):
         return read_patients(table) if table is not None else None
     if table is not None:
-        raise UsageError("give --patients for many images, or --age, --sex and --site for one, not both")
+        raise UsageError("--patients and --age, --sex or --site exclude each other")
     try:
         patient = Patient.model_validate(of_all)
     except ValidationError as error:
@@ -174,87 +162,76 @@ def _patients(table: Path | None, of_all: dict[str, float | str | None]) -> "Cal
     return lambda _path: patient
 
 
-def _choose_format(wanted: _Format | None, out_file: Path | None) -> _Format:
+def _choose_format(wanted: Format | None, out_file: Path | None) -> Format:
     if out_file is None:
-        return wanted or _Format.TABLE
+        return wanted or Format.TABLE
     chosen = wanted or _SUFFIXES.get(out_file.suffix.lower())
     if chosen is None:
-        known = ", ".join(_SUFFIXES)
-        raise UsageError(f"--out {out_file}: the suffix tells no format (known: {known}); add --format")
-    if chosen is _Format.TABLE:
+        raise UsageError(f"--out {out_file}: unknown suffix (known: {', '.join(_SUFFIXES)}); add --format")
+    if chosen is Format.TABLE:
         raise UsageError("--format table is for the terminal; with --out choose csv, jsonl, parquet or isic")
     return chosen
 
 
-def _to_people(asked: _Asked, images: "Images") -> int:
+def _print(predictor: "Predictor", run: "PredictionRun", counts: "_Counts") -> None:
     from lesionlab.cli.prediction_view import PredictionTable, print_prediction
 
-    predictor = asked.load()
-    failures = _Failures()
-    good = failures.reported(images.predicted(predictor))
-    if len(images.locations) == 1:
-        for predicted in good:
-            print_prediction(
-                out,
-                predicted.prediction,
-                predictor.info,
-                predictor.risk_rule,
-                predicted.nearest_images,
-                predicted.lesion,
-            )
-        return failures.count
-    table = PredictionTable(out, predictor.info, predictor.risk_rule)
-    for predicted in good:
-        table.add(predicted.prediction)
-    table.close()
-    return failures.count
+    console, info, rule = out(), predictor.info, predictor.risk_rule
+    results = counts.successful(run.results(predictor))
+    if len(run.locations) == 1:
+        for result in results:
+            print_prediction(console, result.prediction, info, rule, result.nearest_images, result.lesion)
+        return
+    table = PredictionTable(console, info, rule)
+    for result in results:
+        table.add(result.prediction)
+    table.close(counts.abstained)
 
 
-def _to_programs(asked: _Asked, images: "Images", chosen: _Format, out_file: Path | None) -> int:
-    from lesionlab.cli.prediction_view import print_footer
-    from lesionlab.prediction.io.writers import ResultFormat, refuse_repeated_ids, result_writer
+def _write(
+    load: "Callable[[], Predictor]", run: "PredictionRun", counts: "_Counts", chosen: Format, out_file: Path | None
+) -> None:
+    from lesionlab.cli.prediction_view import abstention_line, print_footer
+    from lesionlab.prediction.io.writers import ResultFormat, require_unique_ids, result_writer
     from lesionlab.taxonomy import TASKS
 
-    if chosen is _Format.ISIC:
-        if asked.prevalence:
-            raise UsageError("--format isic holds what the answer goes by, which no prevalence changes; leave it out")
-        refuse_repeated_ids(images.locations)
-    predictor = asked.load()
+    if chosen is Format.ISIC:
+        require_unique_ids(run.locations)
+    predictor = load()
     info = predictor.info
-    failures = _Failures()
-    rows_are_seen = out_file is None and out.is_terminal  # they show the progress themselves
+    rows_are_visible = out_file is None and out().is_terminal  # they show the progress
     with (
-        # Opened first: a place that cannot be written is known before any image is judged.
+        # Opened before the first prediction, so that an output that cannot be written costs no time.
         result_writer(ResultFormat(chosen.value), out_file, task=TASKS[info.task], rule=info.decision_rule) as write,
-        nullcontext(lambda _done, _total: None) if rows_are_seen else progress_bar("predicting") as update,
+        nullcontext(lambda _done, _total: None) if rows_are_visible else progress_bar("predicting") as update,
     ):
-        for predicted in failures.reported(_counted(images.predicted(predictor), update, len(images.locations))):
-            write(predicted.prediction)
-    print_footer(err, info, predictor.risk_rule)
-    return failures.count
+        for result in counts.successful(run.results(predictor)):
+            write(result.prediction)
+            update(counts.done, len(run.locations))
+    if chosen is Format.ISIC:
+        note("The values are scores of the balanced decision rule, not probabilities.")
+    if counts.abstained:
+        note(abstention_line(counts.abstained))
+    print_footer(err(), info, predictor.risk_rule)
 
 
-def _counted(
-    results: Iterable["ImageResult | Failure"], update: Callable[[int, int], None], total: int
-) -> Iterator["ImageResult | Failure"]:
-    for done, result in enumerate(results, start=1):
-        yield result
-        update(done, total)
+@dataclass
+class _Counts:
+    """Counts results, and reports failures as they occur: there may be too many to keep."""
 
+    done: int = 0
+    failed: int = 0
+    abstained: int = 0
 
-class _Failures:
-    """Reports failures as they come and keeps only their number: there may be very many."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def reported(self, results: Iterable["ImageResult | Failure"]) -> Iterator["ImageResult"]:
+    def successful(self, results: "Iterable[ImageResult | Failure]") -> "Iterator[ImageResult]":
         from lesionlab.cli.prediction_view import printable
         from lesionlab.results import Failure
 
         for result in results:
+            self.done += 1
             if isinstance(result, Failure):
-                self.count += 1
-                err.print(Text(printable(f"{result.image}: {result.error}")), soft_wrap=True)
+                self.failed += 1
+                err().print(printable(f"{result.image}: {result.error}"))
             else:
+                self.abstained += result.prediction.abstained
                 yield result

@@ -1,4 +1,4 @@
-"""The images of `lesionlab predict`, judged, and explained where that was asked for."""
+"""Predictions of `lesionlab predict`, with their explanations."""
 
 import csv
 from collections.abc import Callable, Iterator
@@ -20,12 +20,12 @@ LESIONS = "lesions.csv"
 
 @dataclass(frozen=True)
 class ImageResult:
-    """The answer to one image.
+    """The result for one image.
 
     Attributes:
-        prediction: The answer.
-        nearest_images: The training cases most like the image; None where nobody asked, or the model does not name them.
-        lesion: Shape, colours and size of the lesion; None where nobody asked, or none was found.
+        prediction: The prediction.
+        nearest_images: The nearest training images; None without `--explain` or for a model without their index.
+        lesion: Measures of the lesion; None without `--explain` or where no lesion was found.
     """
 
     prediction: Prediction
@@ -34,15 +34,15 @@ class ImageResult:
 
 
 @dataclass(frozen=True)
-class Images:
-    """What is asked for.
+class PredictionRun:
+    """Images to predict.
 
     Attributes:
         locations: The images.
-        batch_size: Images per run of the model.
-        explain: Where to put a picture of each explanation, and the lesions in numbers; None for none.
-        nearest_images: Dataset with the training images, to show similar ones beside each image; None not to.
-        patient_of: What is known of the patient of each; None for nothing.
+        batch_size: Images per inference run.
+        explain: Folder for heat maps and measures of the lesions; None for no explanations.
+        nearest_images: Dataset with the training images, for figures of the nearest ones; None for no figures.
+        patient_of: Returns the patient data of an image; None for no patient data.
     """
 
     locations: list[str]
@@ -51,8 +51,8 @@ class Images:
     nearest_images: Path | None
     patient_of: Callable[[str], Patient] | None
 
-    def predicted(self, model: Predictor) -> Iterator[ImageResult | Failure]:
-        """Yield the answers in the order of the images; each is explained before it is handed on."""
+    def results(self, model: Predictor) -> Iterator[ImageResult | Failure]:
+        """Yield the results in the order of the images. The files of an explanation are written before its result."""
         if self.explain is not None:
             yield from self._measured(self._explained(model, self.explain), self.explain)
             return
@@ -60,7 +60,7 @@ class Images:
             yield result if isinstance(result, Failure) else ImageResult(result)
 
     def _measured(self, results: Iterator[ImageResult | Failure], folder: Path) -> Iterator[ImageResult | Failure]:
-        """Hand answers on, and write the measures of their lesions as a table."""
+        """Pass the results on, and write the measures of their lesions as a table."""
         with replacing(folder / LESIONS) as stream:
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow(["image", *MEASURES])
@@ -70,9 +70,10 @@ class Images:
                 yield result
 
     def _explained(self, predictor: Predictor, folder: Path) -> Iterator[ImageResult | Failure]:
-        places = None if self.nearest_images is None else _training_images(predictor, self.nearest_images)
+        dataset = self.nearest_images
+        training = None if dataset is None else _training_images(predictor, dataset)
         overlays = OverlayFolder(folder, self.locations)
-        beside = None if places is None else NearestImageFolder(folder, places, self.locations)
+        figures = None if training is None else NearestImageFolder(folder, training, self.locations)
         results = predictor.explain_many(self.locations, batch_size=self.batch_size, patient_of=self.patient_of)
         for location, result in zip(self.locations, results, strict=True):
             if isinstance(result, Failure):
@@ -82,22 +83,22 @@ class Images:
             try:
                 if result.explanation is not None:  # an abstention has no map
                     overlays.write(location, prediction, result.explanation)
-                if beside is not None:
-                    beside.write(location, prediction, nearest or ())
-            except ImageError as error:  # it could be read a moment ago
+                if figures is not None:
+                    figures.write(location, prediction, nearest or ())
+            except ImageError as error:  # the file changed since its prediction
                 yield Failure(image=prediction.image, error=str(error))
             else:
                 yield ImageResult(prediction, nearest, result.lesion)
 
 
 def _training_images(predictor: Predictor, dataset: Path) -> dict[str, str]:
-    """Return the places of a model's training images in a dataset by their identifiers."""
+    """Return the locations of a model's training images in a dataset by their identifiers."""
     index, model = predictor.bundle.training_images, predictor.info.identity
     if index is None:
-        raise UsageError(f"--nearest-images: {model} does not name its training images; export its run again")
+        raise UsageError(f"--nearest-images: {model} has no index of its training images; export its run again")
     named = set(index.image_id.tolist())
     manifest = read_dataset(dataset)
-    places = {r.image_id: manifest.location(r) for r in manifest if r.image_id.encode() in named}
-    if not places:
-        raise UsageError(f"--nearest-images {dataset}: it holds none of the images that {model} was trained on")
-    return places
+    locations = {r.image_id: manifest.location(r) for r in manifest if r.image_id.encode() in named}
+    if not locations:
+        raise UsageError(f"--nearest-images {dataset}: it holds none of the training images of {model}")
+    return locations

@@ -18,15 +18,20 @@ _PIPED_NAME_WIDTH = 40
 
 
 def printable(text: str) -> str:
-    """Return `text` on one line and without control characters: a file's name may hold any."""
+    """Return `text` on one line and without control characters, which a file name may contain."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def leaky_warning(info: BundleInfo) -> str | None:
-    """Return the warning that travels with a model trained on a leaky split, None for any other."""
+    """Return the warning for a model trained on a leaky split, None for others."""
     if not info.training_data.leaky:
         return None
     return "leaky: lesions are shared between training and test; the figures are too good"
+
+
+def abstention_line(count: int) -> str:
+    """Return the line that reports the number of abstentions."""
+    return f"The model abstained on {count} image{'s' * (count != 1)}."
 
 
 class PredictionTable:
@@ -36,21 +41,15 @@ class PredictionTable:
         self._console = console
         self._info = info
         self._risk_rule = risk_rule
-        # In a narrow terminal long names are shortened from the left; a file or a pipe gets them whole.
-        self._limit = max(16, min(48, console.width - _NUMBERS_WIDTH)) if console.is_terminal else None
-        self._width = self._limit or _PIPED_NAME_WIDTH
-        heading = f"{'image':<{self._width}}  {f'P({info.target})':>12}  {'decision':<8}  {'risk':<8}  {'prob.':>6}  diagnosis"
-        console.print(Text(heading, style="bold"), soft_wrap=True)
-        self._abstained = 0
+        # Longer names are not shortened: they move their row to the right.
+        self._width = max(16, min(48, console.width - _NUMBERS_WIDTH)) if console.is_terminal else _PIPED_NAME_WIDTH
+        columns = f"{f'P({info.target})':>12}  {'decision':<8}  {'risk':<8}  {'prob.':>6}  diagnosis"
+        console.print(f"{'image':<{self._width}}  {columns}", style="bold")
 
     def add(self, prediction: Prediction) -> None:
         """Print one row."""
-        name = printable(prediction.image)
-        if self._limit is not None and len(name) > self._limit:
-            name = "…" + name[1 - self._limit :]
-        row = Text(f"{name:<{self._width}}  ")
+        row = Text(f"{printable(prediction.image):<{self._width}}  ")
         if prediction.risk is None:
-            self._abstained += 1
             row.append(prediction.headline, style=_ABSTAINED)
         else:
             codes = TASKS[self._info.task].targets[self._info.target]
@@ -59,15 +58,15 @@ class PredictionTable:
             row.append(f"{probability:>12.1%}  {decision:<8}  ")
             row.append(f"{prediction.risk.value:<8}", style=RISK_STYLE[prediction.risk])
             row.append(f"  {prediction.top[0].probability:>6.1%}  {prediction.top[0].name}")
-        self._console.print(row, soft_wrap=True)
+        self._console.print(row)
         for note in prediction.notes:
-            self._console.print(Text(f"  note: {note}", style="dim"), soft_wrap=True)
+            self._console.print(f"  note: {note}", style="dim")
 
-    def close(self) -> None:
+    def close(self, abstained: int) -> None:
         """Print the number of abstentions and the footer."""
         self._console.print()
-        if self._abstained:
-            self._console.print(f"The model abstained on {self._abstained} images.", soft_wrap=True)
+        if abstained:
+            self._console.print(abstention_line(abstained))
         print_footer(self._console, self._info, self._risk_rule)
 
 
@@ -84,14 +83,14 @@ def print_prediction(
     title.append(prediction.headline, style=_ABSTAINED if prediction.abstained else "bold")
     if prediction.risk is not None:
         title.append(f", {prediction.risk.value} risk", style=RISK_STYLE[prediction.risk])
-    console.print(title, soft_wrap=True)
+    console.print(title)
     if not prediction.abstained:
         _print_decisions(console, prediction)
         _print_probabilities(console, prediction, TASKS[info.task])
     _print_lesion(console, lesion)
     _print_nearest(console, nearest_images or ())
     for note in prediction.notes:
-        console.print(Text(f"note: {note}", style="dim"), soft_wrap=True)
+        console.print(f"note: {note}", style="dim")
     console.print()
     print_footer(console, info, risk_rule)
 
@@ -106,27 +105,27 @@ def _print_decisions(console: Console, prediction: Prediction) -> None:
         decision = "positive" if point.positive else "negative"
         values = f"{point.target_probability:.1%}, threshold {point.threshold:.1%}"
         line = f"  {decision} at {point.name} for {NOUNS[point.target]}: {values}{measured}"
-        console.print(Text(line), soft_wrap=True)
+        console.print(line)
     console.print()
 
 
 def _print_probabilities(console: Console, prediction: Prediction, task: Task) -> None:
     full, empty = ("█", "·") if _can_print(console, "█·") else ("#", ".")
     width = max(map(len, task.classes)) + 1
-    marked = () if task.binary else task.malignant  # the names of two classes already tell
+    marked = () if task.binary else task.malignant  # the names of two classes state it
     for code, probability in sorted(prediction.probabilities.items(), key=lambda item: -item[1]):
         filled = round(probability * _BAR_WIDTH)
         row = Text(f"  {code:<{width}}{probability:>6.1%}  ")
         row.append(full * filled, style=RISK_STYLE[task.risk_of(code)])
         row.append(empty * (_BAR_WIDTH - filled), style="dim")
         row.append(f"  {task.name_of(code)}" + (" (malignant)" if code in marked else ""))
-        console.print(row, soft_wrap=True)
+        console.print(row)
     console.print()
     if (found := prediction.prediction_set) is not None:
         line = f"prediction set ({found.coverage:.0%} coverage, {found.kind}): {', '.join(found.codes)}"
-        console.print(Text(line), soft_wrap=True)
+        console.print(line)
     if (balanced := prediction.balanced_prediction) is not None and balanced != prediction.top[0].code:
-        console.print(Text(f"balanced prediction (favours rare classes): {balanced}"), soft_wrap=True)
+        console.print(f"balanced prediction (favours rare classes): {balanced}")
 
 
 def _can_print(console: Console, text: str) -> bool:
@@ -143,7 +142,7 @@ def _print_lesion(console: Console, lesion: LesionMeasures | None) -> None:
     console.print()
     console.print("measures of the segmented lesion:")
     for line in lesion.in_words():
-        console.print(Text(f"  {line}"), soft_wrap=True)
+        console.print(f"  {line}")
 
 
 def _print_nearest(console: Console, images: tuple[NearestImage, ...]) -> None:
@@ -151,16 +150,16 @@ def _print_nearest(console: Console, images: tuple[NearestImage, ...]) -> None:
         return
     console.print()
     title = f"nearest training images, with the dataset's own diagnoses (similarity {SIMILARITY_MEANING}):"
-    console.print(Text(title), soft_wrap=True)
+    console.print(title)
     names = [printable(image.image_id) for image in images]
     for name, image in zip(names, images, strict=True):
         row = f"  {name:<{max(map(len, names))}}  {image.similarity:.2f}  {image.name}"
-        console.print(Text(row), soft_wrap=True)
+        console.print(row)
 
 
 def print_footer(console: Console, info: BundleInfo, risk_rule: str) -> None:
     """Print the model, its risk rule, a warning for a leaky split, and the research-only notice."""
     meaning = f"Probabilities are calibrated; {risk_rule}."
-    console.print(Text(f"model {info.identity}. {meaning} {RESEARCH_ONLY}"), soft_wrap=True)
+    console.print(f"model {info.identity}. {meaning} {RESEARCH_ONLY}")
     if warning := leaky_warning(info):
-        console.print(Text(f"warning: {warning}", style="red"), soft_wrap=True)
+        console.print(f"warning: {warning}", style="red")

@@ -1,46 +1,65 @@
 """`lesionlab recipes`."""
 
-import json
-from typing import Annotated
+import inspect
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from lesionlab.cli.console import out
+from lesionlab.cli.console import show, show_json
+from lesionlab.cli.options import Json, complete_recipe
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+_ATTRIBUTE = re.compile(r"^    (\w+): (.*(?:\n        .*)*)", re.MULTILINE)
 
 
 def recipes(
     name: Annotated[
-        str | None, typer.Argument(help="Show this recipe (a name or a TOML file) with every setting.")
+        str | None,
+        typer.Argument(
+            metavar="[RECIPE]",
+            autocompletion=complete_recipe,
+            help="Recipe (a name or a TOML file) to show with the value and meaning of every setting.",
+            show_default=False,
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """List the recipes, or show every setting of one."""
+    from rich.text import Text
+
     from lesionlab.recipes import load_recipe, recipe_names
 
-    if name is not None:
-        settings = load_recipe(name).model_dump(mode="json")
-        if as_json:
-            typer.echo(json.dumps(settings, indent=2))
-            return
-        table = Table(title=escape(settings["description"]), title_justify="left", box=None, show_header=False)
-        for key, value in settings.items():
-            if isinstance(value, dict):
-                for inner, setting in value.items():
-                    table.add_row(f"{key}.{inner}", escape(str(setting)) or "none")
-            elif key != "description":
-                table.add_row(key, escape(str(value)))
-        out.print(table)
-        return
-    found = [load_recipe(name) for name in recipe_names()]
+    found = [load_recipe(one) for one in ([name] if name is not None else recipe_names())]
     if as_json:
-        typer.echo(json.dumps([recipe.model_dump(mode="json") for recipe in found], indent=2))
+        shown = [recipe.model_dump(mode="json") for recipe in found]
+        show_json(shown[0] if name is not None else shown)
         return
-    table = Table(box=None, header_style="bold", title_justify="left")
-    for heading in ("recipe", "backbone", "pixels", "epochs", "description"):
-        table.add_column(heading)
     for recipe in found:
-        size, epochs = str(recipe.input.size), str(recipe.training.epochs)
-        table.add_row(recipe.name, recipe.model.backbone, size, epochs, recipe.description)
-    out.print(table)
+        if name is None:
+            size, epochs = recipe.input.size, recipe.training.epochs
+            title = Text.assemble((recipe.name, "bold"), f"  {recipe.model.backbone}, {size} pixels, {epochs} epochs")
+            show(title)
+            show(f"  {recipe.description}")
+            continue
+        show(recipe.description, style="bold")
+        for key, value, meaning in _settings(recipe):
+            show(f"{key} = {value}")
+            if meaning:
+                show(f"    {meaning}", style="dim")
+
+
+def _settings(table: "BaseModel", prefix: str = "") -> Iterator[tuple[str, Any, str]]:
+    """Yield key, value and meaning of each setting; the meanings are those of the schema's docstrings."""
+    from pydantic import BaseModel
+
+    described = dict(_ATTRIBUTE.findall(inspect.getdoc(type(table)) or ""))
+    for key, value in table:
+        if isinstance(value, BaseModel):
+            yield from _settings(value, f"{prefix}{key}.")
+        elif prefix + key != "description":
+            text = " ".join(described.get(key, "").split())
+            yield prefix + key, value, re.split(r"(?<=\.) (?=[A-Z`])", text)[0]

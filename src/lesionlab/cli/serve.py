@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from lesionlab import RESEARCH_ONLY, __version__
-from lesionlab.cli.console import err, require_extra
+from lesionlab.cli.console import note, require_extra, warn
+from lesionlab.cli.options import Model, RiskOption, Threads
 from lesionlab.errors import UsageError
 
 _MODULES = ("fastapi", "uvicorn", "httptools", "prometheus_client", "limits", "python_multipart")
@@ -25,44 +26,40 @@ class _LogFormat(StrEnum):
 
 
 def serve(
-    model: Annotated[
-        Path | None, typer.Option("--model", "-m", help="Bundle to serve instead of the one in the package.")
-    ] = None,
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0: all.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0: any that is free.")] = 8000,
+    model: Model = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all interfaces.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for any free port.")] = 8000,
     api_key_file: Annotated[
         Path | None,
-        typer.Option(help="File with the key that callers send as X-API-Key. Or set LESIONLAB_API_KEY."),
+        typer.Option(
+            help="File with the API key that clients send as X-API-Key. Or set LESIONLAB_API_KEY.", show_default=False
+        ),
     ] = None,
     allowed_host: Annotated[
         list[str] | None,
-        typer.Option(help="Name by which the server may be called, beside those of this machine. Repeatable."),
+        typer.Option(help="Accepted host name besides those of this machine. Repeatable.", show_default=False),
     ] = None,
-    max_megabytes: Annotated[float, typer.Option(min=0.001, help="Largest file.")] = 20,
-    max_megapixels: Annotated[float, typer.Option(min=0.001, max=100, help="Largest image.")] = 50,
-    max_batch: Annotated[int, typer.Option(min=1, help="Most images of one request.")] = 64,
-    queue: Annotated[int, typer.Option(min=1, help="Most images in the house; who comes then is told to wait.")] = 256,
+    max_megabytes: Annotated[float, typer.Option(min=0.001, help="Maximum file size.")] = 20,
+    max_megapixels: Annotated[float, typer.Option(min=0.001, max=100, help="Maximum image size.")] = 50,
+    max_batch: Annotated[int, typer.Option(min=1, help="Maximum images per request.")] = 64,
+    queue: Annotated[int, typer.Option(min=1, help="Maximum queued images. Further requests get HTTP 503.")] = 256,
     rate: Annotated[
-        str | None, typer.Option(help="Most requests per client address, such as 60/minute.", show_default="no limit")
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads that the model computes with.", show_default="one per core")
-    ] = None,
-    risk: Annotated[
         str | None,
-        typer.Option(help="What risk levels go by: sensitivity=0.95, cost=20 or answer.", show_default="sensitivity"),
+        typer.Option(help="Rate limit per client address, such as 60/minute. Default: none.", show_default=False),
     ] = None,
-    log_format: Annotated[_LogFormat, typer.Option(help="How the log on standard error looks.")] = _LogFormat.TEXT,
+    threads: Threads = None,
+    risk: RiskOption = None,
+    log_format: Annotated[_LogFormat, typer.Option(help="Format of the log on standard error.")] = _LogFormat.TEXT,
 ) -> None:
-    """Serve a model: the REST API under /v1 and a page for the browser. Ctrl-C stops it."""
+    """Serve a model: a REST API under /v1 and a web page. Ctrl-C stops the server."""
     require_extra("lesionlab serve", "app", *_MODULES)
     key = _api_key(api_key_file)
     from lesionlab.prediction import Predictor, RiskRule
 
     rule = RiskRule.parse(risk) if risk is not None else None
-    with ThreadPoolExecutor(1) as aside:
-        # Opening the model and importing the framework take about as long; the one is native code.
-        loading = aside.submit(Predictor.load, model, threads=threads, risk=rule)
+    with ThreadPoolExecutor(1) as executor:
+        # Loading the model and importing the framework take about as long; the former is native code.
+        loading = executor.submit(Predictor.load, model, threads=threads, risk=rule)
         from pydantic import SecretStr, ValidationError
 
         from lesionlab.serving import Settings, create_app
@@ -82,29 +79,24 @@ def serve(
                 queue=queue,
                 rate=rate,
             )
-        except ValidationError as error:  # the bounds of all other options are known to the command line
-            raise UsageError(f"--rate {rate} is not understood; write it like 60/minute") from error
+        except ValidationError as error:  # all other options are validated by the command line
+            raise UsageError(f"--rate {rate}: write it like 60/minute") from error
         with bind(host, port) as bound:
             predictor = loading.result()
             place = f"[{host}]" if ":" in host else host
             url = f"http://{place}:{bound.getsockname()[1]}"
             if not local and key is None:
-                _say(
-                    f"warning: {host} can be reached from other machines and there is no API key: whoever finds the "
-                    "port may ask. Set one with --api-key-file",
-                    style="yellow",
+                warn(
+                    f"warning: {host} is reachable from other machines and no API key is set: any client can use the "
+                    "server. Set a key with --api-key-file"
                 )
 
             def announce() -> None:
-                what = f"lesionlab {__version__} serves {predictor.info.identity} at {url}"
-                _say(f"{what} (Ctrl-C stops it). {RESEARCH_ONLY}")
+                note(f"lesionlab {__version__} serves {predictor.info.identity} at {url} (Ctrl-C stops it).")
+                note(RESEARCH_ONLY)
 
             with logging_to_standard_error(as_json=log_format is _LogFormat.JSON):
                 run(create_app(predictor, settings), bound, announce)
-
-
-def _say(text: str, style: str | None = None) -> None:
-    err.print(text, style=style, markup=False, soft_wrap=True)
 
 
 def _api_key(path: Path | None) -> str | None:
@@ -117,6 +109,6 @@ def _api_key(path: Path | None) -> str | None:
     if not _KEY.fullmatch(key):
         where = path or _KEY_VARIABLE
         raise UsageError(
-            f"{where}: an API key has 16 to 256 visible ASCII characters; `openssl rand -hex 32` makes a good one"
+            f"{where}: an API key has 16 to 256 visible ASCII characters; `openssl rand -hex 32` generates one"
         )
     return key

@@ -154,7 +154,8 @@ def find_predictions(path: Path, subset: str) -> Path:
             return candidate
     if not path.exists():
         raise DataError(f"{path} does not exist: give a run, an evaluation folder or a {PREDICTIONS}")
-    raise DataError(f"{path} has no predictions of the {subset} set: run `lesionlab evaluate {path} --subset {subset}`")
+    command = f"lesionlab evaluate --model {path} --subset {subset}"
+    raise DataError(f"{path} has no predictions of the {subset} set: run `{command}`")
 
 
 def read_predictions(path: Path) -> Predictions:

@@ -1,4 +1,4 @@
-"""What a user names, as images."""
+"""Expansion of arguments to images."""
 
 import os
 import zipfile
@@ -68,25 +68,25 @@ def test_expands(here: Path, arguments: list[str], expected: list[str]) -> None:
         ("missing.jpg", "missing.jpg: there is no such file or folder"),
         ("", "there is no such file"),
         ("photos/*.gif", r"photos/\*.gif: no image matches"),
-        ("empty", "empty: there is no image in it"),
+        ("empty", "empty: contains no image"),
         ("missing.zip::a.jpg", "there is no such file"),
         ("https://example.org/a.jpg", "there is no such file"),
     ],
 )
-def test_what_stands_for_nothing_is_wrong_use(here: Path, argument: str, reason: str) -> None:
+def test_argument_without_images_is_wrong_usage(here: Path, argument: str, reason: str) -> None:
     assert here.is_dir()
     with pytest.raises(UsageError, match=reason):
         expand_inputs(["photos/b.jpg", argument])
 
 
-def test_a_damaged_archive_is_named(here: Path) -> None:
+def test_damaged_archive_is_named(here: Path) -> None:
     (here / "bad.zip").write_bytes(b"PK\3\4")
     with pytest.raises(LesionlabError, match=r"bad\.zip is not a readable zip archive"):
         expand_inputs(["bad.zip"])
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is forbidden to root")
-def test_a_forbidden_folder_is_named(here: Path) -> None:
+def test_forbidden_folder_is_named(here: Path) -> None:
     (here / "photos" / "deep").chmod(0)
     try:
         with pytest.raises(LesionlabError, match=r"cannot read the folder .*deep"):
@@ -95,11 +95,11 @@ def test_a_forbidden_folder_is_named(here: Path) -> None:
         (here / "photos" / "deep").chmod(0o755)
 
 
-def test_a_link_that_leads_back_ends(here: Path) -> None:
+def test_cyclic_link_ends(here: Path) -> None:
     (here / "photos" / "loop").symlink_to(here / "photos")
     assert expand_inputs(["photos"]) == FOLDER
 
 
 @pytest.mark.parametrize("location", ["a/ISIC_1.jpg", "ISIC_1.JPG", "x.zip::ISIC_1.jpg", "x.zip::part 1/ISIC_1.jpg"])
-def test_the_id_is_the_stem(location: str) -> None:
+def test_id_is_the_stem(location: str) -> None:
     assert image_id(location) == "ISIC_1"

@@ -1,4 +1,4 @@
-"""Patient data from a table, and what they do to an answer."""
+"""Patient data from a table, and their effect on a prediction."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from lesionlab.prediction.io.patients import read_patients
 from lesionlab.taxonomy import CODES
 
 
-def test_names_of_columns_and_images_are_those_of_the_field(tmp_path: Path) -> None:
+def test_column_names_of_public_datasets_are_known(tmp_path: Path) -> None:
     table = tmp_path / "patients.csv"
     table.write_text(
         "isic_id,age_approx,sex,anatom_site_general\n"
@@ -36,7 +36,7 @@ def test_names_of_columns_and_images_are_those_of_the_field(tmp_path: Path) -> N
         ("image,sex\nx,m\n", "line 2: sex"),
     ],
 )
-def test_a_bad_table_is_one_clear_line(tmp_path: Path, content: str, message: str) -> None:
+def test_invalid_table_is_one_line(tmp_path: Path, content: str, message: str) -> None:
     table = tmp_path / "patients.csv"
     table.write_text(content, encoding="utf-8")
     with pytest.raises(DataError, match=message) as caught:
@@ -46,7 +46,7 @@ def test_a_bad_table_is_one_clear_line(tmp_path: Path, content: str, message: st
         read_patients(tmp_path / "gone.csv")
 
 
-def test_models_use_them_or_say_that_they_do_not(tiny_info: BundleInfo, tiny_graph: bytes) -> None:
+def test_models_use_patient_data_or_note_that_they_do_not(tiny_info: BundleInfo, tiny_graph: bytes) -> None:
     lifted = tuple(2.0 * (code == "bcc") for code in CODES)
     effects = PatientEffects(
         ages=(20, 80),
@@ -58,18 +58,20 @@ def test_models_use_them_or_say_that_they_do_not(tiny_info: BundleInfo, tiny_gra
         nll_without=1,
         nll_with=0.9,
     )
-    reading = Predictor(Bundle(tiny_info.model_copy(update={"patient_effects": effects}), tiny_graph, Path("tiny")))
+    using = Predictor(Bundle(tiny_info.model_copy(update={"patient_effects": effects}), tiny_graph, Path("tiny")))
     alone = Predictor(Bundle(tiny_info, tiny_graph, Path("tiny")))
     image = np.full((40, 40, 3), 120, np.uint8)
     old = Patient(age=80, site=Site.FACE, sex="male")
-    plain, told = alone.predict(image), reading.predict(image, old)
-    assert reading.predict(image).probabilities == plain.probabilities  # to the bit
-    assert reading.predict(image, Patient(age=20)).probabilities == pytest.approx(plain.probabilities)
-    odds = {name: p.probabilities["bcc"] / p.probabilities["nv"] for name, p in (("plain", plain), ("told", told))}
-    assert odds["told"] / odds["plain"] == pytest.approx(np.exp(2.0))
-    assert told.notes == ("age and sex and site taken into account",)
-    unread = alone.predict(image, old)
-    assert unread.probabilities == plain.probabilities
-    assert unread.notes == ("age and sex and site given, but not read: this model judges the picture alone",)
-    listed = reading.predict_many([image, image], patient_of=lambda name: old if name == "image 1" else Patient())
-    assert [answer.notes for answer in listed if not hasattr(answer, "error")] == [(), told.notes]
+    plain, with_data = alone.predict(image), using.predict(image, old)
+    assert using.predict(image).probabilities == plain.probabilities  # to the bit
+    assert using.predict(image, Patient(age=20)).probabilities == pytest.approx(plain.probabilities)
+    odds = {
+        name: p.probabilities["bcc"] / p.probabilities["nv"] for name, p in (("plain", plain), ("with_data", with_data))
+    }
+    assert odds["with_data"] / odds["plain"] == pytest.approx(np.exp(2.0))
+    assert with_data.notes == ("age and sex and site taken into account",)
+    ignored = alone.predict(image, old)
+    assert ignored.probabilities == plain.probabilities
+    assert ignored.notes == ("age and sex and site ignored: this model uses the image alone",)
+    listed = using.predict_many([image, image], patient_of=lambda name: old if name == "image 1" else Patient())
+    assert [one.notes for one in listed if not hasattr(one, "error")] == [(), with_data.notes]

@@ -1,4 +1,4 @@
-"""Results as files that other programs read back."""
+"""Result files, read back."""
 
 import csv
 import io
@@ -15,27 +15,33 @@ import pytest
 from lesionlab import RESEARCH_ONLY
 from lesionlab.bundle import DecisionRule
 from lesionlab.errors import LesionlabError, MissingExtraError, UsageError
-from lesionlab.prediction.io.writers import ResultFormat, refuse_repeated_ids, result_writer
-from lesionlab.results import Prediction, PredictionSet, RankedDiagnosis
+from lesionlab.prediction.io.writers import ResultFormat, csv_columns, require_unique_ids, result_writer
+from lesionlab.results import AbstainReason, OperatingPointResult, Prediction, PredictionSet, RankedDiagnosis
 from lesionlab.taxonomy import CODES, TASKS, Risk
 
 PROBABILITIES = (0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625, 0.015625)
 
 
-def prediction(path: str = "photos/ISIC_1.jpg", notes: tuple[str, ...] = ()) -> Prediction:
+def prediction(image: str = "photos/ISIC_1.jpg", notes: tuple[str, ...] = ()) -> Prediction:
+    point = OperatingPointResult(
+        name="95% sensitivity", target="malignant", threshold=0.1, target_probability=0.6875, positive=True
+    )
     return Prediction(
-        path=path,
+        image=image,
+        status="ok",
+        p_malignant=0.6875,
+        risk=Risk.HIGH,
+        operating_points=(point,),
         probabilities=dict(zip(CODES, PROBABILITIES, strict=True)),
-        malignant=0.6875,
-        suspicion={"malignant": 0.6875, "melanoma": 0.5},
         top=tuple(
-            RankedDiagnosis(diagnosis=code, name=name, probability=p)
+            RankedDiagnosis(code=code, name=name, probability=p)
             for code, name, p in (("mel", "Melanoma", 0.5), ("nv", "Melanocytic nevus", 0.25), ("bcc", "BCC", 0.125))
         ),
-        prediction_set=PredictionSet(coverage=0.9, marginal=("mel", "nv"), by_class=("mel", "nv", "bcc")),
-        risk=Risk.HIGH,
+        prediction_set=PredictionSet(coverage=0.9, codes=("mel", "nv", "bcc")),
+        balanced_prediction="bcc",
+        ood_score=1.25,
         notes=notes,
-        bundle="tiny@0123456789ab",
+        model="tiny@0123456789ab",
     )
 
 
@@ -49,61 +55,95 @@ def rows(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
 
 
-def test_csv_holds_the_answer_and_all_it_rests_on(tmp_path: Path) -> None:
-    write(ResultFormat.CSV, tmp_path / "r.csv", [prediction('a, "b"\n.jpg', ("first", "second"))])
+def test_csv_holds_all_columns(tmp_path: Path) -> None:
+    one = prediction('a, "b"\n.jpg', ("first", "second"))
+    write(ResultFormat.CSV, tmp_path / "r.csv", [one])
     (row,) = rows(tmp_path / "r.csv")
     assert row == {
-        "path": 'a, "b"\n.jpg',
+        "image": 'a, "b"\n.jpg',
+        "status": "ok",
+        "p_malignant": "0.687500",
+        "positive": "true",
+        "risk": "high",
         "diagnosis": "mel",
         "name": "Melanoma",
         "probability": "0.500000",
-        "malignant": "0.687500",
-        "risk": "high",
+        "headline": one.headline,
         **{f"p_{code}": f"{p:.6f}" for code, p in zip(CODES, PROBABILITIES, strict=True)},
-        "set": "mel nv",
-        "set_by_class": "mel nv bcc",
+        "prediction_set": "mel nv bcc",
+        "balanced_prediction": "bcc",
+        "abstain_reasons": "",
+        "ood_score": "1.250000",
         "notes": "first; second",
-        "refusal": "",
-        "bundle": "tiny@0123456789ab",
+        "model": "tiny@0123456789ab",
     }
 
 
-def of_two(task: str, malignant: float | None) -> Prediction:
-    codes, names = TASKS[task].classes[::-1], TASKS[task].names[::-1]
+def abstention() -> Prediction:
+    (point,) = prediction().operating_points
+    empty = {"risk": None, "top": (), "prediction_set": None, "balanced_prediction": None}
+    reason = AbstainReason(code="too_dark", message="too dark")
+    points = (point.model_copy(update={"positive": None}),)
+    changes = {"status": "abstained", "abstain_reasons": (reason,), "operating_points": points, **empty}
+    return Prediction.model_validate(dict(prediction()) | changes)
+
+
+@pytest.mark.parametrize("result_format", list(ResultFormat))
+def test_abstention_is_in_every_format_without_risk_and_diagnosis(tmp_path: Path, result_format: ResultFormat) -> None:
+    write(result_format, tmp_path / "r", [abstention()])
+    if result_format is ResultFormat.PARQUET:
+        parquet = pytest.importorskip("pyarrow.parquet")
+        (row,) = parquet.read_table(tmp_path / "r").to_pylist()
+    elif result_format is ResultFormat.JSONL:
+        row = json.loads((tmp_path / "r").read_text())
+        assert (row["top"], row["prediction_set"]) == ([], None)
+    else:
+        (row,) = rows(tmp_path / "r")
+    if result_format is ResultFormat.ISIC:
+        assert row["image"] == "ISIC_1"
+        return
+    assert row["status"] == "abstained"
+    assert not any(row.get(name) for name in ("risk", "diagnosis", "name", "positive", "balanced_prediction"))
+    assert "too_dark" in str(row["abstain_reasons"])
+
+
+def binary(task: str, p_malignant: float | None) -> Prediction:
+    first, second = TASKS[task].classes
+    names = dict(zip(TASKS[task].classes, TASKS[task].names, strict=True))
+    probabilities = {first: 0.25, second: 0.75}
     return Prediction(
-        path="a.jpg",
-        probabilities={codes[1]: 0.25, codes[0]: 0.75},
-        malignant=malignant,
-        suspicion={next(iter(TASKS[task].targets)): 0.75},
-        top=tuple(
-            RankedDiagnosis(diagnosis=c, name=n, probability=p)
-            for c, n, p in zip(codes, names, (0.75, 0.25), strict=True)
-        ),
+        image="a.jpg",
+        status="ok",
+        p_malignant=p_malignant,
         risk=Risk.HIGH,
-        bundle="tiny@0123456789ab",
+        operating_points=(),
+        probabilities=probabilities,
+        top=tuple(RankedDiagnosis(code=c, name=names[c], probability=probabilities[c]) for c in (second, first)),
+        balanced_prediction=second,
+        model="tiny@0123456789ab",
     )
 
 
-@pytest.mark.parametrize(("task", "malignant"), [("malignant", 0.75), ("melanoma", None)])
-def test_columns_follow_the_classes_of_the_task(tmp_path: Path, task: str, malignant: float | None) -> None:
+@pytest.mark.parametrize(("task", "p_malignant"), [("malignant", 0.75), ("melanoma", None)])
+def test_columns_follow_the_classes_of_the_task(tmp_path: Path, task: str, p_malignant: float | None) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     for result_format, name in ((ResultFormat.CSV, "r.csv"), (ResultFormat.PARQUET, "r.parquet")):
         with result_writer(result_format, tmp_path / name, task=TASKS[task]) as write_one:
-            write_one(of_two(task, malignant))
+            write_one(binary(task, p_malignant))
     (row,) = rows(tmp_path / "r.csv")
     first, second = TASKS[task].classes
-    assert list(row)[5:] == ["risk", f"p_{first}", f"p_{second}", "set", "set_by_class", "notes", "refusal", "bundle"]
+    assert list(row) == list(csv_columns(TASKS[task]))
     assert (row["diagnosis"], row[f"p_{first}"], row[f"p_{second}"]) == (second, "0.250000", "0.750000")
-    assert row["malignant"] == ("" if malignant is None else "0.750000")
+    assert row["p_malignant"] == ("" if p_malignant is None else "0.750000")
     (record,) = parquet.read_table(tmp_path / "r.parquet").to_pylist()
     assert list(record) == list(row)
-    assert (record["malignant"], record[f"p_{second}"]) == (malignant, 0.75)
+    assert (record["p_malignant"], record[f"p_{second}"]) == (p_malignant, 0.75)
 
 
 @pytest.mark.parametrize("task", ["malignant", "melanoma"])
 def test_isic_needs_all_seven_diagnoses(tmp_path: Path, task: str) -> None:
     with (
-        pytest.raises(UsageError, match=r"^the format isic holds seven diagnoses; .*: use csv or jsonl$"),
+        pytest.raises(UsageError, match=r"^the format isic needs the seven diagnoses; .*: use csv or jsonl$"),
         result_writer(ResultFormat.ISIC, tmp_path / "r", task=TASKS[task]),
     ):
         pytest.fail("the writer opened")
@@ -111,11 +151,11 @@ def test_isic_needs_all_seven_diagnoses(tmp_path: Path, task: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1.jpg", "-a.jpg", "@a.jpg", "\ta.jpg"])
-def test_no_cell_of_csv_begins_like_a_formula(tmp_path: Path, name: str) -> None:
+def test_no_csv_cell_starts_like_a_formula(tmp_path: Path, name: str) -> None:
     write(ResultFormat.CSV, tmp_path / "r.csv", [prediction(name)])
     (row,) = rows(tmp_path / "r.csv")
-    assert row["path"] == os.path.join(".", name)
-    assert os.path.normpath(row["path"]) == name
+    assert row["image"] == os.path.join(".", name)
+    assert os.path.normpath(row["image"]) == name
 
 
 def test_jsonl_holds_one_prediction_per_line(tmp_path: Path) -> None:
@@ -123,18 +163,7 @@ def test_jsonl_holds_one_prediction_per_line(tmp_path: Path) -> None:
     write(ResultFormat.JSONL, tmp_path / "r.jsonl", written)
     lines = (tmp_path / "r.jsonl").read_text(encoding="utf-8").splitlines()
     assert [Prediction.model_validate_json(line) for line in lines] == written
-    assert list(json.loads(lines[0])) == [
-        "path",
-        "probabilities",
-        "malignant",
-        "suspicion",
-        "top",
-        "prediction_set",
-        "risk",
-        "notes",
-        "refusal",
-        "bundle",
-    ]
+    assert set(json.loads(lines[0])) == {*Prediction.model_fields, "headline"}
 
 
 def test_isic_has_the_columns_of_the_challenge(tmp_path: Path) -> None:
@@ -145,9 +174,9 @@ def test_isic_has_the_columns_of_the_challenge(tmp_path: Path) -> None:
     assert lines[2].startswith("ISIC_2,")
 
 
-def test_isic_holds_what_the_answer_goes_by(tmp_path: Path) -> None:
+def test_isic_holds_scores_of_the_balanced_rule(tmp_path: Path) -> None:
     rule = DecisionRule(exponent=1, weights=(1, 1, 10, 1, 1, 1, 1))  # lifts bcc over mel
-    with result_writer(ResultFormat.ISIC, tmp_path / "r.csv", decision=rule) as write_one:
+    with result_writer(ResultFormat.ISIC, tmp_path / "r.csv", rule=rule) as write_one:
         write_one(prediction())
     (row,) = rows(tmp_path / "r.csv")
     scores = {name: float(value) for name, value in row.items() if name != "image"}
@@ -155,13 +184,13 @@ def test_isic_holds_what_the_answer_goes_by(tmp_path: Path) -> None:
     assert sum(scores.values()) == pytest.approx(1, abs=1e-5)
 
 
-def test_isic_refuses_images_it_cannot_tell_apart() -> None:
-    refuse_repeated_ids(["a/1.jpg", "b/2.jpg"])
-    with pytest.raises(UsageError, match=r"cannot tell a/1\.jpg from b/1\.png"):
-        refuse_repeated_ids(["a/1.jpg", "b/1.png"])
+def test_isic_needs_unique_names() -> None:
+    require_unique_ids(["a/1.jpg", "b/2.jpg"])
+    with pytest.raises(UsageError, match=r"a/1\.jpg and b/1\.png have the same name"):
+        require_unique_ids(["a/1.jpg", "b/1.png"])
 
 
-def test_parquet_keeps_every_digit(tmp_path: Path) -> None:
+def test_parquet_keeps_all_digits(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     write(ResultFormat.PARQUET, tmp_path / "r.parquet", [prediction(f"{i}.jpg", ("note",)) for i in range(5_001)])
     table = parquet.read_table(tmp_path / "r.parquet")
@@ -169,18 +198,22 @@ def test_parquet_keeps_every_digit(tmp_path: Path) -> None:
     assert parquet.ParquetFile(tmp_path / "r.parquet").num_row_groups == 2
     assert table.slice(5_000).to_pylist() == [
         {
-            "path": "5000.jpg",
+            "image": "5000.jpg",
+            "status": "ok",
+            "p_malignant": 0.6875,
+            "positive": True,
+            "risk": "high",
             "diagnosis": "mel",
             "name": "Melanoma",
             "probability": 0.5,
-            "malignant": 0.6875,
-            "risk": "high",
+            "headline": prediction().headline,
             **{f"p_{code}": p for code, p in zip(CODES, PROBABILITIES, strict=True)},
-            "set": ["mel", "nv"],
-            "set_by_class": ["mel", "nv", "bcc"],
+            "prediction_set": ["mel", "nv", "bcc"],
+            "balanced_prediction": "bcc",
+            "abstain_reasons": [],
+            "ood_score": 1.25,
             "notes": ["note"],
-            "refusal": [],
-            "bundle": "tiny@0123456789ab",
+            "model": "tiny@0123456789ab",
         }
     ]
     assert table.schema.metadata[b"notice"].decode() == RESEARCH_ONLY
@@ -197,7 +230,7 @@ def test_parquet_needs_a_file_and_its_extra(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("result_format", list(ResultFormat))
-def test_a_failure_leaves_the_old_file_and_no_other(tmp_path: Path, result_format: ResultFormat) -> None:
+def test_failure_keeps_the_old_file(tmp_path: Path, result_format: ResultFormat) -> None:
     out = tmp_path / "r"
     out.write_text("old")
     with pytest.raises(ZeroDivisionError), result_writer(result_format, out) as write_one:
@@ -208,7 +241,7 @@ def test_a_failure_leaves_the_old_file_and_no_other(tmp_path: Path, result_forma
 
 
 @pytest.mark.parametrize("result_format", list(ResultFormat))
-def test_a_place_that_cannot_be_written_is_known_at_once(tmp_path: Path, result_format: ResultFormat) -> None:
+def test_unwritable_output_is_reported_at_once(tmp_path: Path, result_format: ResultFormat) -> None:
     (tmp_path / "file").touch()
     with (
         pytest.raises(LesionlabError, match="cannot write"),
@@ -236,7 +269,7 @@ except LesionlabError as error:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes")
 @pytest.mark.parametrize("result_format", list(ResultFormat))
-def test_a_full_disk_is_told_and_leaves_the_old_file(tmp_path: Path, result_format: ResultFormat) -> None:
+def test_full_disk_is_reported_and_keeps_the_old_file(tmp_path: Path, result_format: ResultFormat) -> None:
     out = tmp_path / "r"
     out.write_text("old")
     command = [sys.executable, "-c", FULL_DISK, str(Path(__file__).parent), result_format.value, str(out)]

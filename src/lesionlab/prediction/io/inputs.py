@@ -1,4 +1,4 @@
-"""From what a user names (files, folders, patterns, archives) to the images to judge."""
+"""Expansion of files, folders, patterns and archives to the locations of images."""
 
 import glob
 import os
@@ -14,23 +14,23 @@ from lesionlab.images.read import ZIP_SEPARATOR
 def expand_inputs(arguments: Iterable[str]) -> list[str]:
     """Return the images that the arguments name, in their order, each once.
 
-    - A file is taken whatever its suffix.
-    - A folder stands for the images in it and below it, sorted.
-    - A pattern (`*`, `?`, `[...]`, and `**` for any depth) stands for the images that it matches, sorted, or for
-      all the files that it matches if it ends in a suffix of its own.
+    - A file is used whatever its suffix.
+    - A folder stands for the images in it and in its subfolders, sorted.
+    - A pattern (`*`, `?`, `[...]`, and `**` for any depth) stands for the matching images, sorted; with a suffix of its
+      own, for all matching files.
     - A zip archive stands for its images, sorted; `archive.zip::member` for one of them.
 
-    Hidden files are passed over unless they are named.
+    Hidden files are skipped unless they are named.
 
     Raises:
-        UsageError: An argument stands for nothing.
+        UsageError: An argument names no image.
         LesionlabError: A folder or an archive cannot be read.
     """
     found: dict[str, str] = {}
     for argument in arguments:
         locations = list(_expand(argument))
         if not locations:
-            raise UsageError(_nothing(argument))
+            raise UsageError(_no_image(argument))
         for location in locations:
             found.setdefault(os.path.abspath(location), location)
     return list(found.values())
@@ -56,10 +56,10 @@ def _expand(argument: str) -> Iterable[str]:
 
 
 def _images_below(folder: str) -> Iterator[str]:
-    def refuse(error: OSError) -> None:
+    def raise_error(error: OSError) -> None:
         raise LesionlabError(f"cannot read the folder {error.filename}: {error.strerror}") from error
 
-    for where, folders, names in os.walk(folder, onerror=refuse):
+    for where, folders, names in os.walk(folder, onerror=raise_error):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (os.path.join(where, name) for name in sorted(names) if _is_image_name(name))
 
@@ -77,7 +77,7 @@ def _images_in_archive(archive: str) -> list[str]:
             names = opened.namelist()
     except (OSError, zipfile.BadZipFile) as error:
         raise LesionlabError(f"{archive} is not a readable zip archive: {error}") from error
-    # A Mac adds a folder with a shadow of each file.
+    # macOS adds a folder with the metadata of each file.
     images = (name for name in names if _is_image_name(name) and not name.startswith("__MACOSX/"))
     return [f"{archive}{ZIP_SEPARATOR}{name}" for name in sorted(images)]
 
@@ -87,9 +87,9 @@ def _is_image_name(path: str) -> bool:
     return name.suffix.lower() in IMAGE_SUFFIXES and not name.name.startswith(".")
 
 
-def _nothing(argument: str) -> str:
+def _no_image(argument: str) -> str:
     if os.path.exists(argument):
-        return f"{argument}: there is no image in it (looked for {', '.join(sorted(IMAGE_SUFFIXES))})"
+        return f"{argument}: contains no image (suffixes: {', '.join(sorted(IMAGE_SUFFIXES))})"
     if glob.has_magic(argument):
         return f"{argument}: no image matches this pattern"
     return f"{argument}: there is no such file or folder"

@@ -1,4 +1,4 @@
-"""What is known of the patients of many images, from a table."""
+"""Patient data of many images, from a table."""
 
 import csv
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from lesionlab.bundle import Patient, Site
 from lesionlab.errors import DataError
 from lesionlab.prediction.io.inputs import image_id
 
-# As the datasets of the field call them.
+# Column names of the public datasets.
 _IMAGE = ("image", "image_id", "isic_id", "image_name", "path")
 _FIELDS = {
     "age": ("age", "age_approx", "age_approximate"),
@@ -23,12 +23,12 @@ _UNKNOWN = ("", "unknown", "na", "nan", "none")
 def read_patients(table: Path) -> Callable[[str], Patient]:
     """Read age, sex and site of images from a CSV file, one row per image.
 
-    Columns: `image` (or `image_id`, `isic_id`; a name with or without its ending), and any of `age`, `sex` and `site`
-    (or the names that HAM10000 and ISIC give them). Empty cells are unknown, and so is a place on the body that the
+    Columns: `image` (or `image_id`, `isic_id`; a name with or without its suffix), and any of `age`, `sex` and `site`
+    (or their names in HAM10000 and ISIC). Empty cells are unknown, and so are anatomical sites that the
     training data do not name.
 
     Returns:
-        A function from an image's path to what is known of its patient: nothing where the table does not hold it.
+        A function from an image's path to its patient data: empty for an image that is not in the table.
 
     Raises:
         DataError: The file cannot be read, has no such columns, or holds an impossible value.

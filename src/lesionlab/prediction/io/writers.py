@@ -15,7 +15,7 @@ import numpy as np
 
 from lesionlab import RESEARCH_ONLY
 from lesionlab.bundle import DecisionRule
-from lesionlab.errors import LesionlabError, MissingExtraError, UsageError
+from lesionlab.errors import MissingExtraError, UsageError
 from lesionlab.files import replacing
 from lesionlab.prediction.io.inputs import image_id
 from lesionlab.results import Prediction
@@ -42,7 +42,8 @@ def csv_columns(task: Task) -> tuple[str, ...]:
     """Return the columns of CSV and Parquet for models of a task."""
     first = ("image", "status", "p_malignant", "positive", "risk", "diagnosis", "name", "probability", "headline")
     last = ("prediction_set", "balanced_prediction", "abstain_reasons", "ood_score", "notes", "model")
-    return (*first, *(f"p_{code}" for code in task.classes), *last)
+    # The class "malignant" of a binary task shares the column `p_malignant`.
+    return tuple(dict.fromkeys((*first, *(f"p_{code}" for code in task.classes), *last)))
 
 
 @contextmanager
@@ -69,7 +70,8 @@ def result_writer(
     Raises:
         UsageError: Parquet to standard output, or the ISIC format for a task without its seven diagnoses.
         MissingExtraError: Parquet without pyarrow.
-        LesionlabError: The destination cannot be written, or is full.
+        LesionlabError: The file cannot be written.
+        OSError: Standard output cannot be written.
     """
     if result_format is ResultFormat.ISIC and task is not DIAGNOSIS:
         raise UsageError(
@@ -86,8 +88,8 @@ def result_writer(
         yield _text_writer(result_format, stream, task, rule or DecisionRule())
 
 
-def refuse_repeated_ids(locations: Iterable[str]) -> None:
-    """Reject images with equal names in the ISIC format, which identifies an image by its file's stem.
+def require_unique_ids(locations: Iterable[str]) -> None:
+    """Check that no two images have the same name in the ISIC format, which identifies an image by its file's stem.
 
     Raises:
         UsageError: Two images have the same stem.
@@ -117,7 +119,7 @@ def _ignore(_: object) -> None:
 
 
 def _write_line(stream: IO[str], prediction: Prediction) -> None:
-    stream.write(json.dumps(prediction.model_dump(mode="json"), ensure_ascii=False) + "\n")
+    stream.write(json.dumps(prediction.model_dump(mode="json")) + "\n")
 
 
 def _csv_row(prediction: Prediction) -> list[str]:
@@ -177,30 +179,17 @@ def _text_stream(out: Path | None) -> AbstractContextManager[IO[str]]:
 def _standard_output() -> Iterator[IO[str]]:
     stream = sys.stdout
     if isinstance(stream, TextIOWrapper):
-        stream.reconfigure(encoding="utf-8", newline="")  # Windows would write another encoding and line ending
-    try:
-        yield stream
-        stream.flush()
-    except BrokenPipeError:
-        _forget_standard_output()
-        raise SystemExit(1) from None  # the reader has seen enough, as in `| head`
-    except OSError as error:
-        _forget_standard_output()
-        raise LesionlabError(f"cannot write to standard output: {error.strerror or error}") from error
-
-
-def _forget_standard_output() -> None:
-    # The interpreter flushes again at exit, and would report the error again.
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+        # Windows would write another encoding and line ending. File names may hold bytes that are not UTF-8.
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace", newline="")
+    yield stream
+    stream.flush()
 
 
 def _require_pyarrow() -> None:
     try:
-        import pyarrow.parquet  # noqa: F401 - an extra, looked for
+        import pyarrow.parquet  # noqa: F401 - an optional package
     except ImportError as error:
-        raise MissingExtraError("--format parquet", "parquet") from error
+        raise MissingExtraError("--format parquet", "parquet", "pyarrow") from error
 
 
 @contextmanager

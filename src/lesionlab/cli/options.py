@@ -1,0 +1,187 @@
+"""Options that several commands share.
+
+An existing model, a bundle or a run folder, is always named by `--model/-m`. Positional arguments are the objects that
+a command works on: images (`predict`, `explain`, `drift`), datasets (`data`), recipes (`train`), evaluated runs
+(`compare`) and finished runs (`export`). Every command that writes has `--out/-o`; one that can replace a result has
+`--force`.
+"""
+
+import functools
+import inspect
+import logging
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lesionlab.cli.console import set_verbosity
+from lesionlab.errors import UsageError
+
+if TYPE_CHECKING:
+    from lesionlab.data import ColumnMapping
+
+
+def existing(parameter: typer.CallbackParam, value: Any) -> Any:
+    """Check that a path, or each of a list, exists.
+
+    Raises:
+        UsageError: It does not exist.
+    """
+    for path in value if isinstance(value, list | tuple) else [value]:
+        if path is not None and not Path(path).exists():
+            name = f"{parameter.opts[0]} " if parameter.opts[0].startswith("-") else ""
+            raise UsageError(f"{name}{path}: there is no such file or folder")
+    return value
+
+
+def complete_recipe(incomplete: str) -> list[str]:
+    """Return the recipe names that begin with a text, for the completion of the shell."""
+    from lesionlab.recipes import recipe_names
+
+    return [name for name in recipe_names() if name.startswith(incomplete)]
+
+
+Model = Annotated[
+    Path | None,
+    typer.Option(
+        "--model",
+        "-m",
+        callback=existing,
+        help="Bundle or run folder. Default: the model in the package, or the one that LESIONLAB_MODEL names.",
+        show_default=False,
+    ),
+]
+Images = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="IMAGES",
+        help="Images, folders, zip archives (archive.zip::member for one image) or quoted patterns ('a/**/*.jpg').",
+        show_default=False,
+    ),
+]
+RecipeName = Annotated[
+    str,
+    typer.Argument(
+        metavar="RECIPE",
+        autocompletion=complete_recipe,
+        help="Name of a recipe (see `lesionlab recipes`) or a TOML file.",
+        show_default=False,
+    ),
+]
+Dataset = Annotated[
+    Path,
+    typer.Option(
+        "--data",
+        callback=existing,
+        help="Folder of the dataset, in any layout that `lesionlab data check` reads.",
+        show_default=False,
+    ),
+]
+MovedDataset = Annotated[
+    Path | None,
+    typer.Option("--data", callback=existing, help="Folder of the run's dataset, if it was moved.", show_default=False),
+]
+Metadata = Annotated[
+    Path | None,
+    typer.Option(
+        callback=existing, help="Metadata table, for a folder whose layout does not imply one.", show_default=False
+    ),
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        help="Columns of the metadata table, as image_id=image,diagnosis=label,lesion_id=lesion.", show_default=False
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="Change a setting of the recipe: --set training.epochs=3. Repeatable.", show_default=False
+    ),
+]
+Methods = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--method",
+        help="grad-cam, grad-cam++, integrated-gradients, occlusion, lime or shap. Repeatable; default: all.",
+        show_default=False,
+    ),
+]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Inference threads. Default: one per core.", show_default=False)
+]
+RiskOption = Annotated[
+    str | None,
+    typer.Option(
+        "--risk",
+        help="Rule of the risk level: sensitivity=0.95 (default); cost=20: a missed malignancy costs as much as 20 "
+        "false positives; diagnosis: the level of the most probable diagnosis.",
+        metavar="RULE",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an existing result. Inputs are never replaced.")]
+OutFolder = Annotated[Path, typer.Option("--out", "-o", help="Output folder.", show_default=False)]
+ResumableFolder = Annotated[
+    Path,
+    typer.Option("--out", "-o", help="Output folder. An interrupted command is resumed in it.", show_default=False),
+]
+NewFolder = Annotated[
+    Path, typer.Option("--out", "-o", help="Output folder; it must be new or empty.", show_default=False)
+]
+
+
+class Subset(StrEnum):
+    """The images to evaluate."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+    ALL = "all"
+
+
+def column_mapping(columns: str | None) -> "ColumnMapping | None":
+    """Parse `--columns`.
+
+    Raises:
+        UsageError: The text does not have the form that the help shows.
+    """
+    from lesionlab.data import ColumnMapping
+
+    return None if columns is None else ColumnMapping.parse(columns)
+
+
+_Verbose = Annotated[
+    bool,
+    typer.Option("--verbose", "-v", help="Print debug messages and the traceback of an error.", show_default=False),
+]
+_Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="Print no progress and no notes, only warnings and errors.", show_default=False),
+]
+
+
+def add_commands(app: typer.Typer, *functions: Callable[..., None]) -> None:
+    """Add functions to an application as commands, each with the options `--verbose` and `--quiet`."""
+    for function in functions:
+        app.command()(_with_verbosity(function))
+
+
+def _with_verbosity(function: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(function)
+    def command(*args: Any, verbose: bool, quiet: bool, **kwargs: Any) -> None:
+        if verbose or quiet:
+            set_verbosity(logging.DEBUG if verbose else logging.WARNING)
+        function(*args, **kwargs)
+
+    added = {"verbose": _Verbose, "quiet": _Quiet}
+    signature = inspect.signature(function, eval_str=True)
+    kind = inspect.Parameter.KEYWORD_ONLY
+    options = (inspect.Parameter(name, kind, default=False, annotation=hint) for name, hint in added.items())
+    parameters = [*signature.parameters.values(), *options]
+    command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined] # read by typer
+    command.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": None}
+    return command
