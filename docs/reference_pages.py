@@ -45,6 +45,15 @@ PACKAGES = {
     "lesionlab.web": "Web page",
 }
 
+COMMON = """\
+- `--model` (`-m`) names an existing model: a bundle or a run folder. Arguments are the images, datasets, recipes or
+  runs that a command works on.
+- `--out` (`-o`) names the output. An existing result is replaced with `--force` only, an input never.
+- Results go to standard output, progress and messages to standard error. `--json` prints a result for programs.
+- `--verbose` (`-v`) adds debug messages and the traceback of an error; `--quiet` (`-q`) leaves warnings and errors.
+- Exit codes: [errors](errors.md#exit-codes).
+"""
+
 # The message of an error states the remedy for its case; this is the general one. A new error needs its line here.
 REMEDIES = {
     "UsageError": "Correct the option, column or path that the message names; `lesionlab COMMAND --help` lists them.",
@@ -137,7 +146,7 @@ def _commands_page() -> Iterator[str]:
     yield ""
     yield "Generated from the application. `lesionlab COMMAND --help` prints the same."
     yield ""
-    yield "Exit codes: [errors](errors.md#exit-codes)."
+    yield COMMON
     context = root.context_class(root, info_name="lesionlab")
     for name in root.list_commands(context):
         command = root.get_command(context, name)
