@@ -236,7 +236,7 @@ def _settings(model: type[BaseModel], prefix: str) -> Iterator[str]:
         limits = ", ".join(_limit(limit) for limit in field.metadata)
         default = "required" if field.is_required() else f"default {field.get_default(call_default_factory=True)!r}"
         yield f"`{prefix}{name}`"
-        yield f": {described.get(name, 'No description.')} ({'; '.join(filter(None, (default, limits)))})\n"
+        yield f": {described[name]} ({'; '.join(filter(None, (default, limits)))})\n"
 
 
 def _parts(annotation: Any) -> tuple[Any, ...]:

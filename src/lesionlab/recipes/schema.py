@@ -12,7 +12,14 @@ Metric = Literal["balanced_accuracy", "accuracy", "macro_f1", "macro_auc", "loss
 
 
 class SplitSettings(StrictModel):
-    """How the data is split if no split file is given; see `lesionlab.data.make_split`."""
+    """How the data is split if no split file is given; see `lesionlab.data.make_split`.
+
+    Attributes:
+        validation: Fraction of the lesions for validation.
+        test: Fraction of the lesions for the test.
+        seed: Seed of the assignment.
+        by_image: Split images instead of lesions. All figures are then leaky.
+    """
 
     validation: float = Field(default=0.15, gt=0, lt=0.5)
     test: float = Field(default=0.15, ge=0, lt=0.5)
@@ -32,7 +39,15 @@ class DataSettings(StrictModel):
 
 
 class InputSettings(StrictModel):
-    """Preprocessing of the network's input; see `lesionlab.images.Preprocessing`."""
+    """Preprocessing of the network's input; see `lesionlab.images.Preprocessing`.
+
+    Attributes:
+        size: Side of the square input in pixels.
+        through: Side of a smaller square that the image is reduced to first; 0 for none.
+        interpolation: Filter of the resize, with antialiasing.
+        mean: Mean per channel of pixels in [0, 1], subtracted inside the graph.
+        std: Standard deviation per channel, divided by inside the graph.
+    """
 
     size: int = Field(default=224, ge=32, le=1024)
     through: int = Field(default=0, ge=0, le=1024)
@@ -168,6 +183,10 @@ class OptimizerSettings(StrictModel):
         schedule: `cosine` falls to 0 by step; `step` multiplies by `step_factor` every `step_epochs`; `plateau`
             multiplies by `plateau_factor` when the validation loss has not improved for more than `plateau_patience`
             epochs. Schedules can be combined; without any the rate is constant.
+        step_epochs: Epochs between two reductions of the schedule `step`.
+        step_factor: Factor of each of these reductions.
+        plateau_patience: Epochs without improvement that the schedule `plateau` tolerates.
+        plateau_factor: Factor of each of its reductions.
         gradient_clip: Largest norm of the gradient; 0 disables clipping.
     """
 
