@@ -1,4 +1,4 @@
-"""The model that ships: whole, honest about itself, and giving the answers that its documentation states."""
+"""The shipped model: size, description, figures and reference predictions."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def shipped() -> Bundle:
     return Bundle.load(ROOT / "src" / "lesionlab" / "models" / "default")
 
 
-def test_it_is_small_and_says_what_it_was_trained_on(shipped: Bundle) -> None:
+def test_size_and_training_data(shipped: Bundle) -> None:
     info = shipped.info
     assert len(shipped.graph) <= 20_000_000
     assert info.classes == CODES
@@ -37,31 +37,31 @@ def test_it_is_small_and_says_what_it_was_trained_on(shipped: Bundle) -> None:
     assert {point.measured_on for point in info.operating_points} == {"test"}
 
 
-def test_it_names_no_place_of_the_machine_that_made_it(shipped: Bundle) -> None:
+def test_no_path_of_the_build_machine(shipped: Bundle) -> None:
     text = shipped.graph + shipped.info.model_dump_json().encode()
     assert b"/home/" not in text
     assert b"/work" not in text
     assert b"site-packages" not in text
 
 
-def test_it_explains_refuses_and_knows_its_own_quality(shipped: Bundle) -> None:
+def test_explanations_abstention_and_evaluation(shipped: Bundle) -> None:
     assert (shipped.explainable, shipped.abstains) == (True, True)
     assert shipped.reference is not None
     assert shipped.reference.features is not None
     assert len(shipped.reference.to_bytes()) < 500_000
     predictor = Predictor.load(shipped)
-    for refused in (
+    for image in (
         np.zeros((450, 600, 3), np.uint8),
         np.random.default_rng(0).integers(0, 256, (450, 600, 3), np.uint8),
     ):
-        assert predictor.predict(refused).abstained
+        assert predictor.predict(image).abstained
     assert shipped.evaluation is not None
     assert shipped.evaluation.overall == shipped.info.metrics
     assert shipped.evaluation.n_images == shipped.info.training_data.images["test"]
     assert b"/work" not in shipped.evaluation.model_dump_json().encode()
 
 
-def test_the_documented_figures_are_those_of_this_model(shipped: Bundle) -> None:
+def test_documented_figures_belong_to_this_model(shipped: Bundle) -> None:
     figures = json.loads(RESULTS.read_text(encoding="utf-8"))
     assert figures["graph_sha256"] == shipped.info.graph_sha256
     assert figures["split_sha256"] == shipped.info.training_data.split_sha256
@@ -69,17 +69,17 @@ def test_the_documented_figures_are_those_of_this_model(shipped: Bundle) -> None
     assert figures["overall"] == stated
 
 
-def test_it_answers_as_it_did_when_it_was_made(shipped: Bundle) -> None:
+def test_predictions_equal_the_reference_predictions(shipped: Bundle) -> None:
     golden = json.loads((Path(__file__).parent / "golden_default_model.json").read_text(encoding="utf-8"))
     predictor = Predictor.load(shipped)
     assert golden["bundle"] == shipped.info.identity
     for code in CODES:
-        answer = predictor.predict(phantom_image(code, seed=0)).probabilities
-        # Pillow's resize and the runtime's kernels may differ in the last bits from version to version.
-        np.testing.assert_allclose(list(answer.values()), golden["probabilities"][code], atol=2e-3)
+        probabilities = predictor.predict(phantom_image(code, seed=0)).probabilities
+        # The last bits of Pillow's resize and of the runtime's kernels depend on their versions.
+        np.testing.assert_allclose(list(probabilities.values()), golden["probabilities"][code], atol=2e-3)
 
 
-def test_it_says_that_a_tiny_file_was_enlarged(shipped: Bundle, tmp_path: Path) -> None:
+def test_note_on_an_enlarged_image(shipped: Bundle, tmp_path: Path) -> None:
     phantom_image("nv", seed=0).resize((28, 28)).save(tmp_path / "tiny.png")
     size = shipped.info.preprocessing.size
     notes = Predictor.load(shipped).predict(tmp_path / "tiny.png").notes
@@ -87,8 +87,8 @@ def test_it_says_that_a_tiny_file_was_enlarged(shipped: Bundle, tmp_path: Path) 
 
 
 @pytest.fixture(scope="module")
-def judged(shipped: Bundle) -> Evaluation:
-    """The shipped model's own test part, judged again."""
+def evaluation(shipped: Bundle) -> Evaluation:
+    """Evaluation of the shipped model on its own test set."""
     manifest = read_dataset(Path(os.environ["LESIONLAB_DATA"]) / "ham10000")
     assert manifest.sha256 == shipped.info.training_data.manifest_sha256
     settings = Recipe.model_validate(shipped.info.recipe).split
@@ -105,30 +105,30 @@ NEEDS_DATA = pytest.mark.skipif(
 
 @pytest.mark.slow
 @NEEDS_DATA
-def test_it_repeats_its_figures_on_ham10000(shipped: Bundle, judged: Evaluation) -> None:
-    again = judged.evaluated.summary.overall
+def test_figures_are_reproduced_on_ham10000(shipped: Bundle, evaluation: Evaluation) -> None:
+    overall = evaluation.evaluated.summary.overall
     for name in ("balanced_accuracy", "macro_auc", "malignant_auc", "ece"):
-        assert again[name].value == pytest.approx(shipped.info.metrics[name].value, abs=2e-3)
+        assert overall[name].value == pytest.approx(shipped.info.metrics[name].value, abs=2e-3)
 
 
 @pytest.mark.slow
 @NEEDS_DATA
 @pytest.mark.parametrize("coverage", [0.8, 0.9])
-def test_prediction_sets_keep_their_promise_on_its_answers(judged: Evaluation, coverage: float) -> None:
-    """Half of the lesions calibrate, the other half is covered as promised: over 200 draws, within a point."""
-    case, rng = judged.evaluated, np.random.default_rng(0)
-    lesions = [record.lesion_id for record in case.records]
+def test_prediction_sets_have_their_nominal_coverage(evaluation: Evaluation, coverage: float) -> None:
+    """Mean coverage over 200 splits of the lesions into calibration and evaluation is nominal within a point."""
+    evaluated, rng = evaluation.evaluated, np.random.default_rng(0)
+    lesions = [record.lesion_id for record in evaluated.records]
     covered: dict[str, list[float]] = {"all": [], **{code: [] for code in CODES}}
     for draw in range(200):
         chosen = one_per_lesion(lesions, seed=draw)
         order = rng.permutation(chosen)
         fitted, held_out = order[: len(order) // 2], order[len(order) // 2 :]
         sets = fit_prediction_sets(
-            case.labels[fitted], case.probabilities[fitted], [lesions[i] for i in fitted], CODES, coverage
+            evaluated.labels[fitted], evaluated.probabilities[fitted], [lesions[i] for i in fitted], CODES, coverage
         )
         assert sets is not None
-        labels, rows = case.labels[held_out], case.probabilities[held_out]
-        # As the promise is made: without the most probable class, which is added so that no set is empty.
+        labels, rows = evaluated.labels[held_out], evaluated.probabilities[held_out]
+        # Without the most probable class, which is added to empty sets.
         within = set_members(rows, sets.marginal)[np.arange(len(rows)), labels]
         covered["all"].append(float(within.mean()))
         for index, code in enumerate(CODES):

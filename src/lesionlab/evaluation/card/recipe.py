@@ -1,13 +1,19 @@
-"""A recipe in words: architecture and training of the network."""
+"""Architecture and training of the network in words, and the estimated energy of the training."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from lesionlab.bundle import BundleInfo
 from lesionlab.evaluation.card.markdown import code, plain
+from lesionlab.evaluation.wording import counted
 from lesionlab.recipes import AugmentationSettings, LossSettings, OptimizerSettings, Recipe, TrainingSettings
 
 Row = tuple[str, str]
+
+# Per core of an unknown processor: Lannelongue et al., Green Algorithms, Adv. Sci. 8, 2100707 (2021).
+_WATTS_PER_CORE = 12.0
 
 _FLIPS = {True: "horizontal and vertical flips", "horizontal": "horizontal flips"}
 # By setting. Other settings are listed by name and value.
@@ -95,6 +101,35 @@ def training_rows(recipe: Recipe, weights: str | None) -> list[Row]:
         ("Hyperparameters", "Their search is not recorded in the bundle."),
         ("Seed", f"{recipe.seed}, for all random numbers."),
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Energy:
+    """Estimated energy of the processor.
+
+    Attributes:
+        cores: Number of cores.
+        watts: Assumed power of each core.
+        kilowatt_hours: Energy of all epochs whose time is known.
+    """
+
+    cores: int
+    watts: float
+    kilowatt_hours: float
+
+
+def estimated_energy(info: BundleInfo) -> Energy | None:
+    """Return the energy of a training on a CPU; None for other devices, or if time or threads are unknown."""
+    time, threads = info.training_time, info.versions.get("threads", "")
+    if time is None or info.versions.get("accelerator") != "cpu" or not threads.isdecimal():
+        return None
+    hours = (time.seconds + (time.earlier_seconds or 0.0)) / 3600
+    return Energy(int(threads), _WATTS_PER_CORE, hours * int(threads) * _WATTS_PER_CORE / 1000)
+
+
+def hours(seconds: float) -> str:
+    """Return a time in words: minutes below 90 minutes, else hours."""
+    return counted(round(seconds / 60), "minute") if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
 def _length(recipe: Recipe) -> str:

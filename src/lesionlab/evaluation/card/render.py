@@ -12,9 +12,8 @@ from lesionlab.bundle import Bundle, EvaluationSummary, OperatingPoint, Subgroup
 from lesionlab.evaluation.card import decision, markdown
 from lesionlab.evaluation.card.checklists import CLAIM, TRIPOD_AI, Fact, Item, Status
 from lesionlab.evaluation.card.datasets import DATASETS
-from lesionlab.evaluation.card.energy import estimated_energy, hours
 from lesionlab.evaluation.card.external import ExternalEvaluation, ExternalPoint
-from lesionlab.evaluation.card.recipe import architecture, read_recipe, training_rows
+from lesionlab.evaluation.card.recipe import architecture, estimated_energy, hours, read_recipe, training_rows
 from lesionlab.evaluation.subgroups import MIN_LESIONS
 from lesionlab.evaluation.tables import ASSUMED_PREVALENCES, DX_TYPES
 from lesionlab.evaluation.wording import counted, terms

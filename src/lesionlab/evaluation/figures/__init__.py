@@ -1,10 +1,15 @@
 """The figures of a report, drawn as `<svg>` elements or files."""
 
 from lesionlab.evaluation.figures.curves import draw_training_curves, write_curves
-from lesionlab.evaluation.figures.precision_recall import draw_class_precision_recall, draw_precision_recall
+from lesionlab.evaluation.figures.ranking import (
+    MarkedPoint,
+    draw_class_precision_recall,
+    draw_class_roc,
+    draw_precision_recall,
+    draw_roc,
+)
 from lesionlab.evaluation.figures.reliability import draw_reliability
 from lesionlab.evaluation.figures.robustness import draw_robustness
-from lesionlab.evaluation.figures.roc import MarkedPoint, draw_class_roc, draw_roc
 
 __all__ = [
     "MarkedPoint",
