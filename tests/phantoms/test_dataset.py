@@ -25,7 +25,7 @@ SIZE = (64, 48)
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
-    return write_phantoms(tmp_path_factory.mktemp("phantoms"), lesions=300, size=SIZE)
+    return write_phantoms(tmp_path_factory.mktemp("phantoms"), lesions=200, size=SIZE)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -6,6 +6,11 @@ import torch
 from lesionlab.training.artefacts import ArtefactOverlays, vignette
 
 
+@pytest.fixture(autouse=True)
+def few_overlays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lesionlab.training.artefacts._OVERLAYS", 32)
+
+
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_overlays_cover_their_share_of_the_images(share: float) -> None:
     torch.manual_seed(0)

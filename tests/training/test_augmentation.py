@@ -30,6 +30,11 @@ CHANGES: tuple[Mapping[str, Any], ...] = (
 )
 
 
+@pytest.fixture(autouse=True)
+def few_overlays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lesionlab.training.artefacts._OVERLAYS", 32)
+
+
 @pytest.fixture
 def images() -> Tensor:
     generator = torch.Generator().manual_seed(0)

@@ -90,7 +90,7 @@ def test_weights_are_determined_by_the_seed(phantoms: Manifest, tiny_run: RunFol
 
 
 def test_training_reduces_the_loss(phantoms: Manifest, make_recipe: MakeRecipe, tmp_path: Path) -> None:
-    changes = ("training.epochs=15", "optimizer.learning_rate=5e-3", "model.dropout=0.0", "loss.class_weights=none")
+    changes = ("training.epochs=6", "optimizer.learning_rate=5e-3", "model.dropout=0.0", "loss.class_weights=none")
     run = train_recipe(make_recipe(*changes), phantoms, tmp_path / "run")
     losses = [row["train_loss"] for row in run.read_history()]
     assert losses[-1] < 0.85 * losses[0]

@@ -3,7 +3,6 @@
 import difflib
 import tomllib
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,12 @@ from pydantic import BaseModel, ValidationError
 from lesionlab.errors import RecipeError
 from lesionlab.recipes.schema import Recipe
 
+_LIBRARY = Path(__file__).parent / "library"
+
 
 def recipe_names() -> list[str]:
     """Return the names of the recipes in the package."""
-    return sorted(path.name.removesuffix(".toml") for path in _library().iterdir() if path.name.endswith(".toml"))
+    return sorted(path.stem for path in _LIBRARY.glob("*.toml"))
 
 
 def load_recipe(name_or_path: str, changes: Sequence[str] = ()) -> Recipe:
@@ -66,13 +67,9 @@ def _validate(tables: dict[str, Any], changes: Sequence[str], prefix: str = "") 
         raise RecipeError(prefix + "; ".join(_explain(problem) for problem in error.errors())) from error
 
 
-def _library() -> Any:
-    return files("lesionlab.recipes") / "library"
-
-
 def _read(name_or_path: str) -> tuple[str, str]:
     if name_or_path in recipe_names():
-        return f"recipe {name_or_path}", (_library() / f"{name_or_path}.toml").read_text(encoding="utf-8")
+        return f"recipe {name_or_path}", (_LIBRARY / f"{name_or_path}.toml").read_text(encoding="utf-8")
     path = Path(name_or_path)
     if path.suffix != ".toml" and not path.is_file():
         near = difflib.get_close_matches(name_or_path, recipe_names(), n=1)

@@ -97,13 +97,9 @@ def test_an_interrupted_training_ends_with_the_same_weights(
         train_segmentation(settings.model_copy(update={"seed": 1}), phantoms, split, masks, tmp_path / "cut")
 
 
-def test_a_subset_without_masks_is_an_error(
-    phantoms: Manifest, split: Split, masks: MaskFolder, tmp_path: Path
-) -> None:
+def test_a_subset_without_masks_is_an_error(phantoms: Manifest, split: Split, tmp_path: Path) -> None:
     for image_id in split.subsets()["train"]:
-        (tmp_path / f"{image_id}_segmentation.png").write_bytes(
-            (masks.path / f"{image_id}_segmentation.png").read_bytes()
-        )
+        (tmp_path / f"{image_id}_segmentation.png").touch()
     with pytest.raises(DataError, match="no mask of a validation image"):
         train_segmentation(TINY, phantoms, split, MaskFolder(tmp_path), tmp_path / "out")
 
