@@ -85,9 +85,9 @@ def test_classes_are_imbalanced_with_a_minimum(dataset: Manifest) -> None:
     for record in dataset:
         lesions[record.diagnosis].add(record.lesion_id)
     counts = {code: len(found) for code, found in lesions.items()}
-    assert sum(counts.values()) == dataset.lesion_count == 300
+    assert sum(counts.values()) == dataset.lesion_count == 200
     assert max(counts, key=lambda code: counts[code]) == "nv"
-    assert min(counts.values()) >= 0.06 * 300
+    assert min(counts.values()) >= 0.06 * 200
     assert 1.2 < len(dataset) / dataset.lesion_count < 1.5
 
 
