@@ -1,13 +1,13 @@
 """Freed memory stays in the process during training and is released afterwards."""
 
 import platform
-import resource
 
 import pytest
 import torch
 
 from lesionlab.training.memory import keep_freed_memory
 
+resource = pytest.importorskip("resource", reason="POSIX only")
 pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has mallopt")
 FLOATS = 20_000_000  # 80 MB, and half of it, exceed the size that glibc keeps
 
@@ -17,7 +17,7 @@ def faults_of_second_allocation() -> int:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     # Smaller, since glibc's alignment may make a second block of equal size too large by a few bytes.
     torch.zeros(FLOATS // 2)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    return int(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 def test_freed_memory_is_reused_without_page_faults() -> None:
