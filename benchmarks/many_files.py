@@ -1,45 +1,43 @@
-"""`lesionlab predict` over very many files as a process: is its memory constant, and its time linear?
+"""Memory and time of `lesionlab predict` over many files: constant memory and linear time are expected.
 
     python benchmarks/many_files.py [--files 100000] [--data FOLDER] [--model BUNDLE] [--out FILE]
 
-The files are hard links of a few hundred images. While the process runs, its memory and the lines that it has written
-are sampled; the time for 1,000 images is the slope of a straight line through the samples, after the first tenth.
+The files are hard links to a few hundred images. While the process runs, its memory and the number of written lines are
+sampled. The time for 1,000 images is the slope of a linear fit to the samples after the first tenth.
 """
 
-import argparse
-import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
+from common import command as command_line
+from common import options, versions, write
 
 from lesionlab.bundle import Bundle
+from lesionlab.cpu import available_cores
 from lesionlab.data import read_dataset
-from lesionlab.files import write_json
 from lesionlab.phantoms import phantom_image
 
 ORIGINALS, IN_A_FOLDER, SAMPLES = 300, 1000, 200
 
 
 def make_files(folder: Path, data: Path | None, count: int) -> None:
-    """Link files into folders of 1,000, as there are file systems that dislike more."""
+    """Link files into folders of 1,000, since some file systems are slow with more."""
     originals = folder / "originals"
     originals.mkdir()
     manifest = read_dataset(data) if data else None
     for index in range(ORIGINALS):
-        place = originals / f"{index}.jpg"
+        path = originals / f"{index}.jpg"
         if manifest is None:
-            phantom_image("mel", seed=index).save(place)
+            phantom_image("mel", seed=index).save(path)
         else:
-            place.write_bytes(Path(manifest.location(manifest.records[index])).read_bytes())
+            path.write_bytes(Path(manifest.location(manifest.records[index])).read_bytes())
     for index in range(count):
         links = folder / "images" / f"{index // IN_A_FOLDER:05d}"
         links.mkdir(parents=True, exist_ok=True)
@@ -68,7 +66,7 @@ def watch(command: list[str | Path], results: Path, count: int, interval: float)
 
 
 def fitted(samples: np.ndarray) -> dict[str, float]:
-    """Return the straight line through time over images, and through memory over images."""
+    """Return linear fits of time and memory over the number of images."""
     seconds, done, memory = samples[samples[:, 1] >= 0.1 * samples[-1, 1]].T
     slope, offset = np.polyfit(done, seconds, 1)
     residual = np.abs(seconds - (slope * done + offset)).max()
@@ -85,14 +83,11 @@ def fitted(samples: np.ndarray) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options(__doc__, "data", "model", "out")
     parser.add_argument("--files", type=int, default=100_000)
-    parser.add_argument("--data", type=Path, help="dataset whose first images are repeated; default: phantoms")
-    parser.add_argument("--model", type=Path)
-    parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         make_files(folder, arguments.data, arguments.files)
         command: list[str | Path] = [Path(sys.executable).with_name("lesionlab"), "predict", folder / "images"]
         command += ["--format", "jsonl"] + (["--model", str(arguments.model)] if arguments.model else [])
@@ -100,19 +95,16 @@ def main() -> None:
         samples = watch(command, folder / "results.jsonl", arguments.files, interval)
     result: dict[str, Any] = {
         "what": "lesionlab predict --format jsonl over hard links of a few hundred images, as a process",
-        "command": f"python benchmarks/many_files.py --files {arguments.files}",
+        "command": command_line(arguments),
         "bundle": Bundle.load(arguments.model).info.identity,
         "files": arguments.files,
         "images": ORIGINALS,
         "seconds": round(float(samples[-1, 0]), 1),
         **{key: round(value, 4) for key, value in fitted(samples).items()},
         "samples": len(samples),
-        "environment": {"python": platform.python_version(), "onnxruntime": version("onnxruntime")}
-        | {"cores": len(os.sched_getaffinity(0))},
+        "environment": versions("onnxruntime") | {"cores": available_cores()},
     }
-    print(json.dumps(result, indent=2))
-    if arguments.out:
-        write_json(arguments.out, result)
+    write(arguments, result)
 
 
 if __name__ == "__main__":

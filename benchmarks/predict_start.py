@@ -1,30 +1,26 @@
-"""The command `lesionlab predict` on one image as a whole process: time, memory, and what it loads.
+"""Time, memory and loaded frameworks of `lesionlab predict` on one image, as a process.
 
     python benchmarks/predict_start.py [--runs 10] [--out FILE]
 
-Also the size of an installation that can do no more than that: the package with its model and dependencies, in
-an environment of its own (needs `uv` and the package index).
+It also measures the size of the core installation: the package with its model and dependencies, in a separate
+environment (needs `uv` and the package index).
 """
 
-import argparse
-import json
 import os
-import platform
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 
+from common import command, options, versions, write
+
 from lesionlab.bundle import Bundle
-from lesionlab.files import write_json
 from lesionlab.phantoms import phantom_image
 
 ROOT = Path(__file__).resolve().parent.parent
 FRAMEWORKS = ("torch", "tensorflow", "pandas", "scipy", "sklearn", "matplotlib", "onnx")
-# Prints which of the modules a prediction has loaded, after the command itself.
+# Prints the frameworks that a prediction has imported.
 PROBE = """
 import sys
 from lesionlab.cli import main
@@ -38,7 +34,7 @@ print("LOADED", *[name for name in {names!r} if name in sys.modules])
 
 
 def measure(python: Path, image: Path, runs: int) -> dict[str, object]:
-    """Time whole processes of an installation; the first run, which warms the file cache, is not counted."""
+    """Measure processes of an installation; the first run warms the file cache and is not counted."""
     seconds, peaks = [], []
     for _ in range(runs + 1):
         began = time.perf_counter()
@@ -60,16 +56,15 @@ def measure(python: Path, image: Path, runs: int) -> dict[str, object]:
 
 
 def installed_mib(environment: Path) -> float:
-    """Return the size of all installed files, compiled bytecode not counted."""
+    """Return the size of all installed files without bytecode."""
     site = next(environment.glob("lib/python3*/site-packages"))
     files = (path for path in site.rglob("*") if path.is_file() and path.suffix != ".pyc")
     return round(sum(path.stat().st_size for path in files) / 2**20, 1)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options(__doc__, "out")
     parser.add_argument("--runs", type=int, default=10)
-    parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         environment, image = Path(folder) / "venv", Path(folder) / "lesion.jpg"
@@ -79,21 +74,15 @@ def main() -> None:
         install: list[str | Path] = ["uv", "pip", "install", "-q", "--compile-bytecode", "--python", python, ROOT]
         subprocess.run([*install, "-c", ROOT / "constraints.txt"], check=True)
         result = {
-            "what": "lesionlab predict of one 600x450 JPEG, whole process, and the size of the core installation",
-            "command": " ".join(["python", *sys.argv]),
+            "what": "lesionlab predict of one 600x450 JPEG, as a process, and the size of the core installation",
+            "command": command(arguments),
             "bundle": Bundle.load().info.identity,
             "runs": arguments.runs,
             **measure(python, image, arguments.runs),
             "core_install_mib": installed_mib(environment),
-            "environment": {
-                "python": platform.python_version(),
-                "onnxruntime": version("onnxruntime"),
-                "cpus": os.cpu_count(),
-            },
+            "environment": versions("onnxruntime") | {"cpus": os.cpu_count()},
         }
-    print(json.dumps(result, indent=2))
-    if arguments.out:
-        write_json(arguments.out, result)
+    write(arguments, result)
 
 
 if __name__ == "__main__":

@@ -1,25 +1,22 @@
-"""How near the machine's limits the whole path is: network, decoding, and both together from JPEG files.
+"""Throughput of the network, of decoding and of both from JPEG files, relative to the machine's limits.
 
     python benchmarks/roofline.py [--data FOLDER] [--model BUNDLE] [--images 512] [--rounds 5] [--out FILE]
     python benchmarks/roofline.py --table FILE [--docs FILE]
 
 Peaks are measured: a product of large float32 matrices, and a copy of a large array, both on all cores. Multiply-adds
-and bytes per image are those of the graph's layers as they stand, from the shapes that ONNX infers: weights, and every
-tensor written once and read once, as if no cache kept one. Two bounds of the rate from files follow. The looser one
-is the slower of decoding and network, each alone on all cores; but they share these, so the honest one adds the
-times that they take. What is compared runs in turn.
+and bytes per image follow from the shapes that ONNX infers: weights, and every tensor written once and read once,
+without caches. There are two bounds for the rate from files: the rate of the slower of decoding and network, each on
+all cores; and, since both share the cores, the rate that follows from the sum of their times. Compared steps alternate.
 """
 
 import argparse
 import math
 import os
-import platform
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -27,7 +24,7 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime as ort
-from marked import add_outputs, publish
+from common import command, options, publish, versions
 from onnx import TensorProto, helper
 from PIL import Image, features
 
@@ -39,11 +36,11 @@ from lesionlab.prediction.inference.session import IMAGES_PER_RUN, GraphSession
 
 CORES = available_cores()
 MATRIX, COPIED = 2048, 64 * 2**20  # side; float32 values
-Work = Callable[[], float]  # returns how much was done
+Work = Callable[[], float]  # returns the amount of work
 
 
 def graph_costs(graph: bytes) -> dict[str, float]:
-    """Return multiply-adds and bytes that one image costs, from the graph's shapes."""
+    """Return multiply-adds and bytes per image from the graph's shapes."""
     model = onnx.load_from_string(graph)
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
     inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
@@ -70,7 +67,7 @@ def on_all_cores(work: Callable[[int], object], number: int) -> None:
 
 
 def matrix_product() -> Work:
-    """Multiply-adds of a product in the runtime that also runs the network."""
+    """Measure multiply-adds of a matrix product in the runtime of the network."""
     shape = [MATRIX, MATRIX]
     tensors = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in "abc"]
     graph = helper.make_graph([helper.make_node("MatMul", ["a", "b"], ["c"])], "product", tensors[:2], tensors[2:])
@@ -78,11 +75,11 @@ def matrix_product() -> Work:
     options = ort.SessionOptions()
     options.intra_op_num_threads = CORES
     session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    given = {name: np.random.default_rng(0).random((MATRIX, MATRIX), np.float32) for name in "ab"}
+    inputs = {name: np.random.default_rng(0).random((MATRIX, MATRIX), np.float32) for name in "ab"}
 
     def work() -> float:
         for _ in range(4):
-            session.run(None, given)
+            session.run(None, inputs)
         return 4.0 * MATRIX**3
 
     return work
@@ -99,7 +96,7 @@ def copying() -> Work:
 
 
 def images_works(predictor: Predictor, files: list[str]) -> dict[str, Work]:
-    """Return the parts of the path from files to predictions, each alone on all cores, and the whole."""
+    """Return the steps from files to predictions, each on all cores, and all together."""
     session = GraphSession(predictor.bundle, 1)
     side = predictor.info.preprocessing.size
     pixels = np.random.default_rng(0).integers(0, 256, (IMAGES_PER_RUN, side, side, 3), np.uint8)
@@ -118,10 +115,10 @@ def images_works(predictor: Predictor, files: list[str]) -> dict[str, Work]:
         on_all_cores(lambda _: session.outputs(pixels), len(files) // IMAGES_PER_RUN)
         return count
 
-    def whole() -> float:
+    def complete() -> float:
         return float(sum(1 for _ in predictor.predict_many(files)))
 
-    return {"bare decoder": bare_decoder, "prepared": preparing, "network": network, "from files": whole}
+    return {"bare decoder": bare_decoder, "prepared": preparing, "network": network, "from files": complete}
 
 
 def rates(works: dict[str, Work], rounds: int) -> dict[str, list[float]]:
@@ -141,13 +138,13 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     costs = graph_costs(predictor.bundle.graph)
     machine = {"peak": matrix_product(), "bandwidth": copying()}
     result: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as made:
+    with tempfile.TemporaryDirectory() as temporary:
         for size in ((224, 224), (600, 450), (3000, 2000)):
-            files = make_files(Path(made), arguments, size)
+            files = make_files(Path(temporary), arguments, size)
             found = rates(machine | images_works(predictor, files), arguments.rounds)
             pairs = list(zip(found["prepared"], found["network"], found["from files"], strict=True))
-            slower = [whole / min(prepared, network) for prepared, network, whole in pairs]
-            adding = [whole * (1 / prepared + 1 / network) for prepared, network, whole in pairs]
+            slower = [rate / min(prepared, network) for prepared, network, rate in pairs]
+            adding = [rate * (1 / prepared + 1 / network) for prepared, network, rate in pairs]
             result["x".join(map(str, size))] = {
                 **{f"{name} per second": round(statistics.median(values), 1) for name, values in found.items()},
                 "share of the slower of both": round(statistics.median(slower), 3),
@@ -156,8 +153,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     first = next(iter(result.values()))
     network = first["network per second"]
     return {
-        "what": "the machine's peaks, the graph's needs, and the rates of decoding, network and both",
-        "command": "python benchmarks/roofline.py",
+        "what": "peaks of the machine, costs of the graph, and rates of decoding, network and both",
+        "command": command(arguments),
         "bundle": predictor.info.identity,
         "images_per_run": IMAGES_PER_RUN,
         "graph": costs,
@@ -165,28 +162,27 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "network_share_of_peak": round(network * costs["multiply_adds"] / first["peak per second"], 3),
         "network_share_of_bandwidth": round(network * costs["tensor_bytes"] / first["bandwidth per second"], 3),
         "sizes": result,
-        "environment": {"python": platform.python_version(), "cores": CORES, "onnxruntime": version("onnxruntime")}
-        | {"libjpeg_turbo": features.version_feature("libjpeg_turbo"), "pillow": version("pillow")}
-        | {"cpus": os.cpu_count()},
+        "environment": versions("onnxruntime", "pillow")
+        | {"libjpeg_turbo": features.version_feature("libjpeg_turbo"), "cores": CORES, "cpus": os.cpu_count()},
     }
 
 
 def make_files(folder: Path, arguments: argparse.Namespace, size: tuple[int, int]) -> list[str]:
     count = arguments.images if max(size) < 1000 else min(64, arguments.images)
-    place = folder / "x".join(map(str, size))
-    place.mkdir()
+    path = folder / "x".join(map(str, size))
+    path.mkdir()
     manifest = read_dataset(arguments.data) if arguments.data else None
-    files = [str(place / f"{index:04d}.jpg") for index in range(count)]
+    files = [str(path / f"{index:04d}.jpg") for index in range(count)]
     for index, file in enumerate(files):
-        picture = Image.open(manifest.location(manifest.records[index])) if manifest else phantom_image("mel", index)
-        picture.convert("RGB").resize(size, Image.Resampling.BICUBIC).save(file, "JPEG", quality=90)
+        image = Image.open(manifest.location(manifest.records[index])) if manifest else phantom_image("mel", index)
+        image.convert("RGB").resize(size, Image.Resampling.BICUBIC).save(file, "JPEG", quality=90)
     return files
 
 
 def table(result: dict[str, Any]) -> str:
-    """Return the table and what it says in Markdown."""
+    """Return the table with a summary in Markdown."""
     graph, first = result["graph"], next(iter(result["sizes"].values()))
-    needs = (
+    summary = (
         f"An image takes {graph['multiply_adds'] / 1e9:.2f} billion multiply-adds and moves "
         f"{graph['tensor_bytes'] / 1e6:.0f} MB, layer by layer. The machine's peaks: "
         f"{first['peak per second'] / 1e9:.0f} billion multiply-adds and {first['bandwidth per second'] / 1e9:.1f} GB "
@@ -198,7 +194,7 @@ def table(result: dict[str, Any]) -> str:
         *("files", "libjpeg-turbo alone", "decoded and scaled", "network alone", "from files to predictions"),
         *("of the slower of both", "of the bound that adds their times"),
     )
-    lines = [needs, "", "| " + " | ".join(headings) + " |", "|---|" + "---:|" * (len(headings) - 1)]
+    lines = [summary, "", "| " + " | ".join(headings) + " |", "|---|" + "---:|" * (len(headings) - 1)]
     for size, row in result["sizes"].items():
         each = [f"{row[f'{name} per second']:.1f}" for name in ("bare decoder", "prepared", "network", "from files")]
         shares = (row["share of the slower of both"], row["share of the bound that adds their times"])
@@ -207,12 +203,8 @@ def table(result: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="dataset whose first images are judged; default: phantoms")
-    parser.add_argument("--model", type=Path)
-    parser.add_argument("--images", type=int, default=512)
-    parser.add_argument("--rounds", type=int, default=5)
-    add_outputs(parser, "roofline.json")
+    names = ("data", "model", "images", "rounds", "out", "table", "docs")
+    parser = options(__doc__, *names, images=512, rounds=5, out=Path("roofline.json"))
     publish("roofline", parser.parse_args(), measure, table)
 
 

@@ -1,23 +1,20 @@
-"""What the student saves: an image through its graph, and through the graphs of the ensemble that taught it, in turn.
+"""Latency of the student and of the ensemble that it was distilled from, measured alternately.
 
     python benchmarks/student_cost.py [--rounds 40] [--threads 2] [--out FILE] [--table FILE] [--docs FILE]
 
-The ensemble is that of docs/training.md: a network for the whole picture and one for the square around the lesion, each
-with mirror images. Its weights are random, which takes the same time; the segmentation network is the one in the
-package. Ratios are medians over the rounds, with the 5th and 95th percentile.
+The ensemble is that of docs/training.md: a network for the whole image and one for the lesion crop, each with test-time
+augmentation. Its weights are random, which does not change the time; the segmentation network is that of the package.
+Ratios are medians over the rounds, with the 5th and 95th percentile.
 """
 
 import argparse
 import os
-import platform
-import sys
 import time
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import onnxruntime as ort
-from marked import add_outputs, publish
+from common import command, options, publish, versions
 
 from lesionlab.bundle import Bundle
 from lesionlab.cpu import available_cores
@@ -30,25 +27,23 @@ WARM_UP = 5
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--threads", type=int, default=available_cores())
-    add_outputs(parser)
+    names = ("rounds", "threads", "out", "table", "docs")
+    parser = options(__doc__, *names, rounds=40, threads=available_cores())
     publish("student-cost", parser.parse_args(), measured, table)
 
 
 def graphs() -> dict[str, list[bytes]]:
-    """Return the graphs that an image goes through, by way."""
+    """Return the graphs of the student and of the ensemble."""
     shipped = Bundle.load()
     square = Recipe.model_validate(shipped.info.recipe)
     whole = load_recipe("efficientnet-lite0")
-    found = Crop(SegmentationModel.load(), square.crop.margin, square.graph_input.size)
+    crop = Crop(SegmentationModel.load(), square.crop.margin, square.graph_input.size)
     flips = InferenceSettings(tta="flips")
     return {
         "student": [shipped.graph],
         "ensemble": [
             export_graph([LesionNetwork(whole)], whole.input.size, flips),
-            export_graph([LesionNetwork(square)], square.input.size, flips, found),
+            export_graph([LesionNetwork(square)], square.input.size, flips, crop),
         ],
     }
 
@@ -57,31 +52,31 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
     options = ort.SessionOptions()
     options.intra_op_num_threads = arguments.threads
     options.log_severity_level = 3
-    # Threads of a session that has just answered would go on turning and take the cores from the next one.
+    # Spinning threads of one session would take the cores from the next.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers = ["CPUExecutionProvider"]
-    ways = {
+    sessions_by_name = {
         name: [ort.InferenceSession(graph, options, providers=providers) for graph in some]
         for name, some in graphs().items()
     }
     draw = np.random.default_rng(0)
-    taken: dict[str, list[float]] = {name: [] for name in ways}
+    taken: dict[str, list[float]] = {name: [] for name in sessions_by_name}
     for number in range(arguments.rounds + WARM_UP):
-        for name, sessions in ways.items():
+        for name, sessions in sessions_by_name.items():
             size = sessions[0].get_inputs()[0].shape[1]
             image = draw.integers(0, 256, (1, size, size, 3), dtype=np.uint8)
-            begun = time.perf_counter()
+            began = time.perf_counter()
             for session in sessions:
                 session.run(["logits"], {"image": image})
             if number >= WARM_UP:
-                taken[name].append(time.perf_counter() - begun)
+                taken[name].append(time.perf_counter() - began)
     ratios = np.array(taken["ensemble"]) / np.array(taken["student"])
     low, middle, high = np.percentile(ratios, (5, 50, 95))
     return {
-        "what": "one image through the student's graph and through those of its teachers' ensemble, in turn",
-        "command": "python benchmarks/student_cost.py " + " ".join(sys.argv[1:]),
+        "what": "latency of one image: the student and its teachers' ensemble, alternating",
+        "command": command(arguments),
         "bundle": Bundle.load().info.identity,
-        "versions": {name: version(name) for name in ("onnxruntime", "numpy")} | {"python": platform.python_version()},
+        "versions": versions("onnxruntime", "numpy"),
         "machine": {"threads": arguments.threads, "cpus": os.cpu_count()},
         "rounds": arguments.rounds,
         "milliseconds": {name: round(1000 * float(np.median(seconds)), 2) for name, seconds in taken.items()},

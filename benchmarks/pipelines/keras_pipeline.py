@@ -1,8 +1,9 @@
-"""Keras as notebooks use it: files read by its own utility, `predict` on batches of 32.
+"""Keras as in typical notebooks: its own image loader, and `predict` on batches of 32.
 
-    keras_way.py FIRST NETWORK SIDE
+    keras_pipeline.py FIRST NETWORK SIDE
 
-NETWORK is a name of `keras.applications`, SIDE its input's. Its weights are random, which takes the same time.
+NETWORK is a name of `keras.applications`, SIDE the side of its input. Its weights are random, which
+does not change the time.
 """
 
 import sys
@@ -23,9 +24,9 @@ def read(file: str) -> np.ndarray:
     return keras.utils.img_to_array(keras.utils.load_img(file, target_size=(side, side))) * scale
 
 
-def judge(files: list[str]) -> None:
+def predict(files: list[str]) -> None:
     for start in range(0, len(files), 32):
         network.predict(np.stack([read(file) for file in files[start : start + 32]]), verbose=0)
 
 
-serve(judge, first)
+serve(predict, first)

@@ -1,4 +1,4 @@
-"""lesionlab as its users call it: a predictor and a list of files. The environment has the package alone."""
+"""lesionlab's `Predictor` on a list of files. The environment has the core package only."""
 
 import sys
 
@@ -10,7 +10,7 @@ first, *bundle = sys.argv[1:]
 predictor = Predictor.load(*bundle)
 
 
-def judge(files: list[str]) -> None:
+def predict(files: list[str]) -> None:
     if len(files) == 1:
         predictor.predict(files[0])
         return
@@ -18,4 +18,4 @@ def judge(files: list[str]) -> None:
         pass
 
 
-serve(judge, first)
+serve(predict, first)

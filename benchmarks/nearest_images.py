@@ -1,89 +1,78 @@
-"""How good the most similar training cases are, and how many numbers they need.
+"""Agreement of the nearest training images with the diagnosis, by number of directions and distance.
 
-    python benchmarks/similar_cases.py RUN --data FOLDER [--features FOLDER] [--out FILE]
+    python benchmarks/nearest_images.py RUN --data FOLDER [--features FOLDER] [--out FILE]
 
-For each validation image the five nearest training lesions are looked for in the roots of the pooled features: in all
-channels, and in the first principal directions, as a bundle stores them. `of the same diagnosis` is the share of the
-five with the image's own diagnosis, the mean over the diagnoses; `as in all channels` is the share of the five that all
-channels find, too. The test part is not read.
+For each validation image, the five nearest training lesions are searched in the square roots of the pooled features: in
+all channels, and in the first principal directions, as a bundle stores them. `of the same diagnosis` is the share of
+the five with the image's diagnosis, averaged over the diagnoses. `as in all channels` is the share of the five that are
+also found in all channels. The test subset is not read.
 """
 
-import argparse
-import json
-import platform
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from common import command, options, versions, write
 
 from lesionlab.bundle import Bundle, FeatureSpace, TrainingImages
 from lesionlab.bundle.features import coordinates, signed_sqrt
 from lesionlab.data import ImageRecord
 from lesionlab.export.measure import measure_images
 from lesionlab.export.training_images import DIRECTIONS, index_training_images
-from lesionlab.files import write_json
 from lesionlab.prediction.explanation.nearest_images import COUNT, NearestImageIndex
 from lesionlab.results import NearestImage
 from lesionlab.runs import RunFolder
 
-TRIED = (16, 32, 64, 128)
+DIRECTION_COUNTS = (16, 32, 64, 128)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--features", type=Path, help="where to keep what the graph made of the dataset")
-    parser.add_argument("--out", type=Path)
+    parser = options(__doc__, "run", "data!", "features", "out")
     arguments = parser.parse_args()
     run = RunFolder(arguments.run)
     bundle = Bundle.load(run.bundle)
     reference = bundle.reference
     if reference is None or reference.features is None:
-        parser.error(f"{run.bundle} describes no feature space; export the run again")
+        parser.error(f"{run.bundle} has no feature space; export the run again")
     space = reference.features
-    train, of_train = measured_part(run, bundle, "train", arguments.data, arguments.features)
-    validation, of_validation = measured_part(run, bundle, "validation", arguments.data, arguments.features)
-    cases = index_training_images(train, of_train, space)
-    search = NearestImageIndex(cases, space)
-    found = [search.nearest(features) for features in of_validation]
-    everything = nearest(
-        signed_sqrt(of_train) - space.mean, signed_sqrt(of_validation) - space.mean, train, cosine=True
+    train, train_features = measured_subset(run, bundle, "train", arguments.data, arguments.features)
+    validation, validation_features = measured_subset(run, bundle, "validation", arguments.data, arguments.features)
+    index = index_training_images(train, train_features, space)
+    search = NearestImageIndex(index, space)
+    found = [search.nearest(features) for features in validation_features]
+    exact = nearest(
+        signed_sqrt(train_features) - space.mean, signed_sqrt(validation_features) - space.mean, train, cosine=True
     )
     result = {
-        "what": "the five training lesions most similar to each validation image",
-        "command": "python benchmarks/similar_cases.py RUN --data FOLDER",
-        "versions": {name: version(name) for name in ("onnxruntime", "numpy", "pillow")}
-        | {"python": platform.python_version()},
+        "what": "the five training lesions nearest to each validation image",
+        "command": command(arguments),
+        "versions": versions("onnxruntime", "numpy", "pillow"),
         "bundle": bundle.info.identity,
         "images": {
             "train": len(train),
-            "train, all of them": bundle.info.training_data.images["train"],
+            "train, including copies": bundle.info.training_data.images["train"],
             "validation": len(validation),
         },
-        "cases": sizes(cases) | {"directions": DIRECTIONS, "distance": "cosine"},
+        "index": sizes(index) | {"directions": DIRECTIONS, "distance": "cosine"},
         "of the same diagnosis": by_diagnosis(found, validation),
         "similarity of the nearest, its 5th, 50th and 95th percentile": percentiles([row[0] for row in found]),
         "similarity of the fifth": percentiles([row[-1] for row in found]),
-        "compared": {"all channels": {"cosine": {"of the same diagnosis": balanced(everything, train, validation)}}}
+        "compared": {"all channels": {"cosine": {"of the same diagnosis": balanced(exact, train, validation)}}}
         | {
             f"{count} directions": {
-                name: compared(space, count, (train, of_train), (validation, of_validation), everything, name)
+                name: compared(space, count, (train, train_features), (validation, validation_features), exact, name)
                 for name in ("cosine", "euclidean")
             }
-            for count in TRIED
+            for count in DIRECTION_COUNTS
         },
     }
-    print(json.dumps(result, indent=2))
-    if arguments.out:
-        write_json(arguments.out, result)
+    write(arguments, result)
 
 
-def measured_part(
+def measured_subset(
     run: RunFolder, bundle: Bundle, subset: str, data: Path, kept: Path | None
 ) -> tuple[list[ImageRecord], np.ndarray]:
-    """Return the images of a part and their pooled features; of a kept file with fewer rows, the first images."""
+    """Return the images of a subset and their pooled features; with a cached file with fewer rows, the first images."""
     manifest = run.manifest(data).select(run.split().subsets(run.record().fold)[subset])
     file = kept / f"{bundle.info.graph_sha256[:12]}-{subset}.npz" if kept else None
     if file is not None and file.exists():
@@ -101,10 +90,10 @@ def nearest(there: np.ndarray, here: np.ndarray, train: Sequence[ImageRecord], *
     """Return the rows of the nearest training images, one of each lesion, [N, COUNT]."""
     if cosine:
         there, here = (points / np.linalg.norm(points, axis=1, keepdims=True) for points in (there, here))
-    away = (there**2).sum(axis=1) - 2 * here @ there.T
+    distances = (there**2).sum(axis=1) - 2 * here @ there.T
     lesions = np.array([record.lesion_id for record in train])
     found = np.empty((len(here), COUNT), int)
-    for row, order in enumerate(np.argsort(away, axis=1, kind="stable")):
+    for row, order in enumerate(np.argsort(distances, axis=1, kind="stable")):
         _, first = np.unique(lesions[order], return_index=True)
         found[row] = order[np.sort(first)[:COUNT]]
     return found
@@ -115,14 +104,14 @@ def compared(
     count: int,
     train: tuple[Sequence[ImageRecord], np.ndarray],
     validation: tuple[Sequence[ImageRecord], np.ndarray],
-    everything: np.ndarray,
+    exact: np.ndarray,
     name: str,
 ) -> dict[str, float]:
     first = FeatureSpace(space.mean, space.basis[:count], space.limit)
     there = coordinates(first, train[1]).astype(np.float16).astype(np.float32)
     found = nearest(there, coordinates(first, validation[1]), train[0], cosine=name == "cosine")
     lesions = np.array([record.lesion_id for record in train[0]])
-    same = [np.isin(lesions[one], lesions[other]).mean() for one, other in zip(found, everything, strict=True)]
+    same = [np.isin(lesions[one], lesions[other]).mean() for one, other in zip(found, exact, strict=True)]
     return {
         "of the same diagnosis": balanced(found, train[0], validation[0]),
         "as in all channels (cosine)": round(float(np.mean(same)), 4),
@@ -130,7 +119,7 @@ def compared(
 
 
 def balanced(found: np.ndarray, train: Sequence[ImageRecord], validation: Sequence[ImageRecord]) -> float:
-    there, here = (np.array([record.diagnosis for record in part]) for part in (train, validation))
+    there, here = (np.array([record.diagnosis for record in subset]) for subset in (train, validation))
     shares = (there[found] == here[:, None]).mean(axis=1)
     return round(float(np.mean([shares[here == code].mean() for code in np.unique(here)])), 4)
 
@@ -139,19 +128,19 @@ def by_diagnosis(
     found: Sequence[Sequence[NearestImage]], validation: Sequence[ImageRecord]
 ) -> dict[str, float | dict[str, float]]:
     shares: dict[str, list[float]] = {}
-    for cases, record in zip(found, validation, strict=True):
-        same = float(np.mean([case.diagnosis == record.diagnosis for case in cases]))
+    for images, record in zip(found, validation, strict=True):
+        same = float(np.mean([image.diagnosis == record.diagnosis for image in images]))
         shares.setdefault(record.diagnosis, []).append(same)
     each = {code: round(float(np.mean(values)), 4) for code, values in sorted(shares.items())}
     return {"mean over the diagnoses": round(float(np.mean(list(each.values()))), 4), "each": each}
 
 
-def sizes(cases: TrainingImages) -> dict[str, int]:
-    return {"images": len(cases), "lesions": cases.lesion_count, "bytes": len(cases.to_bytes())}
+def sizes(index: TrainingImages) -> dict[str, int]:
+    return {"images": len(index), "lesions": index.lesion_count, "bytes": len(index.to_bytes())}
 
 
-def percentiles(cases: Sequence[NearestImage]) -> list[float]:
-    return [round(float(value), 3) for value in np.quantile([case.similarity for case in cases], (0.05, 0.5, 0.95))]
+def percentiles(images: Sequence[NearestImage]) -> list[float]:
+    return [round(float(value), 3) for value in np.quantile([image.similarity for image in images], (0.05, 0.5, 0.95))]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Our own network as an ONNX file in plain onnxruntime with its defaults: batches of 32, decoded in the same thread."""
+"""The shipped graph in plain onnxruntime with default options: batches of 32, decoded in the same thread."""
 
 import sys
 
@@ -17,9 +17,9 @@ def read(file: str) -> np.ndarray:
         return np.asarray(image.convert("RGB").resize((side, side), Image.Resampling.BILINEAR))
 
 
-def judge(files: list[str]) -> None:
+def predict(files: list[str]) -> None:
     for start in range(0, len(files), 32):
         session.run(None, {"image": np.stack([read(file) for file in files[start : start + 32]])})
 
 
-serve(judge, first)
+serve(predict, first)

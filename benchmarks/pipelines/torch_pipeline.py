@@ -1,9 +1,9 @@
-"""PyTorch as notebooks use it: torchvision's transforms, a data set of files, a loader with batches of 32.
+"""PyTorch as in typical notebooks: torchvision's transforms, a dataset of files, a loader with batches of 32.
 
-    torch_way.py FIRST NETWORK [--compile]
+    torch_pipeline.py FIRST NETWORK [--compile]
 
-NETWORK is a name of torchvision (`resnet50`, `resnet34`), or `timm:` and one of timm. Its weights are random, which
-takes the same time.
+NETWORK is a name of torchvision (`resnet50`, `resnet34`), or `timm:` and a name of timm. Its weights are random, which
+does not change the time.
 """
 
 import sys
@@ -45,10 +45,10 @@ class Files(Dataset):
             return transform(image.convert("RGB"))
 
 
-def judge(files: list[str]) -> None:
+def predict(files: list[str]) -> None:
     with torch.no_grad():
         for batch in DataLoader(Files(files), batch_size=32):
             torch.softmax(network(batch), dim=1).tolist()
 
 
-serve(judge, first)
+serve(predict, first)
