@@ -13,13 +13,12 @@ import hashlib
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime as ort
-from marked import add_outputs, publish
+from common import options, publish, versions
 from numpy.typing import NDArray
 
 from lesionlab.base_models import StrictModel
@@ -94,14 +93,11 @@ class Images:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options(__doc__, "data!", "metadata", "out", "table", "docs")
     parser.add_argument("plan", type=Path)
     parser.add_argument("--runs", type=Path, required=True)
-    parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--external", type=Path)
-    parser.add_argument("--metadata", type=Path)
     parser.add_argument("--logits", type=Path)
-    add_outputs(parser)
     arguments = parser.parse_args()
     publish(arguments.plan.stem, arguments, measured, table)
 
@@ -119,7 +115,7 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
         "what": "effect of each component on the validation subset, used for selection, and on an external dataset",
         "command": f"python benchmarks/ablation.py benchmarks/{arguments.plan.name} --runs RUNS --data HAM10000 "
         "--external ISIC2017 --metadata TABLE",
-        "versions": {name: version(name) for name in ("onnxruntime", "torch", "numpy")},
+        "versions": versions("onnxruntime", "torch", "numpy"),
         "images": {
             "validation": len(images.validation),
             "lesions": len(set(images.lesions)),

@@ -27,7 +27,7 @@ from lesionlab.export.reference import ABSTENTION_SHARE, feature_space, image_li
 from lesionlab.metrics.ranking import roc_auc
 from lesionlab.phantoms import phantom_image
 from lesionlab.prediction import Predictor
-from lesionlab.prediction.decision.abstention import quality_reasons
+from lesionlab.prediction.decision.abstention import image_reasons
 from lesionlab.prediction.inference.preprocessing import PreparedImage
 from lesionlab.prediction.inference.session import GraphSession
 from lesionlab.results import Failure
@@ -239,7 +239,7 @@ def cost(bundle: Bundle, reference: Reference) -> dict[str, dict[str, float]]:
         if reference.features is None:
             raise SystemExit("the model has no feature space")
         for one, distance in zip(pixels, ood_scores(reference.features, pool_features(feature_map)), strict=True):
-            quality_reasons(reference, PreparedImage("image", one, ()), distance)
+            image_reasons(reference, PreparedImage("image", one, ()), distance)
 
     steps: dict[str, Callable[[], object]] = {
         "logits": lambda: session.logits(pixels),

@@ -7,13 +7,10 @@ The first run is measured on more images than the others. The result is written 
 already in the file are not measured again.
 """
 
-import argparse
 import json
-import platform
-from importlib.metadata import version
 from pathlib import Path
 
-from marked import write_between
+from common import options, versions, write_between
 
 from lesionlab.attribution.check import SampleSizes, check_run
 from lesionlab.attribution.result import ModelCheck
@@ -27,13 +24,9 @@ OTHERS = SampleSizes(images=40, slow_images=6, curves=12, randomised=18, slow_ra
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options(__doc__, "data", "images", "out", "docs", out=Path("benchmarks/results/attribution.json"))
     parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--masks", type=Path, required=True)
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--images", type=int, help="number of images for Grad-CAM, for a trial run")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/attribution.json"))
-    parser.add_argument("--docs", type=Path, help="Markdown file with a marked place for the table")
     arguments = parser.parse_args()
     masks = MaskFolder(arguments.masks)
     done = finished(arguments.out)
@@ -76,8 +69,7 @@ def write_result(out: Path, models: list[ModelCheck]) -> None:
         {
             "what": "measures of explanations on the validation set; 95% intervals by lesion",
             "command": "python benchmarks/attribution.py RUN [RUN ...] --masks HAM10000_segmentations",
-            "versions": {name: version(name) for name in ("torch", "captum", "scikit-image", "numpy")}
-            | {"python": platform.python_version()},
+            "versions": versions("torch", "captum", "scikit-image", "numpy"),
             "models": [model.model_dump(mode="json") for model in models],
         },
     )

@@ -8,10 +8,8 @@ pixels is given as soon as it accepts one, until the headline is on the page. It
 follows from the bytes. Needs the development environment and Chromium.
 """
 
-import argparse
 import base64
 import gzip
-import json
 import os
 import platform
 import statistics
@@ -25,10 +23,10 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from common import options, write
 from playwright.sync_api import Browser, sync_playwright
 
 from lesionlab import RESEARCH_ONLY, __version__
-from lesionlab.files import write_json
 from lesionlab.phantoms import phantom_image
 from lesionlab.prediction import Predictor
 from lesionlab.web import WebBuild, build_web
@@ -140,11 +138,8 @@ def measure(build: WebBuild, folder: Path, runs: int, images: int) -> dict[str, 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path)
+    parser = options(__doc__, "model", "images", "out", images=20)
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--images", type=int, default=20)
-    parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         build = build_web(Path(folder) / "web", Predictor.load(arguments.model, threads=1))
@@ -163,9 +158,7 @@ def main() -> None:
                 "cpus": os.cpu_count(),
             },
         }
-    print(json.dumps(result, indent=2))
-    if arguments.out:
-        write_json(arguments.out, result)
+    write(arguments, result)
 
 
 if __name__ == "__main__":

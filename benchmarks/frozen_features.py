@@ -9,8 +9,6 @@ original. The time with cached features starts with an empty cache: decoding, fe
 Both networks are evaluated on the same test images.
 """
 
-import argparse
-import json
 import os
 import platform
 import sys
@@ -24,13 +22,13 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every torch program uses
+from common import command, options, write
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from lesionlab.data import Manifest, Split, draw_subset, make_split, read_dataset
-from lesionlab.files import write_json
 from lesionlab.images import Preprocessing, load_image
 from lesionlab.metrics import ranking
 from lesionlab.metrics.arrays import FloatArray
@@ -153,13 +151,10 @@ def scores(network: LesionNetwork, recipe: Recipe, images: Manifest) -> FloatArr
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--images", type=int, default=2000)
+    parser = options(__doc__, "data!", "images", "out", images=2000)
     parser.add_argument("--backbone", default="mobilenetv2_100")
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--workers", type=int, default=2, help="Worker processes of the plain loop's loader.")
-    parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     changes = [f"model.backbone={arguments.backbone}", f"training.epochs={arguments.epochs}"]
     recipe = load_recipe("resnet50-binary", changes)
@@ -179,8 +174,7 @@ def main() -> None:
     pair = paired_bootstrap(area(plain.network), area(ours.network), lesions, resamples=RESAMPLES, seed=0)
     result = {
         "what": "resnet50-binary: cached features of the frozen backbone, against the whole network in every epoch",
-        "command": "python benchmarks/frozen_features.py "
-        + " ".join(sys.argv[1:]).replace(str(arguments.data), "FOLDER"),
+        "command": command(arguments),
         "images": {name: len(ids) for name, ids in split.subsets().items()},
         "backbone": arguments.backbone,
         "epochs": arguments.epochs,
@@ -199,9 +193,7 @@ def main() -> None:
         },
         "environment": Compute("cpu", "32-true").describe() | {"python": platform.python_version()},
     }
-    print(json.dumps(result, indent=2))
-    if arguments.out:
-        write_json(arguments.out, result)
+    write(arguments, result)
 
 
 if __name__ == "__main__":

@@ -129,7 +129,7 @@ def by_diagnosis(
 ) -> dict[str, float | dict[str, float]]:
     shares: dict[str, list[float]] = {}
     for images, record in zip(found, validation, strict=True):
-        same = float(np.mean([image.diagnosis == record.diagnosis for image in images]))
+        same = float(np.mean([image.code == record.diagnosis for image in images]))
         shares.setdefault(record.diagnosis, []).append(same)
     each = {code: round(float(np.mean(values)), 4) for code, values in sorted(shares.items())}
     return {"mean over the diagnoses": round(float(np.mean(list(each.values()))), 4), "each": each}

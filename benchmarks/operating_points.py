@@ -7,12 +7,10 @@ measured on the other. A bundle's thresholds are chosen on twice as many lesions
 the square root of two. The test set is not read.
 """
 
-import argparse
 from collections.abc import Callable
-from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
+from common import options, versions, write
 from numpy.typing import NDArray
 from scipy.stats import norm
 
@@ -20,7 +18,6 @@ from lesionlab import Predictor
 from lesionlab.bundle import Bundle
 from lesionlab.data import read_dataset
 from lesionlab.export.convert import acceptance_data
-from lesionlab.files import write_json
 from lesionlab.metrics import choose_operating_point
 from lesionlab.taxonomy import TASKS
 
@@ -57,11 +54,8 @@ RULES: dict[str, Rule] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--model", type=Path)
+    parser = options(__doc__, "data!", "model", "out")
     parser.add_argument("--draws", type=int, default=2000)
-    parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     bundle = Bundle.load(arguments.model)
     predictor, task = Predictor.load(bundle), TASKS[bundle.info.task]
@@ -72,7 +66,7 @@ def main() -> None:
     result = {
         "what": "sensitivity of thresholds on one half of the validation lesions, chosen on the other half",
         "command": "python benchmarks/operating_points.py --data FOLDER --out benchmarks/results/operating_points.json",
-        "versions": {name: version(name) for name in ("numpy", "onnxruntime", "scipy")},
+        "versions": versions("numpy", "onnxruntime", "scipy"),
         "bundle": bundle.info.identity,
         "images": len(images),
         "lesions": len(set(lesions)),
@@ -88,8 +82,7 @@ def main() -> None:
         for wanted, rows in result["targets"][target].items():
             for rule, row in rows.items():
                 print(target, wanted, rule, row)
-    if arguments.out:
-        write_json(arguments.out, result)
+    write(arguments, result)
 
 
 def halved(

@@ -11,11 +11,9 @@
 All on the loopback address, for a limited number of requests and a limited time.
 """
 
-import argparse
 import http.client
 import json
 import os
-import platform
 import socket
 import statistics
 import subprocess
@@ -24,15 +22,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import psutil
+from common import options, versions, write
 
 from lesionlab.bundle import Bundle
 from lesionlab.cpu import available_cores
-from lesionlab.files import write_json
 from lesionlab.phantoms import phantom_image
 from lesionlab.prediction import Predictor
 from lesionlab.taxonomy import CODES
@@ -166,16 +163,13 @@ def kill_and_restart(server: Server, times: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options(__doc__, "rounds", "images", "out", rounds=5, images=320)
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=300)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--images", type=int, default=320, help="images per round")
     parser.add_argument("--restarts", type=int, default=5)
     parser.add_argument(
         "--only", choices=("rate", "sustained", "kill_9"), help="measure this again, into an earlier --out"
     )
-    parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(DISTINCT_IMAGES):
@@ -198,14 +192,11 @@ def main() -> None:
         **(json.loads(arguments.out.read_text(encoding="utf-8")) if arguments.only else {}),
         **found,
         "environment": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("onnxruntime", "fastapi", "uvicorn", "httptools", "uvloop")},
+            **versions("onnxruntime", "fastapi", "uvicorn", "httptools", "uvloop"),
             "cpus": os.cpu_count(),
         },
     }
-    print(json.dumps(result, indent=2))
-    if arguments.out:
-        write_json(arguments.out, result)
+    write(arguments, result)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ response, before the model is loaded, and its prediction function is timed in a 
 Needs `uv`, the package index and some 10 GB for a while.
 """
 
-import argparse
 import http.client
 import io
 import json
@@ -31,8 +30,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from common import options, write
 
-from lesionlab.files import write_json
 from lesionlab.phantoms import phantom_image
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -206,10 +205,7 @@ def free_port() -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
+    arguments = options(__doc__, "rounds", "out", rounds=3).parse_args()
     buffer = io.BytesIO()
     phantom_image("mel", seed=1).save(buffer, "JPEG")
     image = buffer.getvalue()
@@ -250,9 +246,7 @@ def main() -> None:
                 **versions(keras, "tensorflow", "keras", "streamlit"),
             },
         }
-    print(json.dumps(result, indent=2))
-    if arguments.out:
-        write_json(arguments.out, result)
+    write(arguments, result)
 
 
 if __name__ == "__main__":

@@ -16,12 +16,11 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that every torch program uses
-from marked import add_outputs, publish
+from common import options, publish
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -179,11 +178,7 @@ def table(result: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--images", type=int, default=128)
-    parser.add_argument("--rounds", type=int, default=3)
-    add_outputs(parser)
+    parser = options(__doc__, "data", "images", "rounds", "out", "table", "docs", images=128, rounds=3)
     arguments = parser.parse_args()
     if not (arguments.data or arguments.table):
         parser.error("--data or --table is needed")
