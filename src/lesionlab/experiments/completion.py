@@ -1,12 +1,14 @@
 """Completion of a run from any state: training, export and evaluation."""
 
 import json
+import platform
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from rich.console import Console
 
+from lesionlab import __version__
 from lesionlab.bundle import Bundle
 from lesionlab.data import Manifest, Split
 from lesionlab.errors import DataError, UsageError
@@ -27,6 +29,15 @@ Bar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 def no_bar(_: str) -> Iterator[Callable[[int, int], None]]:
     """Make a progress bar that shows nothing."""
     yield lambda done, total: None  # noqa: ARG005 - the interface of a progress bar
+
+
+def describe_platform() -> dict[str, str]:
+    """Return the versions of lesionlab and Python, and the platform."""
+    return {
+        "lesionlab": __version__,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+    }
 
 
 def complete_run(

@@ -8,7 +8,6 @@ import csv
 import datetime as dt
 import io
 import logging
-import platform
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean, stdev
@@ -17,13 +16,13 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from lesionlab import RESEARCH_ONLY, __version__
+from lesionlab import RESEARCH_ONLY
 from lesionlab.base_models import StrictModel
 from lesionlab.data import Manifest, Split, draw_subset, make_split
 from lesionlab.evaluation import dataset_name
 from lesionlab.evaluation.predictions_file import METRICS, PREDICTIONS, Predictions, find_predictions, read_predictions
 from lesionlab.evaluation.results import measure
-from lesionlab.experiments.completion import RESAMPLES, Bar, complete_run, no_bar, require_same_run
+from lesionlab.experiments.completion import RESAMPLES, Bar, complete_run, describe_platform, no_bar, require_same_run
 from lesionlab.files import write_json, write_text
 from lesionlab.metrics import Estimate, MetricsSummary
 from lesionlab.recipes import Recipe, check_classes
@@ -219,12 +218,7 @@ def _summary(
         manifest_sha256=manifest.sha256,
         split_sha256=split.sha256,
         date=dt.datetime.now(dt.UTC).date().isoformat(),
-        environment={
-            "lesionlab": __version__,
-            "python": platform.python_version(),
-            "platform": f"{platform.system()} {platform.machine()}",
-            **environment,
-        },
+        environment=describe_platform() | environment,
         recipe=recipe,
         planned=split.folds or 0,
         folds=tuple(outcomes),

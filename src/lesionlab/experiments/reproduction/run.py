@@ -2,18 +2,16 @@
 
 import datetime as dt
 import logging
-import platform
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from lesionlab import __version__
 from lesionlab.evaluation import dataset_name
 from lesionlab.evaluation.comparison import ComparedMetric, compare_predictions
 from lesionlab.evaluation.predictions_file import Predictions, find_predictions, read_predictions
-from lesionlab.experiments.completion import RESAMPLES, Bar, complete_run, no_bar
+from lesionlab.experiments.completion import RESAMPLES, Bar, complete_run, describe_platform, no_bar
 from lesionlab.experiments.reproduction.markdown import render_markdown
 from lesionlab.experiments.reproduction.prepare import PreparedRecipe, PreparedRun
 from lesionlab.experiments.reproduction.table import (
@@ -113,11 +111,7 @@ def _assembled(
     return Reproduction(
         dataset=dataset_name(prepared[0].runs[0].manifest),
         date=dt.datetime.now(dt.UTC).date().isoformat(),
-        environment={
-            "lesionlab": __version__,
-            "python": platform.python_version(),
-            "platform": f"{platform.system()} {platform.machine()}",
-        },
+        environment=describe_platform(),
         resamples=RESAMPLES,
         against=against.model if against else None,
         recipes=tuple(_reproduced(one, outcomes) for one in prepared),
