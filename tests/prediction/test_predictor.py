@@ -112,6 +112,8 @@ def test_a_folder_is_expanded_and_a_single_image_is_not_iterated(
     for image in (b"bytes", photograph, np.zeros((40, 40, 3), np.uint8)):
         with pytest.raises(UsageError, match=r"pass \[image\]"):
             predictor.predict_many(image)  # type: ignore[arg-type]
+    batch = np.random.default_rng(0).integers(0, 256, (2, 3, 40, 40), dtype=np.uint8)
+    assert [result.image for result in predictor.predict_many(batch)] == ["image 0", "image 1"]
     with pytest.raises(UsageError, match="no such file or folder"):
         predictor.predict_many("missing")
 

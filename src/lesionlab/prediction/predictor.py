@@ -196,6 +196,7 @@ class Predictor:
 def _several(images: Iterable[ImageSource] | str | Path) -> Iterable[ImageSource]:
     if isinstance(images, str | Path):
         return expand_inputs([str(images)])
-    if isinstance(images, bytes | Image.Image | np.ndarray):
+    # A batch of images is an array or a tensor with four dimensions.
+    if isinstance(images, bytes | Image.Image) or getattr(images, "ndim", 4) < 4:
         raise UsageError("one image was given in place of several: pass [image], or call predict or explain")
     return images
