@@ -1,4 +1,7 @@
-"""Metrics. Each is a function of image weights, so the bootstrap by lesion is one weight matrix."""
+"""Metrics. Each is a function of image weights, so the bootstrap by lesion is one weight matrix.
+
+`lesionlab.metrics.arrays` states the shapes of the arguments.
+"""
 
 from lesionlab.metrics.bootstrap import lesion_weights, percentile_interval
 from lesionlab.metrics.calibration import fit_temperature, softmax

@@ -1,8 +1,12 @@
 """Array types, and division and means that return nan for 0/0.
 
-Metrics take `weights`, the number of times that each image counts: [N] for one measurement, [B, N] for B bootstrap
-resamples. A weight of 2 equals a duplicated image, a weight of 0 a removed one. The result has the leading shape of
-the weights: a scalar array, or [B].
+Arguments of all metrics, for N images and C classes:
+
+- `labels`: index of the class of each image, [N]. `probabilities`: [N, C].
+- `positive`: whether each image is positive, [N]. `scores`: the score of each image, high for positive, [N].
+- `weights`: the number of times that each image counts: [N] for one measurement, [B, N] for B bootstrap resamples; None
+  counts each image once. A weight of 2 equals a duplicated image, a weight of 0 a removed one. The result has the
+  leading shape of the weights, [...]: a scalar array, or [B].
 """
 
 from typing import Any
@@ -34,13 +38,5 @@ def mean_of_defined(values: FloatArray) -> FloatArray:
 
 
 def weighted_mean(values: npt.NDArray[Any], weights: IntArray) -> FloatArray:
-    """Return the weighted mean of one value per image.
-
-    Args:
-        values: [N].
-        weights: [N] or [B, N].
-
-    Returns:
-        A scalar array or [B]; nan where all weights are 0.
-    """
+    """Return the weighted mean of one value per image, [N]; nan where all weights are 0."""
     return divide(weights @ values.astype(np.float64), weights.sum(axis=-1))

@@ -20,13 +20,8 @@ def lesion_weights(lesion_ids: Sequence[str], resamples: int, seed: int) -> npt.
     The result depends on the seed and the set of lesions, not on the order of the images. Two models evaluated on
     the same lesions with the same seed therefore share their resamples and can be compared in pairs.
 
-    Args:
-        lesion_ids: Lesion of each image, length N.
-        resamples: Number of resamples, B.
-        seed: Seed of the generator.
-
     Returns:
-        Number of times that each image's lesion was drawn, [B, N].
+        Number of times that each image's lesion was drawn, for B resamples of N images, [B, N].
     """
     lesions, lesion_of_image = np.unique(np.asarray(lesion_ids, dtype=np.str_), return_inverse=True)
     generator = np.random.default_rng(seed)

@@ -36,14 +36,7 @@ class ReliabilityBins:
 def reliability_bins(
     labels: IntArray, probabilities: FloatArray, weights: IntArray | None = None, bins: int = BINS
 ) -> ReliabilityBins:
-    """Bin the images by the probability of their predicted class.
-
-    Args:
-        labels: [N].
-        probabilities: [N, C].
-        weights: [N] or [B, N]; None counts each image once.
-        bins: Number of bins.
-    """
+    """Bin the images by the probability of their predicted class."""
     confidence, correct = _top_label(labels, probabilities)
     edges, members = _bin_members(confidence, bins)
     weights = weights_or_ones(weights, len(labels)).astype(np.float64)
@@ -63,12 +56,6 @@ def expected_calibration_error(
 
     The estimate is biased upward on small data because the gap of a bin is an absolute value. Resampling adds to
     that bias, so a bootstrap interval may lie entirely above the measured value.
-
-    Args:
-        labels: [N].
-        probabilities: [N, C].
-        weights: [N] or [B, N]; None counts each image once.
-        bins: Number of bins of equal width.
     """
     confidence, correct = _top_label(labels, probabilities)
     _, members = _bin_members(confidence, bins)
@@ -81,11 +68,6 @@ def brier_score(labels: IntArray, probabilities: FloatArray, weights: IntArray |
     """Return the squared error of the probabilities, summed over the classes, mean over the images, [...].
 
     From 0 to 2, as in Brier (1950). For two classes it is twice the one-column form.
-
-    Args:
-        labels: [N].
-        probabilities: [N, C].
-        weights: [N] or [B, N]; None counts each image once.
     """
     truth = np.eye(probabilities.shape[1])[labels.astype(np.int64)]
     distances = ((probabilities - truth) ** 2).sum(axis=1)
@@ -96,11 +78,6 @@ def negative_log_likelihood(labels: IntArray, probabilities: FloatArray, weights
     """Return the mean of -log of the true class's probability in nats, [...].
 
     Probabilities are clipped at 2.2e-16, as in scikit-learn, so that the result is finite.
-
-    Args:
-        labels: [N].
-        probabilities: [N, C].
-        weights: [N] or [B, N]; None counts each image once.
     """
     actual = probabilities[np.arange(len(labels)), labels.astype(np.int64)].astype(np.float64)
     losses = -np.log(np.maximum(actual, np.finfo(np.float64).eps))
@@ -115,13 +92,9 @@ def softmax(logits: FloatArray, temperature: float = 1.0) -> FloatArray:
 
 
 def fit_temperature(logits: FloatArray, labels: IntArray) -> float:
-    """Return the temperature that minimises the negative log-likelihood. Fit it on validation images.
+    """Return the temperature of logits [N, C] that minimises the negative log-likelihood. Fit it on validation images.
 
     The loss is convex in 1/T, so its derivative changes sign at most once and bisection finds the minimum.
-
-    Args:
-        logits: [N, C].
-        labels: [N].
 
     Returns:
         The temperature; 1 if all logits of each image are equal. One of `TEMPERATURE_LIMITS` if the loss still

@@ -35,8 +35,6 @@ class DeLongTest:
     """Result of DeLong's test.
 
     Attributes:
-        auc_a: AUC of A.
-        auc_b: AUC of B.
         difference: B - A.
         standard_error: Standard error of the difference.
         p_value: Two-sided; nan where the areas differ and the standard error is zero.
@@ -110,12 +108,8 @@ def delong_test(labels: npt.ArrayLike, scores_a: npt.ArrayLike, scores_b: npt.Ar
     IEEE Signal Processing Letters 21, 1389-1393 (2014). The normal approximation holds for many images.
 
     The test assumes independent images. With several images of one lesion the p value is too small;
-    `paired_bootstrap` resamples lesions and has no such bias.
-
-    Args:
-        labels: Whether each image is positive, [N].
-        scores_a: [N], high for positive.
-        scores_b: [N], high for positive.
+    `paired_bootstrap` resamples lesions and has no such bias. `labels` hold whether each image is positive, [N]; the
+    scores, [N], are high for positive.
 
     Raises:
         DataError: The shapes differ, a score is nan, or there are fewer than two positive or two negative images.
@@ -150,11 +144,8 @@ def mcnemar_test(correct_a: npt.ArrayLike, correct_b: npt.ArrayLike) -> McNemarT
     """Test whether two models have the same accuracy (McNemar, Psychometrika 12, 153-157, 1947).
 
     Uses the discordant images, those that exactly one model classifies correctly. The p value is the exact binomial
-    one and assumes independent images (see `delong_test`).
-
-    Args:
-        correct_a: Whether A is correct on each image, [N].
-        correct_b: Whether B is correct on each image, [N].
+    one and assumes independent images (see `delong_test`). The arguments hold whether each image is classified
+    correctly, [N].
 
     Raises:
         DataError: The arrays are not one-dimensional or differ in length.
@@ -178,12 +169,6 @@ def recall_at_precision(
 
     It is 0 if no threshold reaches that precision, and nan without positives. The threshold is chosen on the same
     images, so the value is optimistic for every model.
-
-    Args:
-        positive: [N].
-        scores: [N], high for positive.
-        precision: Minimum precision.
-        weights: [N] or [B, N]; None counts each image once.
     """
     counts = counts_at_thresholds(positive, scores, weights)
     hits = counts.true_positives

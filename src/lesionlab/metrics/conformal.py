@@ -31,27 +31,12 @@ def conformal_threshold(scores: FloatArray, coverage: float) -> float:
 
 
 def class_thresholds(labels: IntArray, probabilities: FloatArray, coverage: float) -> FloatArray:
-    """Return one threshold per class, computed from the images of that class, [C].
-
-    Args:
-        labels: [n].
-        probabilities: [n, C].
-        coverage: Coverage for the images of each class.
-    """
-    return np.array(
-        [
-            conformal_threshold(1 - probabilities[labels == index, index], coverage)
-            for index in range(probabilities.shape[1])
-        ]
-    )
+    """Return one threshold per class, [C], with this coverage for the images of that class."""
+    classes = range(probabilities.shape[1])
+    return np.array([conformal_threshold(1 - probabilities[labels == c, c], coverage) for c in classes])
 
 
 def set_members(probabilities: FloatArray, thresholds: FloatArray | float) -> BoolArray:
-    """Return the classes of each set as a mask, [..., C].
-
-    Args:
-        probabilities: [..., C].
-        thresholds: One for all classes, or one per class, [C].
-    """
+    """Return the classes of each set as a mask, [..., C], for one threshold, or one per class, [C]."""
     members: BoolArray = 1 - probabilities <= thresholds
     return members

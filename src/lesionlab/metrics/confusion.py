@@ -15,17 +15,7 @@ from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray, divide, me
 def confusion_matrix(
     labels: IntArray, predictions: IntArray, classes: int, weights: IntArray | None = None
 ) -> IntArray:
-    """Count the images by actual and predicted class.
-
-    Args:
-        labels: Actual class of each image, [N], from 0 to `classes` - 1.
-        predictions: Predicted class of each image, [N].
-        classes: Number of classes, C.
-        weights: [N] or [B, N]; None counts each image once.
-
-    Returns:
-        [C, C], or [B, C, C] for weights of B resamples.
-    """
+    """Count the images by actual class and predicted class, both [N]: [C, C], or [B, C, C] for B resamples."""
     cells = np.zeros((len(labels), classes * classes))
     cells[np.arange(len(labels)), labels.astype(np.int64) * classes + predictions] = 1.0
     weights = weights_or_ones(weights, len(labels))
@@ -35,15 +25,7 @@ def confusion_matrix(
 
 
 def collapse(matrix: IntArray, positive: BoolArray) -> IntArray:
-    """Merge the classes into two: index 1 for the classes of the mask `positive`, index 0 for the others.
-
-    Args:
-        matrix: [..., C, C].
-        positive: [C].
-
-    Returns:
-        [..., 2, 2].
-    """
+    """Merge the classes into two, [..., 2, 2]: index 1 for the classes of the mask `positive` [C], 0 for the others."""
     sides = np.stack([~positive, positive]).astype(np.int64)
     return sides @ matrix @ sides.T
 

@@ -20,8 +20,6 @@ class OperatingPointMetrics:
 
     Attributes:
         threshold: Minimum score of a positive prediction.
-        sensitivity: True positive rate.
-        specificity: True negative rate.
         ppv: Positive predictive value at `prevalence`.
         npv: Negative predictive value at `prevalence`.
         prevalence: Share of positive images.
@@ -51,15 +49,7 @@ def choose_operating_point(
 ) -> OperatingPointMetrics:
     """Return the largest threshold with at least the given sensitivity. Choose it on validation images.
 
-    Args:
-        sensitivity: Minimum sensitivity, above 0 and at most 1.
-        positive: [N].
-        scores: [N], high for positive.
-        weights: [N]; None counts each image once.
-
-    Returns:
-        The point with its performance on the same images. That performance is optimistic: measure the threshold again
-        on other images.
+    Its performance on the same images is optimistic: measure the threshold again on other images.
 
     Raises:
         UsageError: The sensitivity is out of range.
@@ -80,25 +70,12 @@ def measure_operating_point(
     """Measure the performance of a threshold.
 
     For intervals, pass the predictions and the weights of the resamples to `confusion.confusion_matrix`.
-
-    Args:
-        threshold: In units of the score.
-        positive: [N].
-        scores: [N], high for positive.
-        weights: [N]; None counts each image once.
     """
     predicted = (scores >= threshold).astype(np.int64)
     matrix = confusion_matrix(positive.astype(np.int64), predicted, 2, weights)
-    negative_class, positive_class = 0, 1
+    (specificity, sensitivity), (npv, ppv) = recall(matrix).tolist(), precision(matrix).tolist()
     images = support(matrix)
-    return OperatingPointMetrics(
-        threshold=threshold,
-        sensitivity=float(recall(matrix)[positive_class]),
-        specificity=float(recall(matrix)[negative_class]),
-        ppv=float(precision(matrix)[positive_class]),
-        npv=float(precision(matrix)[negative_class]),
-        prevalence=float(images[positive_class] / images.sum()),
-    )
+    return OperatingPointMetrics(threshold, sensitivity, specificity, ppv, npv, float(images[1] / images.sum()))
 
 
 def predictive_values(sensitivity: float, specificity: float, prevalence: float) -> tuple[float, float]:

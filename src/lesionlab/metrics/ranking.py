@@ -62,13 +62,7 @@ class PrecisionRecallCurve:
 
 
 def counts_at_thresholds(positive: BoolArray, scores: FloatArray, weights: IntArray | None = None) -> ThresholdCounts:
-    """Count the true and false positives at every distinct score.
-
-    Args:
-        positive: Whether each image is positive, [N], N at least 1.
-        scores: Score of each image, [N], high for positive.
-        weights: [N] or [B, N]; None counts each image once.
-    """
+    """Count the true and false positives at every distinct score of at least one image."""
     order = np.argsort(-scores, kind="stable")
     ordered = scores[order]
     last_of_tie = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
@@ -99,24 +93,12 @@ def area_under_precision_recall(counts: ThresholdCounts) -> FloatArray:
 
 
 def roc_auc(positive: BoolArray, scores: FloatArray, weights: IntArray | None = None) -> FloatArray:
-    """Return the area under the ROC curve of a binary score, [...]; nan without positives or negatives.
-
-    Args:
-        positive: [N].
-        scores: [N], high for positive.
-        weights: [N] or [B, N]; None counts each image once.
-    """
+    """Return the area under the ROC curve of a binary score, [...]; nan without positives or negatives."""
     return area_under_roc(counts_at_thresholds(positive, scores, weights))
 
 
 def average_precision(positive: BoolArray, scores: FloatArray, weights: IntArray | None = None) -> FloatArray:
-    """Return the average precision of a binary score, [...]; nan without positives.
-
-    Args:
-        positive: [N].
-        scores: [N], high for positive.
-        weights: [N] or [B, N]; None counts each image once.
-    """
+    """Return the average precision of a binary score, [...]; nan without positives."""
     return area_under_precision_recall(counts_at_thresholds(positive, scores, weights))
 
 
@@ -124,11 +106,6 @@ def one_vs_rest_areas(
     labels: IntArray, probabilities: FloatArray, weights: IntArray | None = None
 ) -> tuple[FloatArray, FloatArray]:
     """Measure each class's probability as a score of the class against the rest.
-
-    Args:
-        labels: [N].
-        probabilities: [N, C].
-        weights: [N] or [B, N]; None counts each image once.
 
     Returns:
         The area under the ROC curve and the average precision of each class, both [..., C]; nan for a class without

@@ -23,15 +23,7 @@ def selective_scores(
 ) -> tuple[FloatArray, FloatArray]:
     """Return accuracy and balanced accuracy of the most confident predictions, [...] each.
 
-    Source: El-Yaniv and Wiener, JMLR 2010.
-
-    Args:
-        labels: [N].
-        predicted: [N].
-        confidence: Confidence score of each prediction, [N].
-        coverage: Share of the images that are kept.
-        classes: Number of classes, C.
-        weights: [N] or [B, N]; None counts each image once.
+    The share `coverage` of the images is kept. Source: El-Yaniv and Wiener, JMLR 2010.
     """
     kept = most_confident(confidence, coverage)
     counted = weights_or_ones(weights, len(labels)) * kept
@@ -45,13 +37,8 @@ def net_benefit(
     """Return the net benefit of treating the images at or above each threshold, [..., T].
 
     True positives per image minus false positives per image weighted by the odds of the threshold (Vickers and Elkin,
-    MDM 2006). Treating no image has a net benefit of 0.
-
-    Args:
-        positive: [N].
-        scores: Probabilities, [N].
-        thresholds: Between 0 and 1, exclusive, [T].
-        weights: [N] or [B, N]; None counts each image once.
+    MDM 2006). Treating no image has a net benefit of 0. The scores are probabilities, and the thresholds [T] lie
+    between 0 and 1, exclusive.
     """
     counts = weights_or_ones(weights, len(scores)).astype(np.float64)
     predicted = scores[:, None] >= thresholds

@@ -42,15 +42,11 @@ class MetricsSummary(StrictModel):
     """Metrics of a set of predictions.
 
     Attributes:
-        n_images: Number of images.
-        n_lesions: Number of lesions.
         resamples: Number of bootstrap resamples behind the intervals.
-        seed: Seed of the resamples.
         overall: Metrics by name. `malignant_auc` ranks by the summed probability of the malignant classes.
             `malignant_recall` (sensitivity), `malignant_specificity` and `malignant_precision` measure whether the
             predicted class is malignant; they use no threshold (see `lesionlab.metrics.operating_point`).
         per_class: Metrics of each class against the rest, by class, then by name.
-        support: Number of images of each class.
         confusion_matrix: Counts of images; rows actual, columns predicted, both in the order of `support`.
     """
 
