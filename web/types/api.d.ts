@@ -314,15 +314,10 @@ export interface components {
          * @description The content of `evaluation.json`, written by `lesionlab evaluate` for the test set.
          *
          *     Attributes:
-         *         notice: Research-only notice.
          *         graph_sha256: Hash of the evaluated graph.
-         *         dataset: Name of the dataset.
-         *         subset: Name of the subset.
          *         unseen: Whether none of the lesions was used to fit, stop or calibrate the model.
          *         leaky: Whether training and test may share lesions. Every figure is then too good.
          *         date: Date of the evaluation, ISO 8601.
-         *         n_images: Number of images.
-         *         n_lesions: Number of lesions.
          *         classes: Codes of the task's classes, in the order of the confusion matrix.
          *         support: Number of images of each class.
          *         confusion_matrix: Counts of images; rows are actual, columns predicted.
@@ -334,9 +329,7 @@ export interface components {
          *         history: Training history by epoch; empty where unknown.
          *         prediction_sets: Coverage of the conformal sets.
          *         selective: Selective prediction: figures without the images of lowest confidence.
-         *         decision_curve: Net benefit.
          *         robustness: Figures under corruptions; empty where not measured.
-         *         subgroups: Figures by subgroup.
          */
         EvaluationSummary: {
             /** Classes */
@@ -453,12 +446,9 @@ export interface components {
          *
          *     Attributes:
          *         code: Code of the explained class.
-         *         name: Its name.
          *         method: How the map was made, for example `class activation map`.
          *         values: float32 [rows, columns] over the whole image, row by row from the top left; 0 for no evidence, 1 for
          *             the place with the most. All 0 where no place supports the class.
-         *         rows: Number of rows.
-         *         columns: Number of columns.
          */
         Explanation: {
             /**
@@ -503,40 +493,22 @@ export interface components {
          *         colours: Those of six colours that cover at least 3% of the lesion, with their shares, the largest first.
          */
         LesionMeasures: {
-            /**
-             * Area
-             * @description Share of the image.
-             */
+            /** Area */
             area: number;
-            /**
-             * Asymmetry
-             * @description Share of the area without a counterpart after reflection across each principal axis.
-             */
+            /** Asymmetry */
             asymmetry: [
                 number,
                 number
             ];
-            /**
-             * Border Irregularity
-             * @description Length of the outline divided by that of its convex hull, minus 1.
-             */
+            /** Border Irregularity */
             border_irregularity: number;
-            /**
-             * Colours
-             * @description Colours that cover at least 3% of the lesion, with their shares.
-             */
+            /** Colours */
             colours: {
                 [key: string]: number;
             };
-            /**
-             * Diameter
-             * @description Largest extent, relative to the longer side of the image.
-             */
+            /** Diameter */
             diameter: number;
-            /**
-             * Touches Border
-             * @description Whether the lesion extends beyond the image.
-             */
+            /** Touches Border */
             touches_border: boolean;
         };
         /**
@@ -682,10 +654,6 @@ export interface components {
          * @description A training image whose features are close to those of the image, with the dataset's own diagnosis.
          *
          *     Attributes:
-         *         image_id: Its identifier in the dataset.
-         *         lesion_id: Identifier of the lesion that it shows.
-         *         code: Code of the dataset's diagnosis.
-         *         name: The diagnosis in words.
          *         similarity: Cosine of the angle between the features, cut off at 0: 1 for equal features.
          */
         NearestImage: {
@@ -717,7 +685,6 @@ export interface components {
          * @description Net benefit at a threshold probability (decision curve analysis); treating nobody has net benefit 0.
          *
          *     Attributes:
-         *         threshold: The threshold probability.
          *         model: True positives per image minus false positives weighted by the odds of the threshold.
          *         treat_all: The same for treating everybody.
          */
@@ -737,10 +704,8 @@ export interface components {
          *         target: The finding whose probability is compared.
          *         target_sensitivity: Sensitivity that the threshold was chosen for.
          *         threshold: The decision is positive at or above it.
-         *         sensitivity: On `measured_on`.
-         *         specificity: On `measured_on`.
-         *         ppv: Positive predictive value at `prevalence`.
-         *         npv: Negative predictive value at `prevalence`.
+         *         sensitivity: On `measured_on`, as is the specificity.
+         *         ppv: Positive predictive value at `prevalence`, as is the negative one, `npv`.
          *         prevalence: Share of positive images in `measured_on`.
          *         intervals: 95% interval by lesion of the four figures by name, where available.
          *         measured_on: Subset of the four figures. The threshold is always chosen on the validation set.
@@ -1027,12 +992,7 @@ export interface components {
         };
         /**
          * RankedDiagnosis
-         * @description A diagnosis, or a class of a binary model, with its probability.
-         *
-         *     Attributes:
-         *         code: Code of the class.
-         *         name: Its name.
-         *         probability: Calibrated probability.
+         * @description A diagnosis, or a class of a binary model, with its calibrated probability.
          */
         RankedDiagnosis: {
             /**
@@ -1149,7 +1109,6 @@ export interface components {
          *         diagnosis: Code of the class, or `all`.
          *         nominal_coverage: Coverage that the thresholds were chosen for.
          *         guaranteed: Whether this kind of set guarantees it for these images.
-         *         n_images: Number of images.
          *         covered: Share of the lesions whose sets hold the true class; the mean over several images of a lesion.
          *         mean_size: Mean number of classes in a set.
          */
@@ -1184,8 +1143,6 @@ export interface components {
          *     Attributes:
          *         group: The property; `skin_tone` is estimated from the margin of the image.
          *         value: Its value: `female`, `40 to 59`, `trunk`, `histo`; `unknown` where not stated.
-         *         n_images: Number of images.
-         *         n_lesions: Number of lesions.
          *         balanced_accuracy: Mean recall over the classes that occur; None where it is not defined.
          *         malignant_auc: AUC of the main target; None where only positives or negatives occur.
          */
@@ -1209,15 +1166,12 @@ export interface components {
          * @description The training data, by hashes and counts.
          *
          *     Attributes:
-         *         manifest_sha256: Hash of the manifest.
-         *         split_sha256: Hash of the split.
          *         leaky: Whether training and test may share lesions. Every figure is then too good.
          *         lesions_known: Whether the dataset has lesion identifiers.
          *         images: Number of images by subset.
          *         lesions: Number of lesions by subset.
          *         classes: Number of training images of each class; the probabilities are calibrated to these frequencies. Empty
          *             where unknown.
-         *         sources: Names of the datasets.
          */
         TrainingData: {
             /** Classes */

@@ -62,8 +62,6 @@ class Subgroup(StrictModel):
     Attributes:
         group: The property; `skin_tone` is estimated from the margin of the image.
         value: Its value: `female`, `40 to 59`, `trunk`, `histo`; `unknown` where not stated.
-        n_images: Number of images.
-        n_lesions: Number of lesions.
         balanced_accuracy: Mean recall over the classes that occur; None where it is not defined.
         malignant_auc: AUC of the main target; None where only positives or negatives occur.
     """
@@ -84,7 +82,6 @@ class SetCoverage(StrictModel):
         diagnosis: Code of the class, or `all`.
         nominal_coverage: Coverage that the thresholds were chosen for.
         guaranteed: Whether this kind of set guarantees it for these images.
-        n_images: Number of images.
         covered: Share of the lesions whose sets hold the true class; the mean over several images of a lesion.
         mean_size: Mean number of classes in a set.
     """
@@ -110,7 +107,6 @@ class NetBenefitPoint(StrictModel):
     """Net benefit at a threshold probability (decision curve analysis); treating nobody has net benefit 0.
 
     Attributes:
-        threshold: The threshold probability.
         model: True positives per image minus false positives weighted by the odds of the threshold.
         treat_all: The same for treating everybody.
     """
@@ -144,15 +140,10 @@ class EvaluationSummary(StrictModel):
     """The content of `evaluation.json`, written by `lesionlab evaluate` for the test set.
 
     Attributes:
-        notice: Research-only notice.
         graph_sha256: Hash of the evaluated graph.
-        dataset: Name of the dataset.
-        subset: Name of the subset.
         unseen: Whether none of the lesions was used to fit, stop or calibrate the model.
         leaky: Whether training and test may share lesions. Every figure is then too good.
         date: Date of the evaluation, ISO 8601.
-        n_images: Number of images.
-        n_lesions: Number of lesions.
         classes: Codes of the task's classes, in the order of the confusion matrix.
         support: Number of images of each class.
         confusion_matrix: Counts of images; rows are actual, columns predicted.
@@ -164,9 +155,7 @@ class EvaluationSummary(StrictModel):
         history: Training history by epoch; empty where unknown.
         prediction_sets: Coverage of the conformal sets.
         selective: Selective prediction: figures without the images of lowest confidence.
-        decision_curve: Net benefit.
         robustness: Figures under corruptions; empty where not measured.
-        subgroups: Figures by subgroup.
     """
 
     notice: str = RESEARCH_ONLY

@@ -18,10 +18,8 @@ class OperatingPoint(StrictModel):
         target: The finding whose probability is compared.
         target_sensitivity: Sensitivity that the threshold was chosen for.
         threshold: The decision is positive at or above it.
-        sensitivity: On `measured_on`.
-        specificity: On `measured_on`.
-        ppv: Positive predictive value at `prevalence`.
-        npv: Negative predictive value at `prevalence`.
+        sensitivity: On `measured_on`, as is the specificity.
+        ppv: Positive predictive value at `prevalence`, as is the negative one, `npv`.
         prevalence: Share of positive images in `measured_on`.
         intervals: 95% interval by lesion of the four figures by name, where available.
         measured_on: Subset of the four figures. The threshold is always chosen on the validation set.
@@ -46,14 +44,7 @@ class OperatingPoint(StrictModel):
 
 
 class CurvePoint(StrictModel):
-    """Performance of a threshold on the validation set.
-
-    Attributes:
-        target_sensitivity: Sensitivity that the threshold was chosen for.
-        threshold: The decision is positive at or above it.
-        sensitivity: On the validation set.
-        specificity: On the validation set.
-    """
+    """Performance on the validation set of the threshold for a target sensitivity; see `OperatingPoint`."""
 
     target_sensitivity: float = Field(gt=0, lt=1)
     threshold: float
@@ -65,7 +56,6 @@ class SensitivityCurve(StrictModel):
     """Thresholds for a range of sensitivities, chosen and measured on the validation set.
 
     Attributes:
-        target: The finding whose probability is compared.
         prevalence: Share of positive images in the validation set.
         points: In ascending order of the target sensitivity.
     """

@@ -66,7 +66,6 @@ class PatientEffects(StrictModel):
         age: C ratios for each age.
         sex: C ratios by sex.
         site: C ratios by anatomical site; a site that is rare in training is absent and adds nothing.
-        strength: Factor on all ratios.
         images: Number of validation images used for the fit.
         nll_without: Negative log likelihood on those images without patient data.
         nll_with: The same with patient data, in cross-validation over lesions.
@@ -85,14 +84,18 @@ class PatientEffects(StrictModel):
     def _rows_fit(self) -> "PatientEffects":
         if len(self.ages) != len(self.age) or list(self.ages) != sorted(set(self.ages)):
             raise ValueError("ages must ascend, with one row of ratios for each")
-        if len({len(row) for row in (*self.age, *self.sex.values(), *self.site.values())}) > 1:
+        if len({len(row) for row in self._rows}) > 1:
             raise ValueError("all rows of ratios must have one number for each class")
         return self
 
     @property
     def classes(self) -> int | None:
         """Number of classes; None if there is no row at all."""
-        return next((len(row) for row in (*self.age, *self.sex.values(), *self.site.values())), None)
+        return next((len(row) for row in self._rows), None)
+
+    @property
+    def _rows(self) -> tuple[Row, ...]:
+        return (*self.age, *self.sex.values(), *self.site.values())
 
     def log_ratio(self, patient: Patient) -> FloatArray:
         """Return the sum of ratios for a patient, [C], or 0 [] without patient data."""

@@ -30,13 +30,15 @@ class PredictionSets(StrictModel):
 
     def marginal_members(self, probabilities: FloatArray) -> BoolArray:
         """Return the members of the marginal set, [..., C]; the most probable class is always one."""
-        members = set_members(probabilities, self.marginal)
-        np.put_along_axis(members, probabilities.argmax(axis=-1)[..., None], values=True, axis=-1)
-        return members
+        return _with_most_probable(probabilities, self.marginal)
 
     def class_conditional_members(self, probabilities: FloatArray) -> BoolArray:
         """Return the members of the class-conditional set, [..., C]; the most probable class is always one."""
         limits = [np.inf if limit is None else limit for limit in self.class_conditional.values()]
-        members = set_members(probabilities, np.array(limits))
-        np.put_along_axis(members, probabilities.argmax(axis=-1)[..., None], values=True, axis=-1)
-        return members
+        return _with_most_probable(probabilities, np.array(limits))
+
+
+def _with_most_probable(probabilities: FloatArray, limits: FloatArray | float) -> BoolArray:
+    members = set_members(probabilities, limits)
+    np.put_along_axis(members, probabilities.argmax(axis=-1)[..., None], values=True, axis=-1)
+    return members

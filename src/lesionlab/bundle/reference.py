@@ -40,11 +40,7 @@ class ImageLimits:
 
 @dataclass(frozen=True, eq=False)
 class SharpnessLimit:
-    """Sharpness of the most blurred training image.
-
-    Attributes:
-        softest: Lowest sharpness; see `lesionlab.images.quality.sharpness`, [].
-    """
+    """Sharpness of the most blurred training image, []; see `lesionlab.images.quality.sharpness`."""
 
     softest: np.ndarray
 
@@ -66,12 +62,9 @@ class FeatureSpace:
 
 @dataclass(frozen=True)
 class DriftMeasures:
-    """Measures of an image and its prediction that drift detection compares.
+    """Measures of an image (see `lesionlab.images.quality`) and its prediction that drift detection compares.
 
     Attributes:
-        brightness: See `lesionlab.images.quality.brightness_and_contrast`.
-        contrast: The same.
-        sharpness: See `lesionlab.images.quality.sharpness`.
         ood_score: Out-of-distribution score; see `lesionlab.bundle.features.ood_scores`.
         target_probability: Probability of the model's main target.
         confidence: Highest score of the decision rule.
@@ -89,15 +82,9 @@ class DriftMeasures:
 class ValidationStatistics:
     """Distribution of the drift measures over the validation images.
 
-    The measures are stored as quantiles at even levels, from the minimum to the maximum, [101] each.
+    The fields of `DriftMeasures` are stored as quantiles at even levels, from the minimum to the maximum, [101] each.
 
     Attributes:
-        brightness: Quantiles of `DriftMeasures.brightness`, and so on.
-        contrast: The same.
-        sharpness: The same.
-        ood_score: The same.
-        target_probability: The same.
-        confidence: The same.
         class_shares: Share of each class among the balanced predictions, [C].
         images: Number of images, [].
     """
@@ -113,12 +100,7 @@ class ValidationStatistics:
 
     @classmethod
     def of(cls, measures: Sequence[DriftMeasures], class_shares: np.ndarray) -> "ValidationStatistics":
-        """Return the statistics of images.
-
-        Args:
-            measures: Measures of each image, N of them.
-            class_shares: Share of each class among the balanced predictions, [C].
-        """
+        """Return the statistics of images from the measures of each."""
         rows = np.array([astuple(one) for one in measures], dtype=np.float64)
         quantiles = np.quantile(rows, np.linspace(0, 1, 101), axis=0).astype(np.float32).T
         named = dict(zip(DRIFT_MEASURES, quantiles, strict=True))
@@ -146,8 +128,6 @@ class Reference:
 
     Attributes:
         head: The classifier layer, for class activation maps; None for a network without such maps.
-        image: Limits of brightness and contrast.
-        sharpness: Limit of sharpness.
         features: Feature space of the training images; None for a graph without a feature map.
         validation: Statistics of the validation images, for drift detection.
     """

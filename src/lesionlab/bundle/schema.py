@@ -83,15 +83,12 @@ class TrainingData(StrictModel):
     """The training data, by hashes and counts.
 
     Attributes:
-        manifest_sha256: Hash of the manifest.
-        split_sha256: Hash of the split.
         leaky: Whether training and test may share lesions. Every figure is then too good.
         lesions_known: Whether the dataset has lesion identifiers.
         images: Number of images by subset.
         lesions: Number of lesions by subset.
         classes: Number of training images of each class; the probabilities are calibrated to these frequencies. Empty
             where unknown.
-        sources: Names of the datasets.
     """
 
     manifest_sha256: Sha256
@@ -124,7 +121,6 @@ class StoredGraph(StrictModel):
     """Storage format of the network.
 
     Attributes:
-        runtime: The runtime; `onnx` is ONNX Runtime.
         dtype: Data type of the weights; `int8` also computes in 8 bits.
         scheme: The quantisation or conversion in words; empty for the exported graph.
         converted_from: SHA-256 of the FP32 source graph; None for the exported graph.
@@ -165,26 +161,19 @@ class BundleInfo(StrictModel):
         created: Date of the export, ISO 8601.
         task: See `lesionlab.taxonomy.TASKS`.
         classes: Codes of the classes in the order of the outputs.
-        preprocessing: Preprocessing before the graph.
         crop: Crop inside the graph; None for the whole image.
         graph_sha256: SHA-256 of `model.onnx`, or of another runtime's file.
-        graph: Storage format of the network.
         reference_sha256: SHA-256 of `reference.npz`; None for a bundle without one.
         evaluation_sha256: SHA-256 of `evaluation.json`; None for a bundle without one.
         training_images_sha256: SHA-256 of `training_images.npz`; None for a bundle without one.
-        parameters: Number of weights.
-        calibration: Calibration of the logits.
-        decision_rule: Rule of the balanced prediction.
         prediction_sets: Limits of conformal prediction sets; None where validation has too few lesions.
         patient_effects: Effects of age, sex and site; None for a model that uses the image alone.
         operating_points: Thresholds on the probability of malignancy and of melanoma, as far as the task has them.
         sensitivity_curves: Thresholds for other sensitivities, one curve per target.
-        training_data: Hashes and counts of the training data.
         training_time: Duration of the training; None where unknown.
         recipe: The complete recipe.
         metrics: Metrics on the test set by name, written by `lesionlab evaluate`.
         versions: Versions of the libraries, and the device.
-        licence: Licence of the weights.
     """
 
     schema_version: Literal[2] = SCHEMA_VERSION

@@ -9,11 +9,7 @@ from lesionlab.recipes import Recipe, SplitProtocol, possible_protocols, prepare
 def recover_split(info: BundleInfo, manifest: Manifest) -> tuple[Manifest, Split] | None:
     """Return the images and the split that a bundle was trained with, or None for another dataset.
 
-    Its manifest may be a subset of the dataset's, or hold copies; the recipe defines it.
-
-    Args:
-        info: Description of the model.
-        manifest: The complete dataset.
+    `manifest` is the complete dataset. That of the bundle may be a subset of it, or hold copies; the recipe defines it.
 
     Raises:
         UsageError: It is the dataset, but its split file is only in the run folder.

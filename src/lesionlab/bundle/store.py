@@ -39,15 +39,10 @@ def default_bundle_path() -> Path:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A checked bundle.
+    """A checked bundle; an optional file that it lacks is None.
 
     Attributes:
-        info: The description.
         graph: The bytes of the ONNX graph; their hash is the one in `info`.
-        path: Its path.
-        reference: Reference statistics; None for a bundle without them.
-        evaluation: Evaluation on the test set; None for a bundle without one.
-        training_images: Index of the training images; None for a bundle without one.
     """
 
     info: BundleInfo
@@ -89,20 +84,15 @@ class Bundle:
                     "to run it"
                 )
             graph = _checked(place, GRAPH, read(GRAPH), info.graph_sha256)
-            reference = evaluation = training_images = None
-            if info.reference_sha256 is not None:
-                data = _checked(place, REFERENCE, read(REFERENCE), info.reference_sha256)
-                reference = _parsed(place, REFERENCE, Reference.from_bytes, data)
-            if info.evaluation_sha256 is not None:
-                data = _checked(place, EVALUATION, read(EVALUATION), info.evaluation_sha256)
-                evaluation = _parsed(place, EVALUATION, EvaluationSummary.model_validate_json, data)
-            if info.training_images_sha256 is not None:
-                training_images = _parsed(
-                    place,
-                    TRAINING_IMAGES,
-                    TrainingImages.from_bytes,
-                    _checked(place, TRAINING_IMAGES, read(TRAINING_IMAGES), info.training_images_sha256),
+
+            def optional(name: str, sha256: str | None, parse: Callable[[bytes], Content]) -> Content | None:
+                return (
+                    None if sha256 is None else _parsed(place, name, parse, _checked(place, name, read(name), sha256))
                 )
+
+            reference = optional(REFERENCE, info.reference_sha256, Reference.from_bytes)
+            evaluation = optional(EVALUATION, info.evaluation_sha256, EvaluationSummary.model_validate_json)
+            training_images = optional(TRAINING_IMAGES, info.training_images_sha256, TrainingImages.from_bytes)
         if evaluation is not None and evaluation.graph_sha256 != info.graph_sha256:
             raise BundleError(f"{place}: {EVALUATION} belongs to another graph; evaluate the model again")
         return cls(info, graph, place, reference, evaluation, training_images)
@@ -117,18 +107,9 @@ def save_bundle(
     evaluation: EvaluationSummary | None = None,
     training_images: TrainingImages | None = None,
 ) -> Bundle:
-    """Write a bundle atomically: one zip file if `path` ends in `.zip`, else a folder.
+    """Write a bundle atomically, and return it: one zip file if `path` ends in `.zip`, else a folder.
 
-    Args:
-        path: The destination; an existing bundle is replaced.
-        info: The description; the hashes of the optional files are filled in.
-        graph: The bytes of the ONNX graph.
-        reference: Reference statistics.
-        evaluation: Evaluation on the test set.
-        training_images: Index of the training images.
-
-    Returns:
-        The written bundle.
+    An existing bundle is replaced. The hashes of the optional files are added to the description.
 
     Raises:
         LesionlabError: The destination cannot be written.
@@ -141,29 +122,21 @@ def save_bundle(
     if training_images is not None:
         contents[TRAINING_IMAGES] = training_images.to_bytes()
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
-    optional = {
-        "reference_sha256": REFERENCE,
-        "evaluation_sha256": EVALUATION,
-        "training_images_sha256": TRAINING_IMAGES,
-    }
-    info = info.model_copy(update={key: hashes.get(name) for key, name in optional.items()})
+    optional = (REFERENCE, EVALUATION, TRAINING_IMAGES)
+    info = info.model_copy(update={f"{Path(name).stem}_sha256": hashes.get(name) for name in optional})
     contents = {DESCRIPTION: description_text(info).encode(), **contents}
     if path.suffix == ".zip":
         with replacing(path, binary=True) as stream, zipfile.ZipFile(stream, "w") as archive:
             for name, data in contents.items():
                 archive.writestr(zipfile.ZipInfo(name), data)  # fixed dates: the same bundle is the same bytes
-    else:
-        _save_folder(path, contents)
-    return Bundle(info, graph, path, reference, evaluation, training_images)
-
-
-def _save_folder(path: Path, contents: dict[str, bytes]) -> None:
+        return Bundle(info, graph, path, reference, evaluation, training_images)
     with replacing_folder(path) as temporary:
         for name, data in contents.items():
             with replacing(temporary / name, binary=True) as stream:
                 stream.write(data)
-        if path.exists():
-            _check_replaceable(path)
+        if path.exists() and (not path.is_dir() or {entry.name for entry in path.iterdir()} - set(_FILES)):
+            raise BundleError(f"{path} exists and is not a bundle; choose another path")
+    return Bundle(info, graph, path, reference, evaluation, training_images)
 
 
 def description_text(info: BundleInfo) -> str:
@@ -197,11 +170,6 @@ def _parse_description(place: Path, description: bytes) -> BundleInfo:
             "copy or export the bundle again"
         )
     return info
-
-
-def _check_replaceable(path: Path) -> None:
-    if not path.is_dir() or {entry.name for entry in path.iterdir()} - set(_FILES):
-        raise BundleError(f"{path} exists and is not a bundle; choose another path")
 
 
 def _checked(place: Path, name: str, data: bytes, expected: str) -> bytes:

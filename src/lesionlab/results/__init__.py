@@ -1,7 +1,6 @@
 """Results: the one definition of a prediction for Python, JSON, CSV, the API, the client and the page."""
 
-from lesionlab.results.explanation import ExplainedPrediction, Explanation, NearestImage
-from lesionlab.results.lesion import LesionMeasures
+from lesionlab.results.explanation import ExplainedPrediction, Explanation, LesionMeasures, NearestImage
 from lesionlab.results.model_card import ModelCard
 from lesionlab.results.prediction import (
     AbstainReason,

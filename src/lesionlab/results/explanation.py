@@ -6,7 +6,6 @@ import numpy as np
 from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, computed_field
 
 from lesionlab.base_models import FrozenModel
-from lesionlab.results.lesion import LesionMeasures
 from lesionlab.results.prediction import Prediction
 
 
@@ -31,12 +30,9 @@ class Explanation(FrozenModel):
 
     Attributes:
         code: Code of the explained class.
-        name: Its name.
         method: How the map was made, for example `class activation map`.
         values: float32 [rows, columns] over the whole image, row by row from the top left; 0 for no evidence, 1 for
             the place with the most. All 0 where no place supports the class.
-        rows: Number of rows.
-        columns: Number of columns.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -63,10 +59,6 @@ class NearestImage(FrozenModel):
     """A training image whose features are close to those of the image, with the dataset's own diagnosis.
 
     Attributes:
-        image_id: Its identifier in the dataset.
-        lesion_id: Identifier of the lesion that it shows.
-        code: Code of the dataset's diagnosis.
-        name: The diagnosis in words.
         similarity: Cosine of the angle between the features, cut off at 0: 1 for equal features.
     """
 
@@ -77,11 +69,43 @@ class NearestImage(FrozenModel):
     similarity: float = Field(ge=0, le=1)
 
 
+class LesionMeasures(FrozenModel):
+    """Measures of a segmented lesion, from 0 to 1 unless stated otherwise. They are not part of the diagnosis.
+
+    Attributes:
+        area: Share of the image.
+        diameter: Largest extent, relative to the longer side of the image; above 1 along a diagonal.
+        touches_border: Whether the lesion extends beyond the image; its measures then refer to the visible part.
+        asymmetry: Share of the area without a counterpart after reflection across each of the two principal axes, the
+            smaller one first. A disc has (0, 0).
+        border_irregularity: Length of the outline divided by that of its convex hull, minus 1. A disc has 0.
+        colours: Those of six colours that cover at least 3% of the lesion, with their shares, the largest first.
+    """
+
+    area: float
+    diameter: float
+    touches_border: bool
+    asymmetry: tuple[float, float]
+    border_irregularity: float
+    colours: dict[str, float]
+
+    def in_words(self) -> tuple[str, ...]:
+        """Return the measures as lines of text."""
+        beyond = "; it extends beyond the image, so its measures refer to the visible part" * self.touches_border
+        first, second = self.asymmetry
+        colours = ", ".join(f"{name} {share:.0%}" for name, share in self.colours.items())
+        return (
+            f"asymmetry: {first:.0%} and {second:.0%} of the area have no counterpart across the two principal axes",
+            f"border: {self.border_irregularity:.0%} longer than its convex hull",
+            f"colours: {colours}",
+            f"size: {self.area:.0%} of the image, {self.diameter:.0%} of its longer side{beyond}",
+        )
+
+
 class ExplainedPrediction(FrozenModel):
     """A prediction with its explanation, from one run of the graph.
 
     Attributes:
-        prediction: The prediction.
         explanation: Class activation map; None for an abstention.
         nearest_images: The nearest training images, the most similar first, one of each lesion; None for a model
             without an index of its training images.

@@ -20,13 +20,7 @@ AbstainCode = Literal[
 
 
 class RankedDiagnosis(FrozenModel):
-    """A diagnosis, or a class of a binary model, with its probability.
-
-    Attributes:
-        code: Code of the class.
-        name: Its name.
-        probability: Calibrated probability.
-    """
+    """A diagnosis, or a class of a binary model, with its calibrated probability."""
 
     code: str = Field(examples=["nv"])
     name: str = Field(examples=["Melanocytic nevus"])
@@ -187,12 +181,7 @@ class Prediction(FrozenModel):
 
 
 class Failure(FrozenModel):
-    """An image for which there is no prediction.
-
-    Attributes:
-        image: The image as it was named in the request.
-        error: The cause and the remedy.
-    """
+    """An image for which there is no prediction, with the cause and the remedy."""
 
     image: str
     error: str

@@ -5,8 +5,7 @@ from pydantic import ConfigDict, Field
 from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.base_models import FrozenModel
 from lesionlab.bundle import BundleInfo
-from lesionlab.results.explanation import Explanation, NearestImage
-from lesionlab.results.lesion import LesionMeasures
+from lesionlab.results.explanation import Explanation, LesionMeasures, NearestImage
 from lesionlab.results.prediction import Prediction
 
 
