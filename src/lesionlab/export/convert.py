@@ -26,7 +26,8 @@ from lesionlab.export.measure import Measurements, measure_images
 from lesionlab.export.reference import ABSTENTION_SHARE
 from lesionlab.files import replacing_folder, sha256_of_file, sha256_of_json, write_json, write_text
 from lesionlab.phantoms import write_phantoms
-from lesionlab.prediction.inference.preprocessing import or_raise, prefetch_images
+from lesionlab.prediction.inference.batching import prefetch_images
+from lesionlab.prediction.inference.preprocessing import or_raise
 from lesionlab.prediction.inference.session import IMAGES_PER_RUN, GraphSession
 from lesionlab.prediction.inference.tta import Session
 from lesionlab.recipes import Recipe

@@ -10,7 +10,8 @@ import numpy as np
 from lesionlab.bundle import Bundle
 from lesionlab.bundle.features import pool_features
 from lesionlab.images.quality import brightness_and_contrast, sharpness
-from lesionlab.prediction.inference.preprocessing import or_raise, prefetch_images
+from lesionlab.prediction.inference.batching import prefetch_images
+from lesionlab.prediction.inference.preprocessing import or_raise
 from lesionlab.prediction.inference.session import IMAGES_PER_RUN, GraphSession
 from lesionlab.prediction.inference.tta import Session
 

@@ -19,18 +19,15 @@ from lesionlab.results import Failure
 SIGNIFICANCE: Final = 0.001
 MIN_STATISTIC: Final = 0.1
 # Population stability index: below 0.1 stable, above 0.25 another population (Siddiqi, Credit Risk Scorecards).
-STABLE: Final = 0.1
 SHIFTED: Final = 0.25
 MIN_IMAGES: Final = 20
 
 
 class MeasureDrift(FrozenModel):
-    """One measure of the new images compared with the validation images.
+    """One measure of the new images compared with the validation images, with the medians of both.
 
     Attributes:
         name: The measure; see `lesionlab.bundle.DriftMeasures`.
-        median: Median of the new images.
-        reference_median: Median of the validation images.
         statistic: Kolmogorov-Smirnov statistic: the largest difference between the two distribution functions.
         p_value: Its p-value. It assumes independent images, so it is too small for several images of a lesion.
         drifted: Whether the difference is significant and large.
@@ -48,11 +45,8 @@ class Drift(FrozenModel):
     """New images compared with the validation images of a model.
 
     Attributes:
-        model: Name and hash of the model.
-        images: Number of new images with a prediction.
         failures: Number of unreadable files.
         abstained: Share of the new images on which the model abstained.
-        measures: Measures of the images and of their predictions.
         class_shares: Share of each class among the balanced predictions.
         reference_class_shares: The same for the validation images.
         stability_index: Population stability index of the class shares.
@@ -151,12 +145,8 @@ def kolmogorov_smirnov(values: FloatArray, quantiles: FloatArray, images: int) -
 def stability_index(shares: FloatArray, reference: FloatArray, images: int) -> float:
     """Return the population stability index of shares [C] against reference shares [C].
 
-    Half an image is added to each class on both sides, so that an absent class does not give infinity.
-
-    Args:
-        shares: Of the new images, [C].
-        reference: Of the validation images, [C].
-        images: Number of new images.
+    Half an image, of the number of new images, is added to each class on both sides, so that an absent class does not
+    give infinity.
     """
     one, other = ((each + 0.5 / images) / (1 + 0.5 * len(each) / images) for each in (shares, reference))
     return float(((one - other) * np.log(one / other)).sum())

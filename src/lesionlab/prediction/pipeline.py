@@ -39,8 +39,7 @@ class Pipeline:
     """Runs the graph of a bundle. Safe to use from several threads.
 
     Attributes:
-        bundle: The bundle.
-        info: Its description; predictive values are those at the stated prevalence.
+        info: Description of the model; predictive values are those at the stated prevalence.
         risk: The risk rule applied to the model.
         threads: Number of threads for inference.
     """
@@ -64,12 +63,7 @@ class Pipeline:
         self._explainer = ExplanationBuilder(bundle, self._reference)
 
     def prepare(self, image: ImageSource, name: str | None = None, patient: Patient | None = None) -> PreparedImage:
-        """Decode and scale one image.
-
-        Args:
-            image: What `Predictor.predict` takes.
-            name: Its name in the result; default: its path, or `image 0`.
-            patient: Patient data.
+        """Decode and scale one image; its default name in the result is its path, or `image 0`.
 
         Raises:
             ImageError: The image cannot be read; the message begins with its name.
@@ -80,23 +74,18 @@ class Pipeline:
     def predict(self, images: Sequence[PreparedImage], *, concurrent: bool = False) -> list[Prediction]:
         """Predict prepared images in one run of the graph, in their order.
 
-        Args:
-            images: The images.
-            concurrent: Whether other runs go on at the same time; the run then uses one thread instead of all.
+        With `concurrent`, other runs go on at the same time; the run then uses one thread instead of all.
         """
         if not images:
             return []
-        return self._builder.build(images, self._outputs(images, self._sessions.session(concurrent=concurrent)))
+        return self._predicted(images, self._sessions.session(concurrent=concurrent))
 
     def explain(
         self, images: Sequence[PreparedImage], codes: Sequence[str | None], *, concurrent: bool = False
     ) -> list[ExplainedPrediction]:
-        """Predict and explain prepared images in one run of the graph, in their order.
+        """Predict and explain prepared images in one run of the graph, in their order; see `predict`.
 
-        Args:
-            images: The images.
-            codes: Code of the class to explain for each image; None: the most probable one.
-            concurrent: What `predict` takes.
+        The codes are those of the classes to explain, one for each image; None: the most probable one.
 
         Raises:
             UsageError: The model has no such class, or no class activation map.
@@ -120,23 +109,17 @@ class Pipeline:
         self, images: Iterable[ImageSource], batch_size: int, patient_of: Callable[[str], Patient] | None = None
     ) -> Iterator[Prediction | Failure]:
         """Predict images in batches, in their order; see `Predictor.predict_many`."""
-        session = self._sessions.for_images(images)
-
-        def predict(batch: list[PreparedImage]) -> list[Prediction]:
-            return self._builder.build(batch, self._outputs(batch, session))
-
-        return self._in_batches(images, batch_size, predict, patient_of)
+        return self._in_batches(images, batch_size, self._predicted, patient_of)
 
     def explain_many(
         self, images: Iterable[ImageSource], batch_size: int, patient_of: Callable[[str], Patient] | None = None
     ) -> Iterator[ExplainedPrediction | Failure]:
         """Predict and explain images in batches, in their order; see `Predictor.explain_many`."""
         self._explainer.check(())
-        session = self._sessions.for_images(images)
 
-        def explain(batch: list[PreparedImage]) -> list[ExplainedPrediction]:
+        def explain(batch: list[PreparedImage], session: Session) -> list[ExplainedPrediction]:
             explained = self._explained(batch, [None] * len(batch), session)
-            return [self.measure_lesion(*pair) for pair in zip(batch, explained, strict=True)]
+            return list(map(self.measure_lesion, batch, explained))
 
         return self._in_batches(images, batch_size, explain, patient_of)
 
@@ -144,24 +127,22 @@ class Pipeline:
         self, images: Iterable[ImageSource], batch_size: int
     ) -> Iterator[tuple[Prediction, DriftMeasures] | Failure]:
         """Predict images in batches, in their order, with the measures that drift detection compares."""
-        session = self._sessions.for_images(images)
         targets = TASKS[self.info.task].targets[self.info.target]
 
-        def measure(batch: list[PreparedImage]) -> list[tuple[Prediction, DriftMeasures]]:
-            rows: list[tuple[Prediction, DriftMeasures]] = []
-            for image, prediction in zip(batch, self._builder.build(batch, self._outputs(batch, session)), strict=True):
-                scores = self.info.decision_rule.scores(np.array(list(prediction.probabilities.values())))
-                brightness, contrast = brightness_and_contrast(image.pixels)
-                measures = DriftMeasures(
-                    brightness=brightness,
-                    contrast=contrast,
-                    sharpness=sharpness(image.pixels),
-                    ood_score=prediction.ood_score or 0.0,
-                    target_probability=min(1.0, sum(prediction.probabilities[code] for code in targets)),
-                    confidence=float(scores.max()),
-                )
-                rows.append((prediction, measures))
-            return rows
+        def measures(image: PreparedImage, prediction: Prediction) -> DriftMeasures:
+            scores = self.info.decision_rule.scores(np.array(list(prediction.probabilities.values())))
+            probability = min(1.0, sum(prediction.probabilities[code] for code in targets))
+            return DriftMeasures(
+                *brightness_and_contrast(image.pixels),
+                sharpness=sharpness(image.pixels),
+                ood_score=prediction.ood_score or 0.0,
+                target_probability=probability,
+                confidence=float(scores.max()),
+            )
+
+        def measure(batch: list[PreparedImage], session: Session) -> list[tuple[Prediction, DriftMeasures]]:
+            predictions = self._predicted(batch, session)
+            return list(zip(predictions, map(measures, batch, predictions), strict=True))
 
         return self._in_batches(images, batch_size, measure)
 
@@ -169,9 +150,8 @@ class Pipeline:
         self, images: Iterable[ImageSource], batch_size: int
     ) -> Iterator[tuple[Prediction, np.ndarray] | Failure]:
         """Predict images in batches, in their order, with their logits, float32 [C] each."""
-        session = self._sessions.for_images(images)
 
-        def predict(batch: list[PreparedImage]) -> list[tuple[Prediction, np.ndarray]]:
+        def predict(batch: list[PreparedImage], session: Session) -> list[tuple[Prediction, np.ndarray]]:
             outputs = self._outputs(batch, session)
             return list(zip(self._builder.build(batch, outputs), outputs.logits, strict=True))
 
@@ -179,8 +159,10 @@ class Pipeline:
 
     def logits_many(self, images: Iterable[ImageSource], batch_size: int) -> Iterator[np.ndarray | Failure]:
         """Yield the logits of images, float32 [C] each, in their order."""
-        session = self._sessions.for_images(images)
-        return self._in_batches(images, batch_size, lambda batch: list(session.logits(_stacked(batch))))
+        return self._in_batches(images, batch_size, lambda batch, session: list(session.logits(_stacked(batch))))
+
+    def _predicted(self, images: Sequence[PreparedImage], session: Session) -> list[Prediction]:
+        return self._builder.build(images, self._outputs(images, session))
 
     def _explained(
         self, images: Sequence[PreparedImage], codes: Sequence[str | None], session: Session
@@ -197,16 +179,12 @@ class Pipeline:
         self,
         images: Iterable[ImageSource],
         batch_size: int,
-        function: Callable[[list[PreparedImage]], list[Result]],
+        function: Callable[[list[PreparedImage], Session], list[Result]],
         patient_of: Callable[[str], Patient] | None = None,
     ) -> Iterator[Result | Failure]:
+        session, workers = self._sessions.for_images(images), self.threads
         return predict_in_batches(
-            images,
-            self.info.preprocessing,
-            function,
-            batch_size=batch_size,
-            workers=self.threads,
-            patient_of=patient_of,
+            images, self.info.preprocessing, lambda batch: function(batch, session), batch_size, workers, patient_of
         )
 
 

@@ -110,12 +110,7 @@ class Predictor:
     def explain(
         self, image: ImageSource, diagnosis: str | None = None, patient: Patient | None = None
     ) -> ExplainedPrediction:
-        """Classify one image and explain the prediction.
-
-        Args:
-            image: What `predict` takes.
-            diagnosis: Code of the class to explain; default: the most probable one.
-            patient: What `predict` takes.
+        """Classify one image, see `predict`, and explain a class by its code; default: the most probable one.
 
         Raises:
             ImageError: The image cannot be read; the message begins with its name.
@@ -155,12 +150,7 @@ class Predictor:
         batch_size: int = IMAGES_PER_RUN,
         patient_of: Callable[[str], Patient] | None = None,
     ) -> Iterator[ExplainedPrediction | Failure]:
-        """Classify and explain images in batches, in their order, and measure their lesions.
-
-        Args:
-            images: What `predict_many` takes.
-            batch_size: Images per run of the graph.
-            patient_of: What `predict_many` takes.
+        """Classify and explain images in batches, in their order, and measure their lesions; see `predict_many`.
 
         Raises:
             UsageError: The model has no class activation map; or what `predict_many` raises.
@@ -177,10 +167,7 @@ class Predictor:
     ) -> np.ndarray:
         """Return the logits of the network before calibration, float32 [N, C] for C classes.
 
-        Args:
-            images: What `predict` takes, several of them.
-            batch_size: Images per run of the graph.
-            progress: Called after each batch with the number of images done and of all.
+        `progress` is called after each batch with the number of images done and of all.
 
         Raises:
             ImageError: An image cannot be read; the message begins with its name.

@@ -14,11 +14,7 @@ _LEAST_SHARE = 0.25
 
 
 def checked_reference(bundle: Bundle, channels: int | None) -> Reference:
-    """Return the reference statistics of a bundle after a check that they fit its graph.
-
-    Args:
-        bundle: The bundle.
-        channels: Channels of the graph's feature map; None for a graph without one.
+    """Return the reference statistics of a bundle after a check that they fit the channels of its feature map, if any.
 
     Raises:
         BundleError: They belong to another graph.
@@ -32,13 +28,7 @@ def checked_reference(bundle: Bundle, channels: int | None) -> Reference:
 
 
 def image_reasons(reference: Reference, image: PreparedImage, ood_score: float | None) -> list[AbstainReason]:
-    """Return the reasons that follow from the image itself; usually none.
-
-    Args:
-        reference: Reference statistics of the training images.
-        image: The input of the network with its original size.
-        ood_score: Its out-of-distribution score; None for a graph without features.
-    """
+    """Return the reasons that follow from the image itself and its out-of-distribution score; usually none."""
     reasons: list[AbstainReason] = []
     pixels = image.pixels
     if reference.image is not None:
@@ -57,12 +47,7 @@ def image_reasons(reference: Reference, image: PreparedImage, ood_score: float |
 
 
 def confidence_reasons(confidence: float, limit: float) -> list[AbstainReason]:
-    """Return a reason if the confidence score is below the limit.
-
-    Args:
-        confidence: Highest score of the decision rule; the scores of all classes sum to 1.
-        limit: See `lesionlab.bundle.DecisionRule`.
-    """
+    """Return a reason if the highest score of the decision rule is below the `min_confidence` of that rule."""
     if confidence >= limit:
         return []
     message = f"low confidence: {confidence:.2f}, 98% of validation images have at least {limit:.2f}"
@@ -70,12 +55,7 @@ def confidence_reasons(confidence: float, limit: float) -> list[AbstainReason]:
 
 
 def lesion_reasons(probability: np.ndarray, threshold: float) -> list[AbstainReason]:
-    """Return a reason if the segmentation branch finds no lesion.
-
-    Args:
-        probability: Probability of each pixel to belong to the lesion, [rows, columns].
-        threshold: A pixel belongs to the lesion at or above it.
-    """
+    """Return a reason if the segmentation branch, [rows, columns], finds no lesion at this threshold."""
     if (probability >= threshold).mean() >= SMALLEST_SHARE:
         return []
     return [AbstainReason(code="no_lesion", message="no lesion was found in the image")]

@@ -116,17 +116,9 @@ class PredictionBuilder:
 
         points = [result(point) for point in self._points]
         if (own := self._risk.cost_point) is not None:
-            name, threshold = own
             probability = shown[self._info.target]
-            positive = None if abstained else probability >= threshold
-            first = OperatingPointResult(
-                name=name,
-                target=self._info.target,
-                threshold=threshold,
-                target_probability=probability,
-                positive=positive,
-            )
-            points.insert(0, first)
+            positive = None if abstained else probability >= own["threshold"]
+            points.insert(0, OperatingPointResult(**own, target_probability=probability, positive=positive))
         return tuple(points)
 
     def _prediction_set(

@@ -7,7 +7,7 @@ is more probable than not, otherwise moderate. A malignant first diagnosis is ne
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from lesionlab.bundle import BundleInfo, OperatingPoint
 from lesionlab.bundle.operating_points import NOUNS
@@ -61,8 +61,6 @@ class RiskScale:
     """A risk rule applied to a model.
 
     Attributes:
-        rule: The rule.
-        task: The model's task.
         target: The target whose probability counts.
         threshold: The risk is above low from this probability; None for the rule `diagnosis`.
         point: The operating point of a sensitivity.
@@ -76,11 +74,7 @@ class RiskScale:
 
     @classmethod
     def of(cls, info: BundleInfo, rule: RiskRule | None) -> "RiskScale":
-        """Apply a rule.
-
-        Args:
-            info: The model.
-            rule: The rule; None: 95% sensitivity, or `diagnosis` for a model without thresholds.
+        """Apply a rule to a model; the default is 95% sensitivity, or `diagnosis` for a model without thresholds.
 
         Raises:
             UsageError: The model has no threshold for this sensitivity.
@@ -116,11 +110,11 @@ class RiskScale:
         return Risk.HIGH if shown >= _MORE_PROBABLE_THAN_NOT else Risk.MODERATE
 
     @property
-    def cost_point(self) -> tuple[str, float] | None:
-        """Name and threshold of a cost rule, None for another rule."""
-        if self.rule.kind != "cost" or self.threshold is None:
+    def cost_point(self) -> dict[str, Any] | None:
+        """Name, target and threshold of a cost rule, None for another rule."""
+        if self.rule.kind != "cost":
             return None
-        return f"cost={self.rule.value:g}", self.threshold
+        return {"name": f"cost={self.rule.value:g}", "target": self.target, "threshold": self.threshold}
 
     @property
     def text(self) -> str:

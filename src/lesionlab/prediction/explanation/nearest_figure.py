@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from PIL import Image, ImageDraw, ImageFont, ImageOps, PngImagePlugin
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from lesionlab import RESEARCH_ONLY
 from lesionlab.errors import ImageError
-from lesionlab.files import FreeNames, replacing
+from lesionlab.files import FreeNames
 from lesionlab.images import load_image
 from lesionlab.prediction.explanation.nearest_images import SIMILARITY_MEANING
+from lesionlab.prediction.explanation.overlay import save_figure
 from lesionlab.prediction.io.inputs import image_id
 from lesionlab.results import NearestImage, Prediction
 
@@ -51,13 +52,8 @@ class NearestImageFolder:
         """
         tiles = [_tile(_square(image), ["this image", prediction.headline])]
         tiles += [self._nearest_tile(one) for one in nearest]
-        notes = PngImagePlugin.PngInfo()
-        notes.add_text("Title", "nearest training images")
-        notes.add_text("Software", prediction.model)
-        notes.add_text("Disclaimer", RESEARCH_ONLY)
         target = self.folder / self._names.take(image_id(image), "-nearest.png")
-        with replacing(target, binary=True) as stream:
-            _in_a_row(tiles).save(stream, "PNG", pnginfo=notes)
+        save_figure(_in_a_row(tiles), target, "nearest training images", prediction.model)
         return target
 
     def _nearest_tile(self, one: NearestImage) -> Image.Image:
@@ -95,11 +91,8 @@ def _in_a_row(tiles: Sequence[Image.Image]) -> Image.Image:
     """Return the tiles in a row, the first set apart, with a caption."""
     width = len(tiles) * (_SIDE + _GAP) + 2 * _GAP
     font = ImageFont.load_default(_FONT)
-    below = [
-        f"Nearest training images, with the dataset's own diagnoses. Similarity {SIMILARITY_MEANING}.",
-        RESEARCH_ONLY,
-    ]
-    below = [part for line in below for part in textwrap.wrap(line, width // 7)]
+    caption = f"Nearest training images, with the dataset's own diagnoses. Similarity {SIMILARITY_MEANING}."
+    below = [part for line in (caption, RESEARCH_ONLY) for part in textwrap.wrap(line, width // 7)]
     whole = Image.new("RGB", (width, tiles[0].height + len(below) * (_FONT + 4) + 2 * _GAP), "white")
     for index, tile in enumerate(tiles):
         whole.paste(tile, (_GAP + index * (_SIDE + _GAP) + (_GAP if index else 0), _GAP))

@@ -45,12 +45,7 @@ class NearestImageIndex:
         return cls(bundle.training_images, space)
 
     def nearest(self, features: np.ndarray, count: int = COUNT) -> tuple[NearestImage, ...]:
-        """Return the training lesions that are most like an image, the most similar first, each by its nearest image.
-
-        Args:
-            features: Pooled features [D] of the image.
-            count: Number of lesions; fewer come back where there are fewer.
-        """
+        """Return the lesions nearest to pooled features [D], the most similar first, each by its nearest image."""
         (direction,) = _unit(coordinates(self._space, features[None]))
         cosines = self._directions @ direction
         return tuple(
@@ -74,11 +69,7 @@ class NearestImageIndex:
             for texts in (self._images.image_id, self._images.lesion_id, self._images.diagnosis)
         )
         return NearestImage(
-            image_id=image,
-            lesion_id=lesion,
-            code=code,
-            name=label_name(code),
-            similarity=min(1.0, max(0.0, cosine)),
+            image_id=image, lesion_id=lesion, code=code, name=label_name(code), similarity=min(1.0, max(0.0, cosine))
         )
 
 

@@ -66,13 +66,22 @@ class OverlayFolder:
             lines.insert(0, explanation.method)
         suffix = f"-{explanation.code}" + ("" if method is None else f"-{method}")
         target = self.folder / self._names.take(image_id(image), f"{suffix}.png")
-        notes = PngImagePlugin.PngInfo()
-        notes.add_text("Title", f"{explanation.method}: {explanation.name}")
-        notes.add_text("Software", prediction.model)
-        notes.add_text("Disclaimer", RESEARCH_ONLY)
-        with replacing(target, binary=True) as stream:
-            _captioned(overlaid(picture.resize(size), explanation.values), lines).save(stream, "PNG", pnginfo=notes)
+        figure = _captioned(overlaid(picture.resize(size), explanation.values), lines)
+        save_figure(figure, target, f"{explanation.method}: {explanation.name}", prediction.model)
         return target
+
+
+def save_figure(figure: Image.Image, path: Path, title: str, model: str) -> None:
+    """Save a figure as PNG, with its title, the model and the research-only notice as metadata.
+
+    Raises:
+        LesionlabError: The file cannot be written.
+    """
+    notes = PngImagePlugin.PngInfo()
+    for key, text in (("Title", title), ("Software", model), ("Disclaimer", RESEARCH_ONLY)):
+        notes.add_text(key, text)
+    with replacing(path, binary=True) as stream:
+        figure.save(stream, "PNG", pnginfo=notes)
 
 
 def overlaid(picture: Image.Image, values: np.ndarray) -> Image.Image:

@@ -2,7 +2,6 @@
 
 import os
 import threading
-from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -10,17 +9,15 @@ from typing import TypeVar
 import numpy as np
 
 from lesionlab.bundle import Patient
-from lesionlab.cpu import available_cores
 from lesionlab.errors import ImageError
 from lesionlab.images import ImageSource, Preprocessing, load_image
-from lesionlab.prediction.inference.prefetch import prefetched
 from lesionlab.results import Failure
 
 Item = TypeVar("Item")
 
 # Decoding a camera-sized PNG briefly needs several hundred megabytes, so concurrent decoding is limited.
-_MOST_AT_ONCE = 4
-_decoding = threading.BoundedSemaphore(_MOST_AT_ONCE)
+MAX_DECODERS = 4
+_decoding = threading.BoundedSemaphore(MAX_DECODERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +46,6 @@ def prepare_image(image: ImageSource, preprocessing: Preprocessing, name: str | 
         ImageError: The image cannot be read; the message begins with its name.
     """
     return or_raise(try_to_prepare(image, preprocessing, name or name_of(image, 0)))
-
-
-def prefetch_images(
-    images: Iterable[ImageSource], preprocessing: Preprocessing, batch_size: int
-) -> Generator[PreparedImage | Failure, None, None]:
-    """Yield prepared images in their order, at most two batches ahead."""
-
-    def attempt(image: ImageSource, index: int) -> PreparedImage | Failure:
-        return try_to_prepare(image, preprocessing, name_of(image, index))
-
-    return prefetched(attempt, images, ahead=2 * batch_size, threads=min(available_cores(), _MOST_AT_ONCE))
 
 
 def or_raise(prepared: Item | Failure) -> Item:

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from enum import StrEnum
 from io import TextIOWrapper
 from pathlib import Path
@@ -48,11 +48,7 @@ def csv_columns(task: Task) -> tuple[str, ...]:
 
 @contextmanager
 def result_writer(
-    result_format: ResultFormat,
-    out: Path | None = None,
-    *,
-    task: Task = DIAGNOSIS,
-    rule: DecisionRule | None = None,
+    result_format: ResultFormat, out: Path | None = None, *, task: Task = DIAGNOSIS, rule: DecisionRule | None = None
 ) -> Iterator[Write]:
     """Open a destination for results; yield the function that writes one.
 
@@ -84,7 +80,7 @@ def result_writer(
         with replacing(out, binary=True) as stream, _parquet(stream, csv_columns(task)) as write:
             yield write
         return
-    with _text_stream(out) as stream:
+    with _standard_output() if out is None else replacing(out) as stream:
         yield _text_writer(result_format, stream, task, rule or DecisionRule())
 
 
@@ -105,7 +101,7 @@ def require_unique_ids(locations: Iterable[str]) -> None:
 
 def _text_writer(result_format: ResultFormat, stream: IO[str], task: Task, rule: DecisionRule) -> Write:
     if result_format is ResultFormat.JSONL:
-        return lambda prediction: _write_line(stream, prediction)
+        return lambda prediction: _ignore(stream.write(json.dumps(prediction.model_dump(mode="json")) + "\n"))
     rows = csv.writer(stream, lineterminator="\n")
     if result_format is ResultFormat.ISIC:
         rows.writerow(ISIC_COLUMNS)
@@ -116,10 +112,6 @@ def _text_writer(result_format: ResultFormat, stream: IO[str], task: Task, rule:
 
 def _ignore(_: object) -> None:
     pass
-
-
-def _write_line(stream: IO[str], prediction: Prediction) -> None:
-    stream.write(json.dumps(prediction.model_dump(mode="json")) + "\n")
 
 
 def _csv_row(prediction: Prediction) -> list[str]:
@@ -169,10 +161,6 @@ def _record(prediction: Prediction) -> dict[str, Any]:
 def _no_formula(path: str) -> str:
     # A spreadsheet evaluates a cell that begins like a formula. `./` prevents it and keeps the path valid.
     return f".{os.sep}{path}" if path.startswith(_FORMULA_STARTS) else path
-
-
-def _text_stream(out: Path | None) -> AbstractContextManager[IO[str]]:
-    return _standard_output() if out is None else replacing(out)
 
 
 @contextmanager
