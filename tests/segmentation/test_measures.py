@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lesionlab.segmentation import measure_lesion
-from lesionlab.segmentation.colours import COLOURS, colours_present
+from lesionlab.segmentation.measures import COLOURS, colours_present
 
 
 def image_of(colour: tuple[int, int, int], size: tuple[int, int] = (120, 90)) -> Image.Image:

@@ -4,10 +4,4 @@ from lesionlab.segmentation.measures import measure_lesion
 from lesionlab.segmentation.segmenter import Segmenter
 from lesionlab.segmentation.store import SegmentationInfo, SegmentationModel, save_segmentation
 
-__all__ = [
-    "SegmentationInfo",
-    "SegmentationModel",
-    "Segmenter",
-    "measure_lesion",
-    "save_segmentation",
-]
+__all__ = ["SegmentationInfo", "SegmentationModel", "Segmenter", "measure_lesion", "save_segmentation"]

@@ -51,13 +51,7 @@ class Segmenter:
         return cls(SegmentationModel.load(model), threads)
 
     def segment(self, images: Sequence[ImageSource]) -> NDArray[np.float32]:
-        """Return the lesion probability of each pixel of the images, resized to squares.
-
-        Args:
-            images: Paths, bytes, Pillow images or arrays; see `lesionlab.images.load_image`.
-
-        Returns:
-            float32 [N, size, size].
+        """Return the lesion probability of each pixel of the images, resized to squares, float32 [N, size, size].
 
         Raises:
             ImageError: An image cannot be read.
@@ -67,19 +61,11 @@ class Segmenter:
         return self.probabilities(np.stack([settings.apply(image) for image in decoded]))
 
     def segment_squares(self, squares: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the same for square images, such as a classifier's input.
-
-        Args:
-            squares: uint8 [N, S, S, 3].
-        """
+        """Return the same for square images, such as a classifier's input, uint8 [N, S, S, 3]."""
         pixels = [self.info.preprocessing.apply(Image.fromarray(square)) for square in squares]
         return self.probabilities(np.stack(pixels))
 
     def probabilities(self, pixels: NDArray[np.uint8 | np.float32]) -> NDArray[np.float32]:
-        """Return the output of the graph, float32 [N, size, size].
-
-        Args:
-            pixels: Input of the graph, uint8 [N, size, size, 3], or float32 for a graph with float input.
-        """
+        """Return the output of the graph, float32 [N, size, size], for uint8 or float32 pixels, [N, size, size, 3]."""
         found: NDArray[np.float32] = self._session.run(["probability"], {"image": pixels})[0]
         return found

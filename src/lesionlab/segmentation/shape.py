@@ -1,4 +1,7 @@
-"""Shape of a region in a mask: largest connected component, asymmetry, perimeter and diameter."""
+"""Shape of a region: largest connected component, asymmetry, perimeter and diameter.
+
+Masks are [h, w]; only that of `largest_region` may be empty.
+"""
 
 import math
 from collections.abc import Iterator
@@ -49,11 +52,7 @@ def _runs(mask: Mask) -> Iterator[tuple[int, int, int]]:
 
 
 def asymmetry(mask: Mask) -> tuple[float, float]:
-    """Return the share of a region without a counterpart when reflected in each principal axis, the smaller one first.
-
-    Args:
-        mask: [h, w], not empty.
-    """
+    """Return the share of a region without a counterpart after reflection in each principal axis, the smaller first."""
     points = np.argwhere(mask).astype(np.float64)
     centred = points - points.mean(axis=0)
     _, axes = np.linalg.eigh(centred.T @ centred)
@@ -67,12 +66,7 @@ def asymmetry(mask: Mask) -> tuple[float, float]:
 
 
 def border_irregularity(mask: Mask, hull: Points) -> float:
-    """Return the excess of a region's perimeter over that of its convex hull, relative to the latter.
-
-    Args:
-        mask: [h, w], not empty.
-        hull: Its convex hull; see `convex_hull`.
-    """
+    """Return the excess of a region's perimeter over that of its convex hull, relative to the latter."""
     around = np.linalg.norm(hull - np.roll(hull, 1, axis=0), axis=1).sum()
     return max(0.0, float(perimeter(mask) / around - 1))
 
@@ -101,9 +95,6 @@ def convex_hull(mask: Mask) -> Points:
     """Return the corners of the convex hull of a region's pixels, [K, 2], in order around it.
 
     Source: Andrew's monotone chain, Information Processing Letters 9, 1979.
-
-    Args:
-        mask: [h, w], not empty.
     """
     ends = [(row, column) for row, start, end in _runs(mask) for column in (start, end)]
     # Corners of pixels, not centres, so that a region of one pixel has a perimeter.

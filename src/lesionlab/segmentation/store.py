@@ -24,20 +24,12 @@ class SegmentationInfo(StrictModel):
     """Description of a segmentation model.
 
     Attributes:
-        schema_version: Version of this schema.
-        name: Name of the model.
         created: Day of the export, ISO 8601.
-        preprocessing: Preprocessing of the graph's input.
         threshold: A pixel belongs to the lesion at or above this probability; chosen on validation images.
-        graph_sha256: SHA-256 of the graph.
-        parameters: Number of trained weights.
-        manifest_sha256: Hash of the manifest of the dataset.
         split_sha256: Hash of the split, by lesion.
         images: Number of images with a mask of each subset.
         metrics: On the test subset, by name: mean `dice` and `jaccard`, and `found`, the share of images with a found
             lesion.
-        versions: Versions of the training libraries.
-        licence: Licence of the weights.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -62,13 +54,7 @@ class SegmentationInfo(StrictModel):
 
 @dataclass(frozen=True)
 class SegmentationModel:
-    """A verified segmentation model.
-
-    Attributes:
-        info: The description.
-        graph: The bytes of the ONNX graph.
-        path: Folder of the model.
-    """
+    """A verified segmentation model: its description, the bytes of its ONNX graph and its folder."""
 
     info: SegmentationInfo
     graph: bytes

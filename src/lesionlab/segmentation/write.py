@@ -33,11 +33,7 @@ def write_measures(
 ) -> list[str]:
     """Write the mask of each image as a PNG file with its aspect ratio, and `measures.csv`.
 
-    Args:
-        segmenter: The segmenter.
-        images: Locations of the images.
-        folder: Output folder.
-        progress: Called with the number of images done and the total.
+    `progress` is called with the number of images done and the total.
 
     Returns:
         An error message for each image that could not be read, beginning with its name.
