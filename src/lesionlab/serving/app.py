@@ -16,14 +16,7 @@ from lesionlab.serving.settings import Settings
 
 
 def create_app(predictor: Predictor, settings: Settings | None = None) -> FastAPI:
-    """Return the server of a model as an ASGI application.
-
-    Its `state.service` holds the components of the server.
-
-    Args:
-        predictor: The model.
-        settings: Limits, API key and host names; default: `Settings()`.
-    """
+    """Return the server of a model as an ASGI application; its `state.service` holds the components of the server."""
     settings = settings or Settings()
     service = Service.create(predictor, settings)
 

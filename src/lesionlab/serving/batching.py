@@ -19,13 +19,7 @@ class Batcher(Generic[Item, Result]):
     def __init__(
         self, function: Callable[[Sequence[Item]], Sequence[Result]], executor: Executor, max_items: int
     ) -> None:
-        """Make a batcher that processes nothing until `run`.
-
-        Args:
-            function: Returns one result for each item.
-            executor: Runs the function.
-            max_items: Maximum number of items in a batch.
-        """
+        """Make a batcher that processes nothing until `run`. The function returns one result for each item."""
         self._function = function
         self._executor = executor
         self._max_items = max_items

@@ -11,13 +11,7 @@ _RETRY_STOPPING: Final = 5  # a restart takes less
 
 
 class ConcurrencyLimit:
-    """Limits the number of images in the server, and the bytes of their files. For use from the event loop only.
-
-    Attributes:
-        images: Number of images in the server.
-        bytes: Size of their files.
-        closed: Whether further images are rejected.
-    """
+    """Limits the number of images in the server, and the bytes of their files. For use from the event loop only."""
 
     def __init__(self, max_images: int, max_bytes: int) -> None:
         self.images = 0

@@ -83,11 +83,7 @@ class Engine:
             pool.shutdown(wait=False, cancel_futures=True)
 
     async def predict(self, data: bytes, patient: Patient = _NO_PATIENT_DATA) -> Prediction:
-        """Predict an image.
-
-        Args:
-            data: The bytes of an image file.
-            patient: Patient data.
+        """Predict an image from the bytes of its file.
 
         Raises:
             ProblemError: The image cannot be read.
@@ -97,12 +93,7 @@ class Engine:
     async def explain(
         self, data: bytes, diagnosis: str | None, patient: Patient = _NO_PATIENT_DATA
     ) -> ExplainedPrediction:
-        """Predict and explain an image, and measure its lesion.
-
-        Args:
-            data: The bytes of an image file.
-            diagnosis: Code of the class to explain; None: the most probable one.
-            patient: Patient data.
+        """Predict an image, explain a class (None: the most probable one), and measure the lesion.
 
         Raises:
             ProblemError: The image cannot be read.

@@ -23,11 +23,7 @@ _BACKLOG: Final = 1024
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Return a socket bound to an address, not yet listening.
-
-    Args:
-        host: Address or name of this machine.
-        port: Port; 0: any free port.
+    """Return a socket bound to an address or name of this machine, not yet listening; port 0: any free port.
 
     Raises:
         LesionlabError: The address does not belong to this machine, or the port is in use or not permitted.
@@ -53,10 +49,7 @@ def bind(host: str, port: int) -> socket.socket:
 def run(app: FastAPI, bound: socket.socket, announce: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT, then complete the requests in progress and exit with code 0.
 
-    Args:
-        app: The application of `create_app`.
-        bound: The socket of `bind`.
-        announce: Called once the server listens and the model is warmed up.
+    `announce` is called once the server listens and the model is warmed up.
     """
     # Pillow warns about unusual metadata; errors that matter are reported as problems.
     warnings.filterwarnings("ignore", module=r"PIL\.")

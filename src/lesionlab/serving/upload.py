@@ -21,12 +21,7 @@ _SECONDS: Final = 60.0
 
 @dataclass(frozen=True)
 class Upload:
-    """The content of a request.
-
-    Attributes:
-        files: The files in the order of the request. Their names are ignored.
-        fields: The other fields of the form by name.
-    """
+    """The files of a request in their order, without their names, and the other fields of the form by name."""
 
     files: tuple[bytes, ...]
     fields: dict[str, str] = field(default_factory=dict)
@@ -49,13 +44,7 @@ def declared_size(request: Request, limit: int) -> int:
 
 
 async def read_upload(request: Request, name: str, *, max_files: int, limit: int) -> Upload:
-    """Read the body: a form with files in the field `name`, or, for one file, the file itself.
-
-    Args:
-        request: The request, its body not yet read.
-        name: Name of the form's field.
-        max_files: Maximum number of files.
-        limit: Maximum size of the body in bytes.
+    """Read a body of at most `limit` bytes: a form with files in the field `name`, or, for one file, the file itself.
 
     Raises:
         ProblemError: 400, the form is malformed; 408, the body is too slow; 413, it is too large; 415, it is neither a
