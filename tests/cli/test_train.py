@@ -60,6 +60,7 @@ def test_training_writes_a_run_and_a_bundle(
         (["--set", "training.epoch=3"], 2, "unknown key training.epoch; did you mean epochs?"),
         (["--set", "model.backbone=resnetzz"], 2, "timm has no 'resnetzz'"),
         (["--columns", "colour=x"], 2, "colour"),
+        (["--device", "mps"], 2, "device mps is not available; available here: "),
     ],
 )
 def test_error_is_one_line_and_leaves_no_run(
@@ -81,6 +82,33 @@ def test_error_is_one_line_and_leaves_no_run(
     assert line.startswith("error: ")
     assert message in line
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_run_interrupted_during_export_is_completed_by_the_same_command(
+    cli: Callable[..., Any], phantoms: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    run = RunFolder(tmp_path / "run")
+    arguments = ("train", "phantom-demo", "--data", phantoms.root, "--out", run.path, *TINY, "--epochs", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr("lesionlab.experiments.completion.export_run", interrupt)
+        stopped = cli(*arguments)
+    assert stopped.code == 130
+    command = f"error: interrupted; to resume, run the same command with --out {run.path}"
+    assert stopped.err.splitlines()[-1] == command
+    assert run.record().finished
+    assert not run.bundle.exists()
+    weights = run.best.read_bytes()
+    done = cli(*arguments, "--json", "--quiet")
+    assert (done.code, done.err) == (0, "")
+    result = json.loads(done.out)
+    assert result["model"]["identity"] == Bundle.load(run.path).info.identity
+    assert len(result["history"]) == 1
+    assert run.best.read_bytes() == weights
+    assert run.curves.exists()
 
 
 @pytest.mark.slow

@@ -60,6 +60,6 @@ def _settings(table: "BaseModel", prefix: str = "") -> Iterator[tuple[str, Any, 
     for key, value in table:
         if isinstance(value, BaseModel):
             yield from _settings(value, f"{prefix}{key}.")
-        elif prefix + key != "description":
+        elif value is not None and prefix + key != "description":  # None: no published system
             text = " ".join(described.get(key, "").split())
             yield prefix + key, value, re.split(r"(?<=\.) (?=[A-Z`])", text)[0]

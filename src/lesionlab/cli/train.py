@@ -1,6 +1,7 @@
 """`lesionlab train`."""
 
 import datetime as dt
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,14 @@ from lesionlab.cli.console import log_to_console, note, notes, progress_bar, req
 from lesionlab.cli.info import describe_bundle
 from lesionlab.cli.options import Columns, Dataset, Json, Metadata, RecipeName, Settings, column_mapping, existing
 from lesionlab.errors import UsageError
+
+
+class Device(StrEnum):
+    """The accelerators."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+    MPS = "mps"
 
 
 def train(
@@ -38,6 +47,9 @@ def train(
     ] = None,
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Number of epochs: --set training.epochs=N.", show_default=False)
+    ] = None,
+    device: Annotated[
+        Device | None, typer.Option(help="Default: the fastest available device.", show_default=False)
     ] = None,
     changes: Settings = None,
     published: Annotated[
@@ -76,7 +88,9 @@ def train(
     if run.exists() and run.record().finished and run.bundle.exists():
         raise UsageError(f"{run.path} holds a finished run; choose another --out, or evaluate this one")
     with resumable(f"run the same command with --out {run.path}"):
-        bundle = train_and_export(run, checked, manifest, split, fold=fold, console=notes(), bar=progress_bar)
+        bundle = train_and_export(
+            run, checked, manifest, split, fold=fold, device=device, console=notes(), bar=progress_bar
+        )
     if as_json:
         show_json({"run": str(run.path), "history": run.read_history(), "model": describe_bundle(bundle)})
     note(f"next: lesionlab evaluate --model {run.path}")

@@ -85,15 +85,26 @@ def train_and_export(
     split: Split,
     *,
     fold: int | None = None,
+    device: str | None = None,
     console: Console | None = None,
     bar: Bar = no_bar,
 ) -> Bundle:
-    """Complete the training, the learning curves and the bundle of a run; the arguments are those of `complete_run`."""
+    """Complete the training, the learning curves and the bundle of a run.
+
+    The arguments are those of `complete_run`, and `device` that of `train_recipe`.
+    """
     require_same_run(run, recipe, manifest, split, fold)
     if not (run.exists() and run.record().finished):
         with bar("decoding images") as decoding:
             train_recipe(
-                recipe, manifest, run.path, split=split, fold=fold, console=console, decoding_progress=decoding
+                recipe,
+                manifest,
+                run.path,
+                split=split,
+                fold=fold,
+                device=device,
+                console=console,
+                decoding_progress=decoding,
             )
     if run.bundle.exists():
         return Bundle.load(run.bundle)

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from lesionlab import __version__
+from lesionlab.errors import UsageError
 from lesionlab.recipes import Recipe
 
 logger = logging.getLogger(__name__)
@@ -51,14 +52,18 @@ class Compute:
         }
 
 
-def choose_compute(recipe: Recipe, images: int) -> Compute:
+def choose_compute(recipe: Recipe, images: int, device: str | None = None) -> Compute:
     """Return how to train a recipe on this machine.
 
     Args:
         recipe: Its table `training` counts.
         images: Number of training images.
+        device: `cpu`, `cuda` or `mps`; None: the fastest one.
+
+    Raises:
+        UsageError: The device is not available.
     """
-    accelerator = choose_accelerator()
+    accelerator = choose_accelerator(device)
     # The head of a frozen backbone is trained on features, without compilation.
     epochs = 0 if recipe.caches_features else recipe.training.epochs
     epochs += recipe.unfreeze.epochs if recipe.unfreeze.layers else 0
@@ -67,11 +72,20 @@ def choose_compute(recipe: Recipe, images: int) -> Compute:
     return Compute(accelerator, choose_precision(recipe.training.precision, accelerator), compiled)
 
 
-def choose_accelerator() -> str:
-    """Return Lightning's name of the best accelerator: `cuda`, `mps` or `cpu`."""
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+def choose_accelerator(device: str | None = None) -> str:
+    """Return Lightning's name of the accelerator: `cuda`, `mps` or `cpu`.
+
+    Args:
+        device: The accelerator to use; None: the fastest one.
+
+    Raises:
+        UsageError: The device is not available.
+    """
+    available = [name for name, module in (("cuda", torch.cuda), ("mps", torch.backends.mps)) if module.is_available()]
+    available.append("cpu")
+    if device is not None and device not in available:
+        raise UsageError(f"device {device} is not available; available here: {', '.join(available)}")
+    return device or available[0]
 
 
 def choose_precision(setting: str, accelerator: str) -> str:

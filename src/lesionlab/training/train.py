@@ -36,6 +36,7 @@ def train_recipe(
     *,
     split: Split | None = None,
     fold: int | None = None,
+    device: str | None = None,
     console: Console | None = None,
     decoding_progress: Progress | None = None,
 ) -> RunFolder:
@@ -50,6 +51,7 @@ def train_recipe(
         folder: The run folder, new or of an interrupted run.
         split: The split of the dataset; None makes the recipe's split.
         fold: The fold for validation, if the split has folds.
+        device: `cpu`, `cuda` or `mps`; None: the fastest one.
         console: Console for progress bars, or None.
         decoding_progress: Called while images are decoded for the first time.
 
@@ -67,7 +69,7 @@ def train_recipe(
     split.check_against(manifest)
     check_classes(recipe, manifest, split, fold)
     segmentation = SegmentationModel.load(segmentation_folder(recipe.crop)) if recipe.crop.segmentation else None
-    compute = choose_compute(recipe, len(split.subsets(fold)["train"]))
+    compute = choose_compute(recipe, len(split.subsets(fold)["train"]), device)
     teacher = Teacher(recipe, split, fold, compiled=compute.compiled) if recipe.distillation.teachers else None
     record = RunRecord(
         recipe_name=recipe.name,
