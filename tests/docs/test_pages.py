@@ -4,12 +4,14 @@ import doctest
 import re
 import shlex
 from pathlib import Path
-from typing import Any
+from pydoc import locate
+from typing import Any, get_type_hints
 
 import pytest
 import typer
 
 from lesionlab.cli.main import app
+from lesionlab.recipes import Recipe
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -97,3 +99,17 @@ def test_linked_files_exist(page: Path) -> None:
 def test_named_results_files_exist(page: Path) -> None:
     for name in re.findall(r"benchmarks/[\w./-]+\.(?:json|py|toml)", page.read_text(encoding="utf-8")):
         assert (ROOT / name).exists(), f"{page.name}: {name}"
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.stem)
+def test_named_modules_and_objects_exist(page: Path) -> None:
+    for name in set(re.findall(r"`(lesionlab(?:\.\w+)+)`", page.read_text(encoding="utf-8"))):
+        assert locate(name) is not None, f"{page.name}: {name}"
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.stem)
+def test_named_settings_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for table, key in set(re.findall(r"(?:--set '?|`)([a-z]+)\.([a-z_]+)(?:=| = )", text)):
+        if table in Recipe.model_fields:
+            assert key in get_type_hints(Recipe)[table].model_fields, f"{page.name}: {table}.{key}"
