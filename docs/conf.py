@@ -3,7 +3,10 @@
 import sys
 from pathlib import Path
 
+from docutils.nodes import Element
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -43,8 +46,15 @@ html_show_copyright = False
 smartquotes_action = "D"
 
 
+def report_missing_reference(_app: Sphinx, _env: BuildEnvironment, node: Element, _content: Element) -> None:
+    """Warn of a reference that a page makes; those from types in signatures may lead outside the package."""
+    if not node["refdoc"].startswith("reference/api/"):
+        logging.getLogger(__name__).warning("no object %s", node["reftarget"], location=node)
+
+
 def setup(app: Sphinx) -> None:
     """Generate the reference pages before Sphinx reads its sources."""
+    app.connect("missing-reference", report_missing_reference)
     # Before napoleon, which reads the section that is added.
     app.connect("autodoc-process-docstring", describe_fields, priority=400)
     app.connect("config-inited", lambda _app, _config: write_reference_pages(Path(__file__).parent / "reference"))

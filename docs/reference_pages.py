@@ -193,7 +193,8 @@ def _errors_page() -> Iterator[str]:
     yield "| error | usual remedy |\n|---|---|"
     for name in names:
         if name != "LesionlabError":
-            yield f"| {{py:obj}}`lesionlab.errors.{name}` | {REMEDIES[name]} |"
+            owner = "lesionlab" if name in public_names("lesionlab") else "lesionlab.errors"
+            yield f"| {{py:obj}}`{owner}.{name}` | {REMEDIES[name]} |"
 
 
 def _tree(error: type[BaseException], depth: int) -> Iterator[str]:
