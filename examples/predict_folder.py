@@ -40,9 +40,8 @@ def main(folder: str, table: str) -> None:
     print(f"{len(rows)} images: {dict(Counter(row['status'] for row in rows))}")
     predicted = [row for row in rows if row["status"] == "ok"]
     for row in sorted(predicted, key=lambda row: -float(row["p_malignant"]))[:10]:
-        print(
-            f"{row['image']}: P(malignant) {float(row['p_malignant']):.1%}, cannot be ruled out: {row['prediction_set']}"
-        )
+        p_malignant, codes = float(row["p_malignant"]), row["prediction_set"]
+        print(f"{row['image']}: P(malignant) {p_malignant:.1%}, cannot be ruled out: {codes}")
     print(RESEARCH_ONLY)
 
 
