@@ -202,7 +202,7 @@ def test_melanoma_above_one_half_leads_whatever_the_patient(tiny_info: BundleInf
     info = tiny_info.model_copy(
         update={"patient_effects": EFFECTS, "decision_rule": DecisionRule(exponent=1, weights=weights)}
     )
-    prediction = predict(info, np.array([9.0, 3.0, -6.0, -2.0, -6.0, -6.0, -6.0]), None, None)
+    prediction = predict(info, np.array([9.0, 3.0, -6.0, -3.0, -6.0, -6.0, -6.0]), None, None)
     assert prediction.probabilities["mel"] > 0.5
     assert prediction.balanced_prediction == "akiec"
     assert prediction.top[0].code == "mel"

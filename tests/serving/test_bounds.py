@@ -128,5 +128,5 @@ def test_ordinary_files_are_accepted(server_of: Start, photograph: Image.Image) 
         photograph.save(out, image_format, **options)
         response = client.post("/v1/predict", content=out.getvalue())
         assert response.status_code == 200, (image_format, response.text)
-        turned = any("upright" in note for note in response.json()["result"]["notes"])
+        turned = any("EXIF orientation" in note for note in response.json()["result"]["notes"])
         assert turned == (image_format in ("JPEG", "PNG", "WEBP"))  # Pillow turns a TIFF itself
