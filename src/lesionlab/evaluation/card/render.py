@@ -1,7 +1,6 @@
 """Rendering of a bundle's model card."""
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -9,8 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.attribution.result import ModelCheck
 from lesionlab.bundle import Bundle, EvaluationSummary, OperatingPoint, Subgroup
-from lesionlab.evaluation.card import decision, markdown
-from lesionlab.evaluation.card.checklists import CLAIM, TRIPOD_AI, Fact, Item, Status
+from lesionlab.evaluation.card import markdown
 from lesionlab.evaluation.card.datasets import DATASETS
 from lesionlab.evaluation.card.external import ExternalEvaluation, ExternalPoint
 from lesionlab.evaluation.card.recipe import architecture, estimated_energy, hours, read_recipe, training_rows
@@ -72,7 +70,6 @@ def render_card(
     info, evaluation = bundle.info, bundle.evaluation
     task, recipe, data = TASKS[info.task], read_recipe(info.recipe), info.training_data
     points = evaluation.operating_points if evaluation is not None else info.operating_points
-    facts = _facts(bundle, external, readable=recipe is not None)
     environment = Environment(
         loader=PackageLoader("lesionlab.evaluation.card", ""),
         undefined=StrictUndefined,
@@ -113,11 +110,6 @@ def render_card(
         settings=json.dumps(info.recipe, indent=2, ensure_ascii=False, default=str),
         datasets={name: DATASETS.get(name) for name in data.sources},
         limits=[limit for name in data.sources if name in DATASETS for limit in DATASETS[name].limits],
-        calibration=decision.calibration_words(info.calibration),
-        methods=decision.methods_words(info.calibration),
-        decision=decision.decision_words(info.decision_rule, info),
-        patient=decision.patient_words(info.patient_effects),
-        abstention=decision.abstention_rows(bundle),
         points=points,
         elsewhere=_elsewhere,
         prevalences=ASSUMED_PREVALENCES,
@@ -132,24 +124,10 @@ def render_card(
         dx_types=DX_TYPES,
         small=MIN_LESIONS,
         small_groups=_small_groups(evaluation),
-        checklists={"claim": _answered(CLAIM, facts), "tripod": _answered(TRIPOD_AI, facts)},
         research_only=RESEARCH_ONLY,
         version=__version__,
     )
     return markdown.tidy(text)
-
-
-def _facts(bundle: Bundle, external: Sequence[ExternalEvaluation], *, readable: bool) -> set[Fact]:
-    evaluation, sources = bundle.evaluation, bundle.info.training_data.sources
-    found = {
-        Fact.EVALUATED: evaluation is not None,
-        Fact.EXTERNAL: bool(external),
-        Fact.EXPLAINS: bundle.explainable,
-        Fact.DATASET: bool(sources) and all(name in DATASETS for name in sources),
-        Fact.RECIPE: readable,
-        Fact.SUBGROUPS: evaluation is not None and bool(evaluation.subgroups),
-    }
-    return {fact for fact, holds in found.items() if holds}
 
 
 def _headlines(evaluation: EvaluationSummary | ExternalEvaluation | None) -> list[tuple[str, Estimate]]:
@@ -196,13 +174,4 @@ def _elsewhere(points: Sequence[OperatingPoint | ExternalPoint]) -> dict[str, li
         point.purpose: [predictive_values(point.sensitivity, point.specificity, p) for p in ASSUMED_PREVALENCES]
         for point in points
         if point.sensitivity is not None and point.specificity is not None
-    }
-
-
-def _answered(items: Sequence[Item], facts: set[Fact]) -> dict[str, object]:
-    answers = [item.answered(facts) for item in items]
-    counts = Counter(decision.status for decision in answers)
-    return {
-        "rows": list(zip((item.topic for item in items), answers, strict=True)),
-        "counts": [(status, counts[status]) for status in Status if counts[status]],
     }
