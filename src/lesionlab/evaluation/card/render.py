@@ -7,9 +7,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.attribution.result import ModelCheck
-from lesionlab.bundle import Bundle, EvaluationSummary, OperatingPoint, Subgroup
+from lesionlab.bundle import Bundle, EvaluationSummary, OperatingPoint
 from lesionlab.evaluation.card import markdown
-from lesionlab.evaluation.card.datasets import DATASETS
 from lesionlab.evaluation.card.external import ExternalEvaluation, ExternalPoint
 from lesionlab.evaluation.card.recipe import architecture, estimated_energy, hours, read_recipe, training_rows
 from lesionlab.evaluation.subgroups import MIN_LESIONS
@@ -38,23 +37,7 @@ _METRICS = {
     "brier": ("Brier score", "squared error of the probabilities, summed over the classes"),
     "nll": ("Negative log-likelihood", "per image"),
 }
-_CLASS_METRICS = {
-    "recall": "recall (sensitivity)",
-    "specificity": "specificity",
-    "precision": "precision (PPV)",
-    "f1": "F1",
-    "auc": "AUC",
-    "average_precision": "average precision",
-}
 _UNDEFINED = Estimate(value=None, low=None, high=None)
-_GROUPS = {
-    "source": "source",
-    "sex": "sex",
-    "age": "age in years",
-    "site": "anatomical site",
-    "dx_type": "confirmation of the diagnosis (`dx_type`)",
-    "skin_tone": "skin tone, estimated from the margin of the image (individual typology angle)",
-}
 
 
 def render_card(
@@ -108,8 +91,6 @@ def render_card(
         tta=None if recipe is None else recipe.inference.tta,
         training=None if recipe is None else training_rows(recipe, info.versions.get("starting weights")),
         settings=json.dumps(info.recipe, indent=2, ensure_ascii=False, default=str),
-        datasets={name: DATASETS.get(name) for name in data.sources},
-        limits=[limit for name in data.sources if name in DATASETS for limit in DATASETS[name].limits],
         points=points,
         elsewhere=_elsewhere,
         prevalences=ASSUMED_PREVALENCES,
@@ -118,9 +99,6 @@ def render_card(
         explained=explained,
         formats=FORMATS,
         metrics=_METRICS if task.tells_malignancy else {k: v for k, v in _METRICS.items() if "malignant" not in k},
-        class_metrics=_CLASS_METRICS,
-        groups=_grouped(evaluation),
-        group_names=_GROUPS,
         dx_types=DX_TYPES,
         small=MIN_LESIONS,
         small_groups=_small_groups(evaluation),
@@ -141,11 +119,6 @@ def _headlines(evaluation: EvaluationSummary | ExternalEvaluation | None) -> lis
         auc = evaluation.per_class.get(classes[1], {}).get("auc")
         found = found[:1] + ([] if auc is None else [("AUC", auc)])
     return [(name, figure) for name, figure in found if figure.value is not None]
-
-
-def _grouped(evaluation: EvaluationSummary | None) -> dict[str, list[Subgroup]]:
-    rows = () if evaluation is None else evaluation.subgroups
-    return {group: [row for row in rows if row.group == group] for group in _GROUPS}
 
 
 def _small_groups(evaluation: EvaluationSummary | None) -> list[str]:
