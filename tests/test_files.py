@@ -111,3 +111,8 @@ def test_environment_variable_names_the_cache(tmp_path: Path, monkeypatch: pytes
     assert cache_folder() == tmp_path
     monkeypatch.setenv("LESIONLAB_CACHE", "")
     assert cache_folder().name == "lesionlab"
+
+
+def test_bytes_of_a_file_name_that_are_not_utf8_are_escaped(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.txt", "\udce4.jpg")
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "\\udce4.jpg"

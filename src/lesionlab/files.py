@@ -67,18 +67,20 @@ def replacing(path: Path, *, binary: bool = False) -> Iterator[IO[Any]]:
     Raises:
         LesionlabError: The file cannot be written, for example because the disk is full.
     """
-    mode, encoding, newline = ("wb", None, None) if binary else ("w", "utf-8", "")
+    # A file name may hold bytes that are not UTF-8; they are escaped.
+    text: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
+    mode, options = ("wb", {}) if binary else ("w", text)
     temporary: str | None = None
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
-            with path.open(mode, encoding=encoding, newline=newline) as stream:
+            with path.open(mode, **options) as stream:
                 yield stream
             return
         if path.is_dir():
             raise IsADirectoryError(None, "a folder of this name exists", str(path))
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        with open(descriptor, mode, encoding=encoding, newline=newline) as stream:
+        with open(descriptor, mode, **options) as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())

@@ -15,7 +15,7 @@ from lesionlab.recipes import Recipe
 
 @pytest.fixture
 def recipe(make_recipe: Callable[..., Recipe], tmp_path: Path) -> Path:
-    """A recipe file that trains in a second, with a published arrangement."""
+    """A recipe file that trains in a second, with a published split."""
     made = make_recipe(
         "name=tiny-published",
         "training.epochs=1",
@@ -33,12 +33,12 @@ def test_plan_is_run_and_tabulated(cli: Callable[..., Any], recipe: Path, phanto
     plan = tmp_path / "plan.toml"
     plan.write_text(
         f'[[run]]\nrecipe = "{recipe}"\nset = ["input.size=48"]\nremark = "48 pixels [small]"\n'
-        'arrangements = ["published"]\n'
+        'protocols = ["published"]\n'
     )
     arguments = ("reproduce", "--plan", plan, "--data", phantoms.root, "--out", tmp_path / "out")
     done = cli(*arguments)
     assert done.code == 0
-    assert "1 of 1: recipe tiny-published, arrangement published" in done.err
+    assert "1 of 1: recipe tiny-published, split protocol published" in done.err
     assert RESEARCH_ONLY in done.out
     (line,) = [line for line in done.out.splitlines() if "macro auc" in line]
     assert line.strip().startswith("tiny-published (48 pixels [small])  macro auc")
@@ -46,11 +46,11 @@ def test_plan_is_run_and_tabulated(cli: Callable[..., Any], recipe: Path, phanto
     assert line.count("leaky") == 1
     assert "mel" not in done.out.split("Intervals")[0]  # headlines only
     found = json.loads(cli(*arguments, "--json").out)
-    assert found == json.loads((tmp_path / "out" / "benchmark.json").read_text(encoding="utf-8"))
+    assert found == json.loads((tmp_path / "out" / "reproduction.json").read_text(encoding="utf-8"))
     assert found["recipes"][0]["changes"] == ["input.size=48"]
-    refused = cli(*arguments, "--against", tmp_path / "out" / "tiny-published" / "elsewhere")
-    assert (refused.code, len(refused.err.splitlines())) == (1, 1)
-    assert "is not a run folder" in refused.err
+    failed = cli(*arguments, "--against", tmp_path / "out" / "tiny-published" / "elsewhere")
+    assert (failed.code, len(failed.err.splitlines())) == (2, 1)
+    assert "there is no such file or folder" in failed.err
 
 
 @pytest.mark.parametrize(
