@@ -156,7 +156,7 @@ def test_the_script_matches_the_predictor(
     (found,) = convert_bundle(Bundle.load(tiny_run.path), [FORMATS[name]], tmp_path, data, threads=1)
     assert found.passed
     if name != "onnx-fp16":
-        with pytest.raises(BundleError, match=r"its README\.md says how to run it"):
+        with pytest.raises(BundleError, match=r"its README\.md explains how"):
             Bundle.load(tmp_path / name)
     program = (tmp_path / name / "README.md").read_text().split("```python\n")[1].split("```")[0]
     assert program == (tmp_path / name / "predict.py").read_text()

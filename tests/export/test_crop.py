@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from lesionlab.bundle import Bundle
+from lesionlab.bundle import Bundle, Reference
 from lesionlab.errors import DataError
 from lesionlab.export import export_run
 from lesionlab.export.graph import Crop, export_graph
@@ -66,7 +67,13 @@ def test_the_description_holds_the_crop_settings(cropping_run: RunFolder, tiny_s
 
 
 def test_the_explanation_lies_within_the_crop(cropping_run: RunFolder, spot: Spot) -> None:
-    predictor = Predictor.load(cropping_run.path)
+    bundle = Bundle.load(cropping_run.path)
+    rule = bundle.info.decision_rule.model_copy(update={"min_confidence": 0.0})
+    info = bundle.info.model_copy(update={"decision_rule": rule})
+    assert bundle.reference is not None
+    # Without limits, since an abstention has no explanation.
+    reference = Reference(head=bundle.reference.head)
+    predictor = Predictor.load(replace(bundle, info=info, reference=reference, training_images=None))
     image = spot(0.3, 0.35, 0.12)
     for code in predictor.info.classes:
         prepared = predictor.pipeline.prepare(np.asarray(image))
@@ -95,8 +102,8 @@ def test_the_lesion_is_measured_with_the_explanation(cropping_run: RunFolder, sp
 
 def test_tta_is_invariant_to_flips(cropping_run: RunFolder, spot: Spot) -> None:
     predictor = Predictor.load(cropping_run.path, tta="flips")
-    picture = np.asarray(spot(0.4, 0.5, 0.2))
-    once, mirrored = predictor.predict(picture), predictor.predict(picture[:, ::-1].copy())
+    image = np.asarray(spot(0.4, 0.5, 0.2))
+    once, mirrored = predictor.predict(image), predictor.predict(image[:, ::-1].copy())
     for code, value in once.probabilities.items():
         assert mirrored.probabilities[code] == pytest.approx(value, abs=5e-3)
 
