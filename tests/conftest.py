@@ -51,7 +51,7 @@ if TYPE_CHECKING:  # only the tests that need torch pay for its import
 # Property tests are repeatable by default. `LESIONLAB_HYPOTHESIS=random pytest -m hypothesis` draws other and more
 # examples; tests/test_properties.py does so in the slow set.
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
-hypothesis.settings.register_profile("random", max_examples=1000, deadline=None)
+hypothesis.settings.register_profile("random", max_examples=500, deadline=None)
 hypothesis.settings.load_profile(os.environ.get("LESIONLAB_HYPOTHESIS", "ci"))
 
 TINY_SIZE = 64

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lesionlab.results import Failure
 
 
-class Format(StrEnum):
+class OutputFormat(StrEnum):
     """The formats of the results."""
 
     TABLE = "table"
@@ -32,14 +32,19 @@ class Format(StrEnum):
     ISIC = "isic"
 
 
-_SUFFIXES = {".csv": Format.CSV, ".jsonl": Format.JSONL, ".ndjson": Format.JSONL, ".parquet": Format.PARQUET}
+_SUFFIXES = {
+    ".csv": OutputFormat.CSV,
+    ".jsonl": OutputFormat.JSONL,
+    ".ndjson": OutputFormat.JSONL,
+    ".parquet": OutputFormat.PARQUET,
+}
 
 
 def predict(
     paths: Images,
     model: Model = None,
     result_format: Annotated[
-        Format | None,
+        OutputFormat | None,
         typer.Option(
             "--format", "-f", help="Default: a table, or the format of the suffix of --out.", show_default=False
         ),
@@ -108,7 +113,7 @@ def predict(
     shares = _parse_prevalence(prevalence or ())
     if nearest_images is not None and explain is None:
         raise UsageError("--nearest-images needs --explain FOLDER, where the figures are written")
-    if chosen is Format.ISIC and shares:
+    if chosen is OutputFormat.ISIC and shares:
         raise UsageError("--format isic holds scores of the balanced decision rule, which ignores --prevalence")
     patient_of = _patients(patients, {"age": age, "sex": sex, "site": site})
     locations = expand_inputs(paths)
@@ -124,7 +129,7 @@ def predict(
 
     run = PredictionRun(locations, batch_size or IMAGES_PER_RUN, explain, nearest_images, patient_of)
     counts = _Counts()
-    if chosen is Format.TABLE:
+    if chosen is OutputFormat.TABLE:
         _print(load(), run, counts)
     else:
         _write(load, run, counts, chosen, out_file)
@@ -162,13 +167,13 @@ def _patients(table: Path | None, of_all: dict[str, float | str | None]) -> "Cal
     return lambda _path: patient
 
 
-def _choose_format(wanted: Format | None, out_file: Path | None) -> Format:
+def _choose_format(wanted: OutputFormat | None, out_file: Path | None) -> OutputFormat:
     if out_file is None:
-        return wanted or Format.TABLE
+        return wanted or OutputFormat.TABLE
     chosen = wanted or _SUFFIXES.get(out_file.suffix.lower())
     if chosen is None:
         raise UsageError(f"--out {out_file}: unknown suffix (known: {', '.join(_SUFFIXES)}); add --format")
-    if chosen is Format.TABLE:
+    if chosen is OutputFormat.TABLE:
         raise UsageError("--format table is for the terminal; with --out choose csv, jsonl, parquet or isic")
     return chosen
 
@@ -189,13 +194,17 @@ def _print(predictor: "Predictor", run: "PredictionRun", counts: "_Counts") -> N
 
 
 def _write(
-    load: "Callable[[], Predictor]", run: "PredictionRun", counts: "_Counts", chosen: Format, out_file: Path | None
+    load: "Callable[[], Predictor]",
+    run: "PredictionRun",
+    counts: "_Counts",
+    chosen: OutputFormat,
+    out_file: Path | None,
 ) -> None:
     from lesionlab.cli.prediction_view import abstention_line, print_footer
     from lesionlab.prediction.io.writers import ResultFormat, require_unique_ids, result_writer
     from lesionlab.taxonomy import TASKS
 
-    if chosen is Format.ISIC:
+    if chosen is OutputFormat.ISIC:
         require_unique_ids(run.locations)
     predictor = load()
     info = predictor.info
@@ -208,7 +217,7 @@ def _write(
         for result in counts.successful(run.results(predictor)):
             write(result.prediction)
             update(counts.done, len(run.locations))
-    if chosen is Format.ISIC:
+    if chosen is OutputFormat.ISIC:
         note("The values are scores of the balanced decision rule, not probabilities.")
     if counts.abstained:
         note(abstention_line(counts.abstained))

@@ -12,7 +12,7 @@ from lesionlab.base_models import FrozenModel
 from lesionlab.data.dataset import scan_dataset
 from lesionlab.data.manifest import ImageRecord, Manifest
 from lesionlab.data.readers.columns import ColumnMapping
-from lesionlab.data.scan import Problem, ProblemKind, Scan
+from lesionlab.data.scan import DataProblem, ProblemKind, Scan
 from lesionlab.errors import ImageError
 from lesionlab.images import decode_image, read_image_bytes
 from lesionlab.taxonomy import CODES, LABELS
@@ -50,7 +50,7 @@ class DataReport(FrozenModel):
     gaps: dict[str, int]
     errors: dict[ProblemKind, int]
     warnings: dict[ProblemKind, int]
-    problems: tuple[Problem, ...]
+    problems: tuple[DataProblem, ...]
     manifest_sha256: str | None
 
     @property
@@ -90,7 +90,7 @@ class _ImageCheck:
     record: ImageRecord
     sha256: str | None = None
     size: tuple[int, int] | None = None
-    problem: Problem | None = None
+    problem: DataProblem | None = None
 
 
 def _check_images(scan: Scan, progress: Callable[[int, int], None] | None, workers: int | None) -> list[_ImageCheck]:
@@ -112,10 +112,10 @@ def _check_image(root: Path, record: ImageRecord) -> _ImageCheck:
         return _ImageCheck(record, digest, decode_image(data).original_size)
     except ImageError as error:
         kind = ProblemKind.TRUNCATED if "truncated" in str(error) else ProblemKind.UNREADABLE
-        return _ImageCheck(record, digest, problem=Problem(kind=kind, where=record.path, detail=str(error)))
+        return _ImageCheck(record, digest, problem=DataProblem(kind=kind, where=record.path, detail=str(error)))
 
 
-def _copies(checks: Iterable[_ImageCheck]) -> list[Problem]:
+def _copies(checks: Iterable[_ImageCheck]) -> list[DataProblem]:
     by_digest: dict[str, list[ImageRecord]] = {}
     for check in checks:
         if check.sha256 is not None:
@@ -130,16 +130,16 @@ def _copies(checks: Iterable[_ImageCheck]) -> list[Problem]:
         leak = "" if len(lesions) == 1 else "; a split may separate them: a leak"
         where = ", ".join(sorted(record.image_id for record in records))
         detail = f"the same file, of lesion {', '.join(lesions)} ({diagnoses}){leak}"
-        problems.append(Problem(kind=kind, where=where, detail=detail))
+        problems.append(DataProblem(kind=kind, where=where, detail=detail))
     return problems
 
 
-def _in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+def _in_order(problems: Iterable[DataProblem]) -> tuple[DataProblem, ...]:
     order = list(ProblemKind)
     return tuple(sorted(problems, key=lambda problem: (order.index(problem.kind), problem.where)))
 
 
-def _report(scan: Scan, checks: list[_ImageCheck], problems: tuple[Problem, ...]) -> DataReport:
+def _report(scan: Scan, checks: list[_ImageCheck], problems: tuple[DataProblem, ...]) -> DataReport:
     records = [check.record for check in checks]
     by_lesion = Counter(record.lesion_id for record in records)
     diagnoses = Counter(record.diagnosis for record in records)

@@ -8,7 +8,7 @@ from lesionlab.data.readers.columns import ColumnMapping
 from lesionlab.data.readers.image_index import ImageIndex, is_image_name
 from lesionlab.data.readers.rows import RowReader
 from lesionlab.data.readers.table import read_table
-from lesionlab.data.scan import Problem, ProblemKind, Scan, raise_for_errors
+from lesionlab.data.scan import DataProblem, ProblemKind, Scan, raise_for_errors
 from lesionlab.errors import DataError, UsageError
 
 MANIFEST_NAME = "manifest.csv"
@@ -126,12 +126,12 @@ def _has_lesion_ids(records: list[ImageRecord]) -> bool:
     return any(record.lesion_id != record.image_id for record in records)
 
 
-def _conflicts(records: list[ImageRecord]) -> list[Problem]:
+def _conflicts(records: list[ImageRecord]) -> list[DataProblem]:
     diagnoses: dict[str, set[str]] = {}
     for record in records:
         diagnoses.setdefault(record.lesion_id, set()).add(record.diagnosis)
     return [
-        Problem(kind=ProblemKind.CONFLICTING_LESION, where=lesion_id, detail=" and ".join(sorted(found)))
+        DataProblem(kind=ProblemKind.CONFLICTING_LESION, where=lesion_id, detail=" and ".join(sorted(found)))
         for lesion_id, found in sorted(diagnoses.items())
         if len(found) > 1
     ]

@@ -39,7 +39,7 @@ class ProblemKind(StrEnum):
 _WARNINGS = (ProblemKind.COPY, ProblemKind.CONFLICTING_LESION, ProblemKind.ORPHAN, ProblemKind.REPEATED_FILE)
 
 
-class Problem(FrozenModel):
+class DataProblem(FrozenModel):
     """A problem of a dataset.
 
     Attributes:
@@ -71,7 +71,7 @@ class Scan:
     root: Path
     layout: str
     records: tuple[ImageRecord, ...]
-    problems: tuple[Problem, ...]
+    problems: tuple[DataProblem, ...]
     lesions_known: bool
 
     def manifest(self) -> Manifest:
@@ -84,7 +84,7 @@ class Scan:
         return Manifest(self.root, self.records, self.lesions_known)
 
 
-def raise_for_errors(path: Path, problems: Iterable[Problem]) -> None:
+def raise_for_errors(path: Path, problems: Iterable[DataProblem]) -> None:
     """Raise a DataError with the number of errors among `problems` and the first few, if there are any."""
     errors = [problem for problem in problems if problem.kind.is_error]
     if not errors:

@@ -56,7 +56,7 @@ class FoldOutcome(StrictModel):
     figures: dict[str, Estimate]
 
 
-class Spread(StrictModel):
+class FoldSpread(StrictModel):
     """Distribution of one figure over the folds.
 
     Attributes:
@@ -109,7 +109,7 @@ class CrossValidation(MetricsSummary):
     recipe: Recipe
     planned: int
     folds: tuple[FoldOutcome, ...]
-    spread: dict[str, Spread]
+    spread: dict[str, FoldSpread]
 
 
 def cross_validate(
@@ -226,13 +226,13 @@ def _summary(
     )
 
 
-def _spreads(outcomes: Sequence[FoldOutcome]) -> dict[str, Spread]:
-    spreads: dict[str, Spread] = {}
+def _spreads(outcomes: Sequence[FoldOutcome]) -> dict[str, FoldSpread]:
+    spreads: dict[str, FoldSpread] = {}
     for name in outcomes[0].figures:
         values = [one.figures[name].value for one in outcomes]
         defined = [value for value in values if value is not None]
         if len(defined) == len(values) > 1:
-            spreads[name] = Spread(mean=mean(defined), sd=stdev(defined), lowest=min(defined), highest=max(defined))
+            spreads[name] = FoldSpread(mean=mean(defined), sd=stdev(defined), lowest=min(defined), highest=max(defined))
     return spreads
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class TraitRange:
     """A trait that is present with probability `chance`, then uniform in [low, high], and otherwise 0."""
 
     low: float
@@ -83,10 +83,10 @@ class Traits:
     strawberry: float
 
 
-_S = Spread
-_ABSENT = Spread(0.0, 0.0, 0.0)
+_S = TraitRange
+_ABSENT = TraitRange(0.0, 0.0, 0.0)
 
-_APPEARANCE: dict[str, dict[str, Spread]] = {
+_APPEARANCE: dict[str, dict[str, TraitRange]] = {
     "mel": {
         "radius": _S(0.4, 0.8), "elongation": _S(0.0, 0.6), "irregularity": _S(0.06, 0.24),
         "softness": _S(0.03, 0.12), "pigment": _S(1.2, 2.9), "erythema": _S(0.0, 0.5), "patchiness": _S(0.3, 0.8),

@@ -6,7 +6,7 @@ import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
-class Patient:
+class PhantomPatient:
     """Metadata of one lesion; None if not recorded."""
 
     age: float | None
@@ -72,7 +72,7 @@ _POPULATIONS: dict[str, _Population] = {
 _SHARE_MISSING = 0.03
 
 
-def draw_patient(diagnosis: str, rng: np.random.Generator) -> Patient:
+def draw_patient(diagnosis: str, rng: np.random.Generator) -> PhantomPatient:
     """Draw the metadata of a lesion. Ages are in steps of five years, as in HAM10000."""
     population = _POPULATIONS[diagnosis]
     age = 5.0 * round(float(np.clip(rng.normal(population.age_mean, population.age_deviation), 5, 85)) / 5)
@@ -80,7 +80,7 @@ def draw_patient(diagnosis: str, rng: np.random.Generator) -> Patient:
     site = _pick(population.sites, rng)
     dx_type = _pick(population.dx_types, rng)
     no_age, no_sex, no_site = (rng.random(3) < _SHARE_MISSING).tolist()
-    return Patient(None if no_age else age, None if no_sex else sex, None if no_site else site, dx_type)
+    return PhantomPatient(None if no_age else age, None if no_sex else sex, None if no_site else site, dx_type)
 
 
 def _pick(weights: dict[str, float], rng: np.random.Generator) -> str:

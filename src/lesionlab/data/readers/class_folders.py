@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 from lesionlab.data.manifest import ImageRecord
 from lesionlab.data.readers.image_index import ImageIndex
-from lesionlab.data.scan import Problem, ProblemKind, Scan
+from lesionlab.data.scan import DataProblem, ProblemKind, Scan
 from lesionlab.taxonomy import CODES, parse_diagnosis
 
 
@@ -23,16 +23,16 @@ def scan_class_folders(root: Path) -> Scan:
         for path in paths:
             if "/" not in path:
                 detail = "not in the folder of a diagnosis; it is not used"
-                problems.append(Problem(kind=ProblemKind.ORPHAN, where=path, detail=detail))
+                problems.append(DataProblem(kind=ProblemKind.ORPHAN, where=path, detail=detail))
                 continue
             folder = PurePosixPath(path).parts[0]
             diagnosis = parse_diagnosis(folder)
             if diagnosis is None:
                 detail = f"folder {folder!r} is none of {', '.join(CODES)}"
-                problems.append(Problem(kind=ProblemKind.UNKNOWN_DIAGNOSIS, where=path, detail=detail))
+                problems.append(DataProblem(kind=ProblemKind.UNKNOWN_DIAGNOSIS, where=path, detail=detail))
             elif records and records[-1].image_id == image_id:
                 detail = f"both {records[-1].path} and {path}; rename or remove one"
-                problems.append(Problem(kind=ProblemKind.DUPLICATE_ID, where=image_id, detail=detail))
+                problems.append(DataProblem(kind=ProblemKind.DUPLICATE_ID, where=image_id, detail=detail))
             else:
                 records.append(ImageRecord(image_id, path, lesion_id=image_id, diagnosis=diagnosis))
     return Scan(root, "folder per diagnosis", tuple(records), tuple(problems), lesions_known=False)

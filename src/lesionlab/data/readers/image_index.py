@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from lesionlab.data.scan import Problem, ProblemKind
+from lesionlab.data.scan import DataProblem, ProblemKind
 from lesionlab.images.decode import IMAGE_SUFFIXES
 from lesionlab.images.read import ZIP_SEPARATOR
 
@@ -25,7 +25,7 @@ class ImageIndex:
     root: Path
     sizes: dict[str, int] = field(default_factory=dict)
     by_id: dict[str, list[str]] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[DataProblem] = field(default_factory=list)
 
     @classmethod
     def build(cls, root: Path, paths: Iterable[Path] | None = None) -> "ImageIndex":
@@ -42,29 +42,29 @@ class ImageIndex:
                     index._add(file.relative_to(root).as_posix(), file.stat().st_size)
         return index
 
-    def locate(self, image_id: str) -> tuple[str | None, Problem | None]:
+    def locate(self, image_id: str) -> tuple[str | None, DataProblem | None]:
         """Return the path of an image, and its problem if there is one."""
         paths = self.by_id.get(image_id, [])
         if not paths:
-            return None, Problem(kind=ProblemKind.MISSING_IMAGE, where=image_id, detail="no such image file")
+            return None, DataProblem(kind=ProblemKind.MISSING_IMAGE, where=image_id, detail="no such image file")
         if len(paths) == 1:
             return paths[0], None
         # Copies of HAM10000 often have every image twice, in folders with upper and lower case names.
         listed = ", ".join(paths)
         if len({self.sizes[path] for path in paths}) > 1:
-            return None, Problem(kind=ProblemKind.AMBIGUOUS_IMAGE, where=image_id, detail=f"files differ: {listed}")
+            return None, DataProblem(kind=ProblemKind.AMBIGUOUS_IMAGE, where=image_id, detail=f"files differ: {listed}")
         detail = f"the first is used of {listed}"
-        return paths[0], Problem(kind=ProblemKind.REPEATED_FILE, where=image_id, detail=detail)
+        return paths[0], DataProblem(kind=ProblemKind.REPEATED_FILE, where=image_id, detail=detail)
 
     def has(self, path: str) -> bool:
         """Return whether a path relative to the root is a file or a member of an archive."""
         return path in self.sizes or (ZIP_SEPARATOR not in path and (self.root / path).is_file())
 
-    def orphans(self, used: Iterable[str]) -> Iterator[Problem]:
+    def orphans(self, used: Iterable[str]) -> Iterator[DataProblem]:
         """Yield a problem for each image whose id is not in `used`."""
         for image_id in sorted(self.by_id.keys() - set(used)):
             for path in self.by_id[image_id]:
-                yield Problem(kind=ProblemKind.ORPHAN, where=path, detail=f"no row for {image_id}; it is not used")
+                yield DataProblem(kind=ProblemKind.ORPHAN, where=path, detail=f"no row for {image_id}; it is not used")
 
     def _add(self, path: str, size: int) -> None:
         self.sizes[path] = size
@@ -77,7 +77,7 @@ class ImageIndex:
                 members = opened.infolist()
         except (OSError, zipfile.BadZipFile) as error:
             detail = f"the archive is damaged ({error}); download it again"
-            self.problems.append(Problem(kind=ProblemKind.UNREADABLE, where=name, detail=detail))
+            self.problems.append(DataProblem(kind=ProblemKind.UNREADABLE, where=name, detail=detail))
             return
         for member in members:
             if is_image_name(member.filename) and not member.is_dir():

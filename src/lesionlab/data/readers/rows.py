@@ -8,7 +8,7 @@ from lesionlab.data.manifest import ImageRecord
 from lesionlab.data.readers.columns import BINARY_COLUMNS, ColumnMapping, one_hot_columns
 from lesionlab.data.readers.image_index import ImageIndex
 from lesionlab.data.readers.table import Table
-from lesionlab.data.scan import Problem, ProblemKind
+from lesionlab.data.scan import DataProblem, ProblemKind
 from lesionlab.images.decode import IMAGE_SUFFIXES
 from lesionlab.images.read import ZIP_SEPARATOR
 from lesionlab.taxonomy import CODES, parse_diagnosis
@@ -35,7 +35,7 @@ class RowReader:
     index: ImageIndex | None
     source: str = "unknown"
     records: list[ImageRecord] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[DataProblem] = field(default_factory=list)
     lesions_known: bool = True
 
     def read(self, table: Table) -> None:
@@ -139,7 +139,7 @@ class RowReader:
         return None if text.lower() in _UNKNOWN else text
 
     def _note(self, kind: ProblemKind, where: str, detail: str) -> None:
-        self.problems.append(Problem(kind=kind, where=where, detail=detail))
+        self.problems.append(DataProblem(kind=kind, where=where, detail=detail))
 
 
 def _without_suffix(name: str) -> str:

@@ -89,7 +89,7 @@ def _with_channels_first(network: "nn.Module") -> "nn.Module":
     """Wrap a network for Core ML's image input, float [1, 3, size, size] from 0 to 255."""
     from torch import Tensor, nn
 
-    class ChannelsFirst(nn.Module):
+    class ChannelsFirstInput(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.network = network
@@ -97,7 +97,7 @@ def _with_channels_first(network: "nn.Module") -> "nn.Module":
         def forward(self, image: Tensor) -> Any:
             return self.network(image.permute(0, 2, 3, 1))
 
-    return ChannelsFirst().eval()
+    return ChannelsFirstInput().eval()
 
 
 @contextmanager
