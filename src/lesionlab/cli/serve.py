@@ -92,8 +92,8 @@ def serve(
                 )
 
             def announce() -> None:
-                note(f"lesionlab {__version__} serves {predictor.info.identity} at {url} (Ctrl-C stops it).")
-                note(RESEARCH_ONLY)
+                model = predictor.info.identity
+                note(f"lesionlab {__version__} serves {model} at {url} (Ctrl-C stops it). {RESEARCH_ONLY}")
 
             with logging_to_standard_error(as_json=log_format is _LogFormat.JSON):
                 run(create_app(predictor, settings), bound, announce)
