@@ -134,6 +134,7 @@ def test_methods_are_chosen_by_name() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_thousand_explanations_leak_neither_memory_nor_hooks(make_network: Make, method: Method) -> None:
     network = make_network("test_resnet")
     draw = np.random.default_rng(0)
