@@ -6,8 +6,11 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Set by pytest-xdist; a console that meets it keeps this width whatever a test says.
 os.environ.pop("COLUMNS", None)
+# Set in some containers. Without compiled modules each worker and each process under test starts three times slower.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import hashlib
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +19,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image, ImageDraw
 
 from lesionlab.bundle import (
@@ -48,6 +52,8 @@ from lesionlab.taxonomy import CODES, TASKS
 if TYPE_CHECKING:  # only the tests that need torch pay for its import
     from lesionlab.runs import RunFolder
 
+sys.dont_write_bytecode = False
+
 # Property tests are repeatable by default. `LESIONLAB_HYPOTHESIS=random pytest -m hypothesis` draws other and more
 # examples; tests/test_properties.py does so in the slow set.
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
@@ -76,6 +82,13 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this session that all workers share, for what is made once."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
 def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     """Small synthetic images of 70 lesions; read-only."""
     return write_phantoms(tmp_path_factory.mktemp("phantoms") / "data", lesions=70, size=(64, 48))
@@ -92,17 +105,20 @@ def make_recipe() -> Callable[..., Recipe]:
 
 
 @pytest.fixture(scope="session")
-def tiny_run(
-    phantoms: Manifest, make_recipe: Callable[..., Recipe], tmp_path_factory: pytest.TempPathFactory
-) -> "RunFolder":
+def tiny_run(phantoms: Manifest, make_recipe: Callable[..., Recipe], shared_folder: Path) -> "RunFolder":
     """A finished and exported run of a tiny network; read-only."""
     from lesionlab.export import export_run
+    from lesionlab.runs import RunFolder
     from lesionlab.training import train_recipe
 
-    # With these, two epochs end with answers that differ between images, and with thresholds.
-    recipe = make_recipe("seed=2", "optimizer.learning_rate=0.01")
-    run = train_recipe(recipe, phantoms, tmp_path_factory.mktemp("run") / "tiny")
-    export_run(run)
+    path = shared_folder / "tiny_run"
+    with FileLock(f"{path}.lock"):
+        if RunFolder(path).bundle.exists():
+            return RunFolder(path)
+        # With these, two epochs end with answers that differ between images, and with thresholds.
+        recipe = make_recipe("seed=2", "optimizer.learning_rate=0.01")
+        run = train_recipe(recipe, phantoms, path)
+        export_run(run)
     return run
 
 

@@ -111,7 +111,9 @@ def test_import_loads_no_framework(module: str) -> None:
     assert done.stdout == "[]\n"
 
 
-@pytest.mark.parametrize("command", ["evaluate", "compare", "card"])
+@pytest.mark.parametrize(
+    "command", ["evaluate", *(pytest.param(one, marks=pytest.mark.slow) for one in ("compare", "card"))]
+)
 def test_evaluation_commands_load_no_training_framework(command: str, tmp_path: Path, tiny_bundle: Path) -> None:
     predictions = tmp_path / "predictions.csv"
     predictions.write_text("image_id,lesion_id,diagnosis,predicted,p_other,p_mel\na,a,mel,mel,0.2,0.8\n")

@@ -16,6 +16,7 @@ from lesionlab.recipes import Recipe
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 TEXTS = [*PAGES, *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"))]
+COMMAND_LINE: Any = typer.main.get_command(app)
 FENCE = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
 
@@ -68,7 +69,7 @@ def commands(page: Path) -> list[str]:
 def check_command(line: str) -> None:
     """Fail where a command or one of its options does not exist."""
     words = shlex.split(line)[1:]
-    command: Any = typer.main.get_command(app)
+    command = COMMAND_LINE
     while hasattr(command, "commands") and words and not words[0].startswith("-"):
         name = words.pop(0)
         if name.isupper():

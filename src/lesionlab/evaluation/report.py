@@ -3,9 +3,10 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.resources import files
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from lesionlab import RESEARCH_ONLY, __version__
@@ -82,9 +83,7 @@ def render_report(evaluated: EvaluatedSubset, context: ReportContext) -> str:
     leaky = context.bundle.training_data.leaky
     points = operating_point_rows(evaluated, context.bundle.operating_points)
     words = wording.terms(evaluated.task)
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": wording.number, "interval": wording.interval, "counted": wording.counted}
-    return environment.from_string(_resource("report.html.jinja")).render(
+    return _template().render(
         evaluated=evaluated,
         summary=evaluated.summary,
         context=context,
@@ -114,6 +113,13 @@ def render_report(evaluated: EvaluatedSubset, context: ReportContext) -> str:
         version=__version__,
         **_figures(evaluated, context, points, words, leaky=leaky),
     )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"number": wording.number, "interval": wording.interval, "counted": wording.counted}
+    return environment.from_string(_resource("report.html.jinja"))
 
 
 def _figures(

@@ -57,6 +57,7 @@ def test_one_image_shows_headline_decision_set_risk_and_probabilities(
     expect(page.locator("[role=status]")).to_contain_text(prediction.headline)
 
 
+@pytest.mark.slow
 def test_slider_and_diagnosis_change_the_heat_map(open_page: OpenPage, images: dict[str, Path]) -> None:
     page = classified(open_page(), images["mole.jpg"])
     heat = page.locator(".heat canvas")
@@ -128,6 +129,7 @@ def test_a_training_image_is_identified(
     expect(nearest).to_contain_text("has the same features")
 
 
+@pytest.mark.slow
 def test_an_example_is_marked_as_synthetic(open_page: OpenPage) -> None:
     page = open_page()
     page.get_by_role("button", name="Synthetic vascular lesion").click()
@@ -163,6 +165,7 @@ def test_patient_fields_survive_a_late_heat_map(open_page: OpenPage, images: dic
     expect(page.get_by_label("Sex", exact=True)).to_have_value("female")
 
 
+@pytest.mark.slow
 def test_file_names_are_not_sent(open_page: OpenPage, images: dict[str, Path]) -> None:
     page = classified(open_page(), images["mole.jpg"])
     page.locator(".heat canvas").wait_for()
@@ -224,6 +227,7 @@ def batch(open_page: OpenPage, images: dict[str, Path]) -> Page:
     return page
 
 
+@pytest.mark.slow
 def test_several_images_are_shown_as_a_table(batch: Page) -> None:
     table = batch.locator(".results")
     expect(table.locator("tbody tr")).to_have_count(5)

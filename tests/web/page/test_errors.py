@@ -24,6 +24,7 @@ def test_unsupported_files_get_a_reason(open_page: OpenPage, images: dict[str, P
         expect(page.get_by_role("button", name="Try again")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_a_drop_outside_the_drop_area_does_not_replace_the_page(open_page: OpenPage) -> None:
     page = open_page(view="#performance")
     prevented = page.evaluate(

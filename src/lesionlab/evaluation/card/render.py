@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Sequence
+from functools import cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.attribution.result import ModelCheck
@@ -53,28 +54,7 @@ def render_card(
     info, evaluation = bundle.info, bundle.evaluation
     task, recipe, data = TASKS[info.task], read_recipe(info.recipe), info.training_data
     points = evaluation.operating_points if evaluation is not None else info.operating_points
-    environment = Environment(
-        loader=PackageLoader("lesionlab.evaluation.card", ""),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - the output is Markdown; `plain` and `code` escape foreign text
-    )
-    environment.filters |= {
-        "counted": counted,
-        "hours": hours,
-        "plain": markdown.plain,
-        "code": markdown.code,
-        "link": markdown.link,
-        "anchor": markdown.anchor,
-        "estimate": markdown.estimate,
-        "share": markdown.share,
-        "figure": _figure_of,
-        "defined": lambda figure, leaky: markdown.estimate(figure or _UNDEFINED, leaky),
-        "zipped": lambda *columns: zip(*columns, strict=True),
-    }
-    text = environment.get_template("card.md.jinja").render(
+    text = _template().render(
         bundle=bundle,
         info=info,
         data=data,
@@ -106,6 +86,32 @@ def render_card(
         version=__version__,
     )
     return markdown.tidy(text)
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("lesionlab.evaluation.card", ""),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - the output is Markdown; `plain` and `code` escape foreign text
+    )
+    environment.filters |= {
+        "counted": counted,
+        "hours": hours,
+        "plain": markdown.plain,
+        "code": markdown.code,
+        "link": markdown.link,
+        "anchor": markdown.anchor,
+        "estimate": markdown.estimate,
+        "share": markdown.share,
+        "figure": _figure_of,
+        "defined": lambda figure, leaky: markdown.estimate(figure or _UNDEFINED, leaky),
+        "zipped": lambda *columns: zip(*columns, strict=True),
+    }
+    return environment.get_template("card.md.jinja")
 
 
 def _headlines(evaluation: EvaluationSummary | ExternalEvaluation | None) -> list[tuple[str, Estimate]]:
