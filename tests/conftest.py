@@ -54,9 +54,10 @@ if TYPE_CHECKING:  # only the tests that need torch pay for its import
 
 sys.dont_write_bytecode = False
 
-# Property tests are repeatable by default. `LESIONLAB_HYPOTHESIS=random pytest -m hypothesis` draws other and more
-# examples; tests/test_properties.py does so in the slow set.
+# Property tests are repeatable by default. `pytest --hypothesis-profile=seeds` draws other examples in each run;
+# `LESIONLAB_HYPOTHESIS=random pytest -m hypothesis` other and more, as tests/test_properties.py does in the slow set.
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("seeds", deadline=None)
 hypothesis.settings.register_profile("random", max_examples=500, deadline=None)
 hypothesis.settings.load_profile(os.environ.get("LESIONLAB_HYPOTHESIS", "ci"))
 

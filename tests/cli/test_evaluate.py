@@ -81,7 +81,7 @@ def test_all_images_of_another_dataset_are_evaluated(cli: Callable[..., Any], ru
     assert "is not the training dataset and has no subsets" in done.err
 
 
-@pytest.mark.parametrize("task", ["malignant", "melanoma"])
+@pytest.mark.parametrize("task", ["malignant", pytest.param("melanoma", marks=pytest.mark.slow)])
 def test_binary_model_is_shown_by_its_target(
     cli: Callable[..., Any],
     tiny_binary_bundle: Callable[[str], Path],

@@ -56,10 +56,12 @@ def test_the_history_has_both_stages(two_stages: RunFolder) -> None:
 @pytest.mark.parametrize(
     ("owner", "method", "call"),
     [
-        pytest.param(RunFolder, "save_record", 2, id="before the second stage is recorded"),
+        pytest.param(RunFolder, "save_record", 2, id="before the second stage is recorded", marks=pytest.mark.slow),
         pytest.param(stages, "_second_stage", 1, id="between the stages"),
-        pytest.param(pl.Trainer, "save_checkpoint", 3, id="before the second stage's first checkpoint"),
-        pytest.param(RunRecorder, "on_train_epoch_end", 4, id="before the last record"),
+        pytest.param(
+            pl.Trainer, "save_checkpoint", 3, id="before the second stage's first checkpoint", marks=pytest.mark.slow
+        ),
+        pytest.param(RunRecorder, "on_train_epoch_end", 4, id="before the last record", marks=pytest.mark.slow),
     ],
 )
 def test_a_resumed_run_equals_an_uninterrupted_one_in_both_stages(

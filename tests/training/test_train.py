@@ -217,9 +217,11 @@ def uninterrupted(
         pytest.param(LesionModule, "training_step", 3, id="in the first epoch", marks=pytest.mark.slow),
         pytest.param(pl.Trainer, "save_checkpoint", 1, id="before the first checkpoint", marks=pytest.mark.slow),
         pytest.param(LesionModule, "training_step", 6, id="in the second epoch"),
-        pytest.param(LesionModule, "on_validation_epoch_end", 2, id="in validation"),
+        pytest.param(LesionModule, "on_validation_epoch_end", 2, id="in validation", marks=pytest.mark.slow),
         pytest.param(RunRecorder, "on_train_epoch_end", 2, id="before the record of an epoch", marks=pytest.mark.slow),
-        pytest.param(pl.Trainer, "save_checkpoint", 2, id="between best weights and checkpoint"),
+        pytest.param(
+            pl.Trainer, "save_checkpoint", 2, id="between best weights and checkpoint", marks=pytest.mark.slow
+        ),
         pytest.param(LesionModule, "training_step", 9, id="in the last epoch", marks=pytest.mark.slow),
         pytest.param(RunFolder, "save_record", 2, id="after the last epoch", marks=pytest.mark.slow),
     ],
@@ -278,9 +280,9 @@ def test_a_damaged_checkpoint_is_an_error(
 @pytest.mark.parametrize(
     ("owner", "method", "call", "rest"),
     [
-        pytest.param(None, "", 0, [], id="uninterrupted"),
+        pytest.param(None, "", 0, [], id="uninterrupted", marks=pytest.mark.slow),
         pytest.param(LesionModule, "training_step", 14, [0.4, 0.9, 0.9], id="before the patience is at its end"),
-        pytest.param(RunFolder, "save_record", 2, [0.9, 0.9], id="after it"),
+        pytest.param(RunFolder, "save_record", 2, [0.9, 0.9], id="after it", marks=pytest.mark.slow),
     ],
 )
 def test_early_stopping_ends_a_run_and_survives_an_interruption(
