@@ -10,7 +10,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 class FrozenModel(BaseModel):
     """A read-only model. Unknown keys are ignored, so that an older reader accepts newer data."""
 
-    # Responses always hold fields with defaults, and the API schema says so.
+    # Responses always hold fields with defaults, and the API schema lists them as required.
     model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
 
 

@@ -72,8 +72,8 @@ def test_error_is_one_line_and_leaves_no_file(phantoms: Manifest, tmp_path: Path
     for code, words, *arguments in (
         (1, "bad.csv: line 2: pixel0000 is '256'", "import-hmnist", tmp_path / "bad.csv", "--out", tmp_path / "new"),
         (2, "full exists; choose another --out", "mini", phantoms.root, "--out", tmp_path / "full", "--images", 20),
-        (1, "5,000 were asked for", "mini", phantoms.root, "--out", tmp_path / "new", "--images", 5000),
-        (2, "ask for at least 7", "mini", phantoms.root, "--out", tmp_path / "new", "--images", 3),
+        (1, "5,000 were requested", "mini", phantoms.root, "--out", tmp_path / "new", "--images", 5000),
+        (2, "request at least 7", "mini", phantoms.root, "--out", tmp_path / "new", "--images", 3),
         (2, "there is no such file or folder", "export-hmnist", tmp_path / "none", "--out", tmp_path / "new"),
     ):
         outcome = cli("data", *arguments)

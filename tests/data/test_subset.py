@@ -101,13 +101,13 @@ def test_whether_lesions_are_known_is_kept() -> None:
 
 
 def test_more_images_than_available_is_an_error() -> None:
-    with pytest.raises(DataError, match=r"data: has 4 images, 5 were asked for"):
+    with pytest.raises(DataError, match=r"data: has 4 images, 5 were requested"):
         draw_subset(build({"nv": 4}), 5)
 
 
 @pytest.mark.parametrize("images", [-1, 0, 2])
 def test_fewer_images_than_diagnoses_is_an_error(images: int) -> None:
-    with pytest.raises(UsageError, match=r"3 diagnoses \(mel, nv, df\), and each needs an image; ask for at least 3"):
+    with pytest.raises(UsageError, match=r"3 diagnoses \(mel, nv, df\), and each needs an image; request at least 3"):
         draw_subset(build({"nv": 4, "mel": 2, "df": 1}), images)
 
 

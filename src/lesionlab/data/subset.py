@@ -24,11 +24,11 @@ def draw_subset(manifest: Manifest, images: int, seed: int = 0) -> Manifest:
     """
     counts = {code: count for code, count in manifest.counts().items() if count}
     if images > len(manifest):
-        raise DataError(f"{manifest.root}: has {len(manifest):,} images, {images:,} were asked for; ask for fewer")
+        raise DataError(f"{manifest.root}: has {len(manifest):,} images, {images:,} were requested; request fewer")
     if images < len(counts):
         raise UsageError(
             f"images is {images}: {manifest.root} has {len(counts)} diagnoses ({', '.join(counts)}), and each "
-            f"needs an image; ask for at least {len(counts)}"
+            f"needs an image; request at least {len(counts)}"
         )
     members: dict[str, list[str]] = {code: [] for code in counts}
     diagnoses = {record.image_id: record.diagnosis for record in manifest}

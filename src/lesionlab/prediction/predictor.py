@@ -51,7 +51,7 @@ class Predictor:
         Args:
             bundle: A bundle or its path; None: the model that ships with the package.
             threads: Threads for inference; default: one per core that the process may use.
-            tta: Test-time augmentation. `flips` averages over an image and its three mirror images, at four times
+            tta: Test-time augmentation. `flips` averages over an image and its three reflections, at four times
                 the computation.
             prevalence: Frequency of classes where the images come from, by code, or of `malignant`; default: as in the
                 training data.

@@ -67,7 +67,7 @@ class Format(ABC):
         """Check that the conversion is possible on this system.
 
         Raises:
-            LesionlabError: A library or a converter is missing; the message says how to install it.
+            LesionlabError: A library or a converter is missing; the message names the command that installs it.
         """
         if any(importlib.util.find_spec(module) is None for module in self.modules):
             extras = "train" if self.extra == "train" else f"train,{self.extra}"

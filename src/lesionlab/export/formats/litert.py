@@ -84,7 +84,7 @@ def converter() -> str:
     """Return the Python interpreter of the converter's environment: `LESIONLAB_LITERT_PYTHON`, or this one.
 
     Raises:
-        LesionlabError: The converter is not installed; the message says how to install it.
+        LesionlabError: The converter is not installed; the message names the command that installs it.
     """
     if named := os.environ.get(PYTHON):
         return named

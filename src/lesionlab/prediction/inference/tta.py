@@ -1,4 +1,4 @@
-"""Test-time augmentation: the mean over an image and its mirror images."""
+"""Test-time augmentation: the mean over an image and its reflections."""
 
 from typing import Literal, Protocol
 
@@ -27,7 +27,7 @@ class Session(Protocol):
 
 
 class FlipAveragedSession:
-    """A session that averages over four mirror images, at four times the computation.
+    """A session that averages over four reflections, at four times the computation.
 
     Feature maps are mirrored back before they are averaged. With a linear head on the pooled map, the averaged map
     still explains the averaged logits exactly.

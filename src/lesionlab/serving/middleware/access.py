@@ -18,7 +18,7 @@ _MAX_COUNTERS: Final = 20_000
 _RATE_LIMITED: Final = "/v1/"
 _HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]+)(?::\d+)?")
 _KEY_HEADER: Final = "X-API-Key"
-# The page is public: it asks for the key and sends it with its requests.
+# The page is public: it takes the key from its user and sends it with its requests.
 _PUBLIC: Final = frozenset({"/", "/healthz", "/readyz"})
 _PUBLIC_BELOW: Final = "/assets/"
 
