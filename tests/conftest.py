@@ -56,8 +56,8 @@ sys.dont_write_bytecode = False
 
 # Property tests are repeatable by default. `pytest --hypothesis-profile=seeds` draws other examples in each run;
 # `LESIONLAB_HYPOTHESIS=random pytest -m hypothesis` other and more, as tests/test_properties.py does in the slow set.
-hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
-hypothesis.settings.register_profile("seeds", deadline=None)
+hypothesis.settings.register_profile("ci", max_examples=50, derandomize=True, deadline=None)
+hypothesis.settings.register_profile("seeds", max_examples=50, deadline=None)
 hypothesis.settings.register_profile("random", max_examples=500, deadline=None)
 hypothesis.settings.load_profile(os.environ.get("LESIONLAB_HYPOTHESIS", "ci"))
 

@@ -268,7 +268,13 @@ except LesionlabError as error:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes")
-@pytest.mark.parametrize("result_format", list(ResultFormat))
+@pytest.mark.parametrize(
+    "result_format",
+    [
+        ResultFormat.CSV,
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ResultFormat if one is not ResultFormat.CSV),
+    ],
+)
 def test_full_disk_is_reported_and_keeps_the_old_file(tmp_path: Path, result_format: ResultFormat) -> None:
     out = tmp_path / "r"
     out.write_text("old")
