@@ -25,6 +25,13 @@ def test_file_gets_the_same_text(cli: Callable[..., Any], tiny_whole_bundle: Pat
     assert file.read_text(encoding="utf-8").startswith("# Model card: tiny\n")
 
 
+def test_appendix_holds_the_checklists(cli: Callable[..., Any], tiny_whole_bundle: Path) -> None:
+    done = cli("card", "--model", tiny_whole_bundle, "--appendix")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("# Appendix of the model card: tiny\n")
+    assert all(f"\n## {name}\n" in done.out for name in ("CLAIM", "STARD-AI", "TRIPOD+AI"))
+
+
 @pytest.mark.parametrize("what", ["empty", "text.md"])
 def test_invalid_bundle_is_one_line(cli: Callable[..., Any], tmp_path: Path, what: str) -> None:
     (tmp_path / "empty").mkdir()

@@ -1,4 +1,4 @@
-"""Helpers that parse a model card."""
+"""Helpers that parse a model card and its appendix."""
 
 import re
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ def tables(card: str) -> Iterator[list[list[str]]]:
         ]
 
 
-def claim(card: str, number: int) -> list[str]:
+def claim(appendix: str, number: int) -> list[str]:
     """Return an item of CLAIM: topic, status, section."""
-    (table,) = tables(section(card, "Appendix B: CLAIM"))
+    (table,) = tables(section(appendix, "CLAIM"))
     return next(row[1:] for row in table if row[0] == str(number))

@@ -9,7 +9,7 @@ from lesionlab.bundle import Bundle
 from lesionlab.data import Manifest
 from lesionlab.errors import DataError, LesionlabError, UsageError
 from lesionlab.evaluation import evaluate_subset, write_evaluation
-from lesionlab.evaluation.card import read_external, render_card
+from lesionlab.evaluation.card import read_external, render_appendix, render_card
 from lesionlab.prediction import Predictor
 from tests.evaluation.cards import claim, section
 
@@ -35,14 +35,17 @@ def test_external_evaluations_are_reported(tiny_bundle: Path, measured: Path) ->
     assert external.count("### phantom\n") == 2
     assert "To add one:" not in external
     assert f"{metrics['n_images']} images of 70 lesions" in external
-    figure = metrics["overall"]["balanced_accuracy"]
-    assert f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})" in external
     assert "these images" in external
+    figure = metrics["overall"]["balanced_accuracy"]
+    appendix = render_appendix(bundle, found[:1])
+    measured_there = section(appendix, "External validation: phantom")
+    assert f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})" in measured_there
+    assert metrics["manifest_sha256"] in measured_there
     assert f"- phantom, {metrics['n_images']} images: Balanced accuracy {figure['value']:.3f} (" in section(
         card, "Summary"
     )
-    assert claim(card, 33)[1] == "Reported"
-    assert claim(render_card(bundle), 33)[1] == "Not reported"
+    assert claim(appendix, 33)[1] == "Reported"
+    assert claim(render_appendix(bundle), 33)[1] == "Not reported"
 
 
 @pytest.mark.parametrize(

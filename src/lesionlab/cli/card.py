@@ -31,23 +31,31 @@ def card(
             show_default=False,
         ),
     ] = None,
+    appendix: Annotated[
+        bool,
+        typer.Option(
+            "--appendix", help="Write the appendix: all metrics, recipe, versions, and the reporting checklists."
+        ),
+    ] = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Write a model card in Markdown, with the CLAIM and TRIPOD+AI checklists filled in.
+    """Write a model card in Markdown: intended use, limits, data and performance.
 
-    Its content comes from the bundle; items that the bundle does not document are marked as unknown.
+    Its content comes from the bundle. `--appendix` writes a second document with the CLAIM, STARD-AI and TRIPOD+AI
+    checklists; items that the bundle does not document are marked as not reported.
     """
     require_extra("lesionlab card", "evaluate", "matplotlib", "jinja2", "markupsafe", "tomli_w")
     from lesionlab.bundle import Bundle
-    from lesionlab.evaluation.card import read_explanations, read_external, render_card
+    from lesionlab.evaluation.card import read_explanations, read_external, render_appendix, render_card
     from lesionlab.files import write_text
 
     if file is not None:
         check_output(file, [model, explanations, *(external or ())], force=force)
     bundle = Bundle.load(model)
     checked = None if explanations is None else read_explanations(explanations, bundle.info)
-    text = render_card(bundle, [read_external(place, bundle.info) for place in external or ()], checked)
+    render = render_appendix if appendix else render_card
+    text = render(bundle, [read_external(place, bundle.info) for place in external or ()], checked)
     if file is not None:
         write_text(file, text)
     if as_json:

@@ -1,24 +1,28 @@
-"""Rendering of a bundle's model card."""
+"""Rendering of a bundle's model card and of its appendix."""
 
 import json
 from collections.abc import Sequence
 from functools import cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from pydantic import ValidationError
 
 from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.attribution.result import ModelCheck
-from lesionlab.bundle import Bundle, EvaluationSummary, OperatingPoint
+from lesionlab.bundle import Bundle, BundleInfo, EvaluationSummary, OperatingPoint
 from lesionlab.evaluation.card import markdown
 from lesionlab.evaluation.card.external import ExternalEvaluation, ExternalPoint
-from lesionlab.evaluation.card.recipe import architecture, estimated_energy, hours, read_recipe, training_rows
 from lesionlab.evaluation.subgroups import MIN_LESIONS
 from lesionlab.evaluation.tables import ASSUMED_PREVALENCES, DX_TYPES
 from lesionlab.evaluation.wording import counted, terms
 from lesionlab.images.decode import FORMATS
 from lesionlab.metrics import Estimate, predictive_values
 from lesionlab.prediction.explanation.class_activation import METHOD
+from lesionlab.recipes import Recipe
 from lesionlab.taxonomy import DIAGNOSIS, TASKS
+
+# Per core of an unknown processor: Lannelongue et al., Green Algorithms, Adv. Sci. 8, 2100707 (2021).
+_WATTS_PER_CORE = 12.0
 
 _METRICS = {
     "balanced_accuracy": ("Balanced accuracy", "mean recall of the classes that occur"),
@@ -51,45 +55,59 @@ def render_card(
         external: Evaluations on other datasets; see `read_external`.
         explained: Measures of its explanations; see `read_explanations`.
     """
+    return _render("card.md.jinja", bundle, external, explained)
+
+
+def render_appendix(
+    bundle: Bundle, external: Sequence[ExternalEvaluation] = (), explained: ModelCheck | None = None
+) -> str:
+    """Return the appendix of the card as Markdown: all metrics, the recipe, and the reporting checklists.
+
+    The arguments are those of `render_card`.
+    """
+    return _render("appendix.md.jinja", bundle, external, explained)
+
+
+def _render(template: str, bundle: Bundle, external: Sequence[ExternalEvaluation], explained: ModelCheck | None) -> str:
     info, evaluation = bundle.info, bundle.evaluation
-    task, recipe, data = TASKS[info.task], read_recipe(info.recipe), info.training_data
-    points = evaluation.operating_points if evaluation is not None else info.operating_points
-    text = _template().render(
-        bundle=bundle,
-        info=info,
-        data=data,
-        evaluation=evaluation,
-        overall=evaluation.overall if evaluation is not None else info.metrics,
-        external=external,
-        leaky=data.leaky or (evaluation is not None and evaluation.leaky),
-        task=task,
-        words=terms(task),
-        diagnosis=task is DIAGNOSIS,
-        headlines=_headlines(evaluation),
-        headlines_of=_headlines,
-        architecture=None if recipe is None else architecture(recipe),
-        tta=None if recipe is None else recipe.inference.tta,
-        training=None if recipe is None else training_rows(recipe, info.versions.get("starting weights")),
-        settings=json.dumps(info.recipe, indent=2, ensure_ascii=False, default=str),
-        points=points,
-        elsewhere=_elsewhere,
-        prevalences=ASSUMED_PREVALENCES,
-        explanation=METHOD,
-        energy=estimated_energy(info),
-        explained=explained,
-        formats=FORMATS,
-        metrics=_METRICS if task.tells_malignancy else {k: v for k, v in _METRICS.items() if "malignant" not in k},
-        dx_types=DX_TYPES,
-        small=MIN_LESIONS,
-        small_groups=_small_groups(evaluation),
-        research_only=RESEARCH_ONLY,
-        version=__version__,
+    task, data = TASKS[info.task], info.training_data
+    text = (
+        _templates()
+        .get_template(template)
+        .render(
+            bundle=bundle,
+            info=info,
+            data=data,
+            evaluation=evaluation,
+            overall=evaluation.overall if evaluation is not None else info.metrics,
+            points=evaluation.operating_points if evaluation is not None else info.operating_points,
+            external=external,
+            explained=explained,
+            leaky=data.leaky or (evaluation is not None and evaluation.leaky),
+            task=task,
+            words=terms(task),
+            diagnosis=task is DIAGNOSIS,
+            headlines=_headlines,
+            recipe=_recipe(info),
+            settings=json.dumps(info.recipe, indent=2, ensure_ascii=False, default=str),
+            predictive=_predictive,
+            prevalences=ASSUMED_PREVALENCES,
+            explanation=METHOD,
+            energy=_energy(info),
+            formats=FORMATS,
+            metrics=_METRICS if task.tells_malignancy else {k: v for k, v in _METRICS.items() if "malignant" not in k},
+            dx_types=DX_TYPES,
+            small=MIN_LESIONS,
+            small_groups=_small_groups(evaluation),
+            research_only=RESEARCH_ONLY,
+            version=__version__,
+        )
     )
     return markdown.tidy(text)
 
 
 @cache
-def _template() -> Template:
+def _templates() -> Environment:
     environment = Environment(
         loader=PackageLoader("lesionlab.evaluation.card", ""),
         undefined=StrictUndefined,
@@ -100,18 +118,38 @@ def _template() -> Template:
     )
     environment.filters |= {
         "counted": counted,
-        "hours": hours,
+        "hours": _hours,
         "plain": markdown.plain,
         "code": markdown.code,
         "link": markdown.link,
-        "anchor": markdown.anchor,
         "estimate": markdown.estimate,
         "share": markdown.share,
         "figure": _figure_of,
         "defined": lambda figure, leaky: markdown.estimate(figure or _UNDEFINED, leaky),
         "zipped": lambda *columns: zip(*columns, strict=True),
     }
-    return environment.get_template("card.md.jinja")
+    return environment
+
+
+def _recipe(info: BundleInfo) -> Recipe | None:
+    """Return the recipe; None for one of another version."""
+    try:
+        return Recipe.model_validate(info.recipe)
+    except ValidationError:
+        return None
+
+
+def _energy(info: BundleInfo) -> float | None:
+    """Return the estimated energy of a training on a CPU, kWh; None for other devices or if the time is unknown."""
+    time, threads = info.training_time, info.versions.get("threads", "")
+    if time is None or info.versions.get("accelerator") != "cpu" or not threads.isdecimal():
+        return None
+    return (time.seconds + (time.earlier_seconds or 0.0)) / 3600 * int(threads) * _WATTS_PER_CORE / 1000
+
+
+def _hours(seconds: float) -> str:
+    """Return a time in words: minutes below 90 minutes, else hours."""
+    return counted(round(seconds / 60), "minute") if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
 def _headlines(evaluation: EvaluationSummary | ExternalEvaluation | None) -> list[tuple[str, Estimate]]:
@@ -147,7 +185,7 @@ def _figure_of(point: OperatingPoint | ExternalPoint, name: str, leaky: bool) ->
     return markdown.estimate(Estimate(value=getattr(point, name), low=low, high=high), leaky)
 
 
-def _elsewhere(points: Sequence[OperatingPoint | ExternalPoint]) -> dict[str, list[tuple[float, float]]]:
+def _predictive(points: Sequence[OperatingPoint | ExternalPoint]) -> dict[str, list[tuple[float, float]]]:
     """Return PPV and NPV at the assumed prevalences by operating point."""
     return {
         point.purpose: [predictive_values(point.sensitivity, point.specificity, p) for p in ASSUMED_PREVALENCES]
