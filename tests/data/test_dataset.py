@@ -1,13 +1,16 @@
 """Every layout is recognised, and nothing is omitted silently."""
 
+import os
 import shutil
 import zipfile
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from lesionlab.data import ColumnMapping, load_manifest, read_dataset
+from lesionlab.data import ColumnMapping, Manifest, load_manifest, make_split, read_dataset
 from lesionlab.errors import DataError, UsageError
 from lesionlab.images import decode_image, read_image_bytes
 
@@ -54,6 +57,54 @@ def test_the_dataverse_layout_is_read_from_a_folder(
     manifest = read_dataset(kaggle)
     assert len(manifest) == 6
     assert {record.source for record in manifest} == {"vidir_modern"}
+
+
+def test_ham10000_has_the_same_hash_with_and_without_sources(
+    kaggle: Path, rows: list[Row], make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    names = ("rosendahl", "vidir_modern", "vidir_molemax", "vienna_dias", "rosendahl", "vidir_modern")
+    sources = [row | {"dataset": name} for row, name in zip(rows, names, strict=True)]
+    without = read_dataset(kaggle)
+    found = read_dataset(kaggle, metadata=make_table(tmp_path / "HAM10000_metadata_dataverse.csv", sources))
+    assert tuple(record.source for record in found) == names
+    assert {record.dataset for record in found} == {record.dataset for record in without} == {"ham10000"}
+    assert found.sha256 == without.sha256
+    found.save(tmp_path / "manifest.csv")
+    assert load_manifest(tmp_path / "manifest.csv").records == found.records
+    other = make_table(tmp_path / "other.csv", [row | {"dataset": "elsewhere"} for row in rows])
+    assert read_dataset(kaggle, metadata=other).sha256 != without.sha256
+
+
+def test_split_of_ham10000_has_the_same_hash_with_and_without_sources(phantoms: Manifest) -> None:
+    whole, parts = (
+        replace(phantoms, records=tuple(replace(r, source=names[n % 3]) for n, r in enumerate(phantoms)))
+        for names in (["ham10000"] * 3, ["ham10000", "rosendahl", "vidir_molemax"])
+    )
+    assert make_split(parts).sha256 == make_split(whole).sha256
+
+
+@pytest.mark.skipif("LESIONLAB_DATA" not in os.environ, reason="LESIONLAB_DATA names no folder with ham10000/")
+def test_split_of_the_real_ham10000_has_the_same_hash_with_sources() -> None:
+    root = Path(os.environ["LESIONLAB_DATA"]) / "ham10000"
+    without, found = read_dataset(root), read_dataset(root, metadata=root / "HAM10000_metadata_dataverse.csv")
+    assert Counter(record.source for record in found) == {
+        "rosendahl": 2259,
+        "vidir_modern": 3363,
+        "vidir_molemax": 3954,
+        "vienna_dias": 439,
+    }
+    assert make_split(found).sha256 == make_split(without).sha256
+
+
+@pytest.mark.parametrize(
+    ("column", "attribute"), [("center", "source"), ("source", "source"), ("skin_tone_class", "skin_tone")]
+)
+def test_source_and_skin_tone_are_read_from_known_columns(
+    kaggle: Path, rows: list[Row], make_table: Callable[..., Path], tmp_path: Path, column: str, attribute: str
+) -> None:
+    table = make_table(tmp_path / "t.csv", [row | {column: str(number % 3)} for number, row in enumerate(rows)])
+    found = read_dataset(kaggle, metadata=table)
+    assert [getattr(record, attribute) for record in found] == ["0", "1", "2", "0", "1", "2"]
 
 
 def test_the_dataverse_layout_is_read_from_archives_without_unpacking(kaggle: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lesionlab import RESEARCH_ONLY
+from lesionlab.evaluation.groups import measure_groups
 from lesionlab.evaluation.report import ReportContext, render_report
 from lesionlab.evaluation.results import EvaluatedSubset
 from lesionlab.taxonomy import TASKS
@@ -151,7 +152,13 @@ def test_names_are_escaped(make_subset: MakeSubset, make_context: MakeContext) -
     hostile = "\"><script>alert('1')</script>&amp;{{ 7 * 7 }}"
     evaluated = make_subset([0], skill=-9.0, ids=[hostile], dx_types=[hostile])
     context = make_context(
-        title=hostile, dataset=hostile, subset=hostile, name="a" + hostile, environment={hostile: hostile}, history=[]
+        title=hostile,
+        dataset=hostile,
+        subset=hostile,
+        name="a" + hostile,
+        environment={hostile: hostile},
+        history=[],
+        groups=measure_groups(evaluated, ()),
     )
     html = render_report(evaluated, context)
     page = Page(html)

@@ -1,10 +1,15 @@
 """The typology angle of uniform colours, and images without skin at the margin."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from lesionlab.evaluation.results import EvaluatedSubset
 from lesionlab.evaluation.skin_tone import skin_tone, typology_angle
+from lesionlab.evaluation.subgroups import subgroups
 
 
 def uniform(colour: tuple[int, int, int]) -> Image.Image:
@@ -49,3 +54,14 @@ def test_dark_fields_and_lesions_are_not_skin(tmp_path_factory: pytest.TempPathF
     assert typology_angle(spotted) == pytest.approx(typology_angle(skin) or 0, abs=1)
     (folder / "broken.jpg").write_bytes(b"no image")
     assert skin_tone(str(folder / "broken.jpg")) == "unknown"
+
+
+def test_stated_classes_replace_the_estimate(make_subset: Callable[..., EvaluatedSubset]) -> None:
+    evaluated = make_subset(np.arange(12) % 2, resamples=10)
+
+    def tones(subset: EvaluatedSubset) -> list[str]:
+        return [row.value for row in subgroups(subset) if row.group == "skin_tone"]
+
+    assert not any(value.startswith("class") for value in tones(evaluated))
+    records = [replace(record, skin_tone="35"[n % 2]) for n, record in enumerate(evaluated.records[1:])]
+    assert tones(replace(evaluated, records=(evaluated.records[0], *records))) == ["class 3", "class 5", "unknown"]

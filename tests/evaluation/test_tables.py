@@ -1,4 +1,4 @@
-"""The tables of the report: operating points, confirmation, confusion matrix."""
+"""The tables of the report: operating points, confusion matrix."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ import pytest
 
 from lesionlab.evaluation.report import ReportContext
 from lesionlab.evaluation.results import EvaluatedSubset
-from lesionlab.evaluation.tables import confirmation_rows, confusion_cells, operating_point_rows, positives_and_scores
+from lesionlab.evaluation.tables import confusion_cells, operating_point_rows, positives_and_scores
 from lesionlab.taxonomy import TASKS
 
 MakeSubset = Callable[..., EvaluatedSubset]
@@ -37,18 +37,6 @@ def test_operating_point_is_measured_with_an_interval(make_subset: MakeSubset, m
     assert predictive == sorted(predictive)
 
 
-def test_confirmation_groups_contain_all_images(make_subset: MakeSubset) -> None:
-    evaluated = make_subset([0, 1, 1, 4, 1], dx_types=["histo", "histo", "follow_up", None, "follow_up"])
-    rows = {row.name: row for row in confirmation_rows(evaluated)}
-    assert {name: row.images for name, row in rows.items()} == {"histopathology": 2, "follow-up": 2, "not stated": 1}
-    assert rows["follow-up"].classes == 1
-    assert rows["follow-up"].auc.value is None
-
-
-def test_unknown_confirmation_has_no_groups(make_subset: MakeSubset) -> None:
-    assert confirmation_rows(make_subset([0, 1], dx_types=["", ""])) == []
-
-
 def test_confusion_rows_sum_to_one_or_have_no_share(make_subset: MakeSubset) -> None:
     cells = confusion_cells(make_subset([0, 0, 1, 4]))
     sums = [sum(cell.share or 0 for cell in row) for row in cells]
@@ -68,6 +56,3 @@ def test_tables_of_a_binary_task(
     assert row.sensitivity.value == pytest.approx((scores[positive] >= 0.3).mean())
     assert row.here.prevalence == pytest.approx(positive.mean())
     assert [len(cells) for cells in confusion_cells(evaluated)] == [2, 2]
-    groups = confirmation_rows(evaluated)
-    assert [group.classes for group in groups] == [2, 2, 2]
-    assert all(group.auc.value is not None for group in groups)

@@ -51,6 +51,19 @@ def test_weights_equal_repeated_rows_alone_and_in_a_batch(case: Case) -> None:
 
 
 @given(cases(), st.integers(1, 20))
+def test_target_calibration_error_equals_the_sum_over_bins(case: Case, bins: int) -> None:
+    labels, probabilities, weights = case
+    positive, scores = labels.repeat(weights) == 0, probabilities.repeat(weights, axis=0)[:, 0]
+    index = np.clip(np.ceil(scores * bins) - 1, 0, bins - 1)
+    gaps = [
+        abs(positive[index == number].mean() - scores[index == number].mean()) * (index == number).mean()
+        for number in np.unique(index)
+    ]
+    found = calibration.target_calibration_error(labels == 0, probabilities[:, 0], weights, bins)
+    assert found == pytest.approx(sum(gaps), abs=0.02)
+
+
+@given(cases(), st.integers(1, 20))
 def test_calibration_error_equals_the_sum_over_bins(case: Case, bins: int) -> None:
     labels, probabilities, weights = case
     drawn, table = labels.repeat(weights), probabilities.repeat(weights, axis=0)

@@ -59,6 +59,31 @@ def test_area_is_the_probability_that_a_positive_outranks_a_negative(case: Case)
         assert np.isnan(auc)
 
 
+@given(cases(), st.integers(1, 4))
+def test_area_within_groups_equals_a_count_of_pairs(case: Case, count: int) -> None:
+    positive, scores, weights = case
+    groups = np.arange(len(scores)) % count
+    truth, ranked, member = positive.repeat(weights), scores.repeat(weights), groups.repeat(weights)
+    pairs = [
+        1.0 if a > b else 0.5 if a == b else 0.0
+        for a, one in zip(ranked[truth], member[truth], strict=True)
+        for b, other in zip(ranked[~truth], member[~truth], strict=True)
+        if one == other
+    ]
+    area = ranking.within_group_auc(positive, scores, groups, weights)
+    assert area == pytest.approx(np.mean(pairs) if pairs else np.nan, nan_ok=True)
+    batch = np.stack([weights, np.ones_like(weights)])
+    alone = [area, ranking.within_group_auc(positive, scores, groups)]
+    np.testing.assert_allclose(ranking.within_group_auc(positive, scores, groups, batch), alone)
+
+
+@given(cases().filter(lambda case: 0 < case[0].sum() < len(case[0])))
+def test_area_within_one_group_equals_scikit_learn(case: Case) -> None:
+    positive, scores, _ = case
+    area = ranking.within_group_auc(positive, scores, np.full(len(scores), "only"))
+    assert area == pytest.approx(sklearn.metrics.roc_auc_score(positive, scores))
+
+
 @given(cases().filter(lambda case: 0 < case[0].sum() < len(case[0])))
 def test_curves_equal_scikit_learn(case: Case) -> None:
     positive, scores, _ = case

@@ -330,8 +330,21 @@ export interface components {
          *         prediction_sets: Coverage of the conformal sets.
          *         selective: Selective prediction: figures without the images of lowest confidence.
          *         robustness: Figures under corruptions; empty where not measured.
+         *         by_source: Figures by source of the image; empty where no source is known.
+         *         by_confirmation: Figures by confirmation of the diagnosis; empty where unknown.
+         *         within_source_auc: AUC by target, pooled and within source; empty with fewer than two sources.
          */
         EvaluationSummary: {
+            /**
+             * By Confirmation
+             * @default []
+             */
+            by_confirmation: components["schemas"]["GroupMetrics"][];
+            /**
+             * By Source
+             * @default []
+             */
+            by_source: components["schemas"]["GroupMetrics"][];
             /** Classes */
             classes: string[];
             /** Confusion Matrix */
@@ -409,6 +422,11 @@ export interface components {
             };
             /** Unseen */
             unseen: boolean;
+            /**
+             * Within Source Auc
+             * @default []
+             */
+            within_source_auc: components["schemas"]["WithinSourceAuc"][];
         };
         /**
          * ExplainResponse
@@ -478,6 +496,56 @@ export interface components {
             readonly rows: number;
             /** Values */
             values: number[][];
+        };
+        /**
+         * GroupMetrics
+         * @description Figures of the main target on the images of one source, or with one confirmation of the diagnosis.
+         *
+         *     Attributes:
+         *         value: The source, or the kind of confirmation (`histo`, `follow_up`); `unknown` where not stated.
+         *         n_positive: Number of images of the target.
+         *         auc: AUC of the target; undefined without positives or without negatives.
+         *         ece: Expected calibration error of the target probability.
+         *         operating_points: The model's thresholds on these images.
+         */
+        GroupMetrics: {
+            auc: components["schemas"]["Estimate"];
+            ece: components["schemas"]["Estimate"];
+            /** N Images */
+            n_images: number;
+            /** N Lesions */
+            n_lesions: number;
+            /** N Positive */
+            n_positive: number;
+            /**
+             * Operating Points
+             * @default []
+             */
+            operating_points: components["schemas"]["GroupPoint"][];
+            /** Value */
+            value: string;
+        };
+        /**
+         * GroupPoint
+         * @description An operating point on the images of one group; undefined without positives or without negatives.
+         *
+         *     Attributes:
+         *         name: Name of the operating point, unique together with `target`.
+         *         target: The finding whose probability is compared.
+         *         threshold: The decision is positive at or above it.
+         */
+        GroupPoint: {
+            /** Name */
+            name: string;
+            sensitivity: components["schemas"]["Estimate"];
+            specificity: components["schemas"]["Estimate"];
+            /**
+             * Target
+             * @enum {string}
+             */
+            target: "malignant" | "melanoma";
+            /** Threshold */
+            threshold: number;
         };
         /**
          * LesionMeasures
@@ -1141,7 +1209,7 @@ export interface components {
          * @description Images with a common property that the model does not use.
          *
          *     Attributes:
-         *         group: The property; `skin_tone` is estimated from the margin of the image.
+         *         group: The property; `skin_tone` is estimated from the margin of the image where the data have no class.
          *         value: Its value: `female`, `40 to 59`, `trunk`, `histo`; `unknown` where not stated.
          *         balanced_accuracy: Mean recall over the classes that occur; None where it is not defined.
          *         malignant_auc: AUC of the main target; None where only positives or negatives occur.
@@ -1197,6 +1265,31 @@ export interface components {
             /** Split Sha256 */
             split_sha256: string;
         };
+        /**
+         * WithinSourceAuc
+         * @description AUC of a target over all pairs of images and over pairs of one source, on the images with a known source.
+         *
+         *     A pooled AUC also ranks images of different sources. Where the sources differ in their share of positives, a model
+         *     that recognises the source gains from these pairs; with images of one source only it does not.
+         *
+         *     Attributes:
+         *         target: The target.
+         *         pooled: AUC over all pairs of a positive and a negative image.
+         *         within_source: The same over pairs of one source: the AUC of each source, weighted by its number of pairs.
+         *         source_only: AUC of the share of positives in the image's source as the score, without any image.
+         *         difference: `pooled` minus `within_source`, with an interval from common resamples.
+         */
+        WithinSourceAuc: {
+            difference: components["schemas"]["Estimate"];
+            pooled: components["schemas"]["Estimate"];
+            source_only: components["schemas"]["Estimate"];
+            /**
+             * Target
+             * @enum {string}
+             */
+            target: "malignant" | "melanoma";
+            within_source: components["schemas"]["Estimate"];
+        };
     };
     responses: never;
     parameters: never;
@@ -1214,6 +1307,8 @@ export type Estimate = components['schemas']['Estimate'];
 export type EvaluationSummary = components['schemas']['EvaluationSummary'];
 export type ExplainResponse = components['schemas']['ExplainResponse'];
 export type Explanation = components['schemas']['Explanation'];
+export type GroupMetrics = components['schemas']['GroupMetrics'];
+export type GroupPoint = components['schemas']['GroupPoint'];
 export type LesionMeasures = components['schemas']['LesionMeasures'];
 export type Limits = components['schemas']['Limits'];
 export type ModelCard = components['schemas']['ModelCard'];
@@ -1240,6 +1335,7 @@ export type SetCoverage = components['schemas']['SetCoverage'];
 export type Site = components['schemas']['Site'];
 export type Subgroup = components['schemas']['Subgroup'];
 export type TrainingData = components['schemas']['TrainingData'];
+export type WithinSourceAuc = components['schemas']['WithinSourceAuc'];
 export type $defs = Record<string, never>;
 export interface operations {
     alive_healthz_get: {

@@ -1,6 +1,16 @@
 """The model bundle: an ONNX graph and its description."""
 
-from lesionlab.bundle.evaluation import Epoch, EvaluationSummary, ReliabilityBin, Roc, RocPoint, Subgroup
+from lesionlab.bundle.evaluation import (
+    Epoch,
+    EvaluationSummary,
+    GroupMetrics,
+    GroupPoint,
+    ReliabilityBin,
+    Roc,
+    RocPoint,
+    Subgroup,
+    WithinSourceAuc,
+)
 from lesionlab.bundle.operating_points import CurvePoint, OperatingPoint, SensitivityCurve
 from lesionlab.bundle.patient import Patient, PatientEffects, Site
 from lesionlab.bundle.prediction_sets import PredictionSets
@@ -35,6 +45,8 @@ __all__ = [
     "Epoch",
     "EvaluationSummary",
     "FeatureSpace",
+    "GroupMetrics",
+    "GroupPoint",
     "ImageLimits",
     "LesionCrop",
     "LinearHead",
@@ -55,6 +67,7 @@ __all__ = [
     "TrainingImages",
     "TrainingTime",
     "ValidationStatistics",
+    "WithinSourceAuc",
     "default_bundle_path",
     "save_bundle",
 ]

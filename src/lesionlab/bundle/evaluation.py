@@ -6,8 +6,9 @@ from pydantic import Field, model_validator
 
 from lesionlab import RESEARCH_ONLY
 from lesionlab.base_models import Sha256, StrictModel
-from lesionlab.bundle.operating_points import OperatingPoint
+from lesionlab.bundle.operating_points import NOUNS, OperatingPoint
 from lesionlab.metrics import Estimate
+from lesionlab.taxonomy import Target
 
 ROC_POINTS = 200
 
@@ -60,7 +61,7 @@ class Subgroup(StrictModel):
     """Images with a common property that the model does not use.
 
     Attributes:
-        group: The property; `skin_tone` is estimated from the margin of the image.
+        group: The property; `skin_tone` is estimated from the margin of the image where the data have no class.
         value: Its value: `female`, `40 to 59`, `trunk`, `histo`; `unknown` where not stated.
         balanced_accuracy: Mean recall over the classes that occur; None where it is not defined.
         malignant_auc: AUC of the main target; None where only positives or negatives occur.
@@ -72,6 +73,77 @@ class Subgroup(StrictModel):
     n_lesions: int = Field(ge=1)
     balanced_accuracy: Estimate | None
     malignant_auc: Estimate | None
+
+
+class GroupPoint(StrictModel):
+    """An operating point on the images of one group; undefined without positives or without negatives.
+
+    Attributes:
+        name: Name of the operating point, unique together with `target`.
+        target: The finding whose probability is compared.
+        threshold: The decision is positive at or above it.
+    """
+
+    name: str
+    target: Target
+    threshold: float
+    sensitivity: Estimate
+    specificity: Estimate
+
+
+class GroupMetrics(StrictModel):
+    """Figures of the main target on the images of one source, or with one confirmation of the diagnosis.
+
+    Attributes:
+        value: The source, or the kind of confirmation (`histo`, `follow_up`); `unknown` where not stated.
+        n_positive: Number of images of the target.
+        auc: AUC of the target; undefined without positives or without negatives.
+        ece: Expected calibration error of the target probability.
+        operating_points: The model's thresholds on these images.
+    """
+
+    value: str
+    n_images: int = Field(ge=1)
+    n_lesions: int = Field(ge=1)
+    n_positive: int = Field(ge=0)
+    auc: Estimate
+    ece: Estimate
+    operating_points: tuple[GroupPoint, ...] = ()
+
+
+class WithinSourceAuc(StrictModel):
+    """AUC of a target over all pairs of images and over pairs of one source, on the images with a known source.
+
+    A pooled AUC also ranks images of different sources. Where the sources differ in their share of positives, a model
+    that recognises the source gains from these pairs; with images of one source only it does not.
+
+    Attributes:
+        target: The target.
+        pooled: AUC over all pairs of a positive and a negative image.
+        within_source: The same over pairs of one source: the AUC of each source, weighted by its number of pairs.
+        source_only: AUC of the share of positives in the image's source as the score, without any image.
+        difference: `pooled` minus `within_source`, with an interval from common resamples.
+    """
+
+    target: Target
+    pooled: Estimate
+    within_source: Estimate
+    source_only: Estimate
+    difference: Estimate
+
+    @property
+    def differs(self) -> bool:
+        """Whether the 95% interval of the difference excludes 0."""
+        low, high = self.difference.low, self.difference.high
+        return low is not None and high is not None and not low <= 0 <= high
+
+    @property
+    def sentence(self) -> str:
+        """The comparison in one sentence, for the first paragraph of a report."""
+        return (
+            f"AUC for {NOUNS[self.target]}: {_in_words(self.pooled)} over all images, {_in_words(self.within_source)} "
+            f"between images of one source. The source alone, without any image, has {_in_words(self.source_only)}."
+        )
 
 
 class SetCoverage(StrictModel):
@@ -156,6 +228,9 @@ class EvaluationSummary(StrictModel):
         prediction_sets: Coverage of the conformal sets.
         selective: Selective prediction: figures without the images of lowest confidence.
         robustness: Figures under corruptions; empty where not measured.
+        by_source: Figures by source of the image; empty where no source is known.
+        by_confirmation: Figures by confirmation of the diagnosis; empty where unknown.
+        within_source_auc: AUC by target, pooled and within source; empty with fewer than two sources.
     """
 
     notice: str = RESEARCH_ONLY
@@ -181,6 +256,9 @@ class EvaluationSummary(StrictModel):
     decision_curve: tuple[NetBenefitPoint, ...] = ()
     robustness: tuple[RobustnessPoint, ...] = ()
     subgroups: tuple[Subgroup, ...] = ()
+    by_source: tuple[GroupMetrics, ...] = ()
+    by_confirmation: tuple[GroupMetrics, ...] = ()
+    within_source_auc: tuple[WithinSourceAuc, ...] = ()
 
     @model_validator(mode="after")
     def _matrix_is_of_the_classes(self) -> "EvaluationSummary":
@@ -188,3 +266,10 @@ class EvaluationSummary(StrictModel):
         if sides != {len(self.classes)}:
             raise ValueError(f"the confusion matrix and the support are not those of {len(self.classes)} classes")
         return self
+
+
+def _in_words(estimate: Estimate) -> str:
+    if estimate.value is None:
+        return "not defined"
+    limits = "" if estimate.low is None or estimate.high is None else f" ({estimate.low:.3f} to {estimate.high:.3f})"
+    return f"{estimate.value:.3f}{limits}"

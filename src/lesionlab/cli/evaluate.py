@@ -155,6 +155,8 @@ def _headlines(evaluation: "Evaluation") -> list[tuple[str, "Estimate"]]:
 def _show(evaluation: "Evaluation", place: Path) -> None:
     summary, leaky = evaluation.evaluated.summary, evaluation.info.training_data.leaky
     title = f"{evaluation.info.identity}, {evaluation.dataset}, {evaluation.subset}"
+    for sentence in evaluation.groups.warnings:
+        show(f"The pooled figures do not hold within one source. {sentence}", style="yellow")
     table = new_table("metric", "value", "95% interval by lesion", title=title)
     for name, found in _headlines(evaluation):
         value = "not defined" if found.value is None else f"{found.value:.3f}" + (" leaky" if leaky else "")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lesionlab.data.manifest import ImageRecord, Manifest
+from lesionlab.data.manifest import HAM10000, ImageRecord, Manifest
 from lesionlab.data.readers.class_folders import has_class_folders, scan_class_folders
 from lesionlab.data.readers.columns import ColumnMapping
 from lesionlab.data.readers.image_index import ImageIndex, is_image_name
@@ -81,7 +81,8 @@ def scan_dataset(folder: Path, *, columns: ColumnMapping | None = None, metadata
 
 def _scan_layout(folder: Path, entries: list[Path], columns: ColumnMapping | None, metadata: Path | None) -> Scan:
     if metadata is not None:
-        return _scan_table(folder, metadata, "table of images", columns)
+        named = metadata.name.lower().startswith("ham10000_metadata")
+        return _scan_table(folder, metadata, "HAM10000" if named else "table of images", columns)
     saved = folder / MANIFEST_NAME
     if saved.is_file():
         return _scan_table(folder, saved, "saved manifest", columns)
@@ -108,7 +109,7 @@ def _scan_table(
     folder: Path, table: Path, layout: str, columns: ColumnMapping | None, folders: list[Path] | None = None
 ) -> Scan:
     index = ImageIndex.build(folder, folders)
-    source = "ham10000" if layout == "HAM10000" else "unknown"
+    source = HAM10000 if layout == "HAM10000" else "unknown"
     reader = _read_rows(table, columns or ColumnMapping(), index, source)
     known = reader.lesions_known and _has_lesion_ids(reader.records)
     return Scan(folder, layout, tuple(reader.records), (*reader.problems, *_conflicts(reader.records)), known)

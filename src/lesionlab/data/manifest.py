@@ -12,6 +12,10 @@ from lesionlab.errors import DataError
 from lesionlab.files import sha256_of_json, write_text
 from lesionlab.taxonomy import CODES, LABELS
 
+# The four sources of HAM10000, as named in the column `dataset` of its metadata on Harvard Dataverse.
+HAM10000 = "ham10000"
+HAM10000_SOURCES = frozenset(("rosendahl", "vidir_modern", "vidir_molemax", "vienna_dias"))
+
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
@@ -27,7 +31,9 @@ class ImageRecord:
         site: Anatomical site, None if unknown.
         dx_type: Method of confirmation (`histo`, `follow_up`, `consensus`, `confocal`), None if unknown. Results are
             reported by it; it is never a feature.
-        source: The dataset of the image.
+        source: The clinic, device or collection of the image, or its dataset. Results are reported by it; it is never
+            a feature.
+        skin_tone: Class of the skin tone as stated with the data, None if unknown.
     """
 
     image_id: str
@@ -39,10 +45,16 @@ class ImageRecord:
     site: str | None = None
     dx_type: str | None = None
     source: str = "unknown"
+    skin_tone: str | None = None
 
     def __post_init__(self) -> None:
         if self.diagnosis not in LABELS:
             raise DataError(f"image {self.image_id}: diagnosis {self.diagnosis!r} is none of {', '.join(LABELS)}")
+
+    @property
+    def dataset(self) -> str:
+        """The dataset of the image: `ham10000` for its four sources, else the source."""
+        return HAM10000 if self.source in HAM10000_SOURCES else self.source
 
 
 _COLUMNS = tuple(field.name for field in fields(ImageRecord))
@@ -79,9 +91,14 @@ class Manifest:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of the metadata without paths: copies of a dataset have the same hash."""
-        rows = [[value for name, value in asdict(r).items() if name != "path"] for r in self.records]
-        return sha256_of_json(rows)
+        """Hash of the metadata without paths: copies of a dataset have the same hash.
+
+        The sources of HAM10000 count as one: Kaggle's metadata lack them, and the split is the same. The skin tone does
+        not count: it is used in results only.
+        """
+        rows = [asdict(record) | {"source": record.dataset} for record in self.records]
+        left_out = ("path", "skin_tone")
+        return sha256_of_json([[value for name, value in row.items() if name not in left_out] for row in rows])
 
     @property
     def lesion_count(self) -> int:

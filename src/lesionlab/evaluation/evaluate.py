@@ -18,6 +18,7 @@ from lesionlab.data import Manifest
 from lesionlab.errors import DataError, ImageError
 from lesionlab.evaluation.examples import with_maps
 from lesionlab.evaluation.figures.curves import History
+from lesionlab.evaluation.groups import GroupResults, measure_groups
 from lesionlab.evaluation.label_mapping import common_task, predict_task
 from lesionlab.evaluation.predictions_file import METRICS, PREDICTIONS, predictions_csv
 from lesionlab.evaluation.report import ReportContext, render_report
@@ -49,6 +50,7 @@ class Evaluation:
         lesions_known: Whether the dataset identifies lesions.
         operating_points: The model's thresholds with their performance on the subset.
         uncertainty: Prediction sets, selective prediction, net benefit, robustness and subgroups.
+        groups: Figures by source and by confirmation, and the AUC within source.
         history: Metrics per epoch of the training; empty if unknown.
         date: Day of the evaluation, ISO 8601.
     """
@@ -63,6 +65,7 @@ class Evaluation:
     lesions_known: bool
     operating_points: tuple[OperatingPoint, ...]
     uncertainty: Uncertainty = field(default_factory=Uncertainty)
+    groups: GroupResults = field(default_factory=GroupResults)
     history: History = ()
     date: str = field(default_factory=lambda: dt.datetime.now(dt.UTC).date().isoformat())
 
@@ -123,6 +126,7 @@ def evaluate_subset(
         lesions_known=manifest.lesions_known,
         operating_points=_measured_points(evaluated, predictor.info.operating_points, subset),
         uncertainty=replace(measure_uncertainty(evaluated, predictor.info), robustness=robustness),
+        groups=measure_groups(evaluated, predictor.info.operating_points),
         history=history,
     )
 
@@ -157,6 +161,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
         lesions_known=evaluation.lesions_known,
         history=evaluation.history,
         uncertainty=evaluation.uncertainty,
+        groups=evaluation.groups,
         environment=environment,
         times_test_was_read=reads,
     )
@@ -182,6 +187,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
             "n_abstained": evaluated.n_abstained,
             "operating_points": [_without_nan(point) for point in evaluation.operating_points],
             **evaluation.uncertainty.to_json(),
+            **evaluation.groups.to_json(),
             **evaluated.summary.model_dump(mode="json"),
         },
     )
@@ -200,9 +206,9 @@ def with_test_results(info: BundleInfo, evaluation: Evaluation) -> BundleInfo:
 
 
 def dataset_name(manifest: Manifest) -> str:
-    """Return the name of a dataset in results: its sources, or its folder if they are unknown."""
-    sources = sorted({record.source for record in manifest} - {"unknown"})
-    return " + ".join(sources) or manifest.root.resolve().name
+    """Return the name of a dataset in results: its datasets, or its folder if they are unknown."""
+    datasets = sorted({record.dataset for record in manifest} - {"unknown"})
+    return " + ".join(datasets) or manifest.root.resolve().name
 
 
 def _predict(

@@ -12,6 +12,7 @@ from lesionlab.data import Manifest
 from lesionlab.errors import DataError
 from lesionlab.evaluation.evaluate import Evaluation
 from lesionlab.evaluation.figures.curves import History
+from lesionlab.evaluation.groups import measure_groups
 from lesionlab.evaluation.predictions_file import METRICS, PREDICTIONS, read_predictions
 from lesionlab.evaluation.results import EvaluatedSubset
 from lesionlab.evaluation.uncertainty import measure_uncertainty
@@ -66,6 +67,7 @@ def read_evaluation(folder: Path, info: BundleInfo, manifest: Manifest, history:
         prediction_sha256=info.prediction_sha256,
         operating_points=points,
         uncertainty=measure_uncertainty(evaluated, info),
+        groups=measure_groups(evaluated, points),
         history=history,
         **known,
     )

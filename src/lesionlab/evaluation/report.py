@@ -10,17 +10,19 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from lesionlab import RESEARCH_ONLY, __version__
+from lesionlab.bundle.operating_points import NOUNS
 from lesionlab.bundle.schema import BundleInfo
 from lesionlab.evaluation import figures, wording
 from lesionlab.evaluation.examples import draw_samples, worst_mistakes
 from lesionlab.evaluation.figures.curves import History
 from lesionlab.evaluation.figures.style import COLOURS
+from lesionlab.evaluation.groups import GroupResults
 from lesionlab.evaluation.results import EvaluatedSubset, target_metric
 from lesionlab.evaluation.subgroups import MIN_LESIONS
 from lesionlab.evaluation.tables import (
     ASSUMED_PREVALENCES,
+    DX_TYPES,
     PointRow,
-    confirmation_rows,
     confusion_cells,
     operating_point_rows,
     positives_and_scores,
@@ -45,6 +47,7 @@ class ReportContext:
         history: One row per epoch of the training (see `figures.draw_training_curves`); empty if unknown.
         environment: Versions and device of the evaluation by name.
         uncertainty: Prediction sets, selective prediction, net benefit, robustness and subgroups.
+        groups: Figures by source and by confirmation, and the AUC within source.
         times_test_was_read: Number of evaluations of this test set including this one; None for other subsets.
     """
 
@@ -57,6 +60,7 @@ class ReportContext:
     history: History = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     uncertainty: Uncertainty = field(default_factory=Uncertainty)
+    groups: GroupResults = field(default_factory=GroupResults)
     times_test_was_read: int | None = None
 
 
@@ -100,7 +104,8 @@ def render_report(evaluated: EvaluatedSubset, context: ReportContext) -> str:
         confusion=confusion_cells(evaluated),
         points=points,
         assumed_prevalences=ASSUMED_PREVALENCES,
-        groups=confirmation_rows(evaluated),
+        groups=context.groups,
+        dx_types=DX_TYPES,
         min_lesions=MIN_LESIONS,
         samples=draw_samples(evaluated),
         mistakes=worst_mistakes(evaluated),
@@ -118,7 +123,12 @@ def render_report(evaluated: EvaluatedSubset, context: ReportContext) -> str:
 @cache
 def _template() -> Template:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": wording.number, "interval": wording.interval, "counted": wording.counted}
+    environment.filters |= {
+        "number": wording.number,
+        "interval": wording.interval,
+        "counted": wording.counted,
+        "finding": NOUNS.__getitem__,
+    }
     return environment.from_string(_resource("report.html.jinja"))
 
 

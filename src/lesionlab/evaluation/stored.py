@@ -34,7 +34,7 @@ def keep_test_results(bundle: Bundle, evaluation: Evaluation) -> Bundle:
 
 def stored_evaluation(evaluation: Evaluation) -> EvaluationSummary:
     """Return the part of an evaluation that a bundle stores."""
-    evaluated, uncertainty = evaluation.evaluated, evaluation.uncertainty
+    evaluated, uncertainty, groups = evaluation.evaluated, evaluation.uncertainty, evaluation.groups
     summary = evaluated.summary
     return EvaluationSummary(
         graph_sha256=evaluation.info.graph_sha256,
@@ -61,6 +61,9 @@ def stored_evaluation(evaluation: Evaluation) -> EvaluationSummary:
         decision_curve=uncertainty.decision_curve,
         robustness=uncertainty.robustness,
         subgroups=uncertainty.subgroups,
+        by_source=groups.by_source,
+        by_confirmation=groups.by_confirmation,
+        within_source_auc=groups.within_source_auc,
     )
 
 

@@ -1,4 +1,4 @@
-"""Metrics by subgroup: sex, age, site, confirmation, source and estimated skin tone."""
+"""Metrics by subgroup: sex, age, site, confirmation, source and skin tone."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -27,13 +27,13 @@ def subgroups(evaluated: EvaluatedSubset) -> tuple[Subgroup, ...]:
     """Return the metrics of each subgroup, by property, the values in alphabetical order.
 
     The intervals come from a bootstrap by lesion within the subgroup. Properties without any known value are left out.
+    The skin tone is the class stated with the data; where no image has one, it is estimated from the images.
     """
     found: list[Subgroup] = []
     for group in get_args(GroupBy):
-        if group == "skin_tone":
+        values = np.array([_value(group, record) for record in evaluated.records])
+        if group == "skin_tone" and set(values.tolist()) == {_UNKNOWN}:
             values = np.array([skin_tone(location) for location in evaluated.locations])
-        else:
-            values = np.array([_value(group, record) for record in evaluated.records])
         names = sorted(set(values.tolist()), key=lambda name: (name == _UNKNOWN, name))
         if names != [_UNKNOWN]:
             found += [_measured(evaluated, group, name, values == name) for name in names]
@@ -43,6 +43,8 @@ def subgroups(evaluated: EvaluatedSubset) -> tuple[Subgroup, ...]:
 def _value(group: GroupBy, record: ImageRecord) -> str:
     if group == "age":
         return _UNKNOWN if record.age is None else _age_band(record.age)
+    if group == "skin_tone":
+        return _UNKNOWN if record.skin_tone is None else f"class {record.skin_tone}"
     value: str | None = getattr(record, group)
     return value or _UNKNOWN
 

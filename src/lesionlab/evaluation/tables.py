@@ -1,4 +1,4 @@
-"""The tables of a report: confusion matrix, operating points, metrics by confirmation of the diagnosis."""
+"""The tables of a report: confusion matrix and operating points."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from lesionlab.bundle import OperatingPoint
-from lesionlab.evaluation.results import EvaluatedSubset, measure, target_metric
+from lesionlab.evaluation.results import EvaluatedSubset
 from lesionlab.metrics import (
     Estimate,
     OperatingPointMetrics,
@@ -72,27 +72,6 @@ class PointRow:
         return self.stored.model_copy(update=asdict(self.here) | {"intervals": intervals, "measured_on": subset})
 
 
-@dataclass(frozen=True, slots=True)
-class GroupRow:
-    """Metrics of the images with one kind of confirmation of the diagnosis.
-
-    Attributes:
-        name: The kind of confirmation.
-        images: Number of images.
-        lesions: Number of lesions.
-        classes: Number of the task's classes that occur.
-        balanced_accuracy: Mean recall over those classes.
-        auc: AUC of the target; undefined without positives or negatives.
-    """
-
-    name: str
-    images: int
-    lesions: int
-    classes: int
-    balanced_accuracy: Estimate
-    auc: Estimate
-
-
 def positives_and_scores(evaluated: EvaluatedSubset, target: Target | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Return whether each image is positive for a target, bool [N], and its target probability, float [N].
 
@@ -144,27 +123,3 @@ def operating_point_rows(evaluated: EvaluatedSubset, points: Sequence[OperatingP
             )
         )
     return rows
-
-
-def confirmation_rows(evaluated: EvaluatedSubset) -> list[GroupRow]:
-    """Return the metrics by confirmation of the diagnosis, the largest group first; empty if it is unknown."""
-    types = np.array([record.dx_type or "" for record in evaluated.records])
-    found, counts = np.unique(types, return_counts=True)
-    if not any(found):
-        return []
-    return [_group(evaluated, str(dx_type), types == dx_type) for dx_type in found[np.argsort(-counts, kind="stable")]]
-
-
-def _group(evaluated: EvaluatedSubset, dx_type: str, members: np.ndarray) -> GroupRow:
-    lesions = [lesion for lesion, member in zip(evaluated.lesion_ids, members, strict=True) if member]
-    labels, probabilities = evaluated.labels[members], evaluated.probabilities[members]
-    resamples, seed = evaluated.summary.resamples, evaluated.summary.seed
-    summary = measure(labels, probabilities, lesions, evaluated.task, resamples=resamples, seed=seed)
-    return GroupRow(
-        name=DX_TYPES.get(dx_type, dx_type) or "not stated",
-        images=summary.n_images,
-        lesions=summary.n_lesions,
-        classes=sum(count > 0 for count in summary.support.values()),
-        balanced_accuracy=summary.overall["balanced_accuracy"],
-        auc=target_metric(summary, evaluated.task, "auc"),
-    )

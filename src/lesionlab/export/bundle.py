@@ -125,7 +125,7 @@ def export_run(
             images={name: len(subset) for name, subset in subsets.items()},
             lesions={name: subset.lesion_count for name, subset in subsets.items()},
             classes=_class_counts(subsets["train"], task),
-            sources=tuple(sorted({r.source for r in manifest})),
+            sources=tuple(sorted({r.dataset for r in manifest})),
         ),
         training_time=_training_time([run, *others]),
         recipe=recipe.model_dump(mode="json"),

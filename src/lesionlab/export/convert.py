@@ -74,7 +74,7 @@ def acceptance_data(info: BundleInfo, dataset: Manifest) -> AcceptanceData:
         raise UsageError(f"--data {dataset.root}: {info.name} was trained on another dataset; name the folder of that")
     manifest, split = recovered
     subsets = split.subsets()
-    name = " + ".join(sorted({record.source for record in dataset}))
+    name = " + ".join(sorted({record.dataset for record in dataset}))
     return AcceptanceData(
         f"validation subset of {name}", manifest.select(subsets["validation"]), manifest.select(subsets["train"])
     )

@@ -58,9 +58,20 @@ def expected_calibration_error(
     that bias, so a bootstrap interval may lie entirely above the measured value.
     """
     confidence, correct = _top_label(labels, probabilities)
-    _, members = _bin_members(confidence, bins)
-    weights = weights_or_ones(weights, len(labels)).astype(np.float64)
-    gaps = np.abs(weights @ (members * (correct - confidence)[:, None]))
+    return target_calibration_error(correct, confidence, weights, bins)
+
+
+def target_calibration_error(
+    positive: BoolArray, scores: FloatArray, weights: IntArray | None = None, bins: int = BINS
+) -> FloatArray:
+    """Return the expected calibration error of the probability of a target, [...].
+
+    The mean absolute gap between the mean probability and the share of positives over the bins of the probability,
+    weighted by image count. It is biased upward as `expected_calibration_error`.
+    """
+    _, members = _bin_members(scores, bins)
+    weights = weights_or_ones(weights, len(scores)).astype(np.float64)
+    gaps = np.abs(weights @ (members * (positive - scores)[:, None]))
     return divide(gaps.sum(axis=-1), weights.sum(axis=-1))
 
 

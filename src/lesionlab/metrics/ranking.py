@@ -5,8 +5,10 @@ counted together, so ties count half in the area under the ROC curve.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray, divide, mean_of_defined, weights_or_ones
 
@@ -76,11 +78,14 @@ def counts_at_thresholds(positive: BoolArray, scores: FloatArray, weights: IntAr
 
 def area_under_roc(counts: ThresholdCounts) -> FloatArray:
     """Return the area under the ROC curve by the trapezoid rule, [...]; nan without positives or negatives."""
+    return divide(_twice_ordered_pairs(counts), 2 * counts.positives * counts.negatives)
+
+
+def _twice_ordered_pairs(counts: ThresholdCounts) -> IntArray:
+    """Return twice the Mann-Whitney U statistic, in exact integers, [...]: ordered pairs, ties counted half."""
     hits, false_alarms = counts.true_positives, counts.false_positives
-    # Twice the area in integers: exact, and equal to the Mann-Whitney U statistic with ties counted half.
     first = hits[..., 0] * false_alarms[..., 0]
-    rest = ((hits[..., 1:] + hits[..., :-1]) * np.diff(false_alarms, axis=-1)).sum(axis=-1)
-    return divide(first + rest, 2 * counts.positives * counts.negatives)
+    return np.asarray(first + ((hits[..., 1:] + hits[..., :-1]) * np.diff(false_alarms, axis=-1)).sum(axis=-1))
 
 
 def area_under_precision_recall(counts: ThresholdCounts) -> FloatArray:
@@ -95,6 +100,30 @@ def area_under_precision_recall(counts: ThresholdCounts) -> FloatArray:
 def roc_auc(positive: BoolArray, scores: FloatArray, weights: IntArray | None = None) -> FloatArray:
     """Return the area under the ROC curve of a binary score, [...]; nan without positives or negatives."""
     return area_under_roc(counts_at_thresholds(positive, scores, weights))
+
+
+def within_group_auc(
+    positive: BoolArray, scores: FloatArray, groups: npt.NDArray[Any], weights: IntArray | None = None
+) -> FloatArray:
+    """Return the area under the ROC curve over the pairs of one group, [...]; nan where no group has both classes.
+
+    The share of the pairs of a positive and a negative image of the same group in which the positive image has the
+    higher score, ties counted half: the Mann-Whitney statistic stratified by group (van Elteren, 1960), with weights
+    proportional to the number of pairs.
+
+    Args:
+        positive: Whether each image is positive, [N].
+        scores: Score of each image, [N].
+        groups: Group of each image, [N].
+        weights: Weights of the images, [..., N].
+    """
+    counted = weights_or_ones(weights, len(scores))
+    ordered, pairs = np.zeros(counted.shape[:-1], np.int64), np.zeros(counted.shape[:-1], np.int64)
+    for group in np.unique(groups):
+        members = groups == group
+        counts = counts_at_thresholds(positive[members], scores[members], counted[..., members])
+        ordered, pairs = ordered + _twice_ordered_pairs(counts), pairs + counts.positives * counts.negatives
+    return divide(ordered, 2 * pairs)
 
 
 def average_precision(positive: BoolArray, scores: FloatArray, weights: IntArray | None = None) -> FloatArray:

@@ -25,6 +25,7 @@ class ColumnMapping:
     site: str | None = None
     dx_type: str | None = None
     source: str | None = None
+    skin_tone: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> "ColumnMapping":
@@ -79,7 +80,7 @@ BINARY_COLUMNS = {
     "target": ("benign", "malignant"),  # ISIC 2020
 }
 
-# Names of HAM10000, of the ISIC archive and challenges, and of a saved manifest.
+# Names of HAM10000, of the ISIC archive and challenges, of MILK10k, of FLamby (center), and of a saved manifest.
 _KNOWN_NAMES = {
     "image_id": ("image_id", "isic_id", "image"),
     "path": ("path",),
@@ -89,7 +90,8 @@ _KNOWN_NAMES = {
     "sex": ("sex",),
     "site": ("site", "localization", "anatom_site_general"),
     "dx_type": ("dx_type",),
-    "source": ("source", "dataset"),
+    "source": ("source", "dataset", "center", "centre", "attribution"),
+    "skin_tone": ("skin_tone", "skin_tone_class"),
 }
 
 

@@ -92,6 +92,7 @@ class RowReader:
                 site=self._optional(row, "site"),
                 dx_type=self._optional(row, "dx_type"),
                 source=self._optional(row, "source") or self.source,
+                skin_tone=self._optional(row, "skin_tone"),
             )
         )
 
