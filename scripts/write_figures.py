@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from lesionlab.bundle import Bundle
+from lesionlab.bundle import Bundle, GroupMetrics, WithinSourceAuc
 from lesionlab.bundle.operating_points import NOUNS
 from lesionlab.evaluation.card import read_external, render_appendix, render_card
+from lesionlab.evaluation.tables import DX_TYPES
+from lesionlab.metrics import Estimate
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -47,7 +49,10 @@ def documents() -> dict[Path, str]:
 def _overall(model: Figures, isic2017: Figures) -> str:
     rows = [(name, _estimate(model["overall"][key])) for key, name in _OVERALL.items()]
     rows += [(f"melanoma {name}", _estimate(model["per_class"]["mel"][name])) for name in ("recall", "precision")]
-    rows += [("expected calibration error", _estimate(model["overall"]["ece"]))]
+    histo = next(row for row in model["subgroups"] if (row["group"], row["value"]) == ("dx_type", "histo"))
+    confirmed = f"malignant against benign among the {histo['n_images']:,} images confirmed by histopathology, AUC"
+    rows += [(confirmed, _estimate(histo["malignant_auc"]))]
+    rows += [("expected calibration error of the most probable class", _estimate(model["overall"]["ece"]))]
     elsewhere = f"on ISIC 2017 ({isic2017['n_images']:,} images, other cameras): melanoma AUC"
     rows += [(elsewhere, _estimate(isic2017["overall"]["melanoma_auc"]))]
     return _table(["", "value (95% interval by lesion)"], rows)
@@ -66,9 +71,38 @@ def _operating_points(model: Figures, _isic2017: Figures) -> str:
     return _table(["threshold chosen on validation for", "sensitivity", "specificity", "PPV", "NPV"], rows)
 
 
+def _sources(model: Figures, _isic2017: Figures) -> str:
+    """Return the tables by source and by confirmation; one row by confirmation for a result file without them."""
+    rows = [row for row in map(WithinSourceAuc.model_validate, model.get("within_source_auc", ())) if row.differs]
+    text = (
+        f"**The pooled figures do not hold within one source.** {' '.join(row.sentence for row in rows)}\n\n"
+        if rows
+        else ""
+    )
+    for heading, key in (("source", "by_source"), ("confirmed by", "by_confirmation")):
+        groups = [GroupMetrics.model_validate(row) for row in model.get(key, ())]
+        points = [point for group in groups[:1] for point in group.operating_points if point.target == "malignant"]
+        header = [heading, "images", "malignant", "AUC"]
+        header += [f"{point.name}: {name}" for point in points for name in ("sensitivity", "specificity")]
+        table = [
+            [DX_TYPES.get(group.value, group.value), f"{group.n_images:,}", f"{group.n_positive:,}"]
+            + [_known(group.auc)]
+            + [
+                _known(figure)
+                for p in group.operating_points
+                if p.target == "malignant"
+                for figure in (p.sensitivity, p.specificity)
+            ]
+            for group in groups
+        ]
+        text += _table(header, table) + "\n" if groups else ""
+    return text.removesuffix("\n")
+
+
 _TABLES: dict[str, Callable[[Figures, Figures], str]] = {
     "overall": _overall,
     "operating-points": _operating_points,
+    "sources": _sources,
 }
 
 
@@ -79,6 +113,10 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.3f}"
+
+
+def _known(figure: Estimate) -> str:
+    return "not defined" if figure.value is None else _estimate(figure.model_dump())
 
 
 def _estimate(figure: dict[str, float]) -> str:

@@ -29,6 +29,8 @@ from lesionlab.bundle import (
     Epoch,
     EvaluationSummary,
     FeatureSpace,
+    GroupMetrics,
+    GroupPoint,
     ImageLimits,
     LinearHead,
     OperatingPoint,
@@ -39,6 +41,7 @@ from lesionlab.bundle import (
     Subgroup,
     TrainingData,
     TrainingImages,
+    WithinSourceAuc,
     save_bundle,
 )
 from lesionlab.data import Manifest
@@ -276,6 +279,22 @@ def _tiny_evaluation(info: BundleInfo) -> EvaluationSummary:
     unknown = Estimate(value=None, low=None, high=None)
     some = Estimate(value=0.5, low=0.4, high=0.6)
     curve = Roc(auc=some, points=(RocPoint(fpr=0, tpr=0), RocPoint(fpr=0.5, tpr=0.5), RocPoint(fpr=1, tpr=1)))
+
+    def group(value: str, images: int) -> GroupMetrics:
+        points = tuple(
+            GroupPoint(name=p.name, target=p.target, threshold=p.threshold, sensitivity=some, specificity=unknown)
+            for p in info.operating_points
+        )
+        return GroupMetrics(
+            value=value,
+            n_images=images,
+            n_lesions=images // 2,
+            n_positive=5,
+            auc=some,
+            ece=some,
+            operating_points=points,
+        )
+
     return EvaluationSummary(
         graph_sha256=info.graph_sha256,
         dataset="made-up",
@@ -303,6 +322,17 @@ def _tiny_evaluation(info: BundleInfo) -> EvaluationSummary:
         history=(
             Epoch(epoch=1, train_loss=1.5, validation_loss=1.2, validation_balanced_accuracy=0.4),
             Epoch(epoch=2, train_loss=1.0, validation_loss=None, validation_balanced_accuracy=0.5),
+        ),
+        by_source=(group("clinic A", 60), group("clinic B", 40)),
+        by_confirmation=(group("histo", 70), group("follow_up", 30)),
+        within_source_auc=(
+            WithinSourceAuc(
+                target=info.target,
+                pooled=Estimate(value=0.9, low=0.85, high=0.95),
+                within_source=Estimate(value=0.75, low=0.7, high=0.8),
+                source_only=Estimate(value=0.8, low=0.75, high=0.85),
+                difference=Estimate(value=0.15, low=0.1, high=0.2),
+            ),
         ),
         subgroups=(
             Subgroup(

@@ -98,6 +98,11 @@ def test_text_lists_the_capabilities_of_a_model(
     assert [row(tiny_bundle, name) for name in ("explainable", "abstains")] == ["no", "no"]
     assert row(tiny_whole_bundle, "explainable") == "class activation map"
     assert row(tiny_whole_bundle, "abstains") == "too small, too dark, too bright, nearly uniform"
+    _, out, _ = run(monkeypatch, capsys, "--model", tiny_whole_bundle)
+    words = " ".join(out.split())
+    assert "do not hold within one source. AUC for malignancy: 0.900 (0.850 to 0.950) over all images" in words
+    assert "clinic A: 60 images, 5 malignant; AUC 0.500 [0.400, 0.600]" in words
+    assert "histo: 70 images, 5 malignant;" in words
     assert row(tiny_whole_bundle, "evaluation").startswith(
         "test subset of made-up, 2025-01-31: 100 images of 75 lesions"
     )

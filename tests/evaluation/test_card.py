@@ -184,6 +184,39 @@ def test_card_of_a_binary_task(bundles: dict[str, Bundle], task: str, positive: 
     assert members[task] in card
 
 
+def test_figures_by_source_stand_beside_the_pooled_ones(full_bundle: Bundle) -> None:
+    card = render_card(full_bundle)
+    summary = section(card, "Summary")
+    warning = "AUC for malignancy: 0.900 (0.850 to 0.950) over all images, 0.750 (0.700 to 0.800) between images of one"
+    assert "**The pooled figures do not hold within one source of images.**" in summary[: summary.index("- Balanced")]
+    assert warning in summary
+    sources, confirmed, within = list(tables(section(card, "Results")))[:3]
+    some = "0.500 (0.400 to 0.600)"
+    assert sources[0][:4] == ["source", "images", "lesions", "malignant"]
+    assert sources[2] == ["clinic A", "60", "30", "5", some, some, some, "not defined"]
+    assert [row[0] for row in confirmed[2:]] == ["histopathology", "follow-up"]
+    assert within[2][:3] == ["malignancy", "0.900 (0.850 to 0.950)", "0.750 (0.700 to 0.800)"]
+    assert "clinic B" in section(render_appendix(full_bundle), "All thresholds by source and confirmation")
+
+
+def test_nothing_by_source_without_sources(full_bundle: Bundle) -> None:
+    bundle = changed(full_bundle, evaluation={"by_source": (), "by_confirmation": (), "within_source_auc": ()})
+    for text in (render_card(bundle), render_appendix(bundle)):
+        assert "one source" not in text
+        assert "By source" not in text
+
+
+def test_equal_figures_within_source_give_no_warning(full_bundle: Bundle) -> None:
+    held = full_bundle.evaluation
+    assert held is not None
+    equal = [
+        row.model_dump() | {"difference": {"value": 0, "low": -0.1, "high": 0.1}} for row in held.within_source_auc
+    ]
+    card = render_card(changed(full_bundle, evaluation={"within_source_auc": equal}))
+    assert "do not hold within one source" not in card
+    assert "Compared within one source" in section(card, "Results")
+
+
 def test_small_groups_are_marked(full_bundle: Bundle) -> None:
     held = full_bundle.evaluation
     assert held is not None

@@ -14,6 +14,7 @@ from lesionlab.files import cache_folder
 
 if TYPE_CHECKING:
     from lesionlab.bundle import Bundle
+    from lesionlab.metrics import Estimate
 
 _CALIBRATIONS = {
     "temperature": "",
@@ -104,7 +105,7 @@ def _model_rows(bundle: "Bundle") -> list[tuple[str, str]]:
         f"{point.prevalence:.3f} ({point.measured_on})"
         for point in info.operating_points
     ]
-    metrics = [f"{name}: {_with_interval(m.value, m.low, m.high)}" for name, m in info.metrics.items()]
+    metrics = [f"{name}: {_with_interval(m)}" for name, m in info.metrics.items()]
     counts = [
         f"{subset}: {count:,} images of {data.lesions.get(subset, 0):,} lesions"
         for subset, count in data.images.items()
@@ -130,10 +131,38 @@ def _model_rows(bundle: "Bundle") -> list[tuple[str, str]]:
         ("abstains", _abstention_reasons(bundle)),
         ("evaluation", evaluation),
         ("metrics (95%)", "\n".join(metrics) or "none measured"),
+        *_source_rows(bundle),
         ("training data", "\n".join([", ".join(data.sources), *counts])),
         ("split", split),
         ("licence", info.licence),
     ]
+
+
+def _source_rows(bundle: "Bundle") -> list[tuple[str, str]]:
+    """Return the figures by source and confirmation, and the warning about pooled figures; empty if unknown."""
+    held = bundle.evaluation
+    if held is None:
+        return []
+    warnings = [row.sentence for row in held.within_source_auc if row.differs]
+    rows = [("pooled figures", f"do not hold within one source. {' '.join(warnings)}")] if warnings else []
+    for name, groups in (("by source", held.by_source), ("by confirmation", held.by_confirmation)):
+        lines = [
+            f"{group.value}: {group.n_images:,} images, {group.n_positive:,} {bundle.info.target}; "
+            + "; ".join(
+                [
+                    f"AUC {_with_interval(group.auc)}",
+                    *(
+                        f"{point.name}: sensitivity {_with_interval(point.sensitivity)}, "
+                        f"specificity {_with_interval(point.specificity)}"
+                        for point in group.operating_points
+                        if point.target == bundle.info.target
+                    ),
+                ]
+            )
+            for group in groups
+        ]
+        rows += [(name, "\n".join(lines))] if lines else []
+    return rows
 
 
 def _decision(exponent: float) -> str:
@@ -156,10 +185,11 @@ def _abstention_reasons(bundle: "Bundle") -> str:
     return "; ".join(reason for reason, known in reasons if known)
 
 
-def _with_interval(value: float | None, low: float | None, high: float | None) -> str:
-    if value is None:
+def _with_interval(figure: "Estimate") -> str:
+    if figure.value is None:
         return "not defined"
-    return f"{value:.3f}" + (f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else "")
+    limits = "" if figure.low is None or figure.high is None else f" [{figure.low:.3f}, {figure.high:.3f}]"
+    return f"{figure.value:.3f}{limits}"
 
 
 def _print_rows(rows: list[tuple[str, str]]) -> None:

@@ -19,6 +19,10 @@ def test_the_evaluation_is_shown(open_page: OpenPage, tiny_whole_bundle: Path) -
     value = evaluation.overall["balanced_accuracy"].value
     assert value is not None
     expect(page.locator(".tile", has_text="Balanced accuracy")).to_contain_text(f"{value:.3f}")
+    expect(page.locator(".banner")).to_contain_text("between images of one source")
+    by_source = page.get_by_role("region", name="Performance by source")
+    expect(by_source.get_by_role("row", name="clinic A")).to_contain_text("0.500 0.400 to 0.600")
+    expect(page.get_by_role("region", name="Performance by confirmation")).to_contain_text("histopathology")
     for name in ("ROC curves", "Calibration", "Operating points", "Model card", "Missing information"):
         expect(page.get_by_role("heading", name=name)).to_be_visible()
     expect(page.get_by_role("img", name="ROC curve, Malignant against benign")).to_be_visible()

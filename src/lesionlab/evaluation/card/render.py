@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.attribution.result import ModelCheck
 from lesionlab.bundle import Bundle, BundleInfo, EvaluationSummary, OperatingPoint
+from lesionlab.bundle.operating_points import NOUNS
 from lesionlab.evaluation.card import markdown
 from lesionlab.evaluation.card.external import ExternalEvaluation, ExternalPoint
 from lesionlab.evaluation.subgroups import MIN_LESIONS
@@ -17,6 +18,7 @@ from lesionlab.evaluation.tables import ASSUMED_PREVALENCES, DX_TYPES
 from lesionlab.evaluation.wording import counted, terms
 from lesionlab.images.decode import FORMATS
 from lesionlab.metrics import Estimate, predictive_values
+from lesionlab.prediction.decision.risk import DEFAULT_SENSITIVITY
 from lesionlab.prediction.explanation.class_activation import METHOD
 from lesionlab.recipes import Recipe
 from lesionlab.taxonomy import DIAGNOSIS, TASKS
@@ -71,6 +73,7 @@ def render_appendix(
 def _render(template: str, bundle: Bundle, external: Sequence[ExternalEvaluation], explained: ModelCheck | None) -> str:
     info, evaluation = bundle.info, bundle.evaluation
     task, data = TASKS[info.task], info.training_data
+    points = evaluation.operating_points if evaluation is not None else info.operating_points
     text = (
         _templates()
         .get_template(template)
@@ -80,7 +83,7 @@ def _render(template: str, bundle: Bundle, external: Sequence[ExternalEvaluation
             data=data,
             evaluation=evaluation,
             overall=evaluation.overall if evaluation is not None else info.metrics,
-            points=evaluation.operating_points if evaluation is not None else info.operating_points,
+            points=points,
             external=external,
             explained=explained,
             leaky=data.leaky or (evaluation is not None and evaluation.leaky),
@@ -91,6 +94,8 @@ def _render(template: str, bundle: Bundle, external: Sequence[ExternalEvaluation
             recipe=_recipe(info),
             settings=json.dumps(info.recipe, indent=2, ensure_ascii=False, default=str),
             predictive=_predictive,
+            main_points=_main_points(points),
+            nouns=NOUNS,
             prevalences=ASSUMED_PREVALENCES,
             explanation=METHOD,
             energy=_energy(info),
@@ -183,6 +188,13 @@ def _figure_of(point: OperatingPoint | ExternalPoint, name: str, leaky: bool) ->
     """Return one figure of a threshold with its interval, if it is stored."""
     low, high = point.intervals.get(name, (None, None))
     return markdown.estimate(Estimate(value=getattr(point, name), low=low, high=high), leaky)
+
+
+def _main_points(points: Sequence[OperatingPoint]) -> list[OperatingPoint]:
+    """Return the threshold behind the default risk level, or the first one."""
+    target = points[0].target if points else None
+    wanted = [p for p in points if (p.target, p.target_sensitivity) == (target, DEFAULT_SENSITIVITY)]
+    return (wanted or list(points))[:1]
 
 
 def _predictive(points: Sequence[OperatingPoint | ExternalPoint]) -> dict[str, list[tuple[float, float]]]:

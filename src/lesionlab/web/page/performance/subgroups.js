@@ -10,7 +10,7 @@ import { Leaky } from "./metrics.js";
 /** @type {Record<string, string>} */
 const GROUPS = { sex: "Sex", age: "Age", site: "Anatomical site", dx_type: "Confirmation of the diagnosis", source: "Source", skin_tone: "Skin tone, estimated from the image's margin" };
 /** @type {Record<string, string>} */
-const CONFIRMATIONS = { histo: "histopathology", follow_up: "follow-up", consensus: "expert consensus", confocal: "confocal microscopy" };
+export const CONFIRMATIONS = { histo: "histopathology", follow_up: "follow-up", consensus: "expert consensus", confocal: "confocal microscopy" };
 
 /** @param {{ evaluation: Evaluation }} props */
 export function Subgroups({ evaluation: { subgroups, leaky } }) {
@@ -49,7 +49,7 @@ export function Subgroups({ evaluation: { subgroups, leaky } }) {
 }
 
 /** @param {{ estimate: Estimate | null, leaky: boolean }} props */
-function Measured({ estimate, leaky }) {
+export function Measured({ estimate, leaky }) {
   if (!estimate || estimate.value === null) return html`<span class="muted">not defined</span>`;
   return html`${number(estimate.value)}<${Leaky} on=${leaky} /> <small>${interval(estimate)}</small>`;
 }

@@ -9,6 +9,7 @@ import { MissingInformation, ModelCardSection } from "./model_card.js";
 import { OperatingPoints } from "./operating_points.js";
 import { Reliability } from "./reliability.js";
 import { RocCurves } from "./roc.js";
+import { Sources, SourceWarning } from "./sources.js";
 import { Subgroups } from "./subgroups.js";
 
 /** @typedef {import("../session.js").Session} Session */
@@ -28,6 +29,7 @@ export function PerformanceView({ session }) {
     <h1>Performance of ${model.model.name}</h1>
     <p class="lead">${basis(model, evaluation ?? null)}</p>
     ${leaky && html`<${LeakyBanner} />`}
+    ${evaluation && html`<${SourceWarning} evaluation=${evaluation} />`}
     <${MetricTiles} metrics=${metrics} leaky=${leaky} classes=${model.classes.length} />
     <${OperatingPoints} points=${evaluation?.operating_points.length ? evaluation.operating_points : model.operating_points} leaky=${leaky} />
     ${evaluation && html`<${EvaluationSections} model=${model} evaluation=${evaluation} />`}
@@ -40,6 +42,7 @@ export function PerformanceView({ session }) {
 /** @param {{ model: ModelCard, evaluation: Evaluation }} props */
 function EvaluationSections({ model, evaluation }) {
   return html`
+    <${Sources} evaluation=${evaluation} />
     <${Confusion} model=${model} evaluation=${evaluation} />
     <${RocCurves} model=${model} evaluation=${evaluation} />
     <div class="pair wide">
