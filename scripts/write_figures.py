@@ -16,10 +16,12 @@ from lesionlab.bundle.operating_points import NOUNS
 from lesionlab.evaluation.card import read_external, render_appendix, render_card
 from lesionlab.evaluation.tables import DX_TYPES
 from lesionlab.metrics import Estimate
+from lesionlab.taxonomy import Target
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 _BLOCK = re.compile(r"(<!-- figures: ([\w-]+) -->\n).*?(<!-- end of figures -->)", re.DOTALL)
+_THRESHOLD: tuple[str, Target] = ("95% sensitivity", "malignant")
 _OVERALL = {
     "balanced_accuracy": "balanced accuracy (mean recall of the seven)",
     "accuracy": "accuracy",
@@ -72,7 +74,7 @@ def _operating_points(model: Figures, _isic2017: Figures) -> str:
 
 
 def _sources(model: Figures, _isic2017: Figures) -> str:
-    """Return the tables by source and by confirmation; one row by confirmation for a result file without them."""
+    """Return the tables by source and by confirmation, and the AUC within source; empty for a result without them."""
     rows = [row for row in map(WithinSourceAuc.model_validate, model.get("within_source_auc", ())) if row.differs]
     text = (
         f"**The pooled figures do not hold within one source.** {' '.join(row.sentence for row in rows)}\n\n"
@@ -81,22 +83,21 @@ def _sources(model: Figures, _isic2017: Figures) -> str:
     )
     for heading, key in (("source", "by_source"), ("confirmed by", "by_confirmation")):
         groups = [GroupMetrics.model_validate(row) for row in model.get(key, ())]
-        points = [point for group in groups[:1] for point in group.operating_points if point.target == "malignant"]
-        header = [heading, "images", "malignant", "AUC"]
-        header += [f"{point.name}: {name}" for point in points for name in ("sensitivity", "specificity")]
         table = [
-            [DX_TYPES.get(group.value, group.value), f"{group.n_images:,}", f"{group.n_positive:,}"]
-            + [_known(group.auc)]
+            [DX_TYPES.get(group.value, group.value), f"{group.n_images:,}", f"{group.n_positive:,}", _known(group.auc)]
             + [
                 _known(figure)
-                for p in group.operating_points
-                if p.target == "malignant"
-                for figure in (p.sensitivity, p.specificity)
+                for point in group.operating_points
+                if (point.name, point.target) == _THRESHOLD
+                for figure in (point.sensitivity, point.specificity)
             ]
             for group in groups
         ]
+        header = [heading, "images", "malignant", "malignant AUC", "sensitivity", "specificity"]
         text += _table(header, table) + "\n" if groups else ""
-    return text.removesuffix("\n")
+    if text:
+        text += f"Sensitivity and specificity at the threshold for {_THRESHOLD[0]} for {NOUNS[_THRESHOLD[1]]}.\n"
+    return text
 
 
 _TABLES: dict[str, Callable[[Figures, Figures], str]] = {

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from lesionlab.bundle import Bundle
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SCRIPT = ROOT / "scripts" / "write_figures.py"
 # 0.926 (0.907 to 0.944), with a sign for differences.
 ESTIMATE = re.compile(r"(-?\d\.\d{3}) \(\+?(-?\d\.\d{3})\s+to\s+\+?(-?\d\.\d{3})\)")
 
@@ -49,7 +52,18 @@ def test_figures_with_intervals_are_in_a_result_file(page: Path, measured: set[T
     assert [figure for figure in stated if figure not in measured] == []
 
 
+def test_table_by_source(tiny_whole_bundle: Path) -> None:
+    held = Bundle.load(tiny_whole_bundle).evaluation
+    assert held is not None
+    write = runpy.run_path(str(SCRIPT))["_sources"]
+    text = write(held.model_dump(), {})
+    assert text.startswith("**The pooled figures do not hold within one source.** AUC for malignancy: 0.900 (")
+    assert "| clinic A | 60 | 5 | 0.500 (0.400 to 0.600) | 0.500 (0.400 to 0.600) | not defined |\n" in text
+    assert "| histopathology | 70 |" in text
+    assert write({}, {}) == ""
+
+
 def test_tables_and_card_of_the_shipped_model_are_up_to_date() -> None:
-    documents = runpy.run_path(str(ROOT / "scripts" / "write_figures.py"))["documents"]
+    documents = runpy.run_path(str(SCRIPT))["documents"]
     outdated = [path.name for path, text in documents().items() if path.read_text(encoding="utf-8") != text]
     assert outdated == [], "run `python scripts/write_figures.py`"
