@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,23 @@ def test_folds_are_tabulated(cli: Callable[..., Any], phantoms: Manifest, tmp_pa
     assert line.split()[-1] == f"{max(fold['figures']['balanced_accuracy']['value'] for fold in found['folds']):.3f}"
 
 
+@pytest.mark.slow
+def test_held_out_sources_are_tabulated(cli: Callable[..., Any], phantoms: Manifest, tmp_path: Path) -> None:
+    halves = {lesion: "ab"[n % 2] for n, lesion in enumerate(sorted({record.lesion_id for record in phantoms}))}
+    records = tuple(replace(record, source=halves[record.lesion_id]) for record in phantoms)
+    replace(phantoms, records=records).save(tmp_path / "table.csv")
+    arguments = ("cross-validate", "phantom-demo", "--data", phantoms.root, "--out", tmp_path / "out")
+    done = cli(*arguments, "--metadata", tmp_path / "table.csv", "--group-by", "source", *TINY)
+    assert (done.code, "fold 2 of 2: b held out" in done.err) == (0, True)
+    assert [line.split()[0] for line in done.out.splitlines() if line.startswith((" a ", " b "))] == ["a", "b"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["phantom-demo", "--folds", "2"], "--folds"),
+        (["phantom-demo", "--folds", "3", "--group-by", "source"], "--folds and --group-by exclude each other"),
+        (["phantom-demo", "--group-by", "source"], "folds by source need at least two"),
         (["phantom-demi"], "did you mean phantom-demo?"),
         (["phantom-demo", "--set", "model.start=nowhere"], "nowhere is not a run folder"),
     ],

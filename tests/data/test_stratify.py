@@ -3,13 +3,14 @@
 import math
 import random
 from collections import Counter, defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lesionlab.data import ImageRecord, Manifest, make_split
+from lesionlab.data import ImageRecord, Manifest, leave_source_out, lesion_sources, make_split
 from lesionlab.errors import DataError, UsageError
 from lesionlab.taxonomy import CODES
 
@@ -148,3 +149,44 @@ def test_a_class_that_is_too_small_is_an_error(
 def test_invalid_fractions_and_folds_are_an_error(options: dict[str, float]) -> None:
     with pytest.raises(UsageError):
         make_split(build({"mel": [1] * 9}), **options)  # type: ignore[arg-type] # mypy does not match the keys
+
+
+def with_sources(phantoms: Manifest, names: tuple[str, ...]) -> Manifest:
+    """Return phantoms with sources in turn by lesion."""
+    lesions = sorted({record.lesion_id for record in phantoms})
+    source = {lesion: names[number % len(names)] for number, lesion in enumerate(lesions)}
+    return replace(phantoms, records=tuple(replace(record, source=source[record.lesion_id]) for record in phantoms))
+
+
+def test_a_source_is_held_out_and_no_lesion_is_divided(phantoms: Manifest) -> None:
+    manifest = with_sources(phantoms, ("a", "b", "c"))
+    # One lesion with two images of one source and one of another, and one with one image of each.
+    spread = [("x", "a"), ("x", "a"), ("x", "b"), ("y", "a"), ("y", "b")]
+    extra = [
+        replace(manifest.records[0], image_id=f"extra_{number}", lesion_id=lesion, source=source)
+        for number, (lesion, source) in enumerate(spread)
+    ]
+    manifest = replace(manifest, records=(*manifest.records, *extra))
+    assert lesion_sources(manifest) | {"x": "a", "y": "a"} == lesion_sources(manifest)
+    tested: list[str] = []
+    for source in ("a", "b", "c"):
+        split = leave_source_out(manifest, source, validation=0.3, seed=1)
+        split.check_against(manifest)
+        assert not split.leaky
+        subsets = split.subsets()
+        lesions = {name: {record.lesion_id for record in manifest.select(ids)} for name, ids in subsets.items() if ids}
+        assert sum(map(len, lesions.values())) == manifest.lesion_count
+        assert {lesion_sources(manifest)[lesion] for lesion in lesions["test"]} == {source}
+        fitted = {record.source for name in ("train", "validation") for record in manifest.select(subsets[name])}
+        assert source not in fitted or source == "b"  # an image of b belongs to a lesion of a
+        assert {record.diagnosis for record in manifest.select(subsets["validation"])} == set(CODES)
+        tested += subsets["test"]
+    assert sorted(tested) == [record.image_id for record in manifest]
+    assert leave_source_out(manifest, "a").sha256 == leave_source_out(manifest, "a").sha256
+
+
+def test_source_with_most_lesions_of_a_class_is_named(phantoms: Manifest) -> None:
+    kept = next(record.lesion_id for record in phantoms if record.diagnosis == "df")
+    records = tuple(replace(r, source="a" if r.diagnosis == "df" and r.lesion_id != kept else "b") for r in phantoms)
+    with pytest.raises(DataError, match="without the source a: class df has 1 lesion: too few for train"):
+        leave_source_out(replace(phantoms, records=records), "a")

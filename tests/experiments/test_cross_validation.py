@@ -2,7 +2,9 @@
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +80,47 @@ def test_each_image_is_tested_once_and_a_finished_fold_is_kept(
         *(read_predictions(find_predictions(one, "test")) for one in (out, tmp_path / "student"))
     )
     assert pair.a.name == "phantom-demo (3 folds)"
+
+
+def with_sources(phantoms: Manifest, names: tuple[str, ...]) -> Manifest:
+    lesions = sorted({record.lesion_id for record in phantoms})
+    source = {lesion: names[number % len(names)] for number, lesion in enumerate(lesions)}
+    return replace(phantoms, records=tuple(replace(record, source=source[record.lesion_id]) for record in phantoms))
+
+
+@pytest.mark.slow
+def test_each_source_is_held_out_once(make_recipe: Callable[..., Recipe], phantoms: Manifest, tmp_path: Path) -> None:
+    recipe, out, manifest = make_recipe("training.epochs=1"), tmp_path / "out", with_sources(phantoms, ("b", "a"))
+    found = cross_validate(recipe, manifest, out, group_by="source")
+    assert json.loads((out / "metrics.json").read_text(encoding="utf-8")) == found.model_dump(mode="json")
+    assert [fold.source for fold in found.folds] == ["a", "b"]
+    assert [row.value for fold in found.folds for row in fold.by_source] == ["a", "b"]
+    assert {row.value: row.n_images for row in found.by_source} == Counter(record.source for record in manifest)
+    assert found.within_source_auc
+    for fold in found.folds:
+        run = RunFolder(out / fold.folder)
+        ids = run.split().subsets(run.record().fold)
+        assert {record.source for record in manifest.select(ids["test"])} == {fold.source}
+        fitted = manifest.select([*ids["train"], *ids["validation"]])
+        assert fold.source not in {record.source for record in fitted}
+    before = (out / "fold-1" / "run.json").stat().st_mtime_ns
+    assert cross_validate(recipe, manifest, out, group_by="source") == found
+    assert (out / "fold-1" / "run.json").stat().st_mtime_ns == before
+    with pytest.raises(UsageError, match="holds a run of another recipe"):
+        cross_validate(recipe, manifest, out, folds=FOLDS)
+
+
+def test_invalid_sources_are_found_before_the_first_training(
+    make_recipe: Callable[..., Recipe], phantoms: Manifest, tmp_path: Path
+) -> None:
+    out, two = tmp_path / "out", with_sources(phantoms, ("a", "b"))
+    with pytest.raises(UsageError, match="all images have the source phantom; folds by source need at least two"):
+        cross_validate(make_recipe(), phantoms, out, group_by="source")
+    with pytest.raises(UsageError, match=r"split\.by_image: folds by source never divide a lesion"):
+        cross_validate(make_recipe("split.by_image=true"), two, out, group_by="source")
+    with pytest.raises(DataError, match="images have no source; give it with --columns"):
+        cross_validate(make_recipe(), with_sources(phantoms, ("a", "unknown")), out, group_by="source")
+    assert not out.exists()
 
 
 def test_invalid_arguments_are_found_before_the_first_training(

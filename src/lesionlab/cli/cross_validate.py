@@ -1,7 +1,8 @@
 """`lesionlab cross-validate`."""
 
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -17,9 +18,17 @@ from lesionlab.cli.console import (
     utf8_stdout,
 )
 from lesionlab.cli.options import Columns, Dataset, Json, Metadata, RecipeName, ResumableFolder, column_mapping
+from lesionlab.errors import UsageError
 
 if TYPE_CHECKING:
     from lesionlab.experiments import CrossValidation
+
+
+class GroupBy(StrEnum):
+    """Property of the images that folds are made by."""
+
+    SOURCE = "source"
+
 
 _SHOWN = ("balanced_accuracy", "macro_auc", "malignant_auc", "melanoma_auc", "ece")
 
@@ -28,7 +37,17 @@ def cross_validate(
     recipe: RecipeName,
     data: Dataset,
     folder: ResumableFolder,
-    folds: Annotated[int, typer.Option(min=3, help="Number of folds; one training each.")] = 5,
+    folds: Annotated[
+        int | None, typer.Option(min=3, help="Number of folds; one training each. Default: 5.", show_default=False)
+    ] = None,
+    group_by: Annotated[
+        GroupBy | None,
+        typer.Option(
+            help="Hold out each source of the images in turn: leave-one-source-out. Validation lesions come from the "
+            "other sources.",
+            show_default=False,
+        ),
+    ] = None,
     changes: Annotated[
         list[str] | None,
         typer.Option(
@@ -44,9 +63,12 @@ def cross_validate(
 ) -> None:
     """Cross-validate a recipe by lesion: each image is predicted by a model that was not trained on its lesion.
 
-    In turn, one fold is the test set, the next one the validation set, and the others are the training set. Run the
-    same command again after an interruption: finished folds are kept.
+    In turn, one fold is the test set, the next one the validation set, and the others are the training set. With
+    --group-by source, each source of the images is the test set of one model. Run the same command again after an
+    interruption: finished folds are kept.
     """
+    if group_by is not None and folds is not None:
+        raise UsageError("--folds and --group-by exclude each other: each source is one fold")
     require_extra("lesionlab cross-validate", "train", "torch", "pytorch_lightning", "timm", "matplotlib", "jinja2")
     from lesionlab.data import read_dataset
     from lesionlab.recipes import load_recipe
@@ -56,8 +78,11 @@ def cross_validate(
     log_to_console()
     from lesionlab.experiments import cross_validate
 
+    by: Literal["source"] | None = "source" if group_by is not None else None
     with resumable("run the same command again"):
-        found = cross_validate(checked, manifest, folder, folds=folds, console=notes(), bar=progress_bar)
+        found = cross_validate(
+            checked, manifest, folder, folds=folds or 5, group_by=by, console=notes(), bar=progress_bar
+        )
     if as_json:
         utf8_stdout().write((folder / "metrics.json").read_text(encoding="utf-8"))
     else:
@@ -77,7 +102,26 @@ def _show(found: "CrossValidation", folder: Path) -> None:
         values = (spread.mean, spread.sd, spread.lowest, spread.highest) if spread else [None] * 4
         table.add_row(name.replace("_", " "), number(whole.value) + around + mark, *map(number, values))
     show_table(table)
+    if found.group_by == "source":
+        _show_sources(found)
     counted = f"{found.n_images:,} images of {found.n_lesions:,} lesions, each predicted by a model not trained on it"
     show(counted if not found.leaky else f"LEAKY: split by image. {found.n_images:,} images")
     show(f"All figures: {folder / 'metrics.json'}")
     show(found.notice)
+
+
+def _show_sources(found: "CrossValidation") -> None:
+    """Print the figures of each held-out source."""
+    from lesionlab.evaluation.wording import interval, number
+
+    table = new_table("source held out", "images", "target", "AUC (95%)", "operating point", "sens.", "spec.")
+    for fold in found.folds:
+        for group in (group for group in fold.by_source if group.value == fold.source):
+            around = f" ({interval(group.auc)})" if interval(group.auc) else ""
+            cells = [group.value, f"{group.n_images:,}", f"{group.n_positive:,}", number(group.auc.value) + around]
+            for point in group.operating_points or (None,):
+                rates = (point.sensitivity.value, point.specificity.value) if point else (None, None)
+                name = f"{point.name}, {point.target}" if point else ""
+                table.add_row(*cells, name, *map(number, rates))
+                cells = [""] * 4
+    show_table(table)

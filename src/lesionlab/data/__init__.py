@@ -8,7 +8,7 @@ from lesionlab.data.oversample import oversample, without_copies
 from lesionlab.data.readers import ColumnMapping
 from lesionlab.data.small_images import shrink_images, write_small_images
 from lesionlab.data.split import Split, load_split
-from lesionlab.data.stratify import make_split
+from lesionlab.data.stratify import leave_source_out, lesion_sources, make_split
 from lesionlab.data.subset import draw_subset
 
 __all__ = [
@@ -21,6 +21,8 @@ __all__ = [
     "draw_subset",
     "export_hmnist",
     "import_hmnist",
+    "leave_source_out",
+    "lesion_sources",
     "load_manifest",
     "load_split",
     "make_split",

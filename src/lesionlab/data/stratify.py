@@ -70,6 +70,46 @@ def make_split(
     )
 
 
+def lesion_sources(manifest: Manifest) -> dict[str, str]:
+    """Return the source of each lesion: that of most of its images, the first by name among equals."""
+    counts: dict[str, Counter[str]] = {}
+    for record in manifest:
+        counts.setdefault(record.lesion_id, Counter())[record.source] += 1
+    return {lesion: min(found, key=lambda name: (-found[name], name)) for lesion, found in counts.items()}
+
+
+def leave_source_out(manifest: Manifest, source: str, *, validation: float = 0.15, seed: int = 0) -> Split:
+    """Hold out a source for the test, and split the other lesions into training and validation.
+
+    No lesion is divided: one with images of several sources is in the test if its source by `lesion_sources` is.
+
+    Args:
+        manifest: The images.
+        source: The source to hold out.
+        validation: Fraction of the other lesions for validation.
+        seed: Seed of the split.
+
+    Raises:
+        DataError: A diagnosis has too few lesions in the other sources.
+        UsageError: The fraction is invalid.
+    """
+    home = lesion_sources(manifest)
+    others = manifest.select(record.image_id for record in manifest if home[record.lesion_id] != source)
+    try:
+        split = make_split(others, validation=validation, test=0, seed=seed)
+    except DataError as error:
+        raise DataError(f"without the source {source}: {error}") from error
+    held_out = {record.image_id: TEST for record in manifest if home[record.lesion_id] == source}
+    return split.model_copy(
+        update={
+            "fractions": {VALIDATION: validation},
+            "manifest_sha256": manifest.sha256,
+            "lesions_known": manifest.lesions_known,
+            "assignment": split.assignment | held_out,
+        }
+    )
+
+
 def _shares(validation: float, test: float, folds: int | None) -> dict[str, float]:
     for name, share in ((VALIDATION, validation), (TEST, test)):
         if not 0 <= share < 1:

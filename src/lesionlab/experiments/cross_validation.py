@@ -1,7 +1,8 @@
 """Cross-validation by lesion: every image is predicted once, by a model that was not fitted on its lesion.
 
-Each fold is the test subset of one model and the validation subset of another. Neither the weights of a model, nor the
-selected epoch, nor the calibration depend on its test images.
+Each fold is the test subset of one model and the validation subset of another. With one fold per source, the images of
+a source are the test subset, and the validation lesions come from the other sources. Neither the weights of a model,
+nor the selected epoch, nor the calibration depend on its test images.
 """
 
 import csv
@@ -9,21 +10,25 @@ import datetime as dt
 import io
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from rich.console import Console
 
 from lesionlab import RESEARCH_ONLY
 from lesionlab.base_models import StrictModel
-from lesionlab.data import Manifest, Split, draw_subset, make_split
-from lesionlab.evaluation import dataset_name
+from lesionlab.bundle import GroupMetrics, WithinSourceAuc
+from lesionlab.data import Manifest, Split, draw_subset, leave_source_out, lesion_sources, make_split
+from lesionlab.errors import DataError, UsageError
+from lesionlab.evaluation import EvaluatedSubset, dataset_name
+from lesionlab.evaluation.groups import UNKNOWN, measure_groups
 from lesionlab.evaluation.predictions_file import METRICS, PREDICTIONS, Predictions, find_predictions, read_predictions
 from lesionlab.evaluation.results import measure
 from lesionlab.experiments.completion import RESAMPLES, Bar, complete_run, describe_platform, no_bar, require_same_run
-from lesionlab.files import write_json, write_text
+from lesionlab.files import sha256_of_json, write_json, write_text
 from lesionlab.metrics import Estimate, MetricsSummary
 from lesionlab.recipes import Recipe, check_classes
 from lesionlab.runs import RunFolder
@@ -45,6 +50,8 @@ class FoldOutcome(StrictModel):
         epochs: Number of trained epochs.
         training_seconds: Duration of the training.
         figures: Overall figures on the images of the fold.
+        source: The source that was held out; None for folds by lesion.
+        by_source: Figures of the fold by source, with sensitivity and specificity at its model's thresholds.
     """
 
     fold: int
@@ -54,6 +61,8 @@ class FoldOutcome(StrictModel):
     epochs: int
     training_seconds: float
     figures: dict[str, Estimate]
+    source: str | None = None
+    by_source: tuple[GroupMetrics, ...] = ()
 
 
 class FoldSpread(StrictModel):
@@ -86,13 +95,17 @@ class CrossValidation(MetricsSummary):
         leaky: Whether lesions may be shared between training and test.
         lesions_known: Whether the dataset identifies the lesion of each image.
         manifest_sha256: Hash of the manifest.
-        split_sha256: Hash of the split into folds.
+        split_sha256: Hash of the split into folds, or of the list of the hashes of the splits by source.
         date: Day of writing, ISO 8601.
         environment: Versions, platform, device and precision.
         recipe: All settings, with `{fold}` in place of a fold's number.
         planned: Number of folds in total.
         folds: Finished folds.
         spread: Each overall figure over the finished folds; empty for a single one.
+        group_by: `source` if each source was held out in turn; None for folds by lesion.
+        by_source: Figures of the pooled predictions by source, without operating points.
+        by_confirmation: The same by confirmation of the diagnosis.
+        within_source_auc: AUC of the pooled predictions, over all pairs and within source.
     """
 
     notice: str = RESEARCH_ONLY
@@ -110,6 +123,29 @@ class CrossValidation(MetricsSummary):
     planned: int
     folds: tuple[FoldOutcome, ...]
     spread: dict[str, FoldSpread]
+    group_by: Literal["source"] | None = None
+    by_source: tuple[GroupMetrics, ...] = ()
+    by_confirmation: tuple[GroupMetrics, ...] = ()
+    within_source_auc: tuple[WithinSourceAuc, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Fold:
+    """A planned run.
+
+    Attributes:
+        recipe: The recipe with the starting weights and teachers of the fold.
+        run: Its run folder.
+        split: The split that it is trained with.
+        fold: Its fold in a split with folds; None for a split of its own.
+        source: The source that is held out; None for folds by lesion.
+    """
+
+    recipe: Recipe
+    run: RunFolder
+    split: Split
+    fold: int | None
+    source: str | None = None
 
 
 def cross_validate(
@@ -118,13 +154,15 @@ def cross_validate(
     out: Path,
     *,
     folds: int = 5,
+    group_by: Literal["source"] | None = None,
     console: Console | None = None,
     bar: Bar = no_bar,
 ) -> CrossValidation:
     """Train and evaluate a recipe once per fold; write `metrics.json` and `predictions.csv` after each fold.
 
-    The folder gets `split.json` and a run folder `fold-K` for each fold. Called again with the same arguments, finished
-    folds are kept, and an interrupted training is resumed.
+    The folder gets a run folder `fold-K` for each fold, and `split.json` for folds by lesion. Folds by source are in
+    the order of the sources' names, and each run folder has its own split. Called again with the same arguments,
+    finished folds are kept, and an interrupted training is resumed.
 
     A recipe that depends on other runs, in `model.start` or `distillation.teachers`, names those of the fold with
     `{fold}`. They must come from a cross-validation with the same folds, or the result is leaky.
@@ -133,38 +171,63 @@ def cross_validate(
         recipe: The recipe. The seed of its split assigns lesions to folds; its fractions are ignored.
         manifest: The complete dataset.
         out: Output folder.
-        folds: Number of folds, at least three: one for test, one for validation, the others for training.
+        folds: Number of folds, at least three: one for test, one for validation, the others for training. Ignored with
+            `group_by`.
+        group_by: `source` holds out each source in turn, with the validation fraction of the recipe from the others.
         console: Where to show the progress of the training; None for none.
         bar: Makes a progress bar with a title.
 
     Raises:
-        UsageError: There are too few folds, or the folder holds another cross-validation.
-        DataError: The data cannot be used, or a run that the recipe depends on does not exist.
+        UsageError: There are too few folds or sources, or the folder holds another cross-validation.
+        DataError: The data cannot be used, images have no source, or a run that the recipe depends on does not exist.
     """
     if recipe.data.images:
         manifest = draw_subset(manifest, recipe.data.images, recipe.seed)
-    split = make_split(manifest, test=0, seed=recipe.split.seed, folds=folds, by_image=recipe.split.by_image)
-    runs = [(of_fold(recipe, fold), RunFolder(out / f"fold-{fold}")) for fold in range(folds)]
-    for fold, (own, run) in enumerate(runs):  # all checks come before the first training
-        check_classes(own, manifest, split, fold)
-        require_same_run(run, own, manifest, split, fold)
-        for other in filter(None, (own.model.start, *own.distillation.teachers)):
+    by_source = group_by == "source"
+    plan = _folds_by_source(recipe, manifest, out) if by_source else _folds_by_lesion(recipe, manifest, out, folds)
+    for one in plan:  # all checks come before the first training
+        check_classes(one.recipe, manifest, one.split, one.fold)
+        require_same_run(one.run, one.recipe, manifest, one.split, one.fold)
+        for other in filter(None, (one.recipe.model.start, *one.recipe.distillation.teachers)):
             RunFolder(Path(other)).record()
-    split.save(out / "split.json")
+    if not by_source:
+        plan[0].split.save(out / "split.json")
     outcomes: list[FoldOutcome] = []
     predictions: list[Predictions] = []
-    for fold, (own, run) in enumerate(runs):
-        logger.info("fold %d of %d", fold + 1, folds)
-        metrics = complete_run(run, own, manifest, split, fold=fold, console=console, bar=bar)
-        outcomes.append(_outcome(fold, run, split, metrics))
-        predictions.append(read_predictions(find_predictions(run.path, "test")))
-        environment = run.record().environment
-        result = _summary(recipe, manifest, split, outcomes, predictions, environment)
-        write_text(
-            out / PREDICTIONS, _merged_table([find_predictions(run.path, "test") for _, run in runs[: fold + 1]])
-        )
+    for number, one in enumerate(plan):
+        held_out = f": {one.source} held out" if one.source else ""
+        logger.info("fold %d of %d%s", number + 1, len(plan), held_out)
+        metrics = complete_run(one.run, one.recipe, manifest, one.split, fold=one.fold, console=console, bar=bar)
+        outcomes.append(_outcome(number, one, metrics))
+        predictions.append(read_predictions(find_predictions(one.run.path, "test")))
+        result = _summary(recipe, manifest, plan, outcomes, predictions)
+        finished = [find_predictions(done.run.path, "test") for done in plan[: number + 1]]
+        write_text(out / PREDICTIONS, _merged_table(finished))
         write_json(out / METRICS, result.model_dump(mode="json"))
     return result
+
+
+def _folds_by_lesion(recipe: Recipe, manifest: Manifest, out: Path, folds: int) -> list[_Fold]:
+    split = make_split(manifest, test=0, seed=recipe.split.seed, folds=folds, by_image=recipe.split.by_image)
+    return [_Fold(of_fold(recipe, k), RunFolder(out / f"fold-{k}"), split, k) for k in range(folds)]
+
+
+def _folds_by_source(recipe: Recipe, manifest: Manifest, out: Path) -> list[_Fold]:
+    if recipe.split.by_image:
+        raise UsageError("split.by_image: folds by source never divide a lesion; set split.by_image=false")
+    sources = sorted(set(lesion_sources(manifest).values()))
+    if UNKNOWN in sources:
+        count = sum(record.source == UNKNOWN for record in manifest)
+        raise DataError(
+            f"{manifest.root}: {count} images have no source; give it with --columns source=COLUMN, or --metadata"
+        )
+    if len(sources) == 1:
+        raise UsageError(f"{manifest.root}: all images have the source {sources[0]}; folds by source need at least two")
+    plan = []
+    for k, source in enumerate(sources):
+        split = leave_source_out(manifest, source, validation=recipe.split.validation, seed=recipe.split.seed)
+        plan.append(_Fold(of_fold(recipe, k), RunFolder(out / f"fold-{k}"), split, None, source))
+    return plan
 
 
 def of_fold(recipe: Recipe, fold: int) -> Recipe:
@@ -179,50 +242,57 @@ def of_fold(recipe: Recipe, fold: int) -> Recipe:
     )
 
 
-def _outcome(fold: int, run: RunFolder, split: Split, metrics: dict[str, Any]) -> FoldOutcome:
-    history = run.read_history()
+def _outcome(number: int, one: _Fold, metrics: dict[str, Any]) -> FoldOutcome:
+    history = one.run.read_history()
     return FoldOutcome(
-        fold=fold,
-        folder=run.path.name,
+        fold=number,
+        folder=one.run.path.name,
         bundle=metrics["bundle"],
-        images={subset: len(ids) for subset, ids in split.subsets(fold).items()},
+        images={subset: len(ids) for subset, ids in one.split.subsets(one.fold).items()},
         epochs=len(history),
         training_seconds=round(sum(row["seconds"] for row in history), 1),
         figures={name: Estimate.model_validate(value) for name, value in metrics["overall"].items()},
+        source=one.source,
+        by_source=tuple(GroupMetrics.model_validate(row) for row in metrics["by_source"]),
     )
 
 
 def _summary(
     recipe: Recipe,
     manifest: Manifest,
-    split: Split,
+    plan: Sequence[_Fold],
     outcomes: Sequence[FoldOutcome],
     predictions: Sequence[Predictions],
-    environment: dict[str, str],
 ) -> CrossValidation:
-    metrics = measure(
-        np.concatenate([one.labels for one in predictions]),
-        np.concatenate([one.probabilities for one in predictions]),
-        [lesion for one in predictions for lesion in one.lesion_ids],
-        predictions[0].task,
-        predicted=np.concatenate([one.predicted for one in predictions]),
-        resamples=RESAMPLES,
-    )
+    labels = np.concatenate([one.labels for one in predictions])
+    probabilities = np.concatenate([one.probabilities for one in predictions])
+    predicted = np.concatenate([one.predicted for one in predictions])
+    by_id = {record.image_id: record for record in manifest}
+    records = tuple(by_id[image_id] for one in predictions for image_id in one.image_ids)
+    lesions, task = [record.lesion_id for record in records], predictions[0].task
+    metrics = measure(labels, probabilities, lesions, task, predicted=predicted, resamples=RESAMPLES)
+    groups = measure_groups(EvaluatedSubset(records, labels, probabilities, (), predicted, metrics, task), ())
+    by_source = plan[0].source is not None
+    hashes = [one.split.sha256 for one in plan]
     return CrossValidation(
         **dict(metrics),
-        bundle=f"{recipe.name} ({split.folds} folds)",
+        bundle=f"{recipe.name} ({f'{len(plan)} sources held out' if by_source else f'{len(plan)} folds'})",
         task=recipe.task,
         dataset=dataset_name(manifest),
-        leaky=split.leaky,
+        leaky=plan[0].split.leaky,
         lesions_known=manifest.lesions_known,
         manifest_sha256=manifest.sha256,
-        split_sha256=split.sha256,
+        split_sha256=sha256_of_json(hashes) if by_source else hashes[0],
         date=dt.datetime.now(dt.UTC).date().isoformat(),
-        environment=describe_platform() | environment,
+        environment=describe_platform() | plan[len(outcomes) - 1].run.record().environment,
         recipe=recipe,
-        planned=split.folds or 0,
+        planned=len(plan),
         folds=tuple(outcomes),
         spread=_spreads(outcomes),
+        group_by="source" if by_source else None,
+        by_source=groups.by_source,
+        by_confirmation=groups.by_confirmation,
+        within_source_auc=groups.within_source_auc,
     )
 
 
