@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -120,3 +121,30 @@ def test_missing_input_is_named(cli: Callable[..., Any], run: RunFolder) -> None
     assert done.code == 1
     assert len(done.err.splitlines()) == 1
     assert "`lesionlab train` and `lesionlab export` write bundles" in done.err
+
+
+def test_several_datasets_are_evaluated_with_one_table(
+    cli: Callable[..., Any], run: RunFolder, phantoms: Manifest, tmp_path: Path
+) -> None:
+    other = write_phantoms(tmp_path / "other", lesions=14, seed=9, size=(64, 48))
+    records = tuple(replace(record, source="ab"[int(record.lesion_id[-1]) % 2]) for record in other)
+    replace(other, records=records).save(tmp_path / "sources.csv")
+    phantoms.save(tmp_path / "phantoms.csv")
+    tables = ("--metadata", tmp_path / "phantoms.csv", "--metadata", tmp_path / "sources.csv")
+    given = ("evaluate", "--model", run.bundle, "--data", phantoms.root, "--data", other.root)
+    done = cli(*given, *tables, "--out", tmp_path / "out")
+    assert done.code == 0
+    assert "other, source" in done.out
+    written = json.loads((tmp_path / "out" / "datasets.json").read_text(encoding="utf-8"))
+    assert [(row["folder"], row["subset"]) for row in written] == [("data", "test"), ("other", "all")]
+    for row in written:
+        metrics = json.loads((tmp_path / "out" / row["folder"] / "metrics.json").read_text(encoding="utf-8"))
+        assert row["whole"]["n_images"] == metrics["n_images"]
+        assert row["whole"]["auc"] == metrics["overall"]["malignant_auc"]
+        assert row["by_source"] == metrics["by_source"]
+        assert row["within_source_auc"] == metrics["within_source_auc"]
+    assert sorted(row["value"] for row in written[1]["by_source"]) == ["a", "b"]
+    done = cli(*given, "--metadata", tmp_path / "sources.csv", "--out", tmp_path / "again")
+    assert (done.code, "1 tables for 2 datasets; give one for each, or none" in done.err) == (2, True)
+    done = cli(*given[:5], *tables)
+    assert (done.code, "several tables need several --data" in done.err) == (2, True)

@@ -17,6 +17,7 @@ from lesionlab.cli.console import (
     show_table,
     utf8_stdout,
 )
+from lesionlab.cli.groups_view import show_groups
 from lesionlab.cli.options import Columns, Dataset, Json, Metadata, RecipeName, ResumableFolder, column_mapping
 from lesionlab.errors import UsageError
 
@@ -103,25 +104,10 @@ def _show(found: "CrossValidation", folder: Path) -> None:
         table.add_row(name.replace("_", " "), number(whole.value) + around + mark, *map(number, values))
     show_table(table)
     if found.group_by == "source":
-        _show_sources(found)
+        show_groups(
+            "source held out", (row for fold in found.folds for row in fold.by_source if row.value == fold.source)
+        )
     counted = f"{found.n_images:,} images of {found.n_lesions:,} lesions, each predicted by a model not trained on it"
     show(counted if not found.leaky else f"LEAKY: split by image. {found.n_images:,} images")
     show(f"All figures: {folder / 'metrics.json'}")
     show(found.notice)
-
-
-def _show_sources(found: "CrossValidation") -> None:
-    """Print the figures of each held-out source."""
-    from lesionlab.evaluation.wording import interval, number
-
-    table = new_table("source held out", "images", "target", "AUC (95%)", "operating point", "sens.", "spec.")
-    for fold in found.folds:
-        for group in (group for group in fold.by_source if group.value == fold.source):
-            around = f" ({interval(group.auc)})" if interval(group.auc) else ""
-            cells = [group.value, f"{group.n_images:,}", f"{group.n_positive:,}", number(group.auc.value) + around]
-            for point in group.operating_points or (None,):
-                rates = (point.sensitivity.value, point.specificity.value) if point else (None, None)
-                name = f"{point.name}, {point.target}" if point else ""
-                table.add_row(*cells, name, *map(number, rates))
-                cells = [""] * 4
-    show_table(table)

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lesionlab import RESEARCH_ONLY
-from lesionlab.cli.console import new_table, progress_bar, require_extra, show, show_table, utf8_stdout
-from lesionlab.cli.options import Columns, Force, Json, Metadata, Model, Subset, column_mapping, existing
+from lesionlab.cli.console import new_table, note, progress_bar, require_extra, show, show_table, utf8_stdout
+from lesionlab.cli.groups_view import show_groups
+from lesionlab.cli.options import Columns, Force, Json, Model, Subset, column_mapping, existing
 from lesionlab.errors import UsageError
-from lesionlab.files import check_output
+from lesionlab.files import check_output, write_json
 
 if TYPE_CHECKING:
     from lesionlab.data import Manifest, Split
@@ -25,11 +26,13 @@ _HEADLINES_OF_TWO = (("balanced_accuracy", "accuracy"), ("auc", "recall", "speci
 
 def evaluate(
     model: Model = None,
-    data: Annotated[
-        Path | None,
+    folders: Annotated[
+        list[Path] | None,
         typer.Option(
+            "--data",
             callback=existing,
-            help="Folder of the dataset. Default: the dataset of the run, where it was trained.",
+            help="Folder of the dataset. Repeatable: several datasets are evaluated with one table. Default: the "
+            "dataset of the run, where it was trained.",
             show_default=False,
         ),
     ] = None,
@@ -46,7 +49,15 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
-    metadata: Metadata = None,
+    tables: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--metadata",
+            callback=existing,
+            help="Metadata table, for a folder whose layout does not imply one. With several --data, one for each.",
+            show_default=False,
+        ),
+    ] = None,
     columns: Columns = None,
     corrupted: Annotated[
         int, typer.Option(min=0, help="Number of images to evaluate under 12 corruptions at 5 severities too.")
@@ -64,6 +75,12 @@ def evaluate(
     from lesionlab.data import read_dataset
     from lesionlab.runs import RunFolder
 
+    if folders is not None and len(folders) > 1:
+        _evaluate_several(
+            model, folders, tables or [], subset, folder, columns, corrupted, force=force, as_json=as_json
+        )
+        return
+    data, metadata = folders[0] if folders else None, _only(tables)
     run = None if model is None else RunFolder(model)
     if run is not None and run.exists() and metadata is None and _holds_images_of(run, data):
         place = folder or run.evaluation / (subset or Subset.TEST)
@@ -79,6 +96,59 @@ def evaluate(
         utf8_stdout().write((place / "metrics.json").read_text(encoding="utf-8"))
     else:
         _show(evaluation, place)
+
+
+def _only(tables: list[Path] | None) -> Path | None:
+    if tables and len(tables) > 1:
+        raise UsageError("--metadata: several tables need several --data, one for each")
+    return tables[0] if tables else None
+
+
+def _evaluate_several(
+    model: Path | None,
+    folders: list[Path],
+    tables: list[Path],
+    subset: Subset | None,
+    out: Path | None,
+    columns: str | None,
+    corrupted: int,
+    *,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Evaluate several datasets into folders of their own, and write their figures into one table."""
+    from lesionlab.bundle import Bundle
+    from lesionlab.data import read_dataset
+    from lesionlab.evaluation.datasets import DATASETS, dataset_figures
+
+    if tables and len(tables) != len(folders):
+        raise UsageError(f"--metadata: {len(tables)} tables for {len(folders)} datasets; give one for each, or none")
+    names = [folder.resolve().name for folder in folders]
+    if len(set(names)) < len(names):
+        names = [f"{number}-{name}" for number, name in enumerate(names, start=1)]
+    base = out or Path("evaluation") / f"{Bundle.load(model).info.name}-datasets"
+    found = []
+    for number, (name, folder) in enumerate(zip(names, folders, strict=True)):
+        note(f"{name}: {folder}")
+        table = tables[number] if tables else None
+        manifest = read_dataset(folder, columns=column_mapping(columns), metadata=table)
+        evaluation, place = _evaluate_bundle(model, manifest, subset, base / name, corrupted, force=force)
+        found.append(dataset_figures(evaluation, place.name))
+    write_json(base / DATASETS, [row.model_dump(mode="json") for row in found])
+    if as_json:
+        utf8_stdout().write((base / DATASETS).read_text(encoding="utf-8"))
+        return
+    for row in found:
+        for auc in filter(lambda auc: auc.differs, row.within_source_auc):
+            show(f"{row.folder}: the pooled figures do not hold within one source. {auc.sentence}", style="yellow")
+    show_groups("dataset", (row.whole for row in found))
+    for row in found:
+        if len(row.by_source) > 1:
+            show_groups(f"{row.folder}, source", row.by_source)
+        if not row.unseen:
+            show(f"{row.folder}: the model was fitted to these images: the figures are too optimistic.", style="yellow")
+    show(f"All figures: {base / DATASETS}")
+    show(RESEARCH_ONLY)
 
 
 def _holds_images_of(run: "RunFolder", data: Path | None) -> bool:
@@ -163,6 +233,8 @@ def _show(evaluation: "Evaluation", place: Path) -> None:
         interval = "" if found.low is None or found.high is None else f"{found.low:.3f} to {found.high:.3f}"
         table.add_row(name, value, interval)
     show_table(table)
+    if len(evaluation.groups.by_source) > 1:
+        show_groups("source", evaluation.groups.by_source)
     show(f"{summary.n_images} images of {summary.n_lesions} lesions. Report: {place / 'report.html'}")
     if not evaluation.unseen:
         show("The model was fitted to these images: the figures are too optimistic.", style="yellow")

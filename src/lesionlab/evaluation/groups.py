@@ -54,6 +54,27 @@ def measure_groups(evaluated: EvaluatedSubset, points: Sequence[OperatingPoint])
     )
 
 
+def measure_group(part: EvaluatedSubset, points: Sequence[OperatingPoint], value: str) -> GroupMetrics:
+    """Measure the main target on some images, with intervals by lesion.
+
+    Args:
+        part: The images and predictions.
+        points: The model's thresholds.
+        value: Name of the group.
+    """
+    positive, scores = positives_and_scores(part)
+    draws = _draws(part)
+    return GroupMetrics(
+        value=value,
+        n_images=len(positive),
+        n_lesions=len(set(part.lesion_ids)),
+        n_positive=int(positive.sum()),
+        auc=_estimate(lambda w: roc_auc(positive, scores, w), draws)[0],
+        ece=_estimate(lambda w: target_calibration_error(positive, scores, w), draws)[0],
+        operating_points=tuple(_point(part, point, draws) for point in points if point.target in part.task.targets),
+    )
+
+
 def _values(evaluated: EvaluatedSubset, attribute: Literal["source", "dx_type"]) -> npt.NDArray[np.str_]:
     return np.array([getattr(record, attribute) or UNKNOWN for record in evaluated.records], dtype=np.str_)
 
@@ -66,21 +87,7 @@ def _by_group(
     if names.tolist() == [UNKNOWN]:
         return ()
     largest_first = sorted(zip(names.tolist(), counts.tolist(), strict=True), key=lambda g: (g[0] == UNKNOWN, -g[1]))
-    return tuple(_measured(_part(evaluated, values == name), points, name) for name, _ in largest_first)
-
-
-def _measured(part: EvaluatedSubset, points: Sequence[OperatingPoint], value: str) -> GroupMetrics:
-    positive, scores = positives_and_scores(part)
-    draws = _draws(part)
-    return GroupMetrics(
-        value=value,
-        n_images=len(positive),
-        n_lesions=len(set(part.lesion_ids)),
-        n_positive=int(positive.sum()),
-        auc=_estimate(lambda w: roc_auc(positive, scores, w), draws)[0],
-        ece=_estimate(lambda w: target_calibration_error(positive, scores, w), draws)[0],
-        operating_points=tuple(_point(part, point, draws) for point in points if point.target in part.task.targets),
-    )
+    return tuple(measure_group(_part(evaluated, values == name), points, name) for name, _ in largest_first)
 
 
 def _point(part: EvaluatedSubset, point: OperatingPoint, draws: npt.NDArray[np.int32]) -> GroupPoint:
