@@ -14,8 +14,8 @@ export function OperatingPoints({ points, leaky }) {
   return html`<section class="card" aria-labelledby="points-title">
     <h2 id="points-title">Operating points</h2>
     <p class="muted">
-      Each threshold was chosen on the validation images for its sensitivity, and measured on the ${first.measured_on} images. PPV and NPV
-      depend on the prevalence in the examined population.
+      Each threshold was chosen on the validation images for its sensitivity, and measured on the ${first.measured_on} images, of
+      all sources and confirmations together. PPV and NPV depend on the prevalence in the examined population.
     </p>
     ${targets.map(
       (target) => html`<${TargetPoints} key=${target} points=${points.filter((point) => point.target === target)} leaky=${leaky} />`,
