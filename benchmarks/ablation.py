@@ -146,7 +146,8 @@ def predict(row: Row, runs: Path, images: Images, cache: Path | None) -> RowPred
     for name in row.runs:
         on_validation, on_external = logits_of(RunFolder(runs / name), row, images, cache)
         # By a temperature only, so that rows differ only in their component.
-        calibration = fit_calibration(on_validation, images.labels.astype(np.int64), images.lesions, "temperature")
+        labels = images.labels.astype(np.int64)
+        calibration = fit_calibration(on_validation, labels, images.lesions, images.frequencies, "temperature")
         probabilities.append(calibration.probabilities(on_validation))
         if on_external is not None and images.external_task is not None:
             external.append(collapsed(calibration.probabilities(on_external), images.task, images.external_task)[:, 1])

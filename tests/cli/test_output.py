@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -63,7 +62,6 @@ def commands(phantoms: Manifest, tiny_run: RunFolder, tmp_path: Path) -> dict[st
     for name in ("a.csv", "b.csv"):
         (folder / name).write_text(BINARY)
     model = ["--model", tiny_run.path]
-    run = shutil.copytree(tiny_run.path, folder / "run")  # an evaluation is stored in the run
     out = ["--out", folder / "out"]
     manifest = tiny_run.manifest()
     validation = [manifest.location(record) for record in manifest.select(tiny_run.split().subsets()["validation"])]
@@ -71,7 +69,7 @@ def commands(phantoms: Manifest, tiny_run: RunFolder, tmp_path: Path) -> dict[st
         "predict": ["predict", image, *model],
         "predict-table": ["predict", image, *validation[:2], *model],
         "predict-csv": ["predict", image, *model, "--format", "csv"],
-        "evaluate": ["evaluate", "--model", run, *out],
+        "evaluate": ["evaluate", *model, *out],
         "compare": ["compare", folder / "a.csv", folder / "b.csv"],
         "explain": ["explain", image, "--model", tiny_run.bundle, *out, "--no-stability"],
         "build-web": ["build-web", *model, *out],

@@ -13,6 +13,7 @@ from lesionlab.data import Manifest
 from lesionlab.errors import DataError, ImageError
 from lesionlab.export import bundle as export
 from lesionlab.export import export_run
+from lesionlab.export.fit import fit_on_validation
 from lesionlab.metrics import softmax
 from lesionlab.prediction import Predictor
 from lesionlab.recipes import InferenceSettings, Recipe
@@ -77,7 +78,7 @@ def test_the_temperature_minimises_the_negative_log_likelihood(
 def test_the_exponent_changes_the_decision_rule_only(validation: Manifest) -> None:
     logits = np.random.default_rng(0).normal(0, 1, (len(validation), 7))
     plain, weighted = (
-        export.fit_on_validation(logits, validation, validation, InferenceSettings(prior_exponent=exponent), DIAGNOSIS)
+        fit_on_validation(logits, validation, validation, InferenceSettings(prior_exponent=exponent), DIAGNOSIS)
         for exponent in (0.0, 1.0)
     )
     assert plain["calibration"] == weighted["calibration"]
@@ -162,9 +163,7 @@ def test_an_incomplete_run_is_an_error(copied: RunFolder, tmp_path: Path) -> Non
 def test_a_threshold_that_makes_every_image_positive_is_left_out(
     validation: Manifest, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fitted = export.fit_on_validation(
-        np.zeros((len(validation), 7)), validation, validation, InferenceSettings(), DIAGNOSIS
-    )
+    fitted = fit_on_validation(np.zeros((len(validation), 7)), validation, validation, InferenceSettings(), DIAGNOSIS)
     assert fitted["operating_points"] == ()
     assert "no operating point for 95% sensitivity" in caplog.text
 
@@ -176,7 +175,7 @@ def test_binary_tasks_are_fitted_on_the_positive_class(phantoms: Manifest, name:
     logits = np.random.default_rng(0).normal(0, 2, (len(phantoms), 2))
     logits[:, 1] += 3 * positive
     settings = InferenceSettings(prior_exponent=1.0, calibration="temperature")
-    fitted = export.fit_on_validation(logits, phantoms, phantoms, settings, task)
+    fitted = fit_on_validation(logits, phantoms, phantoms, settings, task)
     calibration = fitted["calibration"]
     assert isinstance(calibration, Calibration)
     decision = fitted["decision_rule"]

@@ -1,4 +1,6 @@
-"""Calibration error, Brier score, likelihood and temperature scaling."""
+"""Calibration of the top label, of a target and of each class, Brier score, likelihood and temperature scaling."""
+
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +14,7 @@ from lesionlab.metrics import calibration
 Case = tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.int64]]
 MEASURES = (
     calibration.expected_calibration_error,
+    calibration.classwise_calibration_error,
     calibration.brier_score,
     calibration.negative_log_likelihood,
 )
@@ -81,6 +84,58 @@ def test_calibration_error_equals_the_sum_over_bins(case: Case, bins: int) -> No
             assert np.isnan([reliability.confidence[index], reliability.accuracy[index]]).all()
     error = calibration.expected_calibration_error(labels, probabilities, weights, bins)
     assert error == pytest.approx(expected, abs=1e-12)
+
+
+@given(cases(), st.integers(1, 20))
+def test_classwise_error_is_the_mean_over_classes_of_the_sum_over_bins(case: Case, bins: int) -> None:
+    labels, probabilities, weights = case
+    drawn, table = labels.repeat(weights), probabilities.repeat(weights, axis=0)
+    errors = []
+    for index in range(3):
+        scores, positive = table[:, index], drawn == index
+        edges = np.linspace(0, 1, bins + 1)
+        edges[0] = -1.0
+        members = [(scores > low) & (scores <= high) for low, high in pairwise(edges)]
+        errors.append(sum(abs(positive[m].sum() - scores[m].sum()) for m in members) / len(drawn))
+        found = calibration.target_calibration_error(labels == index, probabilities[:, index], weights, bins)
+        assert found == pytest.approx(errors[-1], abs=1e-12)
+    classwise = calibration.classwise_calibration_error(labels, probabilities, weights, bins)
+    assert classwise == pytest.approx(np.mean(errors), abs=1e-12)
+
+
+@given(cases(), st.integers(1, 20))
+def test_brier_parts_sum_to_the_score_of_scikit_learn(case: Case, bins: int) -> None:
+    labels, probabilities, weights = case
+    positive, scores = labels == 0, probabilities[:, 0]
+    parts = calibration.brier_parts(positive, scores, weights, bins)
+    expected = sklearn.metrics.brier_score_loss(positive, scores, sample_weight=weights, labels=[False, True])
+    assert parts.score == pytest.approx(expected)
+    assert parts.reliability - parts.resolution + parts.uncertainty == pytest.approx(expected)
+    assert parts.reliability >= -1e-12
+
+
+def test_brier_parts_of_a_few_distinct_probabilities_are_those_of_murphy() -> None:
+    # One probability in each bin: 0.1 is calibrated, 0.7 is too high by 0.2.
+    positive = np.array([True] + 9 * [False] + 5 * [True] + 5 * [False])
+    parts = calibration.brier_parts(positive, np.repeat([0.1, 0.7], 10))
+    assert parts.reliability == pytest.approx(0.5 * 0.2**2)
+    assert parts.uncertainty == pytest.approx(0.3 * 0.7)
+    assert parts.resolution == pytest.approx(0.5 * (0.1 - 0.3) ** 2 + 0.5 * (0.5 - 0.3) ** 2)
+
+
+def test_calibration_in_the_large_is_positive_for_an_overestimated_share() -> None:
+    positive, scores = np.array([True, False, False, False]), np.array([0.9, 0.3, 0.3, 0.5])
+    assert calibration.calibration_in_the_large(positive, scores) == pytest.approx(0.25)
+    assert calibration.calibration_in_the_large(positive, scores, np.array([4, 1, 0, 0])) == pytest.approx(-0.02)
+
+
+def test_a_calibrated_top_label_does_not_imply_a_calibrated_target() -> None:
+    # Three classes; the probabilities of the second and third are exchanged, which the top label does not show.
+    probabilities = np.tile([0.6, 0.3, 0.1], (1000, 1))
+    labels = np.repeat([0, 1, 2], [600, 100, 300])
+    assert calibration.expected_calibration_error(labels, probabilities) == pytest.approx(0)
+    assert calibration.target_calibration_error(labels == 2, probabilities[:, 2]) == pytest.approx(0.2)
+    assert calibration.classwise_calibration_error(labels, probabilities) == pytest.approx(0.4 / 3)
 
 
 def test_there_are_fifteen_bins_of_equal_width() -> None:

@@ -3,11 +3,12 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
+import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lesionlab.errors import DataError, UsageError
-from lesionlab.metrics import choose_operating_point, measure_operating_point, predictive_values
+from lesionlab.metrics import choose_operating_point, guaranteed_threshold, measure_operating_point, predictive_values
 
 Case = tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64], npt.NDArray[np.int64]]
 
@@ -65,6 +66,32 @@ def test_predictive_values_depend_on_the_prevalence() -> None:
     ppv, npv = predictive_values(1.0, 0.0, 0.3)
     assert ppv == pytest.approx(0.3)
     assert np.isnan(npv)
+
+
+@pytest.mark.parametrize(("sensitivity", "confidence"), [(0.95, 0.95), (0.9, 0.95), (0.8, 0.9)])
+def test_the_guarantee_is_the_limit_of_clopper_and_pearson(sensitivity: float, confidence: float) -> None:
+    for count in (1, 22, 58, 59, 92, 93, 175, 5000):
+        scores = np.arange(count, dtype=np.float64)
+        threshold = guaranteed_threshold(sensitivity, confidence, scores[::-1])
+        # The score is the number of missed lesions.
+        misses = -1 if threshold is None else int(threshold)
+        lower = [scipy.stats.beta.ppf(1 - confidence, count - k, k + 1) for k in (misses, misses + 1) if k >= 0]
+        assert lower[-1] < sensitivity or misses + 1 == count
+        if threshold is not None:
+            assert lower[0] >= sensitivity
+            assert (scores >= threshold).mean() == 1 - misses / count
+
+
+def test_a_guarantee_of_95_percent_needs_59_lesions() -> None:
+    assert guaranteed_threshold(0.95, 0.95, np.linspace(0, 1, 58)) is None
+    assert guaranteed_threshold(0.95, 0.95, np.linspace(0.2, 1, 59)) == 0.2
+    assert guaranteed_threshold(0.95, 0.95, np.array([])) is None
+
+
+@pytest.mark.parametrize(("sensitivity", "confidence"), [(1.0, 0.95), (0.95, 1.0), (0.0, 0.5), (float("nan"), 0.9)])
+def test_a_guarantee_out_of_range_is_rejected(sensitivity: float, confidence: float) -> None:
+    with pytest.raises(UsageError, match="two numbers above 0 and below 1"):
+        guaranteed_threshold(sensitivity, confidence, np.array([0.5]))
 
 
 @pytest.mark.parametrize("sensitivity", [0.0, -0.5, 1.01, float("nan")])

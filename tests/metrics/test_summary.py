@@ -17,6 +17,14 @@ from lesionlab.metrics import Estimate, MetricsSummary, evaluate_predictions, le
 from lesionlab.taxonomy import CODES, DIAGNOSES
 
 MALIGNANT = np.array([diagnosis.malignant for diagnosis in DIAGNOSES])
+TARGET_CALIBRATION = (
+    "ece",
+    "calibration_in_the_large",
+    "brier",
+    "brier_reliability",
+    "brier_resolution",
+    "brier_uncertainty",
+)
 OVERALL = [
     "accuracy",
     "balanced_accuracy",
@@ -29,6 +37,8 @@ OVERALL = [
     "malignant_precision",
     "melanoma_auc",
     "ece",
+    "classwise_ece",
+    *(f"{target}_{name}" for target in ("malignant", "melanoma") for name in TARGET_CALIBRATION),
     "brier",
     "nll",
 ]
@@ -72,6 +82,9 @@ def test_metrics_equal_scikit_learn(sample: Sample) -> None:
         "malignant_specificity": sklearn.metrics.recall_score(~malignant, ~predicted_malignant),
         "malignant_precision": sklearn.metrics.precision_score(malignant, predicted_malignant),
         "melanoma_auc": sklearn.metrics.roc_auc_score(labels == 0, probabilities[:, 0]),
+        "malignant_brier": sklearn.metrics.brier_score_loss(malignant, probabilities[:, MALIGNANT].sum(axis=1)),
+        "melanoma_brier": sklearn.metrics.brier_score_loss(labels == 0, probabilities[:, 0]),
+        "melanoma_calibration_in_the_large": probabilities[:, 0].mean() - (labels == 0).mean(),
         "nll": sklearn.metrics.log_loss(labels, probabilities),
     }
     assert list(summary.overall) == OVERALL

@@ -241,17 +241,20 @@ export interface components {
          *     Fitted on the validation set by minimising the negative log likelihood.
          *
          *     Attributes:
-         *         method: `temperature`: one number (Guo et al., ICML 2017). `bias`: one offset per class as well, which
-         *             also corrects a changed class balance in training (Alexandari et al., ICML 2020). `vector`: one scale
-         *             per class as well (Guo et al.).
+         *         method: `temperature`: one number T (Guo et al., ICML 2017). `prior`: softmax(logits / T + k log f) with the
+         *             class frequencies f of the training images, which undoes class weights in the loss: weights that are a power
+         *             of the frequency change the logits as another class prior does (Saerens et al., Neural Computation 14,
+         *             2002). `bias`: T and one offset per class (Alexandari et al., ICML 2020). `vector`: T, one offset and one
+         *             scale per class (Guo et al.).
          *         scales: Factors of the logits, one per class; empty for none.
          *         offsets: Added to the scaled logits, one per class; empty for none.
          *         temperature: Divisor of the result.
+         *         prior_exponent: k of the method `prior`, whose offsets are T k log f less their mean; None for another method.
          *         images: Number of validation images used for the fit.
          *         ece_before: Expected calibration error on those images without calibration.
          *         ece_after: The same with calibration.
-         *         nll_by_method: Cross-validated negative log likelihood of each candidate, by validation lesion; the method
-         *             with the lowest value is used. Empty for a single candidate.
+         *         nll_by_method: Cross-validated negative log likelihood of each candidate, by validation lesion; the simplest
+         *             of the candidates with the lowest values is used. Empty for a single candidate.
          */
         Calibration: {
             /** Ece After */
@@ -265,7 +268,7 @@ export interface components {
              * @default temperature
              * @enum {string}
              */
-            method: "temperature" | "bias" | "vector";
+            method: "temperature" | "prior" | "bias" | "vector";
             /** Nll By Method */
             nll_by_method: {
                 [key: string]: number;
@@ -275,6 +278,8 @@ export interface components {
              * @default []
              */
             offsets: number[];
+            /** Prior Exponent */
+            prior_exponent: number | null;
             /**
              * Scales
              * @default []
@@ -768,9 +773,13 @@ export interface components {
          * @description A threshold on the probability of malignancy or of melanoma, with its measured performance.
          *
          *     Attributes:
-         *         name: For example `95% sensitivity`; unique together with `target`.
+         *         name: For example `95% sensitivity`, or `95% sensitivity at 95% confidence`; unique together with `target`.
          *         target: The finding whose probability is compared.
          *         target_sensitivity: Sensitivity that the threshold was chosen for.
+         *         confidence: Probability over validation sets that the sensitivity for new lesions, one image each, is at least
+         *             the target sensitivity (see `lesionlab.metrics.operating_point.guaranteed_threshold`); None for a threshold
+         *             that has the sensitivity on the validation images, without a guarantee.
+         *         patient: Threshold for probabilities with patient data; None for a model that uses the image alone.
          *         threshold: The decision is positive at or above it.
          *         sensitivity: On `measured_on`, as is the specificity.
          *         ppv: Positive predictive value at `prevalence`, as is the negative one, `npv`.
@@ -779,6 +788,8 @@ export interface components {
          *         measured_on: Subset of the four figures. The threshold is always chosen on the validation set.
          */
         OperatingPoint: {
+            /** Confidence */
+            confidence: number | null;
             /** Intervals */
             intervals: {
                 [key: string]: [
@@ -795,6 +806,7 @@ export interface components {
             name: string;
             /** Npv */
             npv: number;
+            patient: components["schemas"]["PatientThreshold"] | null;
             /** Ppv */
             ppv: number;
             /** Prevalence */
@@ -819,9 +831,9 @@ export interface components {
          * @description A threshold, the decision that it gives for this image, and its measured performance.
          *
          *     Attributes:
-         *         name: For example `95% sensitivity`, or `cost=20`; unique together with `target`.
+         *         name: For example `95% sensitivity`, `threshold=0.1` or `cost=20`; unique together with `target`.
          *         target: The finding whose probability is compared.
-         *         threshold: The decision is positive at or above it.
+         *         threshold: The decision is positive at or above it. With patient data it is the one that was chosen with them.
          *         target_probability: The probability that is compared. For a sensitivity it is the one at the class frequencies
          *             of the training data, at which the threshold was chosen.
          *         positive: The decision; null for an abstention.
@@ -859,6 +871,24 @@ export interface components {
             target: "malignant" | "melanoma";
             /** Target Probability */
             target_probability: number;
+            /** Threshold */
+            threshold: number;
+        };
+        /**
+         * PatientThreshold
+         * @description The threshold of an operating point for probabilities with patient data.
+         *
+         *     Age, sex and site change the distribution of the probability, so that a threshold for images alone has another
+         *     sensitivity there. This one was chosen and measured on the validation images with patient data.
+         *
+         *     Attributes:
+         *         threshold: The decision is positive at or above it.
+         */
+        PatientThreshold: {
+            /** Sensitivity */
+            sensitivity: number;
+            /** Specificity */
+            specificity: number;
             /** Threshold */
             threshold: number;
         };
@@ -1318,6 +1348,7 @@ export type NearestImage = components['schemas']['NearestImage'];
 export type NetBenefitPoint = components['schemas']['NetBenefitPoint'];
 export type OperatingPoint = components['schemas']['OperatingPoint'];
 export type OperatingPointResult = components['schemas']['OperatingPointResult'];
+export type PatientThreshold = components['schemas']['PatientThreshold'];
 export type PredictResponse = components['schemas']['PredictResponse'];
 export type Prediction = components['schemas']['Prediction'];
 export type PredictionSet = components['schemas']['PredictionSet'];

@@ -11,7 +11,7 @@ from lesionlab.bundle.evaluation import (
     Subgroup,
     WithinSourceAuc,
 )
-from lesionlab.bundle.operating_points import CurvePoint, OperatingPoint, SensitivityCurve
+from lesionlab.bundle.operating_points import CurvePoint, OperatingPoint, PatientThreshold, SensitivityCurve
 from lesionlab.bundle.patient import Patient, PatientEffects, Site
 from lesionlab.bundle.prediction_sets import PredictionSets
 from lesionlab.bundle.reference import (
@@ -53,6 +53,7 @@ __all__ = [
     "OperatingPoint",
     "Patient",
     "PatientEffects",
+    "PatientThreshold",
     "PredictionSets",
     "Reference",
     "ReliabilityBin",

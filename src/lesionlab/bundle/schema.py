@@ -13,6 +13,7 @@ from lesionlab.files import sha256_of_json
 from lesionlab.images import Preprocessing
 from lesionlab.metrics import Estimate, softmax
 from lesionlab.metrics.arrays import FloatArray
+from lesionlab.metrics.calibration import TEMPERATURE_LIMITS
 from lesionlab.taxonomy import TASKS, Target
 
 SCHEMA_VERSION: Final = 2
@@ -24,23 +25,27 @@ class Calibration(StrictModel):
     Fitted on the validation set by minimising the negative log likelihood.
 
     Attributes:
-        method: `temperature`: one number (Guo et al., ICML 2017). `bias`: one offset per class as well, which
-            also corrects a changed class balance in training (Alexandari et al., ICML 2020). `vector`: one scale
-            per class as well (Guo et al.).
+        method: `temperature`: one number T (Guo et al., ICML 2017). `prior`: softmax(logits / T + k log f) with the
+            class frequencies f of the training images, which undoes class weights in the loss: weights that are a power
+            of the frequency change the logits as another class prior does (Saerens et al., Neural Computation 14,
+            2002). `bias`: T and one offset per class (Alexandari et al., ICML 2020). `vector`: T, one offset and one
+            scale per class (Guo et al.).
         scales: Factors of the logits, one per class; empty for none.
         offsets: Added to the scaled logits, one per class; empty for none.
         temperature: Divisor of the result.
+        prior_exponent: k of the method `prior`, whose offsets are T k log f less their mean; None for another method.
         images: Number of validation images used for the fit.
         ece_before: Expected calibration error on those images without calibration.
         ece_after: The same with calibration.
-        nll_by_method: Cross-validated negative log likelihood of each candidate, by validation lesion; the method
-            with the lowest value is used. Empty for a single candidate.
+        nll_by_method: Cross-validated negative log likelihood of each candidate, by validation lesion; the simplest
+            of the candidates with the lowest values is used. Empty for a single candidate.
     """
 
-    method: Literal["temperature", "bias", "vector"] = "temperature"
+    method: Literal["temperature", "prior", "bias", "vector"] = "temperature"
     scales: tuple[float, ...] = ()
     offsets: tuple[float, ...] = ()
     temperature: float = Field(gt=0)
+    prior_exponent: float | None = None
     images: int = Field(ge=1)
     ece_before: float
     ece_after: float
@@ -49,6 +54,28 @@ class Calibration(StrictModel):
     def probabilities(self, logits: FloatArray) -> FloatArray:
         """Return calibrated probabilities, float64 [N, C], for the graph's logits [N, C]."""
         return softmax(logits * np.array(self.scales or 1.0) + np.array(self.offsets or 0.0), self.temperature)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Signs that the calibration is not reliable, in words; usually none."""
+        found = []
+        low, high = TEMPERATURE_LIMITS
+        if self.temperature <= low:
+            found.append(
+                f"the temperature is at its lower limit, {low:g}: the validation images are classified almost without "
+                "error, so they cannot show how often the model is wrong"
+            )
+        if self.temperature >= high:
+            found.append(
+                f"the temperature is at its upper limit, {high:g}: the logits are hardly better than chance on the "
+                "validation images"
+            )
+        if self.ece_after > self.ece_before:
+            found.append(
+                f"calibration raised the expected calibration error on the validation images from "
+                f"{self.ece_before:.3f} to {self.ece_after:.3f}"
+            )
+        return tuple(found)
 
 
 class DecisionRule(StrictModel):
@@ -240,7 +267,11 @@ class BundleInfo(StrictModel):
         fitted = self.model_dump(
             mode="json", include={"graph_sha256", "calibration", "decision_rule", "prediction_sets", "patient_effects"}
         )
-        return sha256_of_json([fitted, [(point.name, point.threshold) for point in self.operating_points]])
+        thresholds = [
+            (point.name, point.threshold, *((point.patient.threshold,) if point.patient else ()))
+            for point in self.operating_points
+        ]
+        return sha256_of_json([fitted, thresholds])
 
     @property
     def identity(self) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _CALIBRATIONS = {
     "temperature": "",
+    "prior": "an offset proportional to the log of the class frequency, ",
     "bias": "one offset for each class, ",
     "vector": "one scale and one offset for each class, ",
 }
@@ -93,6 +94,7 @@ def _model_rows(bundle: "Bundle") -> list[tuple[str, str]]:
     calibration = (
         f"{_CALIBRATIONS[fitted.method]}temperature {fitted.temperature:.3f} on {fitted.images:,} images: expected "
         f"calibration error {fitted.ece_before:.3f} before, {fitted.ece_after:.3f} after"
+        + "".join(f"; warning: {text}" for text in fitted.warnings)
     )
     split = (
         "LEAKY: lesions are shared between training and test; the figures are too good" if data.leaky else "by lesion"

@@ -116,9 +116,19 @@ RiskOption = Annotated[
     str | None,
     typer.Option(
         "--risk",
-        help="Rule of the risk level: sensitivity=0.95 (default); cost=20: a missed malignancy costs as much as 20 "
-        "false positives; diagnosis: the level of the most probable diagnosis.",
+        help="Rule of the risk level: sensitivity=0.95 (default); sensitivity=0.95,confidence=0.95: guaranteed with "
+        "this confidence; specificity=0.9; cost=20: a missed malignancy costs as much as 20 false positives; "
+        "diagnosis: the level of the most probable diagnosis.",
         metavar="RULE",
+        show_default=False,
+    ),
+]
+ThresholdOption = Annotated[
+    float | None,
+    typer.Option(
+        "--threshold",
+        help="Probability from which a decision is positive, such as 0.1, in place of --risk.",
+        metavar="P",
         show_default=False,
     ),
 ]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lesionlab.cli.console import err, note, out, progress_bar
-from lesionlab.cli.options import Force, Images, Model, RiskOption, Threads, existing
+from lesionlab.cli.options import Force, Images, Model, RiskOption, Threads, ThresholdOption, existing
 from lesionlab.errors import UsageError
 from lesionlab.files import check_output
 
@@ -91,6 +91,7 @@ def predict(
         ),
     ] = None,
     risk: RiskOption = None,
+    threshold: ThresholdOption = None,
     batch_size: Annotated[
         int | None,
         typer.Option(min=1, max=1024, help="Images per inference run. Default: 2, the fastest on a CPU."),
@@ -105,10 +106,11 @@ def predict(
     A bad image is reported on standard error and does not stop the others; the exit code is then 1.
     """
     from lesionlab.cli.predict_images import PredictionRun
-    from lesionlab.prediction import Predictor
+    from lesionlab.prediction import Predictor, RiskRule
     from lesionlab.prediction.inference.session import IMAGES_PER_RUN
     from lesionlab.prediction.io.inputs import expand_inputs
 
+    rule = RiskRule.of_options(risk, threshold)
     chosen = _choose_format(result_format, out_file)
     shares = _parse_prevalence(prevalence or ())
     if nearest_images is not None and explain is None:
@@ -125,7 +127,7 @@ def predict(
 
     def load() -> Predictor:
         tta_mode: TestTimeAugmentation = "flips" if tta else "none"
-        return Predictor.load(model, threads=threads, tta=tta_mode, prevalence=shares or None, risk=risk)
+        return Predictor.load(model, threads=threads, tta=tta_mode, prevalence=shares or None, risk=rule)
 
     run = PredictionRun(locations, batch_size or IMAGES_PER_RUN, explain, nearest_images, patient_of)
     counts = _Counts()

@@ -11,7 +11,7 @@ import typer
 
 from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.cli.console import note, require_extra, warn
-from lesionlab.cli.options import Model, RiskOption, Threads
+from lesionlab.cli.options import Model, RiskOption, Threads, ThresholdOption
 from lesionlab.errors import UsageError
 
 _MODULES = ("fastapi", "uvicorn", "httptools", "prometheus_client", "limits", "python_multipart")
@@ -49,6 +49,7 @@ def serve(
     ] = None,
     threads: Threads = None,
     risk: RiskOption = None,
+    threshold: ThresholdOption = None,
     log_format: Annotated[_LogFormat, typer.Option(help="Format of the log on standard error.")] = _LogFormat.TEXT,
 ) -> None:
     """Serve a model: a REST API under /v1 and a web page. Ctrl-C stops the server."""
@@ -56,7 +57,7 @@ def serve(
     key = _api_key(api_key_file)
     from lesionlab.prediction import Predictor, RiskRule
 
-    rule = RiskRule.parse(risk) if risk is not None else None
+    rule = RiskRule.of_options(risk, threshold)
     with ThreadPoolExecutor(1) as executor:
         # Loading the model and importing the framework take about as long; the former is native code.
         loading = executor.submit(Predictor.load, model, threads=threads, risk=rule)

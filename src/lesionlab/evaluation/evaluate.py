@@ -236,7 +236,7 @@ def _measured_points(
 
 def _without_nan(point: OperatingPoint) -> dict[str, Any]:
     """Return a point for JSON, with null for undefined values."""
-    values = point.model_dump(mode="json")
+    values = point.model_dump(mode="json", exclude_none=True)
     return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in values.items()}
 
 

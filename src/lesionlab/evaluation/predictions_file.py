@@ -90,6 +90,7 @@ class Predictions:
 class _Threshold(FrozenModel):
     target: str = "malignant"
     target_sensitivity: float
+    confidence: float | None = None
     threshold: float
 
 
@@ -260,5 +261,7 @@ def _read_metrics(predictions: Path) -> _MetricsFile | None:
 def _thresholds(metrics: _MetricsFile | None) -> dict[str, dict[float, float]]:
     found: dict[str, dict[float, float]] = {}
     for point in metrics.operating_points if metrics else ():
+        if point.confidence is not None:
+            continue  # a guaranteed threshold has a lower specificity than the one for this sensitivity
         found.setdefault(point.target, {})[point.target_sensitivity] = point.threshold
     return found

@@ -7,44 +7,30 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lesionlab.bundle import (
     Bundle,
     BundleInfo,
     Calibration,
-    DecisionRule,
-    DriftMeasures,
     LesionCrop,
-    OperatingPoint,
-    PatientEffects,
-    PredictionSets,
-    Reference,
-    SensitivityCurve,
     TrainingData,
     TrainingTime,
-    ValidationStatistics,
 )
-from lesionlab.bundle.features import ood_scores
 from lesionlab.bundle.store import save_bundle
 from lesionlab.data import ImageRecord, Manifest
 from lesionlab.errors import DataError, UsageError
-from lesionlab.export.calibrate import fit_calibration
+from lesionlab.export.fit import class_counts, fit_on_validation, validation_statistics
 from lesionlab.export.graph import Crop, export_graph
-from lesionlab.export.measure import Measurements, measure_images
-from lesionlab.export.operating_points import choose_points, sensitivity_curves
-from lesionlab.export.patient import fit_patient_effects
-from lesionlab.export.prediction_sets import fit_prediction_sets
-from lesionlab.export.reference import ABSTENTION_SHARE, make_reference
+from lesionlab.export.measure import measure_images
+from lesionlab.export.reference import make_reference
 from lesionlab.export.training_images import index_training_images
 from lesionlab.images import Preprocessing
-from lesionlab.recipes import InferenceSettings, Recipe, change_inference
+from lesionlab.recipes import Recipe, change_inference
 from lesionlab.runs import RunFolder, earlier_runs, training_seconds
 from lesionlab.segmentation import SegmentationModel
-from lesionlab.taxonomy import TASKS, Task
+from lesionlab.taxonomy import TASKS
 from lesionlab.training.cache import segmentation_folder
 from lesionlab.training.network import parameter_count
 from lesionlab.training.trained import trained_network
@@ -53,17 +39,6 @@ logger = logging.getLogger(__name__)
 
 # For the reference statistics; more take longer and change nothing.
 MAX_TRAINING_IMAGES = 10_000
-
-
-class Fitted(TypedDict):
-    """Values that are fitted on the validation subset, by their names in the bundle."""
-
-    calibration: Calibration
-    decision_rule: DecisionRule
-    prediction_sets: PredictionSets | None
-    patient_effects: PatientEffects | None
-    operating_points: tuple[OperatingPoint, ...]
-    sensitivity_curves: tuple[SensitivityCurve, ...]
 
 
 def export_run(
@@ -124,7 +99,7 @@ def export_run(
             lesions_known=record.lesions_known,
             images={name: len(subset) for name, subset in subsets.items()},
             lesions={name: subset.lesion_count for name, subset in subsets.items()},
-            classes=_class_counts(subsets["train"], task),
+            classes=class_counts(subsets["train"], task),
             sources=tuple(sorted({r.dataset for r in manifest})),
         ),
         training_time=_training_time([run, *others]),
@@ -221,71 +196,3 @@ def _training_images(train: Manifest) -> list[ImageRecord]:
     for record in train:
         files.setdefault(record.path, record)
     return list(files.values())[:: math.ceil(len(files) / MAX_TRAINING_IMAGES)]
-
-
-def fit_on_validation(
-    logits: NDArray[np.float64], train: Manifest, validation: Manifest, inference: InferenceSettings, task: Task
-) -> Fitted:
-    """Fit the calibration, the decision rule, the prediction sets, the patient effects and the operating points.
-
-    Args:
-        logits: Logits of the validation images, [N, C].
-        train: The training images, for class frequencies and patient data.
-        validation: The validation images.
-        inference: Settings of the calibration and the decision rule.
-        task: The task of the model.
-    """
-    labels = np.array([task.index(record.diagnosis) for record in validation])
-    calibration = fit_calibration(logits, labels, [r.lesion_id for r in validation], inference.calibration)
-    probabilities = calibration.probabilities(logits)
-    sets = fit_prediction_sets(labels, probabilities, [r.lesion_id for r in validation], task.classes)
-    effects = fit_patient_effects(train.records, validation.records, probabilities, task)
-    rule = _decision_rule(np.array(list(_class_counts(train, task).values())), inference.prior_exponent)
-    confidence = rule.scores(probabilities).max(axis=1)
-    limit = float(np.quantile(confidence, ABSTENTION_SHARE, method="lower"))
-    rule = rule.model_copy(update={"min_confidence": math.floor(limit * 1e6) / 1e6})
-    return {
-        "calibration": calibration,
-        "decision_rule": rule,
-        "prediction_sets": sets,
-        "patient_effects": effects,
-        "operating_points": choose_points(labels, probabilities, task),
-        "sensitivity_curves": sensitivity_curves(labels, probabilities, task),
-    }
-
-
-def validation_statistics(
-    measured: Measurements, reference: Reference, fitted: Fitted, task: Task
-) -> ValidationStatistics:
-    """Return the distribution of the drift measures over the validation images.
-
-    Args:
-        measured: Outputs and quality measures of the validation images.
-        reference: Reference statistics with the feature space of the OOD score.
-        fitted: Calibration and decision rule.
-        task: The task of the model.
-    """
-    calibration, rule = fitted["calibration"], fitted["decision_rule"]
-    probabilities = calibration.probabilities(measured.logits.astype(np.float64))
-    scores = rule.scores(probabilities)
-    distances = (
-        np.zeros(len(scores)) if reference.features is None else ood_scores(reference.features, measured.features)
-    )
-    target = [task.classes.index(code) for code in task.malignant]
-    columns = (*measured.quality.T, distances, probabilities[:, target].sum(axis=1), scores.max(axis=1))
-    measures = [DriftMeasures(*row) for row in np.stack(columns, axis=1).tolist()]
-    shares = np.bincount(scores.argmax(axis=1), minlength=len(task.classes)) / len(scores)
-    return ValidationStatistics.of(measures, shares)
-
-
-def _class_counts(train: Manifest, task: Task) -> dict[str, int]:
-    counts = np.bincount([task.index(record.diagnosis) for record in train], minlength=len(task.classes))
-    return dict(zip(task.classes, counts.tolist(), strict=True))
-
-
-def _decision_rule(counts: NDArray[np.int64], exponent: float) -> DecisionRule:
-    """Return the rule that divides by a power of the class frequency; a class without training images is unchanged."""
-    if exponent == 0:
-        return DecisionRule()
-    weights = np.where(counts > 0, (np.maximum(counts, 1) / counts.sum()) ** -exponent, 1.0)
-    return DecisionRule(exponent=exponent, weights=tuple(weights.round(6).tolist()))

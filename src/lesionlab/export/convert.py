@@ -5,32 +5,29 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionlab.bundle import Bundle, BundleInfo, Reference, StoredGraph
-from lesionlab.bundle.features import ood_scores
+from lesionlab.bundle import Bundle, BundleInfo, StoredGraph
 from lesionlab.bundle.split_recovery import recover_split
 from lesionlab.bundle.store import DESCRIPTION, REFERENCE, TRAINING_IMAGES, description_text
 from lesionlab.cpu import available_cores
 from lesionlab.data import Manifest
 from lesionlab.errors import LesionlabError, UsageError
 from lesionlab.export.acceptance import AcceptanceReport, ModelOutputs, compare, time_alternately
-from lesionlab.export.bundle import fit_on_validation, validation_statistics
+from lesionlab.export.fit import refit
 from lesionlab.export.formats import Format, Source
 from lesionlab.export.formats.readme import readme, script
 from lesionlab.export.measure import Measurements, measure_images
-from lesionlab.export.reference import ABSTENTION_SHARE
 from lesionlab.files import replacing_folder, sha256_of_file, sha256_of_json, write_json, write_text
 from lesionlab.phantoms import write_phantoms
 from lesionlab.prediction.inference.batching import prefetch_images
 from lesionlab.prediction.inference.preprocessing import or_raise
 from lesionlab.prediction.inference.session import IMAGES_PER_RUN, GraphSession
 from lesionlab.prediction.inference.tta import Session
-from lesionlab.recipes import Recipe
 from lesionlab.taxonomy import TASKS
 
 logger = logging.getLogger(__name__)
@@ -231,7 +228,9 @@ def _write(form: Format, source: Source, conversion: _Conversion, folder: Path) 
     measured, out_of_distribution = conversion.measure(session)
     info, reference = _description(form, scheme, source.bundle, files), source.bundle.reference
     if form.needs_calibration:
-        info, reference = _fit(info, reference, measured, conversion.data)
+        if conversion.data.train is None:
+            raise UsageError("calibration, thresholds and limits are fitted on validation images: give --data")
+        info, reference = refit(info, reference, measured, conversion.data.train, conversion.data.images)
     megabytes = sum(path.stat().st_size for path in files.values()) / 1e6
     report = compare(
         form,
@@ -272,21 +271,3 @@ def _description(form: Format, scheme: str, bundle: Bundle, files: dict[str, Pat
     sha256 = sha256_of_json(hashes) if several else next(iter(hashes.values()))
     # The curves of the test subset were measured with the FP32 graph.
     return bundle.info.model_copy(update={"graph": graph, "graph_sha256": sha256, "evaluation_sha256": None})
-
-
-def _fit(
-    info: BundleInfo, reference: Reference | None, measured: Measurements, data: AcceptanceData
-) -> tuple[BundleInfo, Reference | None]:
-    """Return the description and the reference statistics, fitted to the converted model's outputs."""
-    if data.train is None:
-        raise UsageError("calibration, thresholds and limits are fitted on validation images: give --data")
-    task, recipe = TASKS[info.task], Recipe.model_validate(info.recipe)
-    logits = measured.logits.astype(np.float64)
-    fitted = fit_on_validation(logits, data.train, data.images, recipe.inference, task)
-    if reference is not None:
-        space = reference.features
-        if space is not None and len(measured.features):
-            limit = np.quantile(ood_scores(space, measured.features), 1 - ABSTENTION_SHARE, method="higher")
-            reference = replace(reference, features=replace(space, limit=np.asarray(limit, np.float32)))
-        reference = replace(reference, validation=validation_statistics(measured, reference, fitted, task))
-    return info.model_copy(update={**fitted, "metrics": {}}), reference

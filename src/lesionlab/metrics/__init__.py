@@ -8,6 +8,7 @@ from lesionlab.metrics.calibration import fit_temperature, softmax
 from lesionlab.metrics.operating_point import (
     OperatingPointMetrics,
     choose_operating_point,
+    guaranteed_threshold,
     measure_operating_point,
     predictive_values,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "choose_operating_point",
     "evaluate_predictions",
     "fit_temperature",
+    "guaranteed_threshold",
     "lesion_weights",
     "measure_operating_point",
     "percentile_interval",

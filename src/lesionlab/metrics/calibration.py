@@ -1,6 +1,11 @@
 """Calibration metrics and temperature scaling.
 
-Expected calibration error and temperature scaling: Guo et al., On Calibration of Modern Neural Networks, ICML 2017.
+Two kinds of probabilities are measured: that of the predicted class (top label), and that of a target, such as
+malignancy, which is what users see. A model may be calibrated in one and not in the other.
+
+Expected calibration error of the top label and temperature scaling: Guo et al., ICML 2017. Of a target and of each
+class: Nixon et al., CVPR Workshops 2019; Kull et al., NeurIPS 2019. Calibration in the large: Van Calster et al., BMC
+Medicine 17, 2019.
 """
 
 from dataclasses import dataclass
@@ -18,12 +23,12 @@ _BISECTIONS = 50
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityBins:
-    """Confidence and accuracy of the predicted class, in bins of equal width that include their upper edge.
+    """Mean probability and observed share, in bins of equal width that include their upper edge.
 
     Attributes:
         edges: Edges of the bins, [bins + 1], from 0 to 1.
-        confidence: Mean probability of the predicted class, [..., bins]; nan in an empty bin.
-        accuracy: Share of correct predictions, [..., bins]; nan in an empty bin.
+        confidence: Mean probability of the predicted class, or of a target, [..., bins]; nan in an empty bin.
+        accuracy: Share of correct predictions, or of positive images, [..., bins]; nan in an empty bin.
         count: Number of images, [..., bins].
     """
 
@@ -33,18 +38,43 @@ class ReliabilityBins:
     count: IntArray
 
 
+@dataclass(frozen=True, slots=True)
+class BrierParts:
+    """The Brier score of a target and its parts: score = reliability - resolution + uncertainty, each [...].
+
+    Attributes:
+        score: Mean squared difference of probability and outcome, from 0 to 1.
+        reliability: Part that is due to miscalibration; 0 for calibrated probabilities.
+        resolution: Part by which the probabilities separate positive from negative images. It includes the variation
+            within the bins (Stephenson et al., Weather and Forecasting 23, 2008), so that the equation is exact.
+        uncertainty: Score of the constant probability that equals the prevalence.
+    """
+
+    score: FloatArray
+    reliability: FloatArray
+    resolution: FloatArray
+    uncertainty: FloatArray
+
+
 def reliability_bins(
     labels: IntArray, probabilities: FloatArray, weights: IntArray | None = None, bins: int = BINS
 ) -> ReliabilityBins:
     """Bin the images by the probability of their predicted class."""
     confidence, correct = _top_label(labels, probabilities)
-    edges, members = _bin_members(confidence, bins)
-    weights = weights_or_ones(weights, len(labels)).astype(np.float64)
+    return target_reliability_bins(correct, confidence, weights, bins)
+
+
+def target_reliability_bins(
+    positive: BoolArray, scores: FloatArray, weights: IntArray | None = None, bins: int = BINS
+) -> ReliabilityBins:
+    """Bin the images by the probability of a target, such as malignancy, given as `scores`."""
+    edges, members = _bin_members(scores, bins)
+    weights = weights_or_ones(weights, len(scores)).astype(np.float64)
     count = weights @ members
     return ReliabilityBins(
         edges,
-        divide(weights @ (members * confidence[:, None]), count),
-        divide(weights @ (members * correct[:, None]), count),
+        divide(weights @ (members * scores[:, None]), count),
+        divide(weights @ (members * positive[:, None]), count),
         count.astype(np.int64),
     )
 
@@ -73,6 +103,41 @@ def target_calibration_error(
     weights = weights_or_ones(weights, len(scores)).astype(np.float64)
     gaps = np.abs(weights @ (members * (positive - scores)[:, None]))
     return divide(gaps.sum(axis=-1), weights.sum(axis=-1))
+
+
+def classwise_calibration_error(
+    labels: IntArray, probabilities: FloatArray, weights: IntArray | None = None, bins: int = BINS
+) -> FloatArray:
+    """Return the mean over the classes of the calibration error of each class's probability, [...].
+
+    Most probabilities of a rare class are near 0, where errors are small: the mean over many classes is low even for a
+    poorly calibrated model, and comparable only between models with the same classes.
+    """
+    classes = range(probabilities.shape[1])
+    errors = [target_calibration_error(labels == c, probabilities[:, c], weights, bins) for c in classes]
+    return np.asarray(np.mean(errors, axis=0))
+
+
+def calibration_in_the_large(positive: BoolArray, scores: FloatArray, weights: IntArray | None = None) -> FloatArray:
+    """Return the mean probability of a target minus its observed share, [...]: positive if it is overestimated."""
+    return weighted_mean(scores - positive, weights_or_ones(weights, len(scores)))
+
+
+def brier_parts(
+    positive: BoolArray, scores: FloatArray, weights: IntArray | None = None, bins: int = BINS
+) -> BrierParts:
+    """Return the Brier score of a target's probability with its decomposition.
+
+    Source: Murphy, Journal of Applied Meteorology 12, 1973.
+    """
+    weights = weights_or_ones(weights, len(scores))
+    found = target_reliability_bins(positive, scores, weights, bins)
+    share = weighted_mean(positive, weights)
+    squares = np.nan_to_num((found.confidence - found.accuracy) ** 2) * found.count
+    score = weighted_mean((scores - positive) ** 2, weights)
+    reliability = divide(squares.sum(axis=-1), weights.sum(axis=-1))
+    uncertainty = share * (1 - share)
+    return BrierParts(score, reliability, reliability + uncertainty - score, uncertainty)
 
 
 def brier_score(labels: IntArray, probabilities: FloatArray, weights: IntArray | None = None) -> FloatArray:

@@ -4,6 +4,7 @@ An image is predicted positive if its score is at or above the threshold. Sensit
 reported together, and predictive values with their prevalence.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -62,6 +63,42 @@ def choose_operating_point(
     counts = counts_at_thresholds(positive, scores, weights)
     reached = counts.true_positives / counts.positives >= sensitivity
     return measure_operating_point(float(counts.thresholds[reached.argmax()]), positive, scores, weights)
+
+
+def guaranteed_threshold(sensitivity: float, confidence: float, scores: FloatArray) -> float | None:
+    """Return the largest threshold whose sensitivity is guaranteed with a confidence. Choose it on validation lesions.
+
+    With n positive lesions, the threshold is the (k + 1)-th smallest score, where k is the largest number of misses
+    with P(Binomial(n, 1 - sensitivity) <= k) <= 1 - confidence: the lower Clopper-Pearson limit of the sensitivity,
+    with k misses, is at least the sensitivity. The sensitivity for new lesions is below it with a probability of at
+    most 1 - confidence over draws of the n lesions, whatever the distribution of the scores (Wilks, Annals of
+    Mathematical Statistics 12, 1941; as a test of ordered thresholds: Angelopoulos et al., Learn then Test, 2021).
+
+    Args:
+        sensitivity: The sensitivity, above 0 and below 1.
+        confidence: The confidence, above 0 and below 1.
+        scores: Scores of one image of each positive lesion, [n]; they must be independent.
+
+    Returns:
+        The threshold; None if n is too small: n < 59 for 95% sensitivity with 95% confidence.
+
+    Raises:
+        UsageError: The sensitivity or the confidence is out of range.
+    """
+    if not (0 < sensitivity < 1 and 0 < confidence < 1):
+        raise UsageError(
+            f"sensitivity {sensitivity} with confidence {confidence}: give two numbers above 0 and below 1"
+        )
+    count, probability, misses = len(scores), 0.0, -1
+    for missed in range(count):
+        # Logarithms: binomial coefficients of thousands of lesions exceed floating point numbers.
+        combinations = math.lgamma(count + 1) - math.lgamma(missed + 1) - math.lgamma(count - missed + 1)
+        logarithm = combinations + missed * math.log1p(-sensitivity) + (count - missed) * math.log(sensitivity)
+        probability += math.exp(logarithm)
+        if probability > 1 - confidence:
+            break
+        misses = missed
+    return float(np.sort(scores)[misses]) if misses >= 0 else None
 
 
 def measure_operating_point(

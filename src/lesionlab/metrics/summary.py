@@ -46,6 +46,10 @@ class MetricsSummary(StrictModel):
         overall: Metrics by name. `malignant_auc` ranks by the summed probability of the malignant classes.
             `malignant_recall` (sensitivity), `malignant_specificity` and `malignant_precision` measure whether the
             predicted class is malignant; they use no threshold (see `lesionlab.metrics.operating_point`).
+            `ece` concerns the probability of the predicted class, `classwise_ece` that of every class. Of P(malignant)
+            and P(melanoma): `malignant_ece`, `malignant_calibration_in_the_large` (mean probability minus observed
+            share), `malignant_brier` and its parts `malignant_brier_reliability`, `_resolution` and `_uncertainty`, and
+            the same for `melanoma_` (see `lesionlab.metrics.calibration`).
         per_class: Metrics of each class against the rest, by class, then by name.
         confusion_matrix: Counts of images; rows actual, columns predicted, both in the order of `support`.
     """
@@ -154,6 +158,9 @@ def _measure(predictions: _Predictions, weights: IntArray) -> tuple[dict[str, Fl
             np.full(weights.shape[:-1], np.nan) if predictions.melanoma is None else auc[..., predictions.melanoma]
         ),
         "ece": calibration.expected_calibration_error(labels, probabilities, weights),
+        "classwise_ece": calibration.classwise_calibration_error(labels, probabilities, weights),
+        **_target_calibration("malignant", malignant, predictions, weights),
+        **_target_calibration("melanoma", np.arange(len(malignant)) == predictions.melanoma, predictions, weights),
         "brier": calibration.brier_score(labels, probabilities, weights),
         "nll": calibration.negative_log_likelihood(labels, probabilities, weights),
     }
@@ -166,6 +173,24 @@ def _measure(predictions: _Predictions, weights: IntArray) -> tuple[dict[str, Fl
         "average_precision": average_precision,
     }
     return overall, per_class
+
+
+def _target_calibration(
+    target: str, classes: BoolArray, predictions: _Predictions, weights: IntArray
+) -> dict[str, FloatArray]:
+    """Return the calibration metrics of the probability of some classes, [...]; nan without such a class."""
+    positive, scores = classes[predictions.labels], predictions.probabilities[:, classes].sum(axis=1)
+    parts = calibration.brier_parts(positive, scores, weights)
+    found = {
+        "ece": calibration.target_calibration_error(positive, scores, weights),
+        "calibration_in_the_large": calibration.calibration_in_the_large(positive, scores, weights),
+        "brier": parts.score,
+        "brier_reliability": parts.reliability,
+        "brier_resolution": parts.resolution,
+        "brier_uncertainty": parts.uncertainty,
+    }
+    undefined = np.full(weights.shape[:-1], np.nan)
+    return {f"{target}_{name}": value if classes.any() else undefined for name, value in found.items()}
 
 
 def _checked(

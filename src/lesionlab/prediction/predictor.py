@@ -45,6 +45,7 @@ class Predictor:
         tta: TestTimeAugmentation = "none",
         prevalence: Mapping[str, float] | None = None,
         risk: RiskRule | str | None = None,
+        threshold: float | None = None,
     ) -> "Predictor":
         """Load a model.
 
@@ -55,14 +56,16 @@ class Predictor:
                 the computation.
             prevalence: Frequency of classes where the images come from, by code, or of `malignant`; default: as in the
                 training data.
-            risk: The risk rule, such as `sensitivity=0.9`, `cost=20` or `diagnosis`; default: 95% sensitivity.
+            risk: The risk rule, such as `sensitivity=0.9`, `sensitivity=0.95,confidence=0.95`, `specificity=0.9`,
+                `cost=20` or `diagnosis`; default: 95% sensitivity.
+            threshold: Probability of the main target from which a decision is positive, in place of a risk rule.
 
         Raises:
             BundleError: The bundle is missing or damaged, or its graph does not match its description.
             UsageError: The prevalence does not fit the model, or it has no threshold for the risk rule.
         """
         opened = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
-        rule = RiskRule.parse(risk) if isinstance(risk, str) else risk
+        rule = RiskRule.of_options(risk, threshold)
         return cls(opened, Options(threads, tta, dict(prevalence) if prevalence else None, rule))
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -271,7 +271,7 @@ class InferenceSettings(StrictModel):
 
     tta: Literal["none", "flips"] = "none"
     start_share: float = Field(default=0.0, ge=0, lt=1)
-    calibration: Literal["auto", "temperature", "bias", "vector"] = "auto"
+    calibration: Literal["auto", "temperature", "prior", "bias", "vector"] = "auto"
     prior_exponent: float = Field(default=0.0, ge=0, le=1)
     training_images: bool = True
 

@@ -45,9 +45,9 @@ class OperatingPointResult(FrozenModel):
     """A threshold, the decision that it gives for this image, and its measured performance.
 
     Attributes:
-        name: For example `95% sensitivity`, or `cost=20`; unique together with `target`.
+        name: For example `95% sensitivity`, `threshold=0.1` or `cost=20`; unique together with `target`.
         target: The finding whose probability is compared.
-        threshold: The decision is positive at or above it.
+        threshold: The decision is positive at or above it. With patient data it is the one that was chosen with them.
         target_probability: The probability that is compared. For a sensitivity it is the one at the class frequencies
             of the training data, at which the threshold was chosen.
         positive: The decision; null for an abstention.

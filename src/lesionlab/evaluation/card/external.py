@@ -33,7 +33,7 @@ class ExternalPoint(FrozenModel):
     @property
     def purpose(self) -> str:
         """Name and target in words."""
-        return f"{100 * self.target_sensitivity:g}% sensitivity for {NOUNS[self.target]}"
+        return f"{self.name} for {NOUNS[self.target]}"
 
 
 class ExternalEvaluation(FrozenModel):

@@ -41,6 +41,18 @@ _METRICS = {
     "malignant_precision": ("PPV for malignancy of the predicted class", "as above"),
     "melanoma_auc": ("AUC, melanoma against the rest", "ranked by P(melanoma)"),
     "ece": ("Expected calibration error", "gap between confidence and accuracy; the interval is biased upward"),
+    "malignant_ece": (
+        "Calibration error of P(malignant)",
+        "gap between P(malignant) and the share of malignant images",
+    ),
+    "malignant_calibration_in_the_large": ("Mean P(malignant) minus share of malignant images", "0 is best"),
+    "melanoma_ece": ("Calibration error of P(melanoma)", "as for P(malignant)"),
+    "melanoma_calibration_in_the_large": ("Mean P(melanoma) minus the share of melanomas", "0 is best"),
+    "classwise_ece": ("Classwise calibration error", "mean over the classes of the calibration error of each"),
+    "malignant_brier": ("Brier score of P(malignant)", "reliability - resolution + uncertainty"),
+    "malignant_brier_reliability": ("Its reliability", "due to miscalibration; lower is better"),
+    "malignant_brier_resolution": ("Its resolution", "separation of malignant from benign; higher is better"),
+    "malignant_brier_uncertainty": ("Its uncertainty", "score of the constant prevalence"),
     "brier": ("Brier score", "squared error of the probabilities, summed over the classes"),
     "nll": ("Negative log-likelihood", "per image"),
 }

@@ -39,8 +39,12 @@ class PredictionBuilder:
         self._reference = reference
         self._risk = risk
         self._shift = shift
-        # The operating point behind the risk level comes first.
-        self._points = sorted(info.operating_points, key=lambda point: point != risk.point)
+        # The operating point behind the risk level comes first. Guaranteed thresholds are compared on request only:
+        # they make most images positive, and every positive decision adds its target to the prediction set.
+        behind_risk = (risk.point.name, risk.point.target) if risk.point else None
+        named = {(point.name, point.target): point for point in info.operating_points}
+        others = [point for key, point in named.items() if key != behind_risk and point.confidence is None]
+        self._points = [*([named[behind_risk]] if behind_risk else []), *others]
 
     def build(self, images: Sequence[PreparedImage], outputs: GraphOutput) -> list[Prediction]:
         """Return the prediction for each image, in their order."""
@@ -66,6 +70,7 @@ class PredictionBuilder:
         task, info, from_image = self._task, self._info, probabilities
         if info.patient_effects is not None:
             probabilities = info.patient_effects.adjusted(probabilities, image.patient)
+        patient_used = probabilities is not from_image
         # Thresholds were chosen at the class frequencies of the training data, whatever the prevalence.
         unshifted = self._of_targets(probabilities)
         scores = info.decision_rule.scores(probabilities)
@@ -77,7 +82,7 @@ class PredictionBuilder:
         shown = self._of_targets(probabilities)
         by_code = dict(zip(task.classes, probabilities.tolist(), strict=True))
         order = [task.classes[index] for index in np.argsort(-probabilities, kind="stable")]
-        points = self._operating_points(unshifted, shown, abstained=bool(reasons))
+        points = self._operating_points(unshifted, shown, abstained=bool(reasons), patient=patient_used)
         prediction = {
             "image": image.name,
             "abstain_reasons": tuple(reasons),
@@ -92,7 +97,7 @@ class PredictionBuilder:
             return Prediction(status="abstained", risk=None, top=(), balanced_prediction=None, **prediction)
         return Prediction(
             status="ok",
-            risk=self._risk.level(order[0], unshifted[info.target], shown[info.target]),
+            risk=self._risk.level(order[0], unshifted[info.target], shown[info.target], patient=patient_used),
             top=tuple(
                 RankedDiagnosis(code=code, name=task.name_of(code), probability=by_code[code]) for code in order[:TOP]
             ),
@@ -106,16 +111,16 @@ class PredictionBuilder:
         return {name: min(1.0, float(probabilities[indices].sum())) for name, indices in columns.items()}
 
     def _operating_points(
-        self, unshifted: Probabilities, shown: Probabilities, *, abstained: bool
+        self, unshifted: Probabilities, shown: Probabilities, *, abstained: bool, patient: bool
     ) -> tuple[OperatingPointResult, ...]:
         def result(point: OperatingPoint) -> OperatingPointResult:
             probability = unshifted[point.target]
-            kept = point.model_dump(exclude={"target_sensitivity", "intervals"})
+            kept = point.model_dump(exclude={"target_sensitivity", "confidence", "intervals", "patient"})
             positive = None if abstained else probability >= point.threshold
             return OperatingPointResult(**kept, target_probability=probability, positive=positive)
 
-        points = [result(point) for point in self._points]
-        if (own := self._risk.cost_point) is not None:
+        points = [result(point.with_patient_data() if patient else point) for point in self._points]
+        if (own := self._risk.own_point) is not None:
             probability = shown[self._info.target]
             positive = None if abstained else probability >= own["threshold"]
             points.insert(0, OperatingPointResult(**own, target_probability=probability, positive=positive))

@@ -1,15 +1,16 @@
-"""Risk levels: high, moderate or low, from a stated sensitivity or a stated cost of a missed malignancy.
+"""Risk levels: high, moderate or low, from a stated sensitivity, specificity, threshold or cost.
 
-A sensitivity refers to a threshold that was chosen on validation lesions. A cost C means that a missed malignancy is
-as bad as C false positives; a positive decision then pays from a probability of 1 / (1 + C) (the Bayes rule for two
-kinds of errors; Elkan, IJCAI 2001). Below the threshold the risk is low. Above it, the risk is high where malignancy
-is more probable than not, otherwise moderate. A malignant first diagnosis is never of low risk.
+A sensitivity or specificity refers to a threshold that was chosen on validation lesions. With a confidence, the
+sensitivity is guaranteed (see `lesionlab.metrics.operating_point.guaranteed_threshold`). A cost C means that a missed
+malignancy is as bad as C false positives; a positive decision then pays from a probability of 1 / (1 + C) (the Bayes
+rule for two kinds of errors; Elkan, IJCAI 2001). Below the threshold the risk is low. Above it, the risk is high where
+malignancy is more probable than not, otherwise moderate. A malignant first diagnosis is never of low risk.
 """
 
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from lesionlab.bundle import BundleInfo, OperatingPoint
+from lesionlab.bundle import BundleInfo, OperatingPoint, SensitivityCurve
 from lesionlab.bundle.operating_points import NOUNS
 from lesionlab.errors import UsageError
 from lesionlab.metrics import predictive_values
@@ -24,36 +25,60 @@ class RiskRule:
     """The rule behind the risk level.
 
     Attributes:
-        kind: `sensitivity` or `cost`, as above; `diagnosis`: the level of the most probable diagnosis, which ignores
-            the other diagnoses.
-        value: The sensitivity, between 0 and 1, or the cost, above 0.
+        kind: `sensitivity`, `specificity` or `cost`, as above; `threshold`: a probability; `diagnosis`: the level of
+            the most probable diagnosis, which ignores the other diagnoses.
+        value: The sensitivity, specificity or threshold, between 0 and 1, or the cost, above 0.
+        confidence: Confidence of a guaranteed sensitivity; None for any other rule.
     """
 
-    kind: Literal["sensitivity", "cost", "diagnosis"]
+    kind: Literal["sensitivity", "specificity", "threshold", "cost", "diagnosis"]
     value: float = 0.0
+    confidence: float | None = None
 
     @classmethod
     def parse(cls, text: str) -> "RiskRule":
-        """Read `sensitivity=0.95`, `cost=20` or `diagnosis`.
+        """Read a rule: `diagnosis`, `sensitivity=0.95`, or another kind with its value.
+
+        A guaranteed sensitivity is `sensitivity=0.95,confidence=0.95`.
 
         Raises:
             UsageError: The text is none of these.
         """
-        kind, _, number = text.partition("=")
+        kind, _, numbers = text.partition("=")
+        number, guaranteed, confidence = numbers.partition(",confidence=")
         try:
-            value = float(number) if number else 0.0
+            value, level = float(number or 0), float(confidence) if guaranteed else None
         except ValueError:
-            value = -1.0
-        if kind == "diagnosis" and not number:
+            value, level = -1.0, None
+        if kind == "diagnosis" and not numbers:
             return cls("diagnosis")
-        if kind == "sensitivity" and 0 < value < 1:
-            return cls("sensitivity", value)
-        if kind == "cost" and 0 < value < float("inf"):
+        if kind == "sensitivity" and 0 < value < 1 and (level is None or 0 < level < 1):
+            return cls("sensitivity", value, level)
+        if kind == "specificity" and 0 < value < 1 and level is None:
+            return cls("specificity", value)
+        if kind == "threshold" and 0 < value < 1 and level is None:
+            return cls("threshold", value)
+        if kind == "cost" and 0 < value < float("inf") and level is None:
             return cls("cost", value)
         raise UsageError(
-            f"risk {text!r}: write sensitivity=0.95, cost=20 (a missed malignancy costs as much as 20 false "
-            "positives), or diagnosis"
+            f"risk {text!r}: write sensitivity=0.95, sensitivity=0.95,confidence=0.95, specificity=0.9, "
+            "threshold=0.1, cost=20 (a missed malignancy costs as much as 20 false positives), or diagnosis"
         )
+
+    @classmethod
+    def of_options(cls, risk: "RiskRule | str | None", threshold: float | None) -> "RiskRule | None":
+        """Return the rule that a user states as a rule, as its text, or as a threshold; None without any.
+
+        Raises:
+            UsageError: Two are given, or one is invalid.
+        """
+        if threshold is None:
+            return cls.parse(risk) if isinstance(risk, str) else risk
+        if risk is not None:
+            raise UsageError("a risk rule and a threshold exclude each other; give one of them")
+        if not 0 < threshold < 1:
+            raise UsageError(f"threshold {threshold:g}: give a probability between 0 and 1, such as 0.1")
+        return cls("threshold", threshold)
 
 
 @dataclass(frozen=True)
@@ -63,7 +88,7 @@ class RiskScale:
     Attributes:
         target: The target whose probability counts.
         threshold: The risk is above low from this probability; None for the rule `diagnosis`.
-        point: The operating point of a sensitivity.
+        point: The operating point of a sensitivity or specificity.
     """
 
     rule: RiskRule
@@ -77,55 +102,63 @@ class RiskScale:
         """Apply a rule to a model; the default is 95% sensitivity, or `diagnosis` for a model without thresholds.
 
         Raises:
-            UsageError: The model has no threshold for this sensitivity.
+            UsageError: The model has no threshold for this sensitivity or specificity.
         """
         if rule is not None and rule.kind == "diagnosis":
             return cls(rule, info.task, info.target)
-        if rule is not None and rule.kind == "cost":
-            return cls(rule, info.task, info.target, 1 / (1 + rule.value))
-        wanted = rule.value if rule is not None else DEFAULT_SENSITIVITY
+        if rule is not None and rule.kind in ("cost", "threshold"):
+            own = rule.value if rule.kind == "threshold" else 1 / (1 + rule.value)
+            return cls(rule, info.task, info.target, own)
+        wanted = rule or RiskRule("sensitivity", DEFAULT_SENSITIVITY)
         point = _point_for(info, wanted)
         if point is not None:
-            return cls(RiskRule("sensitivity", wanted), info.task, info.target, point.threshold, point)
+            return cls(wanted, info.task, info.target, point.threshold, point)
         if rule is None:
             return cls(RiskRule("diagnosis"), info.task, info.target)
         raise UsageError(
-            f"{info.identity} has no threshold for {wanted:.0%} sensitivity: its thresholds are for 50% to 99%; give "
-            "another sensitivity, cost= or diagnosis"
+            f"{info.identity} has no threshold for {_name(wanted)}: {_available(info, wanted)}; give another value, "
+            "threshold=, cost= or diagnosis"
         )
 
-    def level(self, code: str, unshifted: float, shown: float) -> Risk:
+    def level(self, code: str, unshifted: float, shown: float, *, patient: bool = False) -> Risk:
         """Return the risk level of an image.
 
         Args:
             code: The most probable class.
             unshifted: Probability of the target at the class frequencies of the training data.
             shown: The same at the prevalence that the user states.
+            patient: Whether patient data changed the probabilities.
         """
         if self.threshold is None:
             return TASKS[self.task].risk_of(code)
-        # A sensitivity's threshold was chosen at the data's frequencies; a cost concerns the patient's probability.
-        if (unshifted if self.rule.kind == "sensitivity" else shown) < self.threshold:
+        # A point's threshold was chosen at the data's frequencies; a threshold or a cost of the user concerns the
+        # probability that is shown.
+        if self.point is None:
+            positive = shown >= self.threshold
+        else:
+            positive = unshifted >= (self.point.with_patient_data() if patient else self.point).threshold
+        if not positive:
             return Risk.MODERATE if is_of_target(code, "malignant") else Risk.LOW
         return Risk.HIGH if shown >= _MORE_PROBABLE_THAN_NOT else Risk.MODERATE
 
     @property
-    def cost_point(self) -> dict[str, Any] | None:
-        """Name, target and threshold of a cost rule, None for another rule."""
-        if self.rule.kind != "cost":
+    def own_point(self) -> dict[str, Any] | None:
+        """Name, target and threshold of the user's own threshold or cost, None for another rule."""
+        if self.rule.kind not in ("cost", "threshold"):
             return None
-        return {"name": f"cost={self.rule.value:g}", "target": self.target, "threshold": self.threshold}
+        return {"name": f"{self.rule.kind}={self.rule.value:g}", "target": self.target, "threshold": self.threshold}
 
     @property
     def text(self) -> str:
         """The rule in words."""
         if self.threshold is None:
             return "risk is that of the most probable diagnosis"
-        basis = (
-            f"the threshold for {self.rule.value:.0%} sensitivity"
-            if self.rule.kind == "sensitivity"
-            else f"{self.threshold:.1%} (a missed malignancy costs as much as {self.rule.value:g} false positives)"
-        )
+        if self.point is not None:
+            basis = f"the threshold for {_name(self.rule)}"
+        elif self.rule.kind == "cost":
+            basis = f"{self.threshold:.1%} (a missed malignancy costs as much as {self.rule.value:g} false positives)"
+        else:
+            basis = f"{100 * self.threshold:g}%"
         return f"risk is low below {basis}, high where {NOUNS[self.target]} is more probable than not"
 
 
@@ -136,20 +169,45 @@ def with_point(info: BundleInfo, point: OperatingPoint | None) -> BundleInfo:
     return info.model_copy(update={"operating_points": (*info.operating_points, point)})
 
 
-def _point_for(info: BundleInfo, sensitivity: float) -> OperatingPoint | None:
-    """Return the operating point for a sensitivity: one of the model's own, else a point of its curve."""
+def _name(rule: RiskRule) -> str:
+    guarantee = f" at {100 * rule.confidence:g}% confidence" if rule.confidence else ""
+    return f"{100 * rule.value:g}% {rule.kind}{guarantee}"
+
+
+def _available(info: BundleInfo, rule: RiskRule) -> str:
+    """Return the values of a rule's kind that a model has thresholds for, in words."""
+    if rule.confidence is not None:
+        names = [p.name for p in info.operating_points if p.target == info.target and p.confidence is not None]
+        return f"its guaranteed thresholds are for {' and '.join(names)}" if names else "it has no guaranteed threshold"
+    if rule.kind == "sensitivity":
+        return "its thresholds are for 50% to 99%"
+    curve = _curve(info)
+    if curve is None:
+        return "it has no thresholds for other sensitivities"
+    return f"its thresholds have at most {max(point.specificity for point in curve.points):.1%}"
+
+
+def _curve(info: BundleInfo) -> SensitivityCurve | None:
+    return next((curve for curve in info.sensitivity_curves if curve.target == info.target), None)
+
+
+def _point_for(info: BundleInfo, rule: RiskRule) -> OperatingPoint | None:
+    """Return the operating point for a sensitivity or specificity: one of the model's own, else one of its curve."""
     for point in info.operating_points:
-        if point.target == info.target and abs(point.target_sensitivity - sensitivity) < 1e-9:
+        same = rule.kind == "sensitivity" and abs(point.target_sensitivity - rule.value) < 1e-9
+        if same and point.target == info.target and point.confidence == rule.confidence:
             return point
-    curve = next((c for c in info.sensitivity_curves if c.target == info.target), None)
-    found = curve.reaching(sensitivity) if curve is not None else None
-    if curve is None or found is None:
+    curve = _curve(info)
+    if curve is None or rule.confidence is not None:
+        return None
+    found = curve.reaching(rule.value) if rule.kind == "sensitivity" else curve.with_specificity(rule.value)
+    if found is None:
         return None
     ppv, npv = predictive_values(found.sensitivity, found.specificity, curve.prevalence)
     return OperatingPoint(
-        name=f"{100 * sensitivity:g}% sensitivity",
+        name=_name(rule),
         target=curve.target,
-        target_sensitivity=sensitivity,
+        target_sensitivity=rule.value if rule.kind == "sensitivity" else found.target_sensitivity,
         threshold=found.threshold,
         sensitivity=found.sensitivity,
         specificity=found.specificity,
@@ -157,4 +215,5 @@ def _point_for(info: BundleInfo, sensitivity: float) -> OperatingPoint | None:
         npv=npv,
         prevalence=curve.prevalence,
         measured_on="validation",
+        patient=found.patient,
     )

@@ -3,6 +3,7 @@
  * Python's `Prediction` field by field.
  */
 
+import { predictiveValues } from "../../format.js";
 import { confidenceReasons } from "./abstention.js";
 import { descending, percent, sum } from "./numbers.js";
 import { adjustForPatient, patientNotes } from "./patient.js";
@@ -11,6 +12,7 @@ import { calibrate, scores } from "./probabilities.js";
 
 /** @typedef {import("../../types.js").Prediction} Prediction */
 /** @typedef {import("../../types.js").OperatingPointResult} OperatingPointResult */
+/** @typedef {import("../../types.js").OperatingPoint} OperatingPoint */
 /** @typedef {import("../model.js").Description} Description */
 
 const TOP = 3;
@@ -39,14 +41,15 @@ export function buildPrediction(description, { logits, notes, reasons, oodScore 
   const abstained = abstainReasons.length > 0;
   const byCode = Object.fromEntries(info.classes.map((code, index) => [code, probabilities[index] ?? 0]));
   const order = descending(probabilities).map((index) => info.classes[index] ?? "");
-  const points = operatingPoints(description, byCode, abstained);
+  const patientUsed = probabilities !== fromImage;
+  const points = operatingPoints(description, byCode, abstained, patientUsed);
   /** @type {Omit<Prediction, "headline">} */
   const prediction = {
     image: "image",
     status: abstained ? "abstained" : "ok",
     abstain_reasons: abstainReasons,
     p_malignant: model.targets.includes("malignant") ? targetProbability(description, byCode, "malignant") : null,
-    risk: abstained ? null : riskLevel(description, byCode, order[0] ?? ""),
+    risk: abstained ? null : riskLevel(description, byCode, order[0] ?? "", patientUsed),
     operating_points: points,
     probabilities: byCode,
     top: abstained ? [] : order.slice(0, TOP).map((code) => ({ code, name: nameOf(description, code), probability: byCode[code] ?? 0 })),
@@ -69,17 +72,19 @@ function targetProbability({ model }, byCode, target) {
 }
 
 /**
- * The operating points with their decisions; the one behind the risk level comes first.
+ * The operating points with their decisions; the one behind the risk level comes first, other guaranteed thresholds are left out.
  * @param {Description} description
  * @param {Record<string, number>} byCode
  * @param {boolean} abstained
+ * @param {boolean} patientUsed Whether patient data changed the probabilities.
  * @returns {OperatingPointResult[]}
  */
-function operatingPoints(description, byCode, abstained) {
+function operatingPoints(description, byCode, abstained, patientUsed) {
   const { model, info } = description;
   const first = info.operating_points.filter((_, index) => index === model.risk.point);
-  const others = info.operating_points.filter((_, index) => index !== model.risk.point);
-  return [...first, ...others].map((point) => {
+  const others = info.operating_points.filter(({ confidence }, index) => index !== model.risk.point && confidence == null);
+  return [...first, ...others].map((stored) => {
+    const point = patientUsed ? withPatientData(stored) : stored;
     const { name, target, threshold, sensitivity, specificity, ppv, npv, prevalence, measured_on } = point;
     const probability = targetProbability(description, byCode, target);
     const positive = abstained ? null : probability >= threshold;
@@ -88,14 +93,27 @@ function operatingPoints(description, byCode, abstained) {
 }
 
 /**
+ * The point for a probability with patient data, as `OperatingPoint.with_patient_data`.
+ * @param {OperatingPoint} point
+ * @returns {Omit<OperatingPoint, "ppv" | "npv"> & { ppv: number | null, npv: number | null }}
+ */
+function withPatientData(point) {
+  if (!point.patient) return point;
+  return { ...point, ...point.patient, ...predictiveValues(point.patient, point.prevalence), measured_on: "validation" };
+}
+
+/**
  * The risk level by the rule of `lesionlab.prediction.decision.risk`.
  * @param {Description} description
  * @param {Record<string, number>} byCode
  * @param {string} first The most probable class.
+ * @param {boolean} patientUsed Whether patient data changed the probabilities.
  * @returns {import("../../types.js").Risk | null}
  */
-function riskLevel(description, byCode, first) {
-  const { target, threshold } = description.model.risk;
+function riskLevel(description, byCode, first, patientUsed) {
+  const { target, threshold: forImages, point } = description.model.risk;
+  const ofPatients = point === null ? null : description.info.operating_points[point]?.patient;
+  const threshold = (patientUsed && ofPatients?.threshold) || forImages;
   if (threshold === null) return description.model.card.classes.find(({ code }) => code === first)?.risk ?? null;
   const probability = targetProbability(description, byCode, target);
   if (probability >= threshold) return probability >= MORE_PROBABLE_THAN_NOT ? "high" : "moderate";

@@ -1,0 +1,150 @@
+"""Everything in a bundle that is fitted to the outputs of its graph for the validation images."""
+
+import math
+from dataclasses import replace
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesionlab.bundle import (
+    BundleInfo,
+    Calibration,
+    DecisionRule,
+    DriftMeasures,
+    OperatingPoint,
+    PatientEffects,
+    PredictionSets,
+    Reference,
+    SensitivityCurve,
+    ValidationStatistics,
+)
+from lesionlab.bundle.features import ood_scores
+from lesionlab.data import Manifest
+from lesionlab.export.calibrate import fit_calibration
+from lesionlab.export.measure import Measurements
+from lesionlab.export.operating_points import Validation, choose_points, sensitivity_curves
+from lesionlab.export.patient import fit_patient_effects, patient_of
+from lesionlab.export.prediction_sets import fit_prediction_sets
+from lesionlab.export.reference import ABSTENTION_SHARE
+from lesionlab.recipes import InferenceSettings, Recipe
+from lesionlab.taxonomy import TASKS, Task
+
+
+class Fitted(TypedDict):
+    """Values that are fitted on the validation subset, by their names in the bundle."""
+
+    calibration: Calibration
+    decision_rule: DecisionRule
+    prediction_sets: PredictionSets | None
+    patient_effects: PatientEffects | None
+    operating_points: tuple[OperatingPoint, ...]
+    sensitivity_curves: tuple[SensitivityCurve, ...]
+
+
+def fit_on_validation(
+    logits: NDArray[np.float64], train: Manifest, validation: Manifest, inference: InferenceSettings, task: Task
+) -> Fitted:
+    """Fit the calibration, the decision rule, the prediction sets, the patient effects and the operating points.
+
+    Args:
+        logits: Logits of the validation images, [N, C].
+        train: The training images, for class frequencies and patient data.
+        validation: The validation images.
+        inference: Settings of the calibration and the decision rule.
+        task: The task of the model.
+    """
+    labels = np.array([task.index(record.diagnosis) for record in validation])
+    lesions = [record.lesion_id for record in validation]
+    counts = np.array(list(class_counts(train, task).values()))
+    # A class without training images counts as one with one image.
+    frequencies = np.maximum(counts, 1) / counts.sum()
+    calibration = fit_calibration(logits, labels, lesions, frequencies, inference.calibration)
+    probabilities = calibration.probabilities(logits)
+    sets = fit_prediction_sets(labels, probabilities, lesions, task.classes)
+    effects = fit_patient_effects(train.records, validation.records, probabilities, task)
+    rule = _decision_rule(counts, inference.prior_exponent)
+    images = Validation(labels, probabilities, lesions)
+    with_patients = None if effects is None else _with_patient_data(images, validation, effects)
+    confidence = rule.scores(probabilities).max(axis=1)
+    limit = float(np.quantile(confidence, ABSTENTION_SHARE, method="lower"))
+    rule = rule.model_copy(update={"min_confidence": math.floor(limit * 1e6) / 1e6})
+    return {
+        "calibration": calibration,
+        "decision_rule": rule,
+        "prediction_sets": sets,
+        "patient_effects": effects,
+        "operating_points": choose_points(images, task, with_patients),
+        "sensitivity_curves": sensitivity_curves(images, task, with_patients),
+    }
+
+
+def refit(
+    info: BundleInfo, reference: Reference | None, measured: Measurements, train: Manifest, validation: Manifest
+) -> tuple[BundleInfo, Reference | None]:
+    """Return the description and the reference statistics of a bundle, fitted again to outputs of its graph.
+
+    Metrics of the test set are removed: they belong to the earlier fit.
+
+    Args:
+        info: The description.
+        reference: The reference statistics; the limit of the OOD score and the validation statistics are replaced.
+        measured: Outputs and quality measures of the validation images.
+        train: The training images.
+        validation: The validation images.
+    """
+    task, recipe = TASKS[info.task], Recipe.model_validate(info.recipe)
+    fitted = fit_on_validation(measured.logits.astype(np.float64), train, validation, recipe.inference, task)
+    if reference is not None:
+        space = reference.features
+        if space is not None and len(measured.features):
+            limit = np.quantile(ood_scores(space, measured.features), 1 - ABSTENTION_SHARE, method="higher")
+            reference = replace(reference, features=replace(space, limit=np.asarray(limit, np.float32)))
+        reference = replace(reference, validation=validation_statistics(measured, reference, fitted, task))
+    return info.model_copy(update={**fitted, "metrics": {}}), reference
+
+
+def validation_statistics(
+    measured: Measurements, reference: Reference, fitted: Fitted, task: Task
+) -> ValidationStatistics:
+    """Return the distribution of the drift measures over the validation images.
+
+    Args:
+        measured: Outputs and quality measures of the validation images.
+        reference: Reference statistics with the feature space of the OOD score.
+        fitted: Calibration and decision rule.
+        task: The task of the model.
+    """
+    calibration, rule = fitted["calibration"], fitted["decision_rule"]
+    probabilities = calibration.probabilities(measured.logits.astype(np.float64))
+    scores = rule.scores(probabilities)
+    distances = (
+        np.zeros(len(scores)) if reference.features is None else ood_scores(reference.features, measured.features)
+    )
+    target = [task.classes.index(code) for code in task.malignant]
+    columns = (*measured.quality.T, distances, probabilities[:, target].sum(axis=1), scores.max(axis=1))
+    measures = [DriftMeasures(*row) for row in np.stack(columns, axis=1).tolist()]
+    shares = np.bincount(scores.argmax(axis=1), minlength=len(task.classes)) / len(scores)
+    return ValidationStatistics.of(measures, shares)
+
+
+def class_counts(train: Manifest, task: Task) -> dict[str, int]:
+    """Return the number of images of each class of a task."""
+    counts = np.bincount([task.index(record.diagnosis) for record in train], minlength=len(task.classes))
+    return dict(zip(task.classes, counts.tolist(), strict=True))
+
+
+def _decision_rule(counts: NDArray[np.int64], exponent: float) -> DecisionRule:
+    """Return the rule that divides by a power of the class frequency; a class without training images is unchanged."""
+    if exponent == 0:
+        return DecisionRule()
+    weights = np.where(counts > 0, (np.maximum(counts, 1) / counts.sum()) ** -exponent, 1.0)
+    return DecisionRule(exponent=exponent, weights=tuple(weights.round(6).tolist()))
+
+
+def _with_patient_data(images: Validation, validation: Manifest, effects: PatientEffects) -> Validation:
+    """Return the images whose patient data change the probabilities, with the changed probabilities."""
+    patients = [patient_of(record) for record in validation]
+    known = np.array([effects.log_ratio(patient).ndim > 0 for patient in patients], dtype=np.bool_)
+    adjusted = [effects.adjusted(row, patient) for row, patient in zip(images.probabilities, patients, strict=True)]
+    return Validation(images.labels, np.array(adjusted), images.lesion_ids).select(known)
