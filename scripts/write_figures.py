@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Write the shipped model's figures into the documentation: tables of README and docs, the model card, its appendix.
 
-A table stands between `<!-- figures: NAME -->` and `<!-- end of figures -->`. Its figures come from
-`benchmarks/results/default_model.json` and `isic2017.json`, those of the card from the bundle in the package.
+A table stands between `<!-- figures: NAME -->` and `<!-- end of figures -->`. Its figures come from benchmarks/results:
+`default_model.json` for the test set, and the files of external datasets that exist. The card's figures come from the
+bundle in the package and from the external files.
 """
 
 import json
@@ -13,7 +14,9 @@ from typing import Any
 
 from lesionlab.bundle import Bundle, GroupMetrics, WithinSourceAuc
 from lesionlab.bundle.operating_points import NOUNS
-from lesionlab.evaluation.card import read_external, render_appendix, render_card
+from lesionlab.evaluation.card import ExternalEvaluation, read_external, render_appendix, render_card
+from lesionlab.evaluation.card.external import ExternalPoint
+from lesionlab.evaluation.card.markdown import estimate
 from lesionlab.evaluation.tables import DX_TYPES
 from lesionlab.metrics import Estimate
 from lesionlab.taxonomy import Target
@@ -30,42 +33,44 @@ _OVERALL = {
     "melanoma_auc": "melanoma against the rest, AUC",
 }
 
+_EXTERNAL = ("isic2017", "isic2020", "milk10k")
+
 Figures = dict[str, Any]
 
 
 def documents() -> dict[Path, str]:
     """Return the text of each document that holds figures of the shipped model."""
-    model, isic2017 = (json.loads((RESULTS / name).read_bytes()) for name in ("default_model.json", "isic2017.json"))
-    found = {}
+    bundle = Bundle.load(ROOT / "src" / "lesionlab" / "models" / "default")
+    model = json.loads((RESULTS / "default_model.json").read_bytes())
+    places = [place for name in _EXTERNAL if (place := RESULTS / f"{name}.json").exists()]
+    external = [read_external(place, bundle.info) for place in places]
+    found = {
+        ROOT / "docs" / "model_card.md": render_card(bundle, external),
+        ROOT / "docs" / "model_card_appendix.md": render_appendix(bundle, external),
+    }
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         text = path.read_text(encoding="utf-8")
         if _BLOCK.search(text):
-            found[path] = _BLOCK.sub(lambda block: block[1] + _TABLES[block[2]](model, isic2017) + block[3], text)
-    bundle = Bundle.load(ROOT / "src" / "lesionlab" / "models" / "default")
-    external = [read_external(RESULTS / "isic2017.json", bundle.info)]
-    found[ROOT / "docs" / "model_card.md"] = render_card(bundle, external)
-    found[ROOT / "docs" / "model_card_appendix.md"] = render_appendix(bundle, external)
+            found[path] = _BLOCK.sub(lambda block: block[1] + _TABLES[block[2]](model, external) + block[3], text)
     return found
 
 
-def _overall(model: Figures, isic2017: Figures) -> str:
+def _overall(model: Figures, _external: Sequence[ExternalEvaluation]) -> str:
     rows = [(name, _estimate(model["overall"][key])) for key, name in _OVERALL.items()]
     rows += [(f"melanoma {name}", _estimate(model["per_class"]["mel"][name])) for name in ("recall", "precision")]
     histo = next(row for row in model["subgroups"] if (row["group"], row["value"]) == ("dx_type", "histo"))
     confirmed = f"malignant against benign among the {histo['n_images']:,} images confirmed by histopathology, AUC"
     rows += [(confirmed, _estimate(histo["malignant_auc"]))]
     rows += [("expected calibration error of the most probable class", _estimate(model["overall"]["ece"]))]
-    elsewhere = f"on ISIC 2017 ({isic2017['n_images']:,} images, other cameras): melanoma AUC"
-    rows += [(elsewhere, _estimate(isic2017["overall"]["melanoma_auc"]))]
     return _table(["", "value (95% interval by lesion)"], rows)
 
 
-def _operating_points(model: Figures, _isic2017: Figures) -> str:
+def _operating_points(model: Figures, _external: Sequence[ExternalEvaluation]) -> str:
     figures = ("sensitivity", "specificity", "ppv", "npv")
     rows = [
         [
-            f"{100 * point['target_sensitivity']:g}% sensitivity for {NOUNS['malignant']}",
-            *map(_number, map(point.get, figures)),
+            f"{point['name']} for {NOUNS['malignant']}",
+            *(f"{point[name]:.3f}" for name in figures),
         ]
         for point in model["operating_points"]
         if point["target"] == "malignant"
@@ -73,7 +78,7 @@ def _operating_points(model: Figures, _isic2017: Figures) -> str:
     return _table(["threshold chosen on validation for", "sensitivity", "specificity", "PPV", "NPV"], rows)
 
 
-def _sources(model: Figures, _isic2017: Figures) -> str:
+def _sources(model: Figures, _external: Sequence[ExternalEvaluation]) -> str:
     """Return the tables by source and by confirmation, and the AUC within source; empty for a result without them."""
     rows = [row for row in map(WithinSourceAuc.model_validate, model.get("within_source_auc", ())) if row.differs]
     text = (
@@ -84,9 +89,14 @@ def _sources(model: Figures, _isic2017: Figures) -> str:
     for heading, key in (("source", "by_source"), ("confirmed by", "by_confirmation")):
         groups = [GroupMetrics.model_validate(row) for row in model.get(key, ())]
         table = [
-            [DX_TYPES.get(group.value, group.value), f"{group.n_images:,}", f"{group.n_positive:,}", _known(group.auc)]
+            [
+                DX_TYPES.get(group.value, group.value),
+                f"{group.n_images:,}",
+                f"{group.n_positive:,}",
+                _estimate(group.auc),
+            ]
             + [
-                _known(figure)
+                _estimate(figure)
                 for point in group.operating_points
                 if (point.name, point.target) == _THRESHOLD
                 for figure in (point.sensitivity, point.specificity)
@@ -100,10 +110,28 @@ def _sources(model: Figures, _isic2017: Figures) -> str:
     return text
 
 
-_TABLES: dict[str, Callable[[Figures, Figures], str]] = {
+def _external_datasets(_model: Figures, external: Sequence[ExternalEvaluation]) -> str:
+    rows = []
+    for other in external:
+        target = next(iter(other.task_labels.targets))
+        within = [row.within_source for row in other.within_source_auc if row.target == target]
+        at = [point for point in other.operating_points if (point.name, point.target) == (_THRESHOLD[0], target)]
+        cells = [_estimate(figure) for figure in (other.overall[f"{target}_auc"], *within)]
+        cells += [] if within else ["not measured"]
+        cells += [_of_point(point, name) for point in at for name in ("sensitivity", "specificity")]
+        rows.append([other.dataset, NOUNS[target], f"{other.n_images:,}", *cells])
+    header = ["dataset", "target", "images", "AUC", "AUC within source", "sensitivity", "specificity"]
+    note = (
+        f"Sensitivity and specificity at the threshold for {_THRESHOLD[0]}, chosen on the validation set of HAM10000."
+    )
+    return f"{_table(header, rows)}\n{note}\n"
+
+
+_TABLES: dict[str, Callable[[Figures, Sequence[ExternalEvaluation]], str]] = {
     "overall": _overall,
     "operating-points": _operating_points,
     "sources": _sources,
+    "external": _external_datasets,
 }
 
 
@@ -112,16 +140,13 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "".join("| " + " | ".join(cells) + " |\n" for cells in lines).replace("|  |", "| |")
 
 
-def _number(value: float) -> str:
-    return f"{value:.3f}"
+def _of_point(point: ExternalPoint, name: str) -> str:
+    low, high = point.intervals.get(name, (None, None))
+    return _estimate(Estimate(value=getattr(point, name), low=low, high=high))
 
 
-def _known(figure: Estimate) -> str:
-    return "not defined" if figure.value is None else _estimate(figure.model_dump())
-
-
-def _estimate(figure: dict[str, float]) -> str:
-    return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
+def _estimate(figure: Estimate | Figures) -> str:
+    return estimate(Estimate.model_validate(dict(figure)), leaky=False)
 
 
 if __name__ == "__main__":
