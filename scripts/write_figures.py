@@ -33,6 +33,11 @@ _OVERALL = {
     "melanoma_auc": "melanoma against the rest, AUC",
 }
 
+_CALIBRATION = {
+    "ece": "expected calibration error of the most probable class",
+    "malignant_ece": "expected calibration error of P(malignant)",
+    "malignant_calibration_in_the_large": "mean P(malignant) minus the share of malignant images",
+}
 _EXTERNAL = ("isic2017", "isic2020", "milk10k")
 
 Figures = dict[str, Any]
@@ -61,7 +66,7 @@ def _overall(model: Figures, _external: Sequence[ExternalEvaluation]) -> str:
     histo = next(row for row in model["subgroups"] if (row["group"], row["value"]) == ("dx_type", "histo"))
     confirmed = f"malignant against benign among the {histo['n_images']:,} images confirmed by histopathology, AUC"
     rows += [(confirmed, _estimate(histo["malignant_auc"]))]
-    rows += [("expected calibration error of the most probable class", _estimate(model["overall"]["ece"]))]
+    rows += [(name, _estimate(model["overall"][key])) for key, name in _CALIBRATION.items() if key in model["overall"]]
     return _table(["", "value (95% interval by lesion)"], rows)
 
 

@@ -16,6 +16,13 @@ const METRICS = {
   melanoma_auc: { label: "Melanoma AUC", from: 0.5, to: 1, description: "melanoma against the rest; 0.5 is chance" },
   macro_auc: { label: "Macro AUC", from: 0.5, to: 1, description: "mean of each class against the rest; 0.5 is chance" },
   ece: { label: "Calibration error (ECE)", from: 0, to: 0.3, description: "confidence against accuracy; lower is better" },
+  malignant_ece: { label: "Calibration error of P(malignant)", from: 0, to: 0.3, description: "P(malignant) against the malignant share; lower is better" },
+  melanoma_ece: { label: "Calibration error of P(melanoma)", from: 0, to: 0.3, description: "P(melanoma) against the share of melanomas; lower is better" },
+  classwise_ece: { label: "Classwise calibration error", from: 0, to: 0.3, description: "mean calibration error of all classes; lower is better" },
+  malignant_calibration_in_the_large: { label: "Excess of P(malignant)", from: -0.2, to: 0.2, description: "mean P(malignant) minus the malignant share; 0 is best" },
+  melanoma_calibration_in_the_large: { label: "Excess of P(melanoma)", from: -0.2, to: 0.2, description: "mean P(melanoma) minus the share of melanomas; 0 is best" },
+  malignant_brier: { label: "Brier score of P(malignant)", from: 0, to: 0.25, description: "squared error; lower is better" },
+  melanoma_brier: { label: "Brier score of P(melanoma)", from: 0, to: 0.25, description: "squared error; lower is better" },
   accuracy: { label: "Accuracy", from: 0, to: 1, description: "share of correct predictions; dominated by frequent classes" },
   macro_f1: { label: "Macro F1", from: 0, to: 1, description: "mean F1 of all classes" },
   weighted_f1: { label: "Weighted F1", from: 0, to: 1, description: "F1 weighted by class frequency" },
@@ -25,7 +32,7 @@ const METRICS = {
   brier: { label: "Brier score", from: 0, to: 2, description: "squared error of the probabilities; lower is better" },
   nll: { label: "Log loss", from: 0, to: 2, description: "negative log likelihood; lower is better" },
 };
-const MAIN = ["balanced_accuracy", "malignant_auc", "melanoma_auc", "ece", "macro_auc"];
+const MAIN = ["balanced_accuracy", "malignant_auc", "melanoma_auc", "malignant_ece", "ece", "macro_auc"];
 const TILES = 4;
 
 /** @param {{ on: boolean }} props */
@@ -35,7 +42,7 @@ export function Leaky({ on }) {
 
 /** @param {{ metrics: Record<string, Estimate>, leaky: boolean, classes: number }} props */
 export function MetricTiles({ metrics, leaky, classes }) {
-  const names = MAIN.filter((name) => metrics[name] && (classes > 2 || name !== "macro_auc")).slice(0, TILES);
+  const names = MAIN.filter((name) => metrics[name] && (name !== "malignant_ece" || metrics[name]?.value !== null) && (classes > 2 || name !== "macro_auc")).slice(0, TILES);
   return html`<ul class="tiles" aria-label="Main metrics">
     ${names.map((name) => html`<${Tile} key=${name} metric=${METRICS[name]} estimate=${metrics[name]} leaky=${leaky} />`)}
   </ul>`;
