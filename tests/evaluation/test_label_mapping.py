@@ -11,7 +11,9 @@ from sklearn.metrics import roc_auc_score
 from lesionlab.data import ImageRecord, read_dataset
 from lesionlab.errors import DataError
 from lesionlab.evaluation import evaluate_subset, write_evaluation
+from lesionlab.evaluation.comparison import compare_predictions
 from lesionlab.evaluation.label_mapping import collapsed, common_task
+from lesionlab.evaluation.predictions_file import find_predictions, read_predictions
 from lesionlab.prediction import Predictor
 from lesionlab.taxonomy import CODES, DIAGNOSIS, TASKS
 
@@ -79,3 +81,11 @@ def test_binary_labels_from_a_table(
     write_evaluation(tmp_path / "out", evaluation)
     written = json.loads((tmp_path / "out" / "metrics.json").read_text(encoding="utf-8"))
     assert (written["task"], written["bundle"]) == (task, predictor.info.identity)
+    # A comparison reads every evaluation, whatever its labels.
+    read = read_predictions(find_predictions(tmp_path / "out", "all"))
+    assert set(read.diagnoses) == {record.diagnosis for record in manifest}
+    assert set(read.diagnoses) & {"benign", "malignant", "other"}
+    found_again = {row.metric: row.a.value for row in compare_predictions(read, read, resamples=20).metrics}
+    assert found_again[f"{task}_auc"] == pytest.approx(found, abs=1e-3)  # six decimals
+    thresholds = [name for name in found_again if name.endswith("_at_95")]
+    assert len(thresholds) == 2 * any(point.target_sensitivity == 0.95 for point in expected)

@@ -16,7 +16,7 @@ from lesionlab.bundle import BundleInfo
 from lesionlab.errors import DataError
 from lesionlab.evaluation.results import EvaluatedSubset
 from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray
-from lesionlab.taxonomy import CODES, DIAGNOSIS, TASKS, Task
+from lesionlab.taxonomy import DIAGNOSIS, LABELS, TASKS, Task
 
 METRICS, PREDICTIONS = "metrics.json", "predictions.csv"
 _REQUIRED = ("image_id", "lesion_id", "diagnosis", "predicted")
@@ -53,7 +53,7 @@ class Predictions:
         task: Its task.
         image_ids: Identifier of each image.
         lesion_ids: Lesion of each image.
-        diagnoses: True diagnosis of each image, one of the seven codes.
+        diagnoses: True diagnosis of each image, one of the seven codes or a coarse label that determines the class.
         predicted: Index of the predicted class in the task's classes, int [N].
         probabilities: float [N, C].
         confidence: Score of the predicted class in the decision rule, [N]; None if the file has none.
@@ -224,8 +224,8 @@ def _checked_row(where: str, task: Task, row: dict[str, str]) -> _Row:
     if None in row.values() or None in row:
         raise DataError(f"{where}: the number of values differs from that of the columns; evaluate the model again")
     image_id, lesion_id, diagnosis, predicted = (row[column] for column in _REQUIRED)
-    if diagnosis not in CODES:
-        raise DataError(f"{where}: diagnosis {diagnosis!r} is none of {', '.join(CODES)}")
+    if not task.determines(diagnosis):
+        raise DataError(f"{where}: diagnosis {diagnosis!r} is none of {', '.join(filter(task.determines, LABELS))}")
     if predicted not in task.classes:
         raise DataError(f"{where}: predicted {predicted!r} is none of {', '.join(task.classes)}")
     try:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from lesionlab.errors import DataError
 from lesionlab.evaluation.comparison import Comparison, compare_predictions
@@ -120,6 +121,35 @@ def test_different_tasks_are_compared_on_the_common_target(
     comparison = compare(write_predictions("a", task=first), write_predictions("b", task=second))
     assert names(comparison) == expected
     assert (comparison.a.task, comparison.b.task) == (first, second)
+
+
+@pytest.mark.parametrize(
+    ("task", "labels"),
+    [
+        ("melanoma", ("other", "mel")),
+        ("melanoma", ("other", "nv", "mel", "bcc")),
+        ("malignant", ("benign", "malignant")),
+        ("malignant", ("benign", "nv", "mel", "malignant")),
+    ],
+)
+def test_coarse_labels_are_compared(write_predictions: WritePredictions, task: str, labels: tuple[str, ...]) -> None:
+    # Thresholds for a target that the labels do not determine are ignored.
+    point = {"target_sensitivity": 0.95, "threshold": 0.5}
+    points = [point | {"target": target} for target in ("malignant", "melanoma")]
+    known = {"bundle": "one@1", "leaky": False, "unseen": True, "operating_points": points}
+    a, b = (write_predictions(name, task=task, codes=labels, metrics=known) for name in ("a", "b"))
+    found = {row.metric: row for row in compare(a, b).metrics}
+    of_target = OF_MELANOMA if task == "melanoma" else ["malignant_auc"]
+    assert list(found) == [*OF_TASK, *of_target, "ece", f"{task}_sensitivity_at_95", f"{task}_specificity_at_95"]
+    read = read_predictions(a)
+    positive = np.isin(read.diagnoses, ("mel",) if task == "melanoma" else ("malignant", "mel"))
+    assert found[f"{task}_auc"].a.value == pytest.approx(roc_auc_score(positive, read.probabilities[:, 1]))
+
+
+def test_label_that_does_not_determine_the_class_is_rejected(write_predictions: WritePredictions) -> None:
+    path = edited(write_predictions("a", task="melanoma"), "HAM_0,mel", "HAM_0,malignant")
+    with pytest.raises(DataError, match=r"line 2: diagnosis 'malignant' is none of mel, nv, .*, vasc, other$"):
+        read_predictions(path)
 
 
 def test_summed_probabilities_equal_the_binary_model(write_predictions: WritePredictions) -> None:

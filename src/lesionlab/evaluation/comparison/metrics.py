@@ -18,7 +18,7 @@ from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray, weighted_m
 from lesionlab.metrics.calibration import expected_calibration_error
 from lesionlab.metrics.comparison import delong_test, mcnemar_test, recall_at_precision
 from lesionlab.metrics.selective import selective_scores
-from lesionlab.taxonomy import DIAGNOSIS, Target
+from lesionlab.taxonomy import Target, is_of_target
 
 Better = Literal["higher", "lower", "neither"]
 PredictionsMetric = Callable[[Predictions, IntArray], FloatArray]
@@ -134,7 +134,7 @@ def _auc_metric(name: str, meaning: str, target: Target, a: Predictions, b: Pred
 def _threshold_metrics(a: Predictions, b: Predictions) -> list[Metric]:
     metrics = []
     for target, noun in NOUNS.items():
-        if all(side.threshold(target, _SENSITIVITY) is not None for side in (a, b)):
+        if all(target in side.task.targets and side.threshold(target, _SENSITIVITY) is not None for side in (a, b)):
             for index, name in ((1, "sensitivity"), (0, "specificity")):
                 metrics.append(
                     Metric(
@@ -148,7 +148,7 @@ def _threshold_metrics(a: Predictions, b: Predictions) -> list[Metric]:
 
 
 def _positive(side: Predictions, target: Target) -> BoolArray:
-    return np.isin(side.diagnoses, DIAGNOSIS.targets[target])
+    return np.array([is_of_target(diagnosis, target) for diagnosis in side.diagnoses])
 
 
 def _target_scores(side: Predictions, target: Target) -> FloatArray:
