@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from lesionlab import RESEARCH_ONLY
+from lesionlab.bundle import PredictionSets
 from lesionlab.evaluation.groups import measure_groups
 from lesionlab.evaluation.report import ReportContext, render_report
 from lesionlab.evaluation.results import EvaluatedSubset
-from lesionlab.taxonomy import TASKS
+from lesionlab.evaluation.uncertainty import measure_uncertainty
+from lesionlab.taxonomy import CODES, TASKS
 
 MakeSubset = Callable[..., EvaluatedSubset]
 MakeContext = Callable[..., ReportContext]
@@ -193,6 +195,26 @@ def test_unreadable_images_are_marked(make_subset: MakeSubset, make_context: Mak
     html = render_report(evaluated, make_context())
     assert "Image not readable" in html
     assert "<img" not in html
+
+
+def test_deferred_images_and_coverage_by_source_are_shown(make_subset: MakeSubset, make_context: MakeContext) -> None:
+    evaluated = make_subset(ALL_CLASSES)
+    records = tuple(replace(r, source=f"clinic {i % 2}") for i, r in enumerate(evaluated.records))
+    context = make_context()
+    sets = PredictionSets(
+        coverage=0.9,
+        marginal=0.6,
+        class_conditional=dict.fromkeys(CODES, 0.7),
+        lesions=dict.fromkeys(CODES, 30),
+    )
+    bundle = context.bundle.model_copy(update={"prediction_sets": sets})
+    uncertainty = measure_uncertainty(replace(evaluated, records=records), bundle)
+    page = Page(render_report(evaluated, replace(context, bundle=bundle, uncertainty=uncertainty)))
+    assert not page.badly_nested
+    for expected in ("Deferred malignant lesions", "Deferred benign lesions", "source clinic 0", "source clinic 1"):
+        assert expected in page.text
+    deferred = uncertainty.selective[-1].deferred["malignant"]
+    assert any(cell.startswith(f"{deferred.value:.3f}") for cell in page.cells)
 
 
 def test_report_is_reproducible(make_subset: MakeSubset, make_context: MakeContext) -> None:

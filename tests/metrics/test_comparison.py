@@ -157,11 +157,14 @@ def auc_of(positive: npt.NDArray[np.bool_], scores: Scores) -> Measure:
     return lambda weights: roc_auc(positive, scores, weights)
 
 
-def test_difference_of_a_model_to_itself_is_exactly_zero() -> None:
+def test_difference_without_spread_has_the_exact_interval_or_none() -> None:
     positive, a, _ = two_models(100, 0.0)
-    found = paired_bootstrap(auc_of(positive, a), auc_of(positive, a), [str(i // 2) for i in range(100)], resamples=50)
-    assert (found.difference.value, found.difference.low, found.difference.high) == (0.0, 0.0, 0.0)
-    assert found.a == found.b
+    lesions = [str(i // 2) for i in range(100)]
+    for trials, width in ((0, None), (25, 1 - 0.025 ** (1 / 25))):
+        found = paired_bootstrap(auc_of(positive, a), auc_of(positive, a), lesions, trials=trials, resamples=50)
+        assert found.difference.value == 0.0
+        assert found.difference.high == (None if width is None else pytest.approx(width))
+        assert found.a == found.b
 
 
 def test_paired_interval_is_narrower_than_the_unpaired_one() -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import sklearn.metrics
 from isic_challenge_scoring.classification import ClassificationMetric, ClassificationScore
+from scipy.stats import binomtest
 
 from lesionlab.errors import DataError, UsageError
 from lesionlab.metrics import Estimate, MetricsSummary, evaluate_predictions, lesion_weights, softmax
@@ -169,7 +170,7 @@ def test_json_round_trip_with_null_for_undefined_metrics(sample: Sample) -> None
 def test_single_image() -> None:
     summary = evaluate_predictions([1], [[0.1, 0.6, 0.1, 0.05, 0.05, 0.05, 0.05]], ["a"], resamples=10)
     assert list(summary.per_class["nv"]) == PER_CLASS
-    assert summary.overall["accuracy"] == Estimate(value=1, low=1, high=1)
+    assert summary.overall["accuracy"].model_dump() == pytest.approx({"value": 1, "low": 0.025, "high": 1})
     assert summary.overall["malignant_specificity"].value == 1
     assert summary.overall["macro_auc"].value is None
     assert summary.overall["malignant_recall"].value is None
@@ -181,7 +182,11 @@ def test_one_class_predicted_for_everything(sample: Sample) -> None:
     always_nv = np.tile(np.eye(7)[1], (len(sample.labels), 1))
     summary = evaluate_predictions(sample.labels, always_nv, sample.lesion_ids, resamples=20)
     assert summary.overall["balanced_accuracy"].value == pytest.approx(1 / 7)
-    assert summary.overall["macro_auc"] == Estimate(value=0.5, low=0.5, high=0.5)
+    auc = summary.overall["macro_auc"]
+    assert auc.low is not None
+    assert auc.high is not None
+    assert auc.value == 0.5
+    assert auc.low < 0.5 < auc.high
     assert summary.overall["malignant_recall"].value == 0
     assert summary.per_class["mel"]["precision"] == Estimate(value=None, low=None, high=None)
     assert summary.per_class["mel"]["f1"].value == 0
@@ -194,9 +199,71 @@ def test_interval_needs_half_of_the_resamples() -> None:
     for seed in range(10):
         auc = evaluate_predictions([6, 1], probabilities, ["a", "b"], resamples=25, seed=seed).per_class["vasc"]["auc"]
         defined = (lesion_weights(["a", "b"], 25, seed) > 0).all(axis=1).mean() >= 0.5
-        assert auc == Estimate(value=1, low=1 if defined else None, high=1 if defined else None)
+        assert auc.value == 1
+        # One pair of lesions: the exact limit is 2.5%.
+        assert (auc.low, auc.high) == (pytest.approx((0.025, 1)) if defined else (None, None))
         seen.add(bool(defined))
     assert seen == {True, False}
+
+
+def test_three_correct_lesions_of_one_class_have_exact_intervals() -> None:
+    probabilities = np.full((3, 7), 0.02)
+    probabilities[:, 0] = 0.88
+    for images, lesions in ((1, 3), (4, 3), (1, 1)):  # several images of a lesion are one trial
+        labels, rows = np.zeros(images * lesions, dtype=np.int64), np.resize(probabilities, (images * lesions, 7))
+        ids = [f"{number // images}" for number in range(images * lesions)]
+        summary = evaluate_predictions(labels, rows, ids)
+        expected = binomtest(lesions, lesions).proportion_ci(method="exact")
+        rates = [summary.overall[name] for name in ("accuracy", "balanced_accuracy", "malignant_recall")]
+        for rate in (*rates, summary.per_class["mel"]["recall"], summary.per_class["mel"]["precision"]):
+            assert rate.model_dump() == pytest.approx({"value": 1, "low": expected.low, "high": expected.high})
+        share = expected.low
+        assert summary.per_class["mel"]["f1"].low == pytest.approx(2 * share / (1 + share))
+        assert_no_interval_without_width(summary)
+
+
+def test_perfect_predictions_have_exact_intervals() -> None:
+    labels = np.repeat(np.arange(7), [5, 40, 6, 6, 8, 4, 4])
+    probabilities = np.full((73, 7), 0.01)
+    probabilities[np.arange(73), labels] = 0.94
+    summary = evaluate_predictions(labels, probabilities, [str(number) for number in range(73)])
+    for name, trials in (("accuracy", 73), ("malignant_recall", 17), ("malignant_auc", 17), ("melanoma_auc", 5)):
+        assert summary.overall[name].model_dump() == pytest.approx(
+            {"value": 1, "low": 0.025 ** (1 / trials), "high": 1}
+        )
+    assert summary.overall["balanced_accuracy"].low == pytest.approx(
+        np.mean([0.025 ** (1 / count) for count in (5, 40, 6, 6, 8, 4, 4)])
+    )
+    assert summary.per_class["mel"]["average_precision"] == Estimate(value=1, low=None, high=None)
+    assert_no_interval_without_width(summary)
+
+
+@pytest.mark.parametrize("lesions", [1, 2, 3, 10])
+@pytest.mark.parametrize("classes", [(0,), (1,), (0, 1), (0, 1, 5)])
+@pytest.mark.parametrize("skill", [-50.0, 0.0, 50.0])
+def test_no_small_evaluation_has_an_interval_without_width(
+    lesions: int, classes: tuple[int, ...], skill: float
+) -> None:
+    labels = np.resize(classes, 2 * lesions)
+    logits = np.random.default_rng(lesions).normal(size=(2 * lesions, 7)) * (skill == 0)
+    logits[np.arange(2 * lesions), labels] += skill
+    summary = evaluate_predictions(labels, softmax(logits), [str(i % lesions) for i in range(2 * lesions)])
+    assert_no_interval_without_width(summary)
+
+
+def assert_no_interval_without_width(summary: MetricsSummary) -> None:
+    for metrics in (summary.overall, *summary.per_class.values()):
+        for name, estimate in metrics.items():
+            if estimate.low is not None:
+                assert estimate.value is not None
+                assert estimate.high is not None
+                assert estimate.high > estimate.low + 1e-9, name
+                biased = name.endswith("ece") or "brier_" in name
+                assert biased or estimate.low - 1e-9 <= estimate.value <= estimate.high + 1e-9, name
+            without = name in ("average_precision", "nll", "classwise_ece") or "brier_" in name
+            if not without and estimate.value is not None and estimate.low is None:
+                # Fewer than half of the resamples define it.
+                assert summary.n_lesions <= 3, name
 
 
 def test_correlated_images_of_a_lesion_widen_the_interval(sample: Sample) -> None:

@@ -333,6 +333,7 @@ export interface components {
          *         reliability: Confidence and accuracy of the bins that hold an image.
          *         history: Training history by epoch; empty where unknown.
          *         prediction_sets: Coverage of the conformal sets.
+         *         prediction_sets_by_source: The same for the images of each source; empty for a single source.
          *         selective: Selective prediction: figures without the images of lowest confidence.
          *         robustness: Figures under corruptions; empty where not measured.
          *         by_source: Figures by source of the image; empty where no source is known.
@@ -398,6 +399,11 @@ export interface components {
              * @default []
              */
             prediction_sets: components["schemas"]["SetCoverage"][];
+            /**
+             * Prediction Sets By Source
+             * @default []
+             */
+            prediction_sets_by_source: components["schemas"]["SetCoverage"][];
             /** Reliability */
             reliability: components["schemas"]["ReliabilityBin"][];
             /**
@@ -1191,12 +1197,20 @@ export interface components {
         /**
          * SelectivePoint
          * @description Figures on the share `coverage` of the images with the highest confidence scores.
+         *
+         *     Attributes:
+         *         deferred: Share of the images of a class that are not kept: by class, and for `malignant` and `benign` where
+         *             these are not the classes.
          */
         SelectivePoint: {
             accuracy: components["schemas"]["Estimate"];
             balanced_accuracy: components["schemas"]["Estimate"];
             /** Coverage */
             coverage: number;
+            /** Deferred */
+            deferred: {
+                [key: string]: components["schemas"]["Estimate"];
+            };
         };
         /**
          * SetCoverage
@@ -1205,6 +1219,7 @@ export interface components {
          *     Attributes:
          *         kind: `marginal`, or `class-conditional`, with a threshold per class.
          *         diagnosis: Code of the class, or `all`.
+         *         source: Source of the images; None for all sources.
          *         nominal_coverage: Coverage that the thresholds were chosen for.
          *         guaranteed: Whether this kind of set guarantees it for these images.
          *         covered: Share of the lesions whose sets hold the true class; the mean over several images of a lesion.
@@ -1227,6 +1242,8 @@ export interface components {
             n_images: number;
             /** Nominal Coverage */
             nominal_coverage: number;
+            /** Source */
+            source: string | null;
         };
         /**
          * Site

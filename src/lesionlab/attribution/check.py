@@ -144,8 +144,8 @@ def _check_method(
 
 def _mean_similarity(found: Sequence[tuple[float, float]], lesions: Sequence[str]) -> Similarity:
     return Similarity(
-        rank=mean_estimate([rank for rank, _ in found], lesions),
-        ssim=mean_estimate([ssim for _, ssim in found], lesions),
+        rank=mean_estimate([rank for rank, _ in found], lesions, lowest=-1.0),
+        ssim=mean_estimate([ssim for _, ssim in found], lesions, lowest=-1.0),
     )
 
 

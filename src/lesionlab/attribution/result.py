@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from lesionlab.base_models import StrictModel
-from lesionlab.metrics import Estimate, lesion_weights
+from lesionlab.metrics import Estimate, exact_interval, lesion_weights
 from lesionlab.metrics.arrays import weighted_mean
 
 _RESAMPLES, _SEED = 1000, 0
@@ -142,11 +142,12 @@ class ModelCheck(StrictModel):
     artefacts: tuple[ArtefactCheck, ...] = ()
 
 
-def mean_estimate(values: Sequence[float], lesions: Sequence[str]) -> Estimate:
-    """Return the mean of the values that are not nan, with its bootstrap interval by lesion."""
+def mean_estimate(values: Sequence[float], lesions: Sequence[str], *, lowest: float = 0.0) -> Estimate:
+    """Return the mean of the values that are not nan, between `lowest` and 1, with its interval by lesion."""
     kept = [(value, lesion) for value, lesion in zip(values, lesions, strict=True) if not np.isnan(value)]
     if not kept:
         return Estimate(value=None, low=None, high=None)
     defined = np.array([value for value, _ in kept])
-    weights = lesion_weights([lesion for _, lesion in kept], _RESAMPLES, _SEED)
-    return Estimate.from_resamples(float(defined.mean()), weighted_mean(defined, weights))
+    of_values = [lesion for _, lesion in kept]
+    mean, drawn = float(defined.mean()), weighted_mean(defined, lesion_weights(of_values, _RESAMPLES, _SEED))
+    return Estimate.from_resamples(mean, drawn, exact_interval(mean, len(set(of_values)), lowest=lowest))

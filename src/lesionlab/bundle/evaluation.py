@@ -152,6 +152,7 @@ class SetCoverage(StrictModel):
     Attributes:
         kind: `marginal`, or `class-conditional`, with a threshold per class.
         diagnosis: Code of the class, or `all`.
+        source: Source of the images; None for all sources.
         nominal_coverage: Coverage that the thresholds were chosen for.
         guaranteed: Whether this kind of set guarantees it for these images.
         covered: Share of the lesions whose sets hold the true class; the mean over several images of a lesion.
@@ -160,6 +161,7 @@ class SetCoverage(StrictModel):
 
     kind: Literal["marginal", "class-conditional"]
     diagnosis: str
+    source: str | None = None
     nominal_coverage: float
     guaranteed: bool
     n_images: int = Field(ge=1)
@@ -168,11 +170,17 @@ class SetCoverage(StrictModel):
 
 
 class SelectivePoint(StrictModel):
-    """Figures on the share `coverage` of the images with the highest confidence scores."""
+    """Figures on the share `coverage` of the images with the highest confidence scores.
+
+    Attributes:
+        deferred: Share of the images of a class that are not kept: by class, and for `malignant` and `benign` where
+            these are not the classes.
+    """
 
     coverage: float = Field(gt=0, le=1)
     accuracy: Estimate
     balanced_accuracy: Estimate
+    deferred: dict[str, Estimate] = Field(default_factory=dict)
 
 
 class NetBenefitPoint(StrictModel):
@@ -226,6 +234,7 @@ class EvaluationSummary(StrictModel):
         reliability: Confidence and accuracy of the bins that hold an image.
         history: Training history by epoch; empty where unknown.
         prediction_sets: Coverage of the conformal sets.
+        prediction_sets_by_source: The same for the images of each source; empty for a single source.
         selective: Selective prediction: figures without the images of lowest confidence.
         robustness: Figures under corruptions; empty where not measured.
         by_source: Figures by source of the image; empty where no source is known.
@@ -252,6 +261,7 @@ class EvaluationSummary(StrictModel):
     reliability: tuple[ReliabilityBin, ...]
     history: tuple[Epoch, ...] = ()
     prediction_sets: tuple[SetCoverage, ...] = ()
+    prediction_sets_by_source: tuple[SetCoverage, ...] = ()
     selective: tuple[SelectivePoint, ...] = ()
     decision_curve: tuple[NetBenefitPoint, ...] = ()
     robustness: tuple[RobustnessPoint, ...] = ()

@@ -10,11 +10,12 @@ import numpy.typing as npt
 from lesionlab.bundle import GroupMetrics, GroupPoint, OperatingPoint, WithinSourceAuc
 from lesionlab.evaluation.results import EvaluatedSubset
 from lesionlab.evaluation.tables import positives_and_scores
-from lesionlab.metrics import Estimate, lesion_weights
+from lesionlab.metrics import Estimate, exact_interval, lesion_weights
 from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray
 from lesionlab.metrics.bootstrap import chunks
 from lesionlab.metrics.calibration import target_calibration_error
 from lesionlab.metrics.confusion import confusion_matrix, recall
+from lesionlab.metrics.estimate import count_trials
 from lesionlab.metrics.ranking import roc_auc, within_group_auc
 from lesionlab.taxonomy import Target
 
@@ -63,13 +64,13 @@ def measure_group(part: EvaluatedSubset, points: Sequence[OperatingPoint], value
         value: Name of the group.
     """
     positive, scores = positives_and_scores(part)
-    draws = _draws(part)
+    draws, trials = _draws(part), count_trials(part.lesion_ids, positive, positive)
     return GroupMetrics(
         value=value,
         n_images=len(positive),
         n_lesions=len(set(part.lesion_ids)),
         n_positive=int(positive.sum()),
-        auc=_estimate(lambda w: roc_auc(positive, scores, w), draws)[0],
+        auc=_estimate(lambda w: roc_auc(positive, scores, w), draws, trials["auc"])[0],
         ece=_estimate(lambda w: target_calibration_error(positive, scores, w), draws)[0],
         operating_points=tuple(_point(part, point, draws) for point in points if point.target in part.task.targets),
     )
@@ -93,7 +94,10 @@ def _by_group(
 def _point(part: EvaluatedSubset, point: OperatingPoint, draws: npt.NDArray[np.int32]) -> GroupPoint:
     positive, scores = positives_and_scores(part, point.target)
     actual, predicted = positive.astype(np.int64), (scores >= point.threshold).astype(np.int64)
-    specificity, sensitivity = _estimate(lambda w: recall(confusion_matrix(actual, predicted, 2, w)), draws)
+    trials = count_trials(part.lesion_ids, positive, predicted == 1)
+    specificity, sensitivity = _estimate(
+        lambda w: recall(confusion_matrix(actual, predicted, 2, w)), draws, trials["specificity"], trials["recall"]
+    )
     return GroupPoint(
         name=point.name,
         target=point.target,
@@ -121,7 +125,8 @@ def _within_source_of(part: EvaluatedSubset, sources: npt.NDArray[np.str_], targ
         pooled, within = roc_auc(positive, scores, w), within_group_auc(positive, scores, index, w)
         return np.stack([pooled, within, roc_auc(positive, share, w), pooled - within], axis=-1)
 
-    pooled, within, source_only, difference = _estimate(measure, _draws(part))
+    pairs = count_trials(part.lesion_ids, positive, positive)["auc"]
+    pooled, within, source_only, difference = _estimate(measure, _draws(part), pairs)
     return WithinSourceAuc(
         target=target, pooled=pooled, within_source=within, source_only=source_only, difference=difference
     )
@@ -142,8 +147,15 @@ def _draws(part: EvaluatedSubset) -> npt.NDArray[np.int32]:
     return lesion_weights(part.lesion_ids, part.summary.resamples, part.summary.seed)
 
 
-def _estimate(measure: Callable[[IntArray], FloatArray], draws: npt.NDArray[np.int32]) -> list[Estimate]:
-    """Return the figures of a function of weights with their intervals; its result is [...] or [..., K]."""
+def _estimate(measure: Callable[[IntArray], FloatArray], draws: npt.NDArray[np.int32], *trials: int) -> list[Estimate]:
+    """Return the figures of a function of weights with their intervals; its result is [...] or [..., K].
+
+    Where a figure has no spread, its interval is exact for its number of trials (see `exact_interval`), none without.
+    """
     once = np.atleast_1d(measure(np.ones(draws.shape[1], np.int64)))
     drawn = np.concatenate([measure(chunk) for chunk in chunks(draws)]).reshape(-1, len(once))
-    return [Estimate.from_resamples(float(value), column) for value, column in zip(once, drawn.T, strict=True)]
+    known = (*trials, *(0,) * (len(once) - len(trials)))
+    return [
+        Estimate.from_resamples(value, column, exact_interval(value, of_value))
+        for value, column, of_value in zip(once.tolist(), drawn.T, known, strict=True)
+    ]

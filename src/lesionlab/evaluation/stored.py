@@ -57,6 +57,7 @@ def stored_evaluation(evaluation: Evaluation) -> EvaluationSummary:
         reliability=_reliability(evaluated),
         history=tuple(_epoch(row) for row in evaluation.history),
         prediction_sets=uncertainty.prediction_sets,
+        prediction_sets_by_source=uncertainty.prediction_sets_by_source,
         selective=uncertainty.selective,
         decision_curve=uncertainty.decision_curve,
         robustness=uncertainty.robustness,

@@ -12,10 +12,11 @@ from lesionlab.data.manifest import ImageRecord
 from lesionlab.evaluation.results import EvaluatedSubset
 from lesionlab.evaluation.skin_tone import skin_tone
 from lesionlab.evaluation.tables import positives_and_scores
-from lesionlab.metrics import Estimate, lesion_weights
+from lesionlab.metrics import Estimate, exact_interval, lesion_weights
 from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray
 from lesionlab.metrics.bootstrap import chunks
-from lesionlab.metrics.confusion import balanced_accuracy, confusion_matrix
+from lesionlab.metrics.confusion import balanced_accuracy, confusion_matrix, recall
+from lesionlab.metrics.estimate import Interval, count_trials, mean_interval, recall_intervals
 from lesionlab.metrics.ranking import roc_auc
 
 _AGES = (0, 30, 45, 60, 75, np.inf)
@@ -60,17 +61,22 @@ def _measured(evaluated: EvaluatedSubset, group: GroupBy, value: str, members: B
     labels, predicted = evaluated.labels[members], evaluated.predicted[members]
     positive, scores = (values[members] for values in positives_and_scores(evaluated))
 
-    def estimate(measure: Callable[[IntArray], FloatArray]) -> Estimate | None:
+    def estimate(measure: Callable[[IntArray], FloatArray], exact: Callable[[float], Interval]) -> Estimate | None:
         value = float(measure(np.ones(len(labels), np.int64)))
         drawn = np.concatenate([measure(chunk) for chunk in chunks(draws)])
-        return None if np.isnan(value) else Estimate.from_resamples(value, drawn)
+        return None if np.isnan(value) else Estimate.from_resamples(value, drawn, exact(value))
 
     classes = len(evaluated.task.classes)
+    recalls = recall(confusion_matrix(labels, predicted, classes))
+    pairs = count_trials(lesions, positive, positive)["auc"]
     return Subgroup(
         group=group,
         value=value,
         n_images=len(labels),
         n_lesions=len(set(lesions)),
-        balanced_accuracy=estimate(lambda w: balanced_accuracy(confusion_matrix(labels, predicted, classes, w))),
-        malignant_auc=estimate(lambda w: roc_auc(positive, scores, w)),
+        balanced_accuracy=estimate(
+            lambda w: balanced_accuracy(confusion_matrix(labels, predicted, classes, w)),
+            lambda _: mean_interval(recall_intervals(labels, recalls, lesions)),
+        ),
+        malignant_auc=estimate(lambda w: roc_auc(positive, scores, w), lambda value: exact_interval(value, pairs)),
     )

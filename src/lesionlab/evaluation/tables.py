@@ -12,11 +12,13 @@ from lesionlab.evaluation.results import EvaluatedSubset
 from lesionlab.metrics import (
     Estimate,
     OperatingPointMetrics,
+    exact_interval,
     lesion_weights,
     measure_operating_point,
     predictive_values,
 )
 from lesionlab.metrics.confusion import confusion_matrix, precision, recall
+from lesionlab.metrics.estimate import count_trials
 from lesionlab.taxonomy import Target
 
 # From screening to a referral clinic.
@@ -111,15 +113,20 @@ def operating_point_rows(evaluated: EvaluatedSubset, points: Sequence[OperatingP
         predicted = (scores >= stored.threshold).astype(np.int64)
         matrices = confusion_matrix(positive.astype(np.int64), predicted, 2, draws)
         recalls, precisions = recall(matrices), precision(matrices)
+        trials = count_trials(evaluated.lesion_ids, positive, predicted == 1)
         rows.append(
             PointRow(
                 stored=stored,
                 here=here,
-                sensitivity=Estimate.from_resamples(here.sensitivity, recalls[:, 1]),
-                specificity=Estimate.from_resamples(here.specificity, recalls[:, 0]),
-                ppv=Estimate.from_resamples(here.ppv, precisions[:, 1]),
-                npv=Estimate.from_resamples(here.npv, precisions[:, 0]),
+                sensitivity=_rate(here.sensitivity, recalls[:, 1], trials["recall"]),
+                specificity=_rate(here.specificity, recalls[:, 0], trials["specificity"]),
+                ppv=_rate(here.ppv, precisions[:, 1], trials["precision"]),
+                npv=_rate(here.npv, precisions[:, 0], trials["npv"]),
                 elsewhere=elsewhere,
             )
         )
     return rows
+
+
+def _rate(value: float, drawn: np.ndarray, lesions: int) -> Estimate:
+    return Estimate.from_resamples(value, drawn, exact_interval(value, lesions))

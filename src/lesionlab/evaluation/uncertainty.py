@@ -1,6 +1,6 @@
 """Coverage of prediction sets, selective prediction and net benefit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,10 +11,12 @@ from lesionlab.bundle import BundleInfo, PredictionSets, Subgroup
 from lesionlab.bundle.evaluation import NetBenefitPoint, RobustnessPoint, SelectivePoint, SetCoverage
 from lesionlab.evaluation.results import EvaluatedSubset
 from lesionlab.evaluation.subgroups import subgroups
-from lesionlab.metrics import Estimate, lesion_weights
-from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray, divide
+from lesionlab.metrics import Estimate, exact_interval, lesion_weights
+from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray, divide, weighted_mean
 from lesionlab.metrics.bootstrap import chunks
-from lesionlab.metrics.selective import net_benefit, selective_scores, treat_all
+from lesionlab.metrics.confusion import confusion_matrix, recall
+from lesionlab.metrics.estimate import Interval, count_lesions, mean_interval, recall_intervals
+from lesionlab.metrics.selective import most_confident, net_benefit, selective_scores, treat_all
 
 COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
 # Probabilities of malignancy at which an excision may be considered.
@@ -27,6 +29,7 @@ class Uncertainty:
 
     Attributes:
         prediction_sets: Coverage of the model's prediction sets.
+        prediction_sets_by_source: The same for the images of each source; empty for a single source.
         selective: Metrics on the most confident predictions.
         decision_curve: Net benefit by threshold on the target probability.
         robustness: Metrics under image corruptions, if requested.
@@ -34,6 +37,7 @@ class Uncertainty:
     """
 
     prediction_sets: tuple[SetCoverage, ...] = ()
+    prediction_sets_by_source: tuple[SetCoverage, ...] = ()
     selective: tuple[SelectivePoint, ...] = ()
     decision_curve: tuple[NetBenefitPoint, ...] = ()
     robustness: tuple[RobustnessPoint, ...] = ()
@@ -48,6 +52,7 @@ def measure_uncertainty(evaluated: EvaluatedSubset, info: BundleInfo) -> Uncerta
     """Measure everything except robustness, with intervals by lesion."""
     return Uncertainty(
         prediction_sets=set_coverages(evaluated, info),
+        prediction_sets_by_source=source_coverages(evaluated, info),
         selective=selective_points(evaluated, info),
         decision_curve=decision_points(evaluated),
         subgroups=subgroups(evaluated),
@@ -59,53 +64,92 @@ def set_coverages(evaluated: EvaluatedSubset, info: BundleInfo) -> tuple[SetCove
 
     Each lesion counts once, with the mean over its images: the guarantee is for one image per lesion.
     """
+    labels = evaluated.labels
+    groups = {"all": np.ones(len(labels), dtype=np.bool_)}
+    groups |= {code: labels == index for index, code in enumerate(evaluated.task.classes)}
+    return tuple(_coverages(evaluated, info, groups))
+
+
+def source_coverages(evaluated: EvaluatedSubset, info: BundleInfo) -> tuple[SetCoverage, ...]:
+    """Return the coverage of the prediction sets by source of the images; empty for a single source.
+
+    No kind of set guarantees it: the calibration images are a mixture of sources.
+    """
+    sources = np.array([record.source for record in evaluated.records])
+    groups = {str(source): sources == source for source in np.unique(sources)}
+    if len(groups) < 2:
+        return ()
+    return tuple(
+        row.model_copy(update={"diagnosis": "all", "source": row.diagnosis, "guaranteed": False})
+        for row in _coverages(evaluated, info, groups)
+    )
+
+
+def _coverages(evaluated: EvaluatedSubset, info: BundleInfo, groups: dict[str, BoolArray]) -> Iterator[SetCoverage]:
     sets, labels = info.prediction_sets, evaluated.labels
     if sets is None or evaluated.task.classes != info.classes:
-        return ()
+        return
     weights, shares = _resamples(evaluated), _shares(evaluated)
-    rows = []
     for kind, members in _members(sets, evaluated.probabilities).items():
         covered, sizes = members[np.arange(len(labels)), labels], members.sum(axis=1)
-        for index, code in ((None, "all"), *enumerate(evaluated.task.classes)):
-            chosen = np.ones(len(labels), dtype=np.bool_) if index is None else labels == index
+        for name, chosen in groups.items():
             if chosen.any():
-                rows.append(
-                    SetCoverage(
-                        kind=kind,
-                        diagnosis=code,
-                        nominal_coverage=sets.coverage,
-                        guaranteed=index is None
-                        if kind == "marginal"
-                        else sets.class_conditional.get(code) is not None,
-                        n_images=int(chosen.sum()),
-                        covered=_estimate(_mean_of(covered, chosen, shares), weights),
-                        mean_size=float(np.average(sizes[chosen], weights=shares[chosen])),
-                    )
+                exact = _exact_mean(count_lesions(evaluated.lesion_ids, chosen))
+                yield SetCoverage(
+                    kind=kind,
+                    diagnosis=name,
+                    nominal_coverage=sets.coverage,
+                    guaranteed=name == "all" if kind == "marginal" else sets.class_conditional.get(name) is not None,
+                    n_images=int(chosen.sum()),
+                    covered=_estimate(_mean_of(covered, chosen, shares), weights, exact),
+                    mean_size=float(np.average(sizes[chosen], weights=shares[chosen])),
                 )
-    return tuple(rows)
 
 
 def selective_points(evaluated: EvaluatedSubset, info: BundleInfo) -> tuple[SelectivePoint, ...]:
-    """Return accuracy and balanced accuracy of the most confident predictions, at coverages from 1 to 0.5.
+    """Return the figures of the most confident predictions, at coverages from 1 to 0.5.
 
     The confidence is the score of the predicted class in the decision rule.
     """
-    weights, classes = _resamples(evaluated), len(evaluated.task.classes)
     same = evaluated.task.classes == info.classes
     scores = info.decision_rule.scores(evaluated.probabilities) if same else evaluated.probabilities
-    confidence = scores.max(axis=1)
+    confidence, weights = scores.max(axis=1), _resamples(evaluated)
+    return tuple(_selective_point(evaluated, confidence, coverage, weights) for coverage in COVERAGES)
 
-    def measure(index: int, coverage: float, w: IntArray) -> FloatArray:
-        return selective_scores(evaluated.labels, evaluated.predicted, confidence, coverage, classes, w)[index]
 
-    return tuple(
-        SelectivePoint(
-            coverage=coverage,
-            accuracy=_estimate(partial(measure, 0, coverage), weights),
-            balanced_accuracy=_estimate(partial(measure, 1, coverage), weights),
-        )
-        for coverage in COVERAGES
+def _selective_point(
+    evaluated: EvaluatedSubset, confidence: FloatArray, coverage: float, weights: NDArray[np.int32]
+) -> SelectivePoint:
+    labels, predicted, lesions = evaluated.labels, evaluated.predicted, np.array(evaluated.lesion_ids)
+    classes = len(evaluated.task.classes)
+    kept = most_confident(confidence, coverage)
+    recalls = recall(confusion_matrix(labels[kept], predicted[kept], classes))
+    by_class = mean_interval(recall_intervals(labels[kept], recalls, lesions[kept]))
+
+    def measure(index: int, w: IntArray) -> FloatArray:
+        return selective_scores(labels, predicted, confidence, coverage, classes, w)[index]
+
+    def deferred(members: BoolArray) -> Estimate:
+        exact = _exact_mean(count_lesions(lesions, members))
+        return _estimate(lambda w: weighted_mean(~kept[members], w[..., members]), weights, exact)
+
+    return SelectivePoint(
+        coverage=coverage,
+        accuracy=_estimate(partial(measure, 0), weights, _exact_mean(count_lesions(lesions, kept))),
+        balanced_accuracy=_estimate(partial(measure, 1), weights, lambda _: by_class),
+        # Nothing is deferred at full coverage.
+        deferred={name: deferred(members) for name, members in _groups(evaluated).items()} if coverage < 1 else {},
     )
+
+
+def _groups(evaluated: EvaluatedSubset) -> dict[str, BoolArray]:
+    """Return masks of the images of each class that occurs, and of the malignant and benign images, [N]."""
+    task, labels = evaluated.task, evaluated.labels
+    groups = {code: labels == index for index, code in enumerate(task.classes)}
+    if task.tells_malignancy and not task.binary:
+        malignant = evaluated.is_target[labels]
+        groups = {"malignant": malignant, "benign": ~malignant} | groups
+    return {name: members for name, members in groups.items() if members.any()}
 
 
 def decision_points(evaluated: EvaluatedSubset) -> tuple[NetBenefitPoint, ...]:
@@ -120,10 +164,17 @@ def decision_points(evaluated: EvaluatedSubset) -> tuple[NetBenefitPoint, ...]:
     drawn = np.empty((0, len(thresholds)))
     if len(weights):
         drawn = np.concatenate([net_benefit(positive, scores, thresholds, part) for part in chunks(weights)])
-    benefits = [Estimate.from_resamples(float(value), column) for value, column in zip(once, drawn.T, strict=True)]
+    lesions, odds = count_lesions(evaluated.lesion_ids), thresholds / (1 - thresholds)
     return tuple(
-        NetBenefitPoint(threshold=threshold, model=benefit, treat_all=float(of_all))
-        for threshold, benefit, of_all in zip(THRESHOLDS, benefits, baseline, strict=True)
+        NetBenefitPoint(
+            threshold=threshold,
+            # A false positive costs the odds of the threshold, a true positive gains 1.
+            model=Estimate.from_resamples(value, column, exact_interval(value, lesions, lowest=-cost)),
+            treat_all=of_all,
+        )
+        for threshold, value, column, cost, of_all in zip(
+            THRESHOLDS, once.tolist(), drawn.T, odds.tolist(), baseline.tolist(), strict=True
+        )
     )
 
 
@@ -150,7 +201,13 @@ def _resamples(evaluated: EvaluatedSubset) -> NDArray[np.int32]:
     return lesion_weights(evaluated.lesion_ids, evaluated.summary.resamples, evaluated.summary.seed)
 
 
-def _estimate(measure: Callable[[IntArray], FloatArray], weights: NDArray[np.int32]) -> Estimate:
-    once = np.ones(weights.shape[1], dtype=np.int32)
+def _exact_mean(lesions: int) -> Callable[[float], Interval]:
+    return lambda value: exact_interval(value, lesions)
+
+
+def _estimate(
+    measure: Callable[[IntArray], FloatArray], weights: NDArray[np.int32], exact: Callable[[float], Interval]
+) -> Estimate:
+    value = float(measure(np.ones(weights.shape[1], dtype=np.int32)))
     drawn = [measure(part) for part in chunks(weights)] if len(weights) else [np.array([])]
-    return Estimate.from_resamples(float(measure(once)), np.concatenate(drawn))
+    return Estimate.from_resamples(value, np.concatenate(drawn), exact(value))

@@ -16,7 +16,7 @@ from PIL import Image
 from lesionlab.data import Manifest, Split
 from lesionlab.export.graph import pixels, to_onnx
 from lesionlab.images import Preprocessing
-from lesionlab.metrics import Estimate
+from lesionlab.metrics import Estimate, exact_interval
 from lesionlab.metrics.bootstrap import lesion_weights
 from lesionlab.segmentation import SegmentationInfo, SegmentationModel, Segmenter, save_segmentation
 from lesionlab.training.segmentation.network import ExportedSegmentation
@@ -133,5 +133,6 @@ def _jaccard(counts: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _mean(values: NDArray[np.float64], lesion_ids: list[str]) -> Estimate:
     """Return the mean over images with its 95% interval by lesion."""
-    weights = lesion_weights(lesion_ids, _RESAMPLES, seed=0)
-    return Estimate.from_resamples(float(values.mean()), weights @ values / weights.sum(axis=1))
+    weights, mean = lesion_weights(lesion_ids, _RESAMPLES, seed=0), float(values.mean())
+    exact = exact_interval(mean, len(set(lesion_ids)))
+    return Estimate.from_resamples(mean, weights @ values / weights.sum(axis=1), exact)

@@ -5,6 +5,7 @@
 
 from lesionlab.metrics.bootstrap import lesion_weights, percentile_interval
 from lesionlab.metrics.calibration import fit_temperature, softmax
+from lesionlab.metrics.estimate import Estimate, exact_interval
 from lesionlab.metrics.operating_point import (
     OperatingPointMetrics,
     choose_operating_point,
@@ -12,7 +13,7 @@ from lesionlab.metrics.operating_point import (
     measure_operating_point,
     predictive_values,
 )
-from lesionlab.metrics.summary import Estimate, MetricsSummary, evaluate_predictions
+from lesionlab.metrics.summary import MetricsSummary, evaluate_predictions
 
 __all__ = [
     "Estimate",
@@ -20,6 +21,7 @@ __all__ = [
     "OperatingPointMetrics",
     "choose_operating_point",
     "evaluate_predictions",
+    "exact_interval",
     "fit_temperature",
     "guaranteed_threshold",
     "lesion_weights",

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from lesionlab.errors import DataError
 from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray, divide
 from lesionlab.metrics.bootstrap import chunks, lesion_weights
+from lesionlab.metrics.estimate import Estimate, exact_interval
 from lesionlab.metrics.ranking import counts_at_thresholds
-from lesionlab.metrics.summary import Estimate
 
 Measure = Callable[[IntArray], FloatArray]
 """A metric of fixed predictions as a function of weights: from [N] or [B, N] to a scalar array or [B]."""
@@ -63,7 +63,13 @@ class McNemarTest:
 
 
 def paired_bootstrap(
-    measure_a: Measure, measure_b: Measure, lesion_ids: Sequence[str], *, resamples: int = 1000, seed: int = 0
+    measure_a: Measure,
+    measure_b: Measure,
+    lesion_ids: Sequence[str],
+    *,
+    trials: int = 0,
+    resamples: int = 1000,
+    seed: int = 0,
 ) -> PairedEstimate:
     """Measure both models, and their difference, in the same bootstrap resamples of lesions.
 
@@ -74,6 +80,8 @@ def paired_bootstrap(
         measure_a: The metric of A's predictions.
         measure_b: The same metric of B's predictions, with the images in the same order.
         lesion_ids: Lesion of each image, length N.
+        trials: Number of independent trials behind a metric between 0 and 1, for the interval where all resamples give
+            one value (see `exact_interval`); 0 gives none.
         resamples: Number of resamples, at least 1.
         seed: Seed of the resamples.
 
@@ -94,10 +102,11 @@ def paired_bootstrap(
     parts = list(chunks(draws))
     drawn_a, drawn_b = (np.concatenate([measure(part) for part in parts]) for measure in (measure_a, measure_b))
     value_a, value_b = float(measure_a(once)), float(measure_b(once))
+    difference = value_b - value_a
     return PairedEstimate(
-        Estimate.from_resamples(value_a, drawn_a),
-        Estimate.from_resamples(value_b, drawn_b),
-        Estimate.from_resamples(value_b - value_a, drawn_b - drawn_a),
+        Estimate.from_resamples(value_a, drawn_a, exact_interval(value_a, trials)),
+        Estimate.from_resamples(value_b, drawn_b, exact_interval(value_b, trials)),
+        Estimate.from_resamples(difference, drawn_b - drawn_a, exact_interval(difference, trials, lowest=-1)),
     )
 
 

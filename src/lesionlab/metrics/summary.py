@@ -1,41 +1,32 @@
 """All metrics of a set of predictions, with intervals."""
 
-import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import field_validator
 
 from lesionlab.base_models import StrictModel
 from lesionlab.errors import DataError, UsageError
 from lesionlab.metrics import calibration, confusion, ranking
 from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray, mean_of_defined
-from lesionlab.metrics.bootstrap import chunks, lesion_weights, percentile_interval
+from lesionlab.metrics.bootstrap import chunks, lesion_weights
+from lesionlab.metrics.estimate import (
+    NO_INTERVAL,
+    Estimate,
+    Interval,
+    count_trials,
+    exact_f1_interval,
+    exact_interval,
+    mean_interval,
+)
 from lesionlab.taxonomy import CODES, MALIGNANT
 
 # Tolerance of the sum of a float16 softmax over a few classes.
 _SUM_TOLERANCE = 5e-3
 
-
-class Estimate(StrictModel):
-    """A metric and its 95% interval; None (JSON null) where undefined."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-
-    @classmethod
-    def from_resamples(cls, value: float, drawn: FloatArray) -> "Estimate":
-        """Return a metric with the percentile interval of `drawn`, its values in the resamples, [B]."""
-        low, high = percentile_interval(drawn)
-        return cls(value=value, low=low, high=high)
-
-    @field_validator("value", "low", "high")
-    @classmethod
-    def _nan_is_none(cls, value: float | None) -> float | None:
-        return None if value is None or math.isnan(value) else value
+# Metrics of a class against the rest that are means over lesions, or over pairs of them.
+_RATES = ("recall", "specificity", "precision", "auc")
 
 
 class MetricsSummary(StrictModel):
@@ -87,7 +78,8 @@ def evaluate_predictions(
     """Measure predictions, with 95% percentile intervals from a bootstrap by lesion (see `bootstrap`).
 
     Images have equal weight in each metric. An interval is None if fewer than half of the resamples define the
-    metric. The interval of `ece` is biased upward (see `calibration.expected_calibration_error`).
+    metric; if they all give one value, it is exact (see `estimate`), or None for metrics without an exact interval. The
+    interval of `ece` is biased upward (see `calibration.expected_calibration_error`).
 
     Args:
         labels: Index of each image's class in `codes`, [N].
@@ -111,8 +103,12 @@ def evaluate_predictions(
     draws = lesion_weights(lesion_ids, resamples, seed)
     parts = [_measure(predictions, chunk) for chunk in chunks(draws)]
 
-    def estimate(value: FloatArray, drawn: list[FloatArray]) -> Estimate:
-        return Estimate.from_resamples(float(value), np.concatenate(drawn))
+    exact, class_exact = _exact_intervals(
+        predictions, np.unique(lesion_ids, return_inverse=True)[1], values, class_values
+    )
+
+    def estimate(value: FloatArray, drawn: list[FloatArray], exact: Interval) -> Estimate:
+        return Estimate.from_resamples(float(value), np.concatenate(drawn), exact)
 
     matrix = _confusion(predictions, once)
     return MetricsSummary(
@@ -120,10 +116,17 @@ def evaluate_predictions(
         n_lesions=len(set(lesion_ids)),
         resamples=resamples,
         seed=seed,
-        overall={name: estimate(value, [part[0][name] for part in parts]) for name, value in values.items()},
+        overall={
+            name: estimate(value, [part[0][name] for part in parts], exact.get(name, NO_INTERVAL))
+            for name, value in values.items()
+        },
         per_class={
             code: {
-                name: estimate(value[index], [part[1][name][:, index] for part in parts])
+                name: estimate(
+                    value[index],
+                    [part[1][name][:, index] for part in parts],
+                    class_exact[index].get(name, NO_INTERVAL),
+                )
                 for name, value in class_values.items()
             }
             for index, code in enumerate(codes)
@@ -191,6 +194,45 @@ def _target_calibration(
     }
     undefined = np.full(weights.shape[:-1], np.nan)
     return {f"{target}_{name}": value if classes.any() else undefined for name, value in found.items()}
+
+
+def _exact_intervals(
+    predictions: _Predictions, lesions: IntArray, overall: dict[str, FloatArray], per_class: dict[str, FloatArray]
+) -> tuple[dict[str, Interval], list[dict[str, Interval]]]:
+    """Return the intervals of metrics that are the same in all resamples: the overall ones and those of each class.
+
+    Metrics without such an interval are missing. The Brier score of an image lies between 0 and 2; images of another
+    kind may raise the calibration error or cancel it.
+    """
+    labels, predicted, malignant = predictions.labels, predictions.predicted, predictions.malignant
+    by_class: list[dict[str, Interval]] = []
+    for index in range(len(malignant)):
+        trials = count_trials(lesions, labels == index, predicted == index)
+        values = {name: float(of_classes[index]) for name, of_classes in per_class.items()}
+        rates = {name: exact_interval(values[name], trials[name]) for name in _RATES}
+        by_class.append(rates | {"f1": exact_f1_interval(values["f1"], trials["f1"])})
+    either = count_trials(lesions, malignant[labels], malignant[predicted])
+    images = len(np.unique(lesions))
+    f1 = [one["f1"] for one in by_class]
+    found = {
+        "accuracy": exact_interval(float(overall["accuracy"]), images),
+        "balanced_accuracy": mean_interval([one["recall"] for one in by_class]),
+        "macro_f1": mean_interval(f1),
+        "weighted_f1": mean_interval(f1, np.bincount(labels, minlength=len(malignant))),
+        "macro_auc": mean_interval([one["auc"] for one in by_class]),
+        "brier": exact_interval(float(overall["brier"]), images, highest=2),
+    }
+    for prefix in ("", "malignant_", "melanoma_"):
+        low, high = exact_interval(float(overall[f"{prefix}ece"]), images, lowest=-1)
+        found[f"{prefix}ece"] = max(0.0, low), high
+    for target in ("malignant", "melanoma"):
+        bias, score = (f"{target}_{name}" for name in ("calibration_in_the_large", "brier"))
+        found[bias] = exact_interval(float(overall[bias]), images, lowest=-1)
+        found[score] = exact_interval(float(overall[score]), images)
+    found |= {f"malignant_{n}": exact_interval(float(overall[f"malignant_{n}"]), either[n]) for n in _RATES}
+    if predictions.melanoma is not None:
+        found["melanoma_auc"] = by_class[predictions.melanoma]["auc"]
+    return found, by_class
 
 
 def _checked(

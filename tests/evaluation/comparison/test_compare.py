@@ -77,8 +77,8 @@ def test_metrics_equal_those_of_the_evaluation(write_predictions: WritePredictio
         labels = [CODES.index(diagnosis) for diagnosis in read.diagnoses]
         summary = evaluate_predictions(labels, read.probabilities, read.lesion_ids, resamples=100)
         for name in set(summary.overall) & set(found):
-            assert getattr(found[name], side) == summary.overall[name]
-        assert getattr(found["melanoma_f1"], side) == summary.per_class["mel"]["f1"]
+            assert getattr(found[name], side).model_dump() == pytest.approx(summary.overall[name].model_dump()), name
+        assert getattr(found["melanoma_f1"], side).value == summary.per_class["mel"]["f1"].value
     assert {name: row.test for name, row in found.items() if row.test} == {
         "accuracy": "McNemar",
         "malignant_auc": "DeLong",
@@ -104,6 +104,22 @@ def test_model_against_itself(write_predictions: WritePredictions) -> None:
         assert (row.difference.value, row.difference.low, row.difference.high) == (0.0, 0.0, 0.0)
         assert row.verdict.startswith("no significant difference")
     assert [row.p_value for row in comparison.metrics if row.test] == [1.0, 1.0, 1.0]
+    assert comparison.notes[-1] == "The predictions of A and B are identical."
+
+
+def test_perfect_models_have_differences_with_an_interval(write_predictions: WritePredictions) -> None:
+    # 10 lesions of each class, all correct for both models.
+    comparison = compare(write_predictions("a", skill=60.0), write_predictions("bb", skill=50.0))
+    found = {row.metric: row for row in comparison.metrics}
+    accuracy, auc = found["accuracy"], found["melanoma_auc"]
+    assert (accuracy.a.value, accuracy.a.low, accuracy.a.high) == pytest.approx((1, 0.025 ** (1 / 70), 1))
+    others = 1 - 0.025 ** (1 / 10)
+    for row in (auc, found["balanced_accuracy"], found["macro_auc"]):
+        assert (row.difference.value, row.difference.low, row.difference.high) == pytest.approx((0, -others, others))
+        assert row.b.low == pytest.approx(1 - others)
+    assert found["melanoma_f1"].a.low == pytest.approx(0.025 ** (1 / 5))
+    assert all(row.difference.low is None or row.difference.low < 0 for row in comparison.metrics)
+    assert found["melanoma_recall_at_precision"].verdict == "difference without an interval: +0.000"
 
 
 @pytest.mark.parametrize(
@@ -222,7 +238,7 @@ def test_row_order_and_further_columns_are_ignored(write_predictions: WritePredi
     header, *rows = path.read_text(encoding="utf-8").splitlines()
     lines = [f"note,{header}", *(f"x,{row}" for row in reversed(rows))]
     shuffled.write_text("\n".join(lines), encoding="utf-8")
-    assert compare(path, shuffled).metrics == compare(path, path).metrics
+    assert compare(shuffled, shuffled).metrics == compare(path, path).metrics
 
 
 def test_predictions_are_found_in_run_and_evaluation_folders(write_predictions: WritePredictions) -> None:

@@ -3,6 +3,8 @@
 import math
 from functools import partial
 
+import numpy as np
+
 from lesionlab import RESEARCH_ONLY
 from lesionlab.base_models import StrictModel
 from lesionlab.errors import DataError
@@ -93,7 +95,7 @@ def compare_predictions(a: Predictions, b: Predictions, *, resamples: int = 1000
         resamples=resamples,
         seed=seed,
         metrics=rows,
-        notes=_notes(a.model, b.model, rows),
+        notes=(*_notes(a.model, b.model, rows), *(["The predictions of A and B are identical."] * _identical(a, b))),
     )
 
 
@@ -101,15 +103,18 @@ def _compared(
     metric: Metric, a: Predictions, b: Predictions, resamples: int, seed: int, *, leaky: bool
 ) -> ComparedMetric:
     of_a, of_b = partial(metric.compute, a), partial(metric.compute, b)
-    found = paired_bootstrap(of_a, of_b, a.lesion_ids, resamples=resamples, seed=seed)
-    verdict = _verdict(found.difference, metric.better) + (f" [{LEAKY}]" if leaky else "")
+    found = paired_bootstrap(of_a, of_b, a.lesion_ids, trials=metric.trials, resamples=resamples, seed=seed)
+    difference = found.difference
+    if difference.value == 0 and _identical(a, b):  # zero by construction, not by chance
+        difference = Estimate(value=0.0, low=0.0, high=0.0)
+    verdict = _verdict(difference, metric.better) + (f" [{LEAKY}]" if leaky else "")
     p_value = None if metric.p_value is None or math.isnan(metric.p_value) else metric.p_value
     tested = "" if p_value is None else f"; {metric.test}'s test p {p_in_words(p_value)}"
     return ComparedMetric(
         metric=metric.name,
         a=found.a,
         b=found.b,
-        difference=found.difference,
+        difference=difference,
         test=None if p_value is None else metric.test,
         p_value=p_value,
         verdict=verdict,
@@ -117,10 +122,18 @@ def _compared(
     )
 
 
+def _identical(a: Predictions, b: Predictions) -> bool:
+    """Return whether both are predictions of one model; two perfect models may have equal probabilities as well."""
+    pairs = ((a.probabilities, b.probabilities), (a.predicted, b.predicted))
+    return a.model.name == b.model.name and all(np.array_equal(*pair) for pair in pairs)
+
+
 def _verdict(difference: Estimate, better: Better) -> str:
     value, low, high = difference.value, difference.low, difference.high
-    if value is None or low is None or high is None:
+    if value is None:
         return f"the difference is {UNDEFINED} on these images"
+    if low is None or high is None:
+        return f"difference without an interval: {value:+.3f}"
     if low <= 0 <= high:
         return f"no significant difference: {value:+.3f} ({low:+.3f} to {high:+.3f})"
     if better == "neither":

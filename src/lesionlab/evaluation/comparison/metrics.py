@@ -17,6 +17,7 @@ from lesionlab.metrics import confusion, ranking
 from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray, weighted_mean
 from lesionlab.metrics.calibration import expected_calibration_error
 from lesionlab.metrics.comparison import delong_test, mcnemar_test, recall_at_precision
+from lesionlab.metrics.estimate import count_lesions, count_trials
 from lesionlab.metrics.selective import selective_scores
 from lesionlab.taxonomy import Target, is_of_target
 
@@ -27,6 +28,8 @@ PredictionsMetric = Callable[[Predictions, IntArray], FloatArray]
 MELANOMA = "mel"
 _SENSITIVITY = 0.95
 _COVERAGE = 0.8
+# A share p of other lesions changes an F1 by at most 2p / (1 + p), which is less than the share for half the trials.
+_PER_F1 = 2
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class Metric:
         better: Whether a higher or a lower value is better.
         test: `DeLong` or `McNemar`; None without a test.
         p_value: P value of the test.
+        trials: Number of independent trials behind the metric (see `metrics.estimate`); 0 for a metric without an exact
+            interval.
     """
 
     name: str
@@ -48,6 +53,7 @@ class Metric:
     better: Better = "higher"
     test: str | None = None
     p_value: float | None = None
+    trials: int = 0
 
 
 def performance_metrics(a: Predictions, b: Predictions) -> list[Metric]:
@@ -65,7 +71,13 @@ def uncertainty_metrics(a: Predictions, b: Predictions) -> list[Metric]:
     metrics += _threshold_metrics(a, b)
     if same and a.sets is not None and b.sets is not None:
         metrics += [
-            Metric("set_coverage", "Coverage of the prediction sets", _set_coverage, "neither"),
+            Metric(
+                "set_coverage",
+                "Coverage of the prediction sets",
+                _set_coverage,
+                "neither",
+                trials=count_lesions(a.lesion_ids),
+            ),
             Metric("set_size", "Mean size of the prediction sets", _set_size, "neither"),
         ]
     if same and a.confidence is not None and b.confidence is not None:
@@ -78,11 +90,14 @@ def _task_metrics(a: Predictions, b: Predictions) -> list[Metric]:
     if a.task != b.task:
         return []
     exact = mcnemar_test(a.predicted == a.labels, b.predicted == b.labels)
+    of_classes = [count_lesions(a.lesion_ids, a.labels == index) for index in np.unique(a.labels)]
+    smallest, lesions = min(of_classes), count_lesions(a.lesion_ids)
     metrics = [
         Metric(
             "balanced_accuracy",
             "Balanced accuracy (mean recall of the classes)",
             partial(_of_matrix, confusion.balanced_accuracy),
+            trials=smallest,
         ),
         Metric(
             "accuracy",
@@ -90,12 +105,19 @@ def _task_metrics(a: Predictions, b: Predictions) -> list[Metric]:
             partial(_of_matrix, confusion.accuracy),
             test="McNemar",
             p_value=exact.p_value,
+            trials=lesions,
         ),
-        Metric("macro_f1", "Macro F1 (mean F1 of the classes)", partial(_of_matrix, confusion.macro_f1)),
+        Metric(
+            "macro_f1",
+            "Macro F1 (mean F1 of the classes)",
+            partial(_of_matrix, confusion.macro_f1),
+            trials=smallest // _PER_F1,
+        ),
     ]
     if not a.task.binary:
         meaning = "Macro AUC (mean AUC of each class against the rest)"
-        metrics.append(Metric("macro_auc", meaning, _macro_auc))
+        trials = min(smallest, lesions - max(of_classes))
+        metrics.append(Metric("macro_auc", meaning, _macro_auc, trials=trials))
     return metrics
 
 
@@ -110,7 +132,12 @@ def _melanoma_metrics(a: Predictions, b: Predictions) -> list[Metric]:
         return []
     metrics = [
         _auc_metric("melanoma_auc", "Melanoma AUC (melanoma against the rest)", "melanoma", a, b),
-        Metric("melanoma_f1", "Melanoma F1 (of the predicted classes)", partial(_of_melanoma, confusion.f1)),
+        Metric(
+            "melanoma_f1",
+            "Melanoma F1 (of the predicted classes)",
+            partial(_of_melanoma, confusion.f1),
+            trials=_trials(a, "melanoma")["recall"] // _PER_F1,
+        ),
     ]
     precision = float(_of_melanoma(confusion.precision, a, np.ones(len(a.image_ids), dtype=np.int64)))
     if precision > 0:
@@ -128,7 +155,8 @@ def _auc_metric(name: str, meaning: str, target: Target, a: Predictions, b: Pred
     if min(positive.sum(), (~positive).sum()) >= 2:  # DeLong's test needs two of each
         p_value = delong_test(positive, _target_scores(a, target), _target_scores(b, target)).p_value
     test = None if p_value is None else "DeLong"
-    return Metric(name, meaning, partial(_target_auc, target), test=test, p_value=p_value)
+    trials = _trials(a, target)["auc"]
+    return Metric(name, meaning, partial(_target_auc, target), test=test, p_value=p_value, trials=trials)
 
 
 def _threshold_metrics(a: Predictions, b: Predictions) -> list[Metric]:
@@ -142,6 +170,7 @@ def _threshold_metrics(a: Predictions, b: Predictions) -> list[Metric]:
                         f"{name.capitalize()} for {noun} at each model's own threshold for {_SENSITIVITY:.0%} "
                         "sensitivity",
                         partial(_rate_at_threshold, target, index),
+                        trials=_trials(a, target)["recall" if index else "specificity"],
                     )
                 )
     return metrics
@@ -149,6 +178,11 @@ def _threshold_metrics(a: Predictions, b: Predictions) -> list[Metric]:
 
 def _positive(side: Predictions, target: Target) -> BoolArray:
     return np.array([is_of_target(diagnosis, target) for diagnosis in side.diagnoses])
+
+
+def _trials(side: Predictions, target: Target) -> dict[str, int]:
+    positive = _positive(side, target)
+    return count_trials(side.lesion_ids, positive, positive)
 
 
 def _target_scores(side: Predictions, target: Target) -> FloatArray:
