@@ -70,7 +70,7 @@ def test_text_explains_the_numbers(
         "squashed to 64x64, bilinear",
         "temperature 1.500 on 200 images",
         "sensitivity 0.951, specificity 0.620, PPV 0.370, NPV 0.980 at prevalence 0.195 (validation)",
-        "balanced_accuracy: 0.500 [0.400, 0.600]",
+        "balanced_accuracy: 0.500 (0.400 to 0.600)",
         "train: 700 images of 500 lesions",
         "by lesion",
         "CC-BY-NC-4.0",
@@ -101,8 +101,8 @@ def test_text_lists_the_capabilities_of_a_model(
     _, out, _ = run(monkeypatch, capsys, "--model", tiny_whole_bundle)
     words = " ".join(out.split())
     assert "do not hold within one source. AUC for malignancy: 0.900 (0.850 to 0.950) over all images" in words
-    assert "clinic A: 60 images, 5 malignant; AUC 0.500 [0.400, 0.600]" in words
-    assert "histo: 70 images, 5 malignant;" in words
+    assert "clinic A 60 5 0.500 (0.400 to 0.600)" in words
+    assert "histo 70 5 0.500" in words
     assert row(tiny_whole_bundle, "evaluation").startswith(
         "test subset of made-up, 2025-01-31: 100 images of 75 lesions"
     )

@@ -7,6 +7,7 @@ from lesionlab.cli.console import new_table, show_table
 
 if TYPE_CHECKING:
     from lesionlab.bundle import GroupMetrics
+    from lesionlab.metrics import Estimate
 
 
 def show_groups(heading: str, groups: "Iterable[GroupMetrics]") -> None:
@@ -16,16 +17,21 @@ def show_groups(heading: str, groups: "Iterable[GroupMetrics]") -> None:
         heading: Name of the first column.
         groups: The groups.
     """
-    from lesionlab.evaluation.wording import interval, number
-
     table = new_table(heading, "images", "positive", "AUC (95%)", "operating point", "sensitivity", "specificity")
     for group in groups:
-        around = f" ({interval(group.auc)})" if interval(group.auc) else ""
-        cells = [group.value, f"{group.n_images:,}", f"{group.n_positive:,}", number(group.auc.value) + around]
+        cells = [group.value, f"{group.n_images:,}", f"{group.n_positive:,}", with_interval(group.auc)]
         for point in group.operating_points:
-            rates = (number(point.sensitivity.value), number(point.specificity.value))
+            rates = (with_interval(point.sensitivity), with_interval(point.specificity))
             table.add_row(*cells, f"{point.name}, {point.target}", *rates)
             cells = [""] * len(cells)
         if not group.operating_points:
             table.add_row(*cells)
     show_table(table)
+
+
+def with_interval(figure: "Estimate") -> str:
+    """Return a figure with its 95% interval, `0.839 (0.789 to 0.891)`."""
+    if figure.value is None:
+        return "not defined"
+    limits = "" if figure.low is None or figure.high is None else f" ({figure.low:.3f} to {figure.high:.3f})"
+    return f"{figure.value:.3f}{limits}"

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.cli.console import out, show, show_json
+from lesionlab.cli.groups_view import show_groups, with_interval
 from lesionlab.cli.options import Json, Model
 from lesionlab.errors import BundleError
 from lesionlab.files import cache_folder
 
 if TYPE_CHECKING:
     from lesionlab.bundle import Bundle
-    from lesionlab.metrics import Estimate
 
 _CALIBRATIONS = {
     "temperature": "",
@@ -43,6 +43,11 @@ def info(model: Model = None, as_json: Json = False) -> None:
     _print_rows(_installation_rows(installation))
     show()
     _print_rows(_model_rows(bundle))
+    if (held := bundle.evaluation) is not None:
+        for heading, groups in (("source", held.by_source), ("confirmed by", held.by_confirmation)):
+            if groups:
+                show()
+                show_groups(heading, groups)
     show()
     show(RESEARCH_ONLY)
 
@@ -107,7 +112,7 @@ def _model_rows(bundle: "Bundle") -> list[tuple[str, str]]:
         f"{point.prevalence:.3f} ({point.measured_on})"
         for point in info.operating_points
     ]
-    metrics = [f"{name}: {_with_interval(m)}" for name, m in info.metrics.items()]
+    metrics = [f"{name}: {with_interval(m)}" for name, m in info.metrics.items()]
     counts = [
         f"{subset}: {count:,} images of {data.lesions.get(subset, 0):,} lesions"
         for subset, count in data.images.items()
@@ -118,6 +123,7 @@ def _model_rows(bundle: "Bundle") -> list[tuple[str, str]]:
             f"{held.subset} subset of {held.dataset}, {held.date}: {held.n_images:,} images of {held.n_lesions:,} "
             "lesions; curves, reliability and subgroups"
         )
+    warnings = [row.sentence for row in held.within_source_auc if row.differs] if held is not None else []
     return [
         ("model", info.identity),
         ("path", str(bundle.path)),
@@ -128,43 +134,16 @@ def _model_rows(bundle: "Bundle") -> list[tuple[str, str]]:
         ("preprocessing", f"squashed to {through}{size}x{size}, {info.preprocessing.interpolation}"),
         ("calibration", calibration),
         ("decision rule", _decision(info.decision_rule.exponent)),
+        *((("pooled figures", f"do not hold within one source. {' '.join(warnings)}"),) if warnings else ()),
         ("operating points", "\n".join(points) or "none"),
         ("explainable", "class activation map" if bundle.explainable else "no"),
         ("abstains", _abstention_reasons(bundle)),
         ("evaluation", evaluation),
         ("metrics (95%)", "\n".join(metrics) or "none measured"),
-        *_source_rows(bundle),
         ("training data", "\n".join([", ".join(data.sources), *counts])),
         ("split", split),
         ("licence", info.licence),
     ]
-
-
-def _source_rows(bundle: "Bundle") -> list[tuple[str, str]]:
-    """Return the figures by source and confirmation, and the warning about pooled figures; empty if unknown."""
-    held = bundle.evaluation
-    if held is None:
-        return []
-    warnings = [row.sentence for row in held.within_source_auc if row.differs]
-    rows = [("pooled figures", f"do not hold within one source. {' '.join(warnings)}")] if warnings else []
-    for name, groups in (("by source", held.by_source), ("by confirmation", held.by_confirmation)):
-        lines = [
-            f"{group.value}: {group.n_images:,} images, {group.n_positive:,} {bundle.info.target}; "
-            + "; ".join(
-                [
-                    f"AUC {_with_interval(group.auc)}",
-                    *(
-                        f"{point.name}: sensitivity {_with_interval(point.sensitivity)}, "
-                        f"specificity {_with_interval(point.specificity)}"
-                        for point in group.operating_points
-                        if point.target == bundle.info.target
-                    ),
-                ]
-            )
-            for group in groups
-        ]
-        rows += [(name, "\n".join(lines))] if lines else []
-    return rows
 
 
 def _decision(exponent: float) -> str:
@@ -185,13 +164,6 @@ def _abstention_reasons(bundle: "Bundle") -> str:
         ("uncertain", decision.min_confidence > 0),
     )
     return "; ".join(reason for reason, known in reasons if known)
-
-
-def _with_interval(figure: "Estimate") -> str:
-    if figure.value is None:
-        return "not defined"
-    limits = "" if figure.low is None or figure.high is None else f" [{figure.low:.3f}, {figure.high:.3f}]"
-    return f"{figure.value:.3f}{limits}"
 
 
 def _print_rows(rows: list[tuple[str, str]]) -> None:

@@ -1,10 +1,12 @@
 /** Performance by source of the images and by confirmation of the diagnosis. */
 
-import { noun, pointTitle } from "../format.js";
+import { interval, noun, number, pointTitle } from "../format.js";
 import { html } from "../vendor/htm-preact.js";
+import { Leaky } from "./metrics.js";
 import { CONFIRMATIONS, Measured } from "./subgroups.js";
 
 /** @typedef {import("../types.js").EvaluationSummary} Evaluation */
+/** @typedef {import("../types.js").Estimate} Estimate */
 /** @typedef {import("../types.js").GroupMetrics} GroupMetrics */
 
 /**
@@ -18,12 +20,17 @@ export function SourceWarning({ evaluation: { within_source_auc: rows, leaky } }
     <h2>The pooled figures do not hold within one source of images</h2>
     ${differing.map(
       (row) => html`<p key=${row.target}>
-        AUC for ${noun(row.target)}: <${Measured} estimate=${row.pooled} leaky=${leaky} /> over all images,
-        ${" "}<${Measured} estimate=${row.within_source} leaky=${leaky} /> between images of one source. The source alone, without any image,
-        has <${Measured} estimate=${row.source_only} leaky=${leaky} />.
+        AUC for ${noun(row.target)}: ${inWords(row.pooled)}<${Leaky} on=${leaky} /> over all images,
+        ${" "}${inWords(row.within_source)}<${Leaky} on=${leaky} /> between images of one source. The source alone, without any image, has
+        ${" "}${inWords(row.source_only)}<${Leaky} on=${leaky} />.
       </p>`,
     )}
   </section>`;
+}
+
+/** @param {Estimate} estimate */
+function inWords(estimate) {
+  return interval(estimate) ? `${number(estimate.value)} (${interval(estimate)})` : number(estimate.value);
 }
 
 /** @param {{ evaluation: Evaluation }} props */
@@ -42,7 +49,8 @@ export function Sources({ evaluation: { by_source, by_confirmation, leaky } }) {
 
 /** @param {{ heading: string, groups: GroupMetrics[], leaky: boolean }} props */
 function Groups({ heading, groups, leaky }) {
-  const points = groups[0]?.operating_points ?? [];
+  const target = groups[0]?.operating_points[0]?.target;
+  const points = groups[0]?.operating_points.filter((point) => point.target === target) ?? [];
   return html`<div class="scroll" tabindex="0" role="region" aria-label=${`Performance by ${heading === "Source" ? "source" : "confirmation"}`}>
     <table>
       <thead>
@@ -62,8 +70,10 @@ function Groups({ heading, groups, leaky }) {
             <td>${group.n_lesions}</td>
             <td>${group.n_positive}</td>
             <td><${Measured} estimate=${group.auc} leaky=${leaky} /></td>
-            ${group.operating_points.map((point) =>
-              [point.sensitivity, point.specificity].map((estimate) => html`<td><${Measured} estimate=${estimate} leaky=${leaky} /></td>`),
+            ${group.operating_points.map(
+              (point) =>
+                point.target === target &&
+                [point.sensitivity, point.specificity].map((estimate) => html`<td><${Measured} estimate=${estimate} leaky=${leaky} /></td>`),
             )}
           </tr>`,
         )}
