@@ -64,6 +64,19 @@ def test_grad_cam_equals_the_map_of_the_bundle(
     assert shown > 0
 
 
+def test_contrast_map_is_grad_cam_minus_its_mean_over_the_classes(make_network: Make, images: list[np.ndarray]) -> None:
+    network = make_network("test_efficientnet", inference={"tta": "flips"})
+    maps = [METHODS["contrast"].attribute(network, images[0], index) for index in range(7)]
+    raw = np.stack([METHODS["grad-cam"].attribute(network, images[0], index) for index in range(7)])
+    np.testing.assert_allclose(maps, raw - raw.mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(sum(maps), np.zeros_like(raw[0]), atol=1e-4)
+    # The same weights added to all classes change no probability and no contrast map, but Grad-CAM.
+    with torch.no_grad():
+        network.network.head.classifier.weight += torch.randn(network.network.head.classifier.weight.shape[1])
+    np.testing.assert_allclose(METHODS["contrast"].attribute(network, images[0], 2), maps[2], atol=1e-4)
+    assert np.abs(METHODS["grad-cam"].attribute(network, images[0], 2) - raw[2]).max() > 1e-2
+
+
 # The network of the default recipe is small; the others take seconds.
 @pytest.mark.parametrize(
     "name",

@@ -13,7 +13,8 @@ from lesionlab.attribution.faithfulness import deletion_and_insertion
 from lesionlab.attribution.localisation import CHOSEN, dilated, localise
 from lesionlab.attribution.network import ExplainedNetwork
 from lesionlab.attribution.randomisation import STAGES, randomised, similarity
-from lesionlab.attribution.result import mean_estimate
+from lesionlab.attribution.result import Similarity, mean_estimate
+from lesionlab.metrics import Estimate
 
 SIZE = 56
 
@@ -127,11 +128,52 @@ def test_corners_exclude_the_lesion(mask: np.ndarray) -> None:
     assert corners(~mask)[0, 0].sum() == 0
 
 
-def test_controls_depend_on_the_image_id_only() -> None:
-    assert (CONTROLS["random"].map_of("a") != CONTROLS["random"].map_of("b")).any()
-    np.testing.assert_array_equal(CONTROLS["random"].map_of("a"), CONTROLS["random"].map_of("a"))
-    centre = CONTROLS["centre"].map_of("a")
+def test_controls_do_not_depend_on_the_class(
+    make_network: Callable[..., ExplainedNetwork], monkeypatch: pytest.MonkeyPatch, mask: np.ndarray
+) -> None:
+    network, pixels = make_network(), np.zeros((64, 64, 3), np.uint8)
+
+    def control(name: str, image_id: str) -> np.ndarray:
+        return CONTROLS[name].map_of(image_id, network, pixels)
+
+    assert (control("random", "a") != control("random", "b")).any()
+    np.testing.assert_array_equal(control("random", "a"), control("random", "a"))
+    centre = control("centre", "a")
     assert [int(place) for place in np.unravel_index(centre.argmax(), centre.shape)] == [3, 3]
+    # Without a crop, the uniform map has the energy of the mask's area.
+    assert localise(control("uniform", "a"), mask).energy["mask"] == pytest.approx(mask.mean(), abs=0.01)
+
+    class Finder:
+        def boxes(self, images: torch.Tensor) -> torch.Tensor:
+            return torch.tensor([[0.25, 0.25, 0.5]]).expand(len(images), 3)
+
+    monkeypatch.setattr(network, "finder", Finder())
+    uniform = control("uniform", "a")
+    half = np.zeros((64, 64), dtype=np.bool_)
+    half[16:48, 16:32] = True  # the left half of the crop
+    assert localise(uniform, half).energy["mask"] == pytest.approx(0.5, abs=0.02)
+    assert uniform[0, 0] == 0
+
+
+@pytest.mark.parametrize(
+    ("rank", "absolute", "passes"),
+    [
+        ((-0.1, 0.1), None, True),
+        ((-0.55, -0.35), None, False),  # the negative of a map shows the same places
+        ((0.35, 0.55), None, False),
+        ((-0.1, 0.1), (0.6, 0.8), False),  # similar maps of both signs
+        ((-0.1, 0.1), (0.1, 0.3), True),
+        ((None, None), None, False),
+    ],
+)
+def test_randomisation_check_is_two_sided(
+    rank: tuple[float | None, float | None], absolute: tuple[float, float] | None, passes: bool
+) -> None:
+    def between(limits: tuple[float | None, float | None]) -> Estimate:
+        return Estimate(value=0.0, low=limits[0], high=limits[1])
+
+    found = Similarity(rank=between(rank), ssim=between(rank), absolute_rank=between(absolute) if absolute else None)
+    assert found.independent == passes
 
 
 def test_undefined_values_are_left_out_of_means() -> None:

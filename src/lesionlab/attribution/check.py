@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionlab.attribution.artefacts import ARTEFACTS, corners, with_artefact
-from lesionlab.attribution.controls import CONTROLS
+from lesionlab.attribution.controls import CONTROLS, uniform_map
 from lesionlab.attribution.faithfulness import deletion_and_insertion
 from lesionlab.attribution.localisation import CHOSEN, DILATIONS, Localisation, dilated, localise, positive
 from lesionlab.attribution.methods import METHODS, Method
@@ -146,12 +146,13 @@ def _mean_similarity(found: Sequence[tuple[float, float]], lesions: Sequence[str
     return Similarity(
         rank=mean_estimate([rank for rank, _ in found], lesions, lowest=-1.0),
         ssim=mean_estimate([ssim for _, ssim in found], lesions, lowest=-1.0),
+        absolute_rank=mean_estimate([abs(rank) for rank, _ in found], lesions),
     )
 
 
 def _check_control(model: TrainedModel, name: str, sample: Sequence[MaskedImage], sizes: SampleSizes) -> MethodCheck:
     control = CONTROLS[name]
-    maps = [control.map_of(one.record.image_id) for one in sample]
+    maps = [control.map_of(one.record.image_id, model.network, one.pixels) for one in sample]
     return _measure_maps(model, name, control.title, sample, maps, sizes.curves)
 
 
@@ -179,11 +180,12 @@ def _measure_maps(
 
 
 def _check_malignant(model: TrainedModel, images: Iterable[MaskedImage]) -> MalignantCheck | None:
-    lesions, located = [], []
+    lesions, located, uniform = [], [], []
     for one in images:
         if one.correct:
             lesions.append(one.record.lesion_id)
             located.append(localise(_grad_cam(model, one.pixels, one.index), one.mask))
+            uniform.append(localise(uniform_map(model.network, one.pixels), one.mask))
     if not located:
         return None
     inside = [np.nan if np.isnan(one.energy[CHOSEN]) else float(one.energy[CHOSEN] > _INSIDE) for one in located]
@@ -193,6 +195,7 @@ def _check_malignant(model: TrainedModel, images: Iterable[MaskedImage]) -> Mali
         empty=_empty(located),
         energy=_energy(located, lesions),
         area={name: mean_estimate([one.area[name] for one in located], lesions) for name in DILATIONS},
+        uniform=_energy(uniform, lesions),
         inside=mean_estimate(inside, lesions),
     )
 

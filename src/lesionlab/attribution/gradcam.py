@@ -1,4 +1,4 @@
-"""Grad-CAM and Grad-CAM++: the channels of a feature map, weighted by the gradient of a class's score.
+"""Grad-CAM, Grad-CAM++ and the contrast map: channels of a feature map, weighted by the gradient of a class's score.
 
 The feature map is detached from the graph, so the backward pass covers only the layers after it.
 """
@@ -13,6 +13,7 @@ from lesionlab.errors import UsageError
 from lesionlab.prediction.explanation.class_activation import placed
 
 _ChannelWeights = Callable[[Tensor, Tensor], Tensor]
+_Score = Callable[[Tensor, int], Tensor]
 
 
 def grad_cam(network: ExplainedNetwork, image: Tensor, index: int) -> Tensor:
@@ -33,6 +34,24 @@ def grad_cam(network: ExplainedNetwork, image: Tensor, index: int) -> Tensor:
     return _mean_over_views(network, image, index, _gradient_sums)
 
 
+def contrast_map(network: ExplainedNetwork, image: Tensor, index: int) -> Tensor:
+    """Return Grad-CAM [h, w] of a class minus the mean of Grad-CAM over all classes.
+
+    A softmax does not identify the logits: adding the same map to all classes changes no probability, but every
+    Grad-CAM. The contrast map has no such part. With a linear head it is (w_c - mean w) times the feature map. For two
+    classes with one output it equals Grad-CAM.
+
+    Args:
+        network: The network.
+        image: [3, size, size], pixels in [0, 1].
+        index: Index of the class.
+
+    Raises:
+        UsageError: See `grad_cam`.
+    """
+    return _mean_over_views(network, image, index, _gradient_sums, _contrast)
+
+
 def grad_cam_plus_plus(network: ExplainedNetwork, image: Tensor, index: int) -> Tensor:
     """Return Grad-CAM++ [h, w]: positive gradients, each place with its own weight.
 
@@ -50,6 +69,14 @@ def grad_cam_plus_plus(network: ExplainedNetwork, image: Tensor, index: int) -> 
     return _mean_over_views(network, image, index, _positive_weights)
 
 
+def _logit(scores: Tensor, index: int) -> Tensor:
+    return scores[index]
+
+
+def _contrast(scores: Tensor, index: int) -> Tensor:
+    return scores[index] - scores.mean()
+
+
 def _gradient_sums(_feature_map: Tensor, gradient: Tensor) -> Tensor:
     return gradient.sum(dim=(1, 2))
 
@@ -62,12 +89,14 @@ def _positive_weights(feature_map: Tensor, gradient: Tensor) -> Tensor:
     return (rising / (2 + rising * total)).sum(dim=(1, 2))
 
 
-def _mean_over_views(network: ExplainedNetwork, image: Tensor, index: int, channel_weights: _ChannelWeights) -> Tensor:
+def _mean_over_views(
+    network: ExplainedNetwork, image: Tensor, index: int, channel_weights: _ChannelWeights, score: _Score = _logit
+) -> Tensor:
     """Return the mean of the maps over the test-time augmentation, each flipped back."""
     maps = []
     for axes in network.views:
         view = image[None].flip(axes)
-        feature_map, gradient = _map_and_gradient(network, view, index)
+        feature_map, gradient = _map_and_gradient(network, view, index, score)
         weights = channel_weights(feature_map, gradient)
         of_view = torch.tensordot(weights, feature_map, dims=1)
         if network.finder is not None:
@@ -76,7 +105,9 @@ def _mean_over_views(network: ExplainedNetwork, image: Tensor, index: int, chann
     return torch.stack(maps).mean(dim=0)
 
 
-def _map_and_gradient(network: ExplainedNetwork, images: Tensor, index: int) -> tuple[Tensor, Tensor]:
+def _map_and_gradient(
+    network: ExplainedNetwork, images: Tensor, index: int, score: _Score = _logit
+) -> tuple[Tensor, Tensor]:
     """Return the layer's map [D, h, w] of one image [1, 3, size, size], and the gradient of the score to it."""
     kept: list[Tensor] = []
 
@@ -94,10 +125,10 @@ def _map_and_gradient(network: ExplainedNetwork, images: Tensor, index: int) -> 
     hook = network.layer.register_forward_hook(detach)
     try:
         with gradients():
-            score = network.scores_of_view(images)[0, index]
+            explained = score(network.scores_of_view(images)[0], index)
             if not kept:
                 raise UsageError(f"{network.layer_name} is not part of the prediction; name another layer")
-            (gradient,) = torch.autograd.grad(score, kept)
+            (gradient,) = torch.autograd.grad(explained, kept)
     finally:
         hook.remove()
     return kept[0].detach()[0], gradient[0]

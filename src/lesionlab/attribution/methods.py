@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lesionlab.attribution.gradcam import grad_cam, grad_cam_plus_plus
+from lesionlab.attribution.gradcam import contrast_map, grad_cam, grad_cam_plus_plus
 from lesionlab.attribution.network import ExplainedNetwork
 from lesionlab.attribution.perturbation import integrated_gradients, lime, occlusion, shap
 from lesionlab.errors import BundleError, ImageError, UsageError
@@ -81,6 +81,12 @@ METHODS: dict[str, Method] = {
             "Grad-CAM",
             "high activation of the channels of the last feature map that increase the score",
             grad_cam,
+        ),
+        Method(
+            "contrast",
+            "Contrast map",
+            "Grad-CAM of this class is higher here than its mean over all classes",
+            contrast_map,
         ),
         Method(
             "grad-cam++",

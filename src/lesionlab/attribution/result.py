@@ -10,7 +10,7 @@ from lesionlab.metrics import Estimate, exact_interval, lesion_weights
 from lesionlab.metrics.arrays import weighted_mean
 
 _RESAMPLES, _SEED = 1000, 0
-# A rank correlation above it means that the maps of the trained and the randomised network are similar.
+# An absolute rank correlation above it means that the maps of the trained and the randomised network are similar.
 SIMILAR = 0.5
 
 
@@ -20,10 +20,22 @@ class Similarity(StrictModel):
     Attributes:
         rank: Spearman's rank correlation.
         ssim: Structural similarity of the displayed maps.
+        absolute_rank: Mean absolute rank correlation; None in earlier files.
     """
 
     rank: Estimate
     ssim: Estimate
+    absolute_rank: Estimate | None = None
+
+    @property
+    def independent(self) -> bool:
+        """Whether the absolute rank correlation is below `SIMILAR`; without it, whether the interval of `rank` is.
+
+        The check is two-sided: the negative of a map shows the same places.
+        """
+        known = self.absolute_rank
+        limits = [self.rank.low, self.rank.high] if known is None else [known.high]
+        return all(limit is not None and abs(limit) < SIMILAR for limit in limits)
 
 
 class MethodCheck(StrictModel):
@@ -62,8 +74,7 @@ class MethodCheck(StrictModel):
         """Whether the maps of a fully randomised network differ from the trained one's; None if not measured."""
         if "all" not in self.randomised:
             return None
-        high = self.randomised["all"].rank.high
-        return high is not None and high < SIMILAR
+        return self.randomised["all"].independent
 
 
 class ArtefactCheck(StrictModel):
@@ -99,6 +110,7 @@ class MalignantCheck(StrictModel):
         empty: Number of maps without evidence for the class.
         energy: Share of the map on the lesion mask, by name of the dilation.
         area: Share of the image that the mask covers, by name of the dilation.
+        uniform: Energy of a constant map of the network's crop, by name of the dilation; empty in earlier files.
         inside: Share of images with more than 80% of the map on the mask, dilated by half a cell.
     """
 
@@ -107,6 +119,7 @@ class MalignantCheck(StrictModel):
     empty: int
     energy: dict[str, Estimate]
     area: dict[str, Estimate]
+    uniform: dict[str, Estimate] = Field(default={})
     inside: Estimate
 
 

@@ -9,7 +9,11 @@ from lesionlab.metrics import Estimate
 
 _METHOD_HEAD = (
     "| model | method | images | energy on the lesion | peak on the lesion | deletion | insertion "
-    "| rank correlation, head randomised | all randomised | other image | check |"
+    "| rank correlation, head randomised | all randomised | other image | absolute, all randomised | check |"
+)
+_MALIGNANT_HEAD = (
+    "| model | images | energy on the lesion | area of the lesion | energy, uniform over the crop "
+    "| more than 80% on the lesion |"
 )
 _ARTEFACT_HEAD = (
     "| model | beside the lesion | images | predictions changed | benign to malignant | probability change "
@@ -23,12 +27,11 @@ def render_table(models: Sequence[ModelCheck]) -> str:
     for model in models:
         lines += [_method_row(model, row) for row in (*model.methods, *model.controls)]
     lines += ["", "Grad-CAM on correctly classified malignant images:", ""]
-    head = "| model | images | energy on the lesion | area of the lesion | more than 80% on the lesion |"
-    lines += [head, _rule(head)]
+    lines += [_MALIGNANT_HEAD, _rule(_MALIGNANT_HEAD)]
     for model in models:
         found = model.malignant
         if found is not None:
-            cells = (found.energy[CHOSEN], found.area[CHOSEN], found.inside)
+            cells = (found.energy[CHOSEN], found.area[CHOSEN], found.uniform.get(CHOSEN), found.inside)
             lines.append(_row(model.run, found.images, *map(_cell, cells)))
     lines += ["", _ARTEFACT_HEAD, _rule(_ARTEFACT_HEAD)]
     for model in models:
@@ -42,7 +45,8 @@ def _method_row(model: ModelCheck, row: MethodCheck) -> str:
     ]
     verdict = {True: "passed", False: "failed", None: ""}[row.passes_randomisation]
     measured: Iterable[Estimate | None] = (row.energy[CHOSEN], row.pointing, row.deletion, row.insertion, *stages)
-    return _row(model.run, row.title, row.images, *map(_cell, measured), verdict)
+    absolute = row.randomised["all"].absolute_rank if "all" in row.randomised else None
+    return _row(model.run, row.title, row.images, *map(_cell, measured), _cell(absolute), verdict)
 
 
 def _artefact_row(run: str, row: ArtefactCheck) -> str:

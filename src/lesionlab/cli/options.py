@@ -105,7 +105,7 @@ Methods = Annotated[
     list[str] | None,
     typer.Option(
         "--method",
-        help="grad-cam, grad-cam++, integrated-gradients, occlusion, lime or shap. Repeatable; default: all.",
+        help="grad-cam, contrast, grad-cam++, integrated-gradients, occlusion, lime or shap. Repeatable; default: all.",
         show_default=False,
     ),
 ]
