@@ -8,7 +8,7 @@ bundle in the package and from the external files.
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,12 @@ _CALIBRATION = {
     "malignant_ece": "expected calibration error of P(malignant)",
     "malignant_calibration_in_the_large": "mean P(malignant) minus the share of malignant images",
 }
-_EXTERNAL = ("isic2017", "isic2020", "milk10k")
+_EXTERNAL = {
+    "isic2017": "ISIC 2017",
+    "isic2020": "ISIC 2020",
+    "milk10k": "MILK10k, all classes",
+    "milk10k_seven": "MILK10k, seven diagnoses",
+}
 
 Figures = dict[str, Any]
 
@@ -47,11 +52,11 @@ def documents() -> dict[Path, str]:
     """Return the text of each document that holds figures of the shipped model."""
     bundle = Bundle.load(ROOT / "src" / "lesionlab" / "models" / "default")
     model = json.loads((RESULTS / "default_model.json").read_bytes())
-    places = [place for name in _EXTERNAL if (place := RESULTS / f"{name}.json").exists()]
-    external = [read_external(place, bundle.info) for place in places]
+    places = {title: RESULTS / f"{name}.json" for name, title in _EXTERNAL.items()}
+    external = {title: read_external(place, bundle.info) for title, place in places.items() if place.exists()}
     found = {
-        ROOT / "docs" / "model_card.md": render_card(bundle, external),
-        ROOT / "docs" / "model_card_appendix.md": render_appendix(bundle, external),
+        ROOT / "docs" / "model_card.md": render_card(bundle, list(external.values())),
+        ROOT / "docs" / "model_card_appendix.md": render_appendix(bundle, list(external.values())),
     }
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         text = path.read_text(encoding="utf-8")
@@ -60,7 +65,7 @@ def documents() -> dict[Path, str]:
     return found
 
 
-def _overall(model: Figures, _external: Sequence[ExternalEvaluation]) -> str:
+def _overall(model: Figures, _external: Mapping[str, ExternalEvaluation]) -> str:
     rows = [(name, _estimate(model["overall"][key])) for key, name in _OVERALL.items()]
     rows += [(f"melanoma {name}", _estimate(model["per_class"]["mel"][name])) for name in ("recall", "precision")]
     histo = next(row for row in model["subgroups"] if (row["group"], row["value"]) == ("dx_type", "histo"))
@@ -70,7 +75,7 @@ def _overall(model: Figures, _external: Sequence[ExternalEvaluation]) -> str:
     return _table(["", "value (95% interval by lesion)"], rows)
 
 
-def _operating_points(model: Figures, _external: Sequence[ExternalEvaluation]) -> str:
+def _operating_points(model: Figures, _external: Mapping[str, ExternalEvaluation]) -> str:
     figures = ("sensitivity", "specificity", "ppv", "npv")
     rows = [
         [
@@ -83,7 +88,7 @@ def _operating_points(model: Figures, _external: Sequence[ExternalEvaluation]) -
     return _table(["threshold chosen on validation for", "sensitivity", "specificity", "PPV", "NPV"], rows)
 
 
-def _sources(model: Figures, _external: Sequence[ExternalEvaluation]) -> str:
+def _sources(model: Figures, _external: Mapping[str, ExternalEvaluation]) -> str:
     """Return the tables by source and by confirmation, and the AUC within source; empty for a result without them."""
     rows = [row for row in map(WithinSourceAuc.model_validate, model.get("within_source_auc", ())) if row.differs]
     text = (
@@ -115,16 +120,16 @@ def _sources(model: Figures, _external: Sequence[ExternalEvaluation]) -> str:
     return text
 
 
-def _external_datasets(_model: Figures, external: Sequence[ExternalEvaluation]) -> str:
+def _external_datasets(_model: Figures, external: Mapping[str, ExternalEvaluation]) -> str:
     rows = []
-    for other in external:
+    for title, other in external.items():
         target = next(iter(other.task_labels.targets))
         within = [row.within_source for row in other.within_source_auc if row.target == target]
         at = [point for point in other.operating_points if (point.name, point.target) == (_THRESHOLD[0], target)]
         cells = [_estimate(figure) for figure in (other.overall[f"{target}_auc"], *within)]
         cells += [] if within else ["not measured"]
         cells += [_of_point(point, name) for point in at for name in ("sensitivity", "specificity")]
-        rows.append([other.dataset, NOUNS[target], f"{other.n_images:,}", *cells])
+        rows.append([title, NOUNS[target], f"{other.n_images:,}", *cells])
     header = ["dataset", "target", "images", "AUC", "AUC within source", "sensitivity", "specificity"]
     note = (
         f"Sensitivity and specificity at the threshold for {_THRESHOLD[0]}, chosen on the validation set of HAM10000."
@@ -132,7 +137,7 @@ def _external_datasets(_model: Figures, external: Sequence[ExternalEvaluation]) 
     return f"{_table(header, rows)}\n{note}\n"
 
 
-_TABLES: dict[str, Callable[[Figures, Sequence[ExternalEvaluation]], str]] = {
+_TABLES: dict[str, Callable[[Figures, Mapping[str, ExternalEvaluation]], str]] = {
     "overall": _overall,
     "operating-points": _operating_points,
     "sources": _sources,

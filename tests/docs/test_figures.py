@@ -56,11 +56,11 @@ def test_table_by_source(tiny_whole_bundle: Path) -> None:
     held = Bundle.load(tiny_whole_bundle).evaluation
     assert held is not None
     write = runpy.run_path(str(SCRIPT))["_sources"]
-    text = write(held.model_dump(), [])
+    text = write(held.model_dump(), {})
     assert text.startswith("**The pooled figures do not hold within one source.** AUC for malignancy: 0.900 (")
     assert "| clinic A | 60 | 5 | 0.500 (0.400 to 0.600) | 0.500 (0.400 to 0.600) | not defined |\n" in text
     assert "| histopathology | 70 |" in text
-    assert write({}, []) == ""
+    assert write({}, {}) == ""
 
 
 def test_tables_and_card_of_the_shipped_model_are_up_to_date() -> None:

@@ -32,17 +32,18 @@ def test_external_evaluations_are_reported(tiny_bundle: Path, measured: Path) ->
     assert found[0] == found[1]
     card = render_card(bundle, found)
     external = section(card, "External validation")
-    assert external.count("### phantom\n") == 2
+    assert external.count("### phantom, seven diagnoses\n") == 2
     assert "To add one:" not in external
     assert f"{metrics['n_images']} images of 70 lesions" in external
     assert "these images" in external
     figure = metrics["overall"]["balanced_accuracy"]
     appendix = render_appendix(bundle, found[:1])
-    measured_there = section(appendix, "External validation: phantom")
+    measured_there = section(appendix, "External validation: phantom, seven diagnoses")
     assert f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})" in measured_there
     assert metrics["manifest_sha256"] in measured_there
-    assert f"- phantom, {metrics['n_images']} images: Balanced accuracy {figure['value']:.3f} (" in section(
-        card, "Summary"
+    assert (
+        f"- phantom, seven diagnoses, {metrics['n_images']} images: Balanced accuracy {figure['value']:.3f} ("
+        in section(card, "Summary")
     )
     assert claim(appendix, 33)[1] == "Reported"
     assert claim(render_appendix(bundle), 33)[1] == "Not reported"

@@ -106,7 +106,7 @@ def _render(template: str, bundle: Bundle, external: Sequence[ExternalEvaluation
             recipe=_recipe(info),
             settings=json.dumps(info.recipe, indent=2, ensure_ascii=False, default=str),
             predictive=_predictive,
-            main_points=_main_points(points),
+            main_points=_main_points,
             nouns=NOUNS,
             prevalences=ASSUMED_PREVALENCES,
             explanation=METHOD,
@@ -202,7 +202,7 @@ def _figure_of(point: OperatingPoint | ExternalPoint, name: str, leaky: bool) ->
     return markdown.estimate(Estimate(value=getattr(point, name), low=low, high=high), leaky)
 
 
-def _main_points(points: Sequence[OperatingPoint]) -> list[OperatingPoint]:
+def _main_points(points: Sequence[OperatingPoint | ExternalPoint]) -> list[OperatingPoint | ExternalPoint]:
     """Return the threshold behind the default risk level, or the first one."""
     target = points[0].target if points else None
     wanted = [p for p in points if (p.target, p.target_sensitivity) == (target, DEFAULT_SENSITIVITY)]
