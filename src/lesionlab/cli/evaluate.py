@@ -123,9 +123,7 @@ def _evaluate_several(
 
     if tables and len(tables) != len(folders):
         raise UsageError(f"--metadata: {len(tables)} tables for {len(folders)} datasets; give one for each, or none")
-    names = [folder.resolve().name for folder in folders]
-    if len(set(names)) < len(names):
-        names = [f"{number}-{name}" for number, name in enumerate(names, start=1)]
+    names = _names(folders, tables)
     base = out or Path("evaluation") / f"{Bundle.load(model).info.name}-datasets"
     found = []
     for number, (name, folder) in enumerate(zip(names, folders, strict=True)):
@@ -149,6 +147,19 @@ def _evaluate_several(
             show(f"{row.folder}: the model was fitted to these images: the figures are too optimistic.", style="yellow")
     show(f"All figures: {base / DATASETS}")
     show(RESEARCH_ONLY)
+
+
+def _names(folders: list[Path], tables: list[Path]) -> list[str]:
+    """Return a name for each dataset: of its folder, and of its table where several have the same folder."""
+    names = [folder.resolve().name for folder in folders]
+    if tables:
+        shared = {name for name in names if names.count(name) > 1}
+        pairs = zip(names, tables, strict=True)
+        names = [f"{name}-{table.stem}" if name in shared else name for name, table in pairs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(f"--data: two datasets are named {twice}; rename a folder, or give tables with other names")
+    return names
 
 
 def _holds_images_of(run: "RunFolder", data: Path | None) -> bool:
