@@ -49,6 +49,17 @@ def test_external_evaluations_are_reported(tiny_bundle: Path, measured: Path) ->
     assert claim(render_appendix(bundle), 33)[1] == "Not reported"
 
 
+def test_sources_of_external_datasets_are_reported(tiny_bundle: Path, tiny_whole_bundle: Path, measured: Path) -> None:
+    bundle, held = Bundle.load(tiny_bundle), Bundle.load(tiny_whole_bundle).evaluation
+    assert held is not None
+    sources = {"by_source": held.by_source, "within_source_auc": held.within_source_auc}
+    other = read_external(measured, bundle.info).model_copy(update=sources)
+    external = section(render_card(bundle, [other]), "External validation")
+    assert "| clinic A | 60 | 30 | 5 | 0.500 (0.400 to 0.600) |" in external
+    assert "0.750 (0.700 to 0.800) between images of one source" in external
+    assert "clinic A" in section(render_appendix(bundle, [other]), "External validation: phantom, seven diagnoses")
+
+
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
