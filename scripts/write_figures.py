@@ -68,9 +68,10 @@ def documents() -> dict[Path, str]:
 def _overall(model: Figures, _external: Mapping[str, ExternalEvaluation]) -> str:
     rows = [(name, _estimate(model["overall"][key])) for key, name in _OVERALL.items()]
     rows += [(f"melanoma {name}", _estimate(model["per_class"]["mel"][name])) for name in ("recall", "precision")]
-    histo = next(row for row in model["subgroups"] if (row["group"], row["value"]) == ("dx_type", "histo"))
-    confirmed = f"malignant against benign among the {histo['n_images']:,} images confirmed by histopathology, AUC"
-    rows += [(confirmed, _estimate(histo["malignant_auc"]))]
+    if not model.get("by_confirmation"):  # otherwise in a table of its own
+        histo = next(row for row in model["subgroups"] if (row["group"], row["value"]) == ("dx_type", "histo"))
+        confirmed = f"malignant against benign among the {histo['n_images']:,} images confirmed by histopathology, AUC"
+        rows += [(confirmed, _estimate(histo["malignant_auc"]))]
     rows += [(name, _estimate(model["overall"][key])) for key, name in _CALIBRATION.items() if key in model["overall"]]
     return _table(["", "value (95% interval by lesion)"], rows)
 
