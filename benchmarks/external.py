@@ -121,6 +121,7 @@ def main() -> None:
         for name, row in zip(tables, found, strict=True) if arguments.out else ():
             complete = json.loads((work / "out" / row["folder"] / "metrics.json").read_bytes())
             write_json(arguments.out.with_name(f"{name}.json"), complete)
+            row["folder"] = row["whole"]["value"] = name  # the file's name
     result = {
         "what": "Evaluation on datasets without a lesion of HAM10000; see benchmarks/external.py for what is left out",
         "command": command(arguments),
