@@ -31,7 +31,13 @@ PLAIN = (
     "augmentation.contrast=0",
     "augmentation.saturation=0",
 )
-TWO = (*FROZEN, "unfreeze.layers=2", "unfreeze.epochs=2", "optimizer.schedule=['plateau']")
+TWO = (
+    *FROZEN,
+    "unfreeze.layers=2",
+    "unfreeze.epochs=2",
+    "unfreeze.unfold_batch_norm=true",
+    "optimizer.schedule=['plateau']",
+)
 
 
 def without_seconds(run: RunFolder) -> list[dict[str, float]]:

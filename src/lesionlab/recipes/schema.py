@@ -210,11 +210,14 @@ class UnfreezeSettings(StrictModel):
             0 for no second stage.
         epochs: Passes over the training images.
         learning_rate: Highest learning rate of this stage.
+        unfold_batch_norm: Whether to set the statistics of batch normalisation to those of the training images first,
+            without changing the network's output. For pretrained weights with folded statistics.
     """
 
     layers: int = Field(default=0, ge=0)
     epochs: int = Field(default=10, ge=1)
     learning_rate: float = Field(default=1e-4, gt=0)
+    unfold_batch_norm: bool = False
 
 
 class TrainingSettings(StrictModel):

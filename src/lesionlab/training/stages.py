@@ -16,7 +16,8 @@ from rich.progress import Progress
 from lesionlab.recipes import Recipe
 from lesionlab.runs import RunFolder, RunRecord
 from lesionlab.taxonomy import TASKS
-from lesionlab.training.batches import CachedFeatures, CachedImages, make_loader
+from lesionlab.training.batch_norm import unfold_batch_norm
+from lesionlab.training.batches import CachedFeatures, CachedImages, make_loader, to_images
 from lesionlab.training.callbacks import RunRecorder, StepProgress
 from lesionlab.training.checkpoint import SafetensorsCheckpointIO, load_weights, save_tensors
 from lesionlab.training.device import Compute, announce_compilation
@@ -28,6 +29,9 @@ from lesionlab.training.network import LesionNetwork
 from lesionlab.training.sampling import smote
 
 logger = logging.getLogger(__name__)
+
+# For the statistics of batch normalisation.
+_UNFOLD_IMAGES, _UNFOLD_BATCH = 1024, 64
 
 Subsets = Mapping[str, CachedImages] | Mapping[str, CachedFeatures]
 
@@ -125,6 +129,12 @@ def _second_stage(
         run.last.unlink(missing_ok=True)  # the checkpoint of the first stage
     # Not run.best, which this stage may have replaced before it was interrupted.
     network.load_state_dict(load_weights(run.start))
+    if settings.unfold_batch_norm:
+        # Repeated when a run is resumed; its checkpoint then replaces the trained layers.
+        images, device = subsets["train"], next(network.parameters()).device
+        chosen = range(min(len(images), _UNFOLD_IMAGES))
+        parts = (list(chosen[start : start + _UNFOLD_BATCH]) for start in chosen[::_UNFOLD_BATCH])
+        unfold_batch_norm(network, (to_images(images[part][0]).to(device) for part in parts))
     network.unfreeze_top(settings.layers)
     stage = Stage(2, settings.epochs, settings.learning_rate, first_epoch=record.epochs_before_stage)
     _fit(run, recipe, network, subsets, compute, stage, console)

@@ -52,6 +52,14 @@ def test_a_missing_plan_is_an_error(tmp_path: Path) -> None:
         read_plan(tmp_path / "missing.toml")
 
 
+def test_the_variants_of_the_mini_set_have_their_own_names() -> None:
+    plan = read_plan(Path(__file__).parents[3] / "benchmarks" / "mini_melanoma.toml")
+    recipes = [load_recipe(one.recipe, one.changes) for one in plan]
+    assert len({recipe.name for recipe in recipes}) == len(recipes)
+    assert [recipe.unfreeze.unfold_batch_norm for recipe in recipes] == [False, True, True]
+    assert all(recipe.published and one.remark for recipe, one in zip(recipes, plan, strict=True))
+
+
 def test_the_plan_of_the_five_systems_covers_the_published_recipes() -> None:
     plan = read_plan(Path(__file__).parents[3] / "benchmarks" / "five_systems.toml")
     published = [name for name in recipe_names() if load_recipe(name).published]

@@ -35,12 +35,17 @@ def outcome(**figures: float | None) -> RunOutcome:
 def test_headline_figures_come_first_and_the_leak_is_a_difference() -> None:
     recipe = load_recipe("mobilenetv2-mini-melanoma")
     runs = {
-        SplitProtocol.PUBLISHED: outcome(mel__f1=0.75, mel__recall=0.5, balanced_accuracy=None, accuracy=0.75),
-        SplitProtocol.LESION: outcome(mel__f1=0.25, mel__recall=0.75, balanced_accuracy=0.5, accuracy=0.75),
+        SplitProtocol.PUBLISHED: outcome(
+            mel__f1=0.75, mel__auc=0.875, mel__recall=0.5, balanced_accuracy=None, accuracy=0.75
+        ),
+        SplitProtocol.LESION: outcome(
+            mel__f1=0.25, mel__auc=0.625, mel__recall=0.75, balanced_accuracy=0.5, accuracy=0.75
+        ),
     }
     rows = figure_rows(recipe, runs)
     assert [(row.metric, row.headline, row.published, row.leak) for row in rows] == [
         ("mel.f1", True, 0.81, 0.5),
+        ("mel.auc", True, None, 0.25),
         ("balanced_accuracy", False, None, None),
         ("accuracy", False, 0.852, 0.0),
         ("mel.recall", False, 0.79, -0.25),
