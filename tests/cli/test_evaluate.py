@@ -2,17 +2,20 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image, ImageOps
 
 from lesionlab import RESEARCH_ONLY
 from lesionlab.bundle import Bundle, save_bundle
 from lesionlab.data import Manifest
-from lesionlab.phantoms import write_phantoms
+from lesionlab.phantoms import phantom_image, write_phantoms
 from lesionlab.runs import RunFolder
 
 FILES = ["metrics.json", "predictions.csv", "report.html"]
@@ -80,6 +83,108 @@ def test_all_images_of_another_dataset_are_evaluated(cli: Callable[..., Any], ru
     done = cli("evaluate", "--model", run.bundle, "--data", tmp_path / "other", "--subset", "test")
     assert done.code == 2
     assert "is not the training dataset and has no subsets" in done.err
+
+
+@pytest.fixture
+def renamed(phantoms: Manifest, tmp_path: Path) -> Path:
+    """The training dataset in class folders, mirrored, saved again and renamed, with four images of other lesions."""
+    folder = tmp_path / "renamed"
+    for number, record in enumerate(phantoms):
+        place = folder / record.diagnosis
+        place.mkdir(parents=True, exist_ok=True)
+        with Image.open(phantoms.location(record)) as opened:
+            ImageOps.mirror(opened).save(place / f"a{number}.jpg", quality=80)
+    for code in ("mel", "nv"):
+        for seed in (1, 2):
+            phantom_image(code, seed, size=(64, 48)).save(folder / code / f"b{seed}{code}.png")
+    return folder
+
+
+def test_training_images_in_another_dataset_are_left_out(
+    cli: Callable[..., Any], run: RunFolder, renamed: Path, tmp_path: Path
+) -> None:
+    done = cli("evaluate", "--model", run.bundle, "--data", renamed, "--out", tmp_path / "out")
+    assert done.code == 0
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text(encoding="utf-8"))
+    subsets = run.split().subsets()
+    fitted = len(subsets["train"]) + len(subsets["validation"])
+    assert metrics["unseen"] is True
+    assert metrics["seen"]["images"] == pytest.approx(fitted, abs=2)
+    assert metrics["seen"] | {"images": 0, "lesions": 0, "by_pixels": 0} == dict.fromkeys(metrics["seen"], 0)
+    assert metrics["n_images"] == len(subsets["test"]) + fitted + 4 - metrics["seen"]["images"]
+    sentence = f"{metrics['seen']['images']} images of"
+    assert sentence in done.out
+    assert " left out: the model was fitted to them" in " ".join(done.out.split())
+    assert sentence in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    card = cli("card", "--model", run.bundle, "--external", tmp_path / "out").out
+    assert sentence in card
+
+
+def test_kept_training_images_mark_every_figure(
+    cli: Callable[..., Any], run: RunFolder, renamed: Path, tmp_path: Path
+) -> None:
+    done = cli("evaluate", "--model", run.bundle, "--data", renamed, "--out", tmp_path / "out", "--keep-seen")
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text(encoding="utf-8"))
+    assert (metrics["unseen"], metrics["seen"]["kept"]) == (False, True)
+    rows = [line for line in done.out.splitlines() if " to " in line and line.split()[0] != "The"]
+    assert rows
+    assert all(" seen" in row for row in rows)
+    assert "The model was fitted to" in done.out
+    report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert report.count('<span class="leaky">seen</span>') > 20
+    refused = cli("card", "--model", run.bundle, "--external", tmp_path / "out")
+    assert (refused.code, len(refused.err.splitlines())) == (2, 1)
+    assert "is no external validation: it contains images that" in refused.err
+
+
+def test_a_dataset_of_training_images_alone_is_an_error(
+    cli: Callable[..., Any], run: RunFolder, phantoms: Manifest, tmp_path: Path
+) -> None:
+    phantoms.select(run.split().subsets()["train"]).save(tmp_path / "train.csv")
+    done = cli("evaluate", "--model", run.bundle, "--data", phantoms.root, "--metadata", tmp_path / "train.csv")
+    assert (done.code, len(done.err.splitlines())) == (2, 1)
+    assert "mark their figures with --keep-seen" in done.err
+
+
+def test_case_a_reduced_table_of_the_training_dataset_is_recognised(
+    cli: Callable[..., Any], run: RunFolder, phantoms: Manifest, tmp_path: Path
+) -> None:
+    Manifest(phantoms.root, phantoms.records[:-6]).save(tmp_path / "reduced.csv")
+    done = cli(
+        "evaluate", "--model", run.bundle, "--data", phantoms.root, "--metadata", tmp_path / "reduced.csv", "--json"
+    )
+    metrics = json.loads(done.out)
+    subsets = run.split().subsets()
+    left = set(subsets["test"]) & {record.image_id for record in phantoms.records[:-6]}
+    assert (metrics["unseen"], metrics["n_images"]) == (True, len(left))
+    assert metrics["seen"]["by_identifier"] == metrics["seen"]["images"] == len(phantoms) - 6 - len(left)
+
+
+def test_without_an_index_nothing_is_stated_to_be_unseen(
+    cli: Callable[..., Any], run: RunFolder, renamed: Path, tmp_path: Path
+) -> None:
+    bundle = Bundle.load(run.bundle)
+    save_bundle(run.bundle, bundle.info, bundle.graph, reference=bundle.reference)
+    done = cli("evaluate", "--model", run.bundle, "--data", renamed, "--out", tmp_path / "out")
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text(encoding="utf-8"))
+    assert (metrics["unseen"], metrics["seen"]) == (None, None)
+    assert "Not checked: the evaluation may contain training images." in " ".join(done.out.split())
+    assert "not used in training" not in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "it may contain images that" in cli("card", "--model", run.bundle, "--external", tmp_path / "out").err
+
+
+def test_the_index_is_added_to_an_existing_bundle(run: RunFolder, phantoms: Manifest) -> None:
+    exported = Bundle.load(run.bundle)
+    save_bundle(run.bundle, exported.info, exported.graph, reference=exported.reference)
+    script = Path(__file__).parents[2] / "scripts" / "add_seen_images.py"
+    done = subprocess.run(
+        [sys.executable, script, run.bundle, phantoms.root], capture_output=True, text=True, check=True
+    )
+    assert "seen_images.npz with" in done.stdout
+    added = Bundle.load(run.bundle).seen_images
+    assert added is not None
+    assert exported.seen_images is not None
+    assert added.to_bytes() == exported.seen_images.to_bytes()
 
 
 @pytest.mark.parametrize("task", ["malignant", pytest.param("melanoma", marks=pytest.mark.slow)])

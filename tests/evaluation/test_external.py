@@ -65,7 +65,8 @@ def test_sources_of_external_datasets_are_reported(tiny_bundle: Path, tiny_whole
     [
         ({"graph_sha256": "0" * 64}, UsageError, "is an evaluation of tiny@"),
         ({"subset": "test"}, UsageError, "the dataset of tiny@"),
-        ({"unseen": False}, UsageError, "the dataset of tiny@"),
+        ({"unseen": False}, UsageError, "contains images that tiny@"),
+        ({"unseen": None}, UsageError, "may contain images that tiny@"),
         ({"manifest_sha256": "a" * 64}, UsageError, "the dataset of tiny@"),
         ({"operating_points": []}, UsageError, "other thresholds"),
         ({"overall": 3}, DataError, "overall: "),

@@ -141,7 +141,7 @@ def test_page_of_a_split_by_lesion_has_no_leaky_mark(report_page: str) -> None:
 
 @pytest.mark.parametrize(
     ("field", "sentence"),
-    [("lesions_known", "Lesions are unknown."), ("unseen", "Some of these lesions were used to fit")],
+    [("lesions_known", "Lesions are unknown."), ("unseen", "The model was fitted to these images")],
 )
 def test_limitations_of_the_figures_are_stated(
     report_page: str, make_subset: MakeSubset, make_context: MakeContext, field: str, sentence: str

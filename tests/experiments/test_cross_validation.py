@@ -76,6 +76,13 @@ def test_each_image_is_tested_once_and_a_finished_fold_is_kept(
     distilled = cross_validate(student, phantoms, tmp_path / "student", folds=FOLDS)
     assert distilled.recipe.model.start == f"{out}/fold-{{fold}}"
     assert RunFolder(tmp_path / "student/fold-2").recipe().model.start == f"{out}/fold-2"
+    # The run of one fold was trained on test images of the others.
+    leaking = make_recipe("training.epochs=1", f"model.start={out}/fold-0")
+    with pytest.raises(
+        DataError, match=r"fold-0 was trained with another split or fold, possibly on validation or test"
+    ):
+        cross_validate(leaking, phantoms, tmp_path / "leaking", folds=FOLDS)
+    assert not (tmp_path / "leaking").exists()
     pair = compare_predictions(
         *(read_predictions(find_predictions(one, "test")) for one in (out, tmp_path / "student"))
     )

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from lesionlab.data import Manifest, make_split
+from lesionlab.errors import DataError
 from lesionlab.recipes import Recipe
-from lesionlab.runs import RunFolder, RunRecord, earlier_runs, training_seconds
+from lesionlab.runs import RunFolder, RunRecord, earlier_runs, require_same_subsets, training_seconds
 
 Begin = Callable[..., RunFolder]
 
@@ -16,7 +17,7 @@ Begin = Callable[..., RunFolder]
 def begin(tmp_path: Path, phantoms: Manifest, make_recipe: Callable[..., Recipe]) -> Begin:
     split = make_split(phantoms)
 
-    def make(name: str, *changes: str, seconds: int = 60, finished: bool = True) -> RunFolder:
+    def make(name: str, *changes: str, seconds: int = 60, finished: bool = True, fold: int | None = None) -> RunFolder:
         run = RunFolder(tmp_path / name)
         record = RunRecord(
             recipe_name="phantom-demo",
@@ -24,6 +25,7 @@ def begin(tmp_path: Path, phantoms: Manifest, make_recipe: Callable[..., Recipe]
             lesions_known=True,
             manifest_sha256=phantoms.sha256,
             split_sha256=split.sha256,
+            fold=fold,
             leaky=False,
             environment={},
             finished=finished,
@@ -53,3 +55,15 @@ def test_starts_and_teachers_are_followed_recursively(begin: Begin) -> None:
 
 def test_a_missing_run_gives_none(begin: Begin, tmp_path: Path) -> None:
     assert earlier_runs([begin("alone", f"model.start={tmp_path / 'gone'}")]) is None
+
+
+def test_a_run_of_another_split_or_fold_is_an_error(begin: Begin, phantoms: Manifest) -> None:
+    split, start = make_split(phantoms), begin("start", fold=1)
+    require_same_subsets(start, split, 1, "model.start")
+    for other, fold in ((split, 2), (split, None), (make_split(phantoms, seed=9), 1)):
+        with pytest.raises(DataError, match=r"^model\.start: .*start was trained with another split or fold"):
+            require_same_subsets(start, other, fold, "model.start")
+    # A run of this fold that continues from another one has indirectly seen its images.
+    between = begin("between", f"model.start={start.path}", fold=2)
+    with pytest.raises(DataError, match="start was trained with another split or fold"):
+        require_same_subsets(between, split, 2, "distillation.teachers")

@@ -321,6 +321,7 @@ export interface components {
          *     Attributes:
          *         graph_sha256: Hash of the evaluated graph.
          *         unseen: Whether none of the lesions was used to fit, stop or calibrate the model.
+         *         seen: Number of images that the model was fitted to; None if not searched for.
          *         leaky: Whether training and test may share lesions. Every figure is then too good.
          *         date: Date of the evaluation, ISO 8601.
          *         classes: Codes of the task's classes, in the order of the confusion matrix.
@@ -415,6 +416,7 @@ export interface components {
             roc: {
                 [key: string]: components["schemas"]["Roc"];
             };
+            seen: components["schemas"]["SeenCounts"] | null;
             /**
              * Selective
              * @default []
@@ -1195,6 +1197,32 @@ export interface components {
             tpr: number;
         };
         /**
+         * SeenCounts
+         * @description Number of images of a dataset that the model was fitted to.
+         *
+         *     Attributes:
+         *         images: Number of images of lesions with at least one recognised image.
+         *         lesions: Number of these lesions.
+         *         by_identifier: Number of images with the identifier of a training or validation image or of its lesion.
+         *         by_pixels: Number of images with the perceptual hash of a training or validation image.
+         *         kept: Whether they are part of the evaluation. All figures are then too optimistic.
+         */
+        SeenCounts: {
+            /** By Identifier */
+            by_identifier: number;
+            /** By Pixels */
+            by_pixels: number;
+            /** Images */
+            images: number;
+            /**
+             * Kept
+             * @default false
+             */
+            kept: boolean;
+            /** Lesions */
+            lesions: number;
+        };
+        /**
          * SelectivePoint
          * @description Figures on the share `coverage` of the images with the highest confidence scores.
          *
@@ -1378,6 +1406,7 @@ export type Risk = components['schemas']['Risk'];
 export type RobustnessPoint = components['schemas']['RobustnessPoint'];
 export type Roc = components['schemas']['Roc'];
 export type RocPoint = components['schemas']['RocPoint'];
+export type SeenCounts = components['schemas']['SeenCounts'];
 export type SelectivePoint = components['schemas']['SelectivePoint'];
 export type SetCoverage = components['schemas']['SetCoverage'];
 export type Site = components['schemas']['Site'];

@@ -32,6 +32,7 @@ from lesionlab.bundle.schema import (
     TrainingData,
     TrainingTime,
 )
+from lesionlab.bundle.seen_images import SeenCounts, SeenImages
 from lesionlab.bundle.store import Bundle, default_bundle_path, save_bundle
 from lesionlab.bundle.training_images import TrainingImages
 
@@ -59,6 +60,8 @@ __all__ = [
     "ReliabilityBin",
     "Roc",
     "RocPoint",
+    "SeenCounts",
+    "SeenImages",
     "SensitivityCurve",
     "SharpnessLimit",
     "Site",

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from lesionlab import RESEARCH_ONLY
 from lesionlab.base_models import Sha256, StrictModel
 from lesionlab.bundle.operating_points import NOUNS, OperatingPoint
+from lesionlab.bundle.seen_images import SeenCounts
 from lesionlab.metrics import Estimate
 from lesionlab.taxonomy import Target
 
@@ -222,6 +223,7 @@ class EvaluationSummary(StrictModel):
     Attributes:
         graph_sha256: Hash of the evaluated graph.
         unseen: Whether none of the lesions was used to fit, stop or calibrate the model.
+        seen: Number of images that the model was fitted to; None if not searched for.
         leaky: Whether training and test may share lesions. Every figure is then too good.
         date: Date of the evaluation, ISO 8601.
         classes: Codes of the task's classes, in the order of the confusion matrix.
@@ -247,6 +249,7 @@ class EvaluationSummary(StrictModel):
     dataset: str
     subset: str
     unseen: bool
+    seen: SeenCounts | None = None
     leaky: bool
     date: str
     n_images: int = Field(ge=1)

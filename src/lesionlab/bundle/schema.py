@@ -193,6 +193,7 @@ class BundleInfo(StrictModel):
         reference_sha256: SHA-256 of `reference.npz`; None for a bundle without one.
         evaluation_sha256: SHA-256 of `evaluation.json`; None for a bundle without one.
         training_images_sha256: SHA-256 of `training_images.npz`; None for a bundle without one.
+        seen_images_sha256: SHA-256 of `seen_images.npz`; None for a bundle without one.
         prediction_sets: Limits of conformal prediction sets; None where validation has too few lesions.
         patient_effects: Effects of age, sex and site; None for a model that uses the image alone.
         operating_points: Thresholds on the probability of malignancy and of melanoma, as far as the task has them.
@@ -216,6 +217,7 @@ class BundleInfo(StrictModel):
     reference_sha256: Sha256 | None = None
     evaluation_sha256: Sha256 | None = None
     training_images_sha256: Sha256 | None = None
+    seen_images_sha256: Sha256 | None = None
     parameters: int = Field(ge=1)
     calibration: Calibration
     decision_rule: DecisionRule = DecisionRule()

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from lesionlab.bundle.evaluation import EvaluationSummary
 from lesionlab.bundle.reference import Reference
 from lesionlab.bundle.schema import SCHEMA_VERSION, BundleInfo
+from lesionlab.bundle.seen_images import SeenImages
 from lesionlab.bundle.training_images import TrainingImages
 from lesionlab.errors import BundleError
 from lesionlab.files import replacing, replacing_folder, sha256_of_json
@@ -26,7 +27,8 @@ DESCRIPTION: Final = "bundle.json"
 REFERENCE: Final = "reference.npz"
 EVALUATION: Final = "evaluation.json"
 TRAINING_IMAGES: Final = "training_images.npz"
-_FILES = (DESCRIPTION, GRAPH, REFERENCE, EVALUATION, TRAINING_IMAGES)
+SEEN_IMAGES: Final = "seen_images.npz"
+_FILES = (DESCRIPTION, GRAPH, REFERENCE, EVALUATION, TRAINING_IMAGES, SEEN_IMAGES)
 Content = TypeVar("Content")
 _CHECKSUM = "content_sha256"  # of the other keys of the description, independent of white space
 
@@ -51,6 +53,7 @@ class Bundle:
     reference: Reference | None = None
     evaluation: EvaluationSummary | None = None
     training_images: TrainingImages | None = None
+    seen_images: SeenImages | None = None
 
     @property
     def explainable(self) -> bool:
@@ -93,9 +96,10 @@ class Bundle:
             reference = optional(REFERENCE, info.reference_sha256, Reference.from_bytes)
             evaluation = optional(EVALUATION, info.evaluation_sha256, EvaluationSummary.model_validate_json)
             training_images = optional(TRAINING_IMAGES, info.training_images_sha256, TrainingImages.from_bytes)
+            seen_images = optional(SEEN_IMAGES, info.seen_images_sha256, SeenImages.from_bytes)
         if evaluation is not None and evaluation.graph_sha256 != info.graph_sha256:
             raise BundleError(f"{place}: {EVALUATION} belongs to another graph; evaluate the model again")
-        return cls(info, graph, place, reference, evaluation, training_images)
+        return cls(info, graph, place, reference, evaluation, training_images, seen_images)
 
 
 def save_bundle(
@@ -106,6 +110,7 @@ def save_bundle(
     reference: Reference | None = None,
     evaluation: EvaluationSummary | None = None,
     training_images: TrainingImages | None = None,
+    seen_images: SeenImages | None = None,
 ) -> Bundle:
     """Write a bundle atomically, and return it: one zip file if `path` ends in `.zip`, else a folder.
 
@@ -121,22 +126,24 @@ def save_bundle(
         contents[EVALUATION] = (evaluation.model_dump_json() + "\n").encode()
     if training_images is not None:
         contents[TRAINING_IMAGES] = training_images.to_bytes()
+    if seen_images is not None:
+        contents[SEEN_IMAGES] = seen_images.to_bytes()
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
-    optional = (REFERENCE, EVALUATION, TRAINING_IMAGES)
+    optional = (REFERENCE, EVALUATION, TRAINING_IMAGES, SEEN_IMAGES)
     info = info.model_copy(update={f"{Path(name).stem}_sha256": hashes.get(name) for name in optional})
     contents = {DESCRIPTION: description_text(info).encode(), **contents}
     if path.suffix == ".zip":
         with replacing(path, binary=True) as stream, zipfile.ZipFile(stream, "w") as archive:
             for name, data in contents.items():
                 archive.writestr(zipfile.ZipInfo(name), data)  # fixed dates: the same bundle is the same bytes
-        return Bundle(info, graph, path, reference, evaluation, training_images)
+        return Bundle(info, graph, path, reference, evaluation, training_images, seen_images)
     with replacing_folder(path) as temporary:
         for name, data in contents.items():
             with replacing(temporary / name, binary=True) as stream:
                 stream.write(data)
         if path.exists() and (not path.is_dir() or {entry.name for entry in path.iterdir()} - set(_FILES)):
             raise BundleError(f"{path} exists and is not a bundle; choose another path")
-    return Bundle(info, graph, path, reference, evaluation, training_images)
+    return Bundle(info, graph, path, reference, evaluation, training_images, seen_images)
 
 
 def description_text(info: BundleInfo) -> str:

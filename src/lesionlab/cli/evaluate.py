@@ -62,13 +62,21 @@ def evaluate(
     corrupted: Annotated[
         int, typer.Option(min=0, help="Number of images to evaluate under 12 corruptions at 5 severities too.")
     ] = 0,
+    keep_seen: Annotated[
+        bool,
+        typer.Option(
+            "--keep-seen",
+            help="Keep images that the model was fitted to, and mark all figures as seen. Default: left out.",
+        ),
+    ] = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Evaluate a run or a bundle; write metrics.json, predictions.csv and report.html.
 
     The model is evaluated end to end, from image files to calibrated probabilities. On its training dataset the split
-    is recovered from its hash; on another dataset all images are evaluated.
+    is recovered from its hash; on another dataset all images are evaluated. Images that the model was fitted to are
+    recognised by identifier and by perceptual hash, and left out.
     """
     require_extra("lesionlab evaluate", "evaluate", "matplotlib", "jinja2", "markupsafe", "tomli_w")
     from lesionlab.bundle import Bundle
@@ -77,7 +85,16 @@ def evaluate(
 
     if folders is not None and len(folders) > 1:
         _evaluate_several(
-            model, folders, tables or [], subset, folder, columns, corrupted, force=force, as_json=as_json
+            model,
+            folders,
+            tables or [],
+            subset,
+            folder,
+            columns,
+            corrupted,
+            keep_seen=keep_seen,
+            force=force,
+            as_json=as_json,
         )
         return
     data, metadata = folders[0] if folders else None, _only(tables)
@@ -85,10 +102,12 @@ def evaluate(
     if run is not None and run.exists() and metadata is None and _holds_images_of(run, data):
         place = folder or run.evaluation / (subset or Subset.TEST)
         check_output(place, [run.path, run.bundle, data], force=force)
-        evaluation = _evaluate_run(run, data, subset or Subset.TEST, place, corrupted)
+        evaluation = _evaluate_run(run, data, subset or Subset.TEST, place, corrupted, keep_seen=keep_seen)
     elif data is not None:
         manifest = read_dataset(data, columns=column_mapping(columns), metadata=metadata)
-        evaluation, place = _evaluate_bundle(model, manifest, subset, folder, corrupted, force=force)
+        evaluation, place = _evaluate_bundle(
+            model, manifest, subset, folder, corrupted, keep_seen=keep_seen, force=force
+        )
     else:
         Bundle.load(model)  # a missing or damaged bundle is reported first
         raise UsageError("--data is needed: the folder of the dataset to evaluate on")
@@ -113,6 +132,7 @@ def _evaluate_several(
     columns: str | None,
     corrupted: int,
     *,
+    keep_seen: bool,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -120,6 +140,7 @@ def _evaluate_several(
     from lesionlab.bundle import Bundle
     from lesionlab.data import read_dataset
     from lesionlab.evaluation.datasets import DATASETS, dataset_figures
+    from lesionlab.evaluation.seen import overlap_in_words
 
     if tables and len(tables) != len(folders):
         raise UsageError(f"--metadata: {len(tables)} tables for {len(folders)} datasets; give one for each, or none")
@@ -130,7 +151,9 @@ def _evaluate_several(
         note(f"{name}: {folder}")
         table = tables[number] if tables else None
         manifest = read_dataset(folder, columns=column_mapping(columns), metadata=table)
-        evaluation, place = _evaluate_bundle(model, manifest, subset, base / name, corrupted, force=force)
+        evaluation, place = _evaluate_bundle(
+            model, manifest, subset, base / name, corrupted, keep_seen=keep_seen, force=force
+        )
         found.append(dataset_figures(evaluation, place.name))
     write_json(base / DATASETS, [row.model_dump(mode="json") for row in found])
     if as_json:
@@ -143,8 +166,8 @@ def _evaluate_several(
     for row in found:
         if len(row.by_source) > 1:
             show_groups(f"{row.folder}, source", row.by_source)
-        if not row.unseen:
-            show(f"{row.folder}: the model was fitted to these images: the figures are too optimistic.", style="yellow")
+        if sentence := overlap_in_words(row.unseen, row.seen):
+            show(f"{row.folder}: {sentence}", style="yellow")
     show(f"All figures: {base / DATASETS}")
     show(RESEARCH_ONLY)
 
@@ -170,11 +193,15 @@ def _holds_images_of(run: "RunFolder", data: Path | None) -> bool:
     return Path(manifest.location(manifest.records[0])).exists()
 
 
-def _evaluate_run(run: "RunFolder", data: Path | None, subset: Subset, place: Path, corrupted: int) -> "Evaluation":
+def _evaluate_run(
+    run: "RunFolder", data: Path | None, subset: Subset, place: Path, corrupted: int, *, keep_seen: bool
+) -> "Evaluation":
     from lesionlab.evaluation import evaluate_run
 
     with progress_bar("predicting") as progress:
-        return evaluate_run(run, subset=subset, data_root=data, out=place, corrupted=corrupted, progress=progress)
+        return evaluate_run(
+            run, subset=subset, data_root=data, out=place, corrupted=corrupted, keep_seen=keep_seen, progress=progress
+        )
 
 
 def _evaluate_bundle(
@@ -184,11 +211,13 @@ def _evaluate_bundle(
     folder: Path | None,
     corrupted: int,
     *,
+    keep_seen: bool,
     force: bool,
 ) -> "tuple[Evaluation, Path]":
     from lesionlab.bundle import Bundle
     from lesionlab.bundle.split_recovery import recover_split
     from lesionlab.evaluation import dataset_name, evaluate_subset, write_evaluation
+    from lesionlab.evaluation.seen import without_seen
     from lesionlab.prediction import Predictor
 
     bundle = Bundle.load(model)
@@ -204,12 +233,18 @@ def _evaluate_bundle(
         raise UsageError(f"--subset {chosen}: {manifest.root} is not the training dataset and has no subsets")
     place = folder or Path("evaluation") / f"{bundle.info.name}-{dataset_name(images)}-{chosen}"
     check_output(place, [model, manifest.root], force=force)
+    seen, unseen = None, (chosen is Subset.TEST) if split else None
+    if split is None or (unseen and not bundle.info.training_data.leaky):
+        with progress_bar("searching for training images") as progress:
+            images, seen = without_seen(bundle, images, identifiers=split is None, keep=keep_seen, progress=progress)
+        unseen = unseen if seen is None else not seen.kept
     with progress_bar("predicting") as progress:
         evaluation = evaluate_subset(
             Predictor.load(bundle),
             images,
             subset=chosen,
-            unseen=split is None or chosen is Subset.TEST,
+            unseen=unseen,
+            seen=seen,
             manifest_sha256=manifest.sha256,
             corrupted=corrupted,
             progress=progress,
@@ -234,19 +269,22 @@ def _headlines(evaluation: "Evaluation") -> list[tuple[str, "Estimate"]]:
 
 
 def _show(evaluation: "Evaluation", place: Path) -> None:
+    from lesionlab.evaluation.seen import overlap_in_words
+
     summary, leaky = evaluation.evaluated.summary, evaluation.info.training_data.leaky
+    mark = " leaky" if leaky else " seen" if evaluation.unseen is False else ""
     title = f"{evaluation.info.identity}, {evaluation.dataset}, {evaluation.subset}"
     for sentence in evaluation.groups.warnings:
         show(f"The pooled figures do not hold within one source. {sentence}", style="yellow")
     table = new_table("metric", "value", "95% interval by lesion", title=title)
     for name, found in _headlines(evaluation):
-        value = "not defined" if found.value is None else f"{found.value:.3f}" + (" leaky" if leaky else "")
+        value = "not defined" if found.value is None else f"{found.value:.3f}" + mark
         interval = "" if found.low is None or found.high is None else f"{found.low:.3f} to {found.high:.3f}"
         table.add_row(name, value, interval)
     show_table(table)
     if len(evaluation.groups.by_source) > 1:
         show_groups("source", evaluation.groups.by_source)
     show(f"{summary.n_images} images of {summary.n_lesions} lesions. Report: {place / 'report.html'}")
-    if not evaluation.unseen:
-        show("The model was fitted to these images: the figures are too optimistic.", style="yellow")
+    if sentence := overlap_in_words(evaluation.unseen, evaluation.seen):
+        show(sentence, style="yellow")
     show(RESEARCH_ONLY)

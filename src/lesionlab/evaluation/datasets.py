@@ -1,7 +1,7 @@
 """Figures of one model on several datasets, in one table."""
 
 from lesionlab.base_models import StrictModel
-from lesionlab.bundle import GroupMetrics, WithinSourceAuc
+from lesionlab.bundle import GroupMetrics, SeenCounts, WithinSourceAuc
 from lesionlab.evaluation.evaluate import Evaluation
 from lesionlab.evaluation.groups import measure_group
 from lesionlab.metrics import Estimate
@@ -20,6 +20,7 @@ class DatasetFigures(StrictModel):
         manifest_sha256: Hash of the dataset's manifest.
         task: The finest task that the labels and the model's classes determine.
         unseen: Whether none of the lesions was used to fit, stop or calibrate the model; None if unknown.
+        seen: Number of images that the model was fitted to; None if not searched for.
         whole: Figures of the main target on all images.
         balanced_accuracy: Mean recall over the classes that occur.
         within_source_auc: AUC by target, pooled and within source; empty with fewer than two sources.
@@ -33,6 +34,7 @@ class DatasetFigures(StrictModel):
     manifest_sha256: str
     task: str
     unseen: bool | None
+    seen: SeenCounts | None
     whole: GroupMetrics
     balanced_accuracy: Estimate
     within_source_auc: tuple[WithinSourceAuc, ...]
@@ -55,6 +57,7 @@ def dataset_figures(evaluation: Evaluation, folder: str) -> DatasetFigures:
         manifest_sha256=evaluation.manifest_sha256,
         task=evaluated.task.name,
         unseen=evaluation.unseen,
+        seen=evaluation.seen,
         whole=measure_group(evaluated, evaluation.operating_points, folder),
         balanced_accuracy=evaluated.summary.overall["balanced_accuracy"],
         within_source_auc=groups.within_source_auc,

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from lesionlab import RESEARCH_ONLY, __version__
-from lesionlab.bundle import BundleInfo, OperatingPoint
+from lesionlab.bundle import BundleInfo, OperatingPoint, SeenCounts
 from lesionlab.data import Manifest
 from lesionlab.errors import DataError, ImageError
 from lesionlab.evaluation.examples import with_maps
@@ -45,7 +45,8 @@ class Evaluation:
         prediction_sha256: Hash of everything in the bundle that predictions depend on.
         dataset: Name of the dataset.
         subset: Name of the subset: `train`, `validation`, `test` or `all`.
-        unseen: Whether none of the lesions was used to fit, stop or calibrate the model.
+        unseen: Whether none of the lesions was used to fit, stop or calibrate the model; None if unknown.
+        seen: Number of images that the model was fitted to; None if not searched for.
         manifest_sha256: Hash of the dataset's manifest.
         lesions_known: Whether the dataset identifies lesions.
         operating_points: The model's thresholds with their performance on the subset.
@@ -60,12 +61,13 @@ class Evaluation:
     prediction_sha256: str
     dataset: str
     subset: str
-    unseen: bool
+    unseen: bool | None
     manifest_sha256: str
     lesions_known: bool
     operating_points: tuple[OperatingPoint, ...]
     uncertainty: Uncertainty = field(default_factory=Uncertainty)
     groups: GroupResults = field(default_factory=GroupResults)
+    seen: SeenCounts | None = None
     history: History = ()
     date: str = field(default_factory=lambda: dt.datetime.now(dt.UTC).date().isoformat())
 
@@ -75,7 +77,8 @@ def evaluate_subset(
     manifest: Manifest,
     *,
     subset: str,
-    unseen: bool,
+    unseen: bool | None,
+    seen: SeenCounts | None = None,
     manifest_sha256: str | None = None,
     history: History = (),
     resamples: int = 1000,
@@ -91,7 +94,8 @@ def evaluate_subset(
         predictor: The model.
         manifest: The images of the subset.
         subset: Name of the subset.
-        unseen: Whether none of its lesions was used to fit, stop or calibrate the model.
+        unseen: Whether none of its lesions was used to fit, stop or calibrate the model; None if unknown.
+        seen: Number of images that the model was fitted to; None if not searched for.
         manifest_sha256: Hash of the whole dataset's manifest; None if the subset is the whole.
         history: Metrics per epoch of the training, for the report.
         resamples: Bootstrap resamples behind the intervals.
@@ -122,6 +126,7 @@ def evaluate_subset(
         dataset=dataset_name(manifest),
         subset=subset,
         unseen=unseen,
+        seen=seen,
         manifest_sha256=manifest_sha256 or manifest.sha256,
         lesions_known=manifest.lesions_known,
         operating_points=_measured_points(evaluated, predictor.info.operating_points, subset),
@@ -158,6 +163,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
         dataset=evaluation.dataset,
         subset=_subset_in_words(evaluation),
         unseen=evaluation.unseen,
+        seen=evaluation.seen,
         lesions_known=evaluation.lesions_known,
         history=evaluation.history,
         uncertainty=evaluation.uncertainty,
@@ -177,6 +183,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
             "dataset": evaluation.dataset,
             "subset": evaluation.subset,
             "unseen": evaluation.unseen,
+            "seen": None if evaluation.seen is None else evaluation.seen.model_dump(mode="json"),
             "leaky": data.leaky,
             "lesions_known": evaluation.lesions_known,
             "manifest_sha256": evaluation.manifest_sha256,

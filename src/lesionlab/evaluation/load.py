@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from lesionlab.bundle import BundleInfo, OperatingPoint
+from lesionlab.bundle import BundleInfo, OperatingPoint, SeenCounts
 from lesionlab.data import Manifest
 from lesionlab.errors import DataError
 from lesionlab.evaluation.evaluate import Evaluation
@@ -47,6 +47,7 @@ def read_evaluation(folder: Path, info: BundleInfo, manifest: Manifest, history:
         known = {
             name: metrics[name] for name in ("dataset", "subset", "unseen", "manifest_sha256", "lesions_known", "date")
         }
+        seen = SeenCounts.model_validate(metrics["seen"]) if metrics.get("seen") else None
     except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
         raise DataError(f"{path} is damaged ({error}); move it away and evaluate again") from error
     images = manifest.select(predictions.image_ids)
@@ -69,6 +70,7 @@ def read_evaluation(folder: Path, info: BundleInfo, manifest: Manifest, history:
         uncertainty=measure_uncertainty(evaluated, info),
         groups=measure_groups(evaluated, points),
         history=history,
+        seen=seen,
         **known,
     )
 

@@ -99,7 +99,7 @@ class _MetricsFile(FrozenModel):
 
     bundle: str
     leaky: bool
-    unseen: bool
+    unseen: bool | None
     split_sha256: str | None = None
     operating_points: tuple[_Threshold, ...] = ()
 

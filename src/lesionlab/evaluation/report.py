@@ -12,12 +12,14 @@ from markupsafe import Markup
 from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.bundle.operating_points import NOUNS
 from lesionlab.bundle.schema import BundleInfo
+from lesionlab.bundle.seen_images import SeenCounts
 from lesionlab.evaluation import figures, wording
 from lesionlab.evaluation.examples import draw_samples, worst_mistakes
 from lesionlab.evaluation.figures.curves import History
 from lesionlab.evaluation.figures.style import COLOURS
 from lesionlab.evaluation.groups import GroupResults
 from lesionlab.evaluation.results import EvaluatedSubset, target_metric
+from lesionlab.evaluation.seen import overlap_in_words
 from lesionlab.evaluation.subgroups import MIN_LESIONS
 from lesionlab.evaluation.tables import (
     ASSUMED_PREVALENCES,
@@ -42,7 +44,8 @@ class ReportContext:
         bundle: Description of the model.
         dataset: Name of the dataset.
         subset: Evaluated subset in words: "test set, split by lesion".
-        unseen: Whether none of the lesions was used to fit, stop or calibrate the model.
+        unseen: Whether none of the lesions was used to fit, stop or calibrate the model; None if unknown.
+        seen: Number of images that the model was fitted to; None if not searched for.
         lesions_known: Whether the dataset identifies lesions.
         history: One row per epoch of the training (see `figures.draw_training_curves`); empty if unknown.
         environment: Versions and device of the evaluation by name.
@@ -55,7 +58,8 @@ class ReportContext:
     bundle: BundleInfo
     dataset: str
     subset: str
-    unseen: bool = True
+    unseen: bool | None = True
+    seen: SeenCounts | None = None
     lesions_known: bool = True
     history: History = ()
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -94,6 +98,7 @@ def render_report(evaluated: EvaluatedSubset, context: ReportContext) -> str:
         bundle=context.bundle,
         leaky=leaky,
         unseen=context.unseen and not leaky,
+        overlap=overlap_in_words(context.unseen, context.seen),
         lesions_known=context.lesions_known and context.bundle.training_data.lesions_known,
         sensitivity=target_metric(evaluated.summary, evaluated.task, "recall"),
         specificity=target_metric(evaluated.summary, evaluated.task, "specificity"),

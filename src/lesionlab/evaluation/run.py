@@ -6,6 +6,7 @@ from pathlib import Path
 from lesionlab.bundle import Bundle
 from lesionlab.errors import UsageError
 from lesionlab.evaluation.evaluate import Evaluation, evaluate_subset, write_evaluation
+from lesionlab.evaluation.seen import without_seen
 from lesionlab.evaluation.stored import keep_test_results
 from lesionlab.prediction import Predictor
 from lesionlab.runs import RunFolder
@@ -21,6 +22,7 @@ def evaluate_run(
     out: Path | None = None,
     resamples: int = 1000,
     corrupted: int = 0,
+    keep_seen: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Evaluate a run's bundle on a subset of its images; write metrics, predictions and report.
@@ -34,6 +36,7 @@ def evaluate_run(
         out: Output folder; default: `evaluation/SUBSET/` in the run folder.
         resamples: Bootstrap resamples behind the intervals.
         corrupted: Number of images to predict under each corruption as well; 0 for none.
+        keep_seen: Whether test images that equal training images are kept and the figures marked.
         progress: Called with the number of images done and the total.
 
     Raises:
@@ -48,11 +51,16 @@ def evaluate_run(
         if not ids:
             raise UsageError(f"{run.path} has no {subset} subset; evaluate another subset of it")
         images = manifest.select(ids)
+    seen, unseen = None, subset == "test"
+    if unseen and not bundle.info.training_data.leaky:
+        images, seen = without_seen(bundle, images, identifiers=False, keep=keep_seen, progress=progress)
+        unseen = seen is None or not seen.kept
     evaluation = evaluate_subset(
         Predictor.load(bundle),
         images,
         subset=subset,
-        unseen=subset == "test",
+        unseen=unseen,
+        seen=seen,
         manifest_sha256=manifest.sha256,
         history=run.read_history(),
         resamples=resamples,

@@ -29,6 +29,7 @@ def keep_test_results(bundle: Bundle, evaluation: Evaluation) -> Bundle:
         reference=bundle.reference,
         evaluation=stored_evaluation(evaluation),
         training_images=bundle.training_images,
+        seen_images=bundle.seen_images,
     )
 
 
@@ -40,7 +41,8 @@ def stored_evaluation(evaluation: Evaluation) -> EvaluationSummary:
         graph_sha256=evaluation.info.graph_sha256,
         dataset=evaluation.dataset,
         subset=evaluation.subset,
-        unseen=evaluation.unseen,
+        unseen=bool(evaluation.unseen),
+        seen=evaluation.seen,
         leaky=evaluation.info.training_data.leaky,
         date=evaluation.date,
         n_images=summary.n_images,

@@ -31,7 +31,7 @@ from lesionlab.experiments.completion import RESAMPLES, Bar, complete_run, descr
 from lesionlab.files import sha256_of_json, write_json, write_text
 from lesionlab.metrics import Estimate, MetricsSummary
 from lesionlab.recipes import Recipe, check_classes
-from lesionlab.runs import RunFolder
+from lesionlab.runs import RunFolder, require_same_subsets
 
 logger = logging.getLogger(__name__)
 
@@ -165,7 +165,7 @@ def cross_validate(
     finished folds are kept, and an interrupted training is resumed.
 
     A recipe that depends on other runs, in `model.start` or `distillation.teachers`, names those of the fold with
-    `{fold}`. They must come from a cross-validation with the same folds, or the result is leaky.
+    `{fold}`. They must come from a cross-validation with the same folds.
 
     Args:
         recipe: The recipe. The seed of its split assigns lesions to folds; its fractions are ignored.
@@ -179,7 +179,8 @@ def cross_validate(
 
     Raises:
         UsageError: There are too few folds or sources, or the folder holds another cross-validation.
-        DataError: The data cannot be used, images have no source, or a run that the recipe depends on does not exist.
+        DataError: The data cannot be used, images have no source, or a run that the recipe depends on does not exist or
+            was trained with another split or fold.
     """
     if recipe.data.images:
         manifest = draw_subset(manifest, recipe.data.images, recipe.seed)
@@ -188,8 +189,10 @@ def cross_validate(
     for one in plan:  # all checks come before the first training
         check_classes(one.recipe, manifest, one.split, one.fold)
         require_same_run(one.run, one.recipe, manifest, one.split, one.fold)
-        for other in filter(None, (one.recipe.model.start, *one.recipe.distillation.teachers)):
-            RunFolder(Path(other)).record()
+        if one.recipe.model.start:
+            require_same_subsets(RunFolder(Path(one.recipe.model.start)), one.split, one.fold, "model.start")
+        for teacher in one.recipe.distillation.teachers:
+            require_same_subsets(RunFolder(Path(teacher)), one.split, one.fold, "distillation.teachers")
     if not by_source:
         plan[0].split.save(out / "split.json")
     outcomes: list[FoldOutcome] = []

@@ -15,6 +15,7 @@ from lesionlab.bundle import (
     BundleInfo,
     Calibration,
     LesionCrop,
+    SeenImages,
     TrainingData,
     TrainingTime,
 )
@@ -54,7 +55,7 @@ def export_run(
 
     The calibration and the thresholds are fitted on the outputs of the exported graph for the image files of the
     validation subset. The abstention limits and the index of nearest images are computed from the training images
-    with the same graph.
+    with the same graph. A second index recognises the training and validation images in other datasets.
 
     Args:
         run: A finished run.
@@ -122,7 +123,12 @@ def export_run(
     if recipe.inference.training_images and reference.features is not None:
         training_images = index_training_images(train, train_measured.features, reference.features)
     bundle = save_bundle(
-        path, draft.model_copy(update=dict(fitted)), graph, reference=reference, training_images=training_images
+        path,
+        draft.model_copy(update=dict(fitted)),
+        graph,
+        reference=reference,
+        training_images=training_images,
+        seen_images=SeenImages.of([subsets["train"], validation], record.manifest_sha256),
     )
     info = bundle.info
     calibration = info.calibration

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lesionlab.bundle import Bundle, BundleInfo, StoredGraph
 from lesionlab.bundle.split_recovery import recover_split
-from lesionlab.bundle.store import DESCRIPTION, REFERENCE, TRAINING_IMAGES, description_text
+from lesionlab.bundle.store import DESCRIPTION, REFERENCE, SEEN_IMAGES, TRAINING_IMAGES, description_text
 from lesionlab.cpu import available_cores
 from lesionlab.data import Manifest
 from lesionlab.errors import LesionlabError, UsageError
@@ -245,7 +245,11 @@ def _write(form: Format, source: Source, conversion: _Conversion, folder: Path) 
     )
     if not report.passed:
         raise _RejectedError(report)
-    for name, part in ((REFERENCE, reference), (TRAINING_IMAGES, source.bundle.training_images)):
+    for name, part in (
+        (REFERENCE, reference),
+        (TRAINING_IMAGES, source.bundle.training_images),
+        (SEEN_IMAGES, source.bundle.seen_images),
+    ):
         if part is not None:
             content = part.to_bytes()
             (folder / name).write_bytes(content)

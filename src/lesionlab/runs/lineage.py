@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from lesionlab.errors import LesionlabError
+from lesionlab.data import Split
+from lesionlab.errors import DataError, LesionlabError
 from lesionlab.runs.folder import RunFolder
 
 
@@ -28,6 +29,30 @@ def earlier_runs(runs: list[RunFolder]) -> list[RunFolder] | None:
         except LesionlabError:
             return None
     return list(found.values())[len(runs) :]
+
+
+def require_same_subsets(run: RunFolder, split: Split, fold: int | None, setting: str) -> None:
+    """Check that a starting run or a teacher, and every run that it is based on, was trained on the same subsets.
+
+    Another fold of the same split is another training subset: it holds validation or test lesions of this fold.
+
+    Args:
+        run: The starting run or the teacher.
+        split: The split of the run that depends on it.
+        fold: Its fold; None for a split without folds.
+        setting: Key of the recipe, for the message.
+
+    Raises:
+        DataError: A run does not exist or was trained with another split or fold.
+    """
+    run.record()  # a missing run is reported by its path
+    for other in (run, *(earlier_runs([run]) or ())):
+        record = other.record()
+        if (record.split_sha256, record.fold) != (split.sha256, fold):
+            raise DataError(
+                f"{setting}: {other.path} was trained with another split or fold, possibly on validation or test "
+                "lesions of this run; use a run with the same split and fold"
+            )
 
 
 def training_seconds(runs: list[RunFolder]) -> float:

@@ -14,7 +14,7 @@ from torch import Tensor
 from lesionlab.data import Split
 from lesionlab.errors import DataError
 from lesionlab.recipes import Recipe
-from lesionlab.runs import RunFolder
+from lesionlab.runs import RunFolder, require_same_subsets
 from lesionlab.training.network import VIEWS, LesionNetwork
 from lesionlab.training.trained import trained_network
 
@@ -80,13 +80,10 @@ class Teacher:
 
 
 def _load(run: RunFolder, student: Recipe, split: Split, fold: int | None) -> LesionNetwork:
-    record, recipe = run.record(), run.recipe()
+    run.record()  # a missing run is reported as such
+    recipe = run.recipe()
     if recipe.task != student.task:
         raise DataError(f"distillation.teachers: {run.path} is of task {recipe.task}, not {student.task}")
-    if (record.split_sha256, record.fold) != (split.sha256, fold):
-        raise DataError(
-            f"distillation.teachers: {run.path} was trained with another split or fold, possibly on validation or test "
-            "lesions of this run; train the teacher with the same split"
-        )
+    require_same_subsets(run, split, fold, "distillation.teachers")
     network = trained_network(run, recipe.inference.start_share).eval().requires_grad_(requires_grad=False)
     return network.to(memory_format=torch.channels_last)

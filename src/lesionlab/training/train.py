@@ -12,7 +12,7 @@ from rich.console import Console
 from lesionlab.data import Manifest, Split, without_copies
 from lesionlab.errors import DataError, UsageError
 from lesionlab.recipes import Recipe, check_classes, prepare_split
-from lesionlab.runs import RunFolder, RunRecord
+from lesionlab.runs import RunFolder, RunRecord, require_same_subsets
 from lesionlab.segmentation import SegmentationModel
 from lesionlab.taxonomy import TASKS
 from lesionlab.training.batches import CachedImages
@@ -61,7 +61,7 @@ def train_recipe(
     Raises:
         UsageError: The folder holds another run or a finished one.
         DataError: Images are unreadable, a class is missing in a subset, or a teacher or the starting run was trained
-            with another split.
+            with another split or fold.
     """
     run = RunFolder(folder)
     if split is None:
@@ -96,7 +96,7 @@ def train_recipe(
     ):
         update["weights"] = found.weights  # random, or replaced by those of the checkpoint
     elif recipe.model.start:
-        update["weights"] = _load_start(network, RunFolder(Path(recipe.model.start)), split)
+        update["weights"] = _load_start(network, RunFolder(Path(recipe.model.start)), split, fold)
     else:
         update["weights"] = load_pretrained(network.backbone, recipe.model.backbone)
     record = record.model_copy(update=update)
@@ -116,14 +116,10 @@ def train_recipe(
     return run
 
 
-def _load_start(network: LesionNetwork, start: RunFolder, split: Split) -> str:
+def _load_start(network: LesionNetwork, start: RunFolder, split: Split, fold: int | None) -> str:
     """Load the best weights of another run into a network; return their source for the record."""
+    require_same_subsets(start, split, fold, "model.start")
     record = start.record()
-    if record.split_sha256 != split.sha256:
-        raise DataError(
-            f"model.start: {start.path} was trained with another split, possibly on validation or test lesions of this "
-            "run; train it with the same split"
-        )
     try:
         network.load_state_dict(load_weights(start.best))
     except RuntimeError as error:  # torch's message lists every tensor

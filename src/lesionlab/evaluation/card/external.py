@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from lesionlab.base_models import FrozenModel
-from lesionlab.bundle import BundleInfo, GroupMetrics, WithinSourceAuc
+from lesionlab.bundle import BundleInfo, GroupMetrics, SeenCounts, WithinSourceAuc
 from lesionlab.bundle.operating_points import NOUNS
 from lesionlab.errors import DataError, UsageError
 from lesionlab.evaluation.predictions_file import METRICS
@@ -45,7 +45,8 @@ class ExternalEvaluation(FrozenModel):
         task: The task that was evaluated.
         dataset: Name of the other dataset.
         subset: Name of the subset; `all` for another dataset.
-        unseen: Whether none of the lesions was used to fit, stop or calibrate the model.
+        unseen: Whether none of the lesions was used to fit, stop or calibrate the model; None if unknown.
+        seen: Number of images that the model was fitted to; None if not searched for.
         leaky: Whether the model's split is leaky.
         lesions_known: Whether the dataset identifies lesions.
         manifest_sha256: Hash of its manifest.
@@ -66,7 +67,8 @@ class ExternalEvaluation(FrozenModel):
     task: Literal["diagnosis", "malignant", "melanoma"]
     dataset: str
     subset: str
-    unseen: bool
+    unseen: bool | None
+    seen: SeenCounts | None = None
     leaky: bool
     lesions_known: bool
     manifest_sha256: str
@@ -116,7 +118,13 @@ def read_external(path: Path, info: BundleInfo) -> ExternalEvaluation:
         raise DataError(message) from error
     if found.graph_sha256 != info.graph_sha256:
         raise UsageError(f"{path} is an evaluation of {found.bundle}, not of {info.identity}; evaluate this model")
-    if found.subset != "all" or not found.unseen or found.manifest_sha256 == info.training_data.manifest_sha256:
+    if found.unseen is not True and found.subset == "all":
+        reason = "may contain" if found.unseen is None else "contains"
+        raise UsageError(
+            f"{path} is no external validation: it {reason} images that {info.identity} was fitted to; export the run "
+            "again for an index of its training images, and evaluate without --keep-seen"
+        )
+    if found.subset != "all" or found.manifest_sha256 == info.training_data.manifest_sha256:
         raise UsageError(
             f"{path} is an evaluation on the dataset of {info.identity} itself; give an evaluation on another dataset"
         )

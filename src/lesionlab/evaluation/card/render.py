@@ -13,6 +13,7 @@ from lesionlab.bundle import Bundle, BundleInfo, EvaluationSummary, OperatingPoi
 from lesionlab.bundle.operating_points import NOUNS
 from lesionlab.evaluation.card import markdown
 from lesionlab.evaluation.card.external import ExternalEvaluation, ExternalPoint
+from lesionlab.evaluation.seen import overlap_in_words
 from lesionlab.evaluation.subgroups import MIN_LESIONS
 from lesionlab.evaluation.tables import ASSUMED_PREVALENCES, DX_TYPES
 from lesionlab.evaluation.wording import counted, terms
@@ -103,6 +104,7 @@ def _render(template: str, bundle: Bundle, external: Sequence[ExternalEvaluation
             words=terms(task),
             diagnosis=task is DIAGNOSIS,
             headlines=_headlines,
+            overlap=overlap_in_words,
             recipe=_recipe(info),
             settings=json.dumps(info.recipe, indent=2, ensure_ascii=False, default=str),
             predictive=_predictive,
