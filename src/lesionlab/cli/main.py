@@ -11,6 +11,7 @@ import typer
 from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.cli import data, segment
 from lesionlab.cli.build_web import build_web
+from lesionlab.cli.calibrate import calibrate
 from lesionlab.cli.card import card
 from lesionlab.cli.check_explanations import check_explanations
 from lesionlab.cli.compare import compare
@@ -53,6 +54,7 @@ add_commands(
     cross_validate,
     reproduce,
     export,
+    calibrate,
     convert,
     recipes,
     card,

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from lesionlab.bundle import Bundle, BundleInfo, DecisionRule
 from lesionlab.errors import UsageError
+from lesionlab.export.calibrate import fit_calibration
+from lesionlab.metrics import lesion_weights, percentile_interval
 from lesionlab.prediction import Predictor
 from lesionlab.prediction.decision.prevalence import at_prevalence, prior_shift
 from lesionlab.taxonomy import CODES, MALIGNANT
@@ -41,6 +43,33 @@ def test_the_mean_posterior_of_uninformative_images_is_the_prevalence(
     # Within what was named, and within the rest, the proportions stay.
     for group in (members, ~members):
         np.testing.assert_allclose(shifted[group] / shifted[group].sum(), old[group] / old[group].sum())
+
+
+def test_the_mean_probability_is_the_prevalence_after_a_loss_with_class_weights(info: BundleInfo) -> None:
+    # The best network under the class weights f^-0.5 overestimates rare classes, and a temperature cannot undo it.
+    rng = np.random.default_rng(0)
+    shares = np.array(list(COUNTS.values())) / sum(COUNTS.values())
+
+    def images(count: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
+        labels = rng.choice(7, count, p=shares)
+        # Of a Gaussian with unit covariance around the class's corner, at distance 2, the log likelihood is 2 x.
+        logits = 2 * (rng.normal(0, 1, (count, 7)) + 2 * np.eye(7)[labels]) + 0.5 * np.log(shares)
+        return 0.8 * logits, labels, [f"lesion {index // 2}" for index in range(count)]
+
+    fitted_on, new = images(6000), images(6000)
+    calibrations = {method: fit_calibration(*fitted_on, shares, method) for method in ("auto", "temperature")}
+    assert calibrations["auto"].method == "prior"
+    logits, labels, lesions = new
+    positive = TARGET[labels]
+    weights = np.where(positive, 0.02 / positive.mean(), 0.98 / (1 - positive.mean()))
+    shift = prior_shift(info, {"malignant": 0.02})
+    held = {}
+    for method, calibration in calibrations.items():
+        scores = shift.applied(calibration.probabilities(logits))[:, TARGET].sum(axis=1)
+        drawn = lesion_weights(lesions, 300, 0) * weights
+        low, high = percentile_interval((drawn @ scores) / drawn.sum(axis=1))
+        held[method] = low <= 0.02 <= high
+    assert held == {"auto": True, "temperature": False}
 
 
 def test_the_prevalence_of_the_training_data_changes_nothing(info: BundleInfo) -> None:
