@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lesionlab.attribution.controls import uniform_map
 from lesionlab.attribution.methods import METHODS
 from lesionlab.attribution.randomisation import STAGES, randomised
 from lesionlab.attribution.trained import open_trained
@@ -44,5 +45,8 @@ def test_a_randomised_network_uses_the_same_crop(cropping_run: RunFolder, spot: 
     # The maps are zero outside the crop.
     outside = trained == 0
     assert outside.any()
+    uniform = uniform_map(model.network, pixels)
+    np.testing.assert_array_equal(uniform > 0, ~outside)
+    assert np.ptp(uniform[~outside]) < 1e-6
     for values in maps:
         assert (values[outside] == 0).all()

@@ -88,7 +88,7 @@ def test_every_recipe_has_a_map(name: str) -> None:
     with torch.no_grad():
         feature_map = network.network.feature_map(torch.zeros(1, 3, recipe.input.size, recipe.input.size))
     pixels = np.random.default_rng(0).integers(0, 256, (recipe.input.size, recipe.input.size, 3), dtype=np.uint8)
-    for method in ("grad-cam", "grad-cam++"):
+    for method in ("grad-cam", "grad-cam++", "contrast"):
         found = METHODS[method].attribute(network, pixels, 1)
         # The map of a crop is placed in the whole image.
         assert found.shape == ((GRID, GRID) if recipe.crop.segmentation else feature_map.shape[2:])
