@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from lesionlab.bundle import Patient, Reference, default_bundle_path
+from lesionlab.bundle import Bundle, Patient, PatientThreshold, Reference, default_bundle_path, save_bundle
 from lesionlab.errors import ImageError
 from lesionlab.phantoms import phantom_image
 from lesionlab.prediction import Predictor
@@ -193,15 +193,29 @@ _BUILD = """
 """
 
 
-@pytest.mark.parametrize("kind", ["default", "whole", "malignant", "melanoma"])
+def with_all_thresholds(path: Path) -> None:
+    """Write the default bundle with guaranteed thresholds, and with thresholds for patient data."""
+    bundle, points = Bundle.load(), []
+    for point in bundle.info.operating_points:
+        patient = PatientThreshold(threshold=2 * point.threshold, sensitivity=0.93, specificity=0.8)
+        guarantee = {"name": f"{point.name} at 95% confidence", "confidence": 0.95, "threshold": point.threshold / 2}
+        points += [point.model_copy(update=guarantee), point.model_copy(update={"patient": patient})]
+    info = bundle.info.model_copy(update={"operating_points": tuple(points)})
+    save_bundle(path, info, bundle.graph, reference=bundle.reference)
+
+
+@pytest.mark.parametrize("kind", ["default", "thresholds", "whole", "malignant", "melanoma"])
 def test_predictions_for_random_logits_equal_python(
     chromium: Browser,
     host: Host,
     tiny_whole_bundle: Path,
     tiny_binary_bundle: Callable[[str], Path],
+    tmp_path: Path,
     kind: str,
 ) -> None:
-    fixed = {"default": default_bundle_path(), "whole": tiny_whole_bundle}
+    fixed = {"default": default_bundle_path(), "whole": tiny_whole_bundle, "thresholds": tmp_path / "bundle"}
+    if kind == "thresholds":
+        with_all_thresholds(fixed[kind])
     bundle = fixed[kind] if kind in fixed else tiny_binary_bundle(kind)
     predictor = Predictor.load(bundle, threads=1)
     rng = np.random.default_rng(5)
