@@ -1,10 +1,10 @@
 """Recognition of copies of training images, and false positives, by the index of seen images of a bundle.
 
-    python benchmarks/seen_images.py --data FOLDER [--model BUNDLE] [--images 2000] [--out FILE]
+    python benchmarks/seen_images.py --data FOLDER [--model BUNDLE] [--images 500] [--out FILE]
 
 `found` is the share of training images that are recognised after a change of the file. `test images taken as seen` are
-images of the test set within the distance limit of a training or validation image; `identifiers` names the closest
-pairs, which may be true copies. The limit itself follows from training and validation images.
+images of the test set within the distance limit of a training or validation image; `closest test images` may be true
+copies. The limit itself follows from training and validation images.
 """
 
 import io
@@ -54,7 +54,7 @@ def _warmer(image: Image.Image) -> tuple[Image.Image, Image.Image, Image.Image]:
 
 
 def main() -> None:
-    parser = options(__doc__, "data!", "model", "images", "out", images=2000)
+    parser = options(__doc__, "data!", "model", "images", "out", images=500)
     arguments = parser.parse_args()
     bundle = Bundle.load(arguments.model)
     recovered = recover_split(bundle.info, read_dataset(arguments.data))

@@ -29,6 +29,10 @@ class DataError(LesionlabError):
     """A dataset, manifest or split cannot be used."""
 
 
+class DivergenceError(LesionlabError):
+    """A training diverged: its loss is not a finite number."""
+
+
 class RecipeError(UsageError):
     """A recipe is not valid. The message names the key."""
 

@@ -2,23 +2,27 @@
 
 import hashlib
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
-from lesionlab.bundle import Bundle, Calibration, CurvePoint, DecisionRule, OperatingPoint
+from lesionlab.bundle import Bundle, Calibration, CurvePoint, DecisionRule, OperatingPoint, save_bundle
 from lesionlab.data import Manifest
 from lesionlab.errors import DataError, ImageError
+from lesionlab.evaluation import evaluate_run
 from lesionlab.export import bundle as export
 from lesionlab.export import export_run
 from lesionlab.export.fit import fit_on_validation
 from lesionlab.metrics import softmax
 from lesionlab.prediction import Predictor
 from lesionlab.recipes import InferenceSettings, Recipe
+from lesionlab.results import Prediction
 from lesionlab.runs import RunFolder
-from lesionlab.taxonomy import CODES, DIAGNOSIS, MALIGNANT, TASKS
+from lesionlab.taxonomy import CODES, DIAGNOSIS, MALIGNANT, TASKS, Task
+from lesionlab.training import train_recipe
 
 
 @pytest.fixture(scope="module")
@@ -191,3 +195,51 @@ def test_binary_tasks_are_fitted_on_the_positive_class(phantoms: Manifest, name:
         assert point.sensitivity >= point.target_sensitivity
         assert 1 - called[~positive].mean() == pytest.approx(point.specificity)
         assert positive.mean() == pytest.approx(point.prevalence)
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
+@pytest.mark.parametrize("scale", [0.0, 1.0, 1e3, 1e17, -1e3])
+def test_every_fit_gives_a_bundle_that_loads_and_predicts(
+    bundle: Bundle, phantoms: Manifest, tmp_path: Path, task: Task, scale: float
+) -> None:
+    """From constant over perfect to absurd outputs: thresholds and temperatures at their bounds are valid."""
+    logits = scale * np.eye(len(task.classes))[[task.index(record.diagnosis) for record in phantoms]]
+    fitted = fit_on_validation(logits, phantoms, phantoms, InferenceSettings(), task)
+    changes: dict[str, object] = {
+        "task": task.name,
+        "classes": task.classes,
+        "recipe": {},
+        "metrics": {},
+        "crop": None,
+        "evaluation": None,
+    }
+    data = bundle.info.training_data.model_copy(update={"classes": {}})
+    info = bundle.info.model_copy(update={**changes, **fitted, "training_data": data})
+    saved = save_bundle(tmp_path / "bundle", info.model_copy(update={"evaluation_sha256": None}), bundle.graph)
+    assert Bundle.load(saved.path).info.calibration == fitted["calibration"]
+    probabilities = fitted["calibration"].probabilities(logits)
+    assert np.isfinite(fitted["decision_rule"].scores(probabilities)).all()
+
+
+def test_a_perfect_validation_subset_leaves_a_model_that_does_not_always_abstain(phantoms: Manifest) -> None:
+    logits = 1e3 * np.eye(7)[[DIAGNOSIS.index(record.diagnosis) for record in phantoms]]
+    rule = fit_on_validation(logits, phantoms, phantoms, InferenceSettings(), DIAGNOSIS)["decision_rule"]
+    assert rule.min_confidence < 1
+
+
+def test_outputs_that_are_no_numbers_are_an_error(phantoms: Manifest) -> None:
+    logits = np.zeros((len(phantoms), 7))
+    logits[3, 2] = np.nan
+    with pytest.raises(DataError, match="are not finite numbers: the training diverged"):
+        fit_on_validation(logits, phantoms, phantoms, InferenceSettings(), DIAGNOSIS)
+
+
+def test_a_diverged_but_finite_run_loads_predicts_and_evaluates(
+    make_recipe: Callable[..., Recipe], phantoms: Manifest, tmp_path: Path
+) -> None:
+    recipe = make_recipe("training.epochs=1", "optimizer.learning_rate=30", "optimizer.gradient_clip=0")
+    run = train_recipe(recipe, phantoms, tmp_path / "run")
+    export_run(run)
+    images = Predictor.load(run.bundle).predict_many([phantoms.location(record) for record in phantoms][:3])
+    assert all(abs(sum(found.probabilities.values()) - 1) < 1e-6 for found in images if isinstance(found, Prediction))
+    assert evaluate_run(run, resamples=20).evaluated.summary.n_images > 0

@@ -42,6 +42,7 @@ def test_the_index_is_optional(tiny_run: RunFolder, tmp_path: Path, monkeypatch:
         "bundle.json",
         "model.onnx",
         "reference.npz",
+        "seen_images.npz",
     ]
     ids = [record.image_id.encode() for record in tiny_run.manifest()]
     held = b"".join(path.read_bytes() for path in (tmp_path / "private").iterdir())

@@ -1,6 +1,7 @@
 """Training: the run folder, errors, and resuming after an interruption."""
 
 import logging
+import math
 import os
 import shutil
 import subprocess
@@ -18,7 +19,7 @@ from PIL import Image
 
 from lesionlab.bundle import Bundle
 from lesionlab.data import Manifest, make_split
-from lesionlab.errors import DataError, RecipeError, UsageError
+from lesionlab.errors import DataError, DivergenceError, RecipeError, UsageError
 from lesionlab.recipes import Recipe
 from lesionlab.runs import RunFolder
 from lesionlab.training import train_recipe
@@ -396,3 +397,24 @@ def test_a_start_with_another_split_or_network_is_an_error(
     with pytest.raises(DataError, match="is not a run folder"):
         train_recipe(make_recipe("model.start=nowhere"), phantoms, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_loss_that_is_no_number_stops_the_run(phantoms: Manifest, make_recipe: MakeRecipe, tmp_path: Path) -> None:
+    diverging = ("optimizer.learning_rate=1e20", "optimizer.gradient_clip=0", "optimizer.warmup_epochs=0")
+    recipe = make_recipe("training.epochs=6", *diverging)
+    messages = []
+    for _ in range(2):  # called again, the run fails in the same way
+        with pytest.raises(
+            DivergenceError, match=r"epoch \d: the .* loss .*is (nan|inf), not a finite number"
+        ) as raised:
+            train_recipe(recipe, phantoms, tmp_path / "run")
+        messages.append(str(raised.value))
+    assert "\n" not in messages[0]
+    assert "a lower learning rate than 1e+20" in messages[0]
+    assert messages[0] == messages[1]
+    run = RunFolder(tmp_path / "run")
+    assert not run.record().finished
+    assert not run.bundle.exists()
+    history = run.read_history()
+    assert all(math.isfinite(row["train_loss"]) and math.isfinite(row["validation_loss"]) for row in history)
+    assert run.best.exists() == bool(history) == ("has the best weights" in messages[0])

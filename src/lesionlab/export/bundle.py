@@ -133,12 +133,13 @@ def export_run(
     info = bundle.info
     calibration = info.calibration
     logger.info(
-        "bundle %s: %s scaling, temperature %.3f (validation ECE %.3f before, %.3f after), %.1f MB",
+        "bundle %s: %s scaling, temperature %.3f (validation ECE %.3f before, %.3f after: %s), %.1f MB",
         path,
         calibration.method,
         calibration.temperature,
         calibration.ece_before,
         calibration.ece_after,
+        "calibration helps" if calibration.ece_after < calibration.ece_before else "calibration does not help",
         len(graph) / 1e6,
     )
     if reference.head is None:

@@ -21,6 +21,7 @@ from lesionlab.bundle import (
 )
 from lesionlab.bundle.features import ood_scores
 from lesionlab.data import Manifest
+from lesionlab.errors import DataError
 from lesionlab.export.calibrate import fit_calibration
 from lesionlab.export.measure import Measurements
 from lesionlab.export.operating_points import Validation, choose_points, sensitivity_curves
@@ -53,7 +54,15 @@ def fit_on_validation(
         validation: The validation images.
         inference: Settings of the calibration and the decision rule.
         task: The task of the model.
+
+    Raises:
+        DataError: A logit is not a finite number.
     """
+    if not np.isfinite(logits).all():
+        raise DataError(
+            "the network's outputs for validation images are not finite numbers: the training diverged; train again "
+            "with a lower optimizer.learning_rate"
+        )
     labels = np.array([task.index(record.diagnosis) for record in validation])
     lesions = [record.lesion_id for record in validation]
     counts = np.array(list(class_counts(train, task).values()))
@@ -68,7 +77,8 @@ def fit_on_validation(
     with_patients = None if effects is None else _with_patient_data(images, validation, effects)
     confidence = rule.scores(probabilities).max(axis=1)
     limit = float(np.quantile(confidence, ABSTENTION_SHARE, method="lower"))
-    rule = rule.model_copy(update={"min_confidence": math.floor(limit * 1e6) / 1e6})
+    # Below 1, which a perfect validation subset reaches: a model that always abstains has no use.
+    rule = rule.model_copy(update={"min_confidence": min(math.floor(limit * 1e6) / 1e6, 1 - 1e-6)})
     return {
         "calibration": calibration,
         "decision_rule": rule,

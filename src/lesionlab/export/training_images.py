@@ -20,8 +20,9 @@ def index_training_images(records: Sequence[ImageRecord], features: np.ndarray, 
         features: Pooled features, [N, D].
         space: Feature space of the same bundle.
     """
+    limit = np.finfo(np.float16).max
     return TrainingImages(
-        coordinates(space, features)[:, :DIRECTIONS].astype(np.float16),
+        np.clip(coordinates(space, features)[:, :DIRECTIONS], -limit, limit).astype(np.float16),
         _encoded([record.image_id for record in records]),
         _encoded([record.lesion_id for record in records]),
         _encoded([record.diagnosis for record in records]),

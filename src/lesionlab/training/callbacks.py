@@ -3,6 +3,7 @@
 import csv
 import io
 import logging
+import math
 import time
 from collections.abc import Sequence
 from typing import Any, cast
@@ -51,7 +52,8 @@ class RunRecorder(Checkpoint):
     def is_best(self) -> bool:
         """Return whether the last epoch is better than all before it."""
         sign = -1 if self.monitor.endswith("loss") else 1
-        scores = [sign * row[self.monitor] for row in self.history]
+        # An undefined metric, such as the AUC of a single class, is never better than a defined one.
+        scores = [-math.inf if math.isnan(row[self.monitor]) else sign * row[self.monitor] for row in self.history]
         return all(scores[-1] > score for score in scores[:-1])
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002

@@ -14,6 +14,7 @@ from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, MultiplicativeLR, ReduceLROnPlateau
 
+from lesionlab.errors import DivergenceError
 from lesionlab.metrics import confusion
 from lesionlab.metrics.ranking import macro_auc
 from lesionlab.recipes import Recipe
@@ -109,6 +110,8 @@ class LesionModule(pl.LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor], _index: int) -> Tensor:
         """Return the loss of one batch: pixels uint8 [N, H, W, 3], or features [N, D], and labels [N]."""
+        if self._train_losses:  # that of the step before: it is known without waiting for the device
+            self._require_finite(self._train_losses[-1].item(), f"the training loss of step {len(self._train_losses)}")
         inputs, labels = batch
         if self.stage.cached:
             loss: Tensor = self.loss(self.network.head(inputs).float(), labels)
@@ -158,8 +161,19 @@ class LesionModule(pl.LightningModule):
             "validation_macro_auc": float(macro_auc(truth, probabilities)),
         }
         self.log_dict(row)
+        if losses:
+            self._require_finite(losses[-1].item(), f"the training loss of step {len(losses)}")
+        self._require_finite(row["validation_loss"], "the validation loss")
         for schedule in self._plateaus:
             schedule.step(row["validation_loss"])
+
+    def _require_finite(self, loss: float, name: str) -> None:
+        if math.isfinite(loss):
+            return
+        raise DivergenceError(
+            f"epoch {self.stage.first_epoch + self.current_epoch + 1}: {name} is {loss}, not a finite number; train "
+            f"again with a lower learning rate than {self.stage.learning_rate:g} or with optimizer.gradient_clip=1"
+        )
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
         """Step the schedules by step; Lightning would step a plateau only after the epoch's checkpoint is written."""

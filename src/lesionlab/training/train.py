@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 from rich.console import Console
 
 from lesionlab.data import Manifest, Split, without_copies
-from lesionlab.errors import DataError, UsageError
+from lesionlab.errors import DataError, DivergenceError, UsageError
 from lesionlab.recipes import Recipe, check_classes, prepare_split
 from lesionlab.runs import RunFolder, RunRecord, require_same_subsets
 from lesionlab.segmentation import SegmentationModel
@@ -59,6 +59,7 @@ def train_recipe(
         The finished run.
 
     Raises:
+        DivergenceError: The loss is not a finite number. The files of the epochs before are kept.
         UsageError: The folder holds another run or a finished one.
         DataError: Images are unreadable, a class is missing in a subset, or a teacher or the starting run was trained
             with another split or fold.
@@ -110,7 +111,11 @@ def train_recipe(
         images, key = open_network_inputs(distinct, recipe, decoding_progress)
         rows = {r.path: row for row, r in enumerate(distinct)}
         subsets = _cached_subsets(images, {r.image_id: rows[r.path] for r in manifest}, recipe, manifest, split, fold)
-        record = run_stages(run, recipe, network, subsets, key, record, compute, console, teacher)
+        try:
+            record = run_stages(run, recipe, network, subsets, key, record, compute, console, teacher)
+        except DivergenceError as error:
+            kept = f"; {run.best} has the best weights of the epochs before" if run.read_history() else ""
+            raise DivergenceError(f"{run.path}: {error}, into another folder{kept}") from error
         run.save_record(record.model_copy(update={"finished": True}))
         logger.info("finished: best epoch %d, weights in %s", _best_epoch(run, recipe), run.best)
     return run
@@ -196,7 +201,7 @@ def _log_start(
 def _best_epoch(run: RunFolder, recipe: Recipe) -> int:
     sign = -1 if recipe.training.monitor == "loss" else 1
     history = run.read_history()
-    best = max(history, key=lambda row: sign * row[f"validation_{recipe.training.monitor}"])
+    best = max(history, key=lambda row: np.nan_to_num(sign * row[f"validation_{recipe.training.monitor}"], nan=-np.inf))
     return int(best["epoch"])
 
 
