@@ -120,6 +120,16 @@ def test_summary_and_tiles_state_values_with_intervals(report_page: str, make_su
     assert text.startswith(f"A small network {RESEARCH_ONLY}")
 
 
+def test_calibration_of_the_targets_is_stated_with_intervals(report_page: str, make_subset: MakeSubset) -> None:
+    evaluated = make_subset(ALL_CLASSES)
+    page = Page(report_page)
+    for target in ("malignant", "melanoma"):
+        ece, large = (evaluated.summary.overall[f"{target}_{name}"] for name in ("ece", "calibration_in_the_large"))
+        for metric in (ece, large):
+            assert f"{metric.value:.3f} {metric.low:.3f} to {metric.high:.3f}" in page.cells
+        assert f"Reliability of P({target})" in page.text
+
+
 def test_leaky_bundle_marks_every_number(make_subset: MakeSubset, make_context: MakeContext) -> None:
     evaluated = make_subset(ALL_CLASSES)
     page = Page(render_report(evaluated, make_context(leaky=True)))

@@ -31,6 +31,8 @@ from lesionlab.evaluation.tables import (
 )
 from lesionlab.evaluation.uncertainty import Uncertainty
 from lesionlab.metrics import Estimate
+from lesionlab.metrics.calibration import target_reliability_bins
+from lesionlab.taxonomy import Target
 
 _ECE_SCALE = 0.2  # minimum end of the scale under the ECE
 
@@ -109,6 +111,7 @@ def render_report(evaluated: EvaluatedSubset, context: ReportContext) -> str:
         confusion=confusion_cells(evaluated),
         points=points,
         assumed_prevalences=ASSUMED_PREVALENCES,
+        target_reliability={target: _reliability(evaluated, target) for target in evaluated.task.targets},
         groups=context.groups,
         dx_types=DX_TYPES,
         min_lesions=MIN_LESIONS,
@@ -173,6 +176,13 @@ def _figures(
         "robustness": figures.draw_robustness(context.uncertainty.robustness, leaky=leaky),
         "curves": figures.draw_training_curves(context.history, monitor=_monitor(context.bundle), leaky=leaky),
     }
+
+
+def _reliability(evaluated: EvaluatedSubset, target: Target) -> list[tuple[float, float, int]]:
+    """Return mean probability, observed share and number of images of the bins that hold an image."""
+    bins = target_reliability_bins(*positives_and_scores(evaluated, target))
+    rows = zip(bins.confidence.tolist(), bins.accuracy.tolist(), bins.count.tolist(), strict=True)
+    return [row for row in rows if row[2]]
 
 
 def _monitor(info: BundleInfo) -> str:
