@@ -19,7 +19,14 @@ def stale(tiny_run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> Bund
     old = bundle.info.calibration.model_copy(update={"temperature": 9.0, "offsets": (), "method": "temperature"})
     info = bundle.info.model_copy(update={"calibration": old, "operating_points": (), "prediction_sets": None})
     path = tmp_path_factory.mktemp("stale") / "bundle"
-    save_bundle(path, info, bundle.graph, reference=bundle.reference, training_images=bundle.training_images)
+    save_bundle(
+        path,
+        info,
+        bundle.graph,
+        reference=bundle.reference,
+        training_images=bundle.training_images,
+        seen_images=bundle.seen_images,
+    )
     return Bundle.load(path)
 
 
