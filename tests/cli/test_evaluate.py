@@ -114,7 +114,7 @@ def test_training_images_in_another_dataset_are_left_out(
     assert metrics["n_images"] == len(subsets["test"]) + fitted + 4 - metrics["seen"]["images"]
     sentence = f"{metrics['seen']['images']} images of"
     assert sentence in done.out
-    assert " left out: the model was fitted to them" in " ".join(done.out.split())
+    assert " left out: training or validation data of the model" in " ".join(done.out.split())
     assert sentence in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     card = cli("card", "--model", run.bundle, "--external", tmp_path / "out").out
     assert sentence in card

@@ -54,7 +54,7 @@ def overlap_in_words(unseen: bool | None, seen: SeenCounts | None) -> str:
         how = f"{seen.by_identifier} recognised by identifier, {seen.by_pixels} by perceptual hash"
         if seen.kept:
             return f"The model was fitted to {images} of this evaluation ({how}): the figures are too optimistic."
-        return f"{images} left out: the model was fitted to them ({how})."
+        return f"{images} left out: training or validation data of the model ({how})."
     if unseen is None:
         return (
             "Not checked: the evaluation may contain training images. The bundle has no index of its training images; "
