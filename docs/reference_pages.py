@@ -62,6 +62,7 @@ REMEDIES = {
     "DataError": "Run `lesionlab data check FOLDER`, which lists all problems of a dataset.",
     "BundleError": "Export or copy the bundle again; one of an older schema must be exported by this version.",
     "MissingExtraError": "Install the extra that the message names; `lesionlab info` lists all.",
+    "DivergenceError": "Lower `optimizer.learning_rate`; the weights of the epochs before are kept.",
     "InterruptedRunError": "Repeat the same command; it continues after the last complete epoch.",
 }
 

@@ -10,6 +10,7 @@ os.environ.pop("COLUMNS", None)
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import hashlib
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -109,21 +110,24 @@ def make_recipe() -> Callable[..., Recipe]:
 
 
 @pytest.fixture(scope="session")
-def tiny_run(phantoms: Manifest, make_recipe: Callable[..., Recipe], shared_folder: Path) -> "RunFolder":
-    """A finished and exported run of a tiny network; read-only."""
+def tiny_run(
+    phantoms: Manifest,
+    make_recipe: Callable[..., Recipe],
+    shared_folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> "RunFolder":
+    """A finished and exported run of a tiny network; read-only. One worker makes it, the others copy it."""
     from lesionlab.export import export_run
     from lesionlab.runs import RunFolder
     from lesionlab.training import train_recipe
 
     path = shared_folder / "tiny_run"
     with FileLock(f"{path}.lock"):
-        if RunFolder(path).bundle.exists():
-            return RunFolder(path)
-        # With these, two epochs end with answers that differ between images, and with thresholds.
-        recipe = make_recipe("seed=2", "optimizer.learning_rate=0.01")
-        run = train_recipe(recipe, phantoms, path)
-        export_run(run)
-    return run
+        if not RunFolder(path).bundle.exists():
+            # With these, two epochs end with predictions that differ between images, and with thresholds.
+            recipe = make_recipe("seed=2", "optimizer.learning_rate=0.01")
+            export_run(train_recipe(recipe, phantoms, path))
+    return RunFolder(shutil.copytree(path, tmp_path_factory.mktemp("run") / "tiny"))
 
 
 def _tiny_weights(classes: int) -> dict[str, np.ndarray]:

@@ -68,6 +68,6 @@ def test_two_runs_on_a_table_are_compared(phantoms: Manifest, tmp_path: Path) ->
     output = run("train_and_compare.py", phantoms.root, table, tmp_path / "runs", "phantom-demo", *tiny)
     assert "weighted: balanced accuracy" in output
     assert "unweighted: balanced accuracy" in output
-    assert "Balanced accuracy: " in output
+    assert "Balanced accuracy (mean recall of the classes): A " in output
     assert "test images of 18 lesions" in output
     assert (tmp_path / "runs/unweighted/evaluation/test/report.html").exists()

@@ -153,7 +153,7 @@ def test_check_round_trips_through_json_and_renders_as_a_table(checked: tuple[Mo
     table = render_table([found])
     assert RESEARCH_ONLY in table
     rows = [line for line in table.splitlines() if line.startswith("|")]
-    assert {line.count("|") for line in rows} <= {12, 6, 10}
+    assert {line.count("|") for line in rows} <= {13, 7, 10}
     assert sum("Grad-CAM" in line for line in rows) == 1
 
 
