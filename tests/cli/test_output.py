@@ -39,7 +39,17 @@ FAST = (
     "compare",
     "drift",
 )
-SLOW = ("evaluate", "explain", "build-web", "segment measure", "data mini", "data export-hmnist", "export", "convert")
+SLOW = (
+    "evaluate",
+    "explain",
+    "build-web",
+    "segment measure",
+    "data mini",
+    "data export-hmnist",
+    "export",
+    "convert",
+    "calibrate",
+)
 TRAINING = (
     "train",
     "cross-validate",
@@ -80,6 +90,7 @@ def commands(phantoms: Manifest, tiny_run: RunFolder, tmp_path: Path) -> dict[st
         "segment measure": ["segment", "measure", image, *out],
         "export": ["export", tiny_run.path, *out],
         "convert": ["convert", *model, "--to", "onnx-fp16", *out],
+        "calibrate": ["calibrate", *model, "--data", phantoms.root, *out],
         "recipes": ["recipes"],
         "recipe": ["recipes", "phantom-demo"],
         "card": ["card", *model],

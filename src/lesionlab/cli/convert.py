@@ -83,12 +83,13 @@ def _show(found: "Sequence[AcceptanceReport]") -> None:
     title = f"{found[0].bundle}, {found[0].images} images ({found[0].evaluated_on})"
     table = new_table(*headings, title=title, left=2)
     for one in found:
-        known = one.loss is not None and one.loss.value is not None
+        loss = one.loss.value if one.loss is not None else None
+        interval = "" if one.loss is None or one.loss.low is None else f" ({one.loss.low:+.4f} to {one.loss.high:+.4f})"
         table.add_row(
             one.title,
             "accepted" if one.passed else "rejected",
-            f"{one.balanced_accuracy:.3f}" if known else "not measured",
-            f"{one.loss.value:+.4f} ({one.loss.low:+.4f} to {one.loss.high:+.4f})" if known and one.loss else "",
+            f"{one.balanced_accuracy:.3f}" if loss is not None else "not measured",
+            f"{loss:+.4f}{interval}" if loss is not None else "",
             f"within {one.largest_difference:.1e}",
             f"{one.agreement:.1%}",
             f"{one.megabytes:.1f}",
