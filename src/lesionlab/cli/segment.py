@@ -72,7 +72,8 @@ def train(
         show_json({"path": str(folder), **model.info.model_dump(mode="json")})
         return
     for name, estimate in model.info.metrics.items():
-        show(f"{name} {estimate.value:.4f} ({estimate.low:.4f} to {estimate.high:.4f})")
+        limits = "" if estimate.low is None else f" ({estimate.low:.4f} to {estimate.high:.4f})"
+        show(f"{name} {estimate.value:.4f}{limits}")
 
 
 def measure(
