@@ -120,6 +120,7 @@ def test_training_images_in_another_dataset_are_left_out(
     assert sentence in card
 
 
+@pytest.mark.slow
 def test_kept_training_images_mark_every_figure(
     cli: Callable[..., Any], run: RunFolder, renamed: Path, tmp_path: Path
 ) -> None:
@@ -160,6 +161,7 @@ def test_case_a_reduced_table_of_the_training_dataset_is_recognised(
     assert metrics["seen"]["by_identifier"] == metrics["seen"]["images"] == len(phantoms) - 6 - len(left)
 
 
+@pytest.mark.slow
 def test_without_an_index_nothing_is_stated_to_be_unseen(
     cli: Callable[..., Any], run: RunFolder, renamed: Path, tmp_path: Path
 ) -> None:
@@ -228,6 +230,7 @@ def test_missing_input_is_named(cli: Callable[..., Any], run: RunFolder) -> None
     assert "`lesionlab train` and `lesionlab export` write bundles" in done.err
 
 
+@pytest.mark.slow
 def test_several_datasets_are_evaluated_with_one_table(
     cli: Callable[..., Any], run: RunFolder, phantoms: Manifest, tmp_path: Path
 ) -> None:

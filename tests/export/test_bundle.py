@@ -234,6 +234,7 @@ def test_outputs_that_are_no_numbers_are_an_error(phantoms: Manifest) -> None:
         fit_on_validation(logits, phantoms, phantoms, InferenceSettings(), DIAGNOSIS)
 
 
+@pytest.mark.slow
 def test_a_diverged_but_finite_run_loads_predicts_and_evaluates(
     make_recipe: Callable[..., Recipe], phantoms: Manifest, tmp_path: Path
 ) -> None:
