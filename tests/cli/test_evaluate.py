@@ -133,9 +133,9 @@ def test_kept_training_images_mark_every_figure(
     assert "The model was fitted to" in done.out
     report = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert report.count('<span class="leaky">seen</span>') > 20
-    refused = cli("card", "--model", run.bundle, "--external", tmp_path / "out")
-    assert (refused.code, len(refused.err.splitlines())) == (2, 1)
-    assert "is no external validation: it contains images that" in refused.err
+    rejected = cli("card", "--model", run.bundle, "--external", tmp_path / "out")
+    assert (rejected.code, len(rejected.err.splitlines())) == (2, 1)
+    assert "is no external validation: it contains images that" in rejected.err
 
 
 def test_a_dataset_of_training_images_alone_is_an_error(
