@@ -115,7 +115,7 @@ def tiny_run(
     make_recipe: Callable[..., Recipe],
     shared_folder: Path,
     tmp_path_factory: pytest.TempPathFactory,
-) -> "RunFolder":
+) -> "Iterator[RunFolder]":
     """A finished and exported run of a tiny network; read-only. One worker makes it, the others copy it."""
     from lesionlab.export import export_run
     from lesionlab.runs import RunFolder
@@ -127,7 +127,9 @@ def tiny_run(
             # With these, two epochs end with predictions that differ between images, and with thresholds.
             recipe = make_recipe("seed=2", "optimizer.learning_rate=0.01")
             export_run(train_recipe(recipe, phantoms, path))
-    return RunFolder(shutil.copytree(path, tmp_path_factory.mktemp("run") / "tiny"))
+    run = RunFolder(shutil.copytree(path, tmp_path_factory.mktemp("run") / "tiny"))
+    yield run
+    assert Bundle.load(run.path).info == Bundle.load(path).info, "a test has changed the shared run"
 
 
 def _tiny_weights(classes: int) -> dict[str, np.ndarray]:

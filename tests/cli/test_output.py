@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -71,7 +72,8 @@ def commands(phantoms: Manifest, tiny_run: RunFolder, tmp_path: Path) -> dict[st
     image.write_bytes(Path(phantoms.location(phantoms.records[0])).read_bytes())
     for name in ("a.csv", "b.csv"):
         (folder / name).write_text(BINARY)
-    model = ["--model", tiny_run.path]
+    run = Path(shutil.copytree(tiny_run.path, folder / "run"))  # `evaluate` writes into its bundle
+    model = ["--model", run]
     out = ["--out", folder / "out"]
     manifest = tiny_run.manifest()
     validation = [manifest.location(record) for record in manifest.select(tiny_run.split().subsets()["validation"])]
@@ -81,14 +83,14 @@ def commands(phantoms: Manifest, tiny_run: RunFolder, tmp_path: Path) -> dict[st
         "predict-csv": ["predict", image, *model, "--format", "csv"],
         "evaluate": ["evaluate", *model, *out],
         "compare": ["compare", folder / "a.csv", folder / "b.csv"],
-        "explain": ["explain", image, "--model", tiny_run.bundle, *out, "--no-stability"],
+        "explain": ["explain", image, "--model", run / "bundle", *out, "--no-stability"],
         "build-web": ["build-web", *model, *out],
         "data check": ["data", "check", phantoms.root],
         "data split": ["data", "split", phantoms.root, *out],
         "data mini": ["data", "mini", phantoms.root, *out, "--images", 20],
         "data export-hmnist": ["data", "export-hmnist", phantoms.root, *out],
         "segment measure": ["segment", "measure", image, *out],
-        "export": ["export", tiny_run.path, *out],
+        "export": ["export", run, *out],
         "convert": ["convert", *model, "--to", "onnx-fp16", *out],
         "calibrate": ["calibrate", *model, "--data", phantoms.root, *out],
         "recipes": ["recipes"],
