@@ -6,7 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lesionlab.taxonomy import BY_CODE, CODES, DIAGNOSES, DIAGNOSIS, MALIGNANT, TASKS, Diagnosis, Risk, parse_diagnosis
+from lesionlab.taxonomy import (
+    BY_CODE,
+    CODES,
+    DIAGNOSES,
+    DIAGNOSIS,
+    LABELS,
+    MALIGNANT,
+    OTHER_DIAGNOSES,
+    TASKS,
+    Diagnosis,
+    Risk,
+    is_of_target,
+    label_name,
+    parse_diagnosis,
+)
 
 
 def test_the_codes_stand_in_the_order_of_the_isic_columns() -> None:
@@ -43,6 +57,44 @@ def test_risk_belongs_to_a_class_of_the_task() -> None:
         ("seborrheic_keratosis", "bkl"),
         ("DF", "df"),
         ("vascular lesions", "vasc"),
+        # HAM10000 as Kaggle notebooks, MedMNIST and Hugging Face write it
+        ("Benign keratosis-like lesions", "bkl"),
+        ("benign_keratosis-like_lesion", "bkl"),
+        ("actinic keratoses and intraepithelial carcinoma", "akiec"),
+        ("Actinic keratoses and intraepithelial carcinoma / Bowen's disease", "akiec"),
+        ("melanocytic_Nevi", "nv"),
+        ("vascular_lesions", "vasc"),
+        # the ISIC archive
+        ("Pigmented benign keratosis", "bkl"),
+        ("Lichen planus like keratosis", "bkl"),
+        ("Melanoma, NOS", "mel"),
+        ("Melanoma in situ, Lentigo maligna type", "mel"),
+        ("Nevus, Atypical, Dysplastic, or Clark", "nv"),
+        ("Basal cell carcinoma, Nodular", "bcc"),
+        ("Solar or actinic keratosis", "akiec"),
+        ("Squamous cell carcinoma in situ, Bowens disease", "akiec"),
+        ("Squamous cell carcinoma, Invasive", "scc"),
+        ("Hemangioma, Cherry", "vasc"),
+        ("Lentigo NOS", "ben_oth"),
+        ("Inflammatory or infectious diseases", "inf"),
+        ("Atypical melanocytic neoplasm", "unk"),
+        # ISIC 2019, MILK10k, PAD-UFES-20
+        ("AK", "akiec"),
+        ("SCC", "scc"),
+        ("UNK", "unk"),
+        ("SCCKA", "scc"),
+        ("MAL_OTH", "mal_oth"),
+        ("BEN_OTH", "ben_oth"),
+        ("ACK", "akiec"),
+        ("SEK", "bkl"),
+        ("NEV", "nv"),
+        # Derm7pt, PH2
+        ("melanoma (less than 0.76 mm)", "mel"),
+        ("melanoma (in situ)", "mel"),
+        ("reed or spitz nevus", "nv"),
+        ("melanosis", "ben_oth"),
+        ("Common Nevus", "nv"),
+        ("atypical nevus", "nv"),
     ],
 )
 def test_common_spellings_are_understood(text: str, code: str) -> None:
@@ -61,6 +113,40 @@ def test_case_and_white_space_do_not_matter(
     assert parse_diagnosis(space + spell(getattr(diagnosis, field)) + space) == diagnosis.code
 
 
-@pytest.mark.parametrize("text", ["", "wart", "mel nv", "melanoma?", "0", "none"])
+@pytest.mark.parametrize("label", LABELS)
+def test_every_label_is_read_from_its_code_and_its_name(label: str) -> None:
+    assert parse_diagnosis(label) == parse_diagnosis(label_name(label)) == label
+
+
+@pytest.mark.parametrize(
+    ("label", "malignant", "melanoma"),
+    [
+        ("scc", "malignant", "other"),
+        ("mal_oth", "malignant", "other"),
+        ("ben_oth", "benign", "other"),
+        ("inf", "benign", "other"),
+        ("benign", "benign", "other"),
+        ("malignant", "malignant", None),
+        ("other", None, "other"),
+        ("unk", None, None),
+    ],
+)
+def test_other_diagnoses_determine_the_classes_that_follow_from_them(
+    label: str, malignant: str | None, melanoma: str | None
+) -> None:
+    assert not DIAGNOSIS.determines(label)
+    for name, expected in (("malignant", malignant), ("melanoma", melanoma)):
+        task = TASKS[name]
+        assert task.determines(label) == (expected is not None)
+        assert expected is None or task.classes[task.index(label)] == expected
+    if label in OTHER_DIAGNOSES:
+        assert is_of_target(label, "malignant") == (malignant == "malignant")
+        assert not is_of_target(label, "melanoma")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "wart", "mel nv", "melanoma?", "0", "none", "melanoma, suspected", "no nevus", "nevus of Ota", "atypical"],
+)
 def test_anything_else_is_no_diagnosis(text: str) -> None:
     assert parse_diagnosis(text) is None

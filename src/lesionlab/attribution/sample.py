@@ -13,7 +13,7 @@ from lesionlab.data import ImageRecord, Manifest
 from lesionlab.data.masks import MaskFolder
 from lesionlab.errors import DataError
 from lesionlab.results import Prediction
-from lesionlab.taxonomy import MALIGNANT, TASKS
+from lesionlab.taxonomy import TASKS, is_of_target
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ def predict_masked(
 
 
 def _is_malignant(record: ImageRecord) -> bool:
-    return record.diagnosis in MALIGNANT or record.diagnosis == "malignant"
+    return is_of_target(record.diagnosis, "malignant")
 
 
 def _hash(record: ImageRecord) -> str:

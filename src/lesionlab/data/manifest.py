@@ -25,7 +25,8 @@ class ImageRecord:
         image_id: Unique id of the image within the manifest.
         path: Path of the image relative to the manifest's root; `archive.zip::member.jpg` for a member of an archive.
         lesion_id: Id of the lesion, which a split by lesion does not divide. If unknown, it equals `image_id`.
-        diagnosis: One of `lesionlab.taxonomy.CODES`, or one of `COARSE` for a dataset with coarser labels.
+        diagnosis: One of `lesionlab.taxonomy.LABELS`: of `CODES`, of `OTHER_DIAGNOSES`, or of `COARSE` for a dataset
+            with coarser labels.
         age: Age of the patient in years, None if unknown.
         sex: `male` or `female`, None if unknown.
         site: Anatomical site, None if unknown.
@@ -34,6 +35,9 @@ class ImageRecord:
         source: The clinic, device or collection of the image, or its dataset. Results are reported by it; it is never
             a feature.
         skin_tone: Class of the skin tone as stated with the data, None if unknown.
+        label: The diagnosis as the data state it, where it says more than `diagnosis`: `SCCKA`, `Melanoma in situ`.
+        image_type: `dermoscopic` or `clinical`, None if unknown.
+        subset: `train`, `validation` or `test` if the data come split, else None.
     """
 
     image_id: str
@@ -46,6 +50,9 @@ class ImageRecord:
     dx_type: str | None = None
     source: str = "unknown"
     skin_tone: str | None = None
+    label: str | None = None
+    image_type: str | None = None
+    subset: str | None = None
 
     def __post_init__(self) -> None:
         if self.diagnosis not in LABELS:
@@ -93,11 +100,11 @@ class Manifest:
     def sha256(self) -> str:
         """Hash of the metadata without paths: copies of a dataset have the same hash.
 
-        The sources of HAM10000 count as one: Kaggle's metadata lack them, and the split is the same. The skin tone does
-        not count: it is used in results only.
+        The sources of HAM10000 count as one: Kaggle's metadata lack them, and the split is the same. What is used in
+        results only does not count.
         """
         rows = [asdict(record) | {"source": record.dataset} for record in self.records]
-        left_out = ("path", "skin_tone")
+        left_out = ("path", "skin_tone", "label", "image_type", "subset")
         return sha256_of_json([[value for name, value in row.items() if name not in left_out] for row in rows])
 
     @property
@@ -106,7 +113,7 @@ class Manifest:
         return len({record.lesion_id for record in self.records})
 
     def counts(self) -> dict[str, int]:
-        """Return the number of images by diagnosis, in the order of the taxonomy, then by coarser label."""
+        """Return the number of images by diagnosis in the order of `LABELS`; those beside `CODES` where they occur."""
         found = Counter(record.diagnosis for record in self.records)
         return {code: found[code] for code in LABELS if code in CODES or found[code]}
 
