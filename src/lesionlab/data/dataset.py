@@ -2,10 +2,21 @@
 
 from pathlib import Path
 
-from lesionlab.data.manifest import HAM10000, ImageRecord, Manifest
+from lesionlab.data.manifest import ImageRecord, Manifest
 from lesionlab.data.readers.class_folders import has_class_folders, scan_class_folders
 from lesionlab.data.readers.columns import ColumnMapping
 from lesionlab.data.readers.image_index import ImageIndex, is_image_name
+from lesionlab.data.readers.join import JoinedTables
+from lesionlab.data.readers.layouts import (
+    ANY_TABLE,
+    LAYOUTS,
+    Layout,
+    find_layout,
+    layout_of,
+    matching,
+    table_subset,
+    with_pairs,
+)
 from lesionlab.data.readers.rows import RowReader
 from lesionlab.data.readers.table import read_table
 from lesionlab.data.scan import DataProblem, ProblemKind, Scan, raise_for_errors
@@ -13,18 +24,7 @@ from lesionlab.errors import DataError, UsageError
 
 MANIFEST_NAME = "manifest.csv"
 
-# Dataverse distributes the table without an extension or as .tab, Kaggle as .csv, sometimes in lower case.
-_HAM_METADATA = frozenset(f"ham10000_metadata{ending}" for ending in ("", ".csv", ".tab", ".tsv", ".txt"))
-_HAM_IMAGES = "ham10000_images"
-_LAYOUTS = (
-    (
-        "HAM10000 as on Kaggle and Dataverse (HAM10000_metadata, with or without .csv or .tab, next to "
-        "HAM10000_images_part_1 and _part_2 as folders or .zip files)"
-    ),
-    "one folder of images per diagnosis (mel, nv, ...)",
-    f"a saved {MANIFEST_NAME}",
-    "any table of images, named with --metadata FILE",
-)
+_TABLES = frozenset((".csv", ".tsv", ".tab", ".txt", ".xlsx", ".parquet"))
 
 
 def read_dataset(folder: Path, *, columns: ColumnMapping | None = None, metadata: Path | None = None) -> Manifest:
@@ -50,7 +50,8 @@ def load_manifest(path: Path) -> Manifest:
     Raises:
         DataError: The file is missing, damaged, or not a manifest.
     """
-    reader = _read_rows(path, ColumnMapping(image_id="image_id", path="path"), None, "unknown")
+    reader = RowReader(ColumnMapping(image_id="image_id", path="path", diagnosis="diagnosis"), None)
+    reader.read(read_table(path))
     raise_for_errors(path, reader.problems)
     return Manifest(path.parent, tuple(reader.records), _has_lesion_ids(reader.records))
 
@@ -70,56 +71,85 @@ def scan_dataset(folder: Path, *, columns: ColumnMapping | None = None, metadata
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder")
     try:
-        entries = sorted(folder.iterdir())
+        scan = _scan_layout(folder, columns, metadata)
     except OSError as error:
         raise DataError(f"{folder}: cannot be read: {error.strerror or error}") from error
-    scan = _scan_layout(folder, entries, columns, metadata)
     if not scan.records and not any(problem.kind.is_error for problem in scan.problems):
-        raise DataError(f"{folder}: the layout is {scan.layout}, but no image was found. Found: {_found(entries)}")
+        raise DataError(f"{folder}: the layout is {scan.layout}, but no image was found. Found: {_found(folder)}")
     return scan
 
 
-def _scan_layout(folder: Path, entries: list[Path], columns: ColumnMapping | None, metadata: Path | None) -> Scan:
+def _scan_layout(folder: Path, columns: ColumnMapping | None, metadata: Path | None) -> Scan:
     if metadata is not None:
-        named = metadata.name.lower().startswith("ham10000_metadata")
-        return _scan_table(folder, metadata, "HAM10000" if named else "table of images", columns)
-    saved = folder / MANIFEST_NAME
-    if saved.is_file():
-        return _scan_table(folder, saved, "saved manifest", columns)
-    tables = [entry for entry in entries if entry.name.lower() in _HAM_METADATA and entry.is_file()]
-    if len(tables) > 1:
-        names = ", ".join(table.name for table in tables)
-        raise DataError(f"{folder}: several metadata tables ({names}); select one with --metadata")
-    if tables:
-        # Dataverse has the ISIC 2018 test images in the same folder; they do not belong to this table.
-        folders = [
-            entry
-            for entry in entries
-            if entry.name.lower().startswith(_HAM_IMAGES) and (entry.is_dir() or entry.suffix.lower() == ".zip")
-        ]
-        return _scan_table(folder, tables[0], "HAM10000", columns, folders or None)
-    if has_class_folders(entries):
+        return _scan_tables(folder, layout_of(metadata), [metadata], columns, everywhere=True)
+    found = find_layout(folder)
+    if found is not None:
+        return _scan_tables(folder, *found, columns)
+    index = ImageIndex.build(folder)
+    if has_class_folders(index.sizes):
         if columns is not None:
             raise UsageError("columns: a folder per diagnosis has no table; give one with --metadata")
-        return scan_class_folders(folder)
-    raise DataError(f"{folder}: unknown layout. Supported: {'; '.join(_LAYOUTS)}. Found: {_found(entries)}")
+        return scan_class_folders(folder, index)
+    if not index.sizes and not index.problems:
+        raise DataError(f"{folder}: no image was found. Found: {_found(folder)}")
+    tables = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in _TABLES and path.is_file()]
+    reason = ""
+    if len(tables) == 1:
+        try:
+            return _scan_tables(folder, ANY_TABLE, tables, columns)
+        except DataError as error:
+            reason = f". {error}"
+    raise DataError(f"{folder}: unknown layout. Supported: {_supported()}. Found: {_found(folder)}{reason}")
 
 
-def _scan_table(
-    folder: Path, table: Path, layout: str, columns: ColumnMapping | None, folders: list[Path] | None = None
+def _scan_tables(
+    folder: Path, layout: Layout, paths: list[Path], columns: ColumnMapping | None, *, everywhere: bool = False
 ) -> Scan:
-    index = ImageIndex.build(folder, folders)
-    source = HAM10000 if layout == "HAM10000" else "unknown"
-    reader = _read_rows(table, columns or ColumnMapping(), index, source)
-    known = reader.lesions_known and _has_lesion_ids(reader.records)
-    return Scan(folder, layout, tuple(reader.records), (*reader.problems, *_conflicts(reader.records)), known)
+    """Read a layout's tables, with images from its folders or from everywhere."""
+    places = list(dict.fromkeys([*(path.parent for path in paths), folder]))
+    joined = [
+        path
+        for pattern in layout.joined
+        for path in dict.fromkeys(path for place in places for path in matching(place, pattern))
+        if path not in paths
+    ]
+    images = {path for pattern in layout.images for place in places for path in matching(place, pattern)}
+    given = columns or ColumnMapping()
+    added = JoinedTables(map(read_table, joined), given)
+    within = images if images and not everywhere and all(path.is_relative_to(folder) for path in images) else None
+    reader = RowReader(given, ImageIndex.build(folder, within), layout.source, layout.image_type)
+    for path in paths:
+        base = path.parent.relative_to(folder).as_posix() if path.parent.is_relative_to(folder) else "."
+        subset = table_subset(path) if len(paths) > 1 else None
+        reader.read(added.join(with_pairs(layout, layout.read(path))), "" if base == "." else base, subset)
+    reader.finish()
+    records, others = _dermoscopic(reader.records)
+    known = reader.lesions_known and _has_lesion_ids(records)
+    problems = (*reader.problems, *added.problems(), *others, *_conflicts(records, reader.patients))
+    grouped = "; without lesion ids, images are grouped by patient" if reader.patients else ""
+    return Scan(folder, layout.name + grouped, tuple(records), problems, known)
 
 
-def _read_rows(path: Path, columns: ColumnMapping, index: ImageIndex | None, source: str) -> RowReader:
-    table = read_table(path)
-    reader = RowReader(columns.completed(table.header, path), index, source)
-    reader.read(table)
-    return reader
+def _dermoscopic(records: list[ImageRecord]) -> tuple[list[ImageRecord], list[DataProblem]]:
+    """Return the dermoscopic images and a problem for each other one, where a dataset has both."""
+    if not any(record.image_type == "dermoscopic" for record in records):
+        return records, []
+    others = [record for record in records if record.image_type not in ("dermoscopic", None)]
+    left_out = {record.image_id for record in others}
+    problems = [
+        DataProblem(kind=ProblemKind.OTHER_IMAGE_TYPE, where=record.image_id, detail=record.image_type or "")
+        for record in others
+    ]
+    return [record for record in records if record.image_id not in left_out], problems
+
+
+def _supported() -> str:
+    names = [layout.name for layout in LAYOUTS]
+    return (
+        f"{', '.join(names)}; a folder of images per diagnosis (mel, nv, ...), also below train, val and test; one "
+        "table of images, or any table named with --metadata FILE; pixel tables (hmnist_28_28_RGB.csv, dermamnist.npz) "
+        "after 'lesionlab data import-hmnist'"
+    )
 
 
 def _has_lesion_ids(records: list[ImageRecord]) -> bool:
@@ -127,18 +157,19 @@ def _has_lesion_ids(records: list[ImageRecord]) -> bool:
     return any(record.lesion_id != record.image_id for record in records)
 
 
-def _conflicts(records: list[ImageRecord]) -> list[DataProblem]:
+def _conflicts(records: list[ImageRecord], patients: set[str]) -> list[DataProblem]:
     diagnoses: dict[str, set[str]] = {}
     for record in records:
         diagnoses.setdefault(record.lesion_id, set()).add(record.diagnosis)
     return [
         DataProblem(kind=ProblemKind.CONFLICTING_LESION, where=lesion_id, detail=" and ".join(sorted(found)))
         for lesion_id, found in sorted(diagnoses.items())
-        if len(found) > 1
+        if len(found) > 1 and lesion_id not in patients
     ]
 
 
-def _found(entries: list[Path]) -> str:
+def _found(folder: Path) -> str:
+    entries = sorted(folder.iterdir())
     folders = [entry.name for entry in entries if entry.is_dir()]
     images = sum(entry.is_file() and is_image_name(entry.name) for entry in entries)
     others = [entry.name for entry in entries if entry.is_file() and not is_image_name(entry.name)]

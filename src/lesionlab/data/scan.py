@@ -26,7 +26,10 @@ class ProblemKind(StrEnum):
     LEAKING_COPY = "identical images of different lesions"
     # Warnings: the data can be used.
     COPY = "identical images of one lesion"
+    CONTRADICTION = "diagnosis that contradicts the malignancy stated with it"
     CONFLICTING_LESION = "lesion with two diagnoses"
+    OTHER_IMAGE_TYPE = "image that is not dermoscopic; it is not used"
+    UNMATCHED_ROWS = "rows of a second table without an image"
     ORPHAN = "image without a metadata row"
     REPEATED_FILE = "image found in several places"
 
@@ -36,7 +39,15 @@ class ProblemKind(StrEnum):
         return self not in _WARNINGS
 
 
-_WARNINGS = (ProblemKind.COPY, ProblemKind.CONFLICTING_LESION, ProblemKind.ORPHAN, ProblemKind.REPEATED_FILE)
+_WARNINGS = (
+    ProblemKind.COPY,
+    ProblemKind.CONTRADICTION,
+    ProblemKind.CONFLICTING_LESION,
+    ProblemKind.OTHER_IMAGE_TYPE,
+    ProblemKind.UNMATCHED_ROWS,
+    ProblemKind.ORPHAN,
+    ProblemKind.REPEATED_FILE,
+)
 
 
 class DataProblem(FrozenModel):

@@ -1,38 +1,74 @@
-"""The layout with one folder of images per diagnosis and no metadata."""
+"""The layout with one folder of images per diagnosis and no metadata, with or without folders per subset above."""
 
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from lesionlab.data.manifest import ImageRecord
 from lesionlab.data.readers.image_index import ImageIndex
+from lesionlab.data.readers.names import path_id, repeated_names, without_suffix
+from lesionlab.data.readers.values import subset_name
 from lesionlab.data.scan import DataProblem, ProblemKind, Scan
-from lesionlab.taxonomy import CODES, parse_diagnosis
+from lesionlab.images.read import ZIP_SEPARATOR
+from lesionlab.taxonomy import LABELS, parse_diagnosis
+
+# A name with at least so many digits identifies an image (ISIC_0024306), one with fewer numbers the files of a folder.
+_DIGITS_OF_AN_ID = 5
 
 
-def has_class_folders(entries: Iterable[Path]) -> bool:
-    """Return whether an entry is a folder that is named after a diagnosis."""
-    return any(entry.is_dir() and parse_diagnosis(entry.name) for entry in entries)
+def has_class_folders(paths: Iterable[str]) -> bool:
+    """Return whether a path of an image has a folder that is named after a diagnosis."""
+    return any(_diagnosis(path) is not None for path in paths)
 
 
-def scan_class_folders(root: Path) -> Scan:
-    """Read a folder per diagnosis. Lesions are unknown: each image counts as its own."""
-    index = ImageIndex.build(root)
+def scan_class_folders(root: Path, index: ImageIndex) -> Scan:
+    """Read a folder per diagnosis.
+
+    Lesions are unknown: each image counts as its own, unless an identifying name occurs in several folders. The id of
+    an image is its name, or its path where the name occurs more than once.
+    """
     records: list[ImageRecord] = []
     problems = list(index.problems)
-    for image_id, paths in sorted(index.by_id.items()):
-        for path in paths:
-            if "/" not in path:
-                detail = "not in the folder of a diagnosis; it is not used"
-                problems.append(DataProblem(kind=ProblemKind.ORPHAN, where=path, detail=detail))
-                continue
-            folder = PurePosixPath(path).parts[0]
-            diagnosis = parse_diagnosis(folder)
-            if diagnosis is None:
-                detail = f"folder {folder!r} is none of {', '.join(CODES)}"
-                problems.append(DataProblem(kind=ProblemKind.UNKNOWN_DIAGNOSIS, where=path, detail=detail))
-            elif records and records[-1].image_id == image_id:
-                detail = f"both {records[-1].path} and {path}; rename or remove one"
-                problems.append(DataProblem(kind=ProblemKind.DUPLICATE_ID, where=image_id, detail=detail))
-            else:
-                records.append(ImageRecord(image_id, path, lesion_id=image_id, diagnosis=diagnosis))
+    repeated = repeated_names(index.sizes)
+    seen: set[str] = set()
+    for path in sorted(index.sizes):
+        folders = _folders(path)
+        found = _diagnosis(path)
+        if not folders:
+            detail = "not in the folder of a diagnosis; it is not used"
+            problems.append(DataProblem(kind=ProblemKind.ORPHAN, where=path, detail=detail))
+            continue
+        if found is None:
+            folder = next((name for name in reversed(folders) if subset_name(name) is None), folders[-1])
+            detail = f"folder {folder!r} is none of {', '.join(LABELS)}"
+            problems.append(DataProblem(kind=ProblemKind.UNKNOWN_DIAGNOSIS, where=path, detail=detail))
+            continue
+        diagnosis, folder = found
+        name = without_suffix(path)
+        image_id = path_id(path) if name in repeated else name
+        if image_id in seen:  # 1.jpg and 1.png
+            image_id = path
+        seen.add(image_id)
+        identifying = sum(character.isdigit() for character in name) >= _DIGITS_OF_AN_ID
+        records.append(
+            ImageRecord(
+                image_id,
+                path,
+                lesion_id=name if name in repeated and identifying else image_id,
+                diagnosis=diagnosis,
+                label=None if folder.lower() == diagnosis else folder,
+                subset=next(filter(None, map(subset_name, folders)), None),
+            )
+        )
     return Scan(root, "folder per diagnosis", tuple(records), tuple(problems), lesions_known=False)
+
+
+def _folders(path: str) -> tuple[str, ...]:
+    return PurePosixPath(path.replace(ZIP_SEPARATOR, "/")).parts[:-1]
+
+
+def _diagnosis(path: str) -> tuple[str, str] | None:
+    """Return the diagnosis of the innermost folder that is named after one, and the folder's name."""
+    for folder in reversed(_folders(path)):
+        if diagnosis := parse_diagnosis(folder):
+            return diagnosis, folder
+    return None

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
+from lesionlab.data.readers.labels import LabelColumns
 from lesionlab.errors import DataError, UsageError
-from lesionlab.taxonomy import CODES, DIAGNOSES, parse_diagnosis
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,10 @@ class ColumnMapping:
     dx_type: str | None = None
     source: str | None = None
     skin_tone: str | None = None
+    patient_id: str | None = None
+    image_type: str | None = None
+    subset: str | None = None
+    label: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> "ColumnMapping":
@@ -55,51 +59,47 @@ class ColumnMapping:
         Raises:
             DataError: A mapped column does not exist, or no column has the image or the diagnosis.
         """
-        found: dict[str, str] = {}
-        lower = {name.lower(): name for name in reversed(header)}
-        for attribute, names in _KNOWN_NAMES.items():
-            given: str | None = getattr(self, attribute)
-            if given is not None and given not in header:
-                raise DataError(f"{table}: no column {given!r}; the columns are {', '.join(header)}")
-            match = given or next((lower[name] for name in names if name in lower), None)
-            if match is not None:
-                found[attribute] = match
-        complete = replace(self, **found)
+        for column in filter(None, map(self.__getattribute__, _KNOWN_NAMES)):
+            if column not in header:
+                raise DataError(f"{table}: no column {column!r}; the columns are {', '.join(header)}")
+        complete = replace(self, **known_columns(self, header))
         if complete.image_id is None and complete.path is None:
             raise DataError(_missing(table, "image_id", header))
-        if complete.diagnosis is None and not one_hot_columns(header):
+        if LabelColumns.find(header, complete.diagnosis) is None:
             raise DataError(_missing(table, "diagnosis", header))
         return complete
 
 
-# Columns with coarser labels: the meaning of 0 and 1.
-BINARY_COLUMNS = {
-    "melanoma": ("other", "mel"),
-    "malignant": ("benign", "malignant"),
-    "benign_malignant": ("benign", "malignant"),
-    "target": ("benign", "malignant"),  # ISIC 2020
-}
-
-# Names of HAM10000, of the ISIC archive and challenges, of MILK10k, of FLamby (center), and of a saved manifest.
+# Names of HAM10000, of the ISIC archive and challenges, MILK10k, PAD-UFES-20, Derm7pt, BCN20000, Hugging Face image
+# folders, FLamby (center), and of a saved manifest.
 _KNOWN_NAMES = {
-    "image_id": ("image_id", "isic_id", "image"),
-    "path": ("path",),
-    "lesion_id": ("lesion_id",),
-    "diagnosis": ("diagnosis", "dx", *BINARY_COLUMNS),
+    "image_id": ("image_id", "isic_id", "image", "image_name", "img_id", "bcn_filename"),
+    "path": ("path", "file_name", "filename"),
+    "lesion_id": ("lesion_id", "case_num"),
+    "patient_id": ("patient_id",),
+    "diagnosis": (),
     "age": ("age", "age_approx", "age_approximate"),
-    "sex": ("sex",),
-    "site": ("site", "localization", "anatom_site_general"),
-    "dx_type": ("dx_type",),
+    "sex": ("sex", "gender"),
+    "site": ("site", "localization", "anatom_site_general", "anatom_site_general_challenge", "region", "location"),
+    "dx_type": ("dx_type", "diagnosis_confirm_type", "biopsed"),
     "source": ("source", "dataset", "center", "centre", "attribution"),
-    "skin_tone": ("skin_tone", "skin_tone_class"),
+    "skin_tone": ("skin_tone", "skin_tone_class", "fitspatrick", "fitzpatrick_skin_type"),
+    "image_type": ("image_type",),
+    "subset": ("subset", "split", "part"),
+    "label": ("label", "diagnosis_full"),
 }
 
 
-def one_hot_columns(header: Sequence[str]) -> dict[str, str]:
-    """Return code -> column if a table has a column of 0 and 1 per diagnosis (ISIC 2018), else an empty mapping."""
-    names = {diagnosis.isic for diagnosis in DIAGNOSES}
-    columns = {parse_diagnosis(name) or "": name for name in header if name in names}
-    return columns if len(columns) == len(CODES) else {}
+def known_columns(given: ColumnMapping, header: Sequence[str]) -> dict[str, str]:
+    """Return the column of each attribute among those of a header: the given one, else one with a known name."""
+    lower = {name.lower(): name for name in reversed(header)}
+    found = {}
+    for attribute, names in _KNOWN_NAMES.items():
+        column = getattr(given, attribute)
+        known = column if column in header else next((lower[name] for name in names if name in lower), None)
+        if known is not None:
+            found[attribute] = known
+    return found
 
 
 def _missing(table: object, attribute: str, header: Sequence[str]) -> str:

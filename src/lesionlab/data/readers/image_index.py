@@ -60,6 +60,11 @@ class ImageIndex:
         """Return whether a path relative to the root is a file or a member of an archive."""
         return path in self.sizes or (ZIP_SEPARATOR not in path and (self.root / path).is_file())
 
+    def ending_with(self, name: str) -> list[str]:
+        """Return the paths that end with a relative path, in any case."""
+        ending = f"/{name.lower()}"
+        return [path for path in self.by_id.get(PurePosixPath(name).stem, []) if f"/{path.lower()}".endswith(ending)]
+
     def orphans(self, used: Iterable[str]) -> Iterator[DataProblem]:
         """Yield a problem for each image whose id is not in `used`."""
         for image_id in sorted(self.by_id.keys() - set(used)):
@@ -91,7 +96,9 @@ def is_image_name(path: str | Path) -> bool:
 
 
 def _is_skipped(name: str) -> bool:
-    return (name.startswith(".") and name not in (".", "..")) or name == "__MACOSX" or "segmentation" in name.lower()
+    masks = ("segmentation", "superpixels")
+    hidden = (name.startswith(".") and name not in (".", "..")) or name == "__MACOSX"
+    return hidden or any(word in name.lower() for word in masks)
 
 
 def _files(folder: Path) -> Iterator[Path]:

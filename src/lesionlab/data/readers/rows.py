@@ -1,47 +1,62 @@
-"""Conversion of the rows of a metadata table to records, collecting all problems."""
+"""Conversion of the rows of metadata tables to records, collecting all problems."""
 
 import math
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
 from lesionlab.data.manifest import ImageRecord
-from lesionlab.data.readers.columns import BINARY_COLUMNS, ColumnMapping, one_hot_columns
+from lesionlab.data.readers.columns import ColumnMapping
 from lesionlab.data.readers.image_index import ImageIndex
+from lesionlab.data.readers.labels import LabelColumns
+from lesionlab.data.readers.names import path_id, repeated_names, without_suffix
 from lesionlab.data.readers.table import Table
+from lesionlab.data.readers.values import dx_type, image_type, subset_name
 from lesionlab.data.scan import DataProblem, ProblemKind
-from lesionlab.images.decode import IMAGE_SUFFIXES
-from lesionlab.images.read import ZIP_SEPARATOR
-from lesionlab.taxonomy import CODES, parse_diagnosis
 
 _UNKNOWN = frozenset({"", "unknown", "na", "n/a", "nan", "none", "null"})
-_BINARY = frozenset({"0", "1", "0.0", "1.0"})
 _SEXES = {"male": "male", "m": "male", "female": "female", "f": "female"}
 
 
 @dataclass
 class RowReader:
-    """Converts a table's rows to records.
+    """Converts the rows of tables to records.
 
     Attributes:
-        columns: Complete column mapping of the table.
+        columns: Columns by attribute, where they are given.
         index: Index of the images. None uses the table's paths unchecked.
         source: Source of records without a source column.
+        image_type: Type of images without a column of it.
         records: The records so far.
         problems: The problems so far.
-        lesions_known: Whether every row so far has a lesion id.
+        lesions_known: Whether every row so far has an id of its lesion or patient.
+        patients: The ids of patients that stand for unknown lesions, since images of a patient are not independent.
     """
 
     columns: ColumnMapping
     index: ImageIndex | None
     source: str = "unknown"
+    image_type: str | None = None
     records: list[ImageRecord] = field(default_factory=list)
     problems: list[DataProblem] = field(default_factory=list)
     lesions_known: bool = True
+    patients: set[str] = field(default_factory=set)
+    _seen: dict[str, str] = field(default_factory=dict)
 
-    def read(self, table: Table) -> None:
-        """Read all rows of a table; images without a row are a problem as well."""
-        one_hot = {} if self.columns.diagnosis else one_hot_columns(table.header)
-        seen: set[str] = set()
+    def read(self, table: Table, base: str = "", subset: str | None = None) -> None:
+        """Read all rows of a table.
+
+        Args:
+            table: The table.
+            base: Folder that its paths are relative to, itself relative to the index' root.
+            subset: Subset of its rows, if it has no column of it.
+
+        Raises:
+            DataError: The table has no column of the image or of the diagnosis.
+        """
+        columns = self.columns.completed(table.header, table.path)
+        labels = LabelColumns.find(table.header, columns.diagnosis) or LabelColumns()
+        place = table.header.index(columns.image_id or columns.path or "")
+        # Of numbered files in several folders (nv/1.jpg, mel/1.jpg) the path is the id.
+        repeated = repeated_names(cells[place] for _, cells in table.rows if place < len(cells))
         for line, cells in table.rows:
             where = f"{table.path.name} line {line}"
             if len(cells) != len(table.header):
@@ -49,75 +64,90 @@ class RowReader:
                 self._note(ProblemKind.BAD_ROW, where, detail)
                 continue
             row = dict(zip(table.header, cells, strict=True))
-            name = self._cell(row, "image_id") or self._cell(row, "path")
-            image_id = _without_suffix(name)
+            name = cells[place] or _cell(row, columns.path)
+            image_id = without_suffix(name)
+            if "/" in name and image_id in repeated:
+                image_id = path_id(name)
+            elif (
+                columns.image_id is None and image_id in self._seen and not self._seen[image_id].startswith(f"{base}/")
+            ):
+                image_id = path_id(f"{base}/{name}")  # a file of the same name in another table's folder
             if not image_id:
                 self._note(ProblemKind.BAD_ROW, where, "no image id")
-            elif image_id in seen:
+            elif image_id in self._seen:
                 self._note(ProblemKind.DUPLICATE_ID, image_id, f"again in {where}")
             else:
-                seen.add(image_id)
-                self._read_row(row, image_id, one_hot)
+                self._seen[image_id] = f"{base}/{name}"
+                self._read_row(_Row(row, columns, image_id, base, subset), labels)
+
+    def finish(self) -> None:
+        """Note the images without a row and the unreadable archives."""
         if self.index is not None:
             self.problems += self.index.problems
-            self.problems += self.index.orphans(seen | {_without_suffix(record.path) for record in self.records})
+            self.problems += self.index.orphans(
+                {*self._seen, *(without_suffix(record.path) for record in self.records)}
+            )
 
-    def _read_row(self, row: dict[str, str], image_id: str, one_hot: dict[str, str]) -> None:
+    def _read_row(self, row: "_Row", labels: LabelColumns) -> None:
         # All problems of a row are collected, so that they can be repaired in one pass.
         before = len(self.problems)
-        path = self._path(row, image_id)
-        diagnosis = _hot(row, one_hot) if one_hot else self._diagnosis(row)
-        if diagnosis is None:
-            found = "not exactly one 1" if one_hot else repr(self._cell(row, "diagnosis"))
-            self._note(ProblemKind.UNKNOWN_DIAGNOSIS, image_id, f"{found} is none of {', '.join(CODES)}")
-        age = self._age(row, image_id)
-        sex = self._optional(row, "sex")
+        path = self._path(row)
+        label = labels.read(row.cells)
+        if label.code is None:
+            self._note(ProblemKind.UNKNOWN_DIAGNOSIS, row.image_id, label.problem or "")
+        elif label.problem is not None:
+            self._note(ProblemKind.CONTRADICTION, row.image_id, label.problem)
+        age = self._age(row)
+        sex = row.optional("sex")
         if sex is not None and sex.lower() not in _SEXES:
-            self._note(
-                ProblemKind.BAD_VALUE, image_id, f"sex {sex!r} is neither male nor female; leave unknown values empty"
-            )
-        lesion_id = self._optional(row, "lesion_id")
+            detail = f"sex {sex!r} is neither male nor female; leave unknown values empty"
+            self._note(ProblemKind.BAD_VALUE, row.image_id, detail)
+        lesion_id = row.optional("lesion_id")
+        if lesion_id is None and (lesion_id := row.optional("patient_id")):
+            self.patients.add(lesion_id)
         self.lesions_known &= lesion_id is not None
         failed = any(problem.kind.is_error for problem in self.problems[before:])
-        if failed or diagnosis is None or path is None:
+        if failed or label.code is None or path is None:
             return
         self.records.append(
             ImageRecord(
-                image_id=image_id,
+                image_id=row.image_id,
                 path=path,
-                lesion_id=lesion_id or image_id,
-                diagnosis=diagnosis,
+                lesion_id=lesion_id or row.image_id,
+                diagnosis=label.code,
                 age=age,
                 sex=_SEXES[sex.lower()] if sex else None,
-                site=self._optional(row, "site"),
-                dx_type=self._optional(row, "dx_type"),
-                source=self._optional(row, "source") or self.source,
-                skin_tone=self._optional(row, "skin_tone"),
+                site=row.optional("site"),
+                dx_type=dx_type(row.optional("dx_type")),
+                source=row.optional("source") or self.source,
+                skin_tone=row.optional("skin_tone"),
+                label=(row.optional("label") if row.columns.label not in labels.text else None) or label.text,
+                image_type=image_type(row.optional("image_type")) or self.image_type,
+                subset=subset_name(row.optional("subset") or "") or row.subset,
             )
         )
 
-    def _diagnosis(self, row: dict[str, str]) -> str | None:
-        text = self._cell(row, "diagnosis")
-        classes = BINARY_COLUMNS.get((self.columns.diagnosis or "").lower())
-        return classes[int(float(text))] if classes and text in _BINARY else parse_diagnosis(text)
-
-    def _path(self, row: dict[str, str], image_id: str) -> str | None:
-        written = self._cell(row, "path")
+    def _path(self, row: "_Row") -> str | None:
+        written = row.cell("path")
         if self.index is None:
             return written
-        name = written or self._cell(row, "image_id")
-        if (written or name != image_id) and self.index.has(name):
-            return name
-        if written:
-            self._note(ProblemKind.MISSING_IMAGE, image_id, f"no file {written}")
+        name = written or row.cell("image_id")
+        for candidate in (f"{row.base}/{name}" if row.base else name, name):
+            if (written or name != row.image_id) and self.index.has(candidate):
+                return candidate
+        found = self.index.ending_with(name) if "/" in name else []
+        if len(found) == 1:
+            return found[0]
+        if written and without_suffix(written) != row.image_id:
+            self._note(ProblemKind.MISSING_IMAGE, row.image_id, f"no file {written}")
             return None
-        path, problem = self.index.locate(image_id)
+        path, problem = self.index.locate(row.image_id)
         if problem is not None:
             self.problems.append(problem)
         return path
 
-    def _age(self, row: dict[str, str], image_id: str) -> float | None:
-        text = self._optional(row, "age")
+    def _age(self, row: "_Row") -> float | None:
+        text = row.optional("age")
         if text is None:
             return None
         try:
@@ -125,37 +155,32 @@ class RowReader:
         except ValueError:
             age = math.nan
         if not 0 <= age <= 130:
-            self._note(
-                ProblemKind.BAD_VALUE, image_id, f"age {text!r} is not a number of years; leave unknown values empty"
-            )
+            detail = f"age {text!r} is not a number of years; leave unknown values empty"
+            self._note(ProblemKind.BAD_VALUE, row.image_id, detail)
             return None
         return age
-
-    def _cell(self, row: dict[str, str], attribute: str) -> str:
-        column = getattr(self.columns, attribute)
-        return row[column] if column is not None else ""
-
-    def _optional(self, row: dict[str, str], attribute: str) -> str | None:
-        text = self._cell(row, attribute)
-        return None if text.lower() in _UNKNOWN else text
 
     def _note(self, kind: ProblemKind, where: str, detail: str) -> None:
         self.problems.append(DataProblem(kind=kind, where=where, detail=detail))
 
 
-def _without_suffix(name: str) -> str:
-    pure = PurePosixPath(name.rpartition(ZIP_SEPARATOR)[2])
-    return pure.stem if pure.suffix.lower() in IMAGE_SUFFIXES else name
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row: its cells by column, the columns by attribute, the image's id, and what holds for its table."""
+
+    cells: dict[str, str]
+    columns: ColumnMapping
+    image_id: str
+    base: str
+    subset: str | None
+
+    def cell(self, attribute: str) -> str:
+        return _cell(self.cells, getattr(self.columns, attribute))
+
+    def optional(self, attribute: str) -> str | None:
+        text = self.cell(attribute)
+        return None if text.lower() in _UNKNOWN else text
 
 
-def _hot(row: dict[str, str], one_hot: dict[str, str]) -> str | None:
-    hot = [code for code, column in one_hot.items() if _number(row[column]) == 1]
-    cold = [code for code, column in one_hot.items() if _number(row[column]) == 0]
-    return hot[0] if len(hot) == 1 and len(cold) == len(one_hot) - 1 else None
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
+def _cell(row: dict[str, str], column: str | None) -> str:
+    return row.get(column, "") if column is not None else ""
