@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from lesionlab.data import ImageRecord, read_dataset
+from lesionlab.data import ImageRecord, Manifest, left_out_in_words, read_dataset
 from lesionlab.errors import DataError
 from lesionlab.evaluation import evaluate_subset, write_evaluation
 from lesionlab.evaluation.comparison import compare_predictions
-from lesionlab.evaluation.label_mapping import collapsed, common_task
+from lesionlab.evaluation.label_mapping import collapsed, common_task, task_and_images
 from lesionlab.evaluation.predictions_file import find_predictions, read_predictions
 from lesionlab.prediction import Predictor
 from lesionlab.taxonomy import CODES, DIAGNOSIS, TASKS
@@ -31,6 +31,9 @@ def labelled(*labels: str) -> list[ImageRecord]:
         ("diagnosis", ("malignant", "benign"), "malignant"),
         ("malignant", ("malignant", "nv"), "malignant"),
         ("melanoma", ("mel", "nv"), "melanoma"),
+        ("diagnosis", ("mel", "nv", "unk"), "diagnosis"),
+        ("diagnosis", ("mel", "nv", "scc"), "malignant"),
+        ("diagnosis", ("other", "benign"), "melanoma"),
     ],
 )
 def test_finest_common_task_is_chosen(model: str, labels: tuple[str, ...], task: str) -> None:
@@ -39,11 +42,25 @@ def test_finest_common_task_is_chosen(model: str, labels: tuple[str, ...], task:
 
 @pytest.mark.parametrize(
     ("model", "labels"),
-    [("diagnosis", ("other", "benign")), ("melanoma", ("malignant", "benign")), ("malignant", ("mel", "other"))],
+    [("diagnosis", ("other", "malignant")), ("melanoma", ("malignant", "benign")), ("malignant", ("mel", "other"))],
 )
 def test_labels_without_a_common_task_are_rejected(model: str, labels: tuple[str, ...]) -> None:
     with pytest.raises(DataError, match="cannot be evaluated on the labels"):
         common_task(TASKS[model], labelled(*labels))
+
+
+def test_images_without_a_class_are_left_out_and_counted(tmp_path: Path) -> None:
+    manifest = Manifest(tmp_path, tuple(labelled("mel", "nv", "scc", "inf", "scc", "unk")))
+    task, images, left_out = task_and_images(DIAGNOSIS, manifest)
+    assert (task.name, len(images), left_out) == ("malignant", 5, {"unk": 1})
+    task, images, left_out = task_and_images(DIAGNOSIS, manifest, "diagnosis")
+    assert (task.name, len(images), left_out) == ("diagnosis", 2, {"scc": 2, "inf": 1, "unk": 1})
+    words = "4 images have labels that determine no class of task diagnosis (scc 2, inf 1, unk 1)"
+    assert left_out_in_words(left_out, task) == words
+    with pytest.raises(DataError, match="do not determine those of task malignant"):
+        task_and_images(TASKS["melanoma"], manifest, "malignant")
+    with pytest.raises(DataError, match="no image is left"):
+        task_and_images(DIAGNOSIS, manifest.select(["2"]), "diagnosis")
 
 
 def test_probabilities_of_classes_are_summed() -> None:

@@ -10,6 +10,7 @@ from lesionlab.evaluation.figures import draw_robustness
 from lesionlab.evaluation.robustness import measure_robustness
 from lesionlab.evaluation.stored import stored_evaluation
 from lesionlab.prediction import Predictor
+from lesionlab.taxonomy import DIAGNOSIS
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def predictor(tiny_bundle: Path) -> Predictor:
 @pytest.mark.slow
 def test_every_severity_is_measured_on_the_same_images(predictor: Predictor, phantoms: Manifest) -> None:
     seen: list[tuple[int, int]] = []
-    points = measure_robustness(predictor, phantoms, 14, progress=lambda *done: seen.append(done))
+    points = measure_robustness(predictor, phantoms, 14, DIAGNOSIS, progress=lambda *done: seen.append(done))
     assert [(p.corruption, p.severity) for p in points[:3]] == [("none", 0), ("blur", 1), ("blur", 2)]
     assert len(points) == 1 + 12 * 5
     assert {point.n_images for point in points} == {14}

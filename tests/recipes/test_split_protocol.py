@@ -2,12 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from lesionlab.data import Manifest, make_split
-from lesionlab.errors import RecipeError
-from lesionlab.recipes import Recipe, SplitProtocol, load_recipe, possible_protocols, prepare_split
+from lesionlab.errors import DataError, RecipeError
+from lesionlab.recipes import Recipe, SplitProtocol, load_recipe, possible_protocols, prepare_split, usable_split
 
 
 def test_a_number_of_images_does_not_reduce_the_test_subset(
@@ -77,3 +78,20 @@ def test_a_recipe_without_a_published_protocol_is_an_error(
 ) -> None:
     with pytest.raises(RecipeError, match=r"recipe phantom-demo has no table \[published\]"):
         prepare_split(make_recipe(), phantoms, SplitProtocol.PUBLISHED)
+
+
+def test_other_diagnoses_are_an_error_or_left_out(phantoms: Manifest, make_recipe: Callable[..., Recipe]) -> None:
+    first = phantoms.records[0].lesion_id
+    records = tuple(replace(r, diagnosis="scc") if r.lesion_id == first else r for r in phantoms)
+    mixed = replace(phantoms, records=records)
+    with pytest.raises(DataError, match=r"determines? no class of task diagnosis \(scc \d+\); leave them out with"):
+        prepare_split(make_recipe(), mixed)
+    recipe = make_recipe("data.other_diagnoses=leave-out")
+    images, split = prepare_split(recipe, mixed)
+    assert {r.lesion_id for r in mixed} - {r.lesion_id for r in images} == {first}
+    assert set(split.assignment) == {record.image_id for record in images}
+    plain = make_split(phantoms)
+    whole = plain.model_copy(update={"manifest_sha256": mixed.sha256})
+    images, part = usable_split(recipe, mixed, whole)
+    part.check_against(images)
+    assert part.assignment == {record.image_id: plain.assignment[record.image_id] for record in images}

@@ -8,7 +8,7 @@ import typer
 from lesionlab import RESEARCH_ONLY
 from lesionlab.cli.console import new_table, note, progress_bar, require_extra, show, show_table, utf8_stdout
 from lesionlab.cli.groups_view import show_groups
-from lesionlab.cli.options import Columns, Force, Json, Model, Subset, column_mapping, existing
+from lesionlab.cli.options import Columns, EvaluatedTask, Force, Json, Model, Subset, column_mapping, existing
 from lesionlab.errors import UsageError
 from lesionlab.files import check_output, write_json
 
@@ -62,6 +62,14 @@ def evaluate(
     corrupted: Annotated[
         int, typer.Option(min=0, help="Number of images to evaluate under 12 corruptions at 5 severities too.")
     ] = 0,
+    task: Annotated[
+        EvaluatedTask | None,
+        typer.Option(
+            help="Task to measure. Images whose label determines none of its classes are left out and counted. "
+            "Default: the finest task that all labels determine.",
+            show_default=False,
+        ),
+    ] = None,
     keep_seen: Annotated[
         bool,
         typer.Option(
@@ -92,6 +100,7 @@ def evaluate(
             folder,
             columns,
             corrupted,
+            task=task,
             keep_seen=keep_seen,
             force=force,
             as_json=as_json,
@@ -102,11 +111,11 @@ def evaluate(
     if run is not None and run.exists() and metadata is None and _holds_images_of(run, data):
         place = folder or run.evaluation / (subset or Subset.TEST)
         check_output(place, [run.path, run.bundle, data], force=force)
-        evaluation = _evaluate_run(run, data, subset or Subset.TEST, place, corrupted, keep_seen=keep_seen)
+        evaluation = _evaluate_run(run, data, subset or Subset.TEST, place, corrupted, task=task, keep_seen=keep_seen)
     elif data is not None:
         manifest = read_dataset(data, columns=column_mapping(columns), metadata=metadata)
         evaluation, place = _evaluate_bundle(
-            model, manifest, subset, folder, corrupted, keep_seen=keep_seen, force=force
+            model, manifest, subset, folder, corrupted, task=task, keep_seen=keep_seen, force=force
         )
     else:
         Bundle.load(model)  # a missing or damaged bundle is reported first
@@ -132,15 +141,17 @@ def _evaluate_several(
     columns: str | None,
     corrupted: int,
     *,
+    task: EvaluatedTask | None,
     keep_seen: bool,
     force: bool,
     as_json: bool,
 ) -> None:
     """Evaluate several datasets into folders of their own, and write their figures into one table."""
     from lesionlab.bundle import Bundle
-    from lesionlab.data import read_dataset
+    from lesionlab.data import left_out_in_words, read_dataset
     from lesionlab.evaluation.datasets import DATASETS, dataset_figures
     from lesionlab.evaluation.seen import overlap_in_words
+    from lesionlab.taxonomy import TASKS
 
     if tables and len(tables) != len(folders):
         raise UsageError(f"--metadata: {len(tables)} tables for {len(folders)} datasets; give one for each, or none")
@@ -152,7 +163,7 @@ def _evaluate_several(
         table = tables[number] if tables else None
         manifest = read_dataset(folder, columns=column_mapping(columns), metadata=table)
         evaluation, place = _evaluate_bundle(
-            model, manifest, subset, base / name, corrupted, keep_seen=keep_seen, force=force
+            model, manifest, subset, base / name, corrupted, task=task, keep_seen=keep_seen, force=force
         )
         found.append(dataset_figures(evaluation, place.name))
     write_json(base / DATASETS, [row.model_dump(mode="json") for row in found])
@@ -166,6 +177,8 @@ def _evaluate_several(
     for row in found:
         if len(row.by_source) > 1:
             show_groups(f"{row.folder}, source", row.by_source)
+        if sentence := left_out_in_words(row.left_out, TASKS[row.task]):
+            show(f"{row.folder}: {sentence}; not evaluated.", style="yellow")
         if sentence := overlap_in_words(row.unseen, row.seen):
             show(f"{row.folder}: {sentence}", style="yellow")
     show(f"All figures: {base / DATASETS}")
@@ -194,13 +207,27 @@ def _holds_images_of(run: "RunFolder", data: Path | None) -> bool:
 
 
 def _evaluate_run(
-    run: "RunFolder", data: Path | None, subset: Subset, place: Path, corrupted: int, *, keep_seen: bool
+    run: "RunFolder",
+    data: Path | None,
+    subset: Subset,
+    place: Path,
+    corrupted: int,
+    *,
+    task: EvaluatedTask | None,
+    keep_seen: bool,
 ) -> "Evaluation":
     from lesionlab.evaluation import evaluate_run
 
     with progress_bar("predicting") as progress:
         return evaluate_run(
-            run, subset=subset, data_root=data, out=place, corrupted=corrupted, keep_seen=keep_seen, progress=progress
+            run,
+            subset=subset,
+            data_root=data,
+            out=place,
+            task=task,
+            corrupted=corrupted,
+            keep_seen=keep_seen,
+            progress=progress,
         )
 
 
@@ -211,6 +238,7 @@ def _evaluate_bundle(
     folder: Path | None,
     corrupted: int,
     *,
+    task: EvaluatedTask | None,
     keep_seen: bool,
     force: bool,
 ) -> "tuple[Evaluation, Path]":
@@ -245,6 +273,7 @@ def _evaluate_bundle(
             subset=chosen,
             unseen=unseen,
             seen=seen,
+            task=task,
             manifest_sha256=manifest.sha256,
             corrupted=corrupted,
             progress=progress,
@@ -269,6 +298,7 @@ def _headlines(evaluation: "Evaluation") -> list[tuple[str, "Estimate"]]:
 
 
 def _show(evaluation: "Evaluation", place: Path) -> None:
+    from lesionlab.data import left_out_in_words
     from lesionlab.evaluation.seen import overlap_in_words
 
     summary, leaky = evaluation.evaluated.summary, evaluation.info.training_data.leaky
@@ -285,6 +315,8 @@ def _show(evaluation: "Evaluation", place: Path) -> None:
     if len(evaluation.groups.by_source) > 1:
         show_groups("source", evaluation.groups.by_source)
     show(f"{summary.n_images} images of {summary.n_lesions} lesions. Report: {place / 'report.html'}")
+    if sentence := left_out_in_words(evaluation.left_out, evaluation.evaluated.task):
+        show(f"{sentence}; not evaluated.", style="yellow")
     if sentence := overlap_in_words(evaluation.unseen, evaluation.seen):
         show(sentence, style="yellow")
     show(RESEARCH_ONLY)

@@ -20,19 +20,22 @@ def import_hmnist(
     table: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE", callback=existing, help="Pixel table, such as hmnist_28_28_RGB.csv.", show_default=False
+            metavar="FILE",
+            callback=existing,
+            help="Pixel table, such as hmnist_28_28_RGB.csv, or an archive of DermaMNIST (dermamnist.npz).",
+            show_default=False,
         ),
     ],
     target: NewFolder,
 ) -> None:
-    """Convert a pixel table of HAM10000 to a dataset folder."""
+    """Convert a pixel table of HAM10000, or DermaMNIST, to a dataset folder."""
     from lesionlab.data import import_hmnist
 
     check_output(target)
     with progress_bar("writing images") as progress:
         manifest = import_hmnist(table, target, progress=progress)
     show(f"{target}: {len(manifest):,} images")
-    warn("The table does not identify the lesions: leakage between subsets cannot be excluded.")
+    warn("The file does not identify the lesions: leakage between subsets cannot be excluded.")
 
 
 def export_hmnist(

@@ -153,6 +153,14 @@ class Subset(StrEnum):
     ALL = "all"
 
 
+class EvaluatedTask(StrEnum):
+    """The task to measure."""
+
+    DIAGNOSIS = "diagnosis"
+    MALIGNANT = "malignant"
+    MELANOMA = "melanoma"
+
+
 def column_mapping(columns: str | None) -> "ColumnMapping | None":
     """Parse `--columns`.
 

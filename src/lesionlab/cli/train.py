@@ -66,7 +66,7 @@ def train(
     """
     require_extra("lesionlab train", "train", "torch", "pytorch_lightning", "timm")
     from lesionlab.data import load_split, read_dataset
-    from lesionlab.recipes import SplitProtocol, load_recipe, prepare_split
+    from lesionlab.recipes import SplitProtocol, load_recipe, prepare_split, usable_split
 
     short = [f"training.epochs={epochs}"] if epochs is not None else []
     checked = load_recipe(recipe, [*(changes or ()), *short])
@@ -84,6 +84,8 @@ def train(
         manifest, split = prepare_split(
             checked, manifest, SplitProtocol.PUBLISHED if published else SplitProtocol.LESION
         )
+    else:
+        manifest, split = usable_split(checked, manifest, split)
     run = RunFolder(out or Path("runs") / f"{checked.name}-{dt.datetime.now().astimezone():%Y%m%d-%H%M%S}")
     if run.exists() and run.record().finished and run.bundle.exists():
         raise UsageError(f"{run.path} holds a finished run; choose another --out, or evaluate this one")

@@ -9,7 +9,7 @@ from lesionlab.data.readers import ColumnMapping
 from lesionlab.data.small_images import shrink_images, write_small_images
 from lesionlab.data.split import Split, load_split
 from lesionlab.data.stratify import leave_source_out, lesion_sources, make_split
-from lesionlab.data.subset import draw_subset
+from lesionlab.data.subset import draw_subset, images_of_task, left_out_in_words
 
 __all__ = [
     "ColumnMapping",
@@ -20,8 +20,10 @@ __all__ = [
     "check_dataset",
     "draw_subset",
     "export_hmnist",
+    "images_of_task",
     "import_hmnist",
     "leave_source_out",
+    "left_out_in_words",
     "lesion_sources",
     "load_manifest",
     "load_split",

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from lesionlab.data.manifest import ImageRecord, Manifest
+from lesionlab.data.medmnist import read_dermamnist
 from lesionlab.data.small_images import check_empty, shrink_images, write_small_images
 from lesionlab.errors import DataError, UsageError
 from lesionlab.files import replacing
@@ -84,13 +85,14 @@ def write_hmnist(path: Path, pixels: np.ndarray, diagnoses: Sequence[str]) -> No
 
 
 def import_hmnist(path: Path, folder: Path, *, progress: Callable[[int, int], None] | None = None) -> Manifest:
-    """Write the images of a pixel table as a dataset: PNG files and a manifest.
+    """Write the images of a pixel table, or of an archive of DermaMNIST, as a dataset: PNG files and a manifest.
 
-    The images are named `hmnist_00000`, `hmnist_00001` and so on, by row. The table has no lesion ids: each image
-    counts as its own lesion, and a leak cannot be excluded.
+    The images are named `hmnist_00000`, `hmnist_00001` and so on, by row; those of DermaMNIST `dermamnist_train_00000`
+    and so on, with their subset in the manifest. There are no lesion ids: each image counts as its own lesion, and a
+    leak cannot be excluded.
 
     Args:
-        path: The pixel table. Its name without the extension becomes the source.
+        path: The pixel table, or the `.npz` archive. Its name without the extension becomes the source.
         folder: A new or empty folder.
         progress: Called after each image with the number of images written and their total.
 
@@ -99,6 +101,9 @@ def import_hmnist(path: Path, folder: Path, *, progress: Callable[[int, int], No
         LesionlabError: The folder cannot be written.
     """
     check_empty(folder)
+    if path.suffix.lower() == ".npz":
+        pixels, found = read_dermamnist(path)
+        return write_small_images(folder, found, pixels, lesions_known=False, progress=progress)
     pixels, diagnoses = read_hmnist(path)
     names = [f"hmnist_{row:05d}" for row in range(len(diagnoses))]
     records = [

@@ -1,10 +1,37 @@
-"""A smaller dataset with the class proportions of the whole one."""
+"""Parts of a dataset: the images of a task, and a smaller dataset with the class proportions of the whole one."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 from lesionlab.data.manifest import Manifest
 from lesionlab.data.stratify import largest_remainder, shuffled
 from lesionlab.errors import DataError, UsageError
+from lesionlab.taxonomy import LABELS, Task
+
+
+def images_of_task(manifest: Manifest, task: Task) -> tuple[Manifest, dict[str, int]]:
+    """Return the images whose label determines a class of a task, and the number of the others by label.
+
+    Raises:
+        DataError: There is no such image.
+    """
+    others = Counter(record.diagnosis for record in manifest if not task.determines(record.diagnosis))
+    if not others:
+        return manifest, {}
+    left_out = {label: others[label] for label in LABELS if others[label]}
+    kept = [record.image_id for record in manifest if record.diagnosis not in others]
+    if not kept:
+        raise DataError(f"{manifest.root}: {left_out_in_words(left_out, task)}: no image is left")
+    return manifest.select(kept), left_out
+
+
+def left_out_in_words(left_out: Mapping[str, int], task: Task) -> str:
+    """Return how many images have which labels that determine no class of a task; empty for none."""
+    if not left_out:
+        return ""
+    total, labels = sum(left_out.values()), ", ".join(f"{label} {count:,}" for label, count in left_out.items())
+    images = "1 image has a label that determines" if total == 1 else f"{total:,} images have labels that determine"
+    return f"{images} no class of task {task.name} ({labels})"
 
 
 def draw_subset(manifest: Manifest, images: int, seed: int = 0) -> Manifest:

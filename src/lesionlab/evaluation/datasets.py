@@ -1,5 +1,7 @@
 """Figures of one model on several datasets, in one table."""
 
+from pydantic import Field
+
 from lesionlab.base_models import StrictModel
 from lesionlab.bundle import GroupMetrics, SeenCounts, WithinSourceAuc
 from lesionlab.evaluation.evaluate import Evaluation
@@ -21,6 +23,7 @@ class DatasetFigures(StrictModel):
         task: The finest task that the labels and the model's classes determine.
         unseen: Whether none of the lesions was used to fit, stop or calibrate the model; None if unknown.
         seen: Number of images that the model was fitted to; None if not searched for.
+        left_out: Number of images whose label determines no class of the task, by label; they were not evaluated.
         whole: Figures of the main target on all images.
         balanced_accuracy: Mean recall over the classes that occur.
         within_source_auc: AUC by target, pooled and within source; empty with fewer than two sources.
@@ -35,6 +38,7 @@ class DatasetFigures(StrictModel):
     task: str
     unseen: bool | None
     seen: SeenCounts | None
+    left_out: dict[str, int] = Field(default_factory=dict)
     whole: GroupMetrics
     balanced_accuracy: Estimate
     within_source_auc: tuple[WithinSourceAuc, ...]
@@ -58,6 +62,7 @@ def dataset_figures(evaluation: Evaluation, folder: str) -> DatasetFigures:
         task=evaluated.task.name,
         unseen=evaluation.unseen,
         seen=evaluation.seen,
+        left_out=dict(evaluation.left_out),
         whole=measure_group(evaluated, evaluation.operating_points, folder),
         balanced_accuracy=evaluated.summary.overall["balanced_accuracy"],
         within_source_auc=groups.within_source_auc,

@@ -4,7 +4,7 @@ import datetime as dt
 import json
 import math
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +19,7 @@ from lesionlab.errors import DataError, ImageError
 from lesionlab.evaluation.examples import with_maps
 from lesionlab.evaluation.figures.curves import History
 from lesionlab.evaluation.groups import GroupResults, measure_groups
-from lesionlab.evaluation.label_mapping import common_task, predict_task
+from lesionlab.evaluation.label_mapping import predict_task, task_and_images
 from lesionlab.evaluation.predictions_file import METRICS, PREDICTIONS, predictions_csv
 from lesionlab.evaluation.report import ReportContext, render_report
 from lesionlab.evaluation.results import EvaluatedSubset, measure
@@ -68,6 +68,7 @@ class Evaluation:
     uncertainty: Uncertainty = field(default_factory=Uncertainty)
     groups: GroupResults = field(default_factory=GroupResults)
     seen: SeenCounts | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
     history: History = ()
     date: str = field(default_factory=lambda: dt.datetime.now(dt.UTC).date().isoformat())
 
@@ -79,6 +80,7 @@ def evaluate_subset(
     subset: str,
     unseen: bool | None,
     seen: SeenCounts | None = None,
+    task: str | None = None,
     manifest_sha256: str | None = None,
     history: History = (),
     resamples: int = 1000,
@@ -88,7 +90,7 @@ def evaluate_subset(
     """Predict every image of a subset, as users of the model would, and measure the predictions.
 
     On a dataset with coarser labels than the model's classes, such as melanoma or not, the probabilities of the model's
-    classes are summed.
+    classes are summed. Images whose label determines no class of the task are left out and counted.
 
     Args:
         predictor: The model.
@@ -96,6 +98,8 @@ def evaluate_subset(
         subset: Name of the subset.
         unseen: Whether none of its lesions was used to fit, stop or calibrate the model; None if unknown.
         seen: Number of images that the model was fitted to; None if not searched for.
+        task: Name of the task to measure: the model's own or a coarser one. Default: the finest one that all labels
+            determine.
         manifest_sha256: Hash of the whole dataset's manifest; None if the subset is the whole.
         history: Metrics per epoch of the training, for the report.
         resamples: Bootstrap resamples behind the intervals.
@@ -106,17 +110,18 @@ def evaluate_subset(
         ImageError: An image cannot be read.
         DataError: The labels and the model's classes have no task in common.
     """
+    manifest_sha256 = manifest_sha256 or manifest.sha256
+    measured, manifest, left_out = task_and_images(TASKS[predictor.info.task], manifest, task)
     locations = tuple(manifest.location(record) for record in manifest)
     predictions, logits = _predict(predictor, locations, progress)
-    task = common_task(TASKS[predictor.info.task], manifest)
-    labels = np.array([task.index(record.diagnosis) for record in manifest])
+    labels = np.array([measured.index(record.diagnosis) for record in manifest])
     calibrated = predictor.info.calibration.probabilities(logits)
-    probabilities, predicted = predict_task(predictor.info, task, calibrated)
+    probabilities, predicted = predict_task(predictor.info, measured, calibrated)
     lesions = [record.lesion_id for record in manifest]
-    summary = measure(labels, probabilities, lesions, task, predicted=predicted, resamples=resamples)
-    robustness = measure_robustness(predictor, manifest, corrupted, progress=progress) if corrupted else ()
+    summary = measure(labels, probabilities, lesions, measured, predicted=predicted, resamples=resamples)
+    robustness = measure_robustness(predictor, manifest, corrupted, measured, progress=progress) if corrupted else ()
     evaluated = EvaluatedSubset(
-        manifest.records, labels, probabilities, locations, predicted, summary, task, predictions
+        manifest.records, labels, probabilities, locations, predicted, summary, measured, predictions
     )
     return Evaluation(
         evaluated=with_maps(evaluated, predictor),
@@ -127,7 +132,8 @@ def evaluate_subset(
         subset=subset,
         unseen=unseen,
         seen=seen,
-        manifest_sha256=manifest_sha256 or manifest.sha256,
+        left_out=left_out,
+        manifest_sha256=manifest_sha256,
         lesions_known=manifest.lesions_known,
         operating_points=_measured_points(evaluated, predictor.info.operating_points, subset),
         uncertainty=replace(measure_uncertainty(evaluated, predictor.info), robustness=robustness),
@@ -164,6 +170,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
         subset=_subset_in_words(evaluation),
         unseen=evaluation.unseen,
         seen=evaluation.seen,
+        left_out=evaluation.left_out,
         lesions_known=evaluation.lesions_known,
         history=evaluation.history,
         uncertainty=evaluation.uncertainty,
@@ -184,6 +191,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
             "subset": evaluation.subset,
             "unseen": evaluation.unseen,
             "seen": None if evaluation.seen is None else evaluation.seen.model_dump(mode="json"),
+            "left_out": dict(evaluation.left_out),
             "leaky": data.leaky,
             "lesions_known": evaluation.lesions_known,
             "manifest_sha256": evaluation.manifest_sha256,

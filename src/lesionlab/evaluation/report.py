@@ -13,6 +13,7 @@ from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.bundle.operating_points import NOUNS
 from lesionlab.bundle.schema import BundleInfo
 from lesionlab.bundle.seen_images import SeenCounts
+from lesionlab.data import left_out_in_words
 from lesionlab.evaluation import figures, wording
 from lesionlab.evaluation.examples import draw_samples, worst_mistakes
 from lesionlab.evaluation.figures.curves import History
@@ -48,6 +49,7 @@ class ReportContext:
         subset: Evaluated subset in words: "test set, split by lesion".
         unseen: Whether none of the lesions was used to fit, stop or calibrate the model; None if unknown.
         seen: Number of images that the model was fitted to; None if not searched for.
+        left_out: Number of images whose label determines no class, by label; they were not evaluated.
         lesions_known: Whether the dataset identifies lesions.
         history: One row per epoch of the training (see `figures.draw_training_curves`); empty if unknown.
         environment: Versions and device of the evaluation by name.
@@ -62,6 +64,7 @@ class ReportContext:
     subset: str
     unseen: bool | None = True
     seen: SeenCounts | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
     lesions_known: bool = True
     history: History = ()
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -101,6 +104,7 @@ def render_report(evaluated: EvaluatedSubset, context: ReportContext) -> str:
         leaky=leaky,
         unseen=context.unseen and not leaky,
         overlap=overlap_in_words(context.unseen, context.seen),
+        left_out=left_out_in_words(context.left_out, evaluated.task),
         lesions_known=context.lesions_known and context.bundle.training_data.lesions_known,
         sensitivity=target_metric(evaluated.summary, evaluated.task, "recall"),
         specificity=target_metric(evaluated.summary, evaluated.task, "specificity"),

@@ -9,12 +9,12 @@ from lesionlab.bundle.evaluation import RobustnessPoint
 from lesionlab.data import ImageRecord, Manifest
 from lesionlab.errors import ImageError
 from lesionlab.evaluation.corruptions import CORRUPTIONS, SEVERITIES, corrupted
-from lesionlab.evaluation.label_mapping import common_task, predict_task
+from lesionlab.evaluation.label_mapping import predict_task
 from lesionlab.evaluation.results import measure, target_metric
 from lesionlab.images import load_image
 from lesionlab.prediction import Predictor
 from lesionlab.results import Failure, Prediction
-from lesionlab.taxonomy import TASKS
+from lesionlab.taxonomy import Task
 
 _RESAMPLES = 200
 # Larger than any network's input.
@@ -22,7 +22,12 @@ _SIDE = 448
 
 
 def measure_robustness(
-    predictor: Predictor, manifest: Manifest, images: int, *, progress: Callable[[int, int], None] | None = None
+    predictor: Predictor,
+    manifest: Manifest,
+    images: int,
+    task: Task,
+    *,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[RobustnessPoint, ...]:
     """Predict some images unchanged (severity 0) and under each corruption at each severity.
 
@@ -30,12 +35,12 @@ def measure_robustness(
         predictor: The model.
         manifest: The images of the subset.
         images: Number of images, balanced over the classes as far as possible.
+        task: The task to measure, which every label determines.
         progress: Called with the number of images done and the total.
 
     Raises:
         ImageError: An image cannot be read.
     """
-    task = common_task(TASKS[predictor.info.task], manifest)
     chosen = _balanced_sample(manifest, images)
     labels = np.array([task.index(record.diagnosis) for record in chosen])
     stages = [("none", 0), *((name, severity) for name in CORRUPTIONS for severity in SEVERITIES)]

@@ -30,7 +30,7 @@ from lesionlab.evaluation.results import measure
 from lesionlab.experiments.completion import RESAMPLES, Bar, complete_run, describe_platform, no_bar, require_same_run
 from lesionlab.files import sha256_of_json, write_json, write_text
 from lesionlab.metrics import Estimate, MetricsSummary
-from lesionlab.recipes import Recipe, check_classes
+from lesionlab.recipes import Recipe, check_classes, usable_images
 from lesionlab.runs import RunFolder, require_same_subsets
 
 logger = logging.getLogger(__name__)
@@ -182,6 +182,7 @@ def cross_validate(
         DataError: The data cannot be used, images have no source, or a run that the recipe depends on does not exist or
             was trained with another split or fold.
     """
+    manifest = usable_images(recipe, manifest)
     if recipe.data.images:
         manifest = draw_subset(manifest, recipe.data.images, recipe.seed)
     by_source = group_by == "source"

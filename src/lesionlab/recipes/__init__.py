@@ -20,7 +20,14 @@ from lesionlab.recipes.schema import (
     UnfreezeSettings,
 )
 from lesionlab.recipes.segmentation import SegmentationSettings
-from lesionlab.recipes.split_protocol import SplitProtocol, check_classes, possible_protocols, prepare_split
+from lesionlab.recipes.split_protocol import (
+    SplitProtocol,
+    check_classes,
+    possible_protocols,
+    prepare_split,
+    usable_images,
+    usable_split,
+)
 
 __all__ = [
     "AugmentationSettings",
@@ -47,4 +54,6 @@ __all__ = [
     "possible_protocols",
     "prepare_split",
     "recipe_names",
+    "usable_images",
+    "usable_split",
 ]

@@ -33,9 +33,12 @@ class DataSettings(StrictModel):
     Attributes:
         images: Number of images, drawn in proportion to the diagnoses; 0 uses all. The test subset of a split by
             lesion is not reduced.
+        other_diagnoses: Images whose label determines no class of the task, such as squamous cell carcinoma for the
+            seven diagnoses: an error, or left out and counted.
     """
 
     images: int = Field(default=0, ge=0)
+    other_diagnoses: Literal["error", "leave-out"] = "error"
 
 
 class InputSettings(StrictModel):

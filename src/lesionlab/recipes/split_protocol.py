@@ -1,11 +1,22 @@
 """Split protocols: by lesion, or as published."""
 
+import logging
 from enum import StrEnum
 
-from lesionlab.data import Manifest, Split, draw_subset, make_split, oversample
+from lesionlab.data import (
+    Manifest,
+    Split,
+    draw_subset,
+    images_of_task,
+    left_out_in_words,
+    make_split,
+    oversample,
+)
 from lesionlab.errors import DataError, RecipeError
 from lesionlab.recipes.schema import Recipe, SplitSettings
 from lesionlab.taxonomy import TASKS
+
+logger = logging.getLogger(__name__)
 
 
 class SplitProtocol(StrEnum):
@@ -38,8 +49,9 @@ def prepare_split(
 
     Raises:
         RecipeError: The recipe has no published protocol, or one without copies for the protocol `image`.
-        DataError: The dataset is too small.
+        DataError: The dataset is too small, or has labels that determine no class (see `DataSettings`).
     """
+    manifest = usable_images(recipe, manifest)
     images = recipe.data.images
     if protocol is SplitProtocol.LESION:
         split = _split(manifest, recipe.split)
@@ -57,6 +69,34 @@ def prepare_split(
     if copies and protocol is SplitProtocol.PUBLISHED:
         manifest = oversample(manifest)
     return manifest, _split(manifest, recipe.published.split)
+
+
+def usable_images(recipe: Recipe, manifest: Manifest) -> Manifest:
+    """Return the images whose label determines a class of the recipe's task.
+
+    Raises:
+        DataError: There are other images, and the recipe does not leave them out; or no image is left.
+    """
+    task = TASKS[recipe.task]
+    kept, left_out = images_of_task(manifest, task)
+    if left_out and recipe.data.other_diagnoses == "error":
+        raise DataError(
+            f"{manifest.root}: {left_out_in_words(left_out, task)}; leave them out with "
+            "--set data.other_diagnoses=leave-out, or choose another task"
+        )
+    if left_out:
+        logger.info("%s: left out", left_out_in_words(left_out, task))
+    return kept
+
+
+def usable_split(recipe: Recipe, manifest: Manifest, split: Split) -> tuple[Manifest, Split]:
+    """Return the images that `usable_images` keeps, and their part of a split of the whole dataset.
+
+    Raises:
+        DataError: The split belongs to other data, or there are other images (see `usable_images`).
+    """
+    split.check_against(manifest)
+    return _part_of_split(usable_images(recipe, manifest), split)
 
 
 def possible_protocols(recipe: Recipe) -> tuple[SplitProtocol, ...]:
@@ -120,6 +160,11 @@ def _reduced(manifest: Manifest, split: Split, images: int, seed: int) -> tuple[
         count = min(round(images * share), len(subsets[name]))
         drawn = draw_subset(manifest.select(subsets[name]), count, seed)
         kept |= {record.image_id for record in drawn}
-    chosen = manifest.select(kept)
-    assignment = {image_id: subset for image_id, subset in split.assignment.items() if image_id in kept}
-    return chosen, split.model_copy(update={"manifest_sha256": chosen.sha256, "assignment": assignment})
+    return _part_of_split(manifest.select(kept), split)
+
+
+def _part_of_split(images: Manifest, split: Split) -> tuple[Manifest, Split]:
+    if len(images) == len(split.assignment):
+        return images, split
+    assignment = {record.image_id: split.assignment[record.image_id] for record in images}
+    return images, split.model_copy(update={"manifest_sha256": images.sha256, "assignment": assignment})

@@ -164,7 +164,7 @@ def test_coarse_labels_are_compared(write_predictions: WritePredictions, task: s
 
 def test_label_that_does_not_determine_the_class_is_rejected(write_predictions: WritePredictions) -> None:
     path = edited(write_predictions("a", task="melanoma"), "HAM_0,mel", "HAM_0,malignant")
-    with pytest.raises(DataError, match=r"line 2: diagnosis 'malignant' is none of mel, nv, .*, vasc, other$"):
+    with pytest.raises(DataError, match=r"line 2: diagnosis 'malignant' is none of mel, nv, .*, benign, other$"):
         read_predictions(path)
 
 
