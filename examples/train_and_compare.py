@@ -2,14 +2,14 @@
 
 python examples/train_and_compare.py images/ table.csv runs/
 
-The table has one row per image, with the columns `image`, `diagnosis` and `lesion`.
+The table has one row per image, with columns such as `image`, `diagnosis` and `lesion`.
 """
 
 import sys
 from pathlib import Path
 
 from lesionlab import RESEARCH_ONLY
-from lesionlab.data import ColumnMapping, read_dataset
+from lesionlab.data import read_dataset
 from lesionlab.evaluation.comparison import compare_predictions
 from lesionlab.evaluation.predictions_file import find_predictions, read_predictions
 from lesionlab.experiments import complete_run
@@ -30,8 +30,7 @@ def main(images: str, table: str, out: str, recipe: str = "efficientnet-lite0", 
         recipe: Name of a recipe or a TOML file.
         changes: Settings for both runs, such as `training.epochs=3`.
     """
-    columns = ColumnMapping.parse("image_id=image,diagnosis=diagnosis,lesion_id=lesion")
-    manifest = read_dataset(Path(images), columns=columns, metadata=Path(table))
+    manifest = read_dataset(Path(images), metadata=Path(table))
     for name, change in VARIANTS.items():
         settings = load_recipe(recipe, [*changes, change])
         subset, split = prepare_split(settings, manifest)  # by lesion, the same for both

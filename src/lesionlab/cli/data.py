@@ -57,21 +57,31 @@ def split(
             "reproduce published figures.",
         ),
     ] = False,
+    given: Annotated[
+        bool,
+        typer.Option("--given", help="Use the subsets that the data come with; missing validation images are drawn."),
+    ] = False,
     metadata: Metadata = None,
     columns: Columns = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Split a dataset into training, validation and test images; all images of a lesion are in one subset."""
-    from lesionlab.data import make_split, read_dataset
+    from lesionlab.data import given_split, make_split, read_dataset
 
+    if given and (folds is not None or by_image):
+        raise UsageError("--given excludes --folds and --by-image: the data define the split")
     if folds is not None and validation is not None:
         raise UsageError("--validation and --folds exclude each other: each fold is the validation set once")
     check_output(target, [folder, metadata], force=force)
     manifest = read_dataset(folder, columns=column_mapping(columns), metadata=metadata)
     check_output(target, map(manifest.location, manifest), force=force)
     share = 0.15 if validation is None else validation
-    made = make_split(manifest, validation=share, test=test, seed=seed, folds=folds, by_image=by_image)
+    made = (
+        given_split(manifest, validation=share, seed=seed)
+        if given
+        else make_split(manifest, validation=share, test=test, seed=seed, folds=folds, by_image=by_image)
+    )
     made.save(target)
     if as_json:
         show_json(_split_json(manifest, made, target))
@@ -83,8 +93,12 @@ add_commands(app, check, split, mini, import_hmnist, export_hmnist)
 
 
 def _show_report(report: DataReport) -> None:
+    from lesionlab.data import left_out_in_words
+    from lesionlab.taxonomy import DIAGNOSIS
+
     table = new_table("", "", left=2)
     table.show_header = False
+    others = {code: count for code, count in report.diagnoses.items() if not DIAGNOSIS.determines(code)}
     sizes = [f"{size} ({count:,})" for size, count in list(report.sizes.items())[:_SHOWN_SIZES]]
     if len(report.sizes) > _SHOWN_SIZES:
         sizes.append(f"{len(report.sizes) - _SHOWN_SIZES} more")
@@ -95,12 +109,15 @@ def _show_report(report: DataReport) -> None:
         ("images", f"{report.images:,}"),
         ("lesions", lesions if report.lesions_known else "unknown: each image is treated as a lesion of its own"),
         ("diagnoses", ", ".join(f"{code} {count:,}" for code, count in report.diagnoses.items())),
+        ("beside the seven", left_out_in_words(others, DIAGNOSIS)),
+        ("given split", ", ".join(f"{name} {count:,}" for name, count in report.subsets.items())),
         ("image sizes", ", ".join(sizes)),
         ("sources", ", ".join(f"{name} ({count:,})" for name, count in report.sources.items())),
         ("unknown", ", ".join(gaps) or "nothing"),
         ("manifest", report.manifest_sha256 or "none, because of the errors"),
     ):
-        table.add_row(name, value)
+        if value:
+            table.add_row(name, value)
     show_table(table)
     _show_problems(report)
     errors, warnings = sum(report.errors.values()), sum(report.warnings.values())

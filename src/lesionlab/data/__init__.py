@@ -2,6 +2,7 @@
 
 from lesionlab.data.check import DataReport, check_dataset
 from lesionlab.data.dataset import load_manifest, read_dataset
+from lesionlab.data.given_split import given_split
 from lesionlab.data.hmnist import export_hmnist, import_hmnist, read_hmnist, write_hmnist
 from lesionlab.data.manifest import ImageRecord, Manifest
 from lesionlab.data.oversample import oversample, without_copies
@@ -20,6 +21,7 @@ __all__ = [
     "check_dataset",
     "draw_subset",
     "export_hmnist",
+    "given_split",
     "images_of_task",
     "import_hmnist",
     "leave_source_out",

@@ -29,6 +29,7 @@ class DataReport(FrozenModel):
         lesions_with_several_images: Number of lesions with more than one image.
         lesions_known: Whether the source has lesion ids.
         diagnoses: Number of images by diagnosis.
+        subsets: Number of images by given subset; empty if the data come without a split.
         sources: Number of images by source.
         sizes: Number of images by width and height (`600x450`), the most frequent first.
         gaps: Number of images without a value, by attribute. Missing values are not errors.
@@ -45,6 +46,7 @@ class DataReport(FrozenModel):
     lesions_with_several_images: int
     lesions_known: bool
     diagnoses: dict[str, int]
+    subsets: dict[str, int]
     sources: dict[str, int]
     sizes: dict[str, int]
     gaps: dict[str, int]
@@ -155,6 +157,7 @@ def _report(scan: Scan, checks: list[_ImageCheck], problems: tuple[DataProblem, 
         lesions_with_several_images=sum(count > 1 for count in by_lesion.values()),
         lesions_known=scan.lesions_known,
         diagnoses={code: diagnoses[code] for code in LABELS if code in CODES or diagnoses[code]},
+        subsets=dict(Counter(record.subset for record in records if record.subset is not None)),
         sources=dict(Counter(record.source for record in records).most_common()),
         sizes=dict(sizes.most_common()),
         gaps={name: sum(getattr(r, name) is None for r in records) for name in ("age", "sex", "site", "dx_type")},

@@ -75,7 +75,7 @@ class ColumnMapping:
 _KNOWN_NAMES = {
     "image_id": ("image_id", "isic_id", "image", "image_name", "img_id", "bcn_filename"),
     "path": ("path", "file_name", "filename"),
-    "lesion_id": ("lesion_id", "case_num"),
+    "lesion_id": ("lesion_id", "lesion", "case_num"),
     "patient_id": ("patient_id",),
     "diagnosis": (),
     "age": ("age", "age_approx", "age_approximate"),
