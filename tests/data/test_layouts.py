@@ -187,7 +187,8 @@ def test_the_isic_archive_states_diagnoses_by_level(tmp_path: Path, write: Write
     assert list(labels(scan).values()) == ["mel", "nv", "akiec", "ben_oth", "mal_oth", "benign", "unk"]
     assert [scan.records[n].label for n in (1, 3)] == ["Nevus, Spitz", "Lipoma"]
     assert [scan.records[n].dx_type for n in (0, 5)] == ["histo", "consensus"]
-    assert kinds(scan) == {ProblemKind.OTHER_IMAGE_TYPE: 1}
+    assert kinds(scan) == {ProblemKind.OTHER_IMAGE_TYPE: 1, ProblemKind.KEPT_DIAGNOSIS: 2}
+    assert "'Lipoma' as ben_oth" in {problem.detail for problem in scan.problems}
 
 
 def test_ph2_is_read_without_its_masks(tmp_path: Path, write: Write, images: Images) -> None:
@@ -319,3 +320,44 @@ def test_tables_that_do_not_fit_are_an_error(
     images(".", ("a.jpg",))
     with pytest.raises(DataError, match=message):
         read_dataset(tmp_path)
+
+
+def test_further_tables_are_joined_in_any_order(tmp_path: Path, write: Write, images: Images) -> None:
+    write("truth.csv", "lesion_id,MEL,NV\nL0,1.0,0.0\nL1,0.0,1.0\n")
+    write("meta.csv", "image,lesion_id\na,L0\nb.jpg,L1\n")
+    write("more.csv", "image,age_approx\na.jpg,50\nc,60\n")
+    images("photos", ("a.jpg", "b.jpg"))
+    tables = [tmp_path / name for name in ("truth.csv", "meta.csv", "more.csv")]
+    for order in (tables, tables[::-1]):
+        scan = scan_dataset(tmp_path, metadata=order)
+        assert {(r.image_id, r.lesion_id, r.diagnosis, r.age) for r in scan.records} == {
+            ("a", "L0", "mel", 50),
+            ("b", "L1", "nv", None),
+        }
+        assert [problem.where for problem in scan.problems] == ["more.csv"]
+
+
+def test_a_lesion_twice_in_a_joined_table_is_an_error(tmp_path: Path, write: Write, images: Images) -> None:
+    write("images.csv", "image,lesion_id\na,L0\n")
+    write("truth.csv", "lesion_id,diagnosis\nL0,mel\nL0,nv\n")
+    images("photos", ("a.jpg",))
+    with pytest.raises(DataError, match=r"truth\.csv line 3: a second row for lesion_id L0"):
+        scan_dataset(tmp_path, metadata=[tmp_path / "images.csv", tmp_path / "truth.csv"])
+
+
+def test_diagnoses_of_unknown_spelling_are_kept_on_request(tmp_path: Path, write: Write, images: Images) -> None:
+    write("labels.csv", "image,diagnosis\na,wart\nb,nevus\nc,\n")
+    images("photos", ("a.jpg", "b.jpg", "c.jpg"))
+    assert kinds(scan_dataset(tmp_path)) == {ProblemKind.UNKNOWN_DIAGNOSIS: 2}
+    scan = scan_dataset(tmp_path, unknown="keep")
+    assert labels(scan) == {"a": "unk", "b": "nv"}
+    assert scan.records[0].label == "wart"
+    assert kinds(scan) == {ProblemKind.KEPT_DIAGNOSIS: 1, ProblemKind.UNKNOWN_DIAGNOSIS: 1}
+
+
+def test_class_folders_of_unknown_name_are_kept_on_request(tmp_path: Path, images: Images) -> None:
+    images("mel", ("a.jpg",))
+    images("warts", ("b.jpg",))
+    scan = scan_dataset(tmp_path, unknown="keep")
+    assert [(record.diagnosis, record.label) for record in scan.records] == [("mel", None), ("unk", "warts")]
+    assert kinds(scan) == {ProblemKind.KEPT_DIAGNOSIS: 1}

@@ -15,7 +15,16 @@ from lesionlab.cli.console import (
     show_json,
     show_table,
 )
-from lesionlab.cli.options import Columns, Dataset, Force, Json, Metadata, Model, column_mapping
+from lesionlab.cli.options import (
+    Columns,
+    Dataset,
+    Force,
+    Json,
+    Metadata,
+    Model,
+    Unknown,
+    column_mapping,
+)
 from lesionlab.files import check_output
 
 if TYPE_CHECKING:
@@ -28,6 +37,7 @@ def calibrate(
     model: Model = None,
     metadata: Metadata = None,
     columns: Columns = None,
+    unknown: Unknown = "error",
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -45,7 +55,7 @@ def calibrate(
     bundle = Bundle.load(model)
     check_output(out, [model, bundle.path, data], force=force)
     log_to_console()
-    dataset = read_dataset(data, columns=column_mapping(columns), metadata=metadata)
+    dataset = read_dataset(data, columns=column_mapping(columns), metadata=metadata, unknown=unknown)
     with progress_bar("predicting validation images") as progress:
         found = recalibrate_bundle(bundle, dataset, out, progress=progress)
     if as_json:

@@ -9,7 +9,18 @@ import typer
 
 from lesionlab import RESEARCH_ONLY
 from lesionlab.cli.console import log_to_console, new_table, progress_bar, require_extra, show, show_json, show_table
-from lesionlab.cli.options import Columns, Force, Json, Metadata, Model, OutFolder, Threads, column_mapping, existing
+from lesionlab.cli.options import (
+    Columns,
+    Force,
+    Json,
+    Metadata,
+    Model,
+    OutFolder,
+    Threads,
+    Unknown,
+    column_mapping,
+    existing,
+)
 from lesionlab.errors import LesionlabError, UsageError
 from lesionlab.files import check_output
 
@@ -43,6 +54,7 @@ def convert(
     ] = None,
     metadata: Metadata = None,
     columns: Columns = None,
+    unknown: Unknown = "error",
     threads: Threads = None,
     force: Force = False,
     as_json: Json = False,
@@ -65,7 +77,7 @@ def convert(
     for form in forms:
         check_output(folder / form.name, [model, data], force=force)
     log_to_console()
-    dataset = read_dataset(data, columns=column_mapping(columns), metadata=metadata) if data else None
+    dataset = read_dataset(data, columns=column_mapping(columns), metadata=metadata, unknown=unknown) if data else None
     context = nullcontext(acceptance_data(bundle.info, dataset)) if dataset else synthetic_acceptance_data()
     with context as images, progress_bar("comparing outputs") as progress:
         found = convert_bundle(bundle, forms, folder, images, threads=threads, progress=progress)

@@ -18,7 +18,16 @@ from lesionlab.cli.console import (
     utf8_stdout,
 )
 from lesionlab.cli.groups_view import show_groups
-from lesionlab.cli.options import Columns, Dataset, Json, Metadata, RecipeName, ResumableFolder, column_mapping
+from lesionlab.cli.options import (
+    Columns,
+    Dataset,
+    Json,
+    Metadata,
+    RecipeName,
+    ResumableFolder,
+    Unknown,
+    column_mapping,
+)
 from lesionlab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -60,6 +69,7 @@ def cross_validate(
     ] = None,
     metadata: Metadata = None,
     columns: Columns = None,
+    unknown: Unknown = "error",
     as_json: Json = False,
 ) -> None:
     """Cross-validate a recipe by lesion: each image is predicted by a model that was not trained on its lesion.
@@ -75,7 +85,7 @@ def cross_validate(
     from lesionlab.recipes import load_recipe
 
     checked = load_recipe(recipe, changes or ())
-    manifest = read_dataset(data, columns=column_mapping(columns), metadata=metadata)
+    manifest = read_dataset(data, columns=column_mapping(columns), metadata=metadata, unknown=unknown)
     log_to_console()
     from lesionlab.experiments import cross_validate
 

@@ -9,7 +9,15 @@ import typer
 
 from lesionlab.cli.console import new_table, progress_bar, show, show_json, show_table
 from lesionlab.cli.hmnist import DatasetFolder, export_hmnist, import_hmnist, mini
-from lesionlab.cli.options import Columns, Force, Json, Metadata, add_commands, column_mapping
+from lesionlab.cli.options import (
+    Columns,
+    Force,
+    Json,
+    Metadata,
+    Unknown,
+    add_commands,
+    column_mapping,
+)
 from lesionlab.errors import UsageError
 from lesionlab.files import check_output
 
@@ -22,12 +30,20 @@ _SHOWN_PER_KIND = 5
 _SHOWN_SIZES = 5
 
 
-def check(folder: DatasetFolder, metadata: Metadata = None, columns: Columns = None, as_json: Json = False) -> None:
+def check(
+    folder: DatasetFolder,
+    metadata: Metadata = None,
+    columns: Columns = None,
+    unknown: Unknown = "error",
+    as_json: Json = False,
+) -> None:
     """Decode all images of a dataset and list its errors and warnings. The exit code is 1 if there are errors."""
     from lesionlab.data import check_dataset
 
     with progress_bar("checking images") as progress:
-        report = check_dataset(folder, columns=column_mapping(columns), metadata=metadata, progress=progress)
+        report = check_dataset(
+            folder, columns=column_mapping(columns), metadata=metadata, unknown=unknown, progress=progress
+        )
     if as_json:
         show_json(report)
     else:
@@ -63,6 +79,7 @@ def split(
     ] = False,
     metadata: Metadata = None,
     columns: Columns = None,
+    unknown: Unknown = "error",
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -73,8 +90,8 @@ def split(
         raise UsageError("--given excludes --folds and --by-image: the data define the split")
     if folds is not None and validation is not None:
         raise UsageError("--validation and --folds exclude each other: each fold is the validation set once")
-    check_output(target, [folder, metadata], force=force)
-    manifest = read_dataset(folder, columns=column_mapping(columns), metadata=metadata)
+    check_output(target, [folder, *(metadata or ())], force=force)
+    manifest = read_dataset(folder, columns=column_mapping(columns), metadata=metadata, unknown=unknown)
     check_output(target, map(manifest.location, manifest), force=force)
     share = 0.15 if validation is None else validation
     made = (

@@ -8,7 +8,17 @@ import typer
 from lesionlab import RESEARCH_ONLY
 from lesionlab.cli.console import new_table, note, progress_bar, require_extra, show, show_table, utf8_stdout
 from lesionlab.cli.groups_view import show_groups
-from lesionlab.cli.options import Columns, EvaluatedTask, Force, Json, Model, Subset, column_mapping, existing
+from lesionlab.cli.options import (
+    Columns,
+    EvaluatedTask,
+    Force,
+    Json,
+    Model,
+    Subset,
+    Unknown,
+    column_mapping,
+    existing,
+)
 from lesionlab.errors import UsageError
 from lesionlab.files import check_output, write_json
 
@@ -54,11 +64,13 @@ def evaluate(
         typer.Option(
             "--metadata",
             callback=existing,
-            help="Metadata table, for a folder whose layout does not imply one. With several --data, one for each.",
+            help="Metadata table, for a folder whose layout does not imply one. Repeatable: further tables are joined "
+            "by image or lesion. With several --data, one for each.",
             show_default=False,
         ),
     ] = None,
     columns: Columns = None,
+    unknown: Unknown = "error",
     corrupted: Annotated[
         int, typer.Option(min=0, help="Number of images to evaluate under 12 corruptions at 5 severities too.")
     ] = 0,
@@ -101,19 +113,20 @@ def evaluate(
             columns,
             corrupted,
             task=task,
+            unknown=unknown,
             keep_seen=keep_seen,
             force=force,
             as_json=as_json,
         )
         return
-    data, metadata = folders[0] if folders else None, _only(tables)
+    data = folders[0] if folders else None
     run = None if model is None else RunFolder(model)
-    if run is not None and run.exists() and metadata is None and _holds_images_of(run, data):
+    if run is not None and run.exists() and not tables and _holds_images_of(run, data):
         place = folder or run.evaluation / (subset or Subset.TEST)
         check_output(place, [run.path, run.bundle, data], force=force)
         evaluation = _evaluate_run(run, data, subset or Subset.TEST, place, corrupted, task=task, keep_seen=keep_seen)
     elif data is not None:
-        manifest = read_dataset(data, columns=column_mapping(columns), metadata=metadata)
+        manifest = read_dataset(data, columns=column_mapping(columns), metadata=tables, unknown=unknown)
         evaluation, place = _evaluate_bundle(
             model, manifest, subset, folder, corrupted, task=task, keep_seen=keep_seen, force=force
         )
@@ -126,12 +139,6 @@ def evaluate(
         _show(evaluation, place)
 
 
-def _only(tables: list[Path] | None) -> Path | None:
-    if tables and len(tables) > 1:
-        raise UsageError("--metadata: several tables need several --data, one for each")
-    return tables[0] if tables else None
-
-
 def _evaluate_several(
     model: Path | None,
     folders: list[Path],
@@ -142,6 +149,7 @@ def _evaluate_several(
     corrupted: int,
     *,
     task: EvaluatedTask | None,
+    unknown: Unknown,
     keep_seen: bool,
     force: bool,
     as_json: bool,
@@ -161,7 +169,7 @@ def _evaluate_several(
     for number, (name, folder) in enumerate(zip(names, folders, strict=True)):
         note(f"{name}: {folder}")
         table = tables[number] if tables else None
-        manifest = read_dataset(folder, columns=column_mapping(columns), metadata=table)
+        manifest = read_dataset(folder, columns=column_mapping(columns), metadata=table, unknown=unknown)
         evaluation, place = _evaluate_bundle(
             model, manifest, subset, base / name, corrupted, task=task, keep_seen=keep_seen, force=force
         )

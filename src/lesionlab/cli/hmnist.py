@@ -6,7 +6,15 @@ from typing import Annotated
 import typer
 
 from lesionlab.cli.console import progress_bar, show, warn
-from lesionlab.cli.options import Columns, Force, Metadata, NewFolder, column_mapping, existing
+from lesionlab.cli.options import (
+    Columns,
+    Force,
+    Metadata,
+    NewFolder,
+    Unknown,
+    column_mapping,
+    existing,
+)
 from lesionlab.files import check_output
 
 DatasetFolder = Annotated[
@@ -45,13 +53,14 @@ def export_hmnist(
     grey: Annotated[bool, typer.Option("--grey", help="One grey value per pixel instead of RGB.")] = False,
     metadata: Metadata = None,
     columns: Columns = None,
+    unknown: Unknown = "error",
     force: Force = False,
 ) -> None:
     """Convert a dataset to a pixel table: one row of values and a label per image."""
     from lesionlab.data import export_hmnist, read_dataset
 
-    check_output(target, [folder, metadata], force=force)
-    manifest = read_dataset(folder, columns=column_mapping(columns), metadata=metadata)
+    check_output(target, [folder, *(metadata or ())], force=force)
+    manifest = read_dataset(folder, columns=column_mapping(columns), metadata=metadata, unknown=unknown)
     check_output(target, map(manifest.location, manifest), force=force)
     with progress_bar("resizing images") as progress:
         export_hmnist(manifest, target, size=size, grey=grey, progress=progress)
@@ -67,12 +76,13 @@ def mini(
     seed: Annotated[int, typer.Option(help="Seed of the random draw.")] = 0,
     metadata: Metadata = None,
     columns: Columns = None,
+    unknown: Unknown = "error",
 ) -> None:
     """Draw a small dataset of small images with the class proportions and lesion identifiers of the original."""
     from lesionlab.data import draw_subset, read_dataset, shrink_images, write_small_images
 
     check_output(target)
-    manifest = read_dataset(folder, columns=column_mapping(columns), metadata=metadata)
+    manifest = read_dataset(folder, columns=column_mapping(columns), metadata=metadata, unknown=unknown)
     subset = draw_subset(manifest, images, seed)
     with progress_bar("resizing images") as progress:
         pixels = shrink_images(subset, size, progress=progress)

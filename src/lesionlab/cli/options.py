@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -84,9 +84,12 @@ MovedDataset = Annotated[
     typer.Option("--data", callback=existing, help="Folder of the run's dataset, if it was moved.", show_default=False),
 ]
 Metadata = Annotated[
-    Path | None,
+    list[Path] | None,
     typer.Option(
-        callback=existing, help="Metadata table, for a folder whose layout does not imply one.", show_default=False
+        callback=existing,
+        help="Metadata table, for a folder whose layout does not imply one. Repeatable: further tables are joined by "
+        "image or lesion.",
+        show_default=False,
     ),
 ]
 Columns = Annotated[
@@ -151,6 +154,15 @@ class Subset(StrEnum):
     VALIDATION = "validation"
     TEST = "test"
     ALL = "all"
+
+
+Unknown = Annotated[
+    Literal["error", "keep"],
+    typer.Option(
+        "--unknown-diagnoses",
+        help="Diagnoses of unknown spelling, whose malignancy is not stated: an error, or kept and counted as unk.",
+    ),
+]
 
 
 class EvaluatedTask(StrEnum):

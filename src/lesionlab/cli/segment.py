@@ -26,6 +26,7 @@ from lesionlab.cli.options import (
     Metadata,
     OutFolder,
     ResumableFolder,
+    Unknown,
     add_commands,
     column_mapping,
     existing,
@@ -48,6 +49,7 @@ def train(
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     metadata: Metadata = None,
     columns: Columns = None,
+    unknown: Unknown = "error",
     as_json: Json = False,
 ) -> None:
     """Train a small network on lesion masks and measure it on test images, split by lesion like a classifier."""
@@ -57,7 +59,7 @@ def train(
     from lesionlab.recipes import SegmentationSettings
 
     settings = SegmentationSettings(epochs=epochs, size=size, seed=seed)
-    manifest = read_dataset(data, columns=column_mapping(columns), metadata=metadata)
+    manifest = read_dataset(data, columns=column_mapping(columns), metadata=metadata, unknown=unknown)
     shares = settings.split
     split = make_split(manifest, validation=shares.validation, test=shares.test, seed=shares.seed)
     log_to_console()

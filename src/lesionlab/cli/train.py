@@ -9,7 +9,17 @@ import typer
 
 from lesionlab.cli.console import log_to_console, note, notes, progress_bar, require_extra, resumable, show_json
 from lesionlab.cli.info import describe_bundle
-from lesionlab.cli.options import Columns, Dataset, Json, Metadata, RecipeName, Settings, column_mapping, existing
+from lesionlab.cli.options import (
+    Columns,
+    Dataset,
+    Json,
+    Metadata,
+    RecipeName,
+    Settings,
+    Unknown,
+    column_mapping,
+    existing,
+)
 from lesionlab.errors import UsageError
 
 
@@ -57,6 +67,7 @@ def train(
     ] = False,
     metadata: Metadata = None,
     columns: Columns = None,
+    unknown: Unknown = "error",
     as_json: Json = False,
 ) -> None:
     """Train a recipe on a dataset and export the bundle.
@@ -70,7 +81,7 @@ def train(
 
     short = [f"training.epochs={epochs}"] if epochs is not None else []
     checked = load_recipe(recipe, [*(changes or ()), *short])
-    manifest = read_dataset(data, columns=column_mapping(columns), metadata=metadata)
+    manifest = read_dataset(data, columns=column_mapping(columns), metadata=metadata, unknown=unknown)
     if published and split_file is not None:
         raise UsageError("--published and --split exclude each other: each defines the split")
     split = load_split(split_file) if split_file else None

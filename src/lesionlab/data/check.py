@@ -3,10 +3,11 @@
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from lesionlab.base_models import FrozenModel
 from lesionlab.data.dataset import scan_dataset
@@ -65,7 +66,8 @@ def check_dataset(
     folder: Path,
     *,
     columns: ColumnMapping | None = None,
-    metadata: Path | None = None,
+    metadata: Path | Sequence[Path] | None = None,
+    unknown: Literal["error", "keep"] = "error",
     progress: Callable[[int, int], None] | None = None,
     workers: int | None = None,
 ) -> DataReport:
@@ -74,14 +76,15 @@ def check_dataset(
     Args:
         folder: Folder of the images.
         columns: Mapping of the metadata's columns.
-        metadata: A table of images to read instead of the folder's own metadata.
+        metadata: Tables to read instead of the folder's own metadata (see `read_dataset`).
+        unknown: What becomes of diagnoses of unknown spelling (see `read_dataset`).
         progress: Called with the number of images done and their total.
         workers: Number of threads; default: one per processor.
 
     Raises:
         DataError: The layout of the folder is unknown, or its table cannot be read.
     """
-    scan = scan_dataset(folder, columns=columns, metadata=metadata)
+    scan = scan_dataset(folder, columns=columns, metadata=metadata, unknown=unknown)
     checks = _check_images(scan, progress, workers)
     problems = [*scan.problems, *(check.problem for check in checks if check.problem), *_copies(checks)]
     return _report(scan, [check for check in checks if check.problem is None], _in_order(problems))

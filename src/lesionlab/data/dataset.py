@@ -1,12 +1,14 @@
 """Reading a dataset: recognising its layout, and building the manifest."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from lesionlab.data.manifest import ImageRecord, Manifest
 from lesionlab.data.readers.class_folders import has_class_folders, scan_class_folders
 from lesionlab.data.readers.columns import ColumnMapping
 from lesionlab.data.readers.image_index import ImageIndex, is_image_name
-from lesionlab.data.readers.join import JoinedTables
+from lesionlab.data.readers.join import JoinedTables, main_table
 from lesionlab.data.readers.layouts import (
     ANY_TABLE,
     LAYOUTS,
@@ -27,19 +29,28 @@ MANIFEST_NAME = "manifest.csv"
 _TABLES = frozenset((".csv", ".tsv", ".tab", ".txt", ".xlsx", ".parquet"))
 
 
-def read_dataset(folder: Path, *, columns: ColumnMapping | None = None, metadata: Path | None = None) -> Manifest:
+def read_dataset(
+    folder: Path,
+    *,
+    columns: ColumnMapping | None = None,
+    metadata: Path | Sequence[Path] | None = None,
+    unknown: Literal["error", "keep"] = "error",
+) -> Manifest:
     """Read a dataset in one of the supported layouts.
 
     Args:
         folder: Folder of the images.
         columns: Mapping of the metadata's columns, if their names are not recognised.
-        metadata: A table of images to read instead of the folder's own metadata.
+        metadata: A table of images to read instead of the folder's own metadata. Further tables are joined to it by
+            image or lesion.
+        unknown: Diagnoses of unknown spelling are an error, or kept with the label `unk`, or `mal_oth` and `ben_oth`
+            where the table states the malignancy.
 
     Raises:
         DataError: The layout is unknown, or the data has errors, such as an unknown diagnosis, a duplicate id or a
             missing image. Nothing is omitted silently.
     """
-    return scan_dataset(folder, columns=columns, metadata=metadata).manifest()
+    return scan_dataset(folder, columns=columns, metadata=metadata, unknown=unknown).manifest()
 
 
 def load_manifest(path: Path) -> Manifest:
@@ -56,13 +67,20 @@ def load_manifest(path: Path) -> Manifest:
     return Manifest(path.parent, tuple(reader.records), _has_lesion_ids(reader.records))
 
 
-def scan_dataset(folder: Path, *, columns: ColumnMapping | None = None, metadata: Path | None = None) -> Scan:
+def scan_dataset(
+    folder: Path,
+    *,
+    columns: ColumnMapping | None = None,
+    metadata: Path | Sequence[Path] | None = None,
+    unknown: Literal["error", "keep"] = "error",
+) -> Scan:
     """Read a dataset's metadata, locate its images, and collect all problems.
 
     Args:
         folder: Folder of the images.
         columns: Mapping of the metadata's columns.
-        metadata: A table of images to read instead of the folder's own metadata.
+        metadata: Tables to read instead of the folder's own metadata (see `read_dataset`).
+        unknown: What becomes of diagnoses of unknown spelling (see `read_dataset`).
 
     Raises:
         DataError: The folder is missing or its layout is unknown, or its table cannot be read.
@@ -71,7 +89,8 @@ def scan_dataset(folder: Path, *, columns: ColumnMapping | None = None, metadata
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder")
     try:
-        scan = _scan_layout(folder, columns, metadata)
+        given = [metadata] if isinstance(metadata, Path) else list(metadata or ())
+        scan = _scan_layout(folder, columns, given, keep_unknown=unknown == "keep")
     except OSError as error:
         raise DataError(f"{folder}: cannot be read: {error.strerror or error}") from error
     if not scan.records and not any(problem.kind.is_error for problem in scan.problems):
@@ -79,45 +98,55 @@ def scan_dataset(folder: Path, *, columns: ColumnMapping | None = None, metadata
     return scan
 
 
-def _scan_layout(folder: Path, columns: ColumnMapping | None, metadata: Path | None) -> Scan:
-    if metadata is not None:
-        return _scan_tables(folder, layout_of(metadata), [metadata], columns, everywhere=True)
+def _scan_layout(folder: Path, columns: ColumnMapping | None, given: list[Path], *, keep_unknown: bool) -> Scan:
+    if given:
+        main = main_table(given, columns or ColumnMapping())
+        further = [path for path in given if path != main]
+        layout = layout_of(main)
+        return _scan_tables(folder, layout, [main], columns, further, everywhere=True, keep_unknown=keep_unknown)
     found = find_layout(folder)
     if found is not None:
-        return _scan_tables(folder, *found, columns)
+        return _scan_tables(folder, *found, columns, keep_unknown=keep_unknown)
     index = ImageIndex.build(folder)
     if has_class_folders(index.sizes):
         if columns is not None:
             raise UsageError("columns: a folder per diagnosis has no table; give one with --metadata")
-        return scan_class_folders(folder, index)
+        return scan_class_folders(folder, index, keep_unknown=keep_unknown)
     if not index.sizes and not index.problems:
         raise DataError(f"{folder}: no image was found. Found: {_found(folder)}")
     tables = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in _TABLES and path.is_file()]
     reason = ""
     if len(tables) == 1:
         try:
-            return _scan_tables(folder, ANY_TABLE, tables, columns)
+            return _scan_tables(folder, ANY_TABLE, tables, columns, keep_unknown=keep_unknown)
         except DataError as error:
             reason = f". {error}"
     raise DataError(f"{folder}: unknown layout. Supported: {_supported()}. Found: {_found(folder)}{reason}")
 
 
 def _scan_tables(
-    folder: Path, layout: Layout, paths: list[Path], columns: ColumnMapping | None, *, everywhere: bool = False
+    folder: Path,
+    layout: Layout,
+    paths: list[Path],
+    columns: ColumnMapping | None,
+    further: Sequence[Path] = (),
+    *,
+    everywhere: bool = False,
+    keep_unknown: bool,
 ) -> Scan:
-    """Read a layout's tables, with images from its folders or from everywhere."""
+    """Read tables and those to join, the given and the layout's, with images from its folders or from everywhere."""
     places = list(dict.fromkeys([*(path.parent for path in paths), folder]))
     joined = [
         path
         for pattern in layout.joined
         for path in dict.fromkeys(path for place in places for path in matching(place, pattern))
-        if path not in paths
+        if path not in (*paths, *further)
     ]
     images = {path for pattern in layout.images for place in places for path in matching(place, pattern)}
     given = columns or ColumnMapping()
-    added = JoinedTables(map(read_table, joined), given)
+    added = JoinedTables(map(read_table, (*further, *joined)), given)
     within = images if images and not everywhere and all(path.is_relative_to(folder) for path in images) else None
-    reader = RowReader(given, ImageIndex.build(folder, within), layout.source, layout.image_type)
+    reader = RowReader(given, ImageIndex.build(folder, within), layout.source, layout.image_type, keep_unknown)
     for path in paths:
         base = path.parent.relative_to(folder).as_posix() if path.parent.is_relative_to(folder) else "."
         subset = table_subset(path) if len(paths) > 1 else None

@@ -26,6 +26,7 @@ class ProblemKind(StrEnum):
     LEAKING_COPY = "identical images of different lesions"
     # Warnings: the data can be used.
     COPY = "identical images of one lesion"
+    KEPT_DIAGNOSIS = "diagnosis of unknown spelling; it is kept"
     CONTRADICTION = "diagnosis that contradicts the malignancy stated with it"
     CONFLICTING_LESION = "lesion with two diagnoses"
     OTHER_IMAGE_TYPE = "image that is not dermoscopic; it is not used"
@@ -41,6 +42,7 @@ class ProblemKind(StrEnum):
 
 _WARNINGS = (
     ProblemKind.COPY,
+    ProblemKind.KEPT_DIAGNOSIS,
     ProblemKind.CONTRADICTION,
     ProblemKind.CONFLICTING_LESION,
     ProblemKind.OTHER_IMAGE_TYPE,

@@ -20,7 +20,7 @@ def has_class_folders(paths: Iterable[str]) -> bool:
     return any(_diagnosis(path) is not None for path in paths)
 
 
-def scan_class_folders(root: Path, index: ImageIndex) -> Scan:
+def scan_class_folders(root: Path, index: ImageIndex, *, keep_unknown: bool = False) -> Scan:
     """Read a folder per diagnosis.
 
     Lesions are unknown: each image counts as its own, unless an identifying name occurs in several folders. The id of
@@ -39,9 +39,12 @@ def scan_class_folders(root: Path, index: ImageIndex) -> Scan:
             continue
         if found is None:
             folder = next((name for name in reversed(folders) if subset_name(name) is None), folders[-1])
-            detail = f"folder {folder!r} is none of {', '.join(LABELS)}"
-            problems.append(DataProblem(kind=ProblemKind.UNKNOWN_DIAGNOSIS, where=path, detail=detail))
-            continue
+            if not keep_unknown:
+                detail = f"folder {folder!r} is none of {', '.join(LABELS)}"
+                problems.append(DataProblem(kind=ProblemKind.UNKNOWN_DIAGNOSIS, where=path, detail=detail))
+                continue
+            problems.append(DataProblem(kind=ProblemKind.KEPT_DIAGNOSIS, where=path, detail=f"{folder!r} as unk"))
+            found = "unk", folder
         diagnosis, folder = found
         name = without_suffix(path)
         image_id = path_id(path) if name in repeated else name

@@ -1,12 +1,26 @@
 """Adding the columns of further tables to a table of images, by image or by lesion."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from lesionlab.data.readers.columns import ColumnMapping, known_columns
+from lesionlab.data.readers.labels import LabelColumns
 from lesionlab.data.readers.names import without_suffix
-from lesionlab.data.readers.table import Table
+from lesionlab.data.readers.table import Table, read_table
 from lesionlab.data.scan import DataProblem, ProblemKind
 from lesionlab.errors import DataError
+
+
+def main_table(paths: Sequence[Path], columns: ColumnMapping) -> Path:
+    """Return the table that the others are joined to: the first with image and diagnosis, else with the image."""
+    if len(paths) == 1:
+        return paths[0]
+    headers = {path: read_table(path).header for path in paths}
+    images = [path for path in paths if {"image_id", "path"} & known_columns(columns, headers[path]).keys()]
+    labelled = [path for path in images if LabelColumns.find(headers[path], columns.diagnosis) is not None]
+    # Diagnoses by lesion are joined to a table of the images of each lesion.
+    by_lesion = [path for path in images if "lesion_id" in known_columns(columns, headers[path])]
+    return (labelled or by_lesion or images or list(paths))[0]
 
 
 class JoinedTables:

@@ -31,13 +31,15 @@ class Label:
 
     Attributes:
         code: One of `lesionlab.taxonomy.LABELS`; None if the row does not state one.
-        text: The diagnosis as stated, where it says more than the code.
+        text: The diagnosis as stated, where it says more than the code; without a code, the unknown spelling.
         problem: Why there is no code, or which statements of the row contradict each other.
+        unknown: Whether the spelling is not known, so that the code is that of another benign or malignant lesion.
     """
 
     code: str | None
     text: str | None = None
     problem: str | None = None
+    unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +108,12 @@ class LabelColumns:
                 found is None and column.lower() not in _GROUPS
                 for (column, _), found in zip(stated, codes, strict=True)
             )
-            return Label(
-                {"malignant": "mal_oth", "benign": "ben_oth"}.get(side, side) if named else side, _text(text, side)
-            )
+            code = {"malignant": "mal_oth", "benign": "ben_oth"}.get(side, side) if named else side
+            return Label(code, _text(text, side), unknown=named)
         if "unk" in codes:
             return Label("unk", _text(text, "unk"))
         stated_text = text or next((row[column] for column in self.binary), "")
-        return Label(None, problem=f"{stated_text!r} is none of {', '.join(LABELS)}")
+        return Label(None, text, f"{stated_text!r} is none of {', '.join(LABELS)}")
 
     def _side(self, row: Mapping[str, str], codes: Sequence[str | None]) -> str | None:
         """Return what the row says about malignancy or melanoma."""

@@ -1,7 +1,7 @@
 """Conversion of the rows of metadata tables to records, collecting all problems."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lesionlab.data.manifest import ImageRecord
 from lesionlab.data.readers.columns import ColumnMapping
@@ -25,6 +25,7 @@ class RowReader:
         index: Index of the images. None uses the table's paths unchecked.
         source: Source of records without a source column.
         image_type: Type of images without a column of it.
+        keep_unknown: Whether diagnoses of unknown spelling are kept and counted; else they are an error.
         records: The records so far.
         problems: The problems so far.
         lesions_known: Whether every row so far has an id of its lesion or patient.
@@ -35,6 +36,7 @@ class RowReader:
     index: ImageIndex | None
     source: str = "unknown"
     image_type: str | None = None
+    keep_unknown: bool = False
     records: list[ImageRecord] = field(default_factory=list)
     problems: list[DataProblem] = field(default_factory=list)
     lesions_known: bool = True
@@ -93,8 +95,12 @@ class RowReader:
         before = len(self.problems)
         path = self._path(row)
         label = labels.read(row.cells)
+        if label.code is None and label.text is not None and self.keep_unknown:
+            label = replace(label, code="unk", problem=None, unknown=True)
         if label.code is None:
             self._note(ProblemKind.UNKNOWN_DIAGNOSIS, row.image_id, label.problem or "")
+        elif label.unknown:
+            self._note(ProblemKind.KEPT_DIAGNOSIS, row.image_id, f"{label.text!r} as {label.code}")
         elif label.problem is not None:
             self._note(ProblemKind.CONTRADICTION, row.image_id, label.problem)
         age = self._age(row)
