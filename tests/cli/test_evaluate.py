@@ -256,5 +256,3 @@ def test_several_datasets_are_evaluated_with_one_table(
     assert (done.code, "1 tables for 2 datasets; give one for each, or none" in done.err) == (2, True)
     done = cli(*given[:5], "--data", phantoms.root)
     assert (done.code, "two datasets are named data" in done.err) == (2, True)
-    done = cli(*given[:5], *tables)
-    assert (done.code, "several tables need several --data" in done.err) == (2, True)

@@ -345,6 +345,26 @@ def test_a_lesion_twice_in_a_joined_table_is_an_error(tmp_path: Path, write: Wri
         scan_dataset(tmp_path, metadata=[tmp_path / "images.csv", tmp_path / "truth.csv"])
 
 
+def test_contradictions_of_joined_tables_are_counted(tmp_path: Path, write: Write, images: Images) -> None:
+    write("images.csv", "image,dx,age,sex\na,mel,50,\nb,nv,60,male\n")
+    write("more.csv", "image,age,sex\na.jpg,50.0,female\nb,61,female\n,70,male\n")
+    images("photos", ("a.jpg", "b.jpg"))
+    scan = scan_dataset(tmp_path, metadata=[tmp_path / "images.csv", tmp_path / "more.csv"])
+    assert [(record.age, record.sex) for record in scan.records] == [(50, "female"), (60, "male")]
+    assert [str(problem) for problem in scan.problems] == [
+        "more.csv: 1 of 3 rows belong to no image of the dataset",
+        "more.csv: 2 values differ from those of the first table, which are used: b has '60' and '61'",
+    ]
+
+
+def test_a_given_table_of_other_images_is_an_error(tmp_path: Path, write: Write, images: Images) -> None:
+    write("images.csv", "image,dx\na,mel\n")
+    write("more.csv", "image,age\nz,50\n")
+    images("photos", ("a.jpg",))
+    with pytest.raises(DataError, match=r"more\.csv: no row belongs to an image of the dataset"):
+        scan_dataset(tmp_path, metadata=[tmp_path / "images.csv", tmp_path / "more.csv"])
+
+
 def test_diagnoses_of_unknown_spelling_are_kept_on_request(tmp_path: Path, write: Write, images: Images) -> None:
     write("labels.csv", "image,diagnosis\na,wart\nb,nevus\nc,\n")
     images("photos", ("a.jpg", "b.jpg", "c.jpg"))

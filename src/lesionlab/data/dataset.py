@@ -144,7 +144,7 @@ def _scan_tables(
     ]
     images = {path for pattern in layout.images for place in places for path in matching(place, pattern)}
     given = columns or ColumnMapping()
-    added = JoinedTables(map(read_table, (*further, *joined)), given)
+    added = JoinedTables(map(read_table, further), map(read_table, joined), given)
     within = images if images and not everywhere and all(path.is_relative_to(folder) for path in images) else None
     reader = RowReader(given, ImageIndex.build(folder, within), layout.source, layout.image_type, keep_unknown)
     for path in paths:

@@ -30,6 +30,7 @@ class ProblemKind(StrEnum):
     CONTRADICTION = "diagnosis that contradicts the malignancy stated with it"
     CONFLICTING_LESION = "lesion with two diagnoses"
     OTHER_IMAGE_TYPE = "image that is not dermoscopic; it is not used"
+    CONFLICTING_TABLES = "tables that contradict each other"
     UNMATCHED_ROWS = "rows of a second table without an image"
     ORPHAN = "image without a metadata row"
     REPEATED_FILE = "image found in several places"
@@ -46,6 +47,7 @@ _WARNINGS = (
     ProblemKind.CONTRADICTION,
     ProblemKind.CONFLICTING_LESION,
     ProblemKind.OTHER_IMAGE_TYPE,
+    ProblemKind.CONFLICTING_TABLES,
     ProblemKind.UNMATCHED_ROWS,
     ProblemKind.ORPHAN,
     ProblemKind.REPEATED_FILE,

@@ -104,4 +104,5 @@ def known_columns(given: ColumnMapping, header: Sequence[str]) -> dict[str, str]
 
 def _missing(table: object, attribute: str, header: Sequence[str]) -> str:
     columns = ", ".join(header)
-    return f"{table}: no column of {attribute} among {columns}; give it with --columns {attribute}=..."
+    further = ", or give the table that has it as a further --metadata" if attribute == "diagnosis" else ""
+    return f"{table}: no column of {attribute} among {columns}; give it with --columns {attribute}=...{further}"

@@ -27,14 +27,15 @@ class JoinedTables:
     """Tables whose rows are added to those of other tables.
 
     Args:
-        tables: The tables. One with a column of the image is joined by it, else by the lesion.
+        given: Tables that the user names; at least one row of each must fit.
+        usual: Tables that belong to the layout.
         columns: Columns by attribute, where they are given.
+
     """
 
-    def __init__(self, tables: Iterable[Table], columns: ColumnMapping) -> None:
-        self._tables = list(tables)
-        self._columns = columns
-        self._matched: dict[int, set[str]] = {number: set() for number in range(len(self._tables))}
+    def __init__(self, given: Iterable[Table], usual: Iterable[Table], columns: ColumnMapping) -> None:
+        self._tables = [_JoinedTable(table, columns, required=True) for table in given]
+        self._tables += [_JoinedTable(table, columns, required=False) for table in usual]
 
     def join(self, table: Table) -> Table:
         """Return a table with further columns; a cell without a match is empty. Filled cells are kept.
@@ -42,45 +43,88 @@ class JoinedTables:
         Raises:
             DataError: A table has neither a column of the image nor one of the lesion, or two rows for one of these.
         """
-        for number, other in enumerate(self._tables):
-            table = self._join(table, other, self._matched[number])
+        for other in self._tables:
+            table = other.join(table)
         return table
 
     def problems(self) -> list[DataProblem]:
-        """Return the number of rows without a match, by table."""
-        found = []
-        for number, other in enumerate(self._tables):
-            if missing := len(other.rows) - len(self._matched[number]):
-                detail = f"{missing:,} of {len(other.rows):,} rows belong to no image of the dataset"
-                found.append(DataProblem(kind=ProblemKind.UNMATCHED_ROWS, where=other.path.name, detail=detail))
-        return found
+        """Return the rows without a match and the contradictions, counted by table.
 
-    def _join(self, table: Table, other: Table, matched: set[str]) -> Table:
-        mine, theirs = known_columns(self._columns, table.header), known_columns(self._columns, other.header)
+        Raises:
+            DataError: No row of a given table fits.
+        """
+        return [problem for table in self._tables for problem in table.problems()]
+
+
+class _JoinedTable:
+    """One table, joined by the image if it has a column of it, else by the lesion."""
+
+    def __init__(self, table: Table, columns: ColumnMapping, *, required: bool) -> None:
+        self._table, self._columns, self._required = table, columns, required
+        self._matched: set[str] = set()
+        self._contradictions: list[str] = []
+
+    def join(self, table: Table) -> Table:
+        mine = known_columns(self._columns, table.header)
+        theirs = known_columns(self._columns, self._table.header)
         attribute = next((name for name in ("image_id", "lesion_id") if name in mine and name in theirs), None)
         if attribute is None:
-            raise DataError(f"{other.path}: no column of the image or the lesion to join it to {table.path.name} by")
-        place = other.header.index(theirs[attribute])
-        rows: dict[str, tuple[str, ...]] = {}
-        for line, cells in other.rows:
-            if len(cells) != len(other.header):
-                raise DataError(f"{other.path} line {line}: {len(cells)} cells under {len(other.header)} column names")
-            key = without_suffix(cells[place])
-            if key in rows:
-                raise DataError(f"{other.path} line {line}: a second row for {attribute} {key}")
-            rows[key] = cells
-        added = [index for index, name in enumerate(other.header) if name not in table.header]
-        shared = [(table.header.index(name), index) for index, name in enumerate(other.header) if name in table.header]
-        key_place = table.header.index(mine[attribute])
+            raise DataError(
+                f"{self._table.path}: no column of the image or the lesion to join it to {table.path.name} by"
+            )
+        rows = self._rows(theirs[attribute])
+        header = self._table.header
+        added = [place for place, name in enumerate(header) if name not in table.header]
+        shared = [(table.header.index(name), place) for place, name in enumerate(header) if name in table.header]
+        key = table.header.index(mine[attribute])
         joined = []
         for line, cells in table.rows:
             filled = list(cells)
-            found = rows.get(without_suffix(cells[key_place])) if len(cells) == len(table.header) else None
-            if found is not None:
-                matched.add(without_suffix(cells[key_place]))
-                for target, source in shared:
-                    filled[target] = filled[target] or found[source]
             if len(cells) == len(table.header):
-                filled += [found[index] if found is not None else "" for index in added]
+                found = rows.get(without_suffix(cells[key]), ("",) * len(header))
+                for mine_at, theirs_at in shared:
+                    filled[mine_at] = self._filled(cells[key], cells[mine_at], found[theirs_at])
+                filled += [found[place] for place in added]
+                self._matched |= {without_suffix(cells[key])} & rows.keys()
             joined.append((line, tuple(filled)))
-        return Table(table.path, (*table.header, *(other.header[index] for index in added)), tuple(joined))
+        return Table(table.path, (*table.header, *(header[place] for place in added)), tuple(joined))
+
+    def problems(self) -> list[DataProblem]:
+        where, total = self._table.path.name, len(self._table.rows)
+        if self._required and not self._matched:
+            raise DataError(f"{self._table.path}: no row belongs to an image of the dataset")
+        found = []
+        if missing := total - len(self._matched):
+            detail = f"{missing:,} of {total:,} rows belong to no image of the dataset"
+            found.append(DataProblem(kind=ProblemKind.UNMATCHED_ROWS, where=where, detail=detail))
+        if self._contradictions:
+            count, first = len(self._contradictions), self._contradictions[0]
+            detail = f"{count:,} values differ from those of the first table, which are used: {first}"
+            found.append(DataProblem(kind=ProblemKind.CONFLICTING_TABLES, where=where, detail=detail))
+        return found
+
+    def _rows(self, column: str) -> dict[str, tuple[str, ...]]:
+        place = self._table.header.index(column)
+        rows: dict[str, tuple[str, ...]] = {}
+        for line, cells in self._table.rows:
+            where = f"{self._table.path} line {line}"
+            if len(cells) != len(self._table.header):
+                raise DataError(f"{where}: {len(cells)} cells under {len(self._table.header)} column names")
+            key = without_suffix(cells[place])
+            if key in rows:
+                raise DataError(f"{where}: a second row for {column} {key}")
+            if key:
+                rows[key] = cells
+        return rows
+
+    def _filled(self, key: str, mine: str, theirs: str) -> str:
+        if mine and theirs and without_suffix(mine) != without_suffix(theirs) and not _equal_numbers(mine, theirs):
+            self._contradictions.append(f"{key} has {mine!r} and {theirs!r}")
+        return mine or theirs
+
+
+def _equal_numbers(one: str, other: str) -> bool:
+    try:
+        return float(one) == float(other)
+    except ValueError:
+        return False
