@@ -105,6 +105,24 @@ def test_split_warns_about_unknown_lesions(folder: Path, tmp_path: Path) -> None
     assert "leakage between subsets cannot be excluded" in result.stdout
 
 
+def test_given_subsets_and_unknown_diagnoses_are_shown(folder: Path, tmp_path: Path) -> None:
+    table = tmp_path / "labels.csv"
+    rows = [("mel", "train"), ("nv", "train"), ("wart", "train"), ("SCC", "test"), ("nv", "val"), ("mel", "val")]
+    lines = [f"ISIC_{number},{text},{name}" for number, (text, name) in enumerate(rows)]
+    table.write_text("\n".join(["image,dx,split", *lines]) + "\n")
+    assert run("check", folder, "--metadata", table).exit_code == 1
+    result = run("check", folder, "--metadata", table, "--unknown-diagnoses", "keep")
+    assert result.exit_code == 0
+    assert "train 3, test 1, validation 2" in result.stdout
+    assert "2 images have labels that determine no class of task diagnosis (scc 1, unk 1)" in result.stdout
+    target = tmp_path / "split.json"
+    assert (
+        run("split", folder, "--metadata", table, "--unknown-diagnoses", "keep", "--given", "-o", target).exit_code == 0
+    )
+    assert load_split(target).assignment["ISIC_3"] == "test"
+    assert isinstance(run("split", folder, "--given", "--by-image", "-o", tmp_path / "x").exception, UsageError)
+
+
 def test_errors_leave_no_file(folder: Path, tmp_path: Path) -> None:
     target = tmp_path / "split.json"
     assert isinstance(run("split", folder, "--out", target, "--folds", 3, "--validation", 0.2).exception, UsageError)

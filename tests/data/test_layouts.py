@@ -1,5 +1,6 @@
 """Public datasets are read from small copies of their layouts, with nothing but the folder given."""
 
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -264,6 +265,40 @@ def test_a_hugging_face_image_folder_states_paths(tmp_path: Path, write: Write, 
         "train/more/2.jpg": ("mel", "train"),
         "test/1.jpg": ("nv", "test"),
     }
+
+
+def test_a_hugging_face_image_folder_states_json(tmp_path: Path, write: Write, images: Images) -> None:
+    write(
+        "metadata.jsonl", '{"file_name": "a.jpg", "label": "nevus"}\n{"file_name": "b.jpg", "label": "AK", "age": 5}\n'
+    )
+    images(".", ("a.jpg", "b.jpg"))
+    assert [(record.diagnosis, record.age) for record in read_dataset(tmp_path)] == [("nv", None), ("akiec", 5)]
+    write("metadata.jsonl", '{"file_name": "a.jpg", "label": "nevus"}\n[1]\n')
+    with pytest.raises(DataError, match=r"metadata\.jsonl line 2: not a JSON object"):
+        read_dataset(tmp_path)
+
+
+def test_a_dataset_in_the_only_folder_is_found(tmp_path: Path, write: Write, images: Images) -> None:
+    write("archive/data/metadata.csv", "isic_id,diagnosis_3\nISIC_0,Nevus\n")
+    images("archive/data/images", ("ISIC_0.jpg",))
+    (record,) = read_dataset(tmp_path)
+    assert (record.diagnosis, record.path) == ("nv", "archive/data/images/ISIC_0.jpg")
+
+
+def test_class_folders_in_an_archive_are_read(tmp_path: Path, make_jpeg: Callable[..., bytes]) -> None:
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        for number, folder in enumerate(("train/1. Melanoma", "train/2. Nevus")):
+            archive.writestr(f"photos/{folder}/1.jpg", make_jpeg(number))
+    assert [(record.diagnosis, record.subset) for record in read_dataset(tmp_path)] == [
+        ("mel", "train"),
+        ("nv", "train"),
+    ]
+
+
+def test_a_folder_with_a_pixel_table_names_the_import(tmp_path: Path) -> None:
+    (tmp_path / "dermamnist.npz").write_bytes(b"")
+    with pytest.raises(DataError, match=r"read dermamnist\.npz with 'lesionlab data import-hmnist'"):
+        read_dataset(tmp_path)
 
 
 def test_numbered_files_in_class_folders_are_told_by_their_paths(tmp_path: Path, images: Images) -> None:

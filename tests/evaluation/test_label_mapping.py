@@ -1,6 +1,7 @@
 """Evaluation on datasets with coarser labels than the model's classes."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -106,3 +107,20 @@ def test_binary_labels_from_a_table(
     assert found_again[f"{task}_auc"] == pytest.approx(found, abs=1e-3)  # six decimals
     thresholds = [name for name in found_again if name.endswith("_at_95")]
     assert len(thresholds) == 2 * any(point.target_sensitivity == 0.95 for point in expected)
+
+
+def test_a_coarser_task_is_measured_on_request(tiny_bundle: Path, phantoms: Manifest, tmp_path: Path) -> None:
+    lesions = sorted({record.lesion_id for record in phantoms})[:20]
+    few = phantoms.select(record.image_id for record in phantoms if record.lesion_id in lesions)
+    first = few.records[0].lesion_id
+    records = tuple(replace(record, diagnosis="unk") if record.lesion_id == first else record for record in few)
+    mixed = replace(few, records=records)
+    count = sum(record.lesion_id == first for record in few)
+    predictor = Predictor.load(tiny_bundle)
+    evaluation = evaluate_subset(predictor, mixed, subset="all", unseen=True, task="melanoma", resamples=20)
+    assert evaluation.evaluated.task.name == "melanoma"
+    assert (evaluation.evaluated.summary.n_images, evaluation.left_out) == (len(few) - count, {"unk": count})
+    write_evaluation(tmp_path / "out", evaluation)
+    written = json.loads((tmp_path / "out" / "metrics.json").read_text(encoding="utf-8"))
+    assert (written["left_out"], written["manifest_sha256"]) == ({"unk": count}, mixed.sha256)
+    assert "no class of task melanoma (unk" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")

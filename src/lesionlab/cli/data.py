@@ -126,7 +126,7 @@ def _show_report(report: DataReport) -> None:
         ("images", f"{report.images:,}"),
         ("lesions", lesions if report.lesions_known else "unknown: each image is treated as a lesion of its own"),
         ("diagnoses", ", ".join(f"{code} {count:,}" for code, count in report.diagnoses.items())),
-        ("beside the seven", left_out_in_words(others, DIAGNOSIS)),
+        ("other labels", left_out_in_words(others, DIAGNOSIS)),
         ("given split", ", ".join(f"{name} {count:,}" for name, count in report.subsets.items())),
         ("image sizes", ", ".join(sizes)),
         ("sources", ", ".join(f"{name} ({count:,})" for name, count in report.sources.items())),

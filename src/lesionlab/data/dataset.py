@@ -113,7 +113,9 @@ def _scan_layout(folder: Path, columns: ColumnMapping | None, given: list[Path],
             raise UsageError("columns: a folder per diagnosis has no table; give one with --metadata")
         return scan_class_folders(folder, index, keep_unknown=keep_unknown)
     if not index.sizes and not index.problems:
-        raise DataError(f"{folder}: no image was found. Found: {_found(folder)}")
+        pixels = [path for pattern in ("*.npz", "hmnist_*.csv") for path in sorted(folder.glob(pattern))]
+        hint = f"; read {pixels[0].name} with 'lesionlab data import-hmnist'" if pixels else ""
+        raise DataError(f"{folder}: no image was found{hint}. Found: {_found(folder)}")
     tables = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in _TABLES and path.is_file()]
     reason = ""
     if len(tables) == 1:

@@ -72,6 +72,6 @@ def _folders(path: str) -> tuple[str, ...]:
 def _diagnosis(path: str) -> tuple[str, str] | None:
     """Return the diagnosis of the innermost folder that is named after one, and the folder's name."""
     for folder in reversed(_folders(path)):
-        if diagnosis := parse_diagnosis(folder):
+        if diagnosis := parse_diagnosis(folder.lstrip("0123456789._- ")):  # "1. Melanoma"
             return diagnosis, folder
     return None

@@ -1,5 +1,7 @@
 """The layouts of public datasets, each as data: names of tables, image folders and columns."""
 
+import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -50,6 +52,22 @@ def _without_header(path: Path) -> Table:
     if "image_id" in table.header:
         return table
     return Table(path, ("image_id", "benign_malignant"), ((1, table.header), *table.rows))
+
+
+def read_image_folder(path: Path) -> Table:
+    """Read the table of a Hugging Face image folder, CSV or one JSON object per line."""
+    if path.suffix != ".jsonl":
+        return read_table(path)
+    rows: list[tuple[int, dict[str, object]]] = []
+    try:
+        for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+            if line.strip():
+                rows.append((number, dict(json.loads(line))))
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(f"{path} line {len(rows) + 1}: not a JSON object ({error})") from error
+    header = tuple(dict.fromkeys(name for _, row in rows for name in row))
+    texts = ((number, ("" if row.get(name) is None else str(row[name]) for name in header)) for number, row in rows)
+    return Table(path, header, tuple((number, tuple(cells)) for number, cells in texts))
 
 
 # The first layout that matches is used.
@@ -137,15 +155,16 @@ LAYOUTS = (
     ),
     Layout(
         "Hugging Face image folder",
-        tuple(f"{folder}metadata.csv" for folder in ("", "*/", "*/*/")),
+        tuple(f"{folder}metadata.{end}" for folder in ("", "*/", "*/*/") for end in ("csv", "jsonl")),
         frozenset(("file_name",)),
+        read=read_image_folder,
     ),
 )
 ANY_TABLE = Layout("table of images", ())
 
 
 def find_layout(folder: Path) -> tuple[Layout, list[Path]] | None:
-    """Return the layout of a folder and its tables, None if there is no known table.
+    """Return the layout of a folder, or of the only folder in it, and its tables; None if there is no known table.
 
     Raises:
         DataError: There are several tables for the same images.
@@ -161,7 +180,8 @@ def find_layout(folder: Path) -> tuple[Layout, list[Path]] | None:
             raise DataError(f"{folder}: several metadata tables ({names}); select one with --metadata")
         if found:
             return layout, found
-    return None
+    entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+    return find_layout(entries[0]) if len(entries) == 1 and entries[0].is_dir() else None
 
 
 def layout_of(table: Path) -> Layout:
@@ -201,4 +221,11 @@ def with_pairs(layout: Layout, table: Table) -> Table:
 
 
 def _has_header(layout: Layout, table: Path) -> bool:
-    return not layout.header or layout.header <= {name.lower() for name in read_table(table).header}
+    if not layout.header:
+        return True
+    if table.suffix == ".jsonl":
+        return layout.read is read_image_folder
+    # Only the first line: ISIC 2024 has 400,000 rows.
+    with table.open("rb") as stream:
+        first = stream.readline(100_000).decode("utf-8-sig", "replace")
+    return layout.header <= {name.strip("\"' \r\n").lower() for name in re.split(r"[,;\t]", first)}
