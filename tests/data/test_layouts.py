@@ -274,7 +274,7 @@ def test_a_hugging_face_image_folder_states_json(tmp_path: Path, write: Write, i
     images(".", ("a.jpg", "b.jpg"))
     assert [(record.diagnosis, record.age) for record in read_dataset(tmp_path)] == [("nv", None), ("akiec", 5)]
     write("metadata.jsonl", '{"file_name": "a.jpg", "label": "nevus"}\n[1]\n')
-    with pytest.raises(DataError, match=r"metadata\.jsonl line 2: not a JSON object"):
+    with pytest.raises(DataError, match=r"metadata\.jsonl: row 2 is not a JSON object"):
         read_dataset(tmp_path)
 
 

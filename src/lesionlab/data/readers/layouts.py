@@ -63,8 +63,10 @@ def read_image_folder(path: Path) -> Table:
         for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
             if line.strip():
                 rows.append((number, dict(json.loads(line))))
-    except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"{path} line {len(rows) + 1}: not a JSON object ({error})") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{path}: row {len(rows) + 1} is not a JSON object; write one per line") from error
     header = tuple(dict.fromkeys(name for _, row in rows for name in row))
     texts = ((number, ("" if row.get(name) is None else str(row[name]) for name in header)) for number, row in rows)
     return Table(path, header, tuple((number, tuple(cells)) for number, cells in texts))
