@@ -3,11 +3,12 @@
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from lesionlab.data import read_dataset
+from lesionlab.data import read_dataset, shrink_images, write_small_images
 from lesionlab.data.dataset import scan_dataset
 from lesionlab.data.scan import ProblemKind, Scan
 from lesionlab.errors import DataError
@@ -314,6 +315,21 @@ def test_numbered_files_in_class_folders_are_told_by_their_paths(tmp_path: Path,
         "nv/1",
         "nv/2",
     ]
+
+
+def test_ids_that_are_paths_survive_saving(tmp_path: Path, images: Images) -> None:
+    images("data/mel", ("1.jpg", "1.png"))
+    images("data/nv", ("1.jpg",))
+    manifest = read_dataset(tmp_path / "data")
+    assert [record.image_id for record in manifest] == ["mel/1", "mel/1_png", "nv/1"]
+    manifest.save(tmp_path / "data" / "manifest.csv")
+    assert read_dataset(tmp_path / "data") == manifest
+    small = write_small_images(tmp_path / "out", manifest, shrink_images(manifest, 32), lesions_known=False)
+    assert [record.path for record in small] == ["images/mel/1.png", "images/mel/1_png.png", "images/nv/1.png"]
+    assert read_dataset(tmp_path / "out") == small
+    (outside,) = (replace(record, image_id="../1") for record in manifest.records[:1])
+    with pytest.raises(DataError, match="not a valid file name"):
+        write_small_images(tmp_path / "bad", [outside], shrink_images(manifest, 32)[:1], lesions_known=False)
 
 
 def test_subsets_above_class_folders_are_kept(tmp_path: Path, images: Images) -> None:

@@ -96,6 +96,7 @@ def write_small_images(
     with new_dataset(folder, (_IMAGES, MANIFEST_NAME)) as built:
         (built / _IMAGES).mkdir()
         for done, (record, square) in enumerate(zip(renamed, pixels, strict=True), start=1):
+            (built / record.path).parent.mkdir(parents=True, exist_ok=True)
             _save(square, built / record.path)
             if progress is not None:
                 progress(done, len(renamed))
@@ -144,7 +145,9 @@ def check_empty(folder: Path) -> None:
 
 
 def _file_name(record: ImageRecord) -> str:
-    if Path(record.image_id).name != record.image_id:
+    # The id may be a path (mel/1), but not one out of the folder.
+    parts = record.image_id.split("/")
+    if any(Path(part).name != part or part in ("", ".", "..") for part in parts):
         raise DataError(f"image id {record.image_id!r} is not a valid file name; change the id")
     return f"{record.image_id}.png"
 

@@ -49,7 +49,7 @@ def scan_class_folders(root: Path, index: ImageIndex, *, keep_unknown: bool = Fa
         name = without_suffix(path)
         image_id = path_id(path) if name in repeated else name
         if image_id in seen:  # 1.jpg and 1.png
-            image_id = path
+            image_id = f"{image_id}_{PurePosixPath(path).suffix[1:]}"
         seen.add(image_id)
         identifying = sum(character.isdigit() for character in name) >= _DIGITS_OF_AN_ID
         records.append(
