@@ -63,6 +63,10 @@ def test_risk_belongs_to_a_class_of_the_task() -> None:
         ("actinic keratoses and intraepithelial carcinoma", "akiec"),
         ("Actinic keratoses and intraepithelial carcinoma / Bowen's disease", "akiec"),
         ("melanocytic_Nevi", "nv"),
+        ("Melanocytic nevi (nv)", "nv"),
+        ("mel - melanoma", "mel"),
+        ("solar lentigines / seborrheic keratoses and lichen-planus like keratoses, bkl", "bkl"),
+        ("angiomas, angiokeratomas, pyogenic granulomas and hemorrhage", "vasc"),
         ("vascular_lesions", "vasc"),
         # the ISIC archive
         ("Pigmented benign keratosis", "bkl"),
@@ -146,7 +150,21 @@ def test_other_diagnoses_determine_the_classes_that_follow_from_them(
 
 @pytest.mark.parametrize(
     "text",
-    ["", "wart", "mel nv", "melanoma?", "0", "none", "melanoma, suspected", "no nevus", "nevus of Ota", "atypical"],
+    [
+        "",
+        "wart",
+        "mel nv",
+        "melanoma?",
+        "0",
+        "none",
+        "melanoma, suspected",
+        "no nevus",
+        "nevus of Ota",
+        "atypical",
+        "melanoma or nevus",
+        "melanoma, atypical?",
+        "melanoma and more",
+    ],
 )
 def test_anything_else_is_no_diagnosis(text: str) -> None:
     assert parse_diagnosis(text) is None

@@ -86,12 +86,15 @@ def test_isic_2018_is_joined_with_its_lesion_groupings(tmp_path: Path, write: Wr
     write("ISIC2018_Task3_Training_LesionGroupings.csv", f"image,lesion_id,diagnosis_confirm_type\n{groups}")
     images("ISIC2018_Task3_Training_Input", ("ISIC_0.jpg", "ISIC_1.jpg"))
     images("ISIC2018_Task1-2_Training_Input", ("ISIC_0.jpg", "ISIC_7.jpg"))
+    write("ISIC2018_Task3_Test_GroundTruth.csv", f"{header}ISIC_2,1.0,0.0{zeros}")
+    images("ISIC2018_Task3_Test_Input", ("ISIC_2.jpg",))
     manifest = read_dataset(tmp_path)
     assert [(r.diagnosis, r.lesion_id, r.dx_type, r.source) for r in manifest] == [
         ("mel", "L0", "histo", "isic2018"),
         ("nv", "L1", "follow_up", "isic2018"),
+        ("mel", "ISIC_2", None, "isic2018"),
     ]
-    assert manifest.lesions_known
+    assert [record.subset for record in manifest] == ["train", "train", "test"]
     assert not scan_dataset(tmp_path).problems
 
 

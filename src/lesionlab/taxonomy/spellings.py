@@ -14,9 +14,7 @@ _ALIASES = {
     "nv": "nev; nevus; mole; reed or spitz nevus; nevus spilus",
     "bcc": "basal cell carcinoma invasive",
     "akiec": """ak; ack; actinic keratosis; solar keratosis; solar or actinic keratosis; bowen; bowen disease;
-        intraepithelial carcinoma; squamous cell carcinoma in situ; actinic keratosis and intraepithelial carcinoma;
-        squamous cell carcinoma in situ, bowen disease; actinic keratosis or bowen disease;
-        actinic keratosis and intraepithelial carcinoma / bowen disease""",
+        intraepithelial carcinoma; squamous cell carcinoma in situ""",
     "bkl": """sek; sk; benign keratosis; seborrheic keratosis; seborrhoeic keratosis; solar lentigo;
         lichenoid keratosis; pigmented benign keratosis; lichen planus like keratosis; ink spot lentigo;
         clear cell acanthoma""",
@@ -51,7 +49,14 @@ _QUALIFIERS = """less than 0 76 mm; 0 76 to 1 5 mm; more than 1 5 mm; associated
     infantile; infiltrating; intradermal; junctional; lentiginous; lichenoid; meyerson; micronodular; mucosal; nevoid;
     nodular; nos; pigmented; recurrent; reed; spilus; spitz; spitzoid; superficial"""
 
-_IRREGULAR = {"nevi": "nevus", "naevi": "nevus", "naevus": "nevus", "bowens": "bowen", "nos": "nos"}
+_IRREGULAR = {
+    "nevi": "nevus",
+    "naevi": "nevus",
+    "naevus": "nevus",
+    "bowens": "bowen",
+    "nos": "nos",
+    "lentigines": "lentigo",
+}
 
 
 @functools.lru_cache(maxsize=4096)
@@ -64,6 +69,15 @@ def parse_diagnosis(text: str) -> str | None:
     """
     if "?" in text:
         return None
+    if code := _parse(text):
+        return code
+    # "Melanocytic nevi (nv)", "angiomas, angiokeratomas and hemorrhage": several names of one class.
+    parts = [part for part in re.split(r"[()/:;,|]| - |\band\b|\bor\b", text.lower()) if part.strip()]
+    codes = {_parse(part) for part in parts}
+    return codes.pop() if len(codes) == 1 else None
+
+
+def _parse(text: str) -> str | None:
     words = _normalized(text)
     return _SPELLINGS.get(words) or _SPELLINGS.get(" ".join(_QUALIFIER.sub(" ", words).split()))
 

@@ -1,5 +1,6 @@
 """The layout with one folder of images per diagnosis and no metadata, with or without folders per subset above."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
@@ -11,8 +12,11 @@ from lesionlab.data.scan import DataProblem, ProblemKind, Scan
 from lesionlab.images.read import ZIP_SEPARATOR
 from lesionlab.taxonomy import LABELS, parse_diagnosis
 
-# A name with at least so many digits identifies an image (ISIC_0024306), one with fewer numbers the files of a folder.
+# Numbers around the name of a folder: "1. Melanoma", "Melanocytic Nevi (NV) - 7970".
+_NUMBERS = re.compile(r"^[\d._ -]+|[_ -]+\d[\d.]*k?$")
+# A name with another word and so many digits identifies an image (ISIC_0024306); others number the files of a folder.
 _DIGITS_OF_AN_ID = 5
+_WORDS_OF_NUMBERED_FILES = frozenset(("", "image", "img", "photo", "pic", "picture", "frame", "file", "sample", "scan"))
 
 
 def has_class_folders(paths: Iterable[str]) -> bool:
@@ -51,18 +55,25 @@ def scan_class_folders(root: Path, index: ImageIndex, *, keep_unknown: bool = Fa
         if image_id in seen:  # 1.jpg and 1.png
             image_id = f"{image_id}_{PurePosixPath(path).suffix[1:]}"
         seen.add(image_id)
-        identifying = sum(character.isdigit() for character in name) >= _DIGITS_OF_AN_ID
         records.append(
             ImageRecord(
                 image_id,
                 path,
-                lesion_id=name if name in repeated and identifying else image_id,
+                lesion_id=name if name in repeated and _identifies(name) else image_id,
                 diagnosis=diagnosis,
                 label=None if folder.lower() == diagnosis else folder,
                 subset=next(filter(None, map(subset_name, folders)), None),
             )
         )
     return Scan(root, "folder per diagnosis", tuple(records), tuple(problems), lesions_known=False)
+
+
+def _identifies(name: str) -> bool:
+    """Return whether a file's name identifies the image, wherever it lies."""
+    word = "".join(character for character in name.lower() if character.isalpha())
+    if word in _WORDS_OF_NUMBERED_FILES or parse_diagnosis(word) is not None:
+        return False
+    return sum(character.isdigit() for character in name) >= _DIGITS_OF_AN_ID
 
 
 def _folders(path: str) -> tuple[str, ...]:
@@ -72,6 +83,6 @@ def _folders(path: str) -> tuple[str, ...]:
 def _diagnosis(path: str) -> tuple[str, str] | None:
     """Return the diagnosis of the innermost folder that is named after one, and the folder's name."""
     for folder in reversed(_folders(path)):
-        if diagnosis := parse_diagnosis(folder.lstrip("0123456789._- ")):  # "1. Melanoma"
+        if diagnosis := parse_diagnosis(_NUMBERS.sub("", folder)):
             return diagnosis, folder
     return None

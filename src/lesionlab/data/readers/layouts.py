@@ -1,5 +1,6 @@
 """The layouts of public datasets, each as data: names of tables, image folders and columns."""
 
+import functools
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -173,15 +174,18 @@ def find_layout(folder: Path) -> tuple[Layout, list[Path]] | None:
     """
     for layout in LAYOUTS:
         tables = {path for pattern in layout.tables for path in matching(folder, pattern) if path.is_file()}
-        # A copy of the dataset in a folder below is no part of it.
-        least = min((len(path.parts) for path in tables), default=0)
-        found = sorted(path for path in tables if len(path.parts) == least and _has_header(layout, path))
-        subsets = [table_subset(path) for path in found]
-        if len(set(subsets)) < len(found):
-            names = ", ".join(path.relative_to(folder).as_posix() for path in found)
-            raise DataError(f"{folder}: several metadata tables ({names}); select one with --metadata")
-        if found:
-            return layout, found
+        by_subset: dict[str | None, list[Path]] = {}
+        for path in sorted(filter(functools.partial(_has_header, layout), tables), key=lambda p: (len(p.parts), p)):
+            others = by_subset.setdefault(table_subset(path), [])
+            # A copy of the dataset in a folder below is no part of it.
+            if not others or len(others[0].parts) == len(path.parts):
+                others.append(path)
+        for found in by_subset.values():
+            if len(found) > 1:
+                names = ", ".join(path.relative_to(folder).as_posix() for path in found)
+                raise DataError(f"{folder}: several metadata tables ({names}); select one with --metadata")
+        if by_subset:
+            return layout, [found[0] for found in by_subset.values()]
     entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
     return find_layout(entries[0]) if len(entries) == 1 and entries[0].is_dir() else None
 
