@@ -289,6 +289,12 @@ def test_a_dataset_in_the_only_folder_is_found(tmp_path: Path, write: Write, ima
     assert (record.diagnosis, record.path) == ("nv", "archive/data/images/ISIC_0.jpg")
 
 
+def test_a_folder_that_holds_itself_is_no_dataset(tmp_path: Path) -> None:
+    (tmp_path / "again").symlink_to(tmp_path, target_is_directory=True)
+    with pytest.raises(DataError, match="no image was found"):
+        read_dataset(tmp_path)
+
+
 def test_class_folders_in_an_archive_are_read(tmp_path: Path, make_jpeg: Callable[..., bytes]) -> None:
     with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
         for number, folder in enumerate(("train/1. Melanoma", "train/2. Nevus")):
@@ -305,7 +311,7 @@ def test_a_folder_with_a_pixel_table_names_the_import(tmp_path: Path) -> None:
         read_dataset(tmp_path)
 
 
-def test_numbered_files_in_class_folders_are_told_by_their_paths(tmp_path: Path, images: Images) -> None:
+def test_paths_identify_numbered_files_in_class_folders(tmp_path: Path, images: Images) -> None:
     images("mel", ("1.jpg", "2.jpg"))
     images("nv", ("1.jpg", "2.jpg", "ISIC_0024306.jpg"))
     images("bkl", ("ISIC_0024307.jpg",))

@@ -166,8 +166,12 @@ LAYOUTS = (
 ANY_TABLE = Layout("table of images", ())
 
 
-def find_layout(folder: Path) -> tuple[Layout, list[Path]] | None:
+def find_layout(folder: Path, depth: int = 3) -> tuple[Layout, list[Path]] | None:
     """Return the layout of a folder, or of the only folder in it, and its tables; None if there is no known table.
+
+    Args:
+        folder: The folder.
+        depth: Number of folders to descend to.
 
     Raises:
         DataError: There are several tables for the same images.
@@ -187,7 +191,8 @@ def find_layout(folder: Path) -> tuple[Layout, list[Path]] | None:
         if by_subset:
             return layout, [found[0] for found in by_subset.values()]
     entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
-    return find_layout(entries[0]) if len(entries) == 1 and entries[0].is_dir() else None
+    only = len(entries) == 1 and entries[0].is_dir()
+    return find_layout(entries[0], depth - 1) if only and depth else None
 
 
 def layout_of(table: Path) -> Layout:
