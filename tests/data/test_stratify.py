@@ -134,6 +134,18 @@ def test_a_class_that_is_too_small_is_an_error(
         make_split(build(lesions), **options)  # type: ignore[arg-type] # mypy does not match the keys
 
 
+def test_rare_diagnoses_beside_the_classes_are_in_training() -> None:
+    manifest = build({"mel": [1] * 9, "nv": [1] * 9, "mal_oth": [1], "scc": [1] * 9})
+    split = make_split(manifest)
+    found = defaultdict(set)
+    for record in manifest:
+        found[record.diagnosis].add(split.assignment[record.image_id])
+    assert found["mal_oth"] == {"train"}
+    assert found["scc"] == found["mel"] == {"train", "validation", "test"}
+    folds = make_split(manifest, folds=3)
+    assert {folds.assignment[r.image_id] for r in manifest if r.diagnosis == "mal_oth"} == {"fold_0"}
+
+
 @pytest.mark.parametrize(
     "options",
     [

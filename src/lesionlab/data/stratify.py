@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from lesionlab.data.manifest import ImageRecord, Manifest
 from lesionlab.data.split import TEST, TRAIN, VALIDATION, Split, fold_name
 from lesionlab.errors import DataError, UsageError
-from lesionlab.taxonomy import CODES, LABELS
+from lesionlab.taxonomy import CODES, LABELS, OTHER_DIAGNOSES
 
 
 def make_split(
@@ -24,7 +24,7 @@ def make_split(
 
     All images of a lesion are in one subset. Each diagnosis is split separately, so that every subset has its fraction
     of each diagnosis' lesions to within one lesion, and at least one. A lesion with several diagnoses counts for its
-    most frequent one.
+    most frequent one. Of `OTHER_DIAGNOSES`, those with too few lesions for every subset are in training.
 
     Args:
         manifest: The images.
@@ -46,6 +46,10 @@ def make_split(
     assigned = 0
     for code, members in strata.items():
         if not members:
+            continue
+        if code in OTHER_DIAGNOSES and len(members) < _needed(shares, folds):
+            # Rare diagnoses that are no class of their own do not prevent a split.
+            subset_of |= dict.fromkeys(members, TRAIN if folds is None else fold_name(0))
             continue
         _require(code, len(members), shares, folds, unit="image" if by_image else "lesion")
         ordered = shuffled(members, seed)
@@ -177,11 +181,14 @@ def quotas(count: int, shares: Mapping[str, float], keep: int = 1) -> dict[str, 
     return counts
 
 
+def _needed(shares: Mapping[str, float], folds: int | None) -> int:
+    return len(shares) if folds is None else folds + (TEST in shares)
+
+
 def _require(code: str, count: int, shares: Mapping[str, float], folds: int | None, unit: str) -> None:
     subsets = [name for name in (TRAIN, VALIDATION, TEST) if name in shares]
-    needed = len(subsets)
+    needed = _needed(shares, folds)
     if folds is not None:
-        needed = folds + (TEST in shares)
         subsets = [f"each of {folds} folds", *([TEST] if TEST in shares else [])]
     if count < needed:
         has = f"{count} {unit}" if count == 1 else f"{count} {unit}s"
