@@ -5,7 +5,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image, ImageOps
 
 from lesionlab.data import DataReport, check_dataset, read_dataset
 from lesionlab.data.scan import ProblemKind
@@ -97,3 +99,38 @@ def test_ham10000_is_complete_with_the_published_counts() -> None:
     counts = {"nv": 6705, "mel": 1113, "bkl": 1099, "bcc": 514, "akiec": 327, "vasc": 142, "df": 115}
     assert report.diagnoses == counts
     assert report.gaps == {"age": 57, "sex": 57, "site": 234, "dx_type": 0}
+
+
+def picture(seed: int) -> Image.Image:
+    """Return an image with structure at all scales, which compression keeps."""
+    noise = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    return Image.fromarray(noise).resize((128, 96), Image.Resampling.BICUBIC)
+
+
+def test_files_of_equal_size_under_one_name_are_compared_by_pixels(tmp_path: Path) -> None:
+    for visit in ("visit1", "visit2", "visit3"):
+        (tmp_path / visit).mkdir()
+        picture(int(visit[-1])).save(tmp_path / visit / "IMG_1.bmp")
+        picture(9).save(tmp_path / visit / "IMG_2.bmp")
+    (tmp_path / "t.csv").write_text("image_id,dx\nIMG_1,nv\nIMG_2,mel\n")
+    report = check_dataset(tmp_path, metadata=tmp_path / "t.csv")
+    found = {problem.where: problem.kind for problem in report.problems}
+    assert found == {"IMG_1": ProblemKind.AMBIGUOUS_IMAGE, "IMG_2": ProblemKind.REPEATED_FILE}
+
+
+def test_copies_of_an_image_as_other_lesions_are_found(tmp_path: Path) -> None:
+    image = picture(0)
+    image.save(tmp_path / "a.png")
+    image.save(tmp_path / "b.bmp")
+    image.save(tmp_path / "c.jpg", quality=60)
+    image.resize((80, 60)).save(tmp_path / "d.png")
+    ImageOps.mirror(image).save(tmp_path / "e.jpg")
+    picture(1).save(tmp_path / "f.png")
+    lines = [f"{name},L{name},{dx}" for name, dx in zip("abcdef", ("nv", "mel", "mel", "nv", "mel", "nv"), strict=True)]
+    (tmp_path / "t.csv").write_text("\n".join(("image_id,lesion_id,dx", *lines)))
+    report = check_dataset(tmp_path, metadata=tmp_path / "t.csv")
+    assert report.errors == {ProblemKind.LEAKING_COPY: 1}
+    assert report.problems[0].where == "a, b"
+    near = {problem.where for problem in report.problems if problem.kind is ProblemKind.NEAR_COPY}
+    assert {"a, c", "a, d", "a, e"} <= near
+    assert not any("f" in where.split(", ") for where in near)

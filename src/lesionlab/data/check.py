@@ -1,6 +1,5 @@
 """Checking a dataset: all problems in one report."""
 
-import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -9,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from lesionlab.base_models import FrozenModel
 from lesionlab.data.dataset import scan_dataset
 from lesionlab.data.manifest import ImageRecord, Manifest
@@ -16,6 +17,7 @@ from lesionlab.data.readers.columns import ColumnMapping
 from lesionlab.data.scan import DataProblem, ProblemKind, Scan
 from lesionlab.errors import ImageError
 from lesionlab.images import decode_image, read_image_bytes
+from lesionlab.images.perceptual_hash import BITS, has_structure, near_copies, perceptual_hash, pixel_hash
 from lesionlab.taxonomy import CODES, LABELS
 
 
@@ -86,14 +88,20 @@ def check_dataset(
     """
     scan = scan_dataset(folder, columns=columns, metadata=metadata, unknown=unknown)
     checks = _check_images(scan, progress, workers)
-    problems = [*scan.problems, *(check.problem for check in checks if check.problem), *_copies(checks)]
+    problems = [
+        *scan.problems,
+        *(check.problem for check in checks if check.problem),
+        *_copies(checks),
+        *_near_copies(checks),
+    ]
     return _report(scan, [check for check in checks if check.problem is None], _in_order(problems))
 
 
 @dataclass(frozen=True, slots=True)
 class _ImageCheck:
     record: ImageRecord
-    sha256: str | None = None
+    pixels: str | None = None
+    perceptual: np.ndarray | None = None
     size: tuple[int, int] | None = None
     problem: DataProblem | None = None
 
@@ -110,21 +118,20 @@ def _check_images(scan: Scan, progress: Callable[[int, int], None] | None, worke
 
 
 def _check_image(root: Path, record: ImageRecord) -> _ImageCheck:
-    digest = None
     try:
-        data = read_image_bytes(str(root / record.path))
-        digest = hashlib.sha256(data).hexdigest()
-        return _ImageCheck(record, digest, decode_image(data).original_size)
+        decoded = decode_image(read_image_bytes(str(root / record.path)))
+        perceptual = perceptual_hash(decoded.image) if has_structure(decoded.image) else None
+        return _ImageCheck(record, pixel_hash(decoded.image), perceptual, decoded.original_size)
     except ImageError as error:
         kind = ProblemKind.TRUNCATED if "truncated" in str(error) else ProblemKind.UNREADABLE
-        return _ImageCheck(record, digest, problem=DataProblem(kind=kind, where=record.path, detail=str(error)))
+        return _ImageCheck(record, problem=DataProblem(kind=kind, where=record.path, detail=str(error)))
 
 
 def _copies(checks: Iterable[_ImageCheck]) -> list[DataProblem]:
     by_digest: dict[str, list[ImageRecord]] = {}
     for check in checks:
-        if check.sha256 is not None:
-            by_digest.setdefault(check.sha256, []).append(check.record)
+        if check.pixels is not None:
+            by_digest.setdefault(check.pixels, []).append(check.record)
     problems = []
     for records in by_digest.values():
         if len(records) < 2:
@@ -134,8 +141,25 @@ def _copies(checks: Iterable[_ImageCheck]) -> list[DataProblem]:
         kind = ProblemKind.COPY if len(lesions) == 1 else ProblemKind.LEAKING_COPY
         leak = "" if len(lesions) == 1 else "; a split may separate them: a leak"
         where = ", ".join(sorted(record.image_id for record in records))
-        detail = f"the same file, of lesion {', '.join(lesions)} ({diagnoses}){leak}"
+        detail = f"the same pixels, of lesion {', '.join(lesions)} ({diagnoses}){leak}"
         problems.append(DataProblem(kind=kind, where=where, detail=detail))
+    return problems
+
+
+def _near_copies(checks: Iterable[_ImageCheck]) -> list[DataProblem]:
+    """Return pairs of images of different lesions with similar perceptual hashes and different pixels."""
+    found = [check for check in checks if check.perceptual is not None]
+    problems = []
+    for i, j, differing in near_copies(np.array([check.perceptual for check in found], dtype=np.uint8)):
+        a, b = found[i], found[j]
+        if a.pixels == b.pixels or a.record.lesion_id == b.record.lesion_id:
+            continue
+        detail = (
+            f"lesions {a.record.lesion_id} ({a.record.diagnosis}) and {b.record.lesion_id} ({b.record.diagnosis}), "
+            f"{differing} of {BITS} bits of the perceptual hash differ; a split may separate them"
+        )
+        where = f"{a.record.image_id}, {b.record.image_id}"
+        problems.append(DataProblem(kind=ProblemKind.NEAR_COPY, where=where, detail=detail))
     return problems
 
 

@@ -34,6 +34,7 @@ class ProblemKind(StrEnum):
     UNMATCHED_ROWS = "rows of a second table without an image"
     ORPHAN = "image without a metadata row"
     REPEATED_FILE = "image found in several places"
+    NEAR_COPY = "near copies of different lesions"
 
     @property
     def is_error(self) -> bool:
@@ -51,6 +52,7 @@ _WARNINGS = (
     ProblemKind.UNMATCHED_ROWS,
     ProblemKind.ORPHAN,
     ProblemKind.REPEATED_FILE,
+    ProblemKind.NEAR_COPY,
 )
 
 

@@ -5,7 +5,8 @@ Implementation and benchmarking of perceptual image hash functions, 2010). Mirro
 transposition exchanges the axes, so that the hash of a mirrored or rotated image follows from that of the image.
 """
 
-from collections.abc import Callable, Iterable
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -16,7 +17,12 @@ from lesionlab.errors import ImageError
 from lesionlab.images.source import load_image
 
 BITS = 256
+# Copies differ in up to 23 bits, and the nearest images of other lesions of HAM10000 rarely in fewer: see
+# benchmarks/results/seen_images.json.
+NEAR_COPY_LIMIT = 24
 _SIDE = 16  # frequencies per axis
+_CHUNK = 256
+_LEAST_CONTRAST = 8  # grey values
 _PIXELS = 64  # side of the grey image
 _ODD = np.arange(_SIDE) % 2 == 1
 _COSINES = np.cos(np.pi / (2 * _PIXELS) * np.outer(np.arange(_SIDE), 2 * np.arange(_PIXELS) + 1))
@@ -28,6 +34,11 @@ def perceptual_hash(image: Image.Image) -> NDArray[np.uint8]:
     bits = _COSINES @ np.asarray(grey, dtype=np.float64) @ _COSINES.T > 0
     bits[0, 0] = False  # the mean, which is positive for every image
     return np.packbits(bits)
+
+
+def pixel_hash(image: Image.Image) -> str:
+    """Return the SHA-256 of the size and the pixels of an upright RGB image; files of any format may share it."""
+    return hashlib.sha256(f"{image.size}".encode() + image.tobytes()).hexdigest()
 
 
 def hash_images(
@@ -76,6 +87,26 @@ def distances(a: NDArray[np.uint8], b: NDArray[np.uint8], *, oriented: bool = Tr
                 bits = turned ^ (upset & _ODD)[:, None] ^ (mirrored & _ODD)
                 np.maximum(best, _signs(bits.reshape(len(a), BITS)) @ of_b, out=best)
     return (np.float32(BITS) - best) / np.float32(2)
+
+
+def has_structure(image: Image.Image) -> bool:
+    """Return whether an image has contrast; the perceptual hash of a plain one is arbitrary."""
+    low, high = image.convert("L").reduce(max(1, min(image.size) // _PIXELS)).getextrema()
+    return float(high) - float(low) > _LEAST_CONTRAST  # type: ignore[arg-type]
+
+
+def near_copies(hashes: NDArray[np.uint8], limit: int = NEAR_COPY_LIMIT) -> Iterator[tuple[int, int, int]]:
+    """Yield the positions i < j of images whose hashes differ in at most `limit` bits, with the number of bits.
+
+    Args:
+        hashes: Hashes, uint8 [N, 32].
+        limit: Largest number of differing bits, over the eight orientations.
+    """
+    for first in range(0, len(hashes), _CHUNK):
+        near = distances(hashes[first : first + _CHUNK], hashes[first:])
+        for i, j in np.argwhere(near <= limit):
+            if j > i:
+                yield first + int(i), first + int(j), int(near[i, j])
 
 
 def _signs(bits: NDArray[np.bool_]) -> NDArray[np.float32]:

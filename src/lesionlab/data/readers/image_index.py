@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from lesionlab.data.scan import DataProblem, ProblemKind
-from lesionlab.images.decode import IMAGE_SUFFIXES
-from lesionlab.images.read import ZIP_SEPARATOR
+from lesionlab.errors import ImageError
+from lesionlab.images.decode import IMAGE_SUFFIXES, decode_image
+from lesionlab.images.perceptual_hash import pixel_hash
+from lesionlab.images.read import ZIP_SEPARATOR, read_image_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class ImageIndex:
             return paths[0], None
         # Copies of HAM10000 often have every image twice, in folders with upper and lower case names.
         listed = ", ".join(paths)
-        if len({self.sizes[path] for path in paths}) > 1:
+        if not self._same_pixels(paths):
             return None, DataProblem(kind=ProblemKind.AMBIGUOUS_IMAGE, where=image_id, detail=f"files differ: {listed}")
         detail = f"the first is used of {listed}"
         return paths[0], DataProblem(kind=ProblemKind.REPEATED_FILE, where=image_id, detail=detail)
@@ -70,6 +72,17 @@ class ImageIndex:
         for image_id in sorted(self.by_id.keys() - set(used)):
             for path in self.by_id[image_id]:
                 yield DataProblem(kind=ProblemKind.ORPHAN, where=path, detail=f"no row for {image_id}; it is not used")
+
+    def _same_pixels(self, paths: list[str]) -> bool:
+        # Files of different sizes are taken as different. Equal sizes prove nothing: all BMP files of one width and
+        # height have the same number of bytes.
+        if len({self.sizes[path] for path in paths}) > 1:
+            return False
+        try:
+            files = [read_image_bytes(str(self.root / path)) for path in paths]
+            return len(set(files)) == 1 or len({pixel_hash(decode_image(data).image) for data in files}) == 1
+        except ImageError:  # the check of the images names the reason
+            return False
 
     def _add(self, path: str, size: int) -> None:
         self.sizes[path] = size
