@@ -40,6 +40,7 @@ PACKAGES = {
     "lesionlab.experiments.reproduction": "Reproduction of published systems",
     "lesionlab.segmentation": "Lesion segmentation",
     "lesionlab.attribution": "Explanation methods",
+    "lesionlab.curation": "Duplicates",
     "lesionlab.phantoms": "Synthetic images",
     "lesionlab.serving": "Server",
     "lesionlab.web": "Web page",

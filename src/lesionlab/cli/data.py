@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lesionlab.cli.console import new_table, progress_bar, show, show_json, show_table
+from lesionlab.cli.duplicates import duplicates
 from lesionlab.cli.hmnist import DatasetFolder, export_hmnist, import_hmnist, mini
 from lesionlab.cli.options import (
     Columns,
+    Duplicates,
     Force,
     Json,
     Metadata,
     Unknown,
     add_commands,
     column_mapping,
+    with_decisions,
 )
 from lesionlab.errors import UsageError
 from lesionlab.files import check_output
@@ -80,6 +83,7 @@ def split(
     metadata: Metadata = None,
     columns: Columns = None,
     unknown: Unknown = "error",
+    decisions: Duplicates = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -91,7 +95,9 @@ def split(
     if folds is not None and validation is not None:
         raise UsageError("--validation and --folds exclude each other: each fold is the validation set once")
     check_output(target, [folder, *(metadata or ())], force=force)
+    check_output(target, [decisions], force=force)
     manifest = read_dataset(folder, columns=column_mapping(columns), metadata=metadata, unknown=unknown)
+    manifest = with_decisions(manifest, decisions)
     check_output(target, map(manifest.location, manifest), force=force)
     share = 0.15 if validation is None else validation
     made = (
@@ -106,7 +112,7 @@ def split(
         _show_split(manifest, made, target)
 
 
-add_commands(app, check, split, mini, import_hmnist, export_hmnist)
+add_commands(app, check, duplicates, split, mini, import_hmnist, export_hmnist)
 
 
 def _show_report(report: DataReport) -> None:

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from lesionlab.cli.console import set_verbosity
+from lesionlab.cli.console import note, set_verbosity
 from lesionlab.errors import UsageError
 
 if TYPE_CHECKING:
-    from lesionlab.data import ColumnMapping
+    from lesionlab.data import ColumnMapping, Manifest
 
 
 def existing(parameter: typer.CallbackParam, value: Any) -> Any:
@@ -135,6 +135,15 @@ ThresholdOption = Annotated[
         show_default=False,
     ),
 ]
+Duplicates = Annotated[
+    Path | None,
+    typer.Option(
+        "--duplicates",
+        callback=existing,
+        help="Decisions of `lesionlab data duplicates`: lesions are merged, and copies are left out.",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing result. Inputs are never replaced.")]
 OutFolder = Annotated[Path, typer.Option("--out", "-o", help="Output folder.", show_default=False)]
@@ -182,6 +191,17 @@ def column_mapping(columns: str | None) -> "ColumnMapping | None":
     from lesionlab.data import ColumnMapping
 
     return None if columns is None else ColumnMapping.parse(columns)
+
+
+def with_decisions(manifest: "Manifest", decisions: Path | None) -> "Manifest":
+    """Apply the decisions of `--duplicates`, and print their effects."""
+    from lesionlab.data.decisions import apply_decisions
+
+    if decisions is None:
+        return manifest
+    decided, applied = apply_decisions(manifest, decisions)
+    note(str(applied))
+    return decided
 
 
 _Verbose = Annotated[

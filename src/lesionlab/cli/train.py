@@ -12,6 +12,7 @@ from lesionlab.cli.info import describe_bundle
 from lesionlab.cli.options import (
     Columns,
     Dataset,
+    Duplicates,
     Json,
     Metadata,
     RecipeName,
@@ -19,6 +20,7 @@ from lesionlab.cli.options import (
     Unknown,
     column_mapping,
     existing,
+    with_decisions,
 )
 from lesionlab.errors import UsageError
 
@@ -68,6 +70,7 @@ def train(
     metadata: Metadata = None,
     columns: Columns = None,
     unknown: Unknown = "error",
+    decisions: Duplicates = None,
     as_json: Json = False,
 ) -> None:
     """Train a recipe on a dataset and export the bundle.
@@ -82,6 +85,7 @@ def train(
     short = [f"training.epochs={epochs}"] if epochs is not None else []
     checked = load_recipe(recipe, [*(changes or ()), *short])
     manifest = read_dataset(data, columns=column_mapping(columns), metadata=metadata, unknown=unknown)
+    manifest = with_decisions(manifest, decisions)
     if published and split_file is not None:
         raise UsageError("--published and --split exclude each other: each defines the split")
     split = load_split(split_file) if split_file else None

@@ -1,0 +1,51 @@
+"""Decisions about pairs change a manifest, and every line is counted."""
+
+from pathlib import Path
+
+import pytest
+
+from lesionlab.data import ImageRecord, Manifest, make_split
+from lesionlab.data.decisions import AppliedDecisions, apply_decisions, write_decisions
+from lesionlab.errors import DataError
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Manifest:
+    return Manifest(tmp_path, tuple(ImageRecord(f"i{n}", f"i{n}.jpg", f"L{n // 2}", "nv") for n in range(40)))
+
+
+def write(path: Path, *rows: tuple[str, str, str]) -> Path:
+    write_decisions(path, ({"first": a, "second": b, "decision": decision} for a, b, decision in rows))
+    return path
+
+
+def test_lesions_are_merged_and_copies_left_out(manifest: Manifest, tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "d.csv",
+        ("i0", "i2", "same lesion"),
+        ("i3", "i5", "Same picture"),
+        ("i6", "i8", "different"),
+        ("i6", "i9", ""),
+        ("i6", "elsewhere", "same lesion"),
+    )
+    decided, applied = apply_decisions(manifest, path)
+    assert applied == AppliedDecisions(merged=2, left_out=("i5",), undecided=1, elsewhere=1)
+    lesions = {record.image_id: record.lesion_id for record in decided}
+    assert {lesions[name] for name in ("i0", "i1", "i2", "i3", "i4")} == {"L0"}
+    assert lesions["i6"] != lesions["i8"]
+    assert "i5" not in lesions
+    for seed in range(5):
+        assignment = make_split(decided, validation=0.3, test=0.3, seed=seed).assignment
+        assert len({assignment[name] for name in ("i0", "i1", "i2", "i3", "i4")}) == 1
+
+
+def test_another_decision_is_an_error_with_its_line(manifest: Manifest, tmp_path: Path) -> None:
+    path = write(tmp_path / "d.csv", ("i0", "i2", "same lesion"), ("i0", "i4", "maybe"))
+    with pytest.raises(DataError, match=r"d\.csv line 3: decision 'maybe' is none of same picture"):
+        apply_decisions(manifest, path)
+
+
+def test_another_file_is_an_error(manifest: Manifest, tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(DataError, match="no column first"):
+        apply_decisions(manifest, tmp_path / "d.csv")
