@@ -4,7 +4,8 @@
         [--features FOLDER] [--checked CSV] [--pairs CSV] [--out FILE]
 
 `--listed` has the columns `milk_lesion` and `ham_lesion`. `--checked` holds pairs that were compared by eye: the
-columns `first`, `second` and `same`, 1 or 0. `--pairs` writes the found pairs of images as CSV, without pictures.
+columns `chosen`, how the pair was chosen, `first`, `second` and `same`, 1 or 0. `--pairs` writes the found pairs of
+images as CSV, without pictures.
 """
 
 import csv
@@ -78,10 +79,20 @@ def main() -> None:
         "minutes of the description (0 from the cache)": round((described - started) / 60, 1),
         "minutes of the search": round((searched - described) / 60, 1),
     }
+    best: dict[tuple[str, str], int] = {}
+    for x, y, p in pairs:
+        best[x.lesion_id, y.lesion_id] = max(p.matches, best.get((x.lesion_id, y.lesion_id), 0))
+    new = sorted(lesions - listed, key=lambda names: -best[names])
+    result["lesion pairs beyond the list"] = [[*names, best[names]] for names in new]
     if arguments.checked:
         checked = rows(arguments.checked)
-        result["pairs compared by eye"] = len(checked)
-        result["of one lesion"] = sum(row["same"] == "1" for row in checked)
+        result["pairs compared by eye"] = {
+            chosen: {
+                "pairs": sum(row["chosen"] == chosen for row in checked),
+                "of one lesion": sum(row["chosen"] == chosen and row["same"] == "1" for row in checked),
+            }
+            for chosen in dict.fromkeys(row["chosen"] for row in checked)
+        }
     write(arguments, result)
 
 
