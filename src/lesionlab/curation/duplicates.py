@@ -12,7 +12,9 @@ from lesionlab.curation.pairs import ImagePair, PairKind
 from lesionlab.curation.register import is_mirrored, is_unchanged, register
 from lesionlab.images.perceptual_hash import NEAR_COPY_LIMIT, distances
 
-MIN_MATCHES = 10  # unrelated images reach 8: see benchmarks/results/overlap_milk10k.json
+# Of 2,500 unrelated pairs of HAM10000 and MILK10k none had more than 8. Pairs with 10 to 14 need review: see
+# benchmarks/results/overlap_milk10k_checked.csv.
+MIN_MATCHES = 10
 NEIGHBOURS = 10  # candidates per image by the network, and as many by local features
 _MIRROR_CANDIDATES = 3  # the network takes mirror images as alike
 _VOTERS = 60  # local features per image that take part in the search for candidates
