@@ -1,6 +1,8 @@
 """Reading a text table, separated by commas, semicolons or tabs."""
 
+import codecs
 import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,20 +30,18 @@ def read_table(path: Path) -> Table:
     """Read a table; white space around names and cells is removed.
 
     Raises:
-        DataError: The file does not exist, is not UTF-8 text, is empty, or has duplicate column names.
+        DataError: The file does not exist, is not text in UTF-8 or UTF-16, is empty, has duplicate column names, or
+            has a quotation mark that is not closed in its line.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            first = stream.readline()
-            stream.seek(0)
-            reader = csv.reader(stream, delimiter=max(_SEPARATORS, key=first.count), skipinitialspace=True)
-            rows = [(reader.line_num, tuple(cell.strip() for cell in row)) for row in reader]
+        content = path.read_bytes()
+        utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = content.decode("utf-16" if utf_16 else "utf-8-sig")
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not a text file in UTF-8; save it as CSV with that encoding") from error
-    except csv.Error as error:
-        raise DataError(f"{path}: not a valid table ({error})") from error
+    rows = _rows(path, text)
     filled = [(line, cells) for line, cells in rows if any(cells)]
     if len(filled) < 2:
         raise DataError(f"{path}: the table is empty; expected a line of column names and one line per image")
@@ -50,3 +50,28 @@ def read_table(path: Path) -> Table:
         repeated = next(name for name in header if header.count(name) > 1)
         raise DataError(f"{path}: column {repeated!r} occurs more than once; rename or remove one of them")
     return Table(path, header, tuple(filled[1:]))
+
+
+def _rows(path: Path, text: str) -> list[tuple[int, tuple[str, ...]]]:
+    """Return line number and cells of each row; a cell that runs over several lines would swallow rows."""
+    stream = io.StringIO(text, newline="")
+    first = stream.readline()
+    stream.seek(0)
+    separator = max(_SEPARATORS, key=first.count)
+    reader = csv.reader(stream, delimiter=separator, skipinitialspace=True, strict=True)
+    rows: list[tuple[int, tuple[str, ...]]] = []
+    opened = 1
+    problem = "it runs over several lines"
+    try:
+        for row in reader:
+            if reader.line_num > opened:
+                break
+            rows.append((opened, tuple(cell.strip() for cell in row)))
+            opened += 1
+        else:
+            return rows
+    except csv.Error as error:
+        problem = str(error)
+    raise DataError(
+        f"{path} line {opened}: a quotation mark is not closed in its cell ({problem}); remove it, or close it"
+    )
