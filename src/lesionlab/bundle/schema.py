@@ -39,6 +39,8 @@ class Calibration(StrictModel):
         ece_after: The same with calibration.
         nll_by_method: Cross-validated negative log likelihood of each candidate, by validation lesion; the simplest
             of the candidates with the lowest values is used. Empty for a single candidate.
+        mean_probabilities: Mean probability of each class over those images: the class frequencies at which the
+            probabilities are calibrated. Empty for unknown.
     """
 
     method: Literal["temperature", "prior", "bias", "vector"] = "temperature"
@@ -50,6 +52,7 @@ class Calibration(StrictModel):
     ece_before: float
     ece_after: float
     nll_by_method: dict[str, float] = Field(default_factory=dict)
+    mean_probabilities: tuple[float, ...] = ()
 
     def probabilities(self, logits: FloatArray) -> FloatArray:
         """Return calibrated probabilities, float64 [N, C], for the graph's logits [N, C]."""
@@ -240,6 +243,7 @@ class BundleInfo(StrictModel):
         for name, values in (
             ("calibration.scales", calibration.scales),
             ("calibration.offsets", calibration.offsets),
+            ("calibration.mean_probabilities", calibration.mean_probabilities),
             ("decision_rule.weights", self.decision_rule.weights),
         ):
             if len(values) not in (0, len(expected)):

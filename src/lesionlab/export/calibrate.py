@@ -65,8 +65,10 @@ def fit_calibration(
         ece_after=0.0,
         nll_by_method={name: round(float(loss), 6) for name, loss in losses.items()},
     )
-    after = float(expected_calibration_error(labels, fitted.probabilities(logits)))
-    fitted = fitted.model_copy(update={"ece_after": after})
+    probabilities = fitted.probabilities(logits)
+    after = float(expected_calibration_error(labels, probabilities))
+    mean = _rounded(np.maximum(probabilities.mean(axis=0), 1e-6))
+    fitted = fitted.model_copy(update={"ece_after": after, "mean_probabilities": mean})
     for warning in fitted.warnings:
         logger.warning("calibration: %s", warning)
     return fitted

@@ -79,6 +79,14 @@ def test_the_prevalence_of_the_training_data_changes_nothing(info: BundleInfo) -
     np.testing.assert_allclose(shift.applied(rows), rows)
 
 
+def test_the_frequencies_of_the_calibration_come_before_those_of_the_training_data(info: BundleInfo) -> None:
+    means = tuple(np.random.default_rng(1).dirichlet(np.ones(7)))
+    calibration = info.calibration.model_copy(update={"mean_probabilities": means})
+    shift = prior_shift(info.model_copy(update={"calibration": calibration}), {"malignant": 0.02})
+    np.testing.assert_allclose(shift.applied(np.array(means)), shift.frequencies)
+    assert shift.frequencies[TARGET].sum() == pytest.approx(0.02)
+
+
 def test_odds_move_by_the_ratio_of_the_prior_odds(info: BundleInfo) -> None:
     rows = np.random.default_rng(0).dirichlet(np.ones(7), 5)
     target = rows[:, TARGET].sum(axis=1)

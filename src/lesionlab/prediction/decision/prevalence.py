@@ -1,4 +1,4 @@
-"""Prevalence correction: probabilities for class frequencies other than those of the training data.
+"""Prevalence correction: probabilities for class frequencies other than those of the calibration.
 
 Source: Saerens et al., Neural Computation 14, 2002: if the appearance of each class is the same and only the prior
 changes, each probability is multiplied by the ratio of the new frequency to the old one, and the row is normalised.
@@ -22,7 +22,7 @@ _TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class PriorShift:
-    """A change from the class frequencies of the training data to others.
+    """A change from the class frequencies that probabilities were calibrated at to others.
 
     Attributes:
         ratio: New frequency divided by old frequency, [C].
@@ -45,13 +45,15 @@ def prior_shift(info: BundleInfo, prevalence: Mapping[str, float]) -> PriorShift
     Args:
         info: The model.
         prevalence: Frequency by class, or of `malignant` for all malignant classes. The other classes share the
-            remainder in the proportions of the training data.
+            remainder in the proportions that the probabilities were calibrated at.
 
     Raises:
         UsageError: The class frequencies of the model are unknown, or the prevalence is invalid.
     """
     task, counts = TASKS[info.task], info.training_data.classes
-    old = np.array([counts.get(code, 0) for code in task.classes], dtype=np.float64)
+    # The calibration was fitted to the validation images: probabilities hold for the class frequencies of these.
+    fitted = info.calibration.mean_probabilities
+    old = np.array(fitted or [counts.get(code, 0) for code in task.classes], dtype=np.float64)
     if not old.all():
         raise UsageError(
             f"the class frequencies of {info.identity} are unknown, so the prevalence cannot be corrected; "
