@@ -3,9 +3,13 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import lesionlab
+from lesionlab.phantoms import draw_lesion, draw_view, render
+from lesionlab.taxonomy import CODES
 
 SYNTHETIC = Path(lesionlab.__file__).parent / "web/page/examples"
 
@@ -18,5 +22,7 @@ def documented_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     images = tmp_path / "images"
     images.mkdir()
     shutil.copy(SYNTHETIC / "nevus.jpg", images / "lesion.jpg")
-    shutil.copy(SYNTHETIC / "vascular-lesion.jpg", images / "drawing.jpg")
+    rng = np.random.default_rng((0, CODES.index("vasc")))
+    drawing = render(draw_lesion("vasc", rng), draw_view(rng), (320, 240))
+    Image.fromarray(drawing).save(images / "drawing.jpg", quality=85, optimize=True)
     (images / "damaged.jpg").write_bytes(b"not an image")
