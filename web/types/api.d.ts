@@ -255,6 +255,8 @@ export interface components {
          *         ece_after: The same with calibration.
          *         nll_by_method: Cross-validated negative log likelihood of each candidate, by validation lesion; the simplest
          *             of the candidates with the lowest values is used. Empty for a single candidate.
+         *         mean_probabilities: Mean probability of each class over those images: the class frequencies at which the
+         *             probabilities are calibrated. Empty for unknown.
          */
         Calibration: {
             /** Ece After */
@@ -263,6 +265,11 @@ export interface components {
             ece_before: number;
             /** Images */
             images: number;
+            /**
+             * Mean Probabilities
+             * @default []
+             */
+            mean_probabilities: number[];
             /**
              * Method
              * @default temperature
