@@ -12,6 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from lesionlab.errors import ImageError
 from lesionlab.images.bounds import check_decoding_time
+from lesionlab.images.colour_profile import to_srgb
 from lesionlab.images.pixels import rgb_from_image
 
 # The formats of cameras, dermatoscopes and archives. Further decoders of Pillow would only add attack surface.
@@ -55,7 +56,7 @@ def decode_image(data: bytes, *, at_least: tuple[int, int] | None = None) -> Dec
     """Decode an image file to upright 8-bit RGB.
 
     Size and format are checked from the header, before any pixel is decoded, which stops decompression bombs. EXIF
-    orientation is applied; colour profiles are ignored, in training and inference. Thread-safe.
+    orientation is applied; embedded colour profiles are converted to sRGB, in training and inference. Thread-safe.
 
     Args:
         data: The bytes of the file.
@@ -110,13 +111,13 @@ def _upright(opened: Image.Image, stored_size: tuple[int, int] | None) -> Decode
     width, height = stored_size or opened.size
     orientation = _orientation(opened)
     notes: tuple[str, ...] = ()
-    image = opened
+    image, profile_notes = to_srgb(opened)
     if orientation in _UPRIGHT:
-        image = opened.transpose(_UPRIGHT[orientation])
+        image = image.transpose(_UPRIGHT[orientation])
         notes = ("rotated by its EXIF orientation",)
     rgb, colour_notes = rgb_from_image(image)
     upright_size = (width, height) if orientation < _FIRST_TRANSPOSED else (height, width)
-    return DecodedImage(rgb, upright_size, notes + colour_notes)
+    return DecodedImage(rgb, upright_size, notes + profile_notes + colour_notes)
 
 
 def _orientation(opened: Image.Image) -> int:

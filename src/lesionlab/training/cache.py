@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 _ABANDONED_SECONDS = 600
 _CHUNK = 32
-_VERSION = 1  # increased when decoding changes, so that old arrays are not reused
+_VERSION = 2  # increased when decoding changes, so that old arrays are not reused
 
 
 def open_image_cache(
