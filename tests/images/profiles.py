@@ -37,7 +37,7 @@ def icc_profile(space: bytes, tags: dict[bytes, bytes]) -> bytes:
 
 
 def rgb_profile(primaries: tuple[tuple[float, float, float], ...], curve: bytes) -> bytes:
-    tags = {}
+    tags: dict[bytes, bytes] = {}
     for letter, xyz in zip((b"r", b"g", b"b"), primaries, strict=True):
         tags |= {letter + b"XYZ": b"XYZ " + bytes(4) + _fixed(*xyz), letter + b"TRC": curve}
     return icc_profile(b"RGB ", tags)

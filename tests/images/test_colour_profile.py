@@ -19,7 +19,8 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
 
 
 def linear(values: np.ndarray) -> np.ndarray:
-    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    result: np.ndarray = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    return result
 
 
 def expected(image: Image.Image, primaries: tuple[tuple[float, float, float], ...], gamma: float | None) -> np.ndarray:
@@ -27,7 +28,8 @@ def expected(image: Image.Image, primaries: tuple[tuple[float, float, float], ..
     values = linear(values) if gamma is None else values**gamma
     values = values @ np.array(primaries) @ np.linalg.inv(np.array(profiles.SRGB))
     values = np.clip(values, 0, 1)
-    return 255 * np.where(values <= 0.0031308, values * 12.92, 1.055 * values ** (1 / 2.4) - 0.055)
+    result: np.ndarray = 255 * np.where(values <= 0.0031308, values * 12.92, 1.055 * values ** (1 / 2.4) - 0.055)
+    return result
 
 
 @pytest.mark.parametrize(
