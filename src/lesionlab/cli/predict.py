@@ -117,8 +117,8 @@ def predict(
         raise UsageError("--nearest-images needs --explain FOLDER, where the figures are written")
     if chosen is OutputFormat.ISIC and shares:
         raise UsageError("--format isic holds scores of the balanced decision rule, which ignores --prevalence")
-    patient_of = _patients(patients, {"age": age, "sex": sex, "site": site})
     locations = expand_inputs(paths)
+    patient_of = _patients(patients, locations, {"age": age, "sex": sex, "site": site})
     inputs = [*locations, model, patients]
     if out_file is not None:
         check_output(out_file, inputs, force=force)
@@ -151,14 +151,18 @@ def _parse_prevalence(given: Sequence[str]) -> dict[str, float]:
     return shares
 
 
-def _patients(table: Path | None, of_all: dict[str, float | str | None]) -> "Callable[[str], Patient] | None":
+def _patients(
+    table: Path | None, images: list[str], of_all: dict[str, float | str | None]
+) -> "Callable[[str], Patient] | None":
     from pydantic import ValidationError
 
     from lesionlab.bundle import Patient
     from lesionlab.prediction.io.patients import read_patients
 
     if not any(value is not None for value in of_all.values()):
-        return read_patients(table) if table is not None else None
+        if table is None:
+            return None
+        return read_patients(table, images, lambda line: typer.echo(line, err=True))
     if table is not None:
         raise UsageError("--patients and --age, --sex or --site exclude each other")
     try:

@@ -19,11 +19,41 @@ def test_column_names_of_public_datasets_are_known(tmp_path: Path) -> None:
         "ISIC_1,55,female,lower extremity\nISIC_2.jpg,,,\nISIC_3,unknown,Male,head/neck\n",
         encoding="utf-8",
     )
-    patient_of = read_patients(table)
-    assert patient_of("some/folder/ISIC_1.jpg") == Patient(age=55, sex="female", site=Site.LOWER_EXTREMITY)
-    assert patient_of("ISIC_2.jpg") == Patient()
-    assert patient_of("archive.zip::ISIC_3.png") == Patient(sex="male")
-    assert patient_of("another.jpg") == Patient()
+    notes: list[str] = []
+    images = ["some/folder/ISIC_1.jpg", "ISIC_2.jpg", "archive.zip::ISIC_3.png", "another.jpg"]
+    patient_of = read_patients(table, images, notes.append)
+    assert [patient_of(image) for image in images] == [
+        Patient(age=55, sex="female", site=Site.LOWER_EXTREMITY),
+        Patient(),
+        Patient(sex="male"),
+        Patient(),
+    ]
+    assert notes == [f"{table}: 1 of 4 images have no row", f"{table}: unknown sites are not used: 'head/neck' (1)"]
+
+
+def test_rows_are_found_by_path_and_values_by_their_usual_names(tmp_path: Path) -> None:
+    table = tmp_path / "patients.csv"
+    table.write_text("Path;Age;Sex;Site\na/x.jpg;20;F;Posterior torso\nb/x.jpg;80.0;m;face\n", encoding="utf-8")
+    notes: list[str] = []
+    patient_of = read_patients(table, ["a/x.jpg", "in/b/x.jpg"], notes.append)
+    assert patient_of("a/x.jpg") == Patient(age=20, sex="female", site=Site.BACK)
+    assert patient_of("in/b/x.jpg") == Patient(age=80, sex="male", site=Site.FACE)
+    assert not notes
+
+
+@pytest.mark.parametrize(
+    ("rows", "images", "message"),
+    [
+        ("x,20\nx,80\n", ["x.jpg"], "line 3: a second row for x "),
+        ("x,20\n", ["a/x.jpg", "b/x.jpg"], "x may be a/x.jpg or b/x.jpg"),
+        ("a/x.jpg,20\nb/x.jpg,80\n", ["c/x.jpg"], "c/x.jpg may be a/x.jpg or b/x.jpg"),
+    ],
+)
+def test_ambiguous_rows_are_an_error(tmp_path: Path, rows: str, images: list[str], message: str) -> None:
+    table = tmp_path / "patients.csv"
+    table.write_text(f"image,age\n{rows}", encoding="utf-8")
+    with pytest.raises(DataError, match=message):
+        read_patients(table, images, print)
 
 
 @pytest.mark.parametrize(
@@ -33,17 +63,17 @@ def test_column_names_of_public_datasets_are_known(tmp_path: Path) -> None:
         ("image,weight\nx,5\n", "one of `age`, `sex` and `site`"),
         ("image,age\nx,500\n", "line 2: age"),
         ("image,age\nx,old\n", "line 2: age"),
-        ("image,sex\nx,m\n", "line 2: sex"),
+        ("image,sex\nx,w\n", "line 2: sex"),
     ],
 )
 def test_invalid_table_is_one_line(tmp_path: Path, content: str, message: str) -> None:
     table = tmp_path / "patients.csv"
     table.write_text(content, encoding="utf-8")
     with pytest.raises(DataError, match=message) as caught:
-        read_patients(table)
+        read_patients(table, [], print)
     assert "\n" not in str(caught.value)
-    with pytest.raises(DataError, match=r"gone\.csv cannot be read"):
-        read_patients(tmp_path / "gone.csv")
+    with pytest.raises(DataError, match=r"gone\.csv: cannot be read"):
+        read_patients(tmp_path / "gone.csv", [], print)
 
 
 def test_models_use_patient_data_or_note_that_they_do_not(tiny_info: BundleInfo, tiny_graph: bytes) -> None:

@@ -1,60 +1,107 @@
 """Patient data of many images, from a table."""
 
-import csv
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from lesionlab.bundle import Patient, Site
+from lesionlab.data.readers.columns import ColumnMapping, known_columns
+from lesionlab.data.readers.table import read_table
 from lesionlab.errors import DataError
+from lesionlab.images.read import ZIP_SEPARATOR
 from lesionlab.prediction.io.inputs import image_id
 
-# Column names of the public datasets.
-_IMAGE = ("image", "image_id", "isic_id", "image_name", "path")
-_FIELDS = {
-    "age": ("age", "age_approx", "age_approximate"),
-    "sex": ("sex",),
-    "site": ("site", "localization", "anatom_site_general"),
-}
-_UNKNOWN = ("", "unknown", "na", "nan", "none")
+_FIELDS = ("age", "sex", "site")
+_UNKNOWN = ("", "unknown", "na", "n/a", "nan", "none")
+_SEXES = {"f": "female", "m": "male"}
+# Of the ISIC archive.
+_SITES = {"anterior torso": "trunk", "lateral torso": "trunk", "posterior torso": "back", "palms/soles": "acral"}
 
 
-def read_patients(table: Path) -> Callable[[str], Patient]:
-    """Read age, sex and site of images from a CSV file, one row per image.
+def read_patients(table: Path, images: Iterable[str], note: Callable[[str], None]) -> Callable[[str], Patient]:
+    """Read age, sex and site of images from a table, one row per image.
 
-    Columns: `image` (or `image_id`, `isic_id`; a name with or without its suffix), and any of `age`, `sex` and `site`
-    (or their names in HAM10000 and ISIC). Empty cells are unknown, and so are anatomical sites that the
-    training data do not name.
+    A row belongs to the image whose path it names, else to that of its file name, else to that of its name without
+    suffix. Empty cells are unknown, and so are anatomical sites that the training data do not name.
+
+    Args:
+        table: The table; its columns have any name that the public datasets use.
+        images: Locations of the images.
+        note: Receives a line on images without a row, and one on unknown sites.
 
     Returns:
-        A function from an image's path to its patient data: empty for an image that is not in the table.
+        A function from an image's location to its patient data: empty for an image that is not in the table.
 
     Raises:
-        DataError: The file cannot be read, has no such columns, or holds an impossible value.
+        DataError: The table cannot be read, has no such columns, holds an impossible value, or does not tell which
+            row belongs to which image.
     """
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream)
-            columns = reader.fieldnames or ()
-            image = next((name for name in _IMAGE if name in columns), None)
-            found = {field: next((n for n in names if n in columns), None) for field, names in _FIELDS.items()}
-            if image is None or not any(found.values()):
-                raise DataError(f"{table} needs a column `image` and one of `age`, `sex` and `site`")
-            known = {}
-            for row in reader:
-                given = {field: row.get(name) for field, name in found.items() if name is not None}
-                known[image_id(row[image] or "")] = _patient(given, f"{table}, line {reader.line_num}")
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{table} cannot be read as CSV ({error})") from error
-    return lambda path: known.get(image_id(path), Patient())
+    rows, unknown_sites = _read(table)
+    by_name = defaultdict(list)
+    for name in rows:
+        by_name[image_id(name)].append(name)
+    locations = list(dict.fromkeys(images))
+    found: dict[str, str] = {}
+    users: dict[str, str] = {}
+    for image in locations:
+        hits = _matches(_normal(image), by_name[image_id(image)])
+        if len(hits) > 1:
+            raise DataError(f"{table}: {image} may be {' or '.join(hits)}; name the images by their paths")
+        for row in hits:
+            if row in users:
+                raise DataError(f"{table}: {row} may be {users[row]} or {image}; name the images by their paths")
+            users[row] = image
+            found[image] = row
+    if missing := len(locations) - len(found):
+        note(f"{table}: {missing:,} of {len(locations):,} images have no row")
+    if unknown_sites:
+        names = ", ".join(f"{site!r} ({count:,})" for site, count in sorted(unknown_sites.items()))
+        note(f"{table}: unknown sites are not used: {names}")
+    return lambda image: rows[found[image]] if image in found else Patient()
 
 
-def _patient(given: dict[str, str | None], where: str) -> Patient:
-    values = {field: text.strip().lower() for field, text in given.items() if text is not None}
-    values = {field: value for field, value in values.items() if value not in _UNKNOWN}
-    if values.get("site") not in {site.value for site in Site}:
-        values.pop("site", None)
+def _read(table: Path) -> tuple[dict[str, Patient], Counter[str]]:
+    content = read_table(table)
+    columns = known_columns(ColumnMapping(), content.header)
+    image = columns.get("path") or columns.get("image_id")
+    if image is None or not any(field in columns for field in _FIELDS):
+        raise DataError(f"{table} needs a column `image` and one of `age`, `sex` and `site`")
+    rows: dict[str, Patient] = {}
+    unknown_sites: Counter[str] = Counter()
+    for line, cells in content.rows:
+        where = f"{table}, line {line}"
+        if len(cells) != len(content.header):
+            raise DataError(f"{where}: {len(cells)} cells under {len(content.header)} column names")
+        row = dict(zip(content.header, cells, strict=True))
+        patient = _patient({field: row[columns[field]] for field in _FIELDS if field in columns}, where, unknown_sites)
+        name = _normal(row[image])
+        if rows.setdefault(name, patient) != patient:
+            raise DataError(f"{where}: a second row for {name} with different values; remove one of them")
+    return rows, unknown_sites
+
+
+def _normal(name: str) -> str:
+    return name.replace(ZIP_SEPARATOR, "/").replace("\\", "/").removeprefix("./")
+
+
+def _matches(image: str, rows: Sequence[str]) -> list[str]:
+    """Return the rows of an image by the most exact rule that has any."""
+    name = image.rpartition("/")[2]
+    by_path = [row for row in rows if "/" in row and f"/{image}".endswith(f"/{row.lstrip('/')}")]
+    by_file = [row for row in rows if row.rpartition("/")[2] == name]
+    return [row for row in by_path if row == image] or by_path or by_file or list(rows)
+
+
+def _patient(given: dict[str, str], where: str, unknown_sites: Counter[str]) -> Patient:
+    values = {field: text.lower() for field, text in given.items() if text.lower() not in _UNKNOWN}
+    if "sex" in values:
+        values["sex"] = _SEXES.get(values["sex"], values["sex"])
+    if "site" in values:
+        values["site"] = _SITES.get(values["site"], values["site"])
+        if values["site"] not in {site.value for site in Site}:
+            unknown_sites[values.pop("site")] += 1
     try:
         return Patient.model_validate(values)
     except ValidationError as error:
