@@ -48,7 +48,7 @@ from lesionlab.bundle import (
 from lesionlab.data import Manifest
 from lesionlab.images import Preprocessing
 from lesionlab.metrics import Estimate
-from lesionlab.phantoms import write_phantoms
+from lesionlab.phantoms import draw_lesion, draw_view, render, write_phantoms
 from lesionlab.recipes import Recipe, load_recipe
 from lesionlab.segmentation import SegmentationInfo, save_segmentation
 from lesionlab.taxonomy import CODES, TASKS
@@ -97,6 +97,16 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     """Small synthetic images of 70 lesions; read-only."""
     return write_phantoms(tmp_path_factory.mktemp("phantoms") / "data", lesions=70, size=(64, 48))
+
+
+@pytest.fixture(scope="session")
+def unlike_dermoscopy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A drawing that the shipped model abstains from: out of distribution."""
+    rng = np.random.default_rng((0, CODES.index("vasc")))
+    path = tmp_path_factory.mktemp("drawing") / "drawing.jpg"
+    drawn = render(draw_lesion("vasc", rng), draw_view(rng), (320, 240))
+    Image.fromarray(drawn).save(path, quality=85, optimize=True)
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -100,6 +100,17 @@ def renamed(phantoms: Manifest, tmp_path: Path) -> Path:
     return folder
 
 
+def test_copies_are_left_out_of_an_evaluation(cli: Callable[..., Any], tiny_bundle: Path, tmp_path: Path) -> None:
+    other = write_phantoms(tmp_path / "other", lesions=20, seed=7, size=(64, 48))
+    first, second = (record.image_id for record in other.records[:2])
+    (tmp_path / "d.csv").write_text(f"first,second,decision\n{first},{second},same picture\n")
+    arguments = ("--data", other.root, "--duplicates", tmp_path / "d.csv", "--out", tmp_path / "out", "--json")
+    done = cli("evaluate", "--model", tiny_bundle, *arguments)
+    assert done.code == 0
+    assert "copies left out 1" in done.err
+    assert json.loads(done.out)["n_images"] == len(other) - 1
+
+
 def test_training_images_in_another_dataset_are_left_out(
     cli: Callable[..., Any], run: RunFolder, renamed: Path, tmp_path: Path
 ) -> None:

@@ -48,6 +48,21 @@ def test_training_writes_a_run_and_a_bundle(
     assert again.err.splitlines()[-1].startswith(f"error: {path} holds a finished run")
 
 
+@pytest.mark.slow
+def test_decisions_on_duplicates_are_applied_to_a_run(
+    cli: Callable[..., Any], phantoms: Manifest, tmp_path: Path
+) -> None:
+    first, second = (record.image_id for record in phantoms.records[:2])
+    (tmp_path / "d.csv").write_text(f"first,second,decision\n{first},{second},same picture\n")
+    arguments = ("--data", phantoms.root, "--duplicates", tmp_path / "d.csv", "--out", tmp_path / "run", *TINY)
+    done = cli("train", "phantom-demo", *arguments)
+    assert done.code == 0
+    assert "copies left out 1" in done.err
+    run = RunFolder(tmp_path / "run")
+    assert {record.image_id for record in run.manifest()} == {r.image_id for r in phantoms} - {second}
+    assert cli("evaluate", "--model", run.path).code == 0
+
+
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [

@@ -39,6 +39,28 @@ def test_lesions_are_merged_and_copies_left_out(manifest: Manifest, tmp_path: Pa
         assert len({assignment[name] for name in ("i0", "i1", "i2", "i3", "i4")}) == 1
 
 
+def test_one_of_several_copies_is_kept_in_any_order_of_the_pairs(manifest: Manifest, tmp_path: Path) -> None:
+    pairs = [("i0", "i2"), ("i2", "i4"), ("i4", "i0")]
+    for number in range(3):
+        rows = pairs[number:] + pairs[:number]
+        decided, applied = apply_decisions(
+            manifest, write(tmp_path / "d.csv", *((*pair, "same picture") for pair in rows))
+        )
+        assert len(applied.left_out) == 2
+        assert len({"i0", "i2", "i4"} & {record.image_id for record in decided}) == 1
+
+
+def test_a_file_saved_by_a_spreadsheet_is_read(manifest: Manifest, tmp_path: Path) -> None:
+    text = write(tmp_path / "d.csv", ("i0", "i2", "same lesion")).read_text(encoding="utf-8")
+    (tmp_path / "d.csv").write_text(text.replace(",", ";"), encoding="utf-8-sig")
+    assert apply_decisions(manifest, tmp_path / "d.csv")[1].merged == 1
+
+
+def test_a_file_without_pairs_changes_nothing(manifest: Manifest, tmp_path: Path) -> None:
+    decided, applied = apply_decisions(manifest, write(tmp_path / "d.csv"))
+    assert (decided, applied) == (manifest, AppliedDecisions(0, (), 0, 0))
+
+
 def test_another_decision_is_an_error_with_its_line(manifest: Manifest, tmp_path: Path) -> None:
     path = write(tmp_path / "d.csv", ("i0", "i2", "same lesion"), ("i0", "i4", "maybe"))
     with pytest.raises(DataError, match=r"d\.csv line 3: decision 'maybe' is none of same picture"):

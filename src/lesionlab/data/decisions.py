@@ -2,12 +2,13 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
 from lesionlab.data.manifest import Manifest
+from lesionlab.data.readers.table import read_table
 from lesionlab.errors import DataError
 from lesionlab.files import write_text
 
@@ -40,8 +41,8 @@ class AppliedDecisions:
 
     def __str__(self) -> str:
         return (
-            f"decisions on duplicates: {self.merged:,} lesions merged into others, {len(self.left_out):,} copies left "
-            f"out, {self.undecided:,} pairs undecided, {self.elsewhere:,} pairs with images outside the dataset"
+            f"decisions on duplicates: lesions merged into others {self.merged:,}, copies left out {len(self.left_out):,}, "
+            f"undecided pairs {self.undecided:,}, pairs with images outside the dataset {self.elsewhere:,}"
         )
 
 
@@ -58,51 +59,51 @@ def apply_decisions(manifest: Manifest, path: Path) -> tuple[Manifest, AppliedDe
     """Return a manifest with the decisions of a file applied; image files are unchanged.
 
     `same lesion` gives both images, and all images of their lesions, one lesion id: a split by lesion never separates
-    them. `same picture` does so as well, and leaves the second image out.
+    them. `same picture` does so as well, and of all images of one picture the first is kept.
 
     Raises:
         DataError: The file cannot be read, or a line has another decision.
     """
     records = {record.image_id: record for record in manifest}
-    parents = {record.lesion_id: record.lesion_id for record in manifest}
-
-    def root(lesion: str) -> str:
-        while parents[lesion] != lesion:
-            lesion = parents[lesion]
-        return lesion
-
-    left_out: set[str] = set()
+    lesions = {record.lesion_id: record.lesion_id for record in manifest}
+    pictures = {name: name for name in records}
     merged = undecided = elsewhere = 0
     for line, row in _rows(path):
-        text = (row["decision"] or "").strip().lower()
+        text = row["decision"].lower()
         if not text:
             undecided += 1
             continue
         if text not in set(Decision):
             raise DataError(f"{path} line {line}: decision {text!r} is none of {', '.join(Decision)}; correct it")
-        first, second = row["first"] or "", row["second"] or ""
-        if (row.get("against") or "").strip() or first not in records or second not in records:
+        first, second = row["first"], row["second"]
+        if row.get("against") or first not in records or second not in records:
             elsewhere += 1
             continue
         if text == Decision.DIFFERENT:
             continue
-        low, high = sorted((root(records[first].lesion_id), root(records[second].lesion_id)))
+        low, high = sorted(_root(lesions, records[name].lesion_id) for name in (first, second))
         merged += low != high
-        parents[high] = low
-        if text == Decision.SAME_PICTURE and first not in left_out:
-            left_out.add(second)
-    kept = tuple(replace(r, lesion_id=root(r.lesion_id)) for r in manifest if r.image_id not in left_out)
+        lesions[high] = low
+        if text == Decision.SAME_PICTURE:
+            pictures[_root(pictures, second)] = _root(pictures, first)
+    left_out = {name for name, kept in pictures.items() if name != kept}
+    kept = tuple(replace(r, lesion_id=_root(lesions, r.lesion_id)) for r in manifest if r.image_id not in left_out)
     applied = AppliedDecisions(merged, tuple(sorted(left_out)), undecided, elsewhere)
     return Manifest(manifest.root, kept, manifest.lesions_known or merged > 0), applied
 
 
-def _rows(path: Path) -> Iterable[tuple[int, dict[str, str | None]]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream)
-            missing = [name for name in ("first", "second", "decision") if name not in (reader.fieldnames or ())]
-            if missing:
-                raise DataError(f"{path}: no column {missing[0]}; use a file of 'lesionlab data duplicates --out'")
-            return [(reader.line_num, row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: the decisions cannot be read ({error}); save them as CSV in UTF-8") from error
+def _root(parents: Mapping[str, str], name: str) -> str:
+    while parents[name] != name:
+        name = parents[name]
+    return name
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    table = read_table(path, may_be_empty=True)  # no pair was found
+    missing = [name for name in ("first", "second", "decision") if name not in table.header]
+    if missing:
+        raise DataError(f"{path}: no column {missing[0]}; use a file of 'lesionlab data duplicates --out'")
+    for line, cells in table.rows:
+        if len(cells) != len(table.header):
+            raise DataError(f"{path} line {line}: {len(cells)} cells under {len(table.header)} column names")
+        yield line, dict(zip(table.header, cells, strict=True))

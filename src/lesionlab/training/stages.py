@@ -63,6 +63,8 @@ def run_stages(
     Returns:
         The record with the last stage.
     """
+    # Before any computation: other kernels differ in the last bit, and a run that is resumed at any stage must not.
+    network.to(memory_format=torch.channels_last)
     if record.stage == 1:
         stage = Stage(1, recipe.training.epochs, recipe.optimizer.learning_rate, recipe.caches_features)
         inputs: Subsets = subsets
@@ -152,7 +154,6 @@ def _fit(
 ) -> None:
     settings = recipe.training
     counts = np.bincount(subsets["train"].labels.numpy(), minlength=len(TASKS[recipe.task].classes))
-    network.to(memory_format=torch.channels_last)
     compiled = compute.compiled and not stage.cached
     if compiled:
         announce_compilation()

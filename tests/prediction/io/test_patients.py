@@ -46,7 +46,9 @@ def test_rows_are_found_by_path_and_values_by_their_usual_names(tmp_path: Path) 
     [
         ("x,20\nx,80\n", ["x.jpg"], "line 3: a second row for x "),
         ("x,20\n", ["a/x.jpg", "b/x.jpg"], "x may be a/x.jpg or b/x.jpg"),
-        ("a/x.jpg,20\nb/x.jpg,80\n", ["c/x.jpg"], "c/x.jpg may be a/x.jpg or b/x.jpg"),
+        ("x,20\nx.jpg,80\n", ["a/x.jpg"], "a/x.jpg may be x or x.jpg"),
+        ("x.png,20\nx.tif,80\n", ["x.jpg"], "x.jpg may be x.png or x.tif"),
+        ("b/x.jpg,20\na/b/x.jpg,80\n", ["in/a/b/x.jpg"], "in/a/b/x.jpg may be b/x.jpg or a/b/x.jpg"),
     ],
 )
 def test_ambiguous_rows_are_an_error(tmp_path: Path, rows: str, images: list[str], message: str) -> None:
@@ -54,6 +56,19 @@ def test_ambiguous_rows_are_an_error(tmp_path: Path, rows: str, images: list[str
     table.write_text(f"image,age\n{rows}", encoding="utf-8")
     with pytest.raises(DataError, match=message):
         read_patients(table, images, print)
+
+
+def test_a_row_of_another_folder_is_never_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = tmp_path / "patients.csv"
+    table.write_text("image,age\nanna/1.jpg,20\ncarl/1.jpg,40\n", encoding="utf-8")
+    notes: list[str] = []
+    patient_of = read_patients(table, ["bernd/1.jpg"], notes.append)
+    assert patient_of("bernd/1.jpg") == Patient()
+    assert notes == [f"{table}: 1 of 1 images have no row"]
+    for name, age in (("anna", 20), ("bernd", None)):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        assert read_patients(table, ["1.jpg"], notes.append)("1.jpg") == Patient(age=age)
 
 
 @pytest.mark.parametrize(

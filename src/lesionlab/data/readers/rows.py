@@ -9,11 +9,8 @@ from lesionlab.data.readers.image_index import ImageIndex
 from lesionlab.data.readers.labels import LabelColumns
 from lesionlab.data.readers.names import path_id, repeated_names, without_suffix
 from lesionlab.data.readers.table import Table
-from lesionlab.data.readers.values import dx_type, image_type, subset_name
+from lesionlab.data.readers.values import SEXES, UNKNOWN, dx_type, image_type, subset_name
 from lesionlab.data.scan import DataProblem, ProblemKind
-
-_UNKNOWN = frozenset({"", "unknown", "na", "n/a", "nan", "none", "null"})
-_SEXES = {"male": "male", "m": "male", "female": "female", "f": "female"}
 
 
 @dataclass
@@ -105,7 +102,7 @@ class RowReader:
             self._note(ProblemKind.CONTRADICTION, row.image_id, label.problem)
         age = self._age(row)
         sex = row.optional("sex")
-        if sex is not None and sex.lower() not in _SEXES:
+        if sex is not None and sex.lower() not in SEXES:
             detail = f"sex {sex!r} is neither male nor female; leave unknown values empty"
             self._note(ProblemKind.BAD_VALUE, row.image_id, detail)
         lesion_id = row.optional("lesion_id")
@@ -122,7 +119,7 @@ class RowReader:
                 lesion_id=lesion_id or row.image_id,
                 diagnosis=label.code,
                 age=age,
-                sex=_SEXES[sex.lower()] if sex else None,
+                sex=SEXES[sex.lower()] if sex else None,
                 site=row.optional("site"),
                 dx_type=dx_type(row.optional("dx_type")),
                 source=row.optional("source") or self.source,
@@ -185,7 +182,7 @@ class _Row:
 
     def optional(self, attribute: str) -> str | None:
         text = self.cell(attribute)
-        return None if text.lower() in _UNKNOWN else text
+        return None if text.lower() in UNKNOWN else text
 
 
 def _cell(row: dict[str, str], column: str | None) -> str:

@@ -26,8 +26,12 @@ class Table:
     rows: tuple[tuple[int, tuple[str, ...]], ...]
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, *, may_be_empty: bool = False) -> Table:
     """Read a table; white space around names and cells is removed.
+
+    Args:
+        path: The file.
+        may_be_empty: Whether column names alone are a table.
 
     Raises:
         DataError: The file does not exist, is not text in UTF-8 or UTF-16, is empty, has duplicate column names, or
@@ -43,7 +47,7 @@ def read_table(path: Path) -> Table:
         raise DataError(f"{path}: not a text file in UTF-8; save it as CSV with that encoding") from error
     rows = _rows(path, text)
     filled = [(line, cells) for line, cells in rows if any(cells)]
-    if len(filled) < 2:
+    if len(filled) < (1 if may_be_empty else 2):
         raise DataError(f"{path}: the table is empty; expected a line of column names and one line per image")
     header = filled[0][1]
     if len(set(header)) < len(header):

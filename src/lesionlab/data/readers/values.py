@@ -2,6 +2,8 @@
 
 from lesionlab.data.split import TEST, TRAIN, VALIDATION
 
+UNKNOWN = frozenset({"", "unknown", "na", "n/a", "nan", "none", "null"})
+SEXES = {"male": "male", "m": "male", "female": "female", "f": "female"}
 # Of the ISIC archive, ISIC 2018, MILK10k, and PAD-UFES-20 (biopsed).
 _DX_TYPES = {
     "histopathology": "histo",

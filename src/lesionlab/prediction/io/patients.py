@@ -1,5 +1,6 @@
 """Patient data of many images, from a table."""
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -9,13 +10,12 @@ from pydantic import ValidationError
 from lesionlab.bundle import Patient, Site
 from lesionlab.data.readers.columns import ColumnMapping, known_columns
 from lesionlab.data.readers.table import read_table
+from lesionlab.data.readers.values import SEXES, UNKNOWN
 from lesionlab.errors import DataError
 from lesionlab.images.read import ZIP_SEPARATOR
 from lesionlab.prediction.io.inputs import image_id
 
 _FIELDS = ("age", "sex", "site")
-_UNKNOWN = ("", "unknown", "na", "n/a", "nan", "none")
-_SEXES = {"f": "female", "m": "male"}
 # Of the ISIC archive.
 _SITES = {"anterior torso": "trunk", "lateral torso": "trunk", "posterior torso": "back", "palms/soles": "acral"}
 
@@ -23,8 +23,9 @@ _SITES = {"anterior torso": "trunk", "lateral torso": "trunk", "posterior torso"
 def read_patients(table: Path, images: Iterable[str], note: Callable[[str], None]) -> Callable[[str], Patient]:
     """Read age, sex and site of images from a table, one row per image.
 
-    A row belongs to the image whose path it names, else to that of its file name, else to that of its name without
-    suffix. Empty cells are unknown, and so are anatomical sites that the training data do not name.
+    A row that names a folder belongs to the image with that path and to no other: file names such as `1.jpg` occur in
+    the folders of several patients. Another row belongs to the image of its file name, or of its name without suffix.
+    Empty cells are unknown, and so are anatomical sites that the training data do not name.
 
     Args:
         table: The table; its columns have any name that the public datasets use.
@@ -46,7 +47,7 @@ def read_patients(table: Path, images: Iterable[str], note: Callable[[str], None
     found: dict[str, str] = {}
     users: dict[str, str] = {}
     for image in locations:
-        hits = _matches(_normal(image), by_name[image_id(image)])
+        hits = _matches(image, by_name[image_id(image)])
         if len(hits) > 1:
             raise DataError(f"{table}: {image} may be {' or '.join(hits)}; name the images by their paths")
         for row in hits:
@@ -87,17 +88,18 @@ def _normal(name: str) -> str:
 
 
 def _matches(image: str, rows: Sequence[str]) -> list[str]:
-    """Return the rows of an image by the most exact rule that has any."""
-    name = image.rpartition("/")[2]
-    by_path = [row for row in rows if "/" in row and f"/{image}".endswith(f"/{row.lstrip('/')}")]
-    by_file = [row for row in rows if row.rpartition("/")[2] == name]
-    return [row for row in by_path if row == image] or by_path or by_file or list(rows)
+    """Return the rows that may belong to an image, out of those with its name: by path if any does, else by name."""
+    given, full = _normal(image), _normal(os.path.abspath(image))
+    by_path = [row for row in rows if "/" in row and f"/{full}".endswith(f"/{row}")]
+    names = [row for row in rows if "/" not in row]
+    exact = [row for row in names if row in (given.rpartition("/")[2], image_id(image))]
+    return [row for row in by_path if row == given] or by_path or exact or names
 
 
 def _patient(given: dict[str, str], where: str, unknown_sites: Counter[str]) -> Patient:
-    values = {field: text.lower() for field, text in given.items() if text.lower() not in _UNKNOWN}
+    values = {field: text.lower() for field, text in given.items() if text.lower() not in UNKNOWN}
     if "sex" in values:
-        values["sex"] = _SEXES.get(values["sex"], values["sex"])
+        values["sex"] = SEXES.get(values["sex"], values["sex"])
     if "site" in values:
         values["site"] = _SITES.get(values["site"], values["site"])
         if values["site"] not in {site.value for site in Site}:
