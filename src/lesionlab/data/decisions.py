@@ -41,8 +41,9 @@ class AppliedDecisions:
 
     def __str__(self) -> str:
         return (
-            f"decisions on duplicates: lesions merged into others {self.merged:,}, copies left out {len(self.left_out):,}, "
-            f"undecided pairs {self.undecided:,}, pairs with images outside the dataset {self.elsewhere:,}"
+            f"decisions on duplicates: lesions merged into others {self.merged:,}, copies left out "
+            f"{len(self.left_out):,}, undecided pairs {self.undecided:,}, "
+            f"pairs with images outside the dataset {self.elsewhere:,}"
         )
 
 

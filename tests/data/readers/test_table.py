@@ -1,13 +1,16 @@
 """Reading a table."""
 
+import sys
 from pathlib import Path
 
+import openpyxl
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lesionlab.data.readers.table import read_table
-from lesionlab.errors import DataError
+from lesionlab.errors import DataError, MissingExtraError
 
 
 @pytest.mark.parametrize(
@@ -47,3 +50,89 @@ def test_quoted_cells_are_read_as_they_are(
     table = tmp_path_factory.getbasetemp() / "quoted.csv"
     table.write_bytes(line_end.join(quoted).encode(encoding))
     assert read_table(table).rows == tuple(enumerate(rows, 2))
+
+
+WIDE = (("image", "age", "note"), ("a", "80", "x; y"), ("b", "", "naïve"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "image,age,note\na,80,x; y\nb,,naïve\n",
+        'sep=;\nimage;age;note\na;80;"x; y"\nb;;naïve\n',
+        'image;age;note;;\r\na;80;"x; y";;\r\nb;;naïve;;\r\n',
+        "image\tage\tnote\t\n\na\t80\tx; y\t\nb\t\tnaïve\t\n\t\t\t\n",
+    ],
+)
+def test_tables_of_spreadsheet_programs(tmp_path: Path, text: str) -> None:
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8-sig", newline="")
+    table = read_table(tmp_path / "t.csv")
+    assert (table.header, *(cells for _line, cells in table.rows)) == WIDE
+
+
+def test_a_filled_cell_beyond_the_columns_is_kept_for_the_error(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("image,age,\na,80,\nb,70,x\n")
+    assert [len(cells) for _line, cells in read_table(tmp_path / "t.csv").rows] == [2, 3]
+
+
+def test_line_numbers_count_the_line_of_the_separator(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('sep=;\nimage;age\na;80\nb;"70\nc;60\n')
+    with pytest.raises(DataError, match=r"t\.csv line 4: a quotation mark is not closed"):
+        read_table(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("suffix", ["xlsx", "parquet", "csv"])
+def test_data_frames_have_the_same_table_in_every_format(tmp_path: Path, suffix: str) -> None:
+    frame = pd.DataFrame({"image": ["007", "b"], "age": [80.0, None], "seen": pd.to_datetime(["2020-02-01", None])})
+    path = tmp_path / f"t.{suffix}"
+    if suffix == "xlsx":
+        frame.to_excel(path)
+    elif suffix == "parquet":
+        frame.assign(**{"Unnamed: 0": [0, 1]}).to_parquet(path)
+    else:
+        frame.to_csv(path)
+    table = read_table(path)
+    columns = {name: [cells[place] for _line, cells in table.rows] for place, name in enumerate(table.header)}
+    age = {"csv": "80.0"}.get(suffix, "80")
+    expected = {"Unnamed: 0": ["0", "1"], "image": ["007", "b"], "age": [age, ""], "seen": ["2020-02-01", ""]}
+    assert columns == expected
+
+
+def test_workbook_as_people_format_it(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    for row in (("lesion", "image"), (12, "a"), (None, "b"), (3, " c ")):
+        sheet.append(row)
+    sheet.merge_cells("A2:A3")
+    sheet["A2"].number_format = sheet["A4"].number_format = "0000"
+    book.create_sheet("empty")
+    book.save(tmp_path / "t.xlsx")
+    table = read_table(tmp_path / "t.xlsx")
+    assert table.header == ("lesion", "image")
+    assert table.rows == ((2, ("0012", "a")), (3, ("0012", "b")), (4, ("0003", "c")))
+    book["empty"].append(("x",))
+    book.save(tmp_path / "t.xlsx")
+    with pytest.raises(DataError, match=r"several sheets \(Sheet, empty\); save the one to read"):
+        read_table(tmp_path / "t.xlsx")
+
+
+@pytest.mark.parametrize(
+    ("start", "message"), [(b"PK\x03\x04", "not an Excel workbook"), (b"PAR1", "the Parquet file is damaged")]
+)
+def test_damaged_files_are_one_line(tmp_path: Path, start: bytes, message: str) -> None:
+    (tmp_path / "t").write_bytes(start + bytes(50))
+    with pytest.raises(DataError, match=message) as caught:
+        read_table(tmp_path / "t")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("package", "start", "extra"), [("openpyxl", b"PK\x03\x04", "excel"), ("pyarrow", b"PAR1", "parquet")]
+)
+def test_a_missing_package_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str, start: bytes, extra: str
+) -> None:
+    (tmp_path / "t").write_bytes(start)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtraError, match=extra):
+        read_table(tmp_path / "t")

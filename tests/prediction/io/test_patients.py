@@ -33,7 +33,7 @@ def test_column_names_of_public_datasets_are_known(tmp_path: Path) -> None:
 
 def test_rows_are_found_by_path_and_values_by_their_usual_names(tmp_path: Path) -> None:
     table = tmp_path / "patients.csv"
-    table.write_text("Path;Age;Sex;Site\na/x.jpg;20;F;Posterior torso\nb/x.jpg;80.0;m;face\n", encoding="utf-8")
+    table.write_text("Path;Age;Sex;Site\na/x.jpg;20;F;Posterior torso\nb/x.jpg;80,0;m;face\n", encoding="utf-8")
     notes: list[str] = []
     patient_of = read_patients(table, ["a/x.jpg", "in/b/x.jpg"], notes.append)
     assert patient_of("a/x.jpg") == Patient(age=20, sex="female", site=Site.BACK)

@@ -9,7 +9,7 @@ from lesionlab.data.readers.image_index import ImageIndex
 from lesionlab.data.readers.labels import LabelColumns
 from lesionlab.data.readers.names import path_id, repeated_names, without_suffix
 from lesionlab.data.readers.table import Table
-from lesionlab.data.readers.values import SEXES, UNKNOWN, dx_type, image_type, subset_name
+from lesionlab.data.readers.values import SEXES, UNKNOWN, dx_type, image_type, number_text, subset_name
 from lesionlab.data.scan import DataProblem, ProblemKind
 
 
@@ -154,7 +154,7 @@ class RowReader:
         if text is None:
             return None
         try:
-            age = float(text)
+            age = float(number_text(text))
         except ValueError:
             age = math.nan
         if not 0 <= age <= 130:

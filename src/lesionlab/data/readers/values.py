@@ -19,6 +19,11 @@ _SUBSETS = {
 }
 
 
+def number_text(text: str) -> str:
+    """Return a number as written with a decimal comma or point, with a point."""
+    return text.replace(",", ".")
+
+
 def dx_type(text: str | None) -> str | None:
     """Return the method of confirmation by HAM10000's name, if it has one."""
     if text is None or text.lower() == "false":

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from lesionlab.bundle import Patient, Site
 from lesionlab.data.readers.columns import ColumnMapping, known_columns
 from lesionlab.data.readers.table import read_table
-from lesionlab.data.readers.values import SEXES, UNKNOWN
+from lesionlab.data.readers.values import SEXES, UNKNOWN, number_text
 from lesionlab.errors import DataError
 from lesionlab.images.read import ZIP_SEPARATOR
 from lesionlab.prediction.io.inputs import image_id
@@ -98,6 +98,8 @@ def _matches(image: str, rows: Sequence[str]) -> list[str]:
 
 def _patient(given: dict[str, str], where: str, unknown_sites: Counter[str]) -> Patient:
     values = {field: text.lower() for field, text in given.items() if text.lower() not in UNKNOWN}
+    if "age" in values:
+        values["age"] = number_text(values["age"])
     if "sex" in values:
         values["sex"] = SEXES.get(values["sex"], values["sex"])
     if "site" in values:
