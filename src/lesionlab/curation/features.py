@@ -27,7 +27,7 @@ class ImageFeatures:
     """Features of N images; local features need 40 kB per image.
 
     Attributes:
-        pixels: SHA-256 of the decoded pixels, text [N].
+        pixels: SHA-256 of the decoded pixels of each image.
         hashes: Perceptual hashes, uint8 [N, 32].
         embedding: Pooled features of the network, float32 [N, D].
         points: Positions of the local features, strongest first, float32 [N, 300, 2].
@@ -36,7 +36,7 @@ class ImageFeatures:
         counts: Number of local features of each image, int64 [N].
     """
 
-    pixels: NDArray[np.str_]
+    pixels: tuple[str, ...]
     hashes: NDArray[np.uint8]
     embedding: NDArray[np.float32]
     points: NDArray[np.float32]
@@ -78,7 +78,8 @@ def describe_images(
             rows.append(row)
             if progress is not None:
                 progress(len(rows), len(locations))
-    pixels, hashes, embedding, points, descriptors, counts = map(np.array, zip(*rows, strict=True))
+    pixels, *columns = zip(*rows, strict=True)
+    hashes, embedding, points, descriptors, counts = map(np.array, columns)
     return ImageFeatures(pixels, hashes, embedding.astype(np.float32), points, descriptors, counts)
 
 
