@@ -112,7 +112,7 @@ def test_workbook_as_people_format_it(tmp_path: Path) -> None:
     assert table.rows == ((2, ("0012", "a")), (3, ("0012", "b")), (4, ("0003", "c")))
     book["empty"].append(("x",))
     book.save(tmp_path / "t.xlsx")
-    with pytest.raises(DataError, match=r"several sheets \(Sheet, empty\); save the one to read"):
+    with pytest.raises(DataError, match=r"several sheets \(Sheet, empty\); save the right one"):
         read_table(tmp_path / "t.xlsx")
 
 
