@@ -56,9 +56,9 @@ def test_check_lists_errors_by_kind_and_exits_with_1(folder: Path) -> None:
 def test_decisions_on_duplicates_are_applied_to_a_split(folder: Path, tmp_path: Path) -> None:
     decisions = tmp_path / "decisions.csv"
     decisions.write_text("first,second,decision\nISIC_0,ISIC_2,same lesion\nISIC_4,ISIC_5,same picture\n")
-    result = run("split", folder, "--out", tmp_path / "split.json", "--duplicates", decisions)
+    result = run("split", folder, "--out", tmp_path / "split.json", "--decisions", decisions)
     assert result.exit_code == 0
-    assert "lesions merged into others 1, copies left out 1, undecided pairs 0" in result.stderr
+    assert "lesions merged into others 1, copies left out 1, images relabelled 0" in result.stderr
     assignment = load_split(tmp_path / "split.json").assignment
     assert len({assignment[f"ISIC_{number}"] for number in range(4)}) == 1
     assert "ISIC_5" not in assignment

@@ -104,7 +104,7 @@ def test_copies_are_left_out_of_an_evaluation(cli: Callable[..., Any], tiny_bund
     other = write_phantoms(tmp_path / "other", lesions=20, seed=7, size=(64, 48))
     first, second = (record.image_id for record in other.records[:2])
     (tmp_path / "d.csv").write_text(f"first,second,decision\n{first},{second},same picture\n")
-    arguments = ("--data", other.root, "--duplicates", tmp_path / "d.csv", "--out", tmp_path / "out", "--json")
+    arguments = ("--data", other.root, "--decisions", tmp_path / "d.csv", "--out", tmp_path / "out", "--json")
     done = cli("evaluate", "--model", tiny_bundle, *arguments)
     assert done.code == 0
     assert "copies left out 1" in done.err

@@ -54,7 +54,7 @@ def test_decisions_on_duplicates_are_applied_to_a_run(
 ) -> None:
     first, second = (record.image_id for record in phantoms.records[:2])
     (tmp_path / "d.csv").write_text(f"first,second,decision\n{first},{second},same picture\n")
-    arguments = ("--data", phantoms.root, "--duplicates", tmp_path / "d.csv", "--out", tmp_path / "run", *TINY)
+    arguments = ("--data", phantoms.root, "--decisions", tmp_path / "d.csv", "--out", tmp_path / "run", *TINY)
     done = cli("train", "phantom-demo", *arguments)
     assert done.code == 0
     assert "copies left out 1" in done.err

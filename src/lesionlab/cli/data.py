@@ -12,7 +12,7 @@ from lesionlab.cli.duplicates import duplicates
 from lesionlab.cli.hmnist import DatasetFolder, export_hmnist, import_hmnist, mini
 from lesionlab.cli.options import (
     Columns,
-    Duplicates,
+    Decisions,
     Force,
     Json,
     Metadata,
@@ -83,7 +83,7 @@ def split(
     metadata: Metadata = None,
     columns: Columns = None,
     unknown: Unknown = "error",
-    decisions: Duplicates = None,
+    decisions: Decisions = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -95,7 +95,7 @@ def split(
     if folds is not None and validation is not None:
         raise UsageError("--validation and --folds exclude each other: each fold is the validation set once")
     check_output(target, [folder, *(metadata or ())], force=force)
-    check_output(target, [decisions], force=force)
+    check_output(target, decisions or (), force=force)
     manifest = read_dataset(folder, columns=column_mapping(columns), metadata=metadata, unknown=unknown)
     manifest = with_decisions(manifest, decisions)
     check_output(target, map(manifest.location, manifest), force=force)

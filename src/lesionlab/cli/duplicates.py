@@ -47,14 +47,14 @@ def duplicates(
 
     Identical, re-saved, resized, mirrored, cropped and rotated pictures are found by pixels, perceptual hash and the
     features of the model, and verified by local features. Images of a bundle are recognised by its index. Nothing is
-    deleted: fill in the column `decision` and pass the file with --duplicates to `lesionlab
-    data split`, `train` and `evaluate`.
+    deleted: fill in the column `decision` and pass the file with --decisions to `lesionlab data split`,
+    `train` and `evaluate`.
     """
     require_extra("lesionlab data duplicates", "duplicates", "cv2", "jinja2")
     from lesionlab.bundle import Bundle
     from lesionlab.curation import describe_images, find_duplicates, render_pairs
     from lesionlab.data import load_split, read_dataset
-    from lesionlab.data.decisions import write_decisions
+    from lesionlab.data.decisions import PAIR_COLUMNS, write_decisions
 
     check_output(out, [folder, *(metadata or ())], force=force)
     manifest = read_dataset(folder, columns=column_mapping(columns), metadata=metadata)
@@ -85,7 +85,7 @@ def duplicates(
                 shown.append(_shown(manifest, a, compared, b, pair, subset))
     for one in seen:
         rows += _seen_rows(one, manifest)
-    write_decisions(out / "decisions.csv", rows)
+    write_decisions(out / "decisions.csv", PAIR_COLUMNS, rows)
     kinds = Counter(row["kind"] for row in rows)
     summary = [f"{len(rows):,} pairs; {len(shown):,} are shown. Decisions: decisions.csv, column decision."]
     write_text(out / "pairs.html", render_pairs(f"Duplicates: {manifest.root.resolve().name}", summary, shown))

@@ -10,7 +10,7 @@ from lesionlab.cli.console import new_table, note, progress_bar, require_extra, 
 from lesionlab.cli.groups_view import show_groups
 from lesionlab.cli.options import (
     Columns,
-    Duplicates,
+    Decisions,
     EvaluatedTask,
     Force,
     Json,
@@ -73,7 +73,7 @@ def evaluate(
     ] = None,
     columns: Columns = None,
     unknown: Unknown = "error",
-    decisions: Duplicates = None,
+    decisions: Decisions = None,
     corrupted: Annotated[
         int, typer.Option(min=0, help="Number of images to evaluate under 12 corruptions at 5 severities too.")
     ] = 0,
@@ -106,8 +106,8 @@ def evaluate(
     from lesionlab.data import read_dataset
     from lesionlab.runs import RunFolder
 
-    if decisions is not None and (folders is None or len(folders) > 1):
-        raise UsageError("--duplicates needs exactly one --data")
+    if decisions and (folders is None or len(folders) > 1):
+        raise UsageError("--decisions needs exactly one --data")
     if folders is not None and len(folders) > 1:
         _evaluate_several(
             model,
@@ -127,8 +127,8 @@ def evaluate(
     data = folders[0] if folders else None
     run = None if model is None else RunFolder(model)
     if run is not None and run.exists() and not tables and _holds_images_of(run, data):
-        if decisions is not None:
-            raise UsageError("--duplicates: the run has its own manifest; pass the decisions to `lesionlab train`")
+        if decisions:
+            raise UsageError("--decisions: the run has its own manifest; pass the decisions to `lesionlab train`")
         place = folder or run.evaluation / (subset or Subset.TEST)
         check_output(place, [run.path, run.bundle, data], force=force)
         evaluation = _evaluate_run(run, data, subset or Subset.TEST, place, corrupted, task=task, keep_seen=keep_seen)

@@ -135,12 +135,13 @@ ThresholdOption = Annotated[
         show_default=False,
     ),
 ]
-Duplicates = Annotated[
-    Path | None,
+Decisions = Annotated[
+    list[Path] | None,
     typer.Option(
-        "--duplicates",
+        "--decisions",
         callback=existing,
-        help="Decisions of `lesionlab data duplicates`: lesions are merged, and copies are left out.",
+        help="Decisions on duplicates or labels (decisions.csv): lesions are merged, copies left out, and labels "
+        "changed. Repeatable.",
         show_default=False,
     ),
 ]
@@ -193,11 +194,11 @@ def column_mapping(columns: str | None) -> "ColumnMapping | None":
     return None if columns is None else ColumnMapping.parse(columns)
 
 
-def with_decisions(manifest: "Manifest", decisions: Path | None) -> "Manifest":
-    """Apply the decisions of `--duplicates`, and print their effects."""
+def with_decisions(manifest: "Manifest", decisions: list[Path] | None) -> "Manifest":
+    """Apply the files of `--decisions`, and print their effects."""
     from lesionlab.data.decisions import apply_decisions
 
-    if decisions is None:
+    if not decisions:
         return manifest
     decided, applied = apply_decisions(manifest, decisions)
     note(str(applied))

@@ -12,7 +12,7 @@ from lesionlab.cli.info import describe_bundle
 from lesionlab.cli.options import (
     Columns,
     Dataset,
-    Duplicates,
+    Decisions,
     Json,
     Metadata,
     RecipeName,
@@ -70,7 +70,7 @@ def train(
     metadata: Metadata = None,
     columns: Columns = None,
     unknown: Unknown = "error",
-    decisions: Duplicates = None,
+    decisions: Decisions = None,
     as_json: Json = False,
 ) -> None:
     """Train a recipe on a dataset and export the bundle.
