@@ -171,6 +171,13 @@ def test_health_checks(server_of: Start) -> None:
     assert client.get("/readyz").json() == {"status": "ready"}
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_monitors_may_send_head_requests(server_of: Start, path: str) -> None:
+    client = server_of()
+    head, full = client.head(path), client.get(path)
+    assert (head.status_code, head.headers["Content-Type"]) == (200, full.headers["Content-Type"])
+
+
 def test_only_files_of_the_page_are_served(server_of: Start) -> None:
     client = server_of()
     index = client.get("/")

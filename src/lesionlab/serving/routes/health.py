@@ -27,11 +27,13 @@ def health_routes(service: Service) -> APIRouter:
     """Return the routes for monitoring."""
     routes = APIRouter(tags=["health"])
 
+    @routes.head("/healthz", include_in_schema=False)
     @routes.get("/healthz", responses=problems(421))
     async def alive() -> Alive:
         """Return 200 while the process is running."""
         return Alive()
 
+    @routes.head("/readyz", include_in_schema=False)
     @routes.get("/readyz", responses=problems(421, 503))
     async def ready() -> Ready:
         """Return 200 while the model is ready and the server is not stopping."""
@@ -39,6 +41,7 @@ def health_routes(service: Service) -> APIRouter:
             raise ProblemError(503, "the model is not ready", headers={"Retry-After": "1"})
         return Ready()
 
+    @routes.head("/metrics", include_in_schema=False)
     @routes.get(
         "/metrics", response_class=Response, responses=problems(401, 421) | {200: {"content": {"text/plain": {}}}}
     )

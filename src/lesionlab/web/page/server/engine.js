@@ -88,13 +88,18 @@ export class ServerEngine {
    * @param {FormData | undefined} body
    */
   async #send(path, key, signal, body) {
-    const signals = [AbortSignal.timeout(TIMEOUT_MS), ...(signal ? [signal] : [])];
+    // AbortSignal.any() is missing in Safari before 17.4 and in Firefox before 124.
+    const controller = new AbortController();
+    const abort = () => controller.abort();
+    setTimeout(abort, TIMEOUT_MS);
+    signal?.throwIfAborted();
+    signal?.addEventListener("abort", abort, { once: true });
     try {
       return await fetch(path, {
         method: body ? "POST" : "GET",
         headers: key ? { [KEY_HEADER]: key } : {},
         body: body ?? null,
-        signal: AbortSignal.any(signals),
+        signal: controller.signal,
         credentials: "omit",
         referrerPolicy: "no-referrer",
       });
