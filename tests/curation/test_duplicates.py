@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from lesionlab import RESEARCH_ONLY
 from lesionlab.bundle import Bundle
 from lesionlab.curation import ImageFeatures, PairKind, describe_images, find_duplicates, render_pairs
 from lesionlab.curation.page import ShownImage, ShownPair
@@ -65,4 +66,5 @@ def test_the_page_is_escaped_and_self_contained(images: list[str], tmp_path: Pat
     assert "a&amp;b" in page
     assert "Image not readable" in page
     assert "data:image/jpeg;base64," in page
-    assert "http" not in page
+    assert "://" not in page
+    assert RESEARCH_ONLY in page

@@ -15,7 +15,13 @@ from reference_pages import PACKAGES, public_names, write_reference_pages  # noq
 
 SOURCE = Path(lesionlab.__file__).parent
 # The command line has a reference of its own; the others are parts of the server and of the readers.
-NOT_PUBLIC = {"lesionlab.cli", "lesionlab.data.readers", "lesionlab.serving.routes", "lesionlab.serving.middleware"}
+NOT_PUBLIC = {
+    "lesionlab.cli",
+    "lesionlab.data.readers",
+    "lesionlab.pages",
+    "lesionlab.serving.routes",
+    "lesionlab.serving.middleware",
+}
 
 
 def modules(pattern: str) -> list[str]:

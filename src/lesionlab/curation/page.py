@@ -1,17 +1,11 @@
 """The page of image pairs for review: one self-contained HTML file."""
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 
-from lesionlab import RESEARCH_ONLY, __version__
-from lesionlab.errors import ImageError, MissingExtraError
-from lesionlab.images import load_image
+from lesionlab.pages import data_uri, page_environment, thumbnail
 
 _SIDE = 220  # pixels
-_QUALITY = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +43,10 @@ def render_pairs(title: str, summary: Sequence[str], pairs: Sequence[ShownPair])
     Raises:
         MissingExtraError: Jinja is not installed.
     """
-    try:
-        from jinja2 import Environment, StrictUndefined
-    except ImportError as error:
-        raise MissingExtraError("the page of image pairs", "evaluate", "jinja2") from error
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["thumbnail"] = _thumbnail
-    template = environment.from_string((files("lesionlab.curation") / "pairs.html.jinja").read_text(encoding="utf-8"))
-    return template.render(title=title, summary=summary, pairs=pairs, research_only=RESEARCH_ONLY, version=__version__)
+    template = page_environment(thumbnail=_thumbnail).get_template("curation/pairs.html.jinja")
+    return template.render(title=title, summary=summary, pairs=pairs)
 
 
 def _thumbnail(image: ShownImage) -> str | None:
-    """Return an image as a `data:` URI; None if it cannot be read."""
-    try:
-        pixels = load_image(image.location, at_least=(_SIDE, _SIDE)).image
-    except ImageError:
-        return None
-    pixels.thumbnail((_SIDE, _SIDE))
-    stream = io.BytesIO()
-    pixels.save(stream, "JPEG", quality=_QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+    shown = thumbnail(image.location, _SIDE)
+    return None if shown is None else data_uri(shown)

@@ -1,24 +1,19 @@
 """The example images of a report: a sample in the order of a hash, and the most confident mistakes."""
 
-import base64
 import hashlib
-import io
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from PIL import Image
-
 from lesionlab.errors import ImageError
 from lesionlab.evaluation.results import EvaluatedSubset
-from lesionlab.images import decode_image, read_image_bytes
+from lesionlab.pages import data_uri, thumbnail
 from lesionlab.prediction import Predictor
 from lesionlab.prediction.explanation.overlay import overlaid
 from lesionlab.results import Explanation
 from lesionlab.taxonomy import label_name
 
 _SIDE = 160  # pixels
-_QUALITY = 80
 _CORRECT, _WRONG = 6, 4
 _MISSED, _OTHER_MISTAKES = 6, 6
 
@@ -103,18 +98,10 @@ def _mistakes(evaluated: EvaluatedSubset) -> list[int]:
 
 def _thumbnails(location: str, explanation: Explanation | None) -> tuple[str | None, str | None]:
     """Return the image and its overlay as `data:` URIs; None for an unreadable image or without explanation."""
-    try:
-        image = decode_image(read_image_bytes(location), at_least=(_SIDE, _SIDE)).image
-    except ImageError:  # shown as not readable
+    image = thumbnail(location, _SIDE)
+    if image is None:
         return None, None
-    image.thumbnail((_SIDE, _SIDE))
-    return _data_uri(image), None if explanation is None else _data_uri(overlaid(image, explanation.values))
-
-
-def _data_uri(image: Image.Image) -> str:
-    stream = io.BytesIO()
-    image.save(stream, "JPEG", quality=_QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
+    return data_uri(image), None if explanation is None else data_uri(overlaid(image, explanation.values))
 
 
 def _one_per_lesion(evaluated: EvaluatedSubset, indices: Iterable[int], count: int) -> list[int]:

@@ -4,12 +4,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
 
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import Template
 from markupsafe import Markup
 
-from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.bundle.operating_points import NOUNS
 from lesionlab.bundle.schema import BundleInfo
 from lesionlab.bundle.seen_images import SeenCounts
@@ -17,7 +15,6 @@ from lesionlab.data import left_out_in_words
 from lesionlab.evaluation import figures, wording
 from lesionlab.evaluation.examples import draw_samples, worst_mistakes
 from lesionlab.evaluation.figures.curves import History
-from lesionlab.evaluation.figures.style import COLOURS
 from lesionlab.evaluation.groups import GroupResults
 from lesionlab.evaluation.results import EvaluatedSubset, target_metric
 from lesionlab.evaluation.seen import overlap_in_words
@@ -33,6 +30,7 @@ from lesionlab.evaluation.tables import (
 from lesionlab.evaluation.uncertainty import Uncertainty
 from lesionlab.metrics import Estimate
 from lesionlab.metrics.calibration import target_reliability_bins
+from lesionlab.pages import page_environment
 from lesionlab.taxonomy import Target
 
 _ECE_SCALE = 0.2  # minimum end of the scale under the ECE
@@ -122,26 +120,18 @@ def render_report(evaluated: EvaluatedSubset, context: ReportContext) -> str:
         samples=draw_samples(evaluated),
         mistakes=worst_mistakes(evaluated),
         recipe=json.dumps(context.bundle.recipe, indent=2, ensure_ascii=False, default=str),
-        style=Markup(_resource("report.css")),  # noqa: S704 - a file of the package
-        palettes={"light": _palette("light"), "dark": _palette("dark")},
         monitored=("lowest " if _monitor(context.bundle) == "loss" else "highest ")
         + _monitor(context.bundle).replace("_", " "),
-        research_only=RESEARCH_ONLY,
-        version=__version__,
         **_figures(evaluated, context, points, words, leaky=leaky),
     )
 
 
 @cache
 def _template() -> Template:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {
-        "number": wording.number,
-        "interval": wording.interval,
-        "counted": wording.counted,
-        "finding": NOUNS.__getitem__,
-    }
-    return environment.from_string(_resource("report.html.jinja"))
+    environment = page_environment(
+        number=wording.number, interval=wording.interval, counted=wording.counted, finding=NOUNS.__getitem__
+    )
+    return environment.get_template("evaluation/report.html.jinja")
 
 
 def _figures(
@@ -215,14 +205,3 @@ def _tiles(evaluated: EvaluatedSubset) -> tuple[_Tile, ...]:
         *between,
         _Tile("Calibration error (ECE)", "gap between confidence and accuracy", overall["ece"], 0, scale_end),
     )
-
-
-def _palette(page: str) -> Markup:
-    """Return the colours of page and figures as CSS declarations."""
-    return Markup(  # noqa: S704 - constants of the package
-        " ".join(f"--{colour.variable}: {colour.light if page == 'light' else colour.dark};" for colour in COLOURS)
-    )
-
-
-def _resource(name: str) -> str:
-    return (files("lesionlab.evaluation") / name).read_text(encoding="utf-8")

@@ -10,8 +10,8 @@ from lesionlab.bundle import Subgroup
 from lesionlab.bundle.evaluation import GroupBy
 from lesionlab.data.manifest import ImageRecord
 from lesionlab.evaluation.results import EvaluatedSubset
-from lesionlab.evaluation.skin_tone import skin_tone
 from lesionlab.evaluation.tables import positives_and_scores
+from lesionlab.images.skin_tone import skin_tone_of_file
 from lesionlab.metrics import Estimate, exact_interval, lesion_weights
 from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray
 from lesionlab.metrics.bootstrap import chunks
@@ -34,7 +34,7 @@ def subgroups(evaluated: EvaluatedSubset) -> tuple[Subgroup, ...]:
     for group in get_args(GroupBy):
         values = np.array([_value(group, record) for record in evaluated.records])
         if group == "skin_tone" and set(values.tolist()) == {_UNKNOWN}:
-            values = np.array([skin_tone(location) for location in evaluated.locations])
+            values = np.array([skin_tone_of_file(location) for location in evaluated.locations])
         names = sorted(set(values.tolist()), key=lambda name: (name == _UNKNOWN, name))
         if names != [_UNKNOWN]:
             found += [_measured(evaluated, group, name, values == name) for name in names]

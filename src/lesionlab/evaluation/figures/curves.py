@@ -12,12 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from lesionlab.errors import UsageError
 from lesionlab.evaluation.figures.style import (
-    ACCENT,
     FULL_WIDTH,
-    INK,
-    MUTED,
-    SECOND,
-    Colour,
     Paint,
     drawing_settings,
     new_figure,
@@ -27,6 +22,7 @@ from lesionlab.evaluation.figures.style import (
 )
 from lesionlab.evaluation.wording import LEAKY
 from lesionlab.files import replacing
+from lesionlab.pages.colours import ACCENT, INK, MUTED, SECOND, Colour
 
 History = Sequence[Mapping[str, float | None]]
 

@@ -8,12 +8,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from lesionlab.evaluation.figures.style import (
-    ACCENT,
-    CARD,
-    CLASS_COLOURS,
     FULL_WIDTH,
-    INK,
-    MUTED,
     drawing_settings,
     new_figure,
     new_panel,
@@ -25,6 +20,7 @@ from lesionlab.evaluation.figures.style import (
 from lesionlab.evaluation.wording import MALIGNANCY, Terms, short_estimate
 from lesionlab.metrics import Estimate
 from lesionlab.metrics.ranking import average_precision, precision_recall_curve, roc_curve
+from lesionlab.pages.colours import ACCENT, CARD, CLASS_COLOURS, INK, MUTED
 from lesionlab.taxonomy import BY_CODE
 
 _LABEL_STEP = 0.065  # minimum distance of two labels: a line of text in units of the axis

@@ -3,20 +3,11 @@
 import numpy as np
 from markupsafe import Markup
 
-from lesionlab.evaluation.figures.style import (
-    ACCENT,
-    CARD,
-    FULL_WIDTH,
-    MUTED,
-    SECOND,
-    drawing_settings,
-    new_figure,
-    on_page,
-    to_inline_svg,
-)
+from lesionlab.evaluation.figures.style import FULL_WIDTH, drawing_settings, new_figure, on_page, to_inline_svg
 from lesionlab.evaluation.wording import short_estimate
 from lesionlab.metrics import Estimate
 from lesionlab.metrics.calibration import reliability_bins
+from lesionlab.pages.colours import ACCENT, CARD, MUTED, SECOND
 
 _TICKS = [0, 0.25, 0.5, 0.75, 1]
 

@@ -6,16 +6,8 @@ import numpy as np
 from markupsafe import Markup
 
 from lesionlab.bundle.evaluation import RobustnessPoint
-from lesionlab.evaluation.figures.style import (
-    ACCENT,
-    FULL_WIDTH,
-    MUTED,
-    SECOND,
-    drawing_settings,
-    new_figure,
-    on_page,
-    to_inline_svg,
-)
+from lesionlab.evaluation.figures.style import FULL_WIDTH, drawing_settings, new_figure, on_page, to_inline_svg
+from lesionlab.pages.colours import ACCENT, MUTED, SECOND
 
 _COLUMNS = 3
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lesionlab.errors import ImageError
-from lesionlab.images import load_image
 from lesionlab.images.lab import to_lab
+from lesionlab.images.source import load_image
 
 UNKNOWN = "unknown"
 # Lower limits of the angle in degrees.
@@ -38,15 +38,20 @@ def typology_angle(image: Image.Image) -> float | None:
     return float(np.degrees(np.arctan2(np.median(lightness[skin]) - 50, np.median(yellow[skin]))))
 
 
-def skin_tone(location: str) -> str:
-    """Return the skin tone band of an image, `unknown` for a dark margin or an unreadable image."""
-    try:
-        angle = typology_angle(load_image(location, at_least=(_SIDE, _SIDE)).image)
-    except ImageError:
-        return UNKNOWN
+def skin_tone(image: Image.Image) -> str:
+    """Return the skin tone band of an image, `unknown` for a dark margin."""
+    angle = typology_angle(image)
     if angle is None:
         return UNKNOWN
     return next((name for limit, name in _BANDS if angle > limit), _DARKEST)
+
+
+def skin_tone_of_file(location: str) -> str:
+    """Return the skin tone band of an image file, `unknown` for a dark margin or an unreadable image."""
+    try:
+        return skin_tone(load_image(location, at_least=(_SIDE, _SIDE)).image)
+    except ImageError:
+        return UNKNOWN
 
 
 def _margin() -> NDArray[np.bool_]:

@@ -1,15 +1,10 @@
 """The typology angle of uniform colours, and images without skin at the margin."""
 
-from collections.abc import Callable
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from PIL import Image
 
-from lesionlab.evaluation.results import EvaluatedSubset
-from lesionlab.evaluation.skin_tone import skin_tone, typology_angle
-from lesionlab.evaluation.subgroups import subgroups
+from lesionlab.images.skin_tone import skin_tone, skin_tone_of_file, typology_angle
 
 
 def uniform(colour: tuple[int, int, int]) -> Image.Image:
@@ -33,13 +28,9 @@ def test_angle_equals_the_definition(colour: tuple[int, int, int]) -> None:
     assert typology_angle(uniform(colour)) == pytest.approx(expected, abs=2.5)
 
 
-def test_bands_from_light_to_dark(tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = tmp_path_factory.mktemp("tones")
-    tones = []
-    for colour in ((255, 235, 220), (235, 195, 165), (205, 155, 115), (160, 110, 75), (110, 75, 50), (75, 45, 32)):
-        path = folder / f"{colour[0]}.png"
-        uniform(colour).save(path)
-        tones.append(skin_tone(str(path)))
+def test_bands_from_light_to_dark() -> None:
+    colours = ((255, 235, 220), (235, 195, 165), (205, 155, 115), (160, 110, 75), (110, 75, 50), (75, 45, 32))
+    tones = [skin_tone(uniform(colour)) for colour in colours]
     order = ["very light", "light", "intermediate", "tan", "brown", "dark"]
     assert [order.index(tone) for tone in tones] == sorted(order.index(tone) for tone in tones)
     assert len(set(tones)) >= 4
@@ -53,15 +44,4 @@ def test_dark_fields_and_lesions_are_not_skin(tmp_path_factory: pytest.TempPathF
     spotted.paste((40, 20, 15), (40, 30, 160, 120))
     assert typology_angle(spotted) == pytest.approx(typology_angle(skin) or 0, abs=1)
     (folder / "broken.jpg").write_bytes(b"no image")
-    assert skin_tone(str(folder / "broken.jpg")) == "unknown"
-
-
-def test_stated_classes_replace_the_estimate(make_subset: Callable[..., EvaluatedSubset]) -> None:
-    evaluated = make_subset(np.arange(12) % 2, resamples=10)
-
-    def tones(subset: EvaluatedSubset) -> list[str]:
-        return [row.value for row in subgroups(subset) if row.group == "skin_tone"]
-
-    assert not any(value.startswith("class") for value in tones(evaluated))
-    records = [replace(record, skin_tone="35"[n % 2]) for n, record in enumerate(evaluated.records[1:])]
-    assert tones(replace(evaluated, records=(evaluated.records[0], *records))) == ["class 3", "class 5", "unknown"]
+    assert skin_tone_of_file(str(folder / "broken.jpg")) == "unknown"
