@@ -53,6 +53,22 @@ def test_check_lists_errors_by_kind_and_exits_with_1(folder: Path) -> None:
     assert result.stdout.splitlines()[-1] == "7 errors, 1 warning"
 
 
+def test_check_counts_the_files_that_it_leaves_out(folder: Path) -> None:
+    part = folder / "HAM10000_images_part_1"
+    (part / "ISIC_1.png").rename(part / "ISIC_1.JFIF")
+    for path in (part / "x.psd", folder / "masks" / "ISIC_1.png", folder / "more" / "new.jpg", folder / "more.zip"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"")
+    result = run("check", folder)
+    assert result.exit_code == 0
+    expected = (
+        "left out: 1 PSD image (export as JPEG or PNG), 1 folder or archive that cannot be read, "
+        "1 image outside the dataset's image folders, 1 mask\n"
+    )
+    assert result.stderr == expected
+    assert json.loads(run("check", folder, "--json").stdout)["left_out"] == expected[len("left out: ") : -1]
+
+
 def test_decisions_on_duplicates_are_applied_to_a_split(folder: Path, tmp_path: Path) -> None:
     decisions = tmp_path / "decisions.csv"
     decisions.write_text("first,second,decision\nISIC_0,ISIC_2,same lesion\nISIC_4,ISIC_5,same picture\n")

@@ -160,6 +160,18 @@ def test_bad_images_are_reported_and_the_others_predicted(run: Run, images: Path
         assert [Path(row["image"]).name for row in csv.DictReader(stream)] == ["ISIC_0.jpg", "ISIC_1.jpg", "ISIC_4.jpg"]
 
 
+def test_files_that_are_left_out_are_counted_in_one_line(run: Run, images: Path) -> None:
+    for name in ("raw.CR2", "ISIC_0_mask.png", "notes.txt"):
+        (images / name).write_bytes(b"")
+    (images / "ISIC_1.jpg").rename(images / "ISIC_1.jfif")
+    done = run(images, "-f", "csv")
+    assert done.code == 0
+    assert len(done.out.splitlines()) == 6
+    line = "left out: 1 raw image (export as JPEG or PNG), 1 file that is no image, 1 mask"
+    assert done.err.splitlines()[0] == line
+    assert line not in run(images, "-f", "csv", "--quiet").err
+
+
 def test_single_bad_image(run: Run, images: Path) -> None:
     (images / "bad\nname.jpg").write_text("text")
     done = run("images/bad\nname.jpg")

@@ -13,9 +13,9 @@ from lesionlab.attribution.stability import measure_stability
 from lesionlab.errors import ImageError, UsageError
 from lesionlab.files import FreeNames, replacing, write_text
 from lesionlab.images import load_image
+from lesionlab.images.formats import image_id
 from lesionlab.prediction import Predictor, PreparedImage
 from lesionlab.prediction.explanation.overlay import OverlayFolder
-from lesionlab.prediction.io.inputs import image_id
 from lesionlab.results import Failure
 from lesionlab.taxonomy import TASKS
 

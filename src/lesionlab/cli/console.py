@@ -50,6 +50,12 @@ def note(text: "str | Text", style: str | None = None) -> None:
     notes().print(text, style=style)
 
 
+def note_left_out(files: object) -> None:
+    """Print the counts of the files in folders and archives that are not used, if there are any."""
+    if text := str(files):
+        note(f"left out: {text}")
+
+
 def warn(text: str) -> None:
     """Print a warning on standard error."""
     err().print(text, style="yellow")

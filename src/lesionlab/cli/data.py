@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lesionlab.cli.console import new_table, progress_bar, show, show_json, show_table
+from lesionlab.cli.console import new_table, note_left_out, progress_bar, show, show_json, show_table
 from lesionlab.cli.duplicates import duplicates
 from lesionlab.cli.hmnist import DatasetFolder, export_hmnist, import_hmnist, mini
 from lesionlab.cli.options import (
@@ -47,6 +47,7 @@ def check(
         report = check_dataset(
             folder, columns=column_mapping(columns), metadata=metadata, unknown=unknown, progress=progress
         )
+    note_left_out(report.left_out)
     if as_json:
         show_json(report)
     else:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from lesionlab import RESEARCH_ONLY
 from lesionlab.cli.console import new_table, progress_bar, show, show_json, show_table
-from lesionlab.cli.options import Images, Json, Model
+from lesionlab.cli.options import Images, Json, Model, images_of
 
 if TYPE_CHECKING:
     from lesionlab.prediction.drift import Drift
@@ -18,9 +18,8 @@ def drift(paths: Images, model: Model = None, as_json: Json = False) -> None:
     """
     from lesionlab.prediction import Predictor
     from lesionlab.prediction.drift import measure_drift
-    from lesionlab.prediction.io.inputs import expand_inputs
 
-    places = expand_inputs(paths)
+    places = images_of(paths)
     predictor = Predictor.load(model)
     with progress_bar("predicting") as update:
         found = measure_drift(predictor, places, progress=update)

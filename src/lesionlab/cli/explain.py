@@ -7,7 +7,7 @@ import typer
 
 from lesionlab import RESEARCH_ONLY
 from lesionlab.cli.console import err, progress_bar, require_extra, show, show_json
-from lesionlab.cli.options import Force, Images, Json, Methods, Model, OutFolder
+from lesionlab.cli.options import Force, Images, Json, Methods, Model, OutFolder, images_of
 from lesionlab.errors import UsageError
 from lesionlab.files import check_output
 
@@ -46,9 +46,8 @@ def explain(
     require_extra("lesionlab explain", "explain", "jinja2", "markupsafe", "tomli_w")
     from lesionlab.attribution.explain import PAGE, explain_images
     from lesionlab.cli.prediction_view import printable
-    from lesionlab.prediction.io.inputs import expand_inputs
 
-    images = expand_inputs(paths)
+    images = images_of(paths)
     check_output(folder, [model, *images], force=force)
     explainer = _explainer(model, methods, layer)
     with progress_bar("explaining") as progress:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from lesionlab.cli.console import note, set_verbosity
+from lesionlab.cli.console import note, note_left_out, set_verbosity
 from lesionlab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -181,6 +181,17 @@ class EvaluatedTask(StrEnum):
     DIAGNOSIS = "diagnosis"
     MALIGNANT = "malignant"
     MELANOMA = "melanoma"
+
+
+def images_of(arguments: list[str]) -> list[str]:
+    """Return the images that the arguments name, and print the counts of the files that are left out."""
+    from lesionlab.images.files import LeftOut
+    from lesionlab.prediction.io.inputs import expand_inputs
+
+    left_out = LeftOut()
+    locations = expand_inputs(arguments, left_out)
+    note_left_out(left_out)
+    return locations
 
 
 def column_mapping(columns: str | None) -> "ColumnMapping | None":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lesionlab.cli.console import err, note, out, progress_bar
-from lesionlab.cli.options import Force, Images, Model, RiskOption, Threads, ThresholdOption, existing
+from lesionlab.cli.options import Force, Images, Model, RiskOption, Threads, ThresholdOption, existing, images_of
 from lesionlab.errors import UsageError
 from lesionlab.files import check_output
 
@@ -108,7 +108,6 @@ def predict(
     from lesionlab.cli.predict_images import PredictionRun
     from lesionlab.prediction import Predictor, RiskRule
     from lesionlab.prediction.inference.session import IMAGES_PER_RUN
-    from lesionlab.prediction.io.inputs import expand_inputs
 
     rule = RiskRule.of_options(risk, threshold)
     chosen = _choose_format(result_format, out_file)
@@ -117,7 +116,7 @@ def predict(
         raise UsageError("--nearest-images needs --explain FOLDER, where the figures are written")
     if chosen is OutputFormat.ISIC and shares:
         raise UsageError("--format isic holds scores of the balanced decision rule, which ignores --prevalence")
-    locations = expand_inputs(paths)
+    locations = images_of(paths)
     patient_of = _patients(patients, locations, {"age": age, "sex": sex, "site": site})
     inputs = [*locations, model, patients]
     if out_file is not None:

@@ -30,6 +30,7 @@ from lesionlab.cli.options import (
     add_commands,
     column_mapping,
     existing,
+    images_of,
 )
 from lesionlab.errors import LesionlabError
 from lesionlab.files import check_output
@@ -95,11 +96,10 @@ def measure(
     as_json: Json = False,
 ) -> None:
     """Write the mask of each lesion, and measures.csv with asymmetry, border, colours and size."""
-    from lesionlab.prediction.io.inputs import expand_inputs
     from lesionlab.segmentation import Segmenter
     from lesionlab.segmentation.write import write_measures
 
-    found = expand_inputs(images)
+    found = images_of(images)
     check_output(folder, [model, *found], force=force)
     segmenter = Segmenter.load(model)
     with progress_bar("measuring") as progress:

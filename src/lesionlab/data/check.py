@@ -38,6 +38,7 @@ class DataReport(FrozenModel):
         gaps: Number of images without a value, by attribute. Missing values are not errors.
         errors: Number of problems by kind that prevent using the data.
         warnings: Number of other problems by kind.
+        left_out: The other files, counted by kind, with a remedy for images that are not read; empty if there are none.
         problems: All problems.
         manifest_sha256: Hash of the manifest; None if there are errors.
     """
@@ -55,6 +56,7 @@ class DataReport(FrozenModel):
     gaps: dict[str, int]
     errors: dict[ProblemKind, int]
     warnings: dict[ProblemKind, int]
+    left_out: str
     problems: tuple[DataProblem, ...]
     manifest_sha256: str | None
 
@@ -190,6 +192,7 @@ def _report(scan: Scan, checks: list[_ImageCheck], problems: tuple[DataProblem, 
         gaps={name: sum(getattr(r, name) is None for r in records) for name in ("age", "sex", "site", "dx_type")},
         errors=errors,
         warnings={kind: count for kind, count in kinds.items() if not kind.is_error},
+        left_out=str(scan.left_out),
         problems=problems,
         manifest_sha256=Manifest(scan.root, scan.records, scan.lesions_known).sha256 if usable else None,
     )

@@ -7,7 +7,7 @@ from typing import Literal
 from lesionlab.data.manifest import ImageRecord, Manifest
 from lesionlab.data.readers.class_folders import has_class_folders, scan_class_folders
 from lesionlab.data.readers.columns import ColumnMapping
-from lesionlab.data.readers.image_index import ImageIndex, is_image_name
+from lesionlab.data.readers.image_index import ImageIndex
 from lesionlab.data.readers.join import JoinedTables, main_table
 from lesionlab.data.readers.layouts import (
     ANY_TABLE,
@@ -23,6 +23,7 @@ from lesionlab.data.readers.rows import RowReader
 from lesionlab.data.readers.table import read_table
 from lesionlab.data.scan import DataProblem, ProblemKind, Scan, raise_for_errors
 from lesionlab.errors import DataError, UsageError
+from lesionlab.images.files import OTHER, is_image_name
 
 MANIFEST_NAME = "manifest.csv"
 
@@ -148,7 +149,10 @@ def _scan_tables(
     given = columns or ColumnMapping()
     added = JoinedTables(map(read_table, further), map(read_table, joined), given)
     within = images if images and not everywhere and all(path.is_relative_to(folder) for path in images) else None
-    reader = RowReader(given, ImageIndex.build(folder, within), layout.source, layout.image_type, keep_unknown)
+    index = ImageIndex.build(folder, within)
+    tables = {path.resolve() for path in (*paths, *further, *joined)}
+    index.left_out.counts[OTHER] -= sum(path.is_relative_to(folder.resolve()) for path in tables)
+    reader = RowReader(given, index, layout.source, layout.image_type, keep_unknown)
     for path in paths:
         base = path.parent.relative_to(folder).as_posix() if path.parent.is_relative_to(folder) else "."
         subset = table_subset(path) if len(paths) > 1 else None
@@ -158,7 +162,7 @@ def _scan_tables(
     known = reader.lesions_known and _has_lesion_ids(records)
     problems = (*reader.problems, *added.problems(), *others, *_conflicts(records, reader.patients))
     grouped = "; without lesion ids, images are grouped by patient" if reader.patients else ""
-    return Scan(folder, layout.name + grouped, tuple(records), problems, known)
+    return Scan(folder, layout.name + grouped, tuple(records), problems, known, index.left_out)
 
 
 def _dermoscopic(records: list[ImageRecord]) -> tuple[list[ImageRecord], list[DataProblem]]:

@@ -1,13 +1,14 @@
 """Results of reading a dataset: records and problems."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 from lesionlab.base_models import FrozenModel
 from lesionlab.data.manifest import ImageRecord, Manifest
 from lesionlab.errors import DataError
+from lesionlab.images.files import LeftOut
 
 _SHOWN_IN_MESSAGE = 3
 
@@ -83,6 +84,7 @@ class Scan:
         records: The valid records.
         problems: Errors and warnings.
         lesions_known: Whether the source has lesion ids.
+        left_out: Counts of the files that are no images of the dataset.
     """
 
     root: Path
@@ -90,6 +92,7 @@ class Scan:
     records: tuple[ImageRecord, ...]
     problems: tuple[DataProblem, ...]
     lesions_known: bool
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     def manifest(self) -> Manifest:
         """Return the manifest.

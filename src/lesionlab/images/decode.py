@@ -13,11 +13,9 @@ from PIL import Image, UnidentifiedImageError
 from lesionlab.errors import ImageError
 from lesionlab.images.bounds import check_decoding_time
 from lesionlab.images.colour_profile import to_srgb
+from lesionlab.images.formats import FORMATS, HEAD_BYTES, SIGNATURES, is_dicom
 from lesionlab.images.pixels import rgb_from_image
 
-# The formats of cameras, dermatoscopes and archives. Further decoders of Pillow would only add attack surface.
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
 MAX_PIXELS = 100_000_000
 MIN_SIDE = 8
 
@@ -33,7 +31,6 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*")
 _warnings_lock = threading.Lock()
 
 
@@ -161,12 +158,12 @@ def _errors_as_image_errors(data: bytes) -> Iterator[None]:
 
 def _unknown_format(data: bytes) -> str:
     known = ", ".join(FORMATS)
-    if data.startswith(_SIGNATURES):
+    if data.startswith(SIGNATURES):
         return "the image is damaged or truncated in its header; copy or export it again"
     found = "this is not an image of a supported format"
     if data[:5] == b"%PDF-":
         found = "this is a PDF document, not an image"
-    elif data[128:132] == b"DICM":
+    elif is_dicom(data[:HEAD_BYTES]):
         found = "DICOM files are not supported"
     elif data[4:8] == b"ftyp":
         found = "HEIC and AVIF files are not supported"

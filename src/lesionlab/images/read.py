@@ -29,11 +29,11 @@ def read_image_bytes(location: str) -> bytes:
     except FileNotFoundError as error:
         raise ImageError("no such file") from error
     except IsADirectoryError as error:
-        raise ImageError("this is a folder, not an image") from error
+        raise ImageError(_folder_problem(location)) from error
     except KeyError as error:
         raise ImageError(f"the archive has no member {member}") from error
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise ImageError(f"the archive is damaged ({error}); download it again") from error
+        raise ImageError(damaged_archive(error)) from error
     except (RuntimeError, NotImplementedError) as error:
         # A password, or a compression method that Python does not support.
         raise ImageError(f"the archive cannot be unpacked ({error}); unpack it first") from error
@@ -46,7 +46,23 @@ def read_image_bytes(location: str) -> bytes:
     return data
 
 
+def damaged_archive(error: Exception) -> str:
+    """Return the text on an archive that cannot be opened or read."""
+    return f"the archive is damaged ({error}); download it again"
+
+
+def _folder_problem(folder: str) -> str:
+    try:
+        os.listdir(folder)
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    return "this is a folder, not an image"
+
+
 def _read_file(path: Path) -> bytes:
+    if path.suffix.lower() == ".zip":
+        with zipfile.ZipFile(path):
+            raise ImageError(f"this is an archive; name an image in it: {path.name}{ZIP_SEPARATOR}IMAGE")
     with path.open("rb") as stream:
         status = os.fstat(stream.fileno())
         _check_size(status.st_size)

@@ -9,7 +9,7 @@ from PIL import Image, UnidentifiedImageError
 
 from lesionlab.errors import ImageError
 from lesionlab.images.bounds import check_decoding_time
-from lesionlab.images.decode import FORMATS
+from lesionlab.images.formats import FORMATS
 from lesionlab.prediction import Predictor, PreparedImage
 from lesionlab.serving.problem import ProblemError
 from lesionlab.serving.tiff_limits import limit_tiff_tags

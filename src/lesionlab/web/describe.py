@@ -6,7 +6,7 @@ from typing import Any, get_args
 import numpy as np
 
 from lesionlab.bundle import Reference, Site
-from lesionlab.images.decode import FORMATS
+from lesionlab.images.formats import FORMATS
 from lesionlab.prediction import Predictor
 from lesionlab.results import ModelCard
 from lesionlab.results.model_card import Limits

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from lesionlab.errors import LesionlabError, UsageError
-from lesionlab.prediction.io.inputs import expand_inputs, image_id
+from lesionlab.errors import ImageError, UsageError
+from lesionlab.images.files import LeftOut
+from lesionlab.images.formats import image_id
+from lesionlab.images.read import read_image_bytes
+from lesionlab.prediction.io.inputs import expand_inputs
 
 
 @pytest.fixture
@@ -79,20 +82,33 @@ def test_argument_without_images_is_wrong_usage(here: Path, argument: str, reaso
         expand_inputs(["photos/b.jpg", argument])
 
 
-def test_damaged_archive_is_named(here: Path) -> None:
+def test_a_damaged_archive_stands_for_itself(here: Path) -> None:
     (here / "bad.zip").write_bytes(b"PK\3\4")
-    with pytest.raises(LesionlabError, match=r"bad\.zip is not a readable zip archive"):
-        expand_inputs(["bad.zip"])
+    assert expand_inputs(["bad.zip"]) == ["bad.zip"]
+    (here / "photos" / "bad.zip").write_bytes(b"PK\3\4")
+    assert "photos/bad.zip" in expand_inputs(["photos"])
+    with pytest.raises(ImageError, match=r"the archive is damaged \(.*\); download it again"):
+        read_image_bytes("bad.zip")
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is forbidden to root")
-def test_forbidden_folder_is_named(here: Path) -> None:
+def test_a_forbidden_folder_stands_for_itself(here: Path) -> None:
     (here / "photos" / "deep").chmod(0)
     try:
-        with pytest.raises(LesionlabError, match=r"cannot read the folder .*deep"):
-            expand_inputs(["photos"])
+        assert expand_inputs(["photos"]) == [*FOLDER[:3], "photos/deep"]
+        with pytest.raises(ImageError, match="cannot be read: Permission denied"):
+            read_image_bytes("photos/deep")
     finally:
         (here / "photos" / "deep").chmod(0o755)
+
+
+def test_files_that_a_pattern_leaves_out_are_counted(here: Path) -> None:
+    left_out = LeftOut()
+    (here / "photos" / "b_mask.png").touch()
+    assert expand_inputs(["photos/*"], left_out) == FOLDER[:3]
+    assert str(left_out) == "2 files that are no images, 1 mask"
+    with pytest.raises(UsageError, match=r"photos/\*\.png: no image matches this pattern \(left out: 1 mask\)"):
+        expand_inputs(["photos/*.png"])
 
 
 def test_cyclic_link_ends(here: Path) -> None:
@@ -103,3 +119,8 @@ def test_cyclic_link_ends(here: Path) -> None:
 @pytest.mark.parametrize("location", ["a/ISIC_1.jpg", "ISIC_1.JPG", "x.zip::ISIC_1.jpg", "x.zip::part 1/ISIC_1.jpg"])
 def test_id_is_the_stem(location: str) -> None:
     assert image_id(location) == "ISIC_1"
+
+
+@pytest.mark.parametrize("name", ["1.2.840.10008.5", "Dr. Meier 3. Juni", "lesion 1.5 mm"])
+def test_only_suffixes_of_images_are_removed_from_an_id(name: str) -> None:
+    assert image_id(f"a.b/{name}") == image_id(f"{name}.jfif") == image_id(f"x.zip::{name}.DCM") == name

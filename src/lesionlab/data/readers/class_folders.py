@@ -65,7 +65,9 @@ def scan_class_folders(root: Path, index: ImageIndex, *, keep_unknown: bool = Fa
                 subset=next(filter(None, map(subset_name, folders)), None),
             )
         )
-    return Scan(root, "folder per diagnosis", tuple(records), tuple(problems), lesions_known=False)
+    return Scan(
+        root, "folder per diagnosis", tuple(records), tuple(problems), lesions_known=False, left_out=index.left_out
+    )
 
 
 def _identifies(name: str) -> bool:

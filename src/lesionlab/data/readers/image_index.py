@@ -1,14 +1,15 @@
 """Index of a dataset's image files, in folders and in zip archives."""
 
 import os
-import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from lesionlab.data.scan import DataProblem, ProblemKind
 from lesionlab.errors import ImageError
-from lesionlab.images.decode import IMAGE_SUFFIXES, decode_image
+from lesionlab.images.decode import decode_image
+from lesionlab.images.files import OUTSIDE, UNREADABLE, LeftOut, walk_images
+from lesionlab.images.formats import image_id
 from lesionlab.images.perceptual_hash import pixel_hash
 from lesionlab.images.read import ZIP_SEPARATOR, read_image_bytes
 
@@ -21,27 +22,30 @@ class ImageIndex:
         root: The folder.
         sizes: Size of each image in bytes by its path, as in `ImageRecord.path`.
         by_id: Paths by image id, the file's name without its suffix.
-        problems: Archives that could not be opened.
+        problems: Folders and archives that cannot be read.
+        left_out: Counts of the files that are no images of the dataset.
     """
 
     root: Path
     sizes: dict[str, int] = field(default_factory=dict)
     by_id: dict[str, list[str]] = field(default_factory=dict)
     problems: list[DataProblem] = field(default_factory=list)
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     @classmethod
-    def build(cls, root: Path, paths: Iterable[Path] | None = None) -> "ImageIndex":
-        """Index the images in `paths`, folders (recursively) and zip archives; default: in `root`.
-
-        Segmentation masks, which HAM10000 has next to its images, are skipped.
-        """
+    def build(cls, root: Path, within: Iterable[Path] | None = None) -> "ImageIndex":
+        """Index the images below `root`; those outside of the folders and archives in `within` are counted only."""
         index = cls(root)
-        for path in sorted(paths) if paths is not None else (root,):
-            for file in sorted(_files(path)) if path.is_dir() else (path,):
-                if file.suffix.lower() == ".zip":
-                    index._add_archive(file)
-                else:
-                    index._add(file.relative_to(root).as_posix(), file.stat().st_size)
+        folders = None if within is None else sorted(map(str, within))
+        prefix = os.path.join(root, "")
+        for file in walk_images([*(folders or ()), str(root)], index.left_out):
+            path = file.location.removeprefix(prefix).replace(os.sep, "/")
+            if folders is not None and not _is_below(file.location, folders):
+                index.left_out.add(OUTSIDE if file.problem is None else UNREADABLE)
+            elif file.problem is None:
+                index._add(path, file.size)
+            else:
+                index.problems.append(DataProblem(kind=ProblemKind.UNREADABLE, where=path, detail=file.problem))
         return index
 
     def locate(self, image_id: str) -> tuple[str | None, DataProblem | None]:
@@ -65,13 +69,13 @@ class ImageIndex:
     def ending_with(self, name: str) -> list[str]:
         """Return the paths that end with a relative path, in any case."""
         ending = f"/{name.lower()}"
-        return [path for path in self.by_id.get(PurePosixPath(name).stem, []) if f"/{path.lower()}".endswith(ending)]
+        return [path for path in self.by_id.get(image_id(name), []) if f"/{path.lower()}".endswith(ending)]
 
     def orphans(self, used: Iterable[str]) -> Iterator[DataProblem]:
         """Yield a problem for each image whose id is not in `used`."""
-        for image_id in sorted(self.by_id.keys() - set(used)):
-            for path in self.by_id[image_id]:
-                yield DataProblem(kind=ProblemKind.ORPHAN, where=path, detail=f"no row for {image_id}; it is not used")
+        for name in sorted(self.by_id.keys() - set(used)):
+            for path in self.by_id[name]:
+                yield DataProblem(kind=ProblemKind.ORPHAN, where=path, detail=f"no row for {name}; it is not used")
 
     def _same_pixels(self, paths: list[str]) -> bool:
         # Files of different sizes are taken as different. Equal sizes prove nothing: all BMP files of one width and
@@ -86,45 +90,10 @@ class ImageIndex:
 
     def _add(self, path: str, size: int) -> None:
         self.sizes[path] = size
-        self.by_id.setdefault(PurePosixPath(path.rpartition(ZIP_SEPARATOR)[2]).stem, []).append(path)
-
-    def _add_archive(self, archive: Path) -> None:
-        name = archive.relative_to(self.root).as_posix()
-        try:
-            with zipfile.ZipFile(archive) as opened:
-                members = opened.infolist()
-        except (OSError, zipfile.BadZipFile) as error:
-            detail = f"the archive is damaged ({error}); download it again"
-            self.problems.append(DataProblem(kind=ProblemKind.UNREADABLE, where=name, detail=detail))
-            return
-        for member in members:
-            if is_image_name(member.filename) and not member.is_dir():
-                self._add(f"{name}{ZIP_SEPARATOR}{member.filename}", member.file_size)
+        self.by_id.setdefault(image_id(path), []).append(path)
 
 
-def is_image_name(path: str | Path) -> bool:
-    """Return whether a path has the suffix of an image and is neither hidden nor a mask."""
-    pure = PurePosixPath(path)
-    return pure.suffix.lower() in IMAGE_SUFFIXES and not any(_is_skipped(part) for part in pure.parts)
-
-
-def _is_skipped(name: str) -> bool:
-    masks = ("segmentation", "superpixels")
-    hidden = (name.startswith(".") and name not in (".", "..")) or name == "__MACOSX"
-    return hidden or any(word in name.lower() for word in masks)
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    seen = set()
-    for where, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(where)
-        if real in seen:  # a cyclic link
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = [name for name in folders if not _is_skipped(name)]
-        for name in files:
-            file = Path(where, name)
-            indexed = is_image_name(name) or (name.lower().endswith(".zip") and not _is_skipped(name))
-            if indexed and file.is_file():  # not a broken link
-                yield file
+def _is_below(location: str, folders: list[str]) -> bool:
+    return location in folders or location.startswith(
+        tuple(f"{folder}{separator}" for folder in folders for separator in (os.sep, ZIP_SEPARATOR))
+    )

@@ -1,22 +1,20 @@
 """Names of images in tables and folders."""
 
+import os
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import PurePosixPath
 
-from lesionlab.images.decode import IMAGE_SUFFIXES
-from lesionlab.images.read import ZIP_SEPARATOR
+from lesionlab.images.formats import format_of, image_id
 
 
 def without_suffix(name: str) -> str:
     """Return a file's name without its folder and suffix; another text unchanged."""
-    pure = PurePosixPath(name.rpartition(ZIP_SEPARATOR)[2])
-    return pure.stem if pure.suffix.lower() in IMAGE_SUFFIXES else name
+    return image_id(name) if format_of(name) else name
 
 
 def path_id(path: str) -> str:
     """Return the id of an image whose file name occurs in several folders: its path without the suffix."""
-    return path.removesuffix(PurePosixPath(path).suffix)
+    return os.path.splitext(path)[0] if format_of(path) else path
 
 
 def repeated_names(paths: Iterable[str]) -> set[str]:

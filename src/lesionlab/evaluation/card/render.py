@@ -17,7 +17,7 @@ from lesionlab.evaluation.seen import overlap_in_words
 from lesionlab.evaluation.subgroups import MIN_LESIONS
 from lesionlab.evaluation.tables import ASSUMED_PREVALENCES, DX_TYPES
 from lesionlab.evaluation.wording import counted, terms
-from lesionlab.images.decode import FORMATS
+from lesionlab.images.formats import FORMATS
 from lesionlab.metrics import Estimate, predictive_values
 from lesionlab.prediction.decision.risk import DEFAULT_SENSITIVITY
 from lesionlab.prediction.explanation.class_activation import METHOD

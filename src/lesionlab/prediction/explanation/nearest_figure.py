@@ -11,9 +11,9 @@ from lesionlab import RESEARCH_ONLY
 from lesionlab.errors import ImageError
 from lesionlab.files import FreeNames
 from lesionlab.images import load_image
+from lesionlab.images.formats import image_id
 from lesionlab.prediction.explanation.nearest_images import SIMILARITY_MEANING
 from lesionlab.prediction.explanation.overlay import save_figure
-from lesionlab.prediction.io.inputs import image_id
 from lesionlab.results import NearestImage, Prediction
 
 _SIDE: Final = 224  # side of a tile in pixels

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 from lesionlab import RESEARCH_ONLY
 from lesionlab.files import FreeNames, cannot_write, replacing
 from lesionlab.images import load_image
-from lesionlab.prediction.io.inputs import image_id
+from lesionlab.images.formats import image_id
 from lesionlab.results import Explanation, Prediction
 
 # Every sixteenth colour of matplotlib's viridis (CC0): monotonic in lightness, so readable without colour vision.

@@ -12,8 +12,8 @@ from lesionlab.data.readers.columns import ColumnMapping, known_columns
 from lesionlab.data.readers.table import read_table
 from lesionlab.data.readers.values import SEXES, UNKNOWN, number_text
 from lesionlab.errors import DataError
+from lesionlab.images.formats import image_id
 from lesionlab.images.read import ZIP_SEPARATOR
-from lesionlab.prediction.io.inputs import image_id
 
 _FIELDS = ("age", "sex", "site")
 # Of the ISIC archive.

@@ -17,7 +17,7 @@ from lesionlab import RESEARCH_ONLY
 from lesionlab.bundle import DecisionRule
 from lesionlab.errors import MissingExtraError, UsageError
 from lesionlab.files import replacing
-from lesionlab.prediction.io.inputs import image_id
+from lesionlab.images.formats import image_id
 from lesionlab.results import Prediction
 from lesionlab.taxonomy import CODES, DIAGNOSES, DIAGNOSIS, Task
 

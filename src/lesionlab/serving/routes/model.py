@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from lesionlab.bundle import EvaluationSummary
-from lesionlab.images.decode import FORMATS
+from lesionlab.images.formats import FORMATS
 from lesionlab.results import ModelCard
 from lesionlab.results.model_card import Limits
 from lesionlab.serving.problem import ProblemError
