@@ -76,6 +76,14 @@ def test_srgb_stays_unchanged(photograph: Image.Image, profile: bytes, mode: str
     assert np.array_equal(np.asarray(tagged.image), np.asarray(plain.image))
 
 
+def test_a_profile_with_a_missing_part_is_noted(photograph: Image.Image) -> None:
+    curve = profiles.table(list(range(0, 60_000, 2)))
+    data = encoded(photograph, "JPEG", icc_profile=rgb_profile(profiles.ADOBE_RGB, curve))
+    assert data.count(b"ICC_PROFILE") > 1
+    decoded = decode_image(data.replace(b"ICC_PROFILE\0\1", b"icc_profile\0\1"))
+    assert decoded.notes == (IGNORED,)
+
+
 @pytest.mark.parametrize("profile", [b"rubbish", P3_OF_PHONES[:200], P3_OF_PHONES[:128] + bytes(300)])
 def test_a_damaged_profile_is_noted(photograph: Image.Image, profile: bytes) -> None:
     decoded = decode_image(encoded(photograph, icc_profile=profile))
@@ -89,10 +97,12 @@ def test_a_profile_for_other_pixels_is_noted(photograph: Image.Image) -> None:
 
 
 def test_grey_and_transparent_images_keep_their_notes(photograph: Image.Image) -> None:
-    grey = profiles.icc_profile(b"GRAY", {b"kTRC": parametric(0, 1.0)})
-    decoded = decode_image(encoded(photograph.convert("L"), icc_profile=grey))
+    profile, grey = profiles.icc_profile(b"GRAY", {b"kTRC": parametric(0, 1.0)}), photograph.convert("L")
+    decoded = decode_image(encoded(grey, icc_profile=profile))
     assert decoded.notes == (CONVERTED, "grey image: the model was trained on colour")
-    assert np.asarray(decoded.image).mean() > np.asarray(photograph).mean() + 10
+    assert np.abs(np.asarray(decoded.image) - expected(grey.convert("RGB"), profiles.SRGB, 1.0)).max() < 1
+    bilevel = decode_image(encoded(grey.convert("1"), icc_profile=profile))
+    assert bilevel.notes == decoded.notes
     clear = photograph.copy()
     clear.putalpha(Image.new("L", clear.size, 0))
     decoded = decode_image(encoded(clear, icc_profile=P3_OF_PHONES))

@@ -21,7 +21,9 @@ def to_srgb(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     Images without a profile or with one of sRGB are returned unchanged, as are those whose profile is damaged or made
     for another colour space, with a note. Transparency is kept.
     """
-    profile = image.info.get("icc_profile")
+    profile = image.info.get("icc_profile", b"")
+    if profile is None:  # Pillow could not put its parts together
+        return image, (IGNORED,)
     if not profile:
         return image, ()
     try:
@@ -50,7 +52,8 @@ def _without_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]
     if image.mode in ("RGBA", "RGBa", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         return image.convert("RGB"), image.getchannel("A")
-    return (image.convert("RGB"), None) if image.mode == "P" else (image, None)
+    mode = {"P": "RGB", "1": "L"}.get(image.mode, image.mode)
+    return image if mode == image.mode else image.convert(mode), None
 
 
 @lru_cache(maxsize=16)
@@ -64,7 +67,10 @@ def _transform(profile: bytes) -> ImageCms.ImageCmsTransform | None:
     if mode == "RGB" and description.startswith("sRGB") and "linear" not in description.lower():
         return None
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
-    transform = ImageCms.ImageCmsTransform(opened, srgb, mode, "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC)
+    # For grey, Little CMS would interpolate a table of 33 values, which is off by up to ten levels.
+    flags = ImageCms.Flags.NOOPTIMIZE if mode == "L" else ImageCms.Flags.NONE
+    intent = ImageCms.Intent.RELATIVE_COLORIMETRIC
+    transform = ImageCms.ImageCmsTransform(opened, srgb, mode, "RGB", intent, flags=flags)
     if mode != "CMYK":
         values = np.stack(np.meshgrid(_STEPS, _STEPS, _STEPS), axis=-1).reshape(len(_STEPS), -1, 3).astype(np.uint8)
         colours = Image.fromarray(values if mode == "RGB" else values[..., 0].copy())

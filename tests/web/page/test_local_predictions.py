@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page
 
 from lesionlab.bundle import Bundle, Patient, PatientThreshold, Reference, default_bundle_path, save_bundle
 from lesionlab.errors import ImageError
+from lesionlab.images.colour_profile import CONVERTED, IGNORED
 from lesionlab.phantoms import phantom_image
 from lesionlab.prediction import Predictor
 from lesionlab.prediction.decision.prediction_builder import PredictionBuilder
@@ -22,6 +23,7 @@ from lesionlab.prediction.inference.session import GraphOutput
 from lesionlab.results import Prediction
 from lesionlab.taxonomy import CODES
 from lesionlab.web.build import PAGE
+from tests.images import profiles
 from tests.web.page.conftest import Host
 
 pytestmark = pytest.mark.slow
@@ -90,6 +92,36 @@ def synthetic_files() -> dict[str, bytes]:
         "wide": encoded(mole.resize((900, 300)), "PNG"),
         "dark": encoded(Image.new("RGB", CAMERA, (9, 9, 9)), "PNG"),
         "bright and blurred": encoded(Image.new("RGB", CAMERA, (251, 250, 252)), "JPEG"),
+    }
+
+
+def profiled_files() -> dict[str, bytes]:
+    mole, large = phantom_image("mel", 3, CAMERA), phantom_image("mel", 3, (1400, 1050))
+    grey, p3 = mole.convert("L"), profiles.P3_OF_PHONES
+    linear = [round(65535 * (value / 20_000) ** 1.8) for value in range(20_001)]
+    in_parts = encoded(large, "JPEG", icc_profile=profiles.rgb_profile(profiles.PROPHOTO, profiles.table(linear)))
+    assert in_parts.count(b"ICC_PROFILE") > 1
+    adobe = profiles.rgb_profile(profiles.ADOBE_RGB, profiles.parametric(0, 563 / 256))
+    linear_grey = profiles.icc_profile(b"GRAY", {b"kTRC": profiles.parametric(0, 1.0)})
+    srgb = profiles.rgb_profile(profiles.SRGB, profiles.parametric(3, *profiles.SRGB_CURVE))
+    opaque = mole.convert("RGBA")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return {
+        "jpeg": encoded(mole, "JPEG", icc_profile=p3),
+        "reduced and rotated jpeg": encoded(phantom_image("bcc", 1, LARGE), "JPEG", icc_profile=p3, exif=exif),
+        "profile in parts": in_parts,
+        "profile without a part": in_parts.replace(b"ICC_PROFILE\0\1", b"icc_profile\0\1"),
+        "png": encoded(mole, "PNG", icc_profile=adobe),
+        "webp": encoded(mole, "WEBP", lossless=True, icc_profile=adobe),
+        "palette": encoded(mole.quantize(200), "PNG", icc_profile=p3),
+        "opaque": encoded(opaque, "PNG", icc_profile=p3),
+        "grey jpeg": encoded(grey, "JPEG", icc_profile=linear_grey),
+        "grey png": encoded(grey, "PNG", icc_profile=linear_grey),
+        "grey pixels, profile of colours": encoded(grey, "PNG", icc_profile=p3),
+        "srgb": encoded(mole, "PNG", icc_profile=srgb),
+        "damaged": encoded(mole, "JPEG", icc_profile=p3[:200]),
+        "damaged in a png": encoded(mole, "PNG", icc_profile=b"rubbish"),
     }
 
 
@@ -170,6 +202,28 @@ def test_predictions_for_synthetic_images_equal_python(engine_page: Page, predic
     files = synthetic_files()
     assert len(files) > 50
     assert all_differences(engine_page, predictor, files) == {}
+
+
+def test_predictions_with_colour_profiles_equal_python(engine_page: Page, predictor: Predictor) -> None:
+    files = profiled_files()
+    assert all_differences(engine_page, predictor, files) == {}
+    notes = {note for data in files.values() for note in predictor.predict(data).notes}
+    assert {CONVERTED, IGNORED} < notes
+
+
+def test_colours_that_cannot_be_converted_are_rejected(engine_page: Page) -> None:
+    mole = phantom_image("mel", 1)
+    clear = mole.copy()
+    clear.putalpha(128)
+    data = encoded(clear, "PNG", icc_profile=profiles.P3_OF_PHONES)
+    found = engine_page.evaluate(_EXPLAIN, [base64.b64encode(data).decode(), {}])
+    assert "save the image without transparency" in found["message"]
+    table = {b"A2B0": b"mft2" + bytes(60)}
+    for mode, space in (("RGB", b"RGB "), ("CMYK", b"CMYK")):
+        data = encoded(mole.convert(mode), "JPEG", icc_profile=profiles.icc_profile(space, table))
+        found = engine_page.evaluate(_EXPLAIN, [base64.b64encode(data).decode(), {}])
+        assert found["kind"] == "image"
+        assert "colour profile (test profile) is not read in the browser" in found["message"]
 
 
 @pytest.mark.skipif(not REAL, reason="LESIONLAB_DATA names no folder with real images")

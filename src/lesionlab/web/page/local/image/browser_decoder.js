@@ -11,11 +11,12 @@ const STRIPE = 256;
 /**
  * @param {Blob} file
  * @param {Header} header
+ * @param {import("./colour_profile.js").Transform | null} transform Conversion of the colours.
  * @returns {Promise<{ image: RgbImage, transparent: boolean }>} `transparent`: parts were transparent and are white now.
  * @throws {EngineError}
  */
-export async function decodeInBrowser(file, { width, height }) {
-  // Without colour profiles, as in training.
+export async function decodeInBrowser(file, { width, height }, transform) {
+  // The profile is converted here: browsers differ.
   const bitmap = await createImageBitmap(file, { colorSpaceConversion: "none", premultiplyAlpha: "none" }).catch(() => {
     throw new EngineError("image", "the image is damaged (this browser cannot decode it); copy or export it again");
   });
@@ -32,9 +33,12 @@ export async function decodeInBrowser(file, { width, height }) {
       context.clearRect(0, 0, width, STRIPE);
       context.drawImage(bitmap, 0, -top);
       const stripe = context.getImageData(0, 0, width, rows).data;
+      transform?.(stripe, 4);
       transparent = blendOnWhite(stripe) || transparent;
       copyRgb(stripe, data.subarray(3 * width * top));
     }
+    // A canvas keeps too few digits of the colours of transparent pixels to convert them.
+    if (transparent && transform) throw new EngineError("image", "transparent pixels with a colour profile are not read in the browser; save the image without transparency");
     return { image: { width, height, data }, transparent };
   } finally {
     bitmap.close();

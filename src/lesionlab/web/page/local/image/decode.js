@@ -2,6 +2,7 @@
 
 import { EngineError } from "../../engine.js";
 import { decodeInBrowser } from "./browser_decoder.js";
+import { profileTransform } from "./colour_profile.js";
 import { readHeader } from "./formats.js";
 import { text } from "./header.js";
 import { applyOrientation, swapsSides } from "./rgb_image.js";
@@ -31,11 +32,12 @@ const REDUCTIONS = [8, 4, 2];
  */
 export async function decodeImage(file, side, limits, jpeg) {
   const bytes = await file.arrayBuffer().catch(() => reject("the file cannot be read; check that it still exists"));
-  const header = checkHeader(new DataView(bytes), limits);
+  const header = await checkHeader(new DataView(bytes), limits);
   const orientation = header.orientation?.value ?? 1;
   const [width, height] = swapsSides(orientation) ? [header.height, header.width] : [header.width, header.height];
-  const { image, transparent } = await decodePixels(bytes, header, side, jpeg);
-  return { image: applyOrientation(image, orientation), width, height, notes: notes(header, transparent) };
+  const profile = profileTransform(header);
+  const { image, transparent } = await decodePixels(bytes, header, side, jpeg, profile.transform);
+  return { image: applyOrientation(image, orientation), width, height, notes: notes(header, profile.notes, transparent) };
 }
 
 /**
@@ -43,17 +45,20 @@ export async function decodeImage(file, side, limits, jpeg) {
  * @param {Header} header
  * @param {number} side
  * @param {import("./jpeg_turbo.js").JpegDecoder} jpeg
+ * @param {import("./colour_profile.js").Transform | null} transform
  * @returns {Promise<{ image: RgbImage, transparent: boolean }>} As stored; `transparent`: parts were transparent.
  */
-async function decodePixels(bytes, header, side, jpeg) {
+async function decodePixels(bytes, header, side, jpeg, transform) {
   const { format, cmyk, width, height, orientation } = header;
   if (format === "JPEG" && !cmyk) {
     const factor = reduction(width, height, side);
-    return { image: jpeg.decode(bytes, Math.ceil(width / factor), Math.ceil(height / factor)), transparent: false };
+    const image = jpeg.decode(bytes, Math.ceil(width / factor), Math.ceil(height / factor));
+    transform?.(image.data, 3);
+    return { image, transparent: false };
   }
   // The browser must not apply the orientation as well.
   if (orientation?.exif) new DataView(bytes).setUint16(orientation.exif.offset, 1, orientation.exif.little);
-  return decodeInBrowser(new Blob([bytes], { type: header.type }), header);
+  return decodeInBrowser(new Blob([bytes], { type: header.type }), header, transform);
 }
 
 /**
@@ -69,16 +74,16 @@ function reduction(width, height, side) {
 }
 
 /**
- * @param {DataView} view
+ * @param {DataView<ArrayBuffer>} view
  * @param {Limits} limits
- * @returns {Header}
+ * @returns {Promise<Header>}
  */
-function checkHeader(view, { formats, max_pixels: maxPixels }) {
+async function checkHeader(view, { formats, max_pixels: maxPixels }) {
   if (view.byteLength === 0) reject("the file is empty (0 bytes); copy or download it again");
   /** @type {Header | null} */
   let header;
   try {
-    header = readHeader(view);
+    header = await readHeader(view);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     return reject("the image is damaged or truncated in its header; copy or export it again");
@@ -98,11 +103,13 @@ function checkHeader(view, { formats, max_pixels: maxPixels }) {
 
 /**
  * @param {Header} header
+ * @param {string[]} ofProfile
  * @param {boolean} transparent Whether parts were transparent.
  */
-function notes({ orientation, grey, sixteenBit, cmyk }, transparent) {
+function notes({ orientation, grey, sixteenBit, cmyk }, ofProfile, transparent) {
   return [
     ...((orientation?.value ?? 1) > 1 ? ["rotated by its EXIF orientation"] : []),
+    ...ofProfile,
     ...(grey ? ["grey image: the model was trained on colour"] : []),
     ...(sixteenBit ? ["16 bits reduced to 8"] : []),
     ...(transparent ? ["transparent pixels composited on white"] : []),

@@ -9,7 +9,7 @@ import { webpHeader } from "./webp.js";
 
 /** @typedef {import("./header.js").Header} Header */
 
-/** @type {[signature: string, place: number, read: (view: DataView) => Header][]} */
+/** @type {[signature: string, place: number, read: (view: DataView<ArrayBuffer>) => Header | Promise<Header>][]} */
 const READERS = [
   ["\xff\xd8\xff", 0, jpegHeader],
   ["\x89PNG\r\n\x1a\n", 0, pngHeader],
@@ -19,11 +19,11 @@ const READERS = [
 ];
 
 /**
- * @param {DataView} view The whole file.
- * @returns {Header | null} Null for an unknown format.
+ * @param {DataView<ArrayBuffer>} view The whole file.
+ * @returns {Promise<Header | null>} Null for an unknown format.
  * @throws {RangeError} The file ends within its header.
  */
-export function readHeader(view) {
+export async function readHeader(view) {
   const [, , read] = READERS.find(([signature, place]) => text(view, place, signature.length) === signature) ?? [];
   return read ? read(view) : null;
 }

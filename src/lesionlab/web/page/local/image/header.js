@@ -7,6 +7,7 @@
  * @property {number} width As stored, before the EXIF orientation is applied.
  * @property {number} height
  * @property {import("./exif.js").Orientation | null} orientation
+ * @property {Uint8Array | null} profile The embedded colour profile; empty if it is incomplete.
  * @property {boolean} grey
  * @property {boolean} sixteenBit Greyscale with 16 bits.
  * @property {boolean} cmyk
@@ -15,7 +16,7 @@
  */
 
 /** @type {Omit<Header, "format" | "type" | "width" | "height">} */
-export const DEFAULTS = { orientation: null, grey: false, sixteenBit: false, cmyk: false, multiFrame: false, complete: true };
+export const DEFAULTS = { orientation: null, profile: null, grey: false, sixteenBit: false, cmyk: false, multiFrame: false, complete: true };
 
 /**
  * Bytes as text, one character for each.
@@ -26,4 +27,18 @@ export const DEFAULTS = { orientation: null, grey: false, sixteenBit: false, cmy
 export function text(view, at, length) {
   const end = Math.min(at + length, view.byteLength);
   return Array.from({ length: Math.max(0, end - at) }, (_, index) => String.fromCharCode(view.getUint8(at + index))).join("");
+}
+
+/**
+ * @param {Uint8Array[]} parts
+ * @returns {Uint8Array}
+ */
+export function joined(parts) {
+  const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }

@@ -1,15 +1,17 @@
 /** The header of a JPEG file: the segments before the first scan. Source: ITU-T T.81, annex B. */
 
 import { orientationIn, orientationInXmp } from "./exif.js";
-import { DEFAULTS, text } from "./header.js";
+import { DEFAULTS, joined, text } from "./header.js";
 
 /** @typedef {import("./header.js").Header} Header */
 
 const SCAN = 0xda;
 const APP1 = 0xe1;
+const APP2 = 0xe2;
 const END = 0xd9;
 const EXIF = "Exif\0\0";
 const XMP = "http://ns.adobe.com/xap/1.0/\0";
+const PROFILE = "ICC_PROFILE\0";
 // Markers in the range of the frame headers that are no frame headers.
 const NO_FRAMES = [0xc4, 0xc8, 0xcc];
 
@@ -20,6 +22,8 @@ const NO_FRAMES = [0xc4, 0xc8, 0xcc];
 export function jpegHeader(view) {
   /** @type {Header} */
   const header = { ...DEFAULTS, format: "JPEG", type: "image/jpeg", width: 0, height: 0, complete: false };
+  /** @type {Uint8Array[]} */
+  const profile = [];
   for (let at = 2; ; ) {
     if (view.getUint8(at) !== 0xff) throw new RangeError("expected a segment");
     const marker = view.getUint8(at + 1);
@@ -32,11 +36,13 @@ export function jpegHeader(view) {
       header.height = view.getUint16(body + 1);
       header.width = view.getUint16(body + 3);
       const channels = view.getUint8(body + 5);
-      Object.assign(header, { grey: channels === 1, cmyk: channels === 4 });
+      Object.assign(header, { grey: channels === 1, cmyk: channels === 4, profile: wholeProfile(profile) });
     } else if (marker === APP1 && text(view, body, EXIF.length) === EXIF) {
       header.orientation = orientationIn(view, body + EXIF.length) ?? header.orientation;
     } else if (marker === APP1 && text(view, body, XMP.length) === XMP) {
       header.orientation ??= orientationInXmp(view, body, view.getUint16(at + 2));
+    } else if (marker === APP2 && text(view, body, PROFILE.length) === PROFILE) {
+      profile.push(new Uint8Array(view.buffer, body + PROFILE.length, view.getUint16(at + 2) - 2 - PROFILE.length));
     } else if (marker === SCAN) {
       if (header.width === 0) throw new RangeError("scan before frame header");
       return { ...header, complete: hasEndAfter(view, body) };
@@ -54,4 +60,15 @@ function hasEndAfter(view, start) {
     if (view.getUint8(at) === 0xff && view.getUint8(at + 1) === END) return true;
   }
   return false;
+}
+
+/**
+ * Join the segments of a colour profile, each with its number and their count in front.
+ * @param {Uint8Array[]} segments
+ * @returns {Uint8Array | null} Empty if a segment is missing; null for no profile.
+ */
+function wholeProfile(segments) {
+  const [first, ...others] = segments.sort(([one = 0], [other = 0]) => one - other);
+  if (!first) return null;
+  return first[1] === segments.length ? joined([first, ...others].map((segment) => segment.subarray(2))) : new Uint8Array();
 }

@@ -19,6 +19,7 @@ export function webpHeader(view) {
     if (kind === "EXIF") {
       header.orientation = orientationIn(view, text(view, body, 6) === "Exif\0\0" ? body + 6 : body) ?? header.orientation;
     }
+    if (kind === "ICCP") header.profile = new Uint8Array(view.buffer, body, Math.min(length, view.byteLength - body));
     if (kind === "XMP ") header.orientation ??= orientationInXmp(view, body, length);
     at = body + length + (length % 2);
   }
