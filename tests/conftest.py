@@ -9,13 +9,14 @@ os.environ.pop("COLUMNS", None)
 # Set in some containers. Without compiled modules each worker and each process under test starts three times slower.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+import gc
 import hashlib
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import numpy as np
@@ -76,6 +77,11 @@ _TINY_RECIPE = (
 )
 
 
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what stays until the end: modules and collected tests."""
+    gc.freeze()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep every test away from the user's cache and weights."""
@@ -91,6 +97,32 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of this session that all workers share, for what is made once."""
     folder = tmp_path_factory.getbasetemp()
     return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
+def figures_by_task() -> dict[str, Any]:
+    """The figures of one report for each task."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def figures_drawn_once(figures_by_task: dict[str, Any]) -> Iterator[None]:
+    """Let all reports of a task show the figures of the first, where a test checks something else.
+
+    Drawing them takes most of the time of an evaluation of a few images.
+    """
+    from lesionlab.evaluation import report
+
+    draw = report._figures
+
+    def stored(evaluated: Any, *others: Any, **options: Any) -> Any:
+        if evaluated.task.name not in figures_by_task:
+            figures_by_task[evaluated.task.name] = draw(evaluated, *others, **options)
+        return figures_by_task[evaluated.task.name]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "_figures", stored)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,7 @@ def test_every_example_has_a_test() -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_folder_becomes_a_table(unlike_dermoscopy: Path, tmp_path: Path) -> None:
     folder, table = tmp_path / "images", tmp_path / "predictions.csv"
     shutil.copytree(SYNTHETIC, folder)
@@ -51,6 +52,7 @@ def test_a_folder_becomes_a_table(unlike_dermoscopy: Path, tmp_path: Path) -> No
     assert lesionlab.RESEARCH_ONLY in output
 
 
+@pytest.mark.slow
 def test_thresholds_give_decisions() -> None:
     output = run("set_threshold.py", SYNTHETIC / "nevus.jpg")
     assert "95% sensitivity for malignant: threshold 0.078, sensitivity 0.975, specificity 0.626" in output

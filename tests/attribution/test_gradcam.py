@@ -33,6 +33,7 @@ def hooks(network: nn.Module) -> int:
     return sum(len(m._forward_hooks) + len(m._backward_hooks) + len(m._forward_pre_hooks) for m in network.modules())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("views", ["none", "flips"])
 @pytest.mark.parametrize(
     ("backbone", "task", "head"),
@@ -96,6 +97,7 @@ def test_every_recipe_has_a_map(name: str) -> None:
     assert hooks(network) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backbone", FAMILIES)
 @pytest.mark.parametrize("head", [{}, {"hidden": [8]}, {"pool": "flatten"}])
 def test_grad_cam_equals_captum_times_the_number_of_cells(

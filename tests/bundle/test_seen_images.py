@@ -42,6 +42,7 @@ def saved(images: Manifest, folder: Path, change: Change, suffix: str, *, rename
     return Manifest(folder, tuple(records))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "suffix", "options"),
     [

@@ -18,6 +18,8 @@ from lesionlab.data import Manifest
 from lesionlab.phantoms import phantom_image, write_phantoms
 from lesionlab.runs import RunFolder
 
+pytestmark = pytest.mark.usefixtures("figures_drawn_once")
+
 FILES = ["metrics.json", "predictions.csv", "report.html"]
 
 
@@ -52,6 +54,7 @@ def test_run_is_evaluated_on_its_test_subset(cli: Callable[..., Any], run: RunFo
     assert len(bundle.evaluation.history) == len(run.read_history())
 
 
+@pytest.mark.slow
 def test_validation_subset_is_marked_as_seen(cli: Callable[..., Any], run: RunFolder) -> None:
     before = Bundle.load(run.path).info
     done = cli("evaluate", "--model", run.path, "--subset", "validation")
@@ -66,6 +69,7 @@ def test_json_is_the_metrics_file(cli: Callable[..., Any], run: RunFolder, tmp_p
     assert not run.evaluation.exists()
 
 
+@pytest.mark.slow
 def test_bundle_recovers_the_split_of_its_dataset(cli: Callable[..., Any], run: RunFolder, phantoms: Manifest) -> None:
     found = json.loads(cli("evaluate", "--model", run.bundle, "--data", phantoms.root, "--json").out)
     assert (found["subset"], found["unseen"]) == ("test", True)
@@ -74,6 +78,7 @@ def test_bundle_recovers_the_split_of_its_dataset(cli: Callable[..., Any], run: 
     assert folder.name == "phantom-demo-phantom-test"
 
 
+@pytest.mark.slow
 def test_all_images_of_another_dataset_are_evaluated(cli: Callable[..., Any], run: RunFolder, tmp_path: Path) -> None:
     other = write_phantoms(tmp_path / "other", lesions=14, seed=9, size=(64, 48))
     done = cli("evaluate", "--model", run.bundle, "--data", tmp_path / "other", "--json")
@@ -100,6 +105,7 @@ def renamed(phantoms: Manifest, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_copies_are_left_out_of_an_evaluation(cli: Callable[..., Any], tiny_bundle: Path, tmp_path: Path) -> None:
     other = write_phantoms(tmp_path / "other", lesions=20, seed=7, size=(64, 48))
     first, second = (record.image_id for record in other.records[:2])
@@ -158,6 +164,7 @@ def test_a_dataset_of_training_images_alone_is_an_error(
     assert "mark their figures with --keep-seen" in done.err
 
 
+@pytest.mark.slow
 def test_case_a_reduced_table_of_the_training_dataset_is_recognised(
     cli: Callable[..., Any], run: RunFolder, phantoms: Manifest, tmp_path: Path
 ) -> None:
@@ -186,6 +193,7 @@ def test_without_an_index_nothing_is_stated_to_be_unseen(
     assert "it may contain images that" in cli("card", "--model", run.bundle, "--external", tmp_path / "out").err
 
 
+@pytest.mark.slow
 def test_the_index_is_added_to_an_existing_bundle(run: RunFolder, phantoms: Manifest) -> None:
     exported = Bundle.load(run.bundle)
     save_bundle(run.bundle, exported.info, exported.graph, reference=exported.reference)
@@ -219,6 +227,7 @@ def test_binary_model_is_shown_by_its_target(
     assert ("malignan" in done.out) is (task == "malignant")
 
 
+@pytest.mark.slow
 def test_leaky_figures_are_marked(cli: Callable[..., Any], run: RunFolder) -> None:
     bundle = Bundle.load(run.path)
     data = bundle.info.training_data.model_copy(update={"leaky": True})

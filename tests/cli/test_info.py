@@ -139,6 +139,7 @@ def test_damaged_model_is_reported_beside_the_installation(
     assert run(monkeypatch, capsys, "--model", tmp_path / "missing")[0] == 2
 
 
+@pytest.mark.slow
 def test_loads_no_framework(tiny_bundle: Path) -> None:
     code = (
         "import atexit, sys; from lesionlab.cli import main;"

@@ -134,6 +134,7 @@ def test_any_encoding_and_width(commands: dict[str, list[object]], name: str, en
     assert (done.returncode, b"Traceback" in done.stderr) == (0, False), done.stderr
 
 
+@pytest.mark.slow
 def test_result_is_complete_in_another_encoding(commands: dict[str, list[object]]) -> None:
     utf8 = start(commands["predict"], PYTHONIOENCODING="utf-8").stdout
     cp1252 = start(commands["predict"], PYTHONIOENCODING="cp1252").stdout
@@ -158,6 +159,7 @@ def test_closed_standard_output_is_no_error(commands: dict[str, list[object]], n
     assert (done.returncode, b"Traceback" in done.stderr) == (0, False), done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["predict --help", "zzz"])
 @pytest.mark.parametrize("environment", ["cp1252", "narrow"])
 def test_help_and_usage_errors_in_any_encoding(command: str, environment: str) -> None:
@@ -180,6 +182,7 @@ def test_training_in_another_encoding(phantoms: Manifest, tmp_path: Path) -> Non
     assert (done.returncode, b"Traceback" in done.stderr) == (0, False), done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", ["40", "80"])
 def test_names_are_never_shortened(columns: str) -> None:
     listed = start(["recipes"], COLUMNS=columns, PYTHONIOENCODING="utf-8").stdout.decode()
@@ -187,6 +190,7 @@ def test_names_are_never_shortened(columns: str) -> None:
     assert "…" not in listed
 
 
+@pytest.mark.slow
 def test_json_is_ascii(tiny_bundle: Path) -> None:
     done = start(["info", "--model", tiny_bundle, "--json"], PYTHONIOENCODING="ascii")
     assert json.loads(done.stdout.decode("ascii"))["model"]["identity"].startswith("tiny@")

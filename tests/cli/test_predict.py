@@ -363,6 +363,7 @@ def test_forbidden_folder_is_one_line(run: Run, images: Path) -> None:
     assert done.err.startswith("error: cannot write forbidden/r.csv: Permission denied")
 
 
+@pytest.mark.slow
 def test_process_loads_no_training_framework(images: Path, tiny_bundle: Path) -> None:
     code = (
         "import atexit, sys; from lesionlab.cli import main;"

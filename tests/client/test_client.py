@@ -247,6 +247,7 @@ def test_unknown_keys_of_newer_servers_are_ignored_at_every_depth(
     assert parsed.model_dump(mode="json") == kind.model_validate(body).model_dump(mode="json")
 
 
+@pytest.mark.slow
 def test_import_needs_no_server_and_no_inference_runtime() -> None:
     code = """if True:
         import sys

@@ -83,6 +83,7 @@ def test_split_of_ham10000_has_the_same_hash_with_and_without_sources(phantoms: 
     assert make_split(parts).sha256 == make_split(whole).sha256
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("LESIONLAB_DATA" not in os.environ, reason="LESIONLAB_DATA names no folder with ham10000/")
 def test_split_of_the_real_ham10000_has_the_same_hash_with_sources() -> None:
     root = Path(os.environ["LESIONLAB_DATA"]) / "ham10000"

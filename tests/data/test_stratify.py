@@ -60,6 +60,7 @@ def test_lesions_are_not_divided_and_classes_keep_their_proportions(
             assert abs(len(subsets[name]) - count * share) < 1 + forced + 1e-9
 
 
+@pytest.mark.slow
 @given(counted(6), st.integers(3, 5), st.sampled_from([0.0, 0.2]), seeds)
 def test_folds_do_not_divide_lesions_and_differ_by_one_lesion_per_class(
     manifest: Manifest, folds: int, test: float, seed: int
@@ -78,6 +79,7 @@ def test_folds_do_not_divide_lesions_and_differ_by_one_lesion_per_class(
     assert max(totals.values()) - min(totals.values()) <= 1
 
 
+@pytest.mark.slow
 @given(counted(3), seeds)
 def test_the_order_of_the_records_does_not_matter(manifest: Manifest, seed: int) -> None:
     records = list(manifest)

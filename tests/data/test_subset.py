@@ -111,6 +111,7 @@ def test_fewer_images_than_diagnoses_is_an_error(images: int) -> None:
         draw_subset(build({"nv": 4, "mel": 2, "df": 1}), images)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("LESIONLAB_DATA" not in os.environ, reason="LESIONLAB_DATA is not set (a folder with ham10000/)")
 def test_a_thousand_images_of_ham10000() -> None:
     whole = read_dataset(Path(os.environ["LESIONLAB_DATA"]) / "ham10000")

@@ -28,6 +28,7 @@ def fences(page: Path, language: str) -> list[str]:
 WITH_EXAMPLES = [page for page in TEXTS if any(">>>" in code for code in fences(page, "python"))]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("documented_files")
 @pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.stem)
 def test_python_examples_give_the_printed_results(page: Path) -> None:

@@ -20,6 +20,8 @@ from lesionlab.prediction import Predictor
 from lesionlab.runs import RunFolder
 from lesionlab.taxonomy import CODES, MALIGNANT, TASKS
 
+pytestmark = pytest.mark.usefixtures("figures_drawn_once")
+
 FILES = ["metrics.json", "predictions.csv", "report.html"]
 
 
@@ -105,6 +107,7 @@ def test_report_states_notice_and_subset(written: Path) -> None:
     assert "split by image" not in report
 
 
+@pytest.mark.slow
 def test_evaluations_of_the_test_set_are_counted(evaluation: Evaluation, tmp_path: Path) -> None:
     def times() -> object:
         return json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))["times_test_was_read"]
@@ -128,6 +131,7 @@ def test_damaged_count_is_an_error_and_nothing_is_overwritten(
     assert [path.read_text() for path in tmp_path.iterdir()] == [content]
 
 
+@pytest.mark.slow
 def test_leaky_model_is_marked_in_metrics_and_report(evaluation: Evaluation, tmp_path: Path) -> None:
     data = evaluation.info.training_data.model_copy(update={"leaky": True})
     leaky = replace(evaluation, info=evaluation.info.model_copy(update={"training_data": data}))
@@ -183,6 +187,7 @@ def test_undefined_figures_are_null_and_not_stored_in_the_model(
     assert with_test_results(predictor.info, found).operating_points == predictor.info.operating_points
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["malignant", "melanoma"])
 def test_binary_model(tiny_binary_bundle: Callable[[str], Path], phantoms: Manifest, tmp_path: Path, task: str) -> None:
     model = Predictor.load(tiny_binary_bundle(task))
@@ -220,6 +225,7 @@ def test_binary_model(tiny_binary_bundle: Callable[[str], Path], phantoms: Manif
     assert point["sensitivity"] == pytest.approx(np.mean(np.array(scores)[truth] >= point["threshold"]), abs=0.02)
 
 
+@pytest.mark.slow
 def test_copies_of_an_image_are_counted(tiny_bundle: Path, phantoms: Manifest, tmp_path: Path) -> None:
     records = phantoms.records[:12]
     copies = tuple(replace(record, image_id=f"{record.image_id}~2") for record in records[:5])

@@ -13,6 +13,8 @@ from lesionlab.evaluation.card import read_external, render_appendix, render_car
 from lesionlab.prediction import Predictor
 from tests.evaluation.cards import claim, section
 
+pytestmark = pytest.mark.usefixtures("figures_drawn_once")
+
 
 @pytest.fixture(scope="module")
 def measured(phantoms: Manifest, tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -19,7 +19,7 @@ AUC = Estimate(value=0.9, low=0.8, high=0.95)
 def test_inline_figures_use_the_colours_of_the_page() -> None:
     generator = np.random.default_rng(0)
     positive = generator.random(300) < 0.3
-    svg = draw_roc(positive, positive * 0.5 + generator.random(300), AUC, [MarkedPoint("<b>", 0.9, 0.6)], leaky=False)
+    svg = draw_roc(positive, positive * 0.5 + generator.random(300), AUC, [MarkedPoint("<b>", 0.9, 0.6)], mark="")
     assert svg is not None
     assert "var(--accent)" in svg
     assert re.findall(r"#[0-9a-f]{6}\b", svg) == []
@@ -30,7 +30,7 @@ def test_inline_figures_use_the_colours_of_the_page() -> None:
 def test_labels_of_equal_marks_do_not_overlap() -> None:
     positive = np.arange(20) < 10
     points = [MarkedPoint(f"point {number}", 0.0, 1.0) for number in range(4)]
-    svg = draw_roc(positive, positive.astype(float), AUC, points, leaky=False)
+    svg = draw_roc(positive, positive.astype(float), AUC, points, mark="")
     assert svg is not None
     heights = [float(y) for y in re.findall(r'<text[^>]* y="([\d.]+)"[^>]*>point \d', svg)]
     assert len(heights) == 4
@@ -39,7 +39,7 @@ def test_labels_of_equal_marks_do_not_overlap() -> None:
 
 
 def test_roc_needs_positives_and_negatives() -> None:
-    assert draw_roc(np.ones(3, dtype=bool), np.ones(3), AUC, [], leaky=False) is None
+    assert draw_roc(np.ones(3, dtype=bool), np.ones(3), AUC, [], mark="") is None
 
 
 @pytest.mark.parametrize("leaky", [False, True])
@@ -50,6 +50,7 @@ def test_curves_mark_the_best_epoch(history: History, *, leaky: bool) -> None:
     assert ("best epoch 2: 0.700 leaky" in svg) is leaky
 
 
+@pytest.mark.slow
 def test_short_and_incomplete_histories(history: History) -> None:
     assert draw_training_curves([]) is None
     assert draw_training_curves(history[:1]) is not None
@@ -59,6 +60,7 @@ def test_short_and_incomplete_histories(history: History) -> None:
     assert "best epoch" not in svg
 
 
+@pytest.mark.slow
 def test_curves_are_written_as_png_and_svg(history: History, tmp_path: Path) -> None:
     write_curves(history, tmp_path / "curves.png")
     with Image.open(tmp_path / "curves.png") as image:

@@ -13,6 +13,8 @@ from lesionlab.evaluation.results import EvaluatedSubset
 from lesionlab.evaluation.tables import positives_and_scores
 from lesionlab.taxonomy import TASKS
 
+pytestmark = pytest.mark.usefixtures("figures_drawn_once")
+
 MakeSubset = Callable[..., EvaluatedSubset]
 MakeContext = Callable[..., ReportContext]
 MALIGNANT = (0, 2, 3)  # positions in `CODES`

@@ -145,6 +145,14 @@ def test_leaky_bundle_marks_every_number(make_subset: MakeSubset, make_context: 
     assert all("leaky" in label for label in labels)
 
 
+def test_figures_of_seen_images_are_marked(make_subset: MakeSubset, make_context: MakeContext) -> None:
+    page = Page(render_report(make_subset(ALL_CLASSES), make_context(unseen=False)))
+    labels = [value for tag, name, value in page.attributes if tag == "svg" and name == "aria-label"]
+    of_these_images = [label for label in labels if not label.startswith("Training and validation loss")]
+    assert of_these_images
+    assert all(" seen" in label or "(seen)" in label for label in of_these_images)
+
+
 def test_page_of_a_split_by_lesion_has_no_leaky_mark(report_page: str) -> None:
     assert "leaky" not in Page(report_page).text.lower()
 
@@ -181,6 +189,7 @@ def test_names_are_escaped(make_subset: MakeSubset, make_context: MakeContext) -
     assert any(hostile in value for tag, name, value in page.attributes if (tag, name) == ("img", "alt"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "labels",
     [[0, 1, 1, 1, 1, 1, 1, 1, 4, 4], [1] * 10, [0, 2, 3], [6]],
@@ -207,6 +216,7 @@ def test_unreadable_images_are_marked(make_subset: MakeSubset, make_context: Mak
     assert "<img" not in html
 
 
+@pytest.mark.slow
 def test_deferred_images_and_coverage_by_source_are_shown(make_subset: MakeSubset, make_context: MakeContext) -> None:
     evaluated = make_subset(ALL_CLASSES)
     records = tuple(replace(r, source=f"clinic {i % 2}") for i, r in enumerate(evaluated.records))
@@ -227,11 +237,13 @@ def test_deferred_images_and_coverage_by_source_are_shown(make_subset: MakeSubse
     assert any(cell.startswith(f"{deferred.value:.3f}") for cell in page.cells)
 
 
+@pytest.mark.slow
 def test_report_is_reproducible(make_subset: MakeSubset, make_context: MakeContext) -> None:
     evaluated, context = make_subset([0, 1, 4]), make_context()
     assert render_report(evaluated, context) == render_report(evaluated, context)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "positive", "negative", "positives"),
     [("malignant", "malignant", "benign", "malignant lesions"), ("melanoma", "melanoma", "not melanoma", "melanomas")],
@@ -269,6 +281,7 @@ def test_page_of_a_binary_task(
     assert len([cell for cell in page.cells if "%" in cell]) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labels", [[1] * 10, [0, 0], [6]], ids=["no melanoma", "only melanomas", "one image"])
 @pytest.mark.parametrize("task", ["malignant", "melanoma"])
 def test_one_sided_subsets_of_a_binary_task(
@@ -280,6 +293,7 @@ def test_one_sided_subsets_of_a_binary_task(
     assert re.search(r"\b(nan|None|inf)\b", page.text) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["malignant", "melanoma"])
 def test_leaky_binary_bundle_marks_every_number(make_subset: MakeSubset, make_context: MakeContext, task: str) -> None:
     page = Page(render_report(make_subset(ALL_CLASSES, task=TASKS[task]), make_context(leaky=True, task=task)))

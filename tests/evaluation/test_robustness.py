@@ -28,11 +28,11 @@ def test_every_severity_is_measured_on_the_same_images(predictor: Predictor, pha
     assert seen[-1] == (61 * 14, 61 * 14)
     # Two images of each diagnosis: all are part of the mean recall.
     assert points[0].balanced_accuracy.value is not None
-    drawn = draw_robustness(points, leaky=True)
+    drawn = draw_robustness(points, mark="leaky")
     assert drawn is not None
     assert drawn.count("<svg") == 1
     assert "leaky" in drawn
-    assert draw_robustness((), leaky=False) is None
+    assert draw_robustness((), mark="") is None
 
 
 @pytest.mark.slow

@@ -22,6 +22,8 @@ from lesionlab.evaluation.subgroups import subgroups
 from lesionlab.evaluation.uncertainty import measure_uncertainty
 from lesionlab.taxonomy import CODES, TASKS
 
+pytestmark = pytest.mark.usefixtures("figures_drawn_once")
+
 MakeSubset = Callable[..., EvaluatedSubset]
 MANY = [0, 1, 1, 2, 3, 4, 5, 6] * 60
 
@@ -97,6 +99,7 @@ def test_undefined_figures_are_left_out(make_subset: MakeSubset, tiny_info: Bund
     assert EvaluationSummary.model_validate_json(stored.model_dump_json()) == stored
 
 
+@pytest.mark.slow
 def test_each_property_has_every_image_in_one_row(make_subset: MakeSubset) -> None:
     evaluated = make_subset(MANY)
     records = [
@@ -154,6 +157,7 @@ def test_written_evaluation_is_read(evaluation: Evaluation, tmp_path: Path) -> N
         assert read_evaluation(tmp_path / "test", evaluation.info.model_copy(update=other), manifest) is None
 
 
+@pytest.mark.slow
 def test_mismatched_files_are_errors(evaluation: Evaluation, tmp_path: Path) -> None:
     write_evaluation(tmp_path, evaluation)
     records = evaluation.evaluated.records

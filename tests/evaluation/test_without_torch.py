@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 _CODE = """
 import sys
 for name in ("torch", "timm", "pytorch_lightning", "captum", "sklearn", "pandas", "scipy", "skimage"):
@@ -14,6 +16,7 @@ print(render_card(Bundle.load())[:12])
 """
 
 
+@pytest.mark.slow
 def test_import_and_card_without_torch() -> None:
     done = subprocess.run([sys.executable, "-c", _CODE], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, "# Model card"), done.stderr

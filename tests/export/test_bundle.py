@@ -197,6 +197,7 @@ def test_binary_tasks_are_fitted_on_the_positive_class(phantoms: Manifest, name:
         assert positive.mean() == pytest.approx(point.prevalence)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
 @pytest.mark.parametrize("scale", [0.0, 1.0, 1e3, 1e17, -1e3])
 def test_every_fit_gives_a_bundle_that_loads_and_predicts(

@@ -18,6 +18,8 @@ from lesionlab.training.network import ChannelsFirst, ExportedNetwork, LesionNet
 
 SIZE = 40
 
+pytestmark = pytest.mark.slow  # each graph takes ten seconds; tests/export/test_bundle.py exports a whole run
+
 
 def make_network(backbone: str, **settings: Any) -> LesionNetwork:
     torch.manual_seed(3)
@@ -31,12 +33,12 @@ def make_network(backbone: str, **settings: Any) -> LesionNetwork:
     return network
 
 
-@pytest.fixture(scope="module", params=["test_efficientnet", pytest.param("test_resnet", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=["test_efficientnet", "test_resnet"])
 def network(request: pytest.FixtureRequest) -> LesionNetwork:
     return make_network(request.param)
 
 
-@pytest.fixture(scope="module", params=["none", pytest.param("flips", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=["none", "flips"])
 def inference(request: pytest.FixtureRequest) -> InferenceSettings:
     return InferenceSettings(tta=request.param)
 

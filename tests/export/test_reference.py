@@ -79,6 +79,7 @@ def assert_close(values: np.ndarray, expected: np.ndarray) -> None:
     np.testing.assert_allclose(values, expected / highest if highest > 0 else expected, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("views", ["none", "flips"])
 @pytest.mark.parametrize(
     ("backbone", "task", "head"),

@@ -262,6 +262,7 @@ def corrupted(request: pytest.FixtureRequest, photograph: Image.Image) -> Callab
 POSITIONS = st.one_of(st.integers(0, 200), st.integers(0, 1 << 16))
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(POSITIONS, st.integers(0, 255)), max_size=8), st.one_of(st.just(0), st.integers(0, 1 << 16)))
 def test_a_corrupted_image_is_decoded_or_an_image_error(

@@ -181,6 +181,7 @@ def test_numbers_out_of_range_are_an_error(change: dict[str, Any], message: str,
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_classes_are_learnable_but_not_trivial(dataset: Manifest) -> None:
     pixels = []
     for record in dataset:

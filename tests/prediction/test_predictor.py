@@ -229,6 +229,7 @@ def test_prefetching_is_bounded(predictor: Predictor) -> None:
     assert threading.active_count() <= before
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_images(predictor: Predictor) -> None:
     image = np.zeros((64, 64, 3), np.uint8)
 
@@ -280,6 +281,7 @@ def test_outputs_that_are_not_finite_are_an_error(tiny_info: BundleInfo, tiny_gr
         predictor.predict(np.zeros((64, 64, 3), np.uint8))
 
 
+@pytest.mark.slow
 def test_prediction_loads_no_training_framework(tiny_bundle: Path, photograph: Image.Image, tmp_path: Path) -> None:
     photograph.save(tmp_path / "a.jpg")
     code = (

@@ -152,6 +152,7 @@ def test_an_invalid_change_is_an_error(change: str, reason: str) -> None:
         load_recipe("efficientnet-lite0", [change])
 
 
+@pytest.mark.slow
 @given(st.text(max_size=40))
 def test_any_change_is_valid_or_a_recipe_error(change: str) -> None:
     try:

@@ -64,6 +64,7 @@ def test_shutdown_under_load_loses_no_response(process_of: Start, jpeg: bytes) -
     assert sum(line["status"] == 200 for line in completed) == seen.count(200)
 
 
+@pytest.mark.slow
 def test_shutdown_completes_requests_in_progress_and_rejects_new_ones(process_of: Start, jpeg: bytes) -> None:
     server = process_of()
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as slow:

@@ -3,6 +3,7 @@
 import copy
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -30,6 +31,7 @@ def correlation(one: torch.Tensor, other: torch.Tensor) -> float:
     return float(np.corrcoef(one.flatten().numpy(), other.flatten().numpy())[0, 1])
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_the_output_stays_the_same_and_training_mode_resembles_it() -> None:
     network = folded_network()

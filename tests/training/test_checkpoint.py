@@ -41,6 +41,7 @@ def same(a: Any, b: Any) -> bool:
     return type(a) is type(b) and bool(a == b)
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(tree=st.dictionaries(st.text(max_size=5), trees, max_size=4))
 def test_any_state_is_restored(tmp_path: Path, tree: dict[str, Any]) -> None:

@@ -81,6 +81,7 @@ def test_a_run_folder_has_all_files(phantoms: Manifest, make_recipe: MakeRecipe,
     network.load_state_dict(load_weights(run.best))
 
 
+@pytest.mark.slow
 def test_weights_are_determined_by_the_seed(phantoms: Manifest, tiny_run: RunFolder, tmp_path: Path) -> None:
     torch.manual_seed(123)
     again = train_recipe(tiny_run.recipe(), phantoms, tmp_path / "again")
@@ -251,6 +252,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     assert sorted(p.name for p in run.last.parent.iterdir()) == ["best.safetensors", "last.safetensors"]
 
 
+@pytest.mark.slow
 def test_another_environment_is_reported_when_resuming(
     phantoms: Manifest,
     make_recipe: MakeRecipe,
@@ -278,6 +280,7 @@ def test_a_damaged_checkpoint_is_an_error(
         train_recipe(make_recipe(), phantoms, tmp_path / "run")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("owner", "method", "call", "rest"),
     [
@@ -312,6 +315,7 @@ def test_early_stopping_ends_a_run_and_survives_an_interruption(
     assert "best epoch 2" in run.log.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_lower_loss_is_better(phantoms: Manifest, make_recipe: MakeRecipe, tmp_path: Path) -> None:
     run = train_recipe(make_recipe("training.monitor=loss", "training.epochs=3"), phantoms, tmp_path / "run")
     losses = [row["validation_loss"] for row in run.read_history()]

@@ -122,7 +122,7 @@ def render_report(evaluated: EvaluatedSubset, context: ReportContext) -> str:
         recipe=json.dumps(context.bundle.recipe, indent=2, ensure_ascii=False, default=str),
         monitored=("lowest " if _monitor(context.bundle) == "loss" else "highest ")
         + _monitor(context.bundle).replace("_", " "),
-        **_figures(evaluated, context, points, words, leaky=leaky),
+        **_figures(evaluated, context, points, words),
     )
 
 
@@ -135,7 +135,7 @@ def _template() -> Template:
 
 
 def _figures(
-    evaluated: EvaluatedSubset, context: ReportContext, points: list[PointRow], words: wording.Terms, *, leaky: bool
+    evaluated: EvaluatedSubset, context: ReportContext, points: list[PointRow], words: wording.Terms
 ) -> dict[str, Markup | dict[str, Markup | None] | None]:
     positive, scores = positives_and_scores(evaluated)
     summary, task, labels, probabilities = (
@@ -157,17 +157,19 @@ def _figures(
     sensitivity, specificity = (target_metric(summary, task, metric).value for metric in ("recall", "specificity"))
     if sensitivity is not None and specificity is not None:
         marked.append(figures.MarkedPoint("predicted class", sensitivity, specificity, has_threshold=False))
+    leaky = context.bundle.training_data.leaky
+    mark = wording.LEAKY if leaky else wording.SEEN if context.unseen is False else ""
     auc, ece = target_metric(summary, task, "auc"), summary.overall["ece"]
     return {
-        "roc": figures.draw_roc(positive, scores, auc, marked, leaky=leaky, words=words),
-        "class_roc": {c: figures.draw_class_roc(c, *shown[c], metrics[c]["auc"], leaky=leaky) for c in shown},
-        "pr": figures.draw_precision_recall(positive, scores, leaky=leaky, words=words),
+        "roc": figures.draw_roc(positive, scores, auc, marked, mark=mark, words=words),
+        "class_roc": {c: figures.draw_class_roc(c, *shown[c], metrics[c]["auc"], mark=mark) for c in shown},
+        "pr": figures.draw_precision_recall(positive, scores, mark=mark, words=words),
         "class_pr": {
-            c: figures.draw_class_precision_recall(c, *shown[c], metrics[c]["average_precision"], leaky=leaky)
+            c: figures.draw_class_precision_recall(c, *shown[c], metrics[c]["average_precision"], mark=mark)
             for c in shown
         },
-        "reliability": figures.draw_reliability(labels, probabilities, ece, leaky=leaky, noun=words.classes[0]),
-        "robustness": figures.draw_robustness(context.uncertainty.robustness, leaky=leaky),
+        "reliability": figures.draw_reliability(labels, probabilities, ece, mark=mark, noun=words.classes[0]),
+        "robustness": figures.draw_robustness(context.uncertainty.robustness, mark=mark),
         "curves": figures.draw_training_curves(context.history, monitor=_monitor(context.bundle), leaky=leaky),
     }
 

@@ -7,6 +7,7 @@ from lesionlab.metrics import Estimate
 from lesionlab.taxonomy import DIAGNOSIS, Task
 
 LEAKY = "leaky"
+SEEN = "seen"
 UNDEFINED = "not defined"
 
 
@@ -62,12 +63,12 @@ def interval(estimate: Estimate) -> str:
     return f"{estimate.low:.3f} to {estimate.high:.3f}"
 
 
-def short_estimate(estimate: Estimate, *, leaky: bool) -> str:
-    """Return a value with its interval for a figure: two decimals, marked if leaky."""
+def short_estimate(estimate: Estimate, *, mark: str = "") -> str:
+    """Return a value with its interval for a figure: two decimals, and the mark behind it."""
     if estimate.value is None:
         return UNDEFINED
     limits = "" if estimate.low is None or estimate.high is None else f" ({estimate.low:.2f} to {estimate.high:.2f})"
-    return f"{estimate.value:.2f}{limits}" + (f" {LEAKY}" if leaky else "")
+    return f"{estimate.value:.2f}{limits}" + (f" {mark}" if mark else "")
 
 
 def counted(count: int, singular: str) -> str:

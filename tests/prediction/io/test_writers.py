@@ -190,6 +190,7 @@ def test_isic_needs_unique_names() -> None:
         require_unique_ids(["a/1.jpg", "b/1.png"])
 
 
+@pytest.mark.slow
 def test_parquet_keeps_all_digits(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     write(ResultFormat.PARQUET, tmp_path / "r.parquet", [prediction(f"{i}.jpg", ("note",)) for i in range(5_001)])
@@ -267,6 +268,7 @@ except LesionlabError as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes")
 @pytest.mark.parametrize(
     "result_format",

@@ -307,6 +307,7 @@ def test_only_the_report_is_printed_on_one_page(open_page: OpenPage, images: dic
     assert pdf.count(b"/Type /Page\n") == 1
 
 
+@pytest.mark.slow
 def test_the_page_works_with_the_keyboard_alone(open_page: OpenPage) -> None:
     page = open_page()
     page.keyboard.press("Tab")

@@ -15,6 +15,7 @@ REASONS = {
 }
 
 
+@pytest.mark.slow
 def test_unsupported_files_get_a_reason(open_page: OpenPage, images: dict[str, Path]) -> None:
     page = open_page()
     for name, words in REASONS.items():

@@ -52,7 +52,7 @@ def draw_roc(
     auc: Estimate,
     points: Sequence[MarkedPoint],
     *,
-    leaky: bool,
+    mark: str,
     words: Terms = MALIGNANCY,
 ) -> Markup | None:
     """Draw the ROC curve of the target with marked decisions.
@@ -62,7 +62,7 @@ def draw_roc(
         scores: Target probability, float [N].
         auc: Area under the curve with its interval.
         points: Decisions to mark, measured on these images.
-        leaky: Whether to mark the numbers as leaky.
+        mark: Word behind every number: `leaky`, `seen`, or empty.
         words: Terms of the task.
 
     Returns:
@@ -76,15 +76,15 @@ def draw_roc(
         _draw_roc_curve(axes, positive, scores, on_page(ACCENT))
         false_alarms = f"False positive rate: {words.others} (1 - specificity)"
         unit_axes(axes, across=false_alarms, up=f"{words.recall_label} detected (sensitivity)")
-        area = short_estimate(auc, leaky=leaky)
+        area = short_estimate(auc, mark=mark)
         axes.text(0.99, 0.03, f"AUC {area}", ha="right", color=on_page(ACCENT), fontweight="bold")
-        _mark(axes, points, leaky=leaky)
+        _mark(axes, points, mark=mark)
         named = "; ".join(f"{p.name}: sensitivity {p.sensitivity:.2f}, specificity {p.specificity:.2f}" for p in points)
         label = f"ROC curve, {words.positive} against {words.negative}. Area under the curve {area}. {named}"
         return to_inline_svg(figure, "roc", label)
 
 
-def draw_class_roc(code: str, positive: np.ndarray, scores: np.ndarray, auc: Estimate, *, leaky: bool) -> Markup | None:
+def draw_class_roc(code: str, positive: np.ndarray, scores: np.ndarray, auc: Estimate, *, mark: str) -> Markup | None:
     """Draw a small ROC curve of one class against the rest; None if one of them has no images.
 
     Args:
@@ -92,7 +92,7 @@ def draw_class_roc(code: str, positive: np.ndarray, scores: np.ndarray, auc: Est
         positive: Whether each image is of the class, bool [N].
         scores: Its probability, float [N].
         auc: Area under the curve with its interval.
-        leaky: Whether to mark the numbers as leaky.
+        mark: Word behind every number: `leaky`, `seen`, or empty.
     """
     if positive.all() or not positive.any():
         return None
@@ -100,25 +100,25 @@ def draw_class_roc(code: str, positive: np.ndarray, scores: np.ndarray, auc: Est
         figure, axes = new_panel()
         _draw_roc_curve(axes, positive, scores, on_page(CLASS_COLOURS[code]))
         unit_axes(axes, across="", up="")
-        area = short_estimate(auc, leaky=leaky)
+        area = short_estimate(auc, mark=mark)
         label = f"ROC curve, {BY_CODE[code].name} against the rest. Area under the curve {area}"
         return to_inline_svg(figure, f"roc-{code}", label)
 
 
 def draw_precision_recall(
-    positive: np.ndarray, scores: np.ndarray, *, leaky: bool, words: Terms = MALIGNANCY
+    positive: np.ndarray, scores: np.ndarray, *, mark: str, words: Terms = MALIGNANCY
 ) -> Markup | None:
     """Draw precision against recall for the target; None without positive images.
 
     Args:
         positive: Whether each image is positive for the target, bool [N].
         scores: Target probability, float [N].
-        leaky: Whether to mark the numbers as leaky.
+        mark: Word behind every number: `leaky`, `seen`, or empty.
         words: Terms of the task.
     """
     if not positive.any():
         return None
-    mark = " leaky" if leaky else ""
+    suffix = f" {mark}" if mark else ""
     with drawing_settings():
         figure = new_figure(FULL_WIDTH, 368)
         axes = figure.add_subplot()
@@ -136,15 +136,15 @@ def draw_precision_recall(
         )
         height = 0.03 if prevalence > _LOW else prevalence + 0.12
         axes.text(
-            0.01, height, f"average precision {area:.2f}{mark}", color=on_page(ACCENT), fontweight="bold", va="bottom"
+            0.01, height, f"average precision {area:.2f}{suffix}", color=on_page(ACCENT), fontweight="bold", va="bottom"
         )
-        figures = f"Average precision {area:.2f}{mark}, prevalence {prevalence:.2f}"
+        figures = f"Average precision {area:.2f}{suffix}, prevalence {prevalence:.2f}"
         label = f"Precision-recall curve for {words.target}. {figures}"
         return to_inline_svg(figure, "pr", label)
 
 
 def draw_class_precision_recall(
-    code: str, positive: np.ndarray, scores: np.ndarray, area: Estimate, *, leaky: bool
+    code: str, positive: np.ndarray, scores: np.ndarray, area: Estimate, *, mark: str
 ) -> Markup | None:
     """Draw a small precision-recall curve of one class against the rest; None without images of the class.
 
@@ -153,7 +153,7 @@ def draw_class_precision_recall(
         positive: Whether each image is of the class, bool [N].
         scores: Its probability, float [N].
         area: Average precision with its interval.
-        leaky: Whether to mark the numbers as leaky.
+        mark: Word behind every number: `leaky`, `seen`, or empty.
     """
     if not positive.any():
         return None
@@ -162,7 +162,7 @@ def draw_class_precision_recall(
         _draw_precision_recall_curve(axes, positive, scores, on_page(CLASS_COLOURS[code]))
         unit_axes(axes, across="", up="")
         label = (
-            f"Precision-recall curve of {BY_CODE[code].name}. Average precision {short_estimate(area, leaky=leaky)}, "
+            f"Precision-recall curve of {BY_CODE[code].name}. Average precision {short_estimate(area, mark=mark)}, "
             f"prevalence {positive.mean():.3f}"
         )
         return to_inline_svg(figure, f"pr-{code}", label)
@@ -185,14 +185,14 @@ def _draw_precision_recall_curve(axes: Axes, positive: np.ndarray, scores: np.nd
     axes.plot(across, up, color=colour, drawstyle="steps-pre")
 
 
-def _mark(axes: Axes, points: Sequence[MarkedPoint], *, leaky: bool) -> None:
-    suffix = " leaky" if leaky else ""
+def _mark(axes: Axes, points: Sequence[MarkedPoint], *, mark: str) -> None:
+    suffix = f" {mark}" if mark else ""
     ordered = sorted(points, key=lambda point: -point.sensitivity)
     for point, height in zip(ordered, _label_heights([point.sensitivity for point in ordered]), strict=True):
         x, y = 1 - point.specificity, point.sensitivity
         shape, size, fill = ("o", 8, INK) if point.has_threshold else ("s", 7, CARD)
-        (mark,) = axes.plot(x, y, shape, markersize=size, color=on_page(fill), zorder=5)
-        mark.set(markeredgecolor=on_page(INK), markeredgewidth=1.5)
+        (symbol,) = axes.plot(x, y, shape, markersize=size, color=on_page(fill), zorder=5)
+        symbol.set(markeredgecolor=on_page(INK), markeredgewidth=1.5)
         # Labels of marks further right end at the edge of the figure.
         across, align = (x + 0.03, "left") if x < _LEFT else (0.99, "right")
         axes.annotate(

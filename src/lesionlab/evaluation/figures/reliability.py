@@ -13,7 +13,7 @@ _TICKS = [0, 0.25, 0.5, 0.75, 1]
 
 
 def draw_reliability(
-    labels: np.ndarray, probabilities: np.ndarray, ece: Estimate, *, leaky: bool, noun: str = "diagnosis"
+    labels: np.ndarray, probabilities: np.ndarray, ece: Estimate, *, mark: str, noun: str = "diagnosis"
 ) -> Markup:
     """Draw accuracy against confidence in bins, above a histogram of the confidence.
 
@@ -21,7 +21,7 @@ def draw_reliability(
         labels: int [N].
         probabilities: float [N, C].
         ece: Expected calibration error with its interval.
-        leaky: Whether to mark the numbers as leaky.
+        mark: Word behind every number: `leaky`, `seen`, or empty.
         noun: `diagnosis` or `class`.
     """
     bins = reliability_bins(labels, probabilities)
@@ -38,7 +38,7 @@ def draw_reliability(
         upper.plot(
             confidence, accuracy, "o", color=on_page(ACCENT), markersize=7, markeredgecolor=on_page(CARD), zorder=5
         )
-        upper.set_title(f"ECE {short_estimate(ece, leaky=leaky)}", color=on_page(ACCENT), weight="bold")
+        upper.set_title(f"ECE {short_estimate(ece, mark=mark)}", color=on_page(ACCENT), weight="bold")
         upper.set_title("gap between confidence and accuracy", loc="right", color=on_page(SECOND), fontsize=10)
         upper.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), ylabel="Accuracy")
         lower.bar(centres, count, width, color=on_page(MUTED), alpha=0.6, linewidth=0)
@@ -50,4 +50,4 @@ def draw_reliability(
             f"{n} images with confidence {c:.2f} have accuracy {a:.2f}"
             for n, c, a in zip(count.tolist(), confidence.tolist(), accuracy.tolist(), strict=True)
         )
-        return to_inline_svg(figure, "reliability", f"{label}. ECE {short_estimate(ece, leaky=leaky)}")
+        return to_inline_svg(figure, "reliability", f"{label}. ECE {short_estimate(ece, mark=mark)}")

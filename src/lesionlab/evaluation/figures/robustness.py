@@ -12,7 +12,7 @@ from lesionlab.pages.colours import ACCENT, MUTED, SECOND
 _COLUMNS = 3
 
 
-def draw_robustness(points: Sequence[RobustnessPoint], *, leaky: bool) -> Markup | None:
+def draw_robustness(points: Sequence[RobustnessPoint], *, mark: str) -> Markup | None:
     """Draw balanced accuracy and abstention rate against severity, a panel per corruption; None without points."""
     names = list(dict.fromkeys(point.corruption for point in points if point.severity > 0))
     if not names:
@@ -38,9 +38,9 @@ def draw_robustness(points: Sequence[RobustnessPoint], *, leaky: bool) -> Markup
             panel.set_yticks([0, 0.5, 1])
         for panel in panels[len(names) :]:
             panel.set_axis_off()
-        mark = " (leaky)" if leaky else ""
+        suffix = f" ({mark})" if mark else ""
         figure.suptitle(
-            f"balanced accuracy{mark}", x=0.01, ha="left", color=on_page(ACCENT), fontsize=10, weight="bold"
+            f"balanced accuracy{suffix}", x=0.01, ha="left", color=on_page(ACCENT), fontsize=10, weight="bold"
         )
         figure.text(0.99, 0.985, "abstention rate", ha="right", va="top", color=on_page(SECOND), fontsize=10)
         figure.supxlabel("severity", fontsize=10, color=on_page(MUTED))
@@ -48,7 +48,7 @@ def draw_robustness(points: Sequence[RobustnessPoint], *, leaky: bool) -> Markup
             name: _number([p.balanced_accuracy.value for p in points if p.corruption == name][-1]) for name in names
         }
         label = "Balanced accuracy at the highest severity: " + ", ".join(f"{n} {v:.2f}" for n, v in worst.items())
-        return to_inline_svg(figure, "robustness", label + mark)
+        return to_inline_svg(figure, "robustness", label + suffix)
 
 
 def _number(value: float | None) -> float:
