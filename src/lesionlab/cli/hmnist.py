@@ -20,7 +20,7 @@ from lesionlab.files import check_output
 DatasetFolder = Annotated[
     Path, typer.Argument(metavar="DIR", callback=existing, help="Folder of the dataset.", show_default=False)
 ]
-# The minimum is `lesionlab.images.decode.MIN_SIDE`; importing it here would slow every start.
+# The minimum is `lesionlab.images.bounds.MIN_SIDE`; importing it here would slow every start.
 Size = Annotated[int, typer.Option(min=8, max=1024, help="Side of the small images in pixels.")]
 
 

@@ -16,7 +16,7 @@ from lesionlab.data.manifest import ImageRecord, Manifest
 from lesionlab.errors import DataError, ImageError
 from lesionlab.files import cannot_write
 from lesionlab.images import decode_image, read_image_bytes
-from lesionlab.images.decode import MIN_SIDE
+from lesionlab.images.bounds import MIN_SIDE
 
 _IMAGES = "images"
 
@@ -84,7 +84,7 @@ def write_small_images(
         The manifest of the new folder.
 
     Raises:
-        DataError: The images are smaller than `lesionlab.images.decode.MIN_SIDE`, `folder` is not empty, or an image id
+        DataError: The images are smaller than `lesionlab.images.bounds.MIN_SIDE`, `folder` is not empty, or an image id
             is not a valid file name.
         LesionlabError: The folder cannot be written.
     """

@@ -1,4 +1,4 @@
-"""Limits against small files that take Pillow minutes to decode."""
+"""Limits of size, and limits against small files that take Pillow minutes to decode."""
 
 import re
 import struct
@@ -6,6 +6,9 @@ from itertools import islice
 from typing import Final
 
 from lesionlab.errors import ImageError
+
+MAX_PIXELS: Final = 100_000_000
+MIN_SIDE: Final = 8
 
 _MAX_SCANS: Final = 32  # cameras and editors write at most about a dozen
 _MAX_SEGMENTS: Final = 20_000  # markers also occur by chance in metadata, about once in some thousand bytes
@@ -17,6 +20,21 @@ _MAX_PACKED_BYTES: Final = 1_000_000
 _SEGMENT: Final = re.compile(rb"\xff[\xc0-\xcf\xdb-\xfe]")
 _SCAN: Final = b"\xff\xda"
 _PACKED: Final = (1, 2)  # run lengths of 8 and of 4 bits
+
+
+def check_size(width: int, height: int) -> None:
+    """Check the size of an image before its pixels are decoded.
+
+    Raises:
+        ImageError: The image is too large (100 megapixels) or too small (8 pixels a side).
+    """
+    if width * height > MAX_PIXELS:
+        raise ImageError(
+            f"the image is too large ({width}x{height}, {width * height / 1e6:.0f} megapixels; "
+            f"the limit is {MAX_PIXELS // 10**6}); scale it down"
+        )
+    if min(width, height) < MIN_SIDE:
+        raise ImageError(f"the image is too small ({width}x{height}; at least {MIN_SIDE}x{MIN_SIDE} pixels are needed)")
 
 
 def check_decoding_time(data: bytes) -> None:

@@ -2,8 +2,6 @@
 
 import codecs
 import io
-import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,13 +9,12 @@ from dataclasses import dataclass
 from PIL import Image, UnidentifiedImageError
 
 from lesionlab.errors import ImageError
-from lesionlab.images.bounds import check_decoding_time
+from lesionlab.images.bounds import MAX_PIXELS, check_decoding_time, check_size
 from lesionlab.images.colour_profile import to_srgb
-from lesionlab.images.formats import FORMATS, HEAD_BYTES, SIGNATURES, is_dicom
+from lesionlab.images.dicom import DICOM_BITS, open_dicom
+from lesionlab.images.formats import FORMATS, SIGNATURES, is_dicom
+from lesionlab.images.hidden_warnings import warnings_hidden
 from lesionlab.images.pixels import rgb_from_image
-
-MAX_PIXELS = 100_000_000
-MIN_SIDE = 8
 
 _PHOTOGRAPH_FORMATS = ("JPEG", "MPO")  # an MPO is a JPEG with further images after the first
 _EXIF_ORIENTATION = 0x0112
@@ -31,7 +28,6 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_warnings_lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +45,7 @@ class DecodedImage:
     notes: tuple[str, ...] = ()
 
 
-def decode_image(data: bytes, *, at_least: tuple[int, int] | None = None) -> DecodedImage:
+def decode_image(data: bytes, *, at_least: tuple[int, int] | None = None, frame: int | None = None) -> DecodedImage:
     """Decode an image file to upright 8-bit RGB.
 
     Size and format are checked from the header, before any pixel is decoded, which stops decompression bombs. EXIF
@@ -60,23 +56,19 @@ def decode_image(data: bytes, *, at_least: tuple[int, int] | None = None) -> Dec
         at_least: Final width and height. A JPEG is then decoded at the smallest of the scales 1/1, 1/2, 1/4 and 1/8
             with at least twice this width and height, which is several times faster for camera-sized files. None
             decodes at full size.
+        frame: Number of the frame of a DICOM file, from 1; None: the only frame.
 
     Raises:
         ImageError: The file has another format, is damaged or truncated, would take minutes to decode, holds several
-            frames, or the image is too large (100 megapixels) or too small (8 pixels a side).
+            frames or not this one, or the image is too large (100 megapixels) or too small (8 pixels a side).
     """
-    check_decoding_time(data)
-    with _errors_as_image_errors(data):
-        with _pillow_warnings_hidden():
-            opened = Image.open(io.BytesIO(data), formats=FORMATS)
-            _check_header(opened)
-        with opened:
-            if at_least is not None and opened.format in _PHOTOGRAPH_FORMATS and opened.mode in ("RGB", "L"):
-                width, height = opened.size
-                sides = at_least if _orientation(opened) < _FIRST_TRANSPOSED else at_least[::-1]
-                opened.draft(opened.mode, (2 * sides[0], 2 * sides[1]))
-                return _upright(opened, (width, height))
-            return _upright(opened, None)
+    with _errors_as_image_errors(data), _opened(data, frame) as opened:
+        if at_least is not None and opened.format in _PHOTOGRAPH_FORMATS and opened.mode in ("RGB", "L"):
+            width, height = opened.size
+            sides = at_least if _orientation(opened) < _FIRST_TRANSPOSED else at_least[::-1]
+            opened.draft(opened.mode, (2 * sides[0], 2 * sides[1]))
+            return _upright(opened, (width, height))
+        return _upright(opened, None)
 
 
 def decode_opened(image: Image.Image) -> DecodedImage:
@@ -89,15 +81,20 @@ def decode_opened(image: Image.Image) -> DecodedImage:
         return _upright(image, None)
 
 
+def _opened(data: bytes, frame: int | None) -> Image.Image:
+    if is_dicom(data):
+        return open_dicom(data, frame)
+    if frame is not None:
+        raise ImageError(f"`::{frame}` names a frame of a DICOM file, which this is not")
+    check_decoding_time(data)
+    with warnings_hidden("PIL"):
+        opened = Image.open(io.BytesIO(data), formats=FORMATS)
+        _check_header(opened)
+        return opened
+
+
 def _check_header(opened: Image.Image) -> None:
-    width, height = opened.size
-    if width * height > MAX_PIXELS:
-        raise ImageError(
-            f"the image is too large ({width}x{height}, {width * height / 1e6:.0f} megapixels; "
-            f"the limit is {MAX_PIXELS // 10**6}); scale it down"
-        )
-    if min(width, height) < MIN_SIDE:
-        raise ImageError(f"the image is too small ({width}x{height}; at least {MIN_SIDE}x{MIN_SIDE} pixels are needed)")
+    check_size(*opened.size)
     if opened.format not in _PHOTOGRAPH_FORMATS and getattr(opened, "is_animated", False):
         raise ImageError("the file holds several frames (animation or pages); export a single one")
 
@@ -113,26 +110,21 @@ def _upright(opened: Image.Image, stored_size: tuple[int, int] | None) -> Decode
         image = image.transpose(_UPRIGHT[orientation])
         notes = ("rotated by its EXIF orientation",)
     rgb, colour_notes = rgb_from_image(image)
+    if (bits := opened.info.get(DICOM_BITS, 0)) > 8:
+        colour_notes = (*colour_notes, f"{bits} bits reduced to 8")
     upright_size = (width, height) if orientation < _FIRST_TRANSPOSED else (height, width)
     return DecodedImage(rgb, upright_size, notes + profile_notes + colour_notes)
 
 
 def _orientation(opened: Image.Image) -> int:
+    if DICOM_BITS in opened.info:  # DICOM viewers ignore EXIF data of a frame
+        return 1
     try:
-        with _pillow_warnings_hidden():
+        with warnings_hidden("PIL"):
             value = opened.getexif().get(_EXIF_ORIENTATION)
     except Exception:  # noqa: BLE001 - invalid metadata must not prevent decoding
         return 1
     return value if isinstance(value, int) and value in _UPRIGHT else 1
-
-
-@contextmanager
-def _pillow_warnings_hidden() -> Iterator[None]:
-    # Pillow warns of large images and odd metadata, for which there are limits here. The filters are global: without
-    # the lock, two threads would restore each other's filters and leave them changed.
-    with _warnings_lock, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        yield
 
 
 @contextmanager
@@ -163,8 +155,6 @@ def _unknown_format(data: bytes) -> str:
     found = "this is not an image of a supported format"
     if data[:5] == b"%PDF-":
         found = "this is a PDF document, not an image"
-    elif is_dicom(data[:HEAD_BYTES]):
-        found = "DICOM files are not supported"
     elif data[4:8] == b"ftyp":
         found = "HEIC and AVIF files are not supported"
     elif b"<svg" in data[:4096].lower():

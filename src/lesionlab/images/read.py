@@ -10,19 +10,31 @@ from pathlib import Path
 from lesionlab.errors import ImageError
 
 ZIP_SEPARATOR = "::"
+_MAX_DIGITS = 6  # of the number of a frame
 # Far above any dermoscopic image; protects the memory from a wrong path.
 MAX_FILE_BYTES = 256 * 1024 * 1024
 
 
+def split_frame(location: str) -> tuple[str, int | None]:
+    """Return the location of a file, and the number of the frame if one is named: `scan.dcm::2`, from 1.
+
+    `archive.zip::2` is a member of the archive.
+    """
+    file, separator, number = location.rpartition(ZIP_SEPARATOR)
+    is_frame = separator and number.isascii() and number.isdecimal() and len(number) <= _MAX_DIGITS
+    return (file, int(number)) if is_frame and not file.lower().endswith(".zip") else (location, None)
+
+
 def read_image_bytes(location: str) -> bytes:
-    """Return the bytes of the image at `location`.
+    """Return the bytes of the file with the image at `location`.
 
     Args:
-        location: A file's path, or `archive.zip::member` for a member of a zip archive.
+        location: A file's path, or `archive.zip::member` for a member of a zip archive, each with `::2` for a frame.
 
     Raises:
         ImageError: The file or member does not exist, is not readable, is empty, or is larger than 256 MiB.
     """
+    location, _ = split_frame(location)
     archive, separator, member = location.partition(ZIP_SEPARATOR)
     try:
         data = _read_member(Path(archive), member) if separator else _read_file(Path(location))

@@ -9,7 +9,7 @@ from PIL import Image
 from lesionlab.errors import ImageError
 from lesionlab.images.decode import DecodedImage, decode_image, decode_opened
 from lesionlab.images.pixels import rgb_from_array
-from lesionlab.images.read import read_image_bytes
+from lesionlab.images.read import read_image_bytes, split_frame
 
 
 @runtime_checkable
@@ -26,16 +26,17 @@ def load_image(source: ImageSource, *, at_least: tuple[int, int] | None = None) 
     """Return an image as upright 8-bit RGB.
 
     Args:
-        source: A path, `archive.zip::member`, the bytes of an image file, a Pillow image, an array, or a PyTorch
-            tensor; see `rgb_from_array` for shapes and ranges. The 8-pixel minimum applies to files, not to images in
-            memory.
+        source: A path, `archive.zip::member`, `scan.dcm::2` for a frame of a DICOM file, the bytes of an image file, a
+            Pillow image, an array, or a PyTorch tensor; see `rgb_from_array` for shapes and ranges. The 8-pixel minimum
+            applies to files, not to images in memory.
         at_least: See `decode_image`.
 
     Raises:
         ImageError: The image cannot be read or decoded, or the source has another type.
     """
     if isinstance(source, str | Path):
-        return decode_image(read_image_bytes(str(source)), at_least=at_least)
+        _, frame = split_frame(str(source))
+        return decode_image(read_image_bytes(str(source)), at_least=at_least, frame=frame)
     if isinstance(source, bytes | bytearray | memoryview):
         if not len(source):
             raise ImageError("the image is empty (0 bytes)")

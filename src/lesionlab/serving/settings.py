@@ -5,7 +5,7 @@ from typing import Final
 from pydantic import Field, SecretStr, field_validator
 
 from lesionlab.base_models import StrictModel
-from lesionlab.images.decode import MAX_PIXELS
+from lesionlab.images.bounds import MAX_PIXELS
 
 LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
 
