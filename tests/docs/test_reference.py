@@ -18,6 +18,7 @@ SOURCE = Path(lesionlab.__file__).parent
 NOT_PUBLIC = {
     "lesionlab.cli",
     "lesionlab.data.readers",
+    "lesionlab.images.dicom",
     "lesionlab.pages",
     "lesionlab.serving.routes",
     "lesionlab.serving.middleware",
