@@ -1,25 +1,20 @@
 """`lesionlab predict`."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lesionlab.cli.console import err, note, out, progress_bar
+from lesionlab.cli.console import err
 from lesionlab.cli.options import Force, Images, Model, RiskOption, Threads, ThresholdOption, existing, images_of
 from lesionlab.errors import UsageError
 from lesionlab.files import check_output
 
 if TYPE_CHECKING:
     from lesionlab.bundle import Patient
-    from lesionlab.cli.predict_images import ImageResult, PredictionRun
-    from lesionlab.prediction import Predictor
     from lesionlab.prediction.inference.tta import TestTimeAugmentation
-    from lesionlab.results import Failure
 
 
 class OutputFormat(StrEnum):
@@ -30,6 +25,13 @@ class OutputFormat(StrEnum):
     JSONL = "jsonl"
     PARQUET = "parquet"
     ISIC = "isic"
+    DICOM_SR = "dicom-sr"
+    FHIR = "fhir"
+
+    @property
+    def one_per_image(self) -> bool:
+        """Whether each image has a file of its own."""
+        return self in (OutputFormat.DICOM_SR, OutputFormat.FHIR)
 
 
 _SUFFIXES = {
@@ -49,7 +51,14 @@ def predict(
             "--format", "-f", help="Default: a table, or the format of the suffix of --out.", show_default=False
         ),
     ] = None,
-    out_file: Annotated[Path | None, typer.Option("--out", "-o", help="Result file.", show_default=False)] = None,
+    out_file: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Result file; for dicom-sr and fhir a folder.", show_default=False),
+    ] = None,
+    with_identity: Annotated[
+        bool,
+        typer.Option("--with-identity", help="In FHIR reports on DICOM images: the patient and the date of the study."),
+    ] = False,
     explain: Annotated[
         Path | None,
         typer.Option(
@@ -106,6 +115,7 @@ def predict(
     A bad image is reported on standard error and does not stop the others; the exit code is then 1.
     """
     from lesionlab.cli.predict_images import PredictionRun
+    from lesionlab.cli.predict_output import Counts, Output, print_results, write_results
     from lesionlab.prediction import Predictor, RiskRule
     from lesionlab.prediction.inference.session import IMAGES_PER_RUN
 
@@ -114,6 +124,8 @@ def predict(
     shares = _parse_prevalence(prevalence or ())
     if nearest_images is not None and explain is None:
         raise UsageError("--nearest-images needs --explain FOLDER, where the figures are written")
+    if with_identity and chosen is not OutputFormat.FHIR:
+        raise UsageError("--with-identity is for --format fhir")
     if chosen is OutputFormat.ISIC and shares:
         raise UsageError("--format isic holds scores of the balanced decision rule, which ignores --prevalence")
     locations = images_of(paths)
@@ -129,13 +141,14 @@ def predict(
         return Predictor.load(model, threads=threads, tta=tta_mode, prevalence=shares or None, risk=rule)
 
     run = PredictionRun(locations, batch_size or IMAGES_PER_RUN, explain, nearest_images, patient_of)
-    counts = _Counts()
+    counts = Counts()
     if chosen is OutputFormat.TABLE:
-        _print(load(), run, counts)
+        print_results(load(), run, counts)
     else:
-        _write(load, run, counts, chosen, out_file)
+        write_results(load, run, counts, Output(chosen, out_file, with_identity))
     if counts.failed:
-        err().print(f"{counts.failed} of {len(locations)} images could not be predicted")
+        done = "reported" if chosen.one_per_image else "predicted"
+        err().print(f"{counts.failed} of {len(locations)} images could not be {done}")
         raise typer.Exit(1)
 
 
@@ -174,78 +187,12 @@ def _patients(
 
 def _choose_format(wanted: OutputFormat | None, out_file: Path | None) -> OutputFormat:
     if out_file is None:
+        if wanted is not None and wanted.one_per_image:
+            raise UsageError(f"--format {wanted} writes one file per image; name a folder with --out")
         return wanted or OutputFormat.TABLE
     chosen = wanted or _SUFFIXES.get(out_file.suffix.lower())
     if chosen is None:
         raise UsageError(f"--out {out_file}: unknown suffix (known: {', '.join(_SUFFIXES)}); add --format")
     if chosen is OutputFormat.TABLE:
-        raise UsageError("--format table is for the terminal; with --out choose csv, jsonl, parquet or isic")
+        raise UsageError("--format table is for the terminal; with --out choose another one")
     return chosen
-
-
-def _print(predictor: "Predictor", run: "PredictionRun", counts: "_Counts") -> None:
-    from lesionlab.cli.prediction_view import PredictionTable, print_prediction
-
-    console, info, rule = out(), predictor.info, predictor.risk_rule
-    results = counts.successful(run.results(predictor))
-    if len(run.locations) == 1:
-        for result in results:
-            print_prediction(console, result.prediction, info, rule, result.nearest_images, result.lesion)
-        return
-    table = PredictionTable(console, info, rule)
-    for result in results:
-        table.add(result.prediction)
-    table.close(counts.abstained)
-
-
-def _write(
-    load: "Callable[[], Predictor]",
-    run: "PredictionRun",
-    counts: "_Counts",
-    chosen: OutputFormat,
-    out_file: Path | None,
-) -> None:
-    from lesionlab.cli.prediction_view import abstention_line, print_footer
-    from lesionlab.prediction.io.writers import ResultFormat, require_unique_ids, result_writer
-    from lesionlab.taxonomy import TASKS
-
-    if chosen is OutputFormat.ISIC:
-        require_unique_ids(run.locations)
-    predictor = load()
-    info = predictor.info
-    rows_are_visible = out_file is None and out().is_terminal  # they show the progress
-    with (
-        # Opened before the first prediction, so that an output that cannot be written costs no time.
-        result_writer(ResultFormat(chosen.value), out_file, task=TASKS[info.task], rule=info.decision_rule) as write,
-        nullcontext(lambda _done, _total: None) if rows_are_visible else progress_bar("predicting") as update,
-    ):
-        for result in counts.successful(run.results(predictor)):
-            write(result.prediction)
-            update(counts.done, len(run.locations))
-    if chosen is OutputFormat.ISIC:
-        note("The values are scores of the balanced decision rule, not probabilities.")
-    if counts.abstained:
-        note(abstention_line(counts.abstained))
-    print_footer(err(), info, predictor.risk_rule)
-
-
-@dataclass
-class _Counts:
-    """Counts results, and reports failures as they occur: there may be too many to keep."""
-
-    done: int = 0
-    failed: int = 0
-    abstained: int = 0
-
-    def successful(self, results: "Iterable[ImageResult | Failure]") -> "Iterator[ImageResult]":
-        from lesionlab.cli.prediction_view import printable
-        from lesionlab.results import Failure
-
-        for result in results:
-            self.done += 1
-            if isinstance(result, Failure):
-                self.failed += 1
-                err().print(printable(f"{result.image}: {result.error}"))
-            else:
-                self.abstained += result.prediction.abstained
-                yield result

@@ -1,0 +1,194 @@
+"""A result as a FHIR DiagnosticReport (R4), with its observations, image and model as contained resources."""
+
+import base64
+import hashlib
+import html
+from datetime import date
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from lesionlab import RESEARCH_ONLY, __version__
+from lesionlab.prediction.reports import codes
+from lesionlab.prediction.reports.codes import SCHEMES, Concept, stable_uuid
+from lesionlab.prediction.reports.statements import Statement, Value, statements
+from lesionlab.results import ModelName, Prediction
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+Resource: TypeAlias = dict[str, Any]
+
+_HL7 = "http://terminology.hl7.org/CodeSystem"
+_IMAGING_STUDY = Concept("LN", "18748-4", "Diagnostic imaging study")
+_GENDERS = {"M": "male", "F": "female", "O": "other"}
+
+
+def diagnostic_report(
+    prediction: Prediction,
+    model: ModelName,
+    *,
+    name: str,
+    data: bytes,
+    dicom: "Dataset | None" = None,
+    with_identity: bool = False,
+) -> Resource:
+    """Return the report on an image as JSON.
+
+    It is preliminary. It has no conclusion code, which a record system may copy into a list of problems, and no time of
+    its own: the same prediction of the same image has the same bytes.
+
+    Args:
+        prediction: The prediction for the image.
+        model: The model.
+        name: Name of the image's file. A report on a DICOM image has its UIDs instead.
+        data: Bytes of the image's file.
+        dicom: Attributes of a DICOM image; None for another format.
+        with_identity: Whether to add the patient and the date of the study of a DICOM image.
+    """
+    contents = statements(prediction)
+    sha256 = hashlib.sha256(data).hexdigest()
+    identifier = str(stable_uuid(sha256, model.graph_sha256, __version__, repr(contents)))
+    patient = _patient(dicom) if with_identity and dicom is not None else None
+    context = {} if dicom is None or patient is None else {"subject": {"reference": "#patient"}, **_date(dicom)}
+    observations = [_observation(f"observation-{i}", one, dicom, context) for i, one in enumerate(contents, 1)]
+    media = _media(data, name, dicom)
+    return {
+        "resourceType": "DiagnosticReport",
+        "id": identifier,
+        "meta": {"security": [{"system": f"{_HL7}/v3-ActReason", "code": "HRESCH", "display": "healthcare research"}]},
+        "language": "en",
+        "text": {"status": "generated", "div": _narrative(prediction)},
+        "contained": [_device(model), media, *([patient] if patient else []), *observations],
+        "identifier": [{"system": "urn:ietf:rfc:3986", "value": f"urn:uuid:{identifier}"}],
+        **_present(imagingStudy=[] if dicom is None else [_study(dicom)]),
+        "status": "preliminary",
+        "category": [{"coding": [{"system": f"{_HL7}/v2-0074", "code": "IMG", "display": "Diagnostic Imaging"}]}],
+        "code": _codeable(_IMAGING_STUDY, "Prediction for a dermoscopic image"),
+        **context,
+        "result": [{"reference": f"#{one['id']}"} for one in observations],
+        "media": [{"link": {"reference": "#image"}}],
+        "conclusion": f"{RESEARCH_ONLY} {prediction.headline}",
+    }
+
+
+def _observation(identifier: str, statement: Statement, dicom: "Dataset | None", context: Resource) -> Resource:
+    components = [
+        {"code": _codeable(one.finding or one.name, one.name.meaning), **_value(one.value)} for one in statement.details
+    ]
+    return {
+        "resourceType": "Observation",
+        "id": identifier,
+        "status": "preliminary",
+        "category": [{"coding": [{"system": f"{_HL7}/observation-category", "code": "imaging", "display": "Imaging"}]}],
+        "code": _codeable(statement.name),
+        **context,
+        **_value(statement.value),
+        "bodySite": _site(dicom),
+        "device": {"reference": "#model"},
+        "derivedFrom": [{"reference": "#image"}],
+        **_present(component=components),
+    }
+
+
+def _value(value: Value | None) -> Resource:
+    if value is None:
+        return {}
+    if isinstance(value, Concept):
+        return {"valueCodeableConcept": _codeable(value)}
+    if isinstance(value, str):
+        return {"valueString": value}
+    percent = {"value": round(100 * value, 4), "unit": "%", "system": "http://unitsofmeasure.org", "code": "%"}
+    return {"valueQuantity": percent}
+
+
+def _codeable(concept: Concept, text: str | None = None) -> Resource:
+    coding = {"system": SCHEMES[concept.scheme], "code": concept.code, "display": concept.meaning}
+    return {"coding": [coding], "text": text or concept.meaning}
+
+
+def _site(dicom: "Dataset | None") -> Resource:
+    region = next(iter((dicom.get("AnatomicRegionSequence") if dicom is not None else None) or ()), {})
+    scheme, code, meaning = (region.get(name) for name in ("CodingSchemeDesignator", "CodeValue", "CodeMeaning"))
+    if not meaning:
+        return _codeable(codes.SKIN)
+    return _codeable(Concept(scheme, code, meaning)) if scheme in SCHEMES and code else {"text": meaning}
+
+
+def _device(model: ModelName) -> Resource:
+    return {
+        "resourceType": "Device",
+        "id": "model",
+        "identifier": [{"system": codes.MODEL_URI, "value": model.graph_sha256}],
+        "manufacturer": "lesionlab",
+        "deviceName": [{"name": model.identity, "type": "model-name"}],
+        "type": _codeable(codes.SOFTWARE, "Classification model"),
+        "version": [
+            {"type": {"text": "SHA-256 of the graph"}, "value": model.graph_sha256},
+            {"type": {"text": "lesionlab"}, "value": __version__},
+        ],
+        "safety": [{"text": RESEARCH_ONLY}],
+    }
+
+
+def _media(data: bytes, name: str, dicom: "Dataset | None") -> Resource:
+    sha1 = base64.b64encode(hashlib.sha1(data, usedforsecurity=False).digest()).decode()
+    content: Resource = {"size": len(data), "hash": sha1}
+    if dicom is None:
+        return {**_MEDIA, "content": {**content, "title": name}}
+    return {
+        **_MEDIA,
+        "identifier": [_dicom_uid(dicom.SOPInstanceUID)],
+        "content": {"contentType": "application/dicom", **content},
+    }
+
+
+_MEDIA = {
+    "resourceType": "Media",
+    "id": "image",
+    "status": "completed",
+    "type": {"coding": [{"system": f"{_HL7}/media-type", "code": "image", "display": "Image"}]},
+}
+
+
+def _study(dicom: "Dataset") -> Resource:
+    # A reference by identifier: the report does not depend on how a server names the study.
+    return {"type": "ImagingStudy", "identifier": _dicom_uid(dicom.StudyInstanceUID)}
+
+
+def _dicom_uid(uid: str) -> Resource:
+    return {"system": "urn:dicom:uid", "value": f"urn:oid:{uid}"}
+
+
+def _patient(dicom: "Dataset") -> Resource:
+    name, number, issuer = (dicom.get(keyword) for keyword in ("PatientName", "PatientID", "IssuerOfPatientID"))
+    given = [one for one in (name.given_name, name.middle_name) if one] if name else []
+    human = _present(family=name.family_name, given=given) if name else {}
+    identifier = _present(value=number, assigner=_present(display=issuer))
+    return {
+        "resourceType": "Patient",
+        "id": "patient",
+        **_present(
+            identifier=[identifier] if number else [],
+            name=[human] if human else [],
+            gender=_GENDERS.get(dicom.get("PatientSex", "")),
+        ),
+        **_date(dicom, "PatientBirthDate", "birthDate"),
+    }
+
+
+def _present(**elements: Any) -> Resource:
+    """Return the elements that are not empty: FHIR has no empty strings, lists and objects."""
+    return {name: value for name, value in elements.items() if value}
+
+
+def _date(dicom: "Dataset", keyword: str = "StudyDate", element: str = "effectiveDateTime") -> Resource:
+    """Return a date of a DICOM image as a FHIR element; nothing where it is missing or no date."""
+    try:
+        return {element: date.fromisoformat(str(dicom.get(keyword))).isoformat()}
+    except ValueError:
+        return {}
+
+
+def _narrative(prediction: Prediction) -> str:
+    lines = (prediction.headline, *prediction.notes, f"Model: {prediction.model}")
+    text = "".join(f"<p>{html.escape(line)}</p>" for line in lines)
+    return f'<div xmlns="http://www.w3.org/1999/xhtml"><p><b>{html.escape(RESEARCH_ONLY)}</b></p>{text}</div>'

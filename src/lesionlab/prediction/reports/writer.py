@@ -1,0 +1,113 @@
+"""Report files: one per image, in a folder or, for a single image, under a given name."""
+
+import io
+import json
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, TypeAlias
+
+from lesionlab.errors import ImageError, LesionlabError, MissingExtraError, UsageError
+from lesionlab.files import FreeNames, cannot_write, replacing
+from lesionlab.images.dicom import read_dicom_header
+from lesionlab.images.hidden_warnings import warnings_hidden
+from lesionlab.images.read import ZIP_SEPARATOR, read_image_bytes
+from lesionlab.prediction.io.inputs import image_id
+from lesionlab.prediction.reports.fhir import diagnostic_report
+from lesionlab.results import ModelName, Prediction
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+Write: TypeAlias = Callable[[Prediction], None]
+
+
+class ReportFormat(StrEnum):
+    """Formats with one document per image."""
+
+    DICOM_SR = "dicom-sr"
+    FHIR = "fhir"
+
+    @property
+    def suffix(self) -> str:
+        """Suffix of the files."""
+        return ".dcm" if self is ReportFormat.DICOM_SR else ".json"
+
+
+def report_writer(
+    report_format: ReportFormat, out: Path, model: ModelName, *, single: bool = False, with_identity: bool = False
+) -> Write:
+    """Return a function that writes the report on an image. A file gets its name once it is complete.
+
+    Args:
+        report_format: `dicom-sr`: a Comprehensive SR, for DICOM images. `fhir`: a DiagnosticReport of FHIR R4.
+        out: Folder of the files; for a single image it may be a file with the suffix of the format.
+        model: The model.
+        single: Whether there is a single image.
+        with_identity: Whether FHIR reports on DICOM images hold the patient and the date of the study. A Structured
+            Report always does, since it belongs to its patient.
+
+    Raises:
+        UsageError: A file name for several images, or `with_identity` for a Structured Report.
+        MissingExtraError: `dicom-sr` without pydicom or highdicom.
+        LesionlabError: The folder cannot be created.
+    """
+    is_file = out.suffix.lower() == report_format.suffix and not out.is_dir()
+    if is_file and not single:
+        raise UsageError(f"--out {out}: --format {report_format} writes one file per image; name a folder")
+    if report_format is ReportFormat.DICOM_SR:
+        _require_highdicom()
+    folder = out.parent if is_file else out
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    names = FreeNames()
+
+    def write(prediction: Prediction) -> None:
+        content = _report(report_format, prediction, model, with_identity=with_identity)
+        target = out if is_file else folder / names.take(image_id(prediction.image), report_format.suffix)
+        with replacing(target, binary=True) as stream:
+            stream.write(content)
+
+    return write
+
+
+def _report(report_format: ReportFormat, prediction: Prediction, model: ModelName, *, with_identity: bool) -> bytes:
+    data = read_image_bytes(prediction.image)
+    dicom = read_dicom_header(data) if data[128:132] == b"DICM" else None
+    if report_format is ReportFormat.DICOM_SR and dicom is None:
+        raise ImageError("not a DICOM image, whose patient and study a DICOM report belongs to; use --format fhir")
+    # Warnings, log records and exceptions of the libraries quote names and dates of the patient.
+    try:
+        with warnings_hidden("highdicom"):
+            if report_format is ReportFormat.DICOM_SR and dicom is not None:
+                return _dicom_bytes(prediction, model, dicom)
+            name = PurePath(prediction.image.rpartition(ZIP_SEPARATOR)[2]).name  # a folder may be named after a patient
+            report = diagnostic_report(
+                prediction, model, name=name, data=data, dicom=dicom, with_identity=with_identity
+            )
+            return (json.dumps(report, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
+    except (LesionlabError, MemoryError):
+        raise
+    except Exception:
+        if dicom is None:
+            raise
+        raise ImageError(
+            "the elements of the DICOM file do not follow the standard, so that it has no report"
+        ) from None
+
+
+def _dicom_bytes(prediction: Prediction, model: ModelName, image: "Dataset") -> bytes:
+    from lesionlab.prediction.reports.dicom_sr import structured_report
+
+    stream = io.BytesIO()
+    structured_report(prediction, model, image).save_as(stream, enforce_file_format=True)
+    return stream.getvalue()
+
+
+def _require_highdicom() -> None:
+    try:
+        import highdicom.sr  # noqa: F401 - an optional package
+    except ImportError as error:
+        raise MissingExtraError("--format dicom-sr", "dicom", "highdicom") from error
