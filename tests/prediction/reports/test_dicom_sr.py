@@ -188,6 +188,14 @@ def test_body_site_is_that_of_the_image(prediction: Prediction, model: ModelName
     assert values(report, "Finding Site") == ["Back"]
 
 
+def test_frame_is_referred_to(prediction: Prediction, model: ModelName, dicom_image: Make) -> None:
+    image = dicom_image(SOPClassUID="1.2.840.10008.5.1.4.1.1.7.4", NumberOfFrames=2)
+    first, second = (structured_report(prediction, model, image, frame=frame) for frame in (1, 2))
+    (source,) = [item for item in items(second) if item.ValueType == "IMAGE"]
+    assert source.ReferencedSOPSequence[0].ReferencedFrameNumber == 2
+    assert first.SOPInstanceUID != second.SOPInstanceUID
+
+
 BARE = dict.fromkeys(
     (
         *("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime"),

@@ -11,6 +11,7 @@ import pytest
 
 from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.prediction.reports.fhir import diagnostic_report
+from lesionlab.prediction.reports.source import SourceImage
 from lesionlab.results import ModelName, Prediction
 from lesionlab.taxonomy import CODES
 
@@ -22,7 +23,9 @@ SNOMED = {"mel": "93655004", "nv": "400096001", "bcc": "254701007"}
 
 def report_on(prediction: Prediction, model: ModelName, **options: Any) -> dict[str, Any]:
     """Return a valid report as it is read from a file."""
-    report = diagnostic_report(prediction, model, **{"name": "IMG 1.jpg", "data": b"bytes", **options})
+    with_identity = options.pop("with_identity", False)
+    image = SourceImage(**{"name": "IMG 1.jpg", "data": b"bytes", **options})
+    report = diagnostic_report(prediction, model, image, with_identity=with_identity)
     read: dict[str, Any] = json.loads(json.dumps(report))
     schema.DiagnosticReport.model_validate(read)
     check_references(read)
@@ -139,6 +142,20 @@ def test_dicom_image_is_named_by_its_uids_without_its_patient(
     for secret in ("Yamada", "山田", "4711", "Klinik", "1950", "2024", "ACC9", "Weiß", "Rücken", "IMG 1"):
         assert secret not in text
     assert "subject" not in report
+
+
+def test_frame_is_named(prediction: Prediction, model: ModelName, dicom_image: Make) -> None:
+    first, second = (report_on(prediction, model, dicom=dicom_image(), frame=frame) for frame in (1, 2))
+    (media,) = [one for one in second["contained"] if one["resourceType"] == "Media"]
+    assert media["content"]["title"] == "frame 2"
+    assert first["id"] != second["id"]
+
+
+def test_image_without_uids_is_named_by_its_hash(prediction: Prediction, model: ModelName, dicom_image: Make) -> None:
+    report = report_on(prediction, model, dicom=dicom_image(SOPInstanceUID=None, StudyInstanceUID=None))
+    (media,) = [one for one in report["contained"] if one["resourceType"] == "Media"]
+    assert "identifier" not in media
+    assert "imagingStudy" not in report
 
 
 def test_patient_and_date_on_request(prediction: Prediction, model: ModelName, dicom_image: Make) -> None:

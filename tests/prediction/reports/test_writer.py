@@ -150,7 +150,7 @@ def check_header(
                 try:
                     write(of(prediction, image))
                 except ImageError as error:
-                    assert str(error).startswith("the elements of the DICOM file do not follow")  # noqa: PT017
+                    assert str(error).startswith("the header of the DICOM file does not follow")  # noqa: PT017
         assert caught == []
         assert caplog.records == []
         assert capsys.readouterr() == ("", "")

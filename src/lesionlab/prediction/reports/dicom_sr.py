@@ -23,7 +23,12 @@ _TYPE_2 = (
 
 
 def structured_report(
-    prediction: Prediction, model: ModelName, image: "Dataset", *, created: datetime | None = None
+    prediction: Prediction,
+    model: ModelName,
+    image: "Dataset",
+    *,
+    frame: int | None = None,
+    created: datetime | None = None,
 ) -> "Dataset":
     """Return the report on an image, of its patient and study.
 
@@ -32,7 +37,8 @@ def structured_report(
     Args:
         prediction: The prediction for the image.
         model: The model.
-        image: The DICOM image; its pixels are not needed.
+        image: Header of the DICOM image.
+        frame: Number of the frame, from 1; None: the whole image.
         created: Time of the report; None: now.
 
     Raises:
@@ -49,11 +55,11 @@ def structured_report(
     created = created or datetime.now().astimezone()  # DICOM times are local
     report = ComprehensiveSR(
         evidence=[_reference(image)],
-        content=_content(prediction, contents, model, image)[0],
+        content=_content(prediction, contents, model, image, frame)[0],
         series_instance_uid=stable_uid("series", image.SeriesInstanceUID, model.graph_sha256, __version__),
         series_number=_SERIES_NUMBER,
         series_description=f"lesionlab. {RESEARCH_ONLY}",
-        sop_instance_uid=stable_uid(image.SOPInstanceUID, model.graph_sha256, __version__, repr(contents)),
+        sop_instance_uid=stable_uid(image.SOPInstanceUID, str(frame), model.graph_sha256, __version__, repr(contents)),
         instance_number=max(int(image.get("InstanceNumber") or 1), 1),
         manufacturer="lesionlab",
         manufacturer_model_name=model.identity.replace("\\", "/")[:64],  # the longest text without backslash
@@ -91,7 +97,7 @@ def _reference(image: "Dataset") -> "Dataset":
 
 
 def _content(
-    prediction: Prediction, contents: tuple[Statement, ...], model: ModelName, image: "Dataset"
+    prediction: Prediction, contents: tuple[Statement, ...], model: ModelName, image: "Dataset", frame: int | None
 ) -> "MeasurementReport":
     from highdicom import sr
     from highdicom.sr import RelationshipTypeValues as Relationship
@@ -113,11 +119,14 @@ def _content(
     )
     group = sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=sr.TrackingIdentifier(
-            uid=stable_uid("tracking", image.SOPInstanceUID, model.graph_sha256), identifier="Prediction for the image"
+            uid=stable_uid("tracking", image.SOPInstanceUID, str(frame), model.graph_sha256),
+            identifier="Prediction for the image",
         ),
         algorithm_id=algorithm,
         finding_sites=[sr.FindingSite(site) for site in _sites(image)],
-        source_images=[sr.SourceImageForMeasurementGroup(image.SOPClassUID, image.SOPInstanceUID)],
+        source_images=[
+            sr.SourceImageForMeasurementGroup(image.SOPClassUID, image.SOPInstanceUID, [frame] if frame else None)
+        ],
     )
     group[0].ContentSequence.extend(
         [

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.prediction.reports import codes
 from lesionlab.prediction.reports.codes import SCHEMES, Concept, stable_uuid
+from lesionlab.prediction.reports.source import SourceImage
 from lesionlab.prediction.reports.statements import Statement, Value, statements
 from lesionlab.results import ModelName, Prediction
 
@@ -23,13 +24,7 @@ _GENDERS = {"M": "male", "F": "female", "O": "other"}
 
 
 def diagnostic_report(
-    prediction: Prediction,
-    model: ModelName,
-    *,
-    name: str,
-    data: bytes,
-    dicom: "Dataset | None" = None,
-    with_identity: bool = False,
+    prediction: Prediction, model: ModelName, image: SourceImage, *, with_identity: bool = False
 ) -> Resource:
     """Return the report on an image as JSON.
 
@@ -39,27 +34,25 @@ def diagnostic_report(
     Args:
         prediction: The prediction for the image.
         model: The model.
-        name: Name of the image's file. A report on a DICOM image has its UIDs instead.
-        data: Bytes of the image's file.
-        dicom: Attributes of a DICOM image; None for another format.
+        image: The image. A report on a DICOM image has the UIDs of image and study instead of the file's name.
         with_identity: Whether to add the patient and the date of the study of a DICOM image.
     """
-    contents = statements(prediction)
-    sha256 = hashlib.sha256(data).hexdigest()
-    identifier = str(stable_uuid(sha256, model.graph_sha256, __version__, repr(contents)))
+    contents, dicom = statements(prediction), image.dicom
+    sha256 = hashlib.sha256(image.data).hexdigest()
+    parts = (sha256, str(image.frame), model.graph_sha256, __version__, repr(contents))
+    identifier = str(stable_uuid(*parts))
     patient = _patient(dicom) if with_identity and dicom is not None else None
     context = {} if dicom is None or patient is None else {"subject": {"reference": "#patient"}, **_date(dicom)}
     observations = [_observation(f"observation-{i}", one, dicom, context) for i, one in enumerate(contents, 1)]
-    media = _media(data, name, dicom)
     return {
         "resourceType": "DiagnosticReport",
         "id": identifier,
         "meta": {"security": [{"system": f"{_HL7}/v3-ActReason", "code": "HRESCH", "display": "healthcare research"}]},
         "language": "en",
         "text": {"status": "generated", "div": _narrative(prediction)},
-        "contained": [_device(model), media, *([patient] if patient else []), *observations],
+        "contained": [_device(model), _media(image), *([patient] if patient else []), *observations],
         "identifier": [{"system": "urn:ietf:rfc:3986", "value": f"urn:uuid:{identifier}"}],
-        **_present(imagingStudy=[] if dicom is None else [_study(dicom)]),
+        **_present(imagingStudy=_study(dicom) if dicom is not None else []),
         "status": "preliminary",
         "category": [{"coding": [{"system": f"{_HL7}/v2-0074", "code": "IMG", "display": "Diagnostic Imaging"}]}],
         "code": _codeable(_IMAGING_STUDY, "Prediction for a dermoscopic image"),
@@ -129,29 +122,29 @@ def _device(model: ModelName) -> Resource:
     }
 
 
-def _media(data: bytes, name: str, dicom: "Dataset | None") -> Resource:
-    sha1 = base64.b64encode(hashlib.sha1(data, usedforsecurity=False).digest()).decode()
-    content: Resource = {"size": len(data), "hash": sha1}
-    if dicom is None:
-        return {**_MEDIA, "content": {**content, "title": name}}
+def _media(image: SourceImage) -> Resource:
+    sha1 = hashlib.sha1(image.data, usedforsecurity=False).digest()  # as the standard has it
+    content = {"size": len(image.data), "hash": base64.b64encode(sha1).decode()}
+    uid = None if image.dicom is None else image.dicom.get("SOPInstanceUID")
+    if image.dicom is None:
+        content["title"] = image.name
+    else:
+        content["contentType"] = "application/dicom"
+        content |= _present(title=f"frame {image.frame}" if image.frame else "")
     return {
-        **_MEDIA,
-        "identifier": [_dicom_uid(dicom.SOPInstanceUID)],
-        "content": {"contentType": "application/dicom", **content},
+        "resourceType": "Media",
+        "id": "image",
+        **_present(identifier=[_dicom_uid(uid)] if uid else []),
+        "status": "completed",
+        "type": {"coding": [{"system": f"{_HL7}/media-type", "code": "image", "display": "Image"}]},
+        "content": content,
     }
 
 
-_MEDIA = {
-    "resourceType": "Media",
-    "id": "image",
-    "status": "completed",
-    "type": {"coding": [{"system": f"{_HL7}/media-type", "code": "image", "display": "Image"}]},
-}
-
-
-def _study(dicom: "Dataset") -> Resource:
+def _study(dicom: "Dataset") -> list[Resource]:
     # A reference by identifier: the report does not depend on how a server names the study.
-    return {"type": "ImagingStudy", "identifier": _dicom_uid(dicom.StudyInstanceUID)}
+    uid = dicom.get("StudyInstanceUID")
+    return [{"type": "ImagingStudy", "identifier": _dicom_uid(uid)}] if uid else []
 
 
 def _dicom_uid(uid: str) -> Resource:

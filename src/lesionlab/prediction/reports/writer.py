@@ -2,24 +2,17 @@
 
 import io
 import json
-from collections.abc import Callable
 from enum import StrEnum
-from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, TypeAlias
+from pathlib import Path
 
 from lesionlab.errors import ImageError, LesionlabError, MissingExtraError, UsageError
 from lesionlab.files import FreeNames, cannot_write, replacing
-from lesionlab.images.dicom import read_dicom_header
 from lesionlab.images.hidden_warnings import warnings_hidden
-from lesionlab.images.read import ZIP_SEPARATOR, read_image_bytes
-from lesionlab.prediction.io.inputs import image_id
+from lesionlab.images.formats import image_id
+from lesionlab.prediction.io.writers import Write
 from lesionlab.prediction.reports.fhir import diagnostic_report
+from lesionlab.prediction.reports.source import SourceImage
 from lesionlab.results import ModelName, Prediction
-
-if TYPE_CHECKING:
-    from pydicom import Dataset
-
-Write: TypeAlias = Callable[[Prediction], None]
 
 
 class ReportFormat(StrEnum):
@@ -65,44 +58,42 @@ def report_writer(
     names = FreeNames()
 
     def write(prediction: Prediction) -> None:
-        content = _report(report_format, prediction, model, with_identity=with_identity)
-        target = out if is_file else folder / names.take(image_id(prediction.image), report_format.suffix)
+        source = SourceImage.read(prediction.image)
+        content = _report(report_format, prediction, model, source, with_identity=with_identity)
+        stem = image_id(source.name) if source.frame is None else f"{image_id(source.name)}-frame{source.frame}"
+        target = out if is_file else folder / names.take(stem, report_format.suffix)
         with replacing(target, binary=True) as stream:
             stream.write(content)
 
     return write
 
 
-def _report(report_format: ReportFormat, prediction: Prediction, model: ModelName, *, with_identity: bool) -> bytes:
-    data = read_image_bytes(prediction.image)
-    dicom = read_dicom_header(data) if data[128:132] == b"DICM" else None
-    if report_format is ReportFormat.DICOM_SR and dicom is None:
-        raise ImageError("not a DICOM image, whose patient and study a DICOM report belongs to; use --format fhir")
-    # Warnings, log records and exceptions of the libraries quote names and dates of the patient.
+def _report(
+    report_format: ReportFormat, prediction: Prediction, model: ModelName, source: SourceImage, *, with_identity: bool
+) -> bytes:
     try:
+        # Warnings, log records and exceptions of the libraries quote names and dates of the patient.
         with warnings_hidden("highdicom"):
-            if report_format is ReportFormat.DICOM_SR and dicom is not None:
-                return _dicom_bytes(prediction, model, dicom)
-            name = PurePath(prediction.image.rpartition(ZIP_SEPARATOR)[2]).name  # a folder may be named after a patient
-            report = diagnostic_report(
-                prediction, model, name=name, data=data, dicom=dicom, with_identity=with_identity
-            )
+            if report_format is ReportFormat.DICOM_SR:
+                return _dicom_bytes(prediction, model, source)
+            report = diagnostic_report(prediction, model, source, with_identity=with_identity)
             return (json.dumps(report, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
     except (LesionlabError, MemoryError):
         raise
     except Exception:
-        if dicom is None:
+        if source.dicom is None:
             raise
-        raise ImageError(
-            "the elements of the DICOM file do not follow the standard, so that it has no report"
-        ) from None
+        raise ImageError("the header of the DICOM file does not follow the standard; it gets no report") from None
 
 
-def _dicom_bytes(prediction: Prediction, model: ModelName, image: "Dataset") -> bytes:
+def _dicom_bytes(prediction: Prediction, model: ModelName, source: SourceImage) -> bytes:
     from lesionlab.prediction.reports.dicom_sr import structured_report
 
+    if source.dicom is None:
+        raise ImageError("not a DICOM image, whose patient and study a DICOM report belongs to; use --format fhir")
     stream = io.BytesIO()
-    structured_report(prediction, model, image).save_as(stream, enforce_file_format=True)
+    report = structured_report(prediction, model, source.dicom, frame=source.frame)
+    report.save_as(stream, enforce_file_format=True)
     return stream.getvalue()
 
 
