@@ -19,7 +19,7 @@ from lesionlab.cli.prediction_view import (
 from lesionlab.errors import ImageError
 from lesionlab.prediction import Predictor
 from lesionlab.prediction.io.writers import ResultFormat, Write, require_unique_ids, result_writer
-from lesionlab.prediction.reports import ReportFormat, report_writer
+from lesionlab.prediction.reports.writer import ReportFormat, report_writer
 from lesionlab.results import Failure, ModelName
 from lesionlab.taxonomy import TASKS
 

@@ -1,11 +1,13 @@
 """The contents of reports."""
 
+from pathlib import Path
+
 import pytest
 
 from lesionlab.prediction.reports import codes
 from lesionlab.prediction.reports.statements import Statement, statements
 from lesionlab.results import Prediction
-from lesionlab.taxonomy import LABELS
+from lesionlab.taxonomy import LABELS, TASKS
 
 
 def by_name(found: tuple[Statement, ...]) -> dict[str, list[Statement]]:
@@ -62,6 +64,14 @@ def test_codes_fit_into_dicom() -> None:
         assert one.scheme in codes.SCHEMES
         assert len(one.code) <= 16
         assert len(one.meaning) <= 64
+
+
+def test_every_code_is_documented() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "records.md").read_text(encoding="utf-8")
+    concepts = [value for value in vars(codes).values() if isinstance(value, codes.Concept)]
+    concepts += map(codes.concept_of, [code for task in TASKS.values() for code in task.classes])
+    unexplained = {codes.SOFTWARE, codes.DERMOSCOPY}
+    assert [one for one in concepts if one.code not in page and one not in unexplained] == []
 
 
 def test_codes_of_standards_are_those_of_the_dictionary_of_pydicom() -> None:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lesionlab.errors import ImageError, LesionlabError, MissingExtraError, UsageError
-from lesionlab.prediction.reports import ReportFormat, report_writer
+from lesionlab.prediction.reports.writer import ReportFormat, report_writer
 from lesionlab.results import ModelName, Prediction
 
 pydicom = pytest.importorskip("pydicom")
