@@ -112,7 +112,7 @@ def dicom_image() -> Callable[..., "Dataset"]:
     pydicom = pytest.importorskip("pydicom")
 
     def make(**changes: Any) -> "Dataset":
-        image = pydicom.Dataset()
+        image: Dataset = pydicom.Dataset()
         image.file_meta = pydicom.dataset.FileMetaDataset()
         image.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
         image.SpecificCharacterSet = "ISO_IR 192"

@@ -7,7 +7,7 @@ import pytest
 from lesionlab.prediction.reports import codes
 from lesionlab.prediction.reports.statements import Statement, statements
 from lesionlab.results import Prediction
-from lesionlab.taxonomy import LABELS, TASKS
+from lesionlab.taxonomy import LABELS, TASKS, Risk
 
 
 def by_name(found: tuple[Statement, ...]) -> dict[str, list[Statement]]:
@@ -22,7 +22,7 @@ def test_everything_of_a_prediction_is_stated(prediction: Prediction) -> None:
     assert found["status"][0].value == codes.STATUSES["ok"]
     assert [one.value for one in found["status"][0].details] == list(prediction.notes)
     assert [one.value for one in found["111047"]] == [0.6875]
-    assert [one.value for one in found["risk"]] == [codes.RISKS["high"]]
+    assert [one.value for one in found["risk"]] == [codes.RISKS[Risk.HIGH]]
     assert [one.value for one in found["most_probable"]] == [codes.concept_of("mel")]
     first, second = found["decision"]
     assert (first.value, second.value) == (codes.POSITIVE, codes.NEGATIVE)

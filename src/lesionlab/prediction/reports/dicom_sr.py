@@ -47,6 +47,7 @@ def structured_report(
     from highdicom import ContentQualificationValues
     from highdicom.coding_schemes import CodingSchemeIdentificationItem
     from highdicom.sr import ComprehensiveSR
+    from pydicom.valuerep import DT
 
     for keyword in _REQUIRED:
         if not image.get(keyword):
@@ -75,7 +76,7 @@ def structured_report(
     )
     report.InstanceCreationDate, report.InstanceCreationTime = report.ContentDate, report.ContentTime
     for equipment in report.ContributingEquipmentSequence:  # highdicom names itself
-        equipment.ContributionDateTime = created.replace(tzinfo=None)
+        equipment.ContributionDateTime = DT(created.replace(tzinfo=None))
     report.CompletionFlagDescription = RESEARCH_ONLY
     # Copied at the end: highdicom logs names that it finds unusual.
     report.copy_patient_and_study_information(image)

@@ -99,7 +99,8 @@ def _codeable(concept: Concept, text: str | None = None) -> Resource:
 
 
 def _site(dicom: "Dataset | None") -> Resource:
-    region = next(iter((dicom.get("AnatomicRegionSequence") if dicom is not None else None) or ()), {})
+    regions: Any = (dicom.get("AnatomicRegionSequence") if dicom is not None else None) or [{}]
+    region = regions[0]
     scheme, code, meaning = (region.get(name) for name in ("CodingSchemeDesignator", "CodeValue", "CodeMeaning"))
     if not meaning:
         return _codeable(codes.SKIN)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from lesionlab.errors import ImageError, LesionlabError, MissingExtraError, UsageError
 from lesionlab.files import FreeNames, cannot_write, replacing
-from lesionlab.images.hidden_warnings import warnings_hidden
 from lesionlab.images.formats import image_id
+from lesionlab.images.hidden_warnings import warnings_hidden
 from lesionlab.prediction.io.writers import Write
 from lesionlab.prediction.reports.fhir import diagnostic_report
 from lesionlab.prediction.reports.source import SourceImage
