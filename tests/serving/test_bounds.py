@@ -108,6 +108,21 @@ def test_tiff_of_a_million_strips_is_rejected_in_time(server_of: Start) -> None:
     assert time.process_time() - began < 1
 
 
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
+        (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1", "AVIF"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
+        (b"\xff\x0a", "JPEG XL"),
+    ],
+)
+def test_formats_that_are_slow_to_decode_are_not_accepted(server_of: Start, head: bytes, name: str) -> None:
+    response = server_of().post("/v1/predict", content=head + bytes(100))
+    assert response.status_code == 415
+    assert response.json()["detail"].startswith(f"{name} images are not accepted; export them as one of JPEG, PNG")
+
+
 def test_ordinary_files_are_accepted(server_of: Start, photograph: Image.Image) -> None:
     texts = PngImagePlugin.PngInfo()
     for number in range(20):

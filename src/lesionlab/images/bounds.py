@@ -2,6 +2,7 @@
 
 import re
 import struct
+from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
@@ -11,27 +12,29 @@ MAX_PIXELS: Final = 100_000_000
 MIN_SIDE: Final = 8
 
 _MAX_SCANS: Final = 32  # cameras and editors write at most about a dozen
-_MAX_SEGMENTS: Final = 20_000  # markers also occur by chance in metadata, about once in some thousand bytes
-_MAX_CHUNKS: Final = 200  # other than IDAT
+_MAX_SEGMENTS: Final = 20_000  # of a JPEG, and chunks of a PNG
 _MAX_BLOCKS: Final = 100_000  # of 255 bytes
 _MAX_PACKED_BYTES: Final = 1_000_000
 
-# In entropy-coded data, 0xff is followed by 0 or by a restart marker.
-_SEGMENT: Final = re.compile(rb"\xff[\xc0-\xcf\xdb-\xfe]")
-_SCAN: Final = b"\xff\xda"
+# A marker begins with 0xff. In entropy-coded data, 0xff is followed by 0 or by a restart marker.
+_MARKER: Final = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
+_START_OF_SCAN: Final = 0xDA
+_END: Final = 0xD9
+_WITHOUT_LENGTH: Final = (0x01, 0xD8)
+_FRAMES: Final = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 _PACKED: Final = (1, 2)  # run lengths of 8 and of 4 bits
 
 
-def check_size(width: int, height: int) -> None:
+def check_size(width: int, height: int, *, limit: int = MAX_PIXELS) -> None:
     """Check the size of an image before its pixels are decoded.
 
     Raises:
-        ImageError: The image is too large (100 megapixels) or too small (8 pixels a side).
+        ImageError: The image is too large (`limit`, in pixels) or too small (8 pixels a side).
     """
-    if width * height > MAX_PIXELS:
+    if width * height > limit:
         raise ImageError(
             f"the image is too large ({width}x{height}, {width * height / 1e6:.0f} megapixels; "
-            f"the limit is {MAX_PIXELS // 10**6}); scale it down"
+            f"the limit is {limit // 10**6}); scale it down"
         )
     if min(width, height) < MIN_SIDE:
         raise ImageError(f"the image is too small ({width}x{height}; at least {MIN_SIDE}x{MIN_SIDE} pixels are needed)")
@@ -48,9 +51,9 @@ def check_decoding_time(data: bytes) -> None:
         ImageError: The file has too many parts.
     """
     if data.startswith(b"\xff\xd8"):
-        slow = data.count(_SCAN) > _MAX_SCANS or _exceeds_segments(_MAX_SEGMENTS, data)
+        slow = _exceeds_segments(data)
     elif data.startswith(b"\x89PNG"):
-        slow = _exceeds_chunks(_MAX_CHUNKS, data)
+        slow = _exceeds_chunks(data)
     elif data.startswith(b"GIF8"):
         slow = _exceeds_blocks(_MAX_BLOCKS, data)
     else:
@@ -59,18 +62,47 @@ def check_decoding_time(data: bytes) -> None:
         raise ImageError("the image is split into too many parts; save it again without its metadata, as PNG")
 
 
-def _exceeds_segments(limit: int, jpeg: bytes) -> bool:
-    return next(islice(_SEGMENT.finditer(jpeg), limit, None), None) is not None
+def jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield the marker and the start of the content of each segment of a JPEG, up to the end of the first image.
+
+    What follows the image, such as a second image or a film of a phone, is no part of it.
+    """
+    position = 0
+    while (found := _MARKER.search(data, position)) is not None:
+        marker, position = found[1][0], found.end()
+        if marker == _END:
+            return
+        yield marker, position + 2
+        if marker not in _WITHOUT_LENGTH:
+            position += max(2, int.from_bytes(data[position : position + 2]))
 
 
-def _exceeds_chunks(limit: int, png: bytes) -> bool:
-    position, found, pixels = 8, 0, 0
-    while position + 8 <= len(png) and found <= limit and pixels <= _MAX_SEGMENTS:
+def jpeg_coding(data: bytes) -> tuple[int, int] | None:
+    """Return the marker of a JPEG's frame, which tells the method of its coding, and the bits per value."""
+    for marker, start in islice(jpeg_segments(data), _MAX_SEGMENTS):
+        if marker in _FRAMES and start < len(data):
+            return marker, data[start]
+    return None
+
+
+def _exceeds_segments(jpeg: bytes) -> bool:
+    scans = 0
+    for segments, (marker, _start) in enumerate(jpeg_segments(jpeg), start=1):
+        scans += marker == _START_OF_SCAN
+        if scans > _MAX_SCANS or segments > _MAX_SEGMENTS:
+            return True
+    return False
+
+
+def _exceeds_chunks(png: bytes) -> bool:
+    position, found = 8, 0
+    while position + 8 <= len(png) and found <= _MAX_SEGMENTS:
         length, kind = struct.unpack_from(">I4s", png, position)
         position += 12 + length
-        pixels += kind == b"IDAT"
-        found += kind != b"IDAT"
-    return found > limit or pixels > _MAX_SEGMENTS
+        found += 1
+        if kind == b"IEND":
+            break
+    return found > _MAX_SEGMENTS
 
 
 def _exceeds_blocks(limit: int, gif: bytes) -> bool:
@@ -83,6 +115,8 @@ def _exceeds_blocks(limit: int, gif: bytes) -> bool:
             position += 2
         elif gif[position] == 0x2C and position + 10 < len(gif):  # an image: position, table, code size, blocks
             position = after_table(position + 10, gif[position + 9]) + 1
+        elif gif[position] == 0x3B:  # the end
+            break
         else:
             position += 1  # Pillow searches for the next part byte by byte
             found += 1

@@ -8,6 +8,7 @@ from PIL import Image, ImageCms
 
 CONVERTED = "colours converted to sRGB by the embedded profile"
 IGNORED = "the embedded colour profile is not readable and was ignored: colours may be off"
+OTHER_COLOURS = "colours that are not sRGB were not converted: they may be off"
 
 _MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # colour space of a profile: mode of the pixels
 # Versions of the sRGB profile differ by rounding of their curves and primaries.

@@ -1,20 +1,21 @@
 """Decoding of image files to upright 8-bit RGB pixels."""
 
-import codecs
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image, UnidentifiedImageError
 
 from lesionlab.errors import ImageError
-from lesionlab.images.bounds import MAX_PIXELS, check_decoding_time, check_size
-from lesionlab.images.colour_profile import to_srgb
+from lesionlab.images.bounds import MAX_PIXELS
+from lesionlab.images.boxes import has_other_colours
+from lesionlab.images.colour_profile import OTHER_COLOURS, to_srgb
 from lesionlab.images.dicom import DICOM_BITS, open_dicom
-from lesionlab.images.formats import FORMATS, SIGNATURES, is_dicom
+from lesionlab.images.formats import is_dicom
 from lesionlab.images.hidden_warnings import warnings_hidden
+from lesionlab.images.opening import open_image
 from lesionlab.images.pixels import rgb_from_image
+from lesionlab.images.unread import failed_decoding, unknown_format
 
 _PHOTOGRAPH_FORMATS = ("JPEG", "MPO")  # an MPO is a JPEG with further images after the first
 _EXIF_ORIENTATION = 0x0112
@@ -68,7 +69,10 @@ def decode_image(data: bytes, *, at_least: tuple[int, int] | None = None, frame:
             sides = at_least if _orientation(opened) < _FIRST_TRANSPOSED else at_least[::-1]
             opened.draft(opened.mode, (2 * sides[0], 2 * sides[1]))
             return _upright(opened, (width, height))
-        return _upright(opened, None)
+        decoded = _upright(opened, None)
+        if opened.format in ("AVIF", "HEIF") and "icc_profile" not in opened.info and has_other_colours(data):
+            return replace(decoded, notes=(*decoded.notes, OTHER_COLOURS))
+        return decoded
 
 
 def decode_opened(image: Image.Image) -> DecodedImage:
@@ -86,17 +90,7 @@ def _opened(data: bytes, frame: int | None) -> Image.Image:
         return open_dicom(data, frame)
     if frame is not None:
         raise ImageError(f"`::{frame}` names a frame of a DICOM file, which this is not")
-    check_decoding_time(data)
-    with warnings_hidden("PIL"):
-        opened = Image.open(io.BytesIO(data), formats=FORMATS)
-        _check_header(opened)
-        return opened
-
-
-def _check_header(opened: Image.Image) -> None:
-    check_size(*opened.size)
-    if opened.format not in _PHOTOGRAPH_FORMATS and getattr(opened, "is_animated", False):
-        raise ImageError("the file holds several frames (animation or pages); export a single one")
+    return open_image(data)
 
 
 def _upright(opened: Image.Image, stored_size: tuple[int, int] | None) -> DecodedImage:
@@ -134,39 +128,10 @@ def _errors_as_image_errors(data: bytes) -> Iterator[None]:
     except ImageError:
         raise
     except UnidentifiedImageError as error:
-        raise ImageError(_unknown_format(data)) from error
+        raise ImageError(unknown_format(data)) from error
     except Image.DecompressionBombError as error:
         raise ImageError(f"the image is too large; the limit is {MAX_PIXELS // 10**6} megapixels") from error
     except MemoryError as error:
         raise ImageError("not enough memory to decode the image; scale it down") from error
     except Exception as error:
-        # The exceptions of Pillow's decoders for damaged files depend on the format and on the damage.
-        text = str(error) or type(error).__name__
-        cut = any(word in text.lower() for word in ("truncated", "unexpected end", "not enough image data"))
-        raise ImageError(
-            f"the image is {'truncated' if cut else 'damaged'} ({text}); copy or export it again"
-        ) from error
-
-
-def _unknown_format(data: bytes) -> str:
-    known = ", ".join(FORMATS)
-    if data.startswith(SIGNATURES):
-        return "the image is damaged or truncated in its header; copy or export it again"
-    found = "this is not an image of a supported format"
-    if data[:5] == b"%PDF-":
-        found = "this is a PDF document, not an image"
-    elif data[4:8] == b"ftyp":
-        found = "HEIC and AVIF files are not supported"
-    elif b"<svg" in data[:4096].lower():
-        found = "this is an SVG drawing, not a photograph"
-    elif _is_text(data[:512]):
-        found = "the file holds text, not an image"
-    return f"{found}; export the image as one of {known}"
-
-
-def _is_text(data: bytes) -> bool:
-    try:
-        text = codecs.getincrementaldecoder("utf-8")().decode(data)
-    except UnicodeDecodeError:
-        return False
-    return "\0" not in text
+        raise ImageError(failed_decoding(data, error)) from error

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, NamedTuple
 
-from lesionlab.images.formats import DICOM, HEAD_BYTES, SIGNATURES, format_of, is_dicom
+from lesionlab.images.formats import HEAD_BYTES, format_by_content, format_of
 from lesionlab.images.read import ZIP_SEPARATOR, damaged_archive
 
 _NAMED_MASK: Final = re.compile(r".[_-](segmentations?|superpixels|attribute_[a-z_]+)$", re.IGNORECASE)
@@ -237,16 +237,14 @@ def _reason(name: str, stems: frozenset[str], head: Callable[[], bytes], *, mask
             return ARCHIVE
         if suffix[1:] and not suffix[1:].isdigit():  # UIDs of DICOM end in a number
             return OTHER
-        start = head()
-        if is_dicom(start):
-            known, stem = DICOM, name
-        elif not start.startswith(SIGNATURES):
+        known, stem = format_by_content(head()), name
+        if known is None:
             return OTHER
     beside = _MASK_BESIDE.search(stem)
     if masks or _NAMED_MASK.search(stem) or (beside and stem[: beside.start()].lower() in stems):
         return MASK
-    remedy = None if known is None else known.remedy()
-    return None if known is None or remedy is None else Reason(f"{known.name} image", f"{known.name} images", remedy)
+    remedy = known.remedy()
+    return None if remedy is None else Reason(f"{known.name} image", f"{known.name} images", remedy)
 
 
 def _head(path: str) -> bytes:

@@ -9,7 +9,7 @@ from PIL import Image, UnidentifiedImageError
 
 from lesionlab.errors import ImageError
 from lesionlab.images.bounds import check_decoding_time
-from lesionlab.images.formats import FORMATS
+from lesionlab.images.formats import DICOM, FORMATS, HEAD_BYTES, format_by_content
 from lesionlab.prediction import Predictor, PreparedImage
 from lesionlab.serving.problem import ProblemError
 from lesionlab.serving.tiff_limits import limit_tiff_tags
@@ -35,6 +35,9 @@ class Decoder:
             ProblemError: 415: the bytes are not an image of a supported format. 422: the image is damaged, too large
                 or too small.
         """
+        known = format_by_content(data[:HEAD_BYTES])
+        if known not in (None, DICOM) and known.name not in FORMATS:
+            raise ProblemError(415, f"{known.name} images are not accepted; export them as one of {', '.join(FORMATS)}")
         try:
             check_decoding_time(data)  # before Pillow reads the header, which may be most of the file
         except ImageError as error:

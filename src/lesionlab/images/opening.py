@@ -1,0 +1,65 @@
+"""Opening of image files with Pillow: format, limits, and facts that Pillow does not return."""
+
+import io
+from typing import Final
+
+from PIL import Image, PngImagePlugin
+
+from lesionlab.errors import ImageError
+from lesionlab.images.bounds import MAX_PIXELS, check_decoding_time, check_size
+from lesionlab.images.boxes import jpeg2000_profile, jpeg_xl_header
+from lesionlab.images.formats import pillow_formats
+from lesionlab.images.hidden_warnings import warnings_hidden
+
+# Decoding more of them takes many seconds.
+_MAX_PIXELS: Final = {"JPEG2000": 25_000_000, "JXL": 50_000_000}
+_MAIN_IMAGE_FIRST: Final = ("JPEG", "MPO", "HEIF")  # the further images are versions of it
+_MAX_REDUCED_VERSIONS: Final = 32
+_NEW_SUBFILE_TYPE: Final = 254
+_REDUCED_OR_MASK: Final = 0b101
+_SEVERAL_FRAMES: Final = "the file holds several frames (animation or pages); export a single one"
+
+# Pillow refuses files with longer texts; editors store some megabytes of them in PNG files.
+PngImagePlugin.MAX_TEXT_CHUNK = max(PngImagePlugin.MAX_TEXT_CHUNK, 16 * 2**20)
+
+
+def open_image(data: bytes) -> Image.Image:
+    """Open an image file; its pixels are decoded later, except those of JPEG XL.
+
+    Raises:
+        ImageError: The image would take minutes to decode, is too large or too small, has several frames, or needs an
+            extra that is not installed.
+        Exception: The file is damaged. The exceptions depend on the format and on the damage.
+    """
+    check_decoding_time(data)
+    formats = pillow_formats(data)
+    turned = False
+    if formats == ("JXL",):  # its decoder has no limits
+        header = jpeg_xl_header(data)
+        check_size(*header.size, limit=_MAX_PIXELS["JXL"])
+        if header.animated:
+            raise ImageError(_SEVERAL_FRAMES)
+        turned = header.orientation != 1
+    with warnings_hidden("PIL"):
+        opened = Image.open(io.BytesIO(data), formats=formats)
+        check_size(*opened.size, limit=_MAX_PIXELS.get(opened.format or "", MAX_PIXELS))
+        if getattr(opened, "is_animated", False) and opened.format not in _MAIN_IMAGE_FIRST and not _is_one(opened):
+            raise ImageError(_SEVERAL_FRAMES)
+    if opened.format == "JPEG2000" and (profile := jpeg2000_profile(data)):
+        opened.info["icc_profile"] = profile
+    if turned and not getattr(opened, "jpeg", False):
+        opened.info.pop("exif", None)  # its orientation is already applied, unless the file packs a JPEG
+    return opened
+
+
+def _is_one(opened: Image.Image) -> bool:
+    """Return whether all pages of a TIFF but the first are marked as its reduced versions or masks."""
+    pages = getattr(opened, "n_frames", 1)
+    if opened.format != "TIFF" or pages > _MAX_REDUCED_VERSIONS:
+        return False
+    kinds = []
+    for page in range(pages):
+        opened.seek(page)
+        kinds.append(opened.tag_v2.get(_NEW_SUBFILE_TYPE, 0))  # type: ignore[attr-defined]
+    opened.seek(0)
+    return not kinds[0] & _REDUCED_OR_MASK and all(kind & _REDUCED_OR_MASK for kind in kinds[1:])
