@@ -3,6 +3,8 @@
 import base64
 import io
 import os
+import struct
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -95,6 +97,12 @@ def synthetic_files() -> dict[str, bytes]:
     }
 
 
+def with_gamma(png: bytes, gamma: int = 100_000) -> bytes:
+    """Return a PNG file that states a gamma, which Pillow does not apply."""
+    chunk = b"gAMA" + struct.pack(">I", gamma)
+    return png[:33] + struct.pack(">I", 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + png[33:]
+
+
 def profiled_files() -> dict[str, bytes]:
     mole, large = phantom_image("mel", 3, CAMERA), phantom_image("mel", 3, (1400, 1050))
     grey, p3 = mole.convert("L"), profiles.P3_OF_PHONES
@@ -114,7 +122,9 @@ def profiled_files() -> dict[str, bytes]:
         "profile without a part": in_parts.replace(b"ICC_PROFILE\0\1", b"icc_profile\0\1"),
         "png": encoded(mole, "PNG", icc_profile=adobe),
         "webp": encoded(mole, "WEBP", lossless=True, icc_profile=adobe),
+        "lossy webp": encoded(mole, "WEBP", icc_profile=p3),
         "palette": encoded(mole.quantize(200), "PNG", icc_profile=p3),
+        "gamma": with_gamma(encoded(mole, "PNG")),
         "opaque": encoded(opaque, "PNG", icc_profile=p3),
         "grey jpeg": encoded(grey, "JPEG", icc_profile=linear_grey),
         "grey png": encoded(grey, "PNG", icc_profile=linear_grey),

@@ -16,7 +16,6 @@ const STRIPE = 256;
  * @throws {EngineError}
  */
 export async function decodeInBrowser(file, { width, height }, transform) {
-  // The profile is converted here: browsers differ.
   const bitmap = await createImageBitmap(file, { colorSpaceConversion: "none", premultiplyAlpha: "none" }).catch(() => {
     throw new EngineError("image", "the image is damaged (this browser cannot decode it); copy or export it again");
   });

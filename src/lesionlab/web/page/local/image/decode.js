@@ -58,7 +58,7 @@ async function decodePixels(bytes, header, side, jpeg, transform) {
   }
   // The browser must not apply the orientation as well.
   if (orientation?.exif) new DataView(bytes).setUint16(orientation.exif.offset, 1, orientation.exif.little);
-  return decodeInBrowser(new Blob([bytes], { type: header.type }), header, transform);
+  return decodeInBrowser(new Blob(header.withoutProfile?.() ?? [bytes], { type: header.type }), header, transform);
 }
 
 /**

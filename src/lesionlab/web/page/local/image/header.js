@@ -8,6 +8,7 @@
  * @property {number} height
  * @property {import("./exif.js").Orientation | null} orientation
  * @property {Uint8Array | null} profile The embedded colour profile; empty if it is incomplete.
+ * @property {(() => BlobPart[]) | null} withoutProfile The file for a browser that would convert its colours; null for the whole file.
  * @property {boolean} grey
  * @property {boolean} sixteenBit Greyscale with 16 bits.
  * @property {boolean} cmyk
@@ -16,7 +17,16 @@
  */
 
 /** @type {Omit<Header, "format" | "type" | "width" | "height">} */
-export const DEFAULTS = { orientation: null, profile: null, grey: false, sixteenBit: false, cmyk: false, multiFrame: false, complete: true };
+export const DEFAULTS = {
+  orientation: null,
+  profile: null,
+  withoutProfile: null,
+  grey: false,
+  sixteenBit: false,
+  cmyk: false,
+  multiFrame: false,
+  complete: true,
+};
 
 /**
  * Bytes as text, one character for each.

@@ -6,6 +6,8 @@ import { DEFAULTS, joined, text } from "./header.js";
 /** @typedef {import("./header.js").Header} Header */
 
 const GREY = [0, 4];
+// Chunks by which browsers convert colours.
+const COLOUR_SPACES = ["iCCP", "sRGB", "gAMA", "cHRM", "cICP", "mDCV", "cLLI"];
 const XMP = "XML:com.adobe.xmp\0";
 
 /**
@@ -25,15 +27,17 @@ export async function pngHeader(view) {
     sixteenBit: depth === 16 && colour === 0,
     complete: false,
   };
+  const parts = [new Uint8Array(view.buffer, 0, 8)];
   for (let at = 8; at + 12 <= view.byteLength; at += 12 + view.getUint32(at)) {
     const kind = text(view, at + 4, 4);
+    if (!COLOUR_SPACES.includes(kind)) parts.push(new Uint8Array(view.buffer, at, Math.min(12 + view.getUint32(at), view.byteLength - at)));
     if (kind === "eXIf") header.orientation = orientationIn(view, at + 8) ?? header.orientation;
     if (kind === "iTXt" && text(view, at + 8, XMP.length) === XMP) header.orientation ??= orientationInXmp(view, at + 8, view.getUint32(at));
     if (kind === "iCCP") header.profile = await profileIn(new Uint8Array(view.buffer, at + 8, view.getUint32(at)));
     if (kind === "acTL") header.multiFrame = view.getUint32(at + 8) > 1;
     if (kind === "IEND") header.complete = true;
   }
-  return header;
+  return { ...header, withoutProfile: () => parts };
 }
 
 /**
