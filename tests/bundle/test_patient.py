@@ -40,6 +40,34 @@ def test_ratios_are_added_and_ages_interpolated() -> None:
     np.testing.assert_allclose(EFFECTS.log_ratio(Patient(age=100)), EFFECTS.log_ratio(Patient(age=80)))
 
 
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ({"sex": "M", "site": "anterior torso"}, Patient(sex="male", site=Site.TRUNK)),
+        (
+            {"age": "57,5", "sex": " Female", "site": "Lower_Extremity"},
+            Patient(age=57.5, sex="female", site=Site.LOWER_EXTREMITY),
+        ),
+        ({"age": "NA", "sex": "unknown", "site": ""}, Patient()),
+        ({"sex": "f", "site": "palms/soles"}, Patient(sex="female", site=Site.ACRAL)),
+        ({"site": "head/neck"}, Patient(site=Site.UNKNOWN)),
+        ({"site": "unknown"}, Patient(site=Site.UNKNOWN)),
+    ],
+)
+def test_values_are_read_as_in_tables(written: dict[str, str], expected: Patient) -> None:
+    patient = Patient.model_validate(written)
+    assert patient == expected
+    assert Patient.model_validate(patient.model_dump(mode="json")) == patient
+
+
+@pytest.mark.parametrize(
+    ("field", "words"), [("sex", "'female' or 'male'"), ("site", "'abdomen', 'acral'"), ("age", "number")]
+)
+def test_unknown_values_name_the_known_ones(field: str, words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        Patient.model_validate({field: "moon"})
+
+
 def test_rows_must_fit() -> None:
     with pytest.raises(ValidationError, match="one number for each class"):
         PatientEffects.model_validate(EFFECTS.model_dump() | {"sex": {"male": (0.1,)}})

@@ -46,7 +46,7 @@ def test_body_and_form_give_the_prediction_of_the_predictor(
 
 @pytest.mark.parametrize("how", ["query", "form"])
 def test_patient_data_of_an_image_only_model_are_noted(server_of: Start, jpeg: bytes, how: str) -> None:
-    known = {"age": "55", "sex": "female", "site": "lower extremity"}
+    known = {"age": "55", "sex": "F", "site": "anterior torso"}
     if how == "query":
         response = server_of().post("/v1/predict", content=jpeg, params=known)
     else:

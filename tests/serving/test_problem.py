@@ -28,7 +28,7 @@ FORM = {"Content-Type": "multipart/form-data; boundary=b"}
         ("POST", "/v1/predict", FORM, b"--b--\r\n", 422, "no file"),
         ("POST", "/v1/predict", FORM, b"--b\r\nContent-Disposition: x\r\n\r\n1\r\n--b--\r\n", 400, "name"),
         ("POST", "/v1/predict?age=121", IMAGE, b"x", 422, "age: input should be less than or equal to 120"),
-        ("POST", "/v1/predict?age=nan", IMAGE, b"x", 422, "age"),
+        ("POST", "/v1/predict?age=inf", IMAGE, b"x", 422, "age"),
         ("POST", "/v1/predict?sex=jane", IMAGE, b"x", 422, "sex: input should be 'female' or 'male'"),
         ("POST", "/v1/predict?site=jane", IMAGE, b"x", 422, "site"),
         ("POST", "/v1/predict?jane=doe", IMAGE, b"x", 422, "an unknown field"),

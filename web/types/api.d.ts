@@ -1532,9 +1532,9 @@ export interface operations {
             query?: {
                 /** @description Age in years. */
                 age?: number | null;
-                /** @description Sex. */
+                /** @description Sex; also F or M. */
                 sex?: ("female" | "male") | null;
-                /** @description Anatomical site. */
+                /** @description Anatomical site; also by the names of the ISIC archive. */
                 site?: components["schemas"]["Site"] | null;
                 /** @description Code of the class to explain; default: the most probable one. */
                 diagnosis?: string | null;
@@ -1561,10 +1561,10 @@ export interface operations {
                     file: string;
                     /**
                      * Sex
-                     * @description Sex.
+                     * @description Sex; also F or M.
                      */
                     sex?: ("female" | "male") | null;
-                    /** @description Anatomical site. */
+                    /** @description Anatomical site; also by the names of the ISIC archive. */
                     site?: components["schemas"]["Site"] | null;
                 };
             };
@@ -1788,9 +1788,9 @@ export interface operations {
             query?: {
                 /** @description Age in years. */
                 age?: number | null;
-                /** @description Sex. */
+                /** @description Sex; also F or M. */
                 sex?: ("female" | "male") | null;
-                /** @description Anatomical site. */
+                /** @description Anatomical site; also by the names of the ISIC archive. */
                 site?: components["schemas"]["Site"] | null;
             };
             header?: never;
@@ -1810,10 +1810,10 @@ export interface operations {
                     file: string;
                     /**
                      * Sex
-                     * @description Sex.
+                     * @description Sex; also F or M.
                      */
                     sex?: ("female" | "male") | null;
-                    /** @description Anatomical site. */
+                    /** @description Anatomical site; also by the names of the ISIC archive. */
                     site?: components["schemas"]["Site"] | null;
                 };
             };

@@ -4,9 +4,10 @@ from enum import StrEnum
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from lesionlab.base_models import StrictModel
+from lesionlab.data.readers.values import SEXES, UNKNOWN, number_text, site_name
 from lesionlab.metrics.arrays import FloatArray
 
 Row = tuple[float, ...]
@@ -31,20 +32,47 @@ class Site(StrEnum):
     UPPER_EXTREMITY = "upper extremity"
     UNKNOWN = "unknown"
 
+    @classmethod
+    def named(cls, text: str) -> "Site | None":
+        """Return the site by any usual name, None for one that the training data do not name."""
+        name = site_name(text)
+        return cls(name) if name in tuple(cls) and name != cls.UNKNOWN else None
+
 
 class Patient(BaseModel):
-    """Patient data; each item may be missing."""
+    """Patient data; each item may be missing.
+
+    Values are read as tables have them: `F` and `M`, decimal commas, and the sites of other datasets.
+
+    Example:
+        >>> Patient.model_validate({"age": "57", "sex": "F", "site": "anterior torso"})
+        Patient(age=57.0, sex='female', site=<Site.TRUNK: 'trunk'>)
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     age: Annotated[float | None, Field(ge=0, le=120, allow_inf_nan=False, description="Age in years.")] = None
-    sex: Annotated[Literal["female", "male"] | None, Field(description="Sex.")] = None
-    site: Annotated[Site | None, Field(description="Anatomical site.")] = None
+    sex: Annotated[Literal["female", "male"] | None, Field(description="Sex; also F or M.")] = None
+    site: Annotated[Site | None, Field(description="Anatomical site; also by the names of the ISIC archive.")] = None
 
     @field_validator("*", mode="before")
     @classmethod
     def _empty_is_unknown(cls, value: object) -> object:
         return None if value == "" else value
+
+    @field_validator("age", "sex", "site", mode="before")
+    @classmethod
+    def _as_in_tables(cls, value: object, field: ValidationInfo) -> object:
+        if not isinstance(value, str):
+            return value
+        text = value.strip().lower()
+        if field.field_name == "site" and text == Site.UNKNOWN:
+            return Site.UNKNOWN
+        if text in UNKNOWN:
+            return None
+        if field.field_name == "sex":
+            return SEXES.get(text, text)
+        return site_name(text) if field.field_name == "site" else number_text(text)
 
     @property
     def given(self) -> tuple[str, ...]:

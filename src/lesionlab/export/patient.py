@@ -24,11 +24,10 @@ _MAX_STRENGTH = 2.0
 
 def patient_of(record: ImageRecord) -> Patient:
     """Return the patient data of an image; unknown values are left out."""
-    sites = {site.value for site in Site}
     return Patient(
         age=record.age if record.age is not None and 0 <= record.age <= 120 else None,
         sex="female" if record.sex == "female" else "male" if record.sex == "male" else None,
-        site=Site(record.site) if record.site in sites else None,
+        site=Site.named(record.site or ""),
     )
 
 

@@ -78,7 +78,7 @@ def test_a_row_of_another_folder_is_never_used(tmp_path: Path, monkeypatch: pyte
         ("image,weight\nx,5\n", "one of `age`, `sex` and `site`"),
         ("image,age\nx,500\n", "line 2: age"),
         ("image,age\nx,old\n", "line 2: age"),
-        ("image,sex\nx,w\n", "line 2: sex"),
+        ("image,sex\nx,yes\n", "line 2: sex"),
     ],
 )
 def test_invalid_table_is_one_line(tmp_path: Path, content: str, message: str) -> None:

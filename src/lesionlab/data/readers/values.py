@@ -1,9 +1,26 @@
 """Values of a table's cells, as the datasets write them."""
 
+import re
+
 from lesionlab.data.split import TEST, TRAIN, VALIDATION
 
 UNKNOWN = frozenset({"", "unknown", "na", "n/a", "nan", "none", "null"})
-SEXES = {"male": "male", "m": "male", "female": "female", "f": "female"}
+SEXES = {
+    **dict.fromkeys(("male", "m", "man", "männlich"), "male"),
+    **dict.fromkeys(("female", "f", "woman", "w", "weiblich"), "female"),
+}
+# Of the ISIC archive and challenges, MILK10k, PAD-UFES-20 and Derm7pt, by HAM10000's names. Areas of several of
+# HAM10000's sites are unknown sites.
+_SITES = {
+    **dict.fromkeys(("anterior torso", "lateral torso", "torso"), "trunk"),
+    "posterior torso": "back",
+    **dict.fromkeys(("palms soles", "palms", "soles"), "acral"),
+    **dict.fromkeys(("nose", "lip"), "face"),
+    **dict.fromkeys(("arm", "forearm", "upper limbs", "upper limb"), "upper extremity"),
+    **dict.fromkeys(("leg", "thigh", "lower limbs", "lower limb"), "lower extremity"),
+    "genital areas": "genital",
+    **dict.fromkeys(("head neck", "head and neck", "head neck face", "oral genital", "buttocks"), "unknown"),
+}
 # Of the ISIC archive, ISIC 2018, MILK10k, and PAD-UFES-20 (biopsed).
 _DX_TYPES = {
     "histopathology": "histo",
@@ -22,6 +39,17 @@ _SUBSETS = {
 def number_text(text: str) -> str:
     """Return a number as written with a decimal comma or point, with a point."""
     return text.replace(",", ".")
+
+
+def site_name(text: str) -> str:
+    """Return an anatomical site by HAM10000's name, `unknown` for an area of several sites; others as stated.
+
+    Example:
+        >>> site_name("Anterior torso"), site_name("lower_extremity"), site_name("head/neck")
+        ('trunk', 'lower extremity', 'unknown')
+    """
+    name = " ".join(re.split(r"[\s_/-]+", text.strip().lower()))
+    return _SITES.get(name, name)
 
 
 def dx_type(text: str | None) -> str | None:

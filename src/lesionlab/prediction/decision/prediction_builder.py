@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lesionlab.bundle import Bundle, BundleInfo, OperatingPoint, Patient, Reference
+from lesionlab.bundle import Bundle, BundleInfo, OperatingPoint, Patient, Reference, Site
 from lesionlab.bundle.features import ood_scores, pool_features
 from lesionlab.metrics.arrays import FloatArray
 from lesionlab.prediction.decision.abstention import confidence_reasons, image_reasons, lesion_reasons
@@ -17,6 +17,7 @@ from lesionlab.results.prediction import TOP
 from lesionlab.taxonomy import TASKS, Target, is_of_target
 
 Probabilities = dict[Target, float]
+_UNKNOWN_SITE = "site not taken into account: it is none of those in the training data"
 
 
 class PredictionBuilder:
@@ -141,9 +142,9 @@ class PredictionBuilder:
         return PredictionSet(coverage=sets.coverage, codes=tuple(code for code in order if code in codes))
 
     def _patient_notes(self, patient: Patient) -> tuple[str, ...]:
-        if not patient.given:
-            return ()
         given = " and ".join(patient.given)
-        if self._info.patient_effects is None:
-            return (f"{given} ignored: this model uses the image alone",)
-        return (f"{given} taken into account",)
+        used = (
+            "ignored: this model uses the image alone" if self._info.patient_effects is None else "taken into account"
+        )
+        notes = (f"{given} {used}",) if given else ()
+        return (*notes, _UNKNOWN_SITE) if patient.site is Site.UNKNOWN else notes

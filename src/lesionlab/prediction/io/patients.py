@@ -10,14 +10,12 @@ from pydantic import ValidationError
 from lesionlab.bundle import Patient, Site
 from lesionlab.data.readers.columns import ColumnMapping, known_columns
 from lesionlab.data.readers.table import read_table
-from lesionlab.data.readers.values import SEXES, UNKNOWN, number_text
+from lesionlab.data.readers.values import UNKNOWN
 from lesionlab.errors import DataError
 from lesionlab.images.formats import image_id
 from lesionlab.images.read import ZIP_SEPARATOR
 
 _FIELDS = ("age", "sex", "site")
-# Of the ISIC archive.
-_SITES = {"anterior torso": "trunk", "lateral torso": "trunk", "posterior torso": "back", "palms/soles": "acral"}
 
 
 def read_patients(table: Path, images: Iterable[str], note: Callable[[str], None]) -> Callable[[str], Patient]:
@@ -97,17 +95,12 @@ def _matches(image: str, rows: Sequence[str]) -> list[str]:
 
 
 def _patient(given: dict[str, str], where: str, unknown_sites: Counter[str]) -> Patient:
-    values = {field: text.lower() for field, text in given.items() if text.lower() not in UNKNOWN}
-    if "age" in values:
-        values["age"] = number_text(values["age"])
-    if "sex" in values:
-        values["sex"] = SEXES.get(values["sex"], values["sex"])
-    if "site" in values:
-        values["site"] = _SITES.get(values["site"], values["site"])
-        if values["site"] not in {site.value for site in Site}:
-            unknown_sites[values.pop("site")] += 1
+    site = given.get("site", "").lower()
+    if Site.named(site) is None:
+        unknown_sites.update({site} - UNKNOWN)
+        given = {field: text for field, text in given.items() if field != "site"}
     try:
-        return Patient.model_validate(values)
+        return Patient.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
         raise DataError(f"{where}: {first['loc'][0]}: {first['msg'].lower()}, not {first['input']!r}") from error

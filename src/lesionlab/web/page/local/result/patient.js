@@ -8,6 +8,7 @@ import { normalize } from "./probabilities.js";
 
 const MAX_AGE = 120;
 const SEXES = ["female", "male"];
+const UNKNOWN = "unknown";
 
 /**
  * Parse the form's fields; values that are not given are left out.
@@ -24,7 +25,7 @@ export function parsePatient({ age = "", sex = "", site = "" }, sites) {
   return {
     ...(age === "" ? {} : { age: years }),
     ...(sex === "" ? {} : { sex }),
-    ...(site === "" || site === "unknown" ? {} : { site }),
+    ...(site === "" ? {} : { site }),
   };
 }
 
@@ -52,9 +53,14 @@ export function adjustForPatient(probabilities, effects, patient) {
  * @param {ParsedPatient} patient
  */
 export function patientNotes(effects, patient) {
-  const given = Object.keys(patient).join(" and ");
-  if (!given) return [];
-  return [effects ? `${given} taken into account` : `${given} ignored: this model uses the image alone`];
+  const isUnknown = patient.site === UNKNOWN;
+  const given = Object.keys(patient)
+    .filter((field) => field !== "site" || !isUnknown)
+    .join(" and ");
+  return [
+    ...(given ? [effects ? `${given} taken into account` : `${given} ignored: this model uses the image alone`] : []),
+    ...(isUnknown ? ["site not taken into account: it is none of those in the training data"] : []),
+  ];
 }
 
 /**
