@@ -27,6 +27,7 @@ class ProblemKind(StrEnum):
     LEAKING_COPY = "identical images of different lesions"
     # Warnings: the data can be used.
     COPY = "identical images of one lesion"
+    ENCODING = "table in another encoding than UTF-8"
     KEPT_DIAGNOSIS = "diagnosis of unknown spelling; it is kept"
     CONTRADICTION = "diagnosis that contradicts the malignancy stated with it"
     CONFLICTING_LESION = "lesion with two diagnoses"
@@ -45,6 +46,7 @@ class ProblemKind(StrEnum):
 
 _WARNINGS = (
     ProblemKind.COPY,
+    ProblemKind.ENCODING,
     ProblemKind.KEPT_DIAGNOSIS,
     ProblemKind.CONTRADICTION,
     ProblemKind.CONFLICTING_LESION,

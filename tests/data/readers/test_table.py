@@ -20,6 +20,9 @@ from lesionlab.errors import DataError, MissingExtraError
         'a,"nv\nb,mel\nc,"nv\nd,nv\n',  # text after the second quotation mark
         'a,"nv\nb,mel\nc,nv\n',  # never closed
         'a,"nv\r\nb,mel\r\nc",nv\r\n',
+        'a,"nv\nb,mel"\nc,nv\n',  # the row keeps its number of cells
+        '"a,nv\nb",mel\nc,nv\n',
+        '"a,""nv""\nb",mel\n',
     ],
 )
 def test_quotation_mark_that_swallows_rows_is_an_error_with_its_line(tmp_path: Path, body: str) -> None:
@@ -27,6 +30,71 @@ def test_quotation_mark_that_swallows_rows_is_an_error_with_its_line(tmp_path: P
     table.write_text(f"image,dx\nz,nv\n{body}", encoding="utf-8", newline="")
     with pytest.raises(DataError, match=r"table\.csv line 3: a quotation mark is not closed"):
         read_table(table)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_line_breaks_in_cells_are_read(tmp_path: Path, separator: str, line_end: str) -> None:
+    rows = [
+        ("image", "dx", "comment", "age"),
+        ("a", "nv", f'"seen twice{separator} then\nexcised\n\nsays ""scar"""', "50"),
+        ("b", "mel", '"2\n3"', "60"),
+        ("c", "nv", "", "70"),
+    ]
+    text = line_end.join(separator.join(row) for row in rows)
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8", newline="")
+    assert read_table(tmp_path / "t.csv").rows == (
+        (2, ("a", "nv", f'seen twice{separator} then excised  says "scar"', "50")),
+        (6, ("b", "mel", "2 3", "60")),
+        (8, ("c", "nv", "", "70")),
+    )
+
+
+_ROWS = st.lists(st.tuples(*[st.text("ab ", max_size=3).map(lambda text: f"x{text}")] * 4), min_size=3, max_size=6)
+
+
+@given(rows=_ROWS, data=st.data())
+def test_stray_quotation_marks_swallow_no_row(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, ...]], data: st.DataObject
+) -> None:
+    lines = [",".join(row) for row in [("image", "dx", "age", "note"), *rows]]
+    for number in data.draw(st.lists(st.integers(1, len(rows)), min_size=1, max_size=2, unique=True)):
+        place = data.draw(st.integers(0, len(lines[number])))
+        lines[number] = f'{lines[number][:place]}"{lines[number][place:]}'
+    table = tmp_path_factory.getbasetemp() / "stray.csv"
+    table.write_text("\n".join(lines), encoding="utf-8")
+    try:
+        found = read_table(table).rows
+    except DataError:
+        return
+    assert len(found) == len(rows)
+
+
+def test_tables_in_windows_encoding_are_read_with_a_note(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_bytes("image;sex;note\r\na;weiblich;x\r\nb;männlich;Rücken, 5 €\r\n".encode("cp1252"))
+    found = read_table(table)
+    assert found.rows[1] == (3, ("b", "männlich", "Rücken, 5 €"))
+    assert found.note == "read as Windows-1252, since line 3 is not UTF-8"
+    (tmp_path / "u.csv").write_text("image;sex\na;männlich\n", encoding="utf-8")
+    assert read_table(tmp_path / "u.csv").note is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "image,note\na,Rücken\n".encode() + b"b,\xff\n",  # a damaged table in UTF-8
+        "image,note\na,Rücken\n".encode("utf-16-le"),
+        "image,note\na,b\n".encode("utf-16-be"),
+        b"image,note\na,x\nb,\x81\xfc\n",
+        b"\xff\xd8\xff\xe0\0\x10JFIF",
+    ],
+)
+def test_other_encodings_are_an_error_with_the_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(DataError, match=r"t\.csv line \d: not text in UTF-8") as caught:
+        read_table(tmp_path / "t.csv")
+    assert "\n" not in str(caught.value)
 
 
 _CELLS = st.text("abö,;\t\"'", max_size=5).map(lambda text: f"x{text}x")

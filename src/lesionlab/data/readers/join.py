@@ -1,6 +1,7 @@
 """Adding the columns of further tables to a table of images, by image or by lesion."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lesionlab.data.readers.columns import ColumnMapping, known_columns
@@ -87,13 +88,14 @@ class _JoinedTable:
                 filled += [found[place] for place in added]
                 self._matched |= {without_suffix(cells[key])} & rows.keys()
             joined.append((line, tuple(filled)))
-        return Table(table.path, (*table.header, *(header[place] for place in added)), tuple(joined))
+        return replace(table, header=(*table.header, *(header[place] for place in added)), rows=tuple(joined))
 
     def problems(self) -> list[DataProblem]:
         where, total = self._table.path.name, len(self._table.rows)
         if self._required and not self._matched:
             raise DataError(f"{self._table.path}: no row belongs to an image of the dataset")
-        found = []
+        note = self._table.note
+        found = [DataProblem(kind=ProblemKind.ENCODING, where=where, detail=note)] if note else []
         if missing := total - len(self._matched):
             detail = f"{missing:,} of {total:,} rows belong to no image of the dataset"
             found.append(DataProblem(kind=ProblemKind.UNMATCHED_ROWS, where=where, detail=detail))

@@ -4,7 +4,7 @@ import functools
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def _without_header(path: Path) -> Table:
     table = read_table(path)
     if "image_id" in table.header:
         return table
-    return Table(path, ("image_id", "benign_malignant"), ((1, table.header), *table.rows))
+    return replace(table, header=("image_id", "benign_malignant"), rows=((1, table.header), *table.rows))
 
 
 def read_image_folder(path: Path) -> Table:
@@ -228,7 +228,7 @@ def with_pairs(layout: Layout, table: Table) -> Table:
     lower = {name.lower(): place for place, name in enumerate(table.header)}
     pairs = [(lower[column], kind) for column, kind in layout.pairs]
     rows = [(line, (*cells, cells[place], kind)) for line, cells in table.rows for place, kind in pairs if cells[place]]
-    return Table(table.path, (*table.header, "path", "image_type"), tuple(rows))
+    return replace(table, header=(*table.header, "path", "image_type"), rows=tuple(rows))
 
 
 def _has_header(layout: Layout, table: Path) -> bool:

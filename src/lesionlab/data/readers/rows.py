@@ -51,6 +51,8 @@ class RowReader:
         Raises:
             DataError: The table has no column of the image or of the diagnosis.
         """
+        if table.note:
+            self._note(ProblemKind.ENCODING, table.path.name, table.note)
         columns = self.columns.completed(table.header, table.path)
         labels = LabelColumns.find(table.header, columns.diagnosis) or LabelColumns()
         place = table.header.index(columns.image_id or columns.path or "")

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from lesionlab.bundle import Patient, Site
 from lesionlab.data.readers.columns import ColumnMapping, known_columns
-from lesionlab.data.readers.table import read_table
+from lesionlab.data.readers.table import Table, read_table
 from lesionlab.data.readers.values import UNKNOWN
 from lesionlab.errors import DataError
 from lesionlab.images.formats import image_id
@@ -37,7 +37,10 @@ def read_patients(table: Path, images: Iterable[str], note: Callable[[str], None
         DataError: The table cannot be read, has no such columns, holds an impossible value, or does not tell which
             row belongs to which image.
     """
-    rows, unknown_sites = _read(table)
+    content = read_table(table)
+    if content.note:
+        note(f"{table}: {content.note}")
+    rows, unknown_sites = _read(content)
     by_name = defaultdict(list)
     for name in rows:
         by_name[image_id(name)].append(name)
@@ -61,8 +64,8 @@ def read_patients(table: Path, images: Iterable[str], note: Callable[[str], None
     return lambda image: rows[found[image]] if image in found else Patient()
 
 
-def _read(table: Path) -> tuple[dict[str, Patient], Counter[str]]:
-    content = read_table(table)
+def _read(content: Table) -> tuple[dict[str, Patient], Counter[str]]:
+    table = content.path
     columns = known_columns(ColumnMapping(), content.header)
     image = columns.get("path") or columns.get("image_id")
     if image is None or not any(field in columns for field in _FIELDS):
