@@ -79,8 +79,9 @@ def test_fhir_reports_of_a_folder(run: Run, images: Path, tiny_whole_bundle: Pat
     again = run(*names, "--format", "fhir", "--out", "again")
     assert again.code == 0
     assert all(path.read_bytes() == Path("again", path.name).read_bytes() for path in Path("reports").iterdir())
-    named = run("images/2.25.1001", "--format", "fhir", "--out", "named.json", "--with-identity")
+    named = run("images/2.25.1001", "--format", "fhir", "--out", "named.json", "--with-identity", "--site", "ear")
     assert named.code == 0
+    assert "Skin of ear" in Path("named.json").read_text("utf-8")
     assert "Muster" in Path("named.json").read_text("utf-8")
     assert "Muster" not in named.err
 

@@ -62,15 +62,21 @@ class Output:
     out: Path | None
     with_identity: bool
 
-    def open(self, info: BundleInfo, images: int) -> AbstractContextManager[Write]:
-        """Open the output for the results of a number of images."""
+    def open(self, info: BundleInfo, run: PredictionRun) -> AbstractContextManager[Write]:
+        """Open the output for the results of a run."""
         if self.out is None or not self.result_format.one_per_image:
             one_file = ResultFormat(self.result_format.value)
             return result_writer(one_file, self.out, task=TASKS[info.task], rule=info.decision_rule)
         report_format, model = ReportFormat(self.result_format.value), ModelName.of(info)
-        return nullcontext(
-            report_writer(report_format, self.out, model, single=images == 1, with_identity=self.with_identity)
+        write = report_writer(
+            report_format,
+            self.out,
+            model,
+            single=len(run.locations) == 1,
+            with_identity=self.with_identity,
+            patient_of=run.patient_of,
         )
+        return nullcontext(write)
 
 
 def print_results(predictor: Predictor, run: PredictionRun, counts: Counts) -> None:
@@ -96,7 +102,7 @@ def write_results(load: Callable[[], Predictor], run: PredictionRun, counts: Cou
     rows_are_visible = output.out is None and out().is_terminal  # they show the progress
     with (
         # Opened before the first prediction, so that an output that cannot be written costs no time.
-        output.open(info, len(run.locations)) as write,
+        output.open(info, run) as write,
         nullcontext(lambda _done, _total: None) if rows_are_visible else progress_bar("predicting") as update,
     ):
         for result in counts.successful(run.results(predictor)):

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from lesionlab import RESEARCH_ONLY, __version__
+from lesionlab.bundle import Site
 from lesionlab.errors import ImageError
 from lesionlab.prediction.reports.dicom_sr import structured_report
+from lesionlab.prediction.reports.source import SourceImage
 from lesionlab.results import ModelName, Prediction
 from lesionlab.taxonomy import CODES
 
@@ -25,7 +27,11 @@ NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
 @pytest.fixture(scope="session")
 def report(prediction: Prediction, model: ModelName, dicom_image: Make) -> Any:
-    return reread(structured_report(prediction, model, dicom_image(), created=NOON))
+    return reread(structured_report(prediction, model, source(dicom_image()), created=NOON))
+
+
+def source(image: Any, **options: Any) -> SourceImage:
+    return SourceImage("IM_1", b"bytes", image, **options)
 
 
 def bytes_of(report: Any) -> bytes:
@@ -135,7 +141,7 @@ def test_private_codes_are_identified(report: Any) -> None:
 
 
 def test_abstention_has_its_reason_and_no_number(abstention: Prediction, model: ModelName, dicom_image: Make) -> None:
-    report = structured_report(abstention, model, dicom_image())
+    report = structured_report(abstention, model, source(dicom_image()))
     assert values(report, "Status of the prediction") == ["Abstained"]
     assert values(report, "Reason for the abstention") == ["too_dark: mean brightness 12, limit 40"]
     assert values(report, "Conclusion") == [abstention.headline]
@@ -149,7 +155,7 @@ def test_same_prediction_has_the_same_uids_and_another_one_has_not(
     report: Any, prediction: Prediction, abstention: Prediction, model: ModelName, dicom_image: Make
 ) -> None:
     def uids(one: Prediction, **changes: Any) -> tuple[str, str]:
-        found = structured_report(one, model, dicom_image(**changes))
+        found = structured_report(one, model, source(dicom_image(**changes)))
         return found.SOPInstanceUID, found.SeriesInstanceUID
 
     moved = prediction.model_copy(update={"image": "elsewhere/IMG 1.dcm"})
@@ -166,11 +172,11 @@ def test_another_model_has_another_series(
     report: Any, abstention: Prediction, model: ModelName, dicom_image: Make
 ) -> None:
     other = model.model_copy(update={"graph_sha256": "f" * 64})
-    assert structured_report(abstention, other, dicom_image()).SeriesInstanceUID != report.SeriesInstanceUID
+    assert structured_report(abstention, other, source(dicom_image())).SeriesInstanceUID != report.SeriesInstanceUID
 
 
 def test_reports_differ_by_their_time_alone(prediction: Prediction, model: ModelName, dicom_image: Make) -> None:
-    first, second = (structured_report(prediction, model, dicom_image(), created=NOON) for _ in range(2))
+    first, second = (structured_report(prediction, model, source(dicom_image()), created=NOON) for _ in range(2))
     assert bytes_of(first) == bytes_of(second)
 
 
@@ -179,20 +185,22 @@ def test_image_without_uid_has_no_report(
     prediction: Prediction, model: ModelName, dicom_image: Make, keyword: str
 ) -> None:
     with pytest.raises(ImageError, match=f"has no {keyword}"):
-        structured_report(prediction, model, dicom_image(**{keyword: None}))
+        structured_report(prediction, model, source(dicom_image(**{keyword: None})))
 
 
 def test_body_site_is_that_of_the_image(prediction: Prediction, model: ModelName, dicom_image: Make) -> None:
     region = sr.CodedConcept("77568009", "SCT", "Back")
-    report = structured_report(prediction, model, dicom_image(AnatomicRegionSequence=[region]))
+    report = structured_report(prediction, model, source(dicom_image(AnatomicRegionSequence=[region])))
     assert values(report, "Finding Site") == ["Back"]
+    report = structured_report(prediction, model, source(dicom_image(), stated_site=Site.FOOT))
+    assert values(report, "Finding Site") == ["Skin of foot"]
 
 
 def test_frame_is_referred_to(prediction: Prediction, model: ModelName, dicom_image: Make) -> None:
     image = dicom_image(SOPClassUID="1.2.840.10008.5.1.4.1.1.7.4", NumberOfFrames=2)
-    first, second = (structured_report(prediction, model, image, frame=frame) for frame in (1, 2))
-    (source,) = [item for item in items(second) if item.ValueType == "IMAGE"]
-    assert source.ReferencedSOPSequence[0].ReferencedFrameNumber == 2
+    first, second = (structured_report(prediction, model, source(image, frame=frame)) for frame in (1, 2))
+    (image_item,) = [item for item in items(second) if item.ValueType == "IMAGE"]
+    assert image_item.ReferencedSOPSequence[0].ReferencedFrameNumber == 2
     assert first.SOPInstanceUID != second.SOPInstanceUID
 
 
@@ -220,7 +228,7 @@ def test_dciodvfy_finds_no_error(
     if shutil.which("dciodvfy") is None:
         pytest.skip("dciodvfy is not installed (Debian's package dicom3tools)")
     long = model.model_copy(update={"identity": "a model \\ with a long name " * 4})
-    report = structured_report(request.getfixturevalue(kind), long, dicom_image(**changes))
+    report = structured_report(request.getfixturevalue(kind), long, source(dicom_image(**changes)))
     report.save_as(tmp_path / "report.dcm", enforce_file_format=True)
     done = subprocess.run(["dciodvfy", tmp_path / "report.dcm"], capture_output=True, text=True, check=False)  # noqa: S607
     lines = done.stderr.splitlines()

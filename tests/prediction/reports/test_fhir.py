@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lesionlab import RESEARCH_ONLY, __version__
+from lesionlab.bundle import Site
 from lesionlab.prediction.reports.fhir import diagnostic_report
 from lesionlab.prediction.reports.source import SourceImage
 from lesionlab.results import ModelName, Prediction
@@ -200,6 +201,9 @@ def test_body_site_is_that_of_the_image(
     coding = pytest.importorskip("highdicom.sr").CodedConcept("77568009", scheme, "Back")
     report = report_on(prediction, model, dicom=dicom_image(AnatomicRegionSequence=[coding]))
     assert all(one["bodySite"] == expected for one in observations(report).values())
+    stated = report_on(prediction, model, stated_site=Site.FOOT)
+    assert {one["bodySite"]["text"] for one in observations(stated).values()} == {"Skin of foot"}
+    assert stated["id"] != report_on(prediction, model)["id"]
 
 
 def test_same_prediction_has_the_same_bytes_and_another_one_another_identifier(

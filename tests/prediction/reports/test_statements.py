@@ -83,9 +83,11 @@ def test_codes_of_standards_are_those_of_the_dictionary_of_pydicom() -> None:
             for code, (meaning, _groups) in entries.items():
                 meanings.setdefault((scheme, code), set()).add(meaning.removesuffix(" (procedure)"))
     concepts = [value for value in vars(codes).values() if isinstance(value, codes.Concept)]
-    known = [one for one in (*concepts, *codes.RISKS.values()) if (one.scheme, one.code) in meanings]
+    known = [
+        one for one in (*concepts, *codes.RISKS.values(), *codes.SITES.values()) if (one.scheme, one.code) in meanings
+    ]
     assert {one.code for one in known} == {
         "111047", "122411", "111088", "111090", "39937001", "446078004", "10828004", "260385009", "75540009",
-        "6736007", "62482003",
+        "6736007", "62482003", *(site.code for site in codes.SITES.values()),
     }  # fmt: skip
     assert all(one.meaning in meanings[one.scheme, one.code] for one in known)

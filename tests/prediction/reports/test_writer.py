@@ -164,7 +164,7 @@ def test_nothing_of_an_odd_header_is_logged(check_header: Callable[[dict[str, st
 
 @pytest.mark.slow
 @given(header=HEADER)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_nothing_of_any_header_is_logged(
     check_header: Callable[[dict[str, str]], None], header: dict[str, str]
 ) -> None:

@@ -4,6 +4,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Final
 
+from lesionlab.bundle import Site
 from lesionlab.taxonomy import Risk, label_name
 
 LOCAL: Final = "99LESIONLAB"  # DICOM reserves the prefix 99 for private coding schemes
@@ -47,6 +48,21 @@ _SNOMED = {
 }
 SKIN = Concept("SCT", "39937001", "Skin")
 DERMOSCOPY = Concept("SCT", "446078004", "Dermoscopic photography")
+# Of CID 4029 (Dermatology Anatomic Site). It has no trunk as a whole, and no acral skin.
+SITES = {
+    Site.ABDOMEN: Concept("SCT", "75093004", "Skin of abdomen"),
+    Site.BACK: Concept("SCT", "66643007", "Skin of back"),
+    Site.CHEST: Concept("SCT", "244106003", "Skin of anterior surface of thorax"),
+    Site.EAR: Concept("SCT", "1902009", "Skin of ear"),
+    Site.FACE: Concept("SCT", "73897004", "Skin of face"),
+    Site.FOOT: Concept("SCT", "60496002", "Skin of foot"),
+    Site.GENITAL: Concept("SCT", "60944009", "Skin of external genitalia"),
+    Site.HAND: Concept("SCT", "33712006", "Skin of hand"),
+    Site.LOWER_EXTREMITY: Concept("SCT", "371304004", "Skin of lower extremity"),
+    Site.NECK: Concept("SCT", "43081002", "Skin of neck"),
+    Site.SCALP: Concept("SCT", "43067004", "Skin of scalp"),
+    Site.UPPER_EXTREMITY: Concept("SCT", "371311000", "Skin of upper extremity"),
+}
 SOFTWARE = Concept("SCT", "706687001", "Software")
 
 STATUS = local("status", "Status of the prediction")
@@ -88,15 +104,15 @@ def probability_of(code: str) -> Concept:
     return local(f"p_{code}", f"Probability of {concept_of(code).meaning}")
 
 
-def stable_uuid(*parts: str) -> uuid.UUID:
-    """Return a UUID that depends on `parts` alone.
+def stable_uuid(*parts: object) -> uuid.UUID:
+    """Return a UUID that depends on the representation of `parts` alone.
 
     A repeated run thereby writes the same document under the same identifier, which an archive recognises, instead of a
     second report on the image.
     """
-    return uuid.uuid5(uuid.uuid5(uuid.NAMESPACE_URL, LOCAL_URI), "\0".join(parts))
+    return uuid.uuid5(uuid.uuid5(uuid.NAMESPACE_URL, LOCAL_URI), repr(parts))
 
 
-def stable_uid(*parts: str) -> str:
+def stable_uid(*parts: object) -> str:
     """Return `stable_uuid` as a DICOM UID (PS3.5, B.2)."""
     return f"2.25.{stable_uuid(*parts).int}"

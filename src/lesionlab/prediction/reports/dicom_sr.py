@@ -7,6 +7,7 @@ from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.errors import ImageError
 from lesionlab.prediction.reports import codes
 from lesionlab.prediction.reports.codes import Concept, stable_uid
+from lesionlab.prediction.reports.source import SourceImage
 from lesionlab.prediction.reports.statements import Statement, statements
 from lesionlab.results import ModelName, Prediction
 
@@ -25,9 +26,8 @@ _TYPE_2 = (
 def structured_report(
     prediction: Prediction,
     model: ModelName,
-    image: "Dataset",
+    source: SourceImage,
     *,
-    frame: int | None = None,
     created: datetime | None = None,
 ) -> "Dataset":
     """Return the report on an image, of its patient and study.
@@ -37,18 +37,20 @@ def structured_report(
     Args:
         prediction: The prediction for the image.
         model: The model.
-        image: Header of the DICOM image.
-        frame: Number of the frame, from 1; None: the whole image.
+        source: The image.
         created: Time of the report; None: now.
 
     Raises:
-        ImageError: The image lacks a UID, so that no report can refer to it.
+        ImageError: The image is not DICOM, or lacks a UID, so that no report can refer to it.
     """
     from highdicom import ContentQualificationValues
     from highdicom.coding_schemes import CodingSchemeIdentificationItem
     from highdicom.sr import ComprehensiveSR
     from pydicom.valuerep import DT
 
+    image = source.dicom
+    if image is None:
+        raise ImageError("not a DICOM image, whose patient and study a DICOM report belongs to; use --format fhir")
     for keyword in _REQUIRED:
         if not image.get(keyword):
             raise ImageError(f"the DICOM file has no {keyword}, so that no report can refer to it; export it again")
@@ -56,11 +58,13 @@ def structured_report(
     created = created or datetime.now().astimezone()  # DICOM times are local
     report = ComprehensiveSR(
         evidence=[_reference(image)],
-        content=_content(prediction, contents, model, image, frame)[0],
+        content=_content(prediction, contents, model, source, image)[0],
         series_instance_uid=stable_uid("series", image.SeriesInstanceUID, model.graph_sha256, __version__),
         series_number=_SERIES_NUMBER,
         series_description=f"lesionlab. {RESEARCH_ONLY}",
-        sop_instance_uid=stable_uid(image.SOPInstanceUID, str(frame), model.graph_sha256, __version__, repr(contents)),
+        sop_instance_uid=stable_uid(
+            image.SOPInstanceUID, source.frame, source.site, model.graph_sha256, __version__, contents
+        ),
         instance_number=max(int(image.get("InstanceNumber") or 1), 1),
         manufacturer="lesionlab",
         manufacturer_model_name=model.identity.replace("\\", "/")[:64],  # the longest text without backslash
@@ -98,7 +102,11 @@ def _reference(image: "Dataset") -> "Dataset":
 
 
 def _content(
-    prediction: Prediction, contents: tuple[Statement, ...], model: ModelName, image: "Dataset", frame: int | None
+    prediction: Prediction,
+    contents: tuple[Statement, ...],
+    model: ModelName,
+    source: SourceImage,
+    image: "Dataset",
 ) -> "MeasurementReport":
     from highdicom import sr
     from highdicom.sr import RelationshipTypeValues as Relationship
@@ -120,13 +128,15 @@ def _content(
     )
     group = sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=sr.TrackingIdentifier(
-            uid=stable_uid("tracking", image.SOPInstanceUID, str(frame), model.graph_sha256),
+            uid=stable_uid("tracking", image.SOPInstanceUID, source.frame, model.graph_sha256),
             identifier="Prediction for the image",
         ),
         algorithm_id=algorithm,
-        finding_sites=[sr.FindingSite(site) for site in _sites(image)],
+        finding_sites=[sr.FindingSite(_coded(source.site))],
         source_images=[
-            sr.SourceImageForMeasurementGroup(image.SOPClassUID, image.SOPInstanceUID, [frame] if frame else None)
+            sr.SourceImageForMeasurementGroup(
+                image.SOPClassUID, image.SOPInstanceUID, [source.frame] if source.frame else None
+            )
         ],
     )
     group[0].ContentSequence.extend(
@@ -174,10 +184,3 @@ def _coded(concept: Concept) -> "CodedConcept":
     from highdicom.sr import CodedConcept
 
     return CodedConcept(concept.code, concept.scheme, concept.meaning)
-
-
-def _sites(image: "Dataset") -> "list[CodedConcept]":
-    from highdicom.sr import CodedConcept
-
-    given = image.get("AnatomicRegionSequence") or ()
-    return [CodedConcept.from_dataset(item) for item in given] or [_coded(codes.SKIN)]

@@ -39,11 +39,10 @@ def diagnostic_report(
     """
     contents, dicom = statements(prediction), image.dicom
     sha256 = hashlib.sha256(image.data).hexdigest()
-    parts = (sha256, str(image.frame), model.graph_sha256, __version__, repr(contents))
-    identifier = str(stable_uuid(*parts))
+    identifier = str(stable_uuid(sha256, image.frame, image.site, model.graph_sha256, __version__, contents))
     patient = _patient(dicom) if with_identity and dicom is not None else None
     context = {} if dicom is None or patient is None else {"subject": {"reference": "#patient"}, **_date(dicom)}
-    observations = [_observation(f"observation-{i}", one, dicom, context) for i, one in enumerate(contents, 1)]
+    observations = [_observation(f"observation-{i}", one, image.site, context) for i, one in enumerate(contents, 1)]
     return {
         "resourceType": "DiagnosticReport",
         "id": identifier,
@@ -63,7 +62,7 @@ def diagnostic_report(
     }
 
 
-def _observation(identifier: str, statement: Statement, dicom: "Dataset | None", context: Resource) -> Resource:
+def _observation(identifier: str, statement: Statement, site: Concept, context: Resource) -> Resource:
     components = [
         {"code": _codeable(one.finding or one.name, one.name.meaning), **_value(one.value)} for one in statement.details
     ]
@@ -75,7 +74,7 @@ def _observation(identifier: str, statement: Statement, dicom: "Dataset | None",
         "code": _codeable(statement.name),
         **context,
         **_value(statement.value),
-        "bodySite": _site(dicom),
+        "bodySite": _codeable(site),
         "device": {"reference": "#model"},
         "derivedFrom": [{"reference": "#image"}],
         **_present(component=components),
@@ -94,17 +93,9 @@ def _value(value: Value | None) -> Resource:
 
 
 def _codeable(concept: Concept, text: str | None = None) -> Resource:
-    coding = {"system": SCHEMES[concept.scheme], "code": concept.code, "display": concept.meaning}
-    return {"coding": [coding], "text": text or concept.meaning}
-
-
-def _site(dicom: "Dataset | None") -> Resource:
-    regions: Any = (dicom.get("AnatomicRegionSequence") if dicom is not None else None) or [{}]
-    region = regions[0]
-    scheme, code, meaning = (region.get(name) for name in ("CodingSchemeDesignator", "CodeValue", "CodeMeaning"))
-    if not meaning:
-        return _codeable(codes.SKIN)
-    return _codeable(Concept(scheme, code, meaning)) if scheme in SCHEMES and code else {"text": meaning}
+    system = SCHEMES.get(concept.scheme)
+    coding = {"system": system, "code": concept.code, "display": concept.meaning}
+    return {**_present(coding=[coding] if system else []), "text": text or concept.meaning}
 
 
 def _device(model: ModelName) -> Resource:

@@ -2,9 +2,11 @@
 
 import io
 import json
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 
+from lesionlab.bundle import Patient
 from lesionlab.errors import ImageError, LesionlabError, MissingExtraError, UsageError
 from lesionlab.files import FreeNames, cannot_write, replacing
 from lesionlab.images.formats import image_id
@@ -28,7 +30,13 @@ class ReportFormat(StrEnum):
 
 
 def report_writer(
-    report_format: ReportFormat, out: Path, model: ModelName, *, single: bool = False, with_identity: bool = False
+    report_format: ReportFormat,
+    out: Path,
+    model: ModelName,
+    *,
+    single: bool = False,
+    with_identity: bool = False,
+    patient_of: Callable[[str], Patient] | None = None,
 ) -> Write:
     """Return a function that writes the report on an image. A file gets its name once it is complete.
 
@@ -39,9 +47,10 @@ def report_writer(
         single: Whether there is a single image.
         with_identity: Whether FHIR reports on DICOM images hold the patient and the date of the study. A Structured
             Report always does, since it belongs to its patient.
+        patient_of: Returns the stated patient data of an image, of which the anatomical site is reported.
 
     Raises:
-        UsageError: A file name for several images, or `with_identity` for a Structured Report.
+        UsageError: A file name for several images.
         MissingExtraError: `dicom-sr` without pydicom or highdicom.
         LesionlabError: The folder cannot be created.
     """
@@ -58,7 +67,8 @@ def report_writer(
     names = FreeNames()
 
     def write(prediction: Prediction) -> None:
-        source = SourceImage.read(prediction.image)
+        site = patient_of(prediction.image).site if patient_of is not None else None
+        source = SourceImage.read(prediction.image, site)
         content = _report(report_format, prediction, model, source, with_identity=with_identity)
         stem = image_id(source.name) if source.frame is None else f"{image_id(source.name)}-frame{source.frame}"
         target = out if is_file else folder / names.take(stem, report_format.suffix)
@@ -89,11 +99,8 @@ def _report(
 def _dicom_bytes(prediction: Prediction, model: ModelName, source: SourceImage) -> bytes:
     from lesionlab.prediction.reports.dicom_sr import structured_report
 
-    if source.dicom is None:
-        raise ImageError("not a DICOM image, whose patient and study a DICOM report belongs to; use --format fhir")
     stream = io.BytesIO()
-    report = structured_report(prediction, model, source.dicom, frame=source.frame)
-    report.save_as(stream, enforce_file_format=True)
+    structured_report(prediction, model, source).save_as(stream, enforce_file_format=True)
     return stream.getvalue()
 
 
