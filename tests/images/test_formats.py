@@ -199,6 +199,18 @@ def test_a_missing_extra_is_named(
     assert str(left_out) == f"1 {SPELLED[kind]} image (pip install 'lesionlab[formats]')"
 
 
+def test_the_content_decides_and_not_the_suffix(
+    photograph: Image.Image, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(formats, "_is_installed", lambda _package: False)
+    (tmp_path / "a.heic").write_bytes(encoded(photograph, "AVIF"))
+    (tmp_path / "b.heic").write_bytes(encoded(photograph, "HEIF"))
+    (tmp_path / "c.jxl").write_bytes(encoded(photograph, "HEIF"))
+    left_out = LeftOut()
+    assert [Path(file.location).name for file in walk_images([str(tmp_path)], left_out)] == ["a.heic"]
+    assert sum(left_out.counts.values()) == 2
+
+
 @pytest.mark.parametrize("kind", NAMES)
 def test_the_format_is_known_by_the_content(small: dict[str, bytes], kind: str) -> None:
     found = formats.format_by_content(small[kind][: formats.HEAD_BYTES])
@@ -348,3 +360,10 @@ def test_reduced_versions_in_a_tiff_are_passed_over(photograph: Image.Image) -> 
     assert distance(decode_image(data).image, photograph) == 0
     with pytest.raises(ImageError, match="several frames"):
         decode_image(encoded(photograph, "TIFF", save_all=True, append_images=[reduced, other]))
+
+
+def test_the_preview_of_a_raw_image_is_not_read(photograph: Image.Image) -> None:
+    directory = TiffImagePlugin.ImageFileDirectory_v2()
+    directory[254] = 1
+    with pytest.raises(ImageError, match="a preview of a raw image; export the image as JPEG or PNG"):
+        decode_image(encoded(photograph, "TIFF", tiffinfo=directory))

@@ -93,7 +93,7 @@ def scan_dataset(
         given = [metadata] if isinstance(metadata, Path) else list(metadata or ())
         scan = _scan_layout(folder, columns, given, keep_unknown=unknown == "keep")
     except OSError as error:
-        raise DataError(f"{folder}: cannot be read: {error.strerror or error}") from error
+        raise DataError(f"{error.filename or folder}: cannot be read: {error.strerror or error}") from error
     if not scan.records and not any(problem.kind.is_error for problem in scan.problems):
         raise DataError(f"{folder}: the layout is {scan.layout}, but no image was found. Found: {_found(folder)}")
     return scan

@@ -227,7 +227,7 @@ def _reason(name: str, stems: frozenset[str], head: Callable[[], bytes], *, mask
     Args:
         name: Its name.
         stems: Names without suffix of the images in the same folder, lower case.
-        head: Returns its first bytes; called for names without a suffix.
+        head: Returns its first bytes; called for names without the suffix of a format that is read.
         masks: Whether it is in a folder of masks.
     """
     stem, suffix = os.path.splitext(name)
@@ -244,7 +244,12 @@ def _reason(name: str, stems: frozenset[str], head: Callable[[], bytes], *, mask
     if masks or _NAMED_MASK.search(stem) or (beside and stem[: beside.start()].lower() in stems):
         return MASK
     remedy = known.remedy()
-    return None if remedy is None else Reason(f"{known.name} image", f"{known.name} images", remedy)
+    if remedy is not None and known.is_read:  # the content decides: phones name AVIF files .heic
+        actual = format_by_content(head())
+        remedy = remedy if actual is None else actual.remedy()
+    if remedy is None:
+        return None
+    return Reason(f"{known.name} image", f"{known.name} images", remedy)
 
 
 def _head(path: str) -> bytes:

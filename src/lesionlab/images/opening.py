@@ -4,6 +4,7 @@ import io
 from typing import Final
 
 from PIL import Image, PngImagePlugin
+from PIL.TiffImagePlugin import TiffImageFile
 
 from lesionlab.errors import ImageError
 from lesionlab.images.bounds import MAX_PIXELS, check_decoding_time, check_size
@@ -16,7 +17,8 @@ _MAX_PIXELS: Final = {"JPEG2000": 25_000_000, "JXL": 50_000_000}
 _MAIN_IMAGE_FIRST: Final = ("JPEG", "MPO", "HEIF")  # the further images are versions of it
 _MAX_REDUCED_VERSIONS: Final = 32
 _NEW_SUBFILE_TYPE: Final = 254
-_REDUCED_OR_MASK: Final = 0b101
+_REDUCED: Final = 1
+_MASK: Final = 4
 _SEVERAL_FRAMES: Final = "the file holds several frames (animation or pages); export a single one"
 
 # Pillow refuses files with longer texts; editors store some megabytes of them in PNG files.
@@ -43,6 +45,10 @@ def open_image(data: bytes) -> Image.Image:
     with warnings_hidden("PIL"):
         opened = Image.open(io.BytesIO(data), formats=formats)
         check_size(*opened.size, limit=_MAX_PIXELS.get(opened.format or "", MAX_PIXELS))
+        if _page_kind(opened) & _REDUCED:
+            raise ImageError(
+                "the first image in this file is a preview of a raw image; export the image as JPEG or PNG"
+            )
         if getattr(opened, "is_animated", False) and opened.format not in _MAIN_IMAGE_FIRST and not _is_one(opened):
             raise ImageError(_SEVERAL_FRAMES)
     if opened.format == "JPEG2000" and (profile := jpeg2000_profile(data)):
@@ -60,6 +66,11 @@ def _is_one(opened: Image.Image) -> bool:
     kinds = []
     for page in range(pages):
         opened.seek(page)
-        kinds.append(opened.tag_v2.get(_NEW_SUBFILE_TYPE, 0))  # type: ignore[attr-defined]
+        kinds.append(_page_kind(opened))
     opened.seek(0)
-    return not kinds[0] & _REDUCED_OR_MASK and all(kind & _REDUCED_OR_MASK for kind in kinds[1:])
+    return all(kind & (_REDUCED | _MASK) for kind in kinds[1:])
+
+
+def _page_kind(opened: Image.Image) -> int:
+    kind = opened.tag_v2.get(_NEW_SUBFILE_TYPE, 0) if isinstance(opened, TiffImageFile) else 0
+    return kind if isinstance(kind, int) else 0

@@ -213,7 +213,11 @@ def table_subset(table: Path) -> str | None:
 def matching(folder: Path, pattern: str) -> Iterator[Path]:
     """Yield the entries below a folder that match a pattern, in any case, in the order of their names."""
     first, _, rest = pattern.partition("/")
-    for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
+    try:
+        entries = sorted(folder.iterdir()) if folder.is_dir() else []
+    except PermissionError:  # the index of the images reports the folder
+        entries = []
+    for entry in entries:
         if fnmatchcase(entry.name.lower(), first) and not entry.name.startswith("."):
             if not rest:
                 yield entry
