@@ -186,6 +186,9 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     (folder / "damaged.jpg").write_bytes((folder / "mole.jpg").read_bytes()[:3000])
     (folder / "scan.dcm").write_bytes(bytes(128) + b"DICM" + bytes(64))
     (folder / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(64))
+    (folder / "phone.avif").write_bytes(b"\0\0\0\x1cftypmif1\0\0\0\0avifmif1" + bytes(64))
+    (folder / "scan.jp2").write_bytes(b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(64))
+    (folder / "photo.jxl").write_bytes(b"\xff\x0a" + bytes(64))
     (folder / "words.jpg").write_text("not an image in spite of its name")
     return {path.name: path for path in folder.iterdir()}
 

@@ -10,6 +10,9 @@ from tests.web.page.conftest import OpenPage, Serve, choose
 REASONS = {
     "scan.dcm": "Export the image as PNG or JPEG",
     "phone.heic": "Export it as JPEG",
+    "phone.avif": "AVIF image. Save it as JPEG or PNG",
+    "scan.jp2": "JPEG 2000 image. Save it as JPEG or PNG",
+    "photo.jxl": "use the command line with lesionlab[formats]",
     "words.jpg": "not an image",
     "damaged.jpg": "truncated",
 }

@@ -135,6 +135,27 @@ def profiled_files() -> dict[str, bytes]:
     }
 
 
+def with_segments(jpeg: bytes, *segments: bytes) -> bytes:
+    """Return a JPEG with bytes after its first marker."""
+    return jpeg[:2] + b"".join(segments) + jpeg[2:]
+
+
+def unusual_files() -> dict[str, bytes]:
+    jpeg = encoded(phantom_image("mel", 3, CAMERA), "JPEG")
+    noise = np.random.default_rng(0).bytes(65_533)
+    return {
+        "other data after the image": jpeg + 10 * noise,
+        "markers after the image": jpeg + b"\xff\xda" * 50_000,
+        "a second image after the image": jpeg + jpeg[:3000],
+        "5 MB of camera data": with_segments(jpeg, *[b"\xff\xef\xff\xff" + noise] * 80),
+        "bytes between segments": with_segments(jpeg, b"\xff\xff\xff\xfe\0\x04ab", b"junk"),
+        "a marker without a segment": with_segments(jpeg, b"\xff\xfe\0\2", b"\xff\0"),
+        "png before other data": encoded(phantom_image("nv", 3, CAMERA), "PNG") + noise,
+        "gif before other data": encoded(phantom_image("nv", 3, CAMERA).quantize(255), "GIF") + noise,
+        "webp before other data": encoded(phantom_image("nv", 3, CAMERA), "WEBP") + noise,
+    }
+
+
 def real_files() -> dict[str, bytes]:
     images = sorted(Path(REAL or "").glob("ham10000/HAM10000_images_part_*/*.jpg"))[::1500]
     files = {}
@@ -219,6 +240,29 @@ def test_predictions_with_colour_profiles_equal_python(engine_page: Page, predic
     assert all_differences(engine_page, predictor, files) == {}
     notes = {note for data in files.values() for note in predictor.predict(data).notes}
     assert {CONVERTED, IGNORED} < notes
+
+
+def test_whole_files_of_unusual_structure_are_read(engine_page: Page, predictor: Predictor) -> None:
+    assert all_differences(engine_page, predictor, unusual_files()) == {}
+
+
+@pytest.mark.parametrize(("marker", "bits"), [(0xC0, 12), (0xC1, 12), (0xC3, 8), (0xC3, 16), (0xC5, 8), (0xF7, 8)])
+def test_a_whole_jpeg_of_another_coding_is_named_as_in_python(
+    engine_page: Page, predictor: Predictor, marker: int, bits: int
+) -> None:
+    data = bytearray(encoded(phantom_image("mel", 1), "JPEG"))
+    place = data.index(b"\xff\xc0")
+    data[place + 1], data[place + 4] = marker, bits
+    found = engine_page.evaluate(_EXPLAIN, [base64.b64encode(data).decode(), {}])
+    with pytest.raises(ImageError, match=r"JPEG.* is not read; export the image with 8 bits per channel") as error:
+        predictor.predict(bytes(data))
+    assert found["message"] in str(error.value)
+
+
+def test_a_jpeg_with_arithmetic_coding_is_not_called_damaged(engine_page: Page) -> None:
+    data = encoded(phantom_image("mel", 1), "JPEG").replace(b"\xff\xc0", b"\xff\xc9")
+    found = engine_page.evaluate(_EXPLAIN, [base64.b64encode(data).decode(), {}])
+    assert "arithmetic coding is not read in the browser" in found["message"]
 
 
 def test_colours_that_cannot_be_converted_are_rejected(engine_page: Page) -> None:

@@ -32,6 +32,9 @@ STORED = "works offline"
 REASONS = {
     "scan.dcm": "Export the image as PNG or JPEG",
     "phone.heic": "Export it as JPEG",
+    "phone.avif": "AVIF image. Save it as JPEG or PNG",
+    "scan.jp2": "JPEG 2000 image. Save it as JPEG or PNG",
+    "photo.jxl": "use the command line with lesionlab[formats]",
     "words.jpg": "the file holds text",
     "damaged.jpg": "truncated",
 }

@@ -6,19 +6,32 @@ import { megabytes } from "./format.js";
 export const ACCEPTED = "image/jpeg,image/png,image/webp,image/tiff,image/bmp,image/gif,.jpg,.jpeg,.png,.webp,.tif,.tiff,.bmp,.gif";
 
 const THUMBNAIL = 144;
-const HEIC_BRANDS = ["heic", "heix", "hevc", "hevx", "heim", "heis", "mif1", "msf1"];
 
 /** Remedies for unsupported types. Unknown types are left to the engine. */
 const REMEDIES = {
   empty: "The file is empty. Copy or download it again.",
-  heic: "This is a HEIC photograph from an iPhone. Export it as JPEG (on the phone: Settings, Camera, Formats, Most Compatible).",
-  avif: "This is an AVIF image. Save it as JPEG or PNG.",
-  dicom: "This is a DICOM file. Export the image as PNG or JPEG from your viewer (often “Save as image”). This also removes the patient data.",
+  heic: "This is a HEIC photograph of a phone. Export it as JPEG (on an iPhone: Settings, Camera, Formats, Most Compatible), or use the command line with lesionlab[formats].",
+  avif: "This is an AVIF image. Save it as JPEG or PNG, or use the command line.",
+  jpegXl: "This is a JPEG XL image. Save it as JPEG or PNG, or use the command line with lesionlab[formats].",
+  jpeg2000: "This is a JPEG 2000 image. Save it as JPEG or PNG, or use the command line.",
+  dicom: "This is a DICOM file. Export the image as PNG or JPEG from your viewer (often “Save as image”), which also removes the patient data, or use the command line with lesionlab[dicom].",
   pdf: "This is a PDF. Export the image as PNG or JPEG.",
   zip: "This is an archive. Extract the images.",
   text: "This is text or a drawing (SVG, HTML), not an image.",
   video: "This is a video. Save one frame as JPEG or PNG.",
 };
+
+/** @type {[start: string, type: keyof typeof REMEDIES][]} */
+const STARTS = [
+  ["%PDF", "pdf"],
+  ["PK\x03\x04", "zip"],
+  ["\x1f\x8b", "zip"],
+  ["Rar!", "zip"],
+  ["\xff\x4f\xff\x51", "jpeg2000"],
+  ["\0\0\0\x0cjP  ", "jpeg2000"],
+  ["\xff\x0a", "jpegXl"],
+  ["\0\0\0\x0cJXL ", "jpegXl"],
+];
 
 /**
  * The reason why a file is not supported, from its first bytes and size; null if it can be sent.
@@ -50,15 +63,22 @@ function detectType(head) {
   if (head.length === 0) return "empty";
   const text = String.fromCharCode(...head);
   if (text.startsWith("DICM", 128)) return "dicom";
-  if (text.startsWith("ftyp", 4)) {
-    const brand = text.slice(8, 12);
-    if (brand.startsWith("avi")) return "avif";
-    return HEIC_BRANDS.includes(brand) ? "heic" : "video";
-  }
-  if (text.startsWith("%PDF")) return "pdf";
-  if (text.startsWith("PK\x03\x04") || text.startsWith("\x1f\x8b") || text.startsWith("Rar!")) return "zip";
+  if (text.startsWith("ftyp", 4)) return typeOfBrands(text.slice(8, new DataView(head.buffer).getUint32(0)));
+  const found = STARTS.find(([start]) => text.startsWith(start));
+  if (found) return found[1];
   if (/^(\xef\xbb\xbf)?\s*<[!?a-z]/i.test(text)) return "text";
   return null;
+}
+
+/**
+ * @param {string} brands Of a file of boxes: the major brand, a version, and those that it is compatible with.
+ * @returns {keyof typeof REMEDIES}
+ */
+function typeOfBrands(brands) {
+  const codings = new Set(Array.from({ length: brands.length / 4 }, (_, index) => brands.slice(4 * index, 4 * index + 3)));
+  const isHeic = codings.has("hei") || codings.has("hev");
+  if (brands.startsWith("avi") || (codings.has("avi") && !isHeic)) return "avif";
+  return isHeic || codings.has("mif") || codings.has("msf") ? "heic" : "video";
 }
 
 /**

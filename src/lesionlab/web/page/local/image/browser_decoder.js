@@ -17,7 +17,7 @@ const STRIPE = 256;
  */
 export async function decodeInBrowser(file, { width, height }, transform) {
   const bitmap = await createImageBitmap(file, { colorSpaceConversion: "none", premultiplyAlpha: "none" }).catch(() => {
-    throw new EngineError("image", "the image is damaged (this browser cannot decode it); copy or export it again");
+    throw new EngineError("image", "this browser cannot decode the image: it is damaged, or of an unusual kind; save it as JPEG or PNG");
   });
   try {
     if (bitmap.width !== width || bitmap.height !== height) {

@@ -89,7 +89,8 @@ async function checkHeader(view, { formats, max_pixels: maxPixels }) {
     return reject("the image is damaged or truncated in its header; copy or export it again");
   }
   if (!header) return reject(`${unknownFormat(view)}; export the image as one of ${formats.join(", ")}`);
-  const { width, height, multiFrame, complete } = header;
+  const { width, height, unread, multiFrame, complete } = header;
+  if (unread) reject(unread);
   if (width * height > maxPixels) {
     reject(`the image is too large (${width}x${height}; the limit is ${maxPixels / 1e6} megapixels); scale it down`);
   }

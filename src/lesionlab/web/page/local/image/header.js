@@ -12,6 +12,7 @@
  * @property {boolean} grey
  * @property {boolean} sixteenBit Greyscale with 16 bits.
  * @property {boolean} cmyk
+ * @property {string | null} unread Why images of this kind are not read.
  * @property {boolean} multiFrame
  * @property {boolean} complete Whether the file is not truncated.
  */
@@ -24,6 +25,7 @@ export const DEFAULTS = {
   grey: false,
   sixteenBit: false,
   cmyk: false,
+  unread: null,
   multiFrame: false,
   complete: true,
 };

@@ -11,9 +11,16 @@ const APP2 = 0xe2;
 const END = 0xd9;
 const EXIF = "Exif\0\0";
 const XMP = "http://ns.adobe.com/xap/1.0/\0";
+const START = 0xd8;
+const FIRST_RESTART = 0xd0;
 const PROFILE = "ICC_PROFILE\0";
-// Markers in the range of the frame headers that are no frame headers.
-const NO_FRAMES = [0xc4, 0xc8, 0xcc];
+// Markers of frame headers, which also tell the coding.
+const READ_FRAMES = [0xc0, 0xc1, 0xc2];
+const ARITHMETIC_FRAMES = [0xc9, 0xca];
+const LOSSLESS_FRAMES = [0xc3, 0xc7, 0xcb, 0xcf];
+const HIERARCHICAL_FRAMES = [0xc5, 0xc6, 0xcd, 0xce];
+const JPEG_LS = 0xf7;
+const FRAMES = [...READ_FRAMES, ...ARITHMETIC_FRAMES, ...LOSSLESS_FRAMES, ...HIERARCHICAL_FRAMES, JPEG_LS];
 
 /**
  * @param {DataView} view
@@ -25,14 +32,18 @@ export function jpegHeader(view) {
   /** @type {Uint8Array[]} */
   const profile = [];
   for (let at = 2; ; ) {
-    if (view.getUint8(at) !== 0xff) throw new RangeError("expected a segment");
     const marker = view.getUint8(at + 1);
-    if (marker === 0xff) {
-      at += 1; // fill byte
+    if (view.getUint8(at) !== 0xff || marker === 0xff) {
+      at += 1; // fill byte, or bytes between segments, which libjpeg-turbo passes over too
+      continue;
+    }
+    if (hasNoLength(marker)) {
+      at += 2;
       continue;
     }
     const body = at + 4;
-    if (marker >= 0xc0 && marker <= 0xcf && !NO_FRAMES.includes(marker)) {
+    if (FRAMES.includes(marker)) {
+      header.unread = unreadReason(marker, view.getUint8(body));
       header.height = view.getUint16(body + 1);
       header.width = view.getUint16(body + 3);
       const channels = view.getUint8(body + 5);
@@ -49,6 +60,34 @@ export function jpegHeader(view) {
     }
     at += 2 + view.getUint16(at + 2);
   }
+}
+
+/** @param {number} marker */
+function hasNoLength(marker) {
+  return marker <= 1 || (marker >= FIRST_RESTART && marker <= START);
+}
+
+/**
+ * The reason why a kind of JPEG is not read, as on the command line; null for one that is read.
+ * @param {number} frame Marker of the frame header.
+ * @param {number} bits Bits per value.
+ */
+function unreadReason(frame, bits) {
+  if (READ_FRAMES.includes(frame) && bits === 8) return null;
+  if (ARITHMETIC_FRAMES.includes(frame) && bits === 8) {
+    return "JPEG with arithmetic coding is not read in the browser; save the image as PNG, or use the command line";
+  }
+  return `${kind(frame, bits)} is not read; export the image with 8 bits per channel`;
+}
+
+/**
+ * @param {number} frame
+ * @param {number} bits
+ */
+function kind(frame, bits) {
+  if (frame === JPEG_LS) return "JPEG-LS";
+  if (LOSSLESS_FRAMES.includes(frame)) return `JPEG with lossless coding and ${bits} bits`;
+  return bits === 8 ? "JPEG with hierarchical coding" : `JPEG with ${bits} bits`;
 }
 
 /**
