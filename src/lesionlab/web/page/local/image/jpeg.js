@@ -53,7 +53,7 @@ export function jpegHeader(view) {
     } else if (marker === APP1 && text(view, body, XMP.length) === XMP) {
       header.orientation ??= orientationInXmp(view, body, view.getUint16(at + 2));
     } else if (marker === APP2 && text(view, body, PROFILE.length) === PROFILE) {
-      profile.push(new Uint8Array(view.buffer, body + PROFILE.length, view.getUint16(at + 2) - 2 - PROFILE.length));
+      profile.push(new Uint8Array(view.buffer, body + PROFILE.length, Math.max(0, view.getUint16(at + 2) - 2 - PROFILE.length)));
     } else if (marker === SCAN) {
       if (header.width === 0) throw new RangeError("scan before frame header");
       return { ...header, complete: hasEndAfter(view, body) };
