@@ -174,6 +174,12 @@ def test_patient_and_date_on_request(prediction: Prediction, model: ModelName, d
 ODD = {"PatientName": "Ohne", "PatientID": None, "PatientSex": "X", "PatientBirthDate": "1950", "StudyDate": ""}
 
 
+def test_name_in_another_script_alone(prediction: Prediction, model: ModelName, dicom_image: Make) -> None:
+    report = report_on(prediction, model, dicom=dicom_image(PatientName="=山田^太郎"), with_identity=True)
+    (patient,) = [one for one in report["contained"] if one["resourceType"] == "Patient"]
+    assert patient["name"] == [{"text": "山田^太郎"}]
+
+
 def test_missing_and_wrong_patient_data_are_left_out(
     prediction: Prediction, model: ModelName, dicom_image: Make
 ) -> None:

@@ -146,7 +146,7 @@ def _dicom_uid(uid: str) -> Resource:
 def _patient(dicom: "Dataset") -> Resource:
     name, number, issuer = (dicom.get(keyword) for keyword in ("PatientName", "PatientID", "IssuerOfPatientID"))
     given = [one for one in (name.given_name, name.middle_name) if one] if name else []
-    human = _present(family=name.family_name, given=given) if name else {}
+    human = (_present(family=name.family_name, given=given) or {"text": str(name).strip("=")}) if name else {}
     identifier = _present(value=number, assigner=_present(display=issuer))
     return {
         "resourceType": "Patient",
