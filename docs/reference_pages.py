@@ -24,6 +24,7 @@ PACKAGES = {
     "lesionlab.bundle": "Model bundles",
     "lesionlab.images": "Decoding and preprocessing",
     "lesionlab.data": "Datasets and splits",
+    "lesionlab.data.fetch": "Download of public datasets",
     "lesionlab.taxonomy": "Diagnoses and tasks",
     "lesionlab.recipes": "Recipes",
     "lesionlab.training": "Training",
@@ -64,7 +65,8 @@ REMEDIES = {
     "BundleError": "Export or copy the bundle again; one of an older schema must be exported by this version.",
     "MissingExtraError": "Install the extra that the message names; `lesionlab info` lists all.",
     "DivergenceError": "Lower `optimizer.learning_rate`; the weights of the epochs before are kept.",
-    "InterruptedRunError": "Repeat the same command; it continues after the last complete epoch.",
+    "DownloadError": "Repeat the same command; it continues where it ended. The message names the cause.",
+    "InterruptedRunError": "Repeat the same command; it continues after the last complete epoch, or within the file.",
 }
 
 

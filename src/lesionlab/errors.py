@@ -29,6 +29,19 @@ class DataError(LesionlabError):
     """A dataset, manifest or split cannot be used."""
 
 
+class DownloadError(LesionlabError):
+    """A file cannot be downloaded.
+
+    Args:
+        message: The message.
+        status: The HTTP status, if the server does not have the file.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class DivergenceError(LesionlabError):
     """A training diverged: its loss is not a finite number."""
 
@@ -42,7 +55,7 @@ class BundleError(LesionlabError):
 
 
 class InterruptedRunError(LesionlabError):
-    """A training was interrupted with Ctrl-C and can be resumed."""
+    """A training or a download was interrupted with Ctrl-C and can be resumed."""
 
     exit_code = 130
 

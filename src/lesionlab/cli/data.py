@@ -1,4 +1,4 @@
-"""`lesionlab data`: check a dataset, split it, or make a small one."""
+"""`lesionlab data`: download or check a dataset, split it, or make a small one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from lesionlab.cli.console import new_table, note_left_out, progress_bar, show, show_json, show_table
 from lesionlab.cli.duplicates import duplicates
+from lesionlab.cli.fetch import fetch
 from lesionlab.cli.hmnist import DatasetFolder, export_hmnist, import_hmnist, mini
 from lesionlab.cli.options import (
     Columns,
@@ -27,7 +28,7 @@ from lesionlab.files import check_output
 if TYPE_CHECKING:
     from lesionlab.data import DataReport, Manifest, Split
 
-app = typer.Typer(help="Check a dataset, split it by lesion, or make a small one.", no_args_is_help=True)
+app = typer.Typer(help="Download or check a dataset, split it by lesion, or make a small one.", no_args_is_help=True)
 
 _SHOWN_PER_KIND = 5
 _SHOWN_SIZES = 5
@@ -113,7 +114,7 @@ def split(
         _show_split(manifest, made, target)
 
 
-add_commands(app, check, duplicates, split, mini, import_hmnist, export_hmnist)
+add_commands(app, fetch, check, duplicates, split, mini, import_hmnist, export_hmnist)
 
 
 def _show_report(report: DataReport) -> None:
