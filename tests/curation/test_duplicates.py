@@ -8,8 +8,8 @@ from PIL import Image, ImageOps
 
 from lesionlab import RESEARCH_ONLY
 from lesionlab.bundle import Bundle
-from lesionlab.curation import ImageFeatures, PairKind, describe_images, find_duplicates, render_pairs
-from lesionlab.curation.page import ShownImage, ShownPair
+from lesionlab.curation import ImageFeatures, PairKind, describe_images, find_duplicates, render_review
+from lesionlab.curation.page import ReviewItem, ShownImage
 
 cv2 = pytest.importorskip("cv2", reason="the extra duplicates is not installed")
 
@@ -60,8 +60,8 @@ def test_two_datasets_are_compared(images: list[str], features: ImageFeatures) -
 
 
 def test_the_page_is_escaped_and_self_contained(images: list[str], tmp_path: Path) -> None:
-    pair = ShownPair("Same <picture>", (ShownImage(images[0], "a&b"), ShownImage(str(tmp_path / "none.png"), "c")))
-    page = render_pairs("Duplicates", ["1 pair."], [pair])
+    pair = ReviewItem("Same <picture>", (ShownImage(images[0], "a&b"), ShownImage(str(tmp_path / "none.png"), "c")))
+    page = render_review("Duplicates", ["1 pair."], [pair])
     assert "Same &lt;picture&gt;" in page
     assert "a&amp;b" in page
     assert "Image not readable" in page

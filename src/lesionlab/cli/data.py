@@ -11,6 +11,7 @@ from lesionlab.cli.console import new_table, note_left_out, progress_bar, show, 
 from lesionlab.cli.duplicates import duplicates
 from lesionlab.cli.fetch import fetch
 from lesionlab.cli.hmnist import DatasetFolder, export_hmnist, import_hmnist, mini
+from lesionlab.cli.label_issues import label_issues
 from lesionlab.cli.options import (
     Columns,
     Decisions,
@@ -114,7 +115,7 @@ def split(
         _show_split(manifest, made, target)
 
 
-add_commands(app, fetch, check, duplicates, split, mini, import_hmnist, export_hmnist)
+add_commands(app, fetch, check, duplicates, label_issues, split, mini, import_hmnist, export_hmnist)
 
 
 def _show_report(report: DataReport) -> None:

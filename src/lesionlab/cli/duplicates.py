@@ -15,7 +15,7 @@ from lesionlab.files import check_output, write_text
 if TYPE_CHECKING:
     from lesionlab.bundle import Bundle
     from lesionlab.curation import ImageFeatures, ImagePair
-    from lesionlab.curation.page import ShownImage, ShownPair
+    from lesionlab.curation.page import ReviewItem, ShownImage
     from lesionlab.data import ImageRecord, Manifest
 
 _SHOWN = 1000  # pairs on the page
@@ -52,7 +52,7 @@ def duplicates(
     """
     require_extra("lesionlab data duplicates", "duplicates", "cv2", "jinja2")
     from lesionlab.bundle import Bundle
-    from lesionlab.curation import describe_images, find_duplicates, render_pairs
+    from lesionlab.curation import describe_images, find_duplicates, render_review
     from lesionlab.data import load_split, read_dataset
     from lesionlab.data.decisions import PAIR_COLUMNS, write_decisions
 
@@ -66,7 +66,7 @@ def duplicates(
             return describe_images([images.location(record) for record in images], bundle, progress)
 
     rows: list[dict[str, Any]] = []
-    shown: list[ShownPair] = []
+    shown: list[ReviewItem] = []
     seen = [Bundle.load(path) for path in against or () if _is_bundle(path)]
     others: list[Manifest | None] = [read_dataset(path) for path in against or () if not _is_bundle(path)]
     features = described(manifest) if others or not seen else None
@@ -88,7 +88,7 @@ def duplicates(
     write_decisions(out / "decisions.csv", PAIR_COLUMNS, rows)
     kinds = Counter(row["kind"] for row in rows)
     summary = [f"{len(rows):,} pairs; {len(shown):,} are shown. Decisions: decisions.csv, column decision."]
-    write_text(out / "pairs.html", render_pairs(f"Duplicates: {manifest.root.resolve().name}", summary, shown))
+    write_text(out / "pairs.html", render_review(f"Duplicates: {manifest.root.resolve().name}", summary, shown))
     if as_json:
         show_json({"images": len(manifest), "pairs": rows, "kinds": dict(kinds)})
         return
@@ -129,8 +129,8 @@ def _shown(
     b: "ImageRecord",
     pair: "ImagePair",
     subset: dict[str, str] | None,
-) -> "ShownPair":
-    from lesionlab.curation.page import ShownImage, ShownPair
+) -> "ReviewItem":
+    from lesionlab.curation.page import ReviewItem, ShownImage
 
     def image(images: "Manifest", record: "ImageRecord") -> "ShownImage":
         facts = [f"lesion {record.lesion_id}, {record.diagnosis}"]
@@ -139,4 +139,4 @@ def _shown(
         return ShownImage(images.location(record), record.image_id, tuple(facts))
 
     facts = (f"score {pair.score:.2f}: {pair.matches} local features agree; {pair.differing_bits} of 256 bits differ",)
-    return ShownPair(pair.kind.capitalize(), (image(manifest, a), image(compared, b)), facts)
+    return ReviewItem(pair.kind.capitalize(), (image(manifest, a), image(compared, b)), facts)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from lesionlab.bundle import Bundle
 from lesionlab.cpu import available_cores
+from lesionlab.curation.frozen_features import pooled_features
 from lesionlab.errors import ImageError, MissingExtraError
 from lesionlab.images import load_image
 from lesionlab.images.perceptual_hash import perceptual_hash, pixel_hash
@@ -68,9 +69,8 @@ def describe_images(
             image = load_image(location).image
         except ImageError as error:
             raise ImageError(f"{location}: {error}") from error
-        output = session.outputs(bundle.info.preprocessing.apply(image)[np.newaxis])
-        features = output.logits if output.feature_map is None else output.feature_map.mean(axis=(2, 3))
-        return pixel_hash(image), perceptual_hash(image), features[0], *local_features(image)
+        features = pooled_features(session, bundle.info.preprocessing, image)
+        return pixel_hash(image), perceptual_hash(image), features, *local_features(image)
 
     rows = []
     with ThreadPoolExecutor(available_cores()) as pool:

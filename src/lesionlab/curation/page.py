@@ -1,4 +1,4 @@
-"""The page of image pairs for review: one self-contained HTML file."""
+"""The page for review of pairs and labels: one self-contained HTML file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class ShownImage:
 
 
 @dataclass(frozen=True, slots=True)
-class ShownPair:
+class ReviewItem:
     """Images side by side, with a heading and lines about them."""
 
     heading: str
@@ -32,19 +32,19 @@ class ShownPair:
     facts: tuple[str, ...] = ()
 
 
-def render_pairs(title: str, summary: Sequence[str], pairs: Sequence[ShownPair]) -> str:
-    """Return a page of images side by side.
+def render_review(title: str, summary: Sequence[str], items: Sequence[ReviewItem]) -> str:
+    """Return a page with the images of each item side by side.
 
     Args:
         title: Heading of the page.
         summary: Sentences under it.
-        pairs: The images.
+        items: Pairs of images or lesions, each numbered.
 
     Raises:
         MissingExtraError: Jinja is not installed.
     """
-    template = page_environment(thumbnail=_thumbnail).get_template("curation/pairs.html.jinja")
-    return template.render(title=title, summary=summary, pairs=pairs)
+    template = page_environment(thumbnail=_thumbnail).get_template("curation/review.html.jinja")
+    return template.render(title=title, summary=summary, items=items)
 
 
 def _thumbnail(image: ShownImage) -> str | None:
