@@ -49,6 +49,8 @@ def test_other_files_are_counted_by_kind(tmp_path: Path) -> None:
     )
     make(tmp_path, ["1.2.840.1", "scan"], DICOM)
     make(tmp_path, ["photo", "1.2.840.2"], JPEG)
+    make(tmp_path, ["photo.jpg_large"], JPEG)
+    make(tmp_path, ["readme.md"], b"BM25 ranks documents")
     (tmp_path / "gone.jpg").symlink_to(tmp_path / "nowhere")
     (tmp_path / "self.jpg").symlink_to(tmp_path / "self.jpg")
     os.mkfifo(tmp_path / "pipe.jpg")
@@ -57,7 +59,8 @@ def test_other_files_are_counted_by_kind(tmp_path: Path) -> None:
     assert "2 raw images (export as JPEG or PNG), 1 PSD image (export as JPEG or PNG)" in left_out
     assert "1 archive that is no zip file (unpack first)" in left_out
     assert "2 DICOM images" in left_out
-    assert left_out.endswith("4 files that are no images, 2 broken links, 2 hidden files and folders")
+    assert "1 image with another suffix (rename, such as to .jpg)" in left_out
+    assert left_out.endswith("5 files that are no images, 2 broken links, 2 hidden files and folders")
 
 
 @pytest.mark.parametrize(

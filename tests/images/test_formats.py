@@ -5,6 +5,7 @@ import io
 import struct
 import time
 import tracemalloc
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -298,6 +299,16 @@ def test_a_whole_jpeg_of_another_kind_is_named(photograph: Image.Image, marker: 
         decode_image(bytes(data))
 
 
+def test_a_png_of_an_ios_app_is_named(photograph: Image.Image) -> None:
+    raw = zlib.compress(b"".join(b"\0" + bytes(row) for row in np.asarray(photograph)), wbits=-15)  # without its header
+    size = struct.pack(">IIBBBBB", *photograph.size, 8, 2, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n"
+    for kind, body in ((b"CgBI", b"\x50\0\x20\x06"), (b"IHDR", size), (b"IDAT", raw), (b"IEND", b"")):
+        data += struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    with pytest.raises(ImageError, match=r"^PNG of an iOS app \(CgBI\) is not read"):
+        decode_image(data)
+
+
 def tiff(values: np.ndarray, photometric: int, sample_format: int = 1) -> bytes:
     height, width, channels = values.shape
     per_channel = {258: 8 * values.itemsize, 339: sample_format}
@@ -334,7 +345,7 @@ def test_a_tiff_of_16_bit_colours_is_read(photograph: Image.Image) -> None:
     [
         (3, "<f4", 2, 3, "TIFF with 3 channels of 32 bits, photometric 2, compression 1, is not read"),
         (5, "<u1", 2, 1, "TIFF with 5 channels of 8 bits"),
-        (1, "<f8", 1, 3, "TIFF with 1 channels of 64 bits"),
+        (1, "<f8", 1, 3, "TIFF with 1 channel of 64 bits"),
         (1, "<f4", 1, 3, "the pixels are 32-bit numbers of unknown range"),
     ],
 )

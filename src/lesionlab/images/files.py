@@ -22,6 +22,7 @@ _MASK_BESIDE: Final = re.compile(r"(?<=.)[_-](mask|masks|seg)$", re.IGNORECASE)
 _MASK_FOLDER: Final = re.compile(
     r"(?<![a-z])(masks?|segmentations?|superpixels)(?![a-z])|^imd\d+_(lesion|roi)$", re.IGNORECASE
 )
+_WEAK_SIGNATURES: Final = ("BMP", "JPEG XL")  # two bytes, with which a text may begin
 _ARCHIVES: Final = frozenset((".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz"))
 
 
@@ -35,6 +36,7 @@ class Reason(NamedTuple):
 
 MASK: Final = Reason("mask", "masks")
 OTHER: Final = Reason("file that is no image", "files that are no images")
+MISNAMED: Final = Reason("image with another suffix", "images with another suffix", "rename, such as to .jpg")
 HIDDEN: Final = Reason("hidden file or folder", "hidden files and folders")
 REPEATED: Final = Reason("link to files already read", "links to files already read")
 BROKEN: Final = Reason("broken link", "broken links")
@@ -227,7 +229,7 @@ def _reason(name: str, stems: frozenset[str], head: Callable[[], bytes], *, mask
     Args:
         name: Its name.
         stems: Names without suffix of the images in the same folder, lower case.
-        head: Returns its first bytes; called for names without the suffix of a format that is read.
+        head: Returns its first bytes; called unless the suffix is that of a format that is read.
         masks: Whether it is in a folder of masks.
     """
     stem, suffix = os.path.splitext(name)
@@ -235,9 +237,9 @@ def _reason(name: str, stems: frozenset[str], head: Callable[[], bytes], *, mask
     if known is None:
         if suffix.lower() in _ARCHIVES:
             return ARCHIVE
-        if suffix[1:] and not suffix[1:].isdigit():  # UIDs of DICOM end in a number
-            return OTHER
         known, stem = format_by_content(head()), name
+        if suffix[1:] and not suffix[1:].isdigit():  # UIDs of DICOM end in a number
+            return OTHER if known is None or known.name in _WEAK_SIGNATURES else MISNAMED
         if known is None:
             return OTHER
     beside = _MASK_BESIDE.search(stem)

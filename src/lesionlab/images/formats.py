@@ -40,11 +40,11 @@ class ImageFormat:
 
 
 _CORE: Final = (
-    ImageFormat("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif")),
-    ImageFormat("PNG", (".png",)),
+    ImageFormat("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp")),
+    ImageFormat("PNG", (".png", ".apng")),
     ImageFormat("WEBP", (".webp",)),
     ImageFormat("TIFF", (".tif", ".tiff")),
-    ImageFormat("BMP", (".bmp",)),
+    ImageFormat("BMP", (".bmp", ".dib")),
     ImageFormat("GIF", (".gif",)),
 )
 DICOM: Final = ImageFormat("DICOM", (".dcm", ".dicom"), is_read=False)
@@ -59,11 +59,15 @@ _ALL: Final = (
     HEIC,
     JPEG_2000,
     JPEG_XL,
-    ImageFormat("raw", (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2"), is_read=False),
-    ImageFormat("PSD", (".psd",), is_read=False),
-    ImageFormat("SVG", (".svg",), is_read=False),
+    ImageFormat("raw", (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".pef", ".raf", ".rw2"), is_read=False),
+    ImageFormat("JPEG XR", (".jxr", ".wdp", ".hdp"), is_read=False),
+    ImageFormat("JPEG-LS", (".jls",), is_read=False),
+    ImageFormat("PSD", (".psd", ".psb"), is_read=False),
+    ImageFormat("SVG", (".svg", ".svgz"), is_read=False),
+    ImageFormat("EPS", (".eps",), is_read=False),
     ImageFormat("PPM", (".ppm", ".pgm", ".pbm", ".pnm"), is_read=False),
     ImageFormat("TGA", (".tga",), is_read=False),
+    ImageFormat("whole-slide", (".svs", ".ndpi", ".scn", ".mrxs"), is_read=False),
 )
 
 # The formats of cameras, dermatoscopes and archives, which every interface reads. The others are read from files only:

@@ -22,8 +22,8 @@ def unknown_format(data: bytes) -> str:
     known = format_by_content(data[:HEAD_BYTES])
     if known is not None:
         damaged = f"the {known.name} image is damaged or truncated in its header; copy or export it again"
-        kind = _unusual_jpeg(data) if known.name == "JPEG" else _unusual_tiff(data) if known.name == "TIFF" else None
-        return damaged if kind is None else f"{kind} is not read; {_REMEDY}"
+        find = {"JPEG": _unusual_jpeg, "PNG": _unusual_png, "TIFF": _unusual_tiff}.get(known.name)
+        return damaged if find is None or (kind := find(data)) is None else f"{kind} is not read; {_REMEDY}"
     found = "this is not an image of a supported format"
     if data[:5] == b"%PDF-":
         found = "this is a PDF document, not an image"
@@ -45,7 +45,7 @@ def failed_decoding(data: bytes, error: Exception) -> str:
     """
     whole = str(error) or type(error).__name__
     text = " ".join(whole.split()).partition(". ")[0]  # some decoders go on about how to debug them
-    if data.startswith(b"\xff\xd8") and (kind := _unusual_jpeg(data)):
+    if kind := _unusual_jpeg(data) or _unusual_png(data):
         return f"{kind} is not read; {_REMEDY}"
     if "MAX_TEXT" in whole:
         return "the texts beside the image are too large; save it again without its metadata"
@@ -55,7 +55,13 @@ def failed_decoding(data: bytes, error: Exception) -> str:
     return f"the image is {'truncated' if cut else 'damaged'} ({text}); copy or export it again"
 
 
+def _unusual_png(data: bytes) -> str | None:
+    return "PNG of an iOS app (CgBI)" if data.startswith(b"\x89PNG") and data[12:16] == b"CgBI" else None
+
+
 def _unusual_jpeg(data: bytes) -> str | None:
+    if not data.startswith(b"\xff\xd8"):
+        return None
     coding, bits = jpeg_coding(data) or (_READ_CODINGS[0], 8)
     if coding == _JPEG_LS:
         return "JPEG-LS"
@@ -78,7 +84,8 @@ def _unusual_tiff(data: bytes) -> str | None:
     except Exception:  # noqa: BLE001 - a damaged header
         return None
     depth = max(bits) if isinstance(bits, tuple) else bits
-    return f"TIFF with {channels} channels of {depth} bits, photometric {photometric}, compression {compression},"
+    values = "1 channel" if channels == 1 else f"{channels} channels"
+    return f"TIFF with {values} of {depth} bits, photometric {photometric}, compression {compression},"
 
 
 def _is_text(data: bytes) -> bool:
