@@ -42,6 +42,7 @@ PACKAGES = {
     "lesionlab.segmentation": "Lesion segmentation",
     "lesionlab.attribution": "Explanation methods",
     "lesionlab.curation": "Duplicates",
+    "lesionlab.curation.report": "Dataset report",
     "lesionlab.phantoms": "Synthetic images",
     "lesionlab.serving": "Server",
     "lesionlab.web": "Web page",

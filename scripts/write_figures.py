@@ -14,10 +14,10 @@ from typing import Any
 
 from lesionlab.bundle import Bundle, GroupMetrics, WithinSourceAuc
 from lesionlab.bundle.operating_points import NOUNS
+from lesionlab.data.groups import DX_TYPES
 from lesionlab.evaluation.card import ExternalEvaluation, read_external, render_appendix, render_card
 from lesionlab.evaluation.card.external import ExternalPoint
 from lesionlab.evaluation.card.markdown import estimate
-from lesionlab.evaluation.tables import DX_TYPES
 from lesionlab.metrics import Estimate
 from lesionlab.taxonomy import Target
 

@@ -8,12 +8,11 @@ from lesionlab import RESEARCH_ONLY
 from lesionlab.base_models import Sha256, StrictModel
 from lesionlab.bundle.operating_points import NOUNS, OperatingPoint
 from lesionlab.bundle.seen_images import SeenCounts
+from lesionlab.data.groups import GroupBy
 from lesionlab.metrics import Estimate
 from lesionlab.taxonomy import Target
 
 ROC_POINTS = 200
-
-GroupBy = Literal["sex", "age", "site", "dx_type", "source", "skin_tone"]
 
 
 class RocPoint(StrictModel):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lesionlab.cli.console import new_table, note_left_out, progress_bar, show, show_json, show_table
+from lesionlab.cli.data_report import report
 from lesionlab.cli.duplicates import duplicates
 from lesionlab.cli.fetch import fetch
 from lesionlab.cli.hmnist import DatasetFolder, export_hmnist, import_hmnist, mini
@@ -115,7 +116,7 @@ def split(
         _show_split(manifest, made, target)
 
 
-add_commands(app, fetch, check, duplicates, label_issues, split, mini, import_hmnist, export_hmnist)
+add_commands(app, fetch, check, report, duplicates, label_issues, split, mini, import_hmnist, export_hmnist)
 
 
 def _show_report(report: DataReport) -> None:

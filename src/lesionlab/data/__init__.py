@@ -1,7 +1,7 @@
 """Data: reading datasets into manifests, checking them, and splitting them."""
 
-from lesionlab.data.check import DataReport, check_dataset
-from lesionlab.data.dataset import load_manifest, read_dataset
+from lesionlab.data.check import DataReport, check_dataset, check_scan
+from lesionlab.data.dataset import load_manifest, read_dataset, scan_dataset
 from lesionlab.data.given_split import given_split
 from lesionlab.data.hmnist import export_hmnist, import_hmnist, read_hmnist, write_hmnist
 from lesionlab.data.manifest import ImageRecord, Manifest
@@ -19,6 +19,7 @@ __all__ = [
     "Manifest",
     "Split",
     "check_dataset",
+    "check_scan",
     "draw_subset",
     "export_hmnist",
     "given_split",
@@ -33,6 +34,7 @@ __all__ = [
     "oversample",
     "read_dataset",
     "read_hmnist",
+    "scan_dataset",
     "shrink_images",
     "without_copies",
     "write_hmnist",

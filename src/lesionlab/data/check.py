@@ -88,7 +88,13 @@ def check_dataset(
     Raises:
         DataError: The layout of the folder is unknown, or its table cannot be read.
     """
-    scan = scan_dataset(folder, columns=columns, metadata=metadata, unknown=unknown)
+    return check_scan(scan_dataset(folder, columns=columns, metadata=metadata, unknown=unknown), progress, workers)
+
+
+def check_scan(
+    scan: Scan, progress: Callable[[int, int], None] | None = None, workers: int | None = None
+) -> DataReport:
+    """Check a dataset whose metadata have been read; see `check_dataset`."""
     checks = _check_images(scan, progress, workers)
     problems = [
         *scan.problems,

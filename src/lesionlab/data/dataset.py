@@ -162,7 +162,9 @@ def _scan_tables(
     known = reader.lesions_known and _has_lesion_ids(records)
     problems = (*reader.problems, *added.problems(), *others, *_conflicts(records, reader.patients))
     grouped = "; without lesion ids, images are grouped by patient" if reader.patients else ""
-    return Scan(folder, layout.name + grouped, tuple(records), problems, known, index.left_out)
+    return Scan(
+        folder, layout.name + grouped, tuple(records), problems, known, index.left_out, by_patient=bool(reader.patients)
+    )
 
 
 def _dermoscopic(records: list[ImageRecord]) -> tuple[list[ImageRecord], list[DataProblem]]:

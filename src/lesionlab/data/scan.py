@@ -87,6 +87,7 @@ class Scan:
         problems: Errors and warnings.
         lesions_known: Whether the source has lesion ids.
         left_out: Counts of the files that are no images of the dataset.
+        by_patient: Whether the lesion ids are those of patients, for want of others.
     """
 
     root: Path
@@ -95,6 +96,7 @@ class Scan:
     problems: tuple[DataProblem, ...]
     lesions_known: bool
     left_out: LeftOut = field(default_factory=LeftOut)
+    by_patient: bool = False
 
     def manifest(self) -> Manifest:
         """Return the manifest.

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lesionlab.bundle import GroupMetrics, GroupPoint, OperatingPoint, WithinSourceAuc
+from lesionlab.data.groups import UNKNOWN, group_value
 from lesionlab.evaluation.results import EvaluatedSubset
 from lesionlab.evaluation.tables import positives_and_scores
 from lesionlab.metrics import Estimate, exact_interval, lesion_weights
@@ -18,8 +19,6 @@ from lesionlab.metrics.confusion import confusion_matrix, recall
 from lesionlab.metrics.estimate import count_trials
 from lesionlab.metrics.ranking import roc_auc, within_group_auc
 from lesionlab.taxonomy import Target
-
-UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def measure_group(part: EvaluatedSubset, points: Sequence[OperatingPoint], value
 
 
 def _values(evaluated: EvaluatedSubset, attribute: Literal["source", "dx_type"]) -> npt.NDArray[np.str_]:
-    return np.array([getattr(record, attribute) or UNKNOWN for record in evaluated.records], dtype=np.str_)
+    return np.array([group_value(record, attribute) for record in evaluated.records], dtype=np.str_)
 
 
 def _by_group(

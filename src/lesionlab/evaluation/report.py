@@ -12,6 +12,7 @@ from lesionlab.bundle.operating_points import NOUNS
 from lesionlab.bundle.schema import BundleInfo
 from lesionlab.bundle.seen_images import SeenCounts
 from lesionlab.data import left_out_in_words
+from lesionlab.data.groups import DX_TYPES
 from lesionlab.evaluation import figures, wording
 from lesionlab.evaluation.examples import draw_samples, worst_mistakes
 from lesionlab.evaluation.figures.curves import History
@@ -21,7 +22,6 @@ from lesionlab.evaluation.seen import overlap_in_words
 from lesionlab.evaluation.subgroups import MIN_LESIONS
 from lesionlab.evaluation.tables import (
     ASSUMED_PREVALENCES,
-    DX_TYPES,
     PointRow,
     confusion_cells,
     operating_point_rows,

@@ -1,14 +1,12 @@
 """Metrics by subgroup: sex, age, site, confirmation, source and skin tone."""
 
 from collections.abc import Callable
-from itertools import pairwise
 from typing import get_args
 
 import numpy as np
 
 from lesionlab.bundle import Subgroup
-from lesionlab.bundle.evaluation import GroupBy
-from lesionlab.data.manifest import ImageRecord
+from lesionlab.data.groups import UNKNOWN, GroupBy, group_value
 from lesionlab.evaluation.results import EvaluatedSubset
 from lesionlab.evaluation.tables import positives_and_scores
 from lesionlab.images.skin_tone import skin_tone_of_file
@@ -19,8 +17,6 @@ from lesionlab.metrics.confusion import balanced_accuracy, confusion_matrix, rec
 from lesionlab.metrics.estimate import Interval, count_trials, mean_interval, recall_intervals
 from lesionlab.metrics.ranking import roc_auc
 
-_AGES = (0, 30, 45, 60, 75, np.inf)
-_UNKNOWN = "unknown"
 MIN_LESIONS = 30  # with fewer, figures are marked as unreliable
 
 
@@ -32,27 +28,13 @@ def subgroups(evaluated: EvaluatedSubset) -> tuple[Subgroup, ...]:
     """
     found: list[Subgroup] = []
     for group in get_args(GroupBy):
-        values = np.array([_value(group, record) for record in evaluated.records])
-        if group == "skin_tone" and set(values.tolist()) == {_UNKNOWN}:
+        values = np.array([group_value(record, group) for record in evaluated.records])
+        if group == "skin_tone" and set(values.tolist()) == {UNKNOWN}:
             values = np.array([skin_tone_of_file(location) for location in evaluated.locations])
-        names = sorted(set(values.tolist()), key=lambda name: (name == _UNKNOWN, name))
-        if names != [_UNKNOWN]:
+        names = sorted(set(values.tolist()), key=lambda name: (name == UNKNOWN, name))
+        if names != [UNKNOWN]:
             found += [_measured(evaluated, group, name, values == name) for name in names]
     return tuple(found)
-
-
-def _value(group: GroupBy, record: ImageRecord) -> str:
-    if group == "age":
-        return _UNKNOWN if record.age is None else _age_band(record.age)
-    if group == "skin_tone":
-        return _UNKNOWN if record.skin_tone is None else f"class {record.skin_tone}"
-    value: str | None = getattr(record, group)
-    return value or _UNKNOWN
-
-
-def _age_band(age: float) -> str:
-    low, high = next((low, high) for low, high in pairwise(_AGES) if age < high)
-    return f"{low} and over" if high == np.inf else f"{low} to {high - 1}"
 
 
 def _measured(evaluated: EvaluatedSubset, group: GroupBy, value: str, members: BoolArray) -> Subgroup:

@@ -24,13 +24,6 @@ from lesionlab.taxonomy import Target
 # From screening to a referral clinic.
 ASSUMED_PREVALENCES = (0.01, 0.05, 0.2)
 
-DX_TYPES = {
-    "histo": "histopathology",
-    "follow_up": "follow-up",
-    "consensus": "expert consensus",
-    "confocal": "confocal microscopy",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Cell:

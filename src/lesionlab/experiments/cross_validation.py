@@ -22,9 +22,10 @@ from lesionlab import RESEARCH_ONLY
 from lesionlab.base_models import StrictModel
 from lesionlab.bundle import GroupMetrics, WithinSourceAuc
 from lesionlab.data import Manifest, Split, draw_subset, leave_source_out, lesion_sources, make_split
+from lesionlab.data.groups import UNKNOWN
 from lesionlab.errors import DataError, UsageError
 from lesionlab.evaluation import EvaluatedSubset, dataset_name
-from lesionlab.evaluation.groups import UNKNOWN, measure_groups
+from lesionlab.evaluation.groups import measure_groups
 from lesionlab.evaluation.predictions_file import METRICS, PREDICTIONS, Predictions, find_predictions, read_predictions
 from lesionlab.evaluation.results import measure
 from lesionlab.experiments.completion import RESAMPLES, Bar, complete_run, describe_platform, no_bar, require_same_run

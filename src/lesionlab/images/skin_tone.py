@@ -17,6 +17,7 @@ UNKNOWN = "unknown"
 # Lower limits of the angle in degrees.
 _BANDS = ((55.0, "very light"), (41.0, "light"), (28.0, "intermediate"), (10.0, "tan"), (-30.0, "brown"))
 _DARKEST = "dark"
+TONES = (*(name for _, name in _BANDS), _DARKEST)
 _SIDE = 96
 _MARGIN = 0.12  # width of the margin relative to the side
 _DARK = 15.0  # lightness below which a pixel is vignette, ruler or hair

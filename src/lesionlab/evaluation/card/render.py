@@ -11,11 +11,12 @@ from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.attribution.result import ModelCheck
 from lesionlab.bundle import Bundle, BundleInfo, EvaluationSummary, OperatingPoint
 from lesionlab.bundle.operating_points import NOUNS
+from lesionlab.data.groups import DX_TYPES
 from lesionlab.evaluation.card import markdown
 from lesionlab.evaluation.card.external import ExternalEvaluation, ExternalPoint
 from lesionlab.evaluation.seen import overlap_in_words
 from lesionlab.evaluation.subgroups import MIN_LESIONS
-from lesionlab.evaluation.tables import ASSUMED_PREVALENCES, DX_TYPES
+from lesionlab.evaluation.tables import ASSUMED_PREVALENCES
 from lesionlab.evaluation.wording import counted, terms
 from lesionlab.images.formats import FORMATS
 from lesionlab.metrics import Estimate, predictive_values
