@@ -271,6 +271,21 @@ def test_archives_without_checksums_are_tested(serve: Serve, server: FileServer,
     assert fetch_dataset(dataset, tmp_path).files[name].verified == "size and CRC-32 of the zip members"
 
 
+def test_a_size_is_needed_where_nothing_else_shows_the_end(serve: Serve, server: FileServer, tmp_path: Path) -> None:
+    dataset = serve("isic2019")
+    server.files["/ISIC_2019_Training_Input.zip"].transfer = "open"
+    fetch_dataset(dataset, tmp_path / "a")
+    server.files["/ISIC_2019_Training_Metadata.csv"].transfer = "open"
+    with pytest.raises(DownloadError, match=r"Metadata\.csv: the server does not state the size"):
+        fetch_dataset(dataset, tmp_path / "b")
+    content = server.files["/ISIC_2019_Training_Metadata.csv"].content
+    known = checked(dataset, "ISIC_2019_Training_Metadata.csv", sha256=hashlib.sha256(content).hexdigest())
+    fetch_dataset(known, tmp_path / "b")
+    server.files["/ISIC_2019_Training_Metadata.csv"].faults = [Fault(cut_after=20)]
+    with pytest.raises(DownloadError, match=r"Metadata\.csv: its SHA-256 is .* It was removed"):
+        fetch_dataset(known, tmp_path / "c")
+
+
 def test_files_of_the_user_are_not_replaced(serve: Serve, server: FileServer, tmp_path: Path) -> None:
     dataset, name = serve("isic2019"), "ISIC_2019_Training_Metadata.csv"
     (tmp_path / name).write_text("mine")

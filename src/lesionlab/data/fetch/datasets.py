@@ -38,6 +38,11 @@ class RemoteFile(StrictModel):
     unpack: str | None = None
     into: str | None = None
 
+    @property
+    def finds_cuts(self) -> bool:
+        """Whether the file itself shows that its end is missing: by a checksum, or as an archive."""
+        return bool(self.md5 or self.sha256) or self.name.endswith(".zip")
+
 
 class Dataset(StrictModel):
     """A public dataset.

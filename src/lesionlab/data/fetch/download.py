@@ -56,6 +56,7 @@ class Downloader:
         target: Path,
         *,
         check: Callable[[Path], _Result],
+        finds_cuts: bool = False,
         progress: Progress = lambda _done, _total: None,
     ) -> _Result:
         """Download a file. What an earlier call has received is continued where the server supports it.
@@ -66,6 +67,7 @@ class Downloader:
             url: Its address (see `open_url`).
             target: The file to create or replace.
             check: Checks the received content. If it raises an error, the content is removed.
+            finds_cuts: Whether `check` finds that the end is missing, so that the server need not state the size.
             progress: Called with the received and the expected number of bytes; the latter is 0 if unknown.
 
         Returns:
@@ -81,7 +83,7 @@ class Downloader:
             stream = part.open("ab", buffering=0)
         with stream:
             _lock(stream, target)
-            self._repeatedly(url, part, lambda: self._transfer(url, part, stream, progress))
+            self._repeatedly(url, part, lambda: self._transfer(url, part, stream, finds_cuts, progress))
             with _writing(part):
                 os.fsync(stream.fileno())
         try:
@@ -133,7 +135,7 @@ class Downloader:
                 if self.stop.is_set():
                     raise DownloadError(f"{url}: interrupted") from error
 
-    def _transfer(self, url: str, part: Path, stream: IO[bytes], progress: Progress) -> None:
+    def _transfer(self, url: str, part: Path, stream: IO[bytes], finds_cuts: bool, progress: Progress) -> None:
         """Receive what is missing of a file."""
         state, done = _State.read(part), part.stat().st_size
         if done and done == state.total:
@@ -145,7 +147,7 @@ class Downloader:
             first, total = content_range(response)
             new = _State(total, response.headers.get("ETag"), response.headers.get("Last-Modified"))
             if response.status == HTTPStatus.OK:
-                _check_whole_file(url, response, total)
+                _check_whole_file(url, response, sized=finds_cuts or total is not None)
                 done = 0
                 _truncate(stream, part)
             elif response.status == NO_SUCH_RANGE or first != done or not state.fits(new):
@@ -193,11 +195,11 @@ class _State:
         return all(mine == theirs for mine, theirs in both if mine is not None and theirs is not None)
 
 
-def _check_whole_file(url: str, response: Response, total: int | None) -> None:
+def _check_whole_file(url: str, response: Response, *, sized: bool) -> None:
     headers: Message = response.headers
     if headers.get_content_type() in _WEB_PAGES:
         raise DownloadError(f"{url}: the server sent a web page instead of the file; open it in a browser")
-    if total is None and not headers.get("Transfer-Encoding"):
+    if not sized and not headers.get("Transfer-Encoding"):
         raise DownloadError(f"{url}: the server does not state the size, so that a broken transfer is not seen")
 
 

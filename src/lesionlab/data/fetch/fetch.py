@@ -111,7 +111,9 @@ def fetch_dataset(
             downloader.notify(f"{planned.file.name}: {size_text(planned.missing)} to download")
             count = functools.partial(_count, progress, done, total)
             check = functools.partial(verify, file=planned.file, url=planned.url)
-            fetched = downloader.download(planned.url, planned.target, check=check, progress=count)
+            fetched = downloader.download(
+                planned.url, planned.target, check=check, finds_cuts=planned.file.finds_cuts, progress=count
+            )
             done += fetched.bytes
         record = record.model_copy(update={"files": record.files | {planned.file.name: fetched}})
         record.save(folder)
