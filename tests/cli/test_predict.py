@@ -12,13 +12,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
+from pydicom.uid import BasicTextSRStorage
 
 from lesionlab import RESEARCH_ONLY
 from lesionlab.bundle import Bundle, BundleInfo, save_bundle
 from lesionlab.prediction import Predictor
 from lesionlab.results import Prediction
+from tests.images.dicom.files import PATIENT, PRIVATE, dicom, no_image
 
 Run = Callable[..., Any]
 
@@ -422,3 +425,24 @@ def test_patient_data_are_noted(run: Run, images: Path, tiny_bundle: Path) -> No
     for arguments in (["--age", "60"], ["--patients", "patients.csv"]):
         answer = json.loads(run("images/ISIC_0.jpg", "--model", tiny_bundle, "--format", "jsonl", *arguments).out)
         assert answer["notes"] == ["age ignored: this model uses the image alone"]
+
+
+def test_dicom_files_are_predicted_with_the_patient_data_asked_for(
+    run: Run, images: Path, tiny_whole_bundle: Path
+) -> None:
+    pixels = np.asarray(Image.open(images / "ISIC_1.jpg"))
+    folder = images / "study"
+    folder.mkdir()
+    (folder / "1.2.840.1").write_bytes(dicom(pixels, **PATIENT))
+    (folder / "scan.dcm").write_bytes(dicom(np.stack([pixels, pixels[::-1]]), **PATIENT))
+    (folder / "report.dcm").write_bytes(no_image(BasicTextSRStorage, **PATIENT))
+    done = run("images/study", "--patients", "dicom", "--format", "csv")
+    assert done.code == 0
+    names = [row["image"] for row in csv.DictReader(io.StringIO(done.out))]
+    assert names == ["images/study/1.2.840.1", "images/study/scan.dcm::1", "images/study/scan.dcm::2"]
+    assert "left out: 1 DICOM file without an image" in done.err
+    assert not any(value in done.out + done.err for value in PRIVATE)
+    one = run("images/study/scan.dcm::2", "--explain", "maps", "--model", str(tiny_whole_bundle))
+    assert one.code == 0
+    assert list((images.parent / "maps").glob("scan-2*.png"))
+    assert run("images/study", "--patients", "dicoms").code == 2

@@ -6,10 +6,13 @@ import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
+from pydicom import uid
 
 from lesionlab.images.files import LeftOut, walk_images
+from tests.images.dicom.files import dicom, no_image
 
 JPEG = b"\xff\xd8\xff\xe0"
 DICOM = bytes(128) + b"DICM"
@@ -55,10 +58,9 @@ def test_other_files_are_counted_by_kind(tmp_path: Path) -> None:
     (tmp_path / "self.jpg").symlink_to(tmp_path / "self.jpg")
     os.mkfifo(tmp_path / "pipe.jpg")
     found, left_out = walk(tmp_path)
-    assert found == ["1.2.840.2", "photo"]
+    assert found == ["1.2.840.1", "1.2.840.2", "photo", "scan"]  # the two that only begin like DICOM are reported later
     assert "2 raw images (export as JPEG or PNG), 1 PSD image (export as JPEG or PNG)" in left_out
     assert "1 archive that is no zip file (unpack first)" in left_out
-    assert "2 DICOM images" in left_out
     assert "1 image with another suffix (rename, such as to .jpg)" in left_out
     assert left_out.endswith("5 files that are no images, 2 broken links, 2 hidden files and folders")
 
@@ -158,3 +160,32 @@ def test_sizes_are_those_of_the_files(tmp_path: Path) -> None:
         archive.writestr("a.png", out.getvalue())
     sizes = [file.size for file in walk_images([str(tmp_path)], LeftOut())]
     assert sizes == [7, len(out.getvalue())]
+
+
+def test_dicom_files_stand_for_their_frames(tmp_path: Path) -> None:
+    pixels = np.zeros((3, 8, 8, 3), np.uint8)
+    files = {
+        "a.dcm": dicom(pixels[0]),
+        "1.2.840.5": dicom(pixels),
+        "in/scan": dicom(pixels[:2], uid.DeflatedExplicitVRLittleEndian),
+        "DICOMDIR": no_image(uid.MediaStorageDirectoryStorage),
+        "report.dcm": no_image(uid.BasicTextSRStorage),
+        "damaged.dcm": b"damaged",
+    }
+    frames = ["1.2.840.5::1", "1.2.840.5::2", "1.2.840.5::3", "a.dcm", "damaged.dcm", "in/scan::1", "in/scan::2"]
+    for name, data in files.items():
+        make(tmp_path, [name], data)
+    assert walk(tmp_path) == (frames, "2 DICOM files without an image")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    left_out = LeftOut()
+    found = [file.location for file in walk_images([str(tmp_path / "a.zip")], left_out)]
+    assert found == [f"{tmp_path / 'a.zip'}::{frame}" for frame in frames]
+    assert str(left_out) == "2 DICOM files without an image"
+
+
+def test_dicom_files_have_their_uids(tmp_path: Path) -> None:
+    make(tmp_path, ["a.dcm"], dicom(np.zeros((8, 8, 3), np.uint8), SOPInstanceUID="1.2.3"))
+    make(tmp_path, ["b.dcm"], dicom(np.zeros((2, 8, 8, 3), np.uint8), SOPInstanceUID="1.2.4"))
+    assert [file.uid for file in walk_images([str(tmp_path)], LeftOut())] == ["1.2.3", "1.2.4-1", "1.2.4-2"]

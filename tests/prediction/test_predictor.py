@@ -23,6 +23,7 @@ from lesionlab.prediction import Predictor, RiskRule
 from lesionlab.prediction.pipeline import Options
 from lesionlab.results import Failure, Prediction
 from lesionlab.taxonomy import BY_CODE, CODES, MALIGNANT, TASKS, Risk
+from tests.images.dicom.files import dicom
 
 
 @pytest.fixture(scope="module")
@@ -292,3 +293,25 @@ def test_prediction_loads_no_training_framework(tiny_bundle: Path, photograph: I
     arguments = [sys.executable, "-c", code, str(tiny_bundle), str(tmp_path / "a.jpg")]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_dicom_files_give_the_prediction_of_their_pixels(
+    predictor: Predictor, arrays: list[np.ndarray], tmp_path: Path
+) -> None:
+    frames = np.stack([arrays[0], arrays[0][::-1]])
+    one, several = dicom(arrays[0]), dicom(frames)
+    (tmp_path / "1.2.840.1").write_bytes(one)
+    (tmp_path / "b.dcm").write_bytes(several)
+    inputs: list[bytes | str | Path] = [
+        one,
+        tmp_path / "1.2.840.1",
+        f"{tmp_path / 'b.dcm'}::1",
+        f"{tmp_path / 'b.dcm'}::2",
+    ]
+    expected = [as_vector(predictor.predict(array)) for array in (frames[0], frames[0], *frames)]
+    for prediction, vector in zip(predictor.predict_many(inputs), expected, strict=True):
+        np.testing.assert_allclose(as_vector(prediction), vector, atol=1e-6)
+    assert len(list(predictor.predict_many(str(tmp_path)))) == 3
+    (failure,) = predictor.predict_many([several])
+    assert isinstance(failure, Failure)
+    assert "holds 2 frames" in failure.error

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom.uid import BasicTextSRStorage
 from starlette.testclient import TestClient
 
 from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.prediction import Predictor
 from lesionlab.results import Prediction
 from lesionlab.taxonomy import CODES
+from tests.images.dicom.files import PATIENT, PRIVATE, dicom, no_image
 
 Start = Callable[..., TestClient]
 
@@ -219,3 +221,29 @@ def test_openapi_describes_every_route(server_of: Start) -> None:
         assert "multipart/form-data" in operation["requestBody"]["content"]
         assert {"413", "415", "422", "503"} <= set(operation["responses"])
     assert "Problem" in schema["components"]["schemas"]
+
+
+def test_a_dicom_file_is_predicted_and_nothing_else_of_it_is_returned(server_of: Start, predictor: Predictor) -> None:
+    pixels = np.random.default_rng(3).integers(0, 256, (64, 64, 3), np.uint8)
+    client = server_of()
+    response = client.post("/v1/predict", files={"file": ("1.2.840.1", dicom(pixels, **PATIENT))})
+    assert response.status_code == 200
+    expected = predictor.predict(pixels)
+    assert response.json()["result"]["p_malignant"] == pytest.approx(expected.p_malignant, abs=1e-6)
+    assert not any(value in response.text for value in PRIVATE)
+    assert client.get("/v1/model").json()["limits"]["formats"][-1] == "DICOM"
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "detail"),
+    [
+        (dicom(np.zeros((2, 16, 16, 3), np.uint8)), 422, "holds 2 frames"),
+        (dicom(np.zeros((16, 16, 3), np.uint8), Rows=8_000, Columns=8_000), 422, "limit is 50 megapixels"),
+        (dicom(np.zeros((16, 16, 3), np.uint8))[:-200], 422, "truncated"),
+        (no_image(BasicTextSRStorage), 422, "holds no image"),
+    ],
+)
+def test_other_dicom_files_are_a_problem(server_of: Start, data: bytes, status: int, detail: str) -> None:
+    response = server_of().post("/v1/predict", content=data)
+    assert response.status_code == status
+    assert detail in response.json()["detail"]

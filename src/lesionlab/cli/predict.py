@@ -40,6 +40,11 @@ _SUFFIXES = {
     ".ndjson": OutputFormat.JSONL,
     ".parquet": OutputFormat.PARQUET,
 }
+_DICOM = Path("dicom")
+
+
+def _table_or_dicom(parameter: typer.CallbackParam, value: Path | None) -> Path | None:
+    return value if value == _DICOM else existing(parameter, value)
 
 
 def predict(
@@ -85,9 +90,9 @@ def predict(
     patients: Annotated[
         Path | None,
         typer.Option(
-            callback=existing,
-            help="CSV file with the columns image, age, sex and site, for many images.",
-            metavar="FILE",
+            callback=_table_or_dicom,
+            help="Table with the columns image, age, sex and site, for many images; `dicom`: DICOM headers.",
+            metavar="FILE|dicom",
             show_default=False,
         ),
     ] = None,
@@ -169,12 +174,16 @@ def _patients(
     from pydantic import ValidationError
 
     from lesionlab.bundle import Patient
-    from lesionlab.prediction.io.patients import read_patients
+    from lesionlab.prediction.io.patients import read_dicom_patients, read_patients
 
     if not any(value is not None for value in of_all.values()):
         if table is None:
             return None
-        return read_patients(table, images, lambda line: typer.echo(line, err=True))
+
+        def note(line: str) -> None:
+            typer.echo(line, err=True)
+
+        return read_dicom_patients(images, note) if table == _DICOM else read_patients(table, images, note)
     if table is not None:
         raise UsageError("--patients and --age, --sex or --site exclude each other")
     try:

@@ -16,7 +16,7 @@ from lesionlab.data.manifest import ImageRecord, Manifest
 from lesionlab.data.readers.columns import ColumnMapping
 from lesionlab.data.scan import DataProblem, ProblemKind, Scan
 from lesionlab.errors import ImageError
-from lesionlab.images import decode_image, read_image_bytes
+from lesionlab.images import load_image
 from lesionlab.images.perceptual_hash import BITS, has_structure, near_copies, perceptual_hash, pixel_hash
 from lesionlab.taxonomy import CODES, LABELS
 
@@ -127,7 +127,7 @@ def _check_images(scan: Scan, progress: Callable[[int, int], None] | None, worke
 
 def _check_image(root: Path, record: ImageRecord) -> _ImageCheck:
     try:
-        decoded = decode_image(read_image_bytes(str(root / record.path)))
+        decoded = load_image(root / record.path)
         perceptual = perceptual_hash(decoded.image) if has_structure(decoded.image) else None
         return _ImageCheck(record, pixel_hash(decoded.image), perceptual, decoded.original_size)
     except ImageError as error:

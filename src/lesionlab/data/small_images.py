@@ -15,7 +15,7 @@ from lesionlab.data.dataset import MANIFEST_NAME
 from lesionlab.data.manifest import ImageRecord, Manifest
 from lesionlab.errors import DataError, ImageError
 from lesionlab.files import cannot_write
-from lesionlab.images import decode_image, read_image_bytes
+from lesionlab.images import load_image
 from lesionlab.images.bounds import MIN_SIDE
 
 _IMAGES = "images"
@@ -44,7 +44,7 @@ def shrink_images(
     def shrink(record: ImageRecord) -> np.ndarray:
         location = manifest.location(record)
         try:
-            image = decode_image(read_image_bytes(location), at_least=(size, size)).image
+            image = load_image(location, at_least=(size, size)).image
         except ImageError as error:
             raise DataError(f"{location}: {error}") from error
         small = image.resize((size, size), Image.Resampling.BILINEAR)

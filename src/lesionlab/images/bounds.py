@@ -9,6 +9,8 @@ from typing import Final
 from lesionlab.errors import ImageError
 
 MAX_PIXELS: Final = 100_000_000
+# Decoding more of them takes many seconds.
+MAX_PIXELS_OF: Final = {"JPEG2000": 25_000_000, "JXL": 50_000_000}
 MIN_SIDE: Final = 8
 
 _MAX_SCANS: Final = 32  # cameras and editors write at most about a dozen

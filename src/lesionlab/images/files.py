@@ -5,6 +5,7 @@ those whose name ends in `_mask` or `_seg`, beside an image of the remaining nam
 named after masks, segmentations or superpixels, or as those of PH2.
 """
 
+import io
 import os
 import re
 import zipfile
@@ -12,9 +13,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple
 
-from lesionlab.images.formats import HEAD_BYTES, format_by_content, format_of
+from lesionlab.images.dicom import find_frames
+from lesionlab.images.formats import DICOM, HEAD_BYTES, format_by_content, format_of, is_dicom
 from lesionlab.images.read import ZIP_SEPARATOR, damaged_archive
 
 _NAMED_MASK: Final = re.compile(r".[_-](segmentations?|superpixels|attribute_[a-z_]+)$", re.IGNORECASE)
@@ -43,6 +45,7 @@ BROKEN: Final = Reason("broken link", "broken links")
 ARCHIVE: Final = Reason("archive that is no zip file", "archives that are no zip files", "unpack first")
 NESTED: Final = Reason("archive inside an archive", "archives inside archives", "unpack first")
 OUTSIDE: Final = Reason("image outside the dataset's image folders", "images outside the dataset's image folders")
+NO_IMAGE: Final = Reason("DICOM file without an image", "DICOM files without an image")
 UNREADABLE: Final = Reason("folder or archive that cannot be read", "folders and archives that cannot be read")
 
 
@@ -78,14 +81,16 @@ class ImageFile(NamedTuple):
     """An image in a folder or an archive.
 
     Attributes:
-        location: Its path, or `archive.zip::member`.
+        location: Its path, or `archive.zip::member`; with `::2` for one of several frames.
         size: Its number of bytes.
         problem: Why it cannot be read, for a folder or an archive that stands for the images in it.
+        uid: SOP instance UID of a DICOM file, with `-2` for one of several frames.
     """
 
     location: str
     size: int
     problem: str | None = None
+    uid: str | None = None
 
 
 def walk_images(paths: Iterable[str], left_out: LeftOut) -> Iterator[ImageFile]:
@@ -117,9 +122,14 @@ def choose_images(paths: Iterable[str], left_out: LeftOut, *, any_suffix: bool) 
             folder, stems = place, _image_stems(os.listdir(place or "."))
         reason = _reason(os.path.basename(path), stems, partial(_head, path))
         if reason is None or (any_suffix and reason is not MASK):
-            yield path
+            yield from (image.location for image in images_in_file(path, left_out))
         else:
             left_out.add(reason)
+
+
+def images_in_file(path: str, left_out: LeftOut) -> Iterator[ImageFile]:
+    """Yield the image in a file: itself or, for a DICOM file with several frames, each frame."""
+    yield from _frames(path, _size(path), partial(_file, path), left_out)
 
 
 def is_image_name(name: str) -> bool:
@@ -177,7 +187,8 @@ class _Walk:
                 elif reason := _reason(name, stems, partial(_member_head, archive, name), masks=inside_masks):
                     self.left_out.add(reason)
                 else:
-                    yield ImageFile(f"{path}{ZIP_SEPARATOR}{name}", member.file_size)
+                    location = f"{path}{ZIP_SEPARATOR}{name}"
+                    yield from _frames(location, member.file_size, partial(_member, archive, name), self.left_out)
 
     def _entry(self, entry: os.DirEntry[str], stems: frozenset[str], *, masks: bool) -> Iterator[ImageFile]:
         if _is_hidden(entry.name):
@@ -189,7 +200,7 @@ class _Walk:
         elif reason := _reason(entry.name, stems, partial(_head, entry.path), masks=masks):
             self.left_out.add(reason)
         else:
-            yield ImageFile(entry.path, _size(entry))
+            yield from images_in_file(entry.path, self.left_out)
 
     def _is_new(self, path: str) -> bool:
         before = len(self.seen)
@@ -212,11 +223,29 @@ def _holds(test: Callable[[], bool]) -> bool:
         return False
 
 
-def _size(entry: os.DirEntry[str]) -> int:
+def _size(path: str) -> int:
     try:
-        return entry.stat().st_size
+        return os.path.getsize(path)
     except OSError:  # reading the file reports it
         return 0
+
+
+def _frames(location: str, size: int, open_file: Callable[[], BinaryIO], left_out: LeftOut) -> Iterator[ImageFile]:
+    number, uid = 1, None
+    if format_of(location) in (DICOM, None):
+        try:
+            with open_file() as file:
+                if is_dicom(file.read(HEAD_BYTES)):
+                    number, uid = find_frames(file)
+        except Exception:  # noqa: BLE001 - decoding meets the same error and describes it
+            number = 1
+    if number == 1:
+        yield ImageFile(location, size, uid=uid)
+    elif number:
+        for frame in range(1, number + 1):
+            yield ImageFile(f"{location}{ZIP_SEPARATOR}{frame}", size, uid=uid and f"{uid}-{frame}")
+    else:
+        left_out.add(NO_IMAGE)
 
 
 def _image_stems(names: Iterable[str]) -> frozenset[str]:
@@ -254,12 +283,21 @@ def _reason(name: str, stems: frozenset[str], head: Callable[[], bytes], *, mask
     return Reason(f"{known.name} image", f"{known.name} images", remedy)
 
 
+def _file(path: str) -> BinaryIO:
+    return open(path, "rb")
+
+
 def _head(path: str) -> bytes:
     try:
-        with open(path, "rb") as file:
+        with _file(path) as file:
             return file.read(HEAD_BYTES)
     except OSError:
         return b""
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> BinaryIO:
+    opened: Any = archive.open(name)
+    return io.BufferedReader(opened)  # going back in a member that is not buffered reads it from its beginning
 
 
 def _member_head(archive: zipfile.ZipFile, name: str) -> bytes:

@@ -9,7 +9,7 @@ from typing import Final
 
 from lesionlab.errors import ImageError
 from lesionlab.images.boxes import brands
-from lesionlab.images.read import ZIP_SEPARATOR
+from lesionlab.images.read import ZIP_SEPARATOR, split_frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ _CORE: Final = (
     ImageFormat("BMP", (".bmp", ".dib")),
     ImageFormat("GIF", (".gif",)),
 )
-DICOM: Final = ImageFormat("DICOM", (".dcm", ".dicom"), is_read=False)
+DICOM: Final = ImageFormat("DICOM", (".dcm", ".dicom"), "dicom", "pydicom")
 AVIF: Final = ImageFormat("AVIF", (".avif",))
 HEIC: Final = ImageFormat("HEIC", (".heic", ".heif", ".hif"), "formats", "pillow_heif")
 JPEG_2000: Final = ImageFormat("JPEG 2000", (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"))
@@ -96,9 +96,14 @@ _SIGNATURES: Final = {
 _BY_NAME: Final = {known.name: known for known in _ALL}
 
 
+def accepted_formats() -> tuple[str, ...]:
+    """Return the names of the formats that the server accepts in this installation."""
+    return FORMATS if DICOM.remedy() else (*FORMATS, DICOM.name)
+
+
 def format_of(name: str) -> ImageFormat | None:
     """Return the format that the suffix of a file's name stands for; None if it is not that of an image."""
-    return _BY_SUFFIX.get(os.path.splitext(name)[1].lower())
+    return _BY_SUFFIX.get(os.path.splitext(split_frame(name)[0])[1].lower())
 
 
 def is_dicom(head: bytes) -> bool:
@@ -137,12 +142,14 @@ def pillow_formats(data: bytes) -> tuple[str, ...]:
 
 
 def image_id(location: str) -> str:
-    """Return the name of an image without its folder, archive and suffix: `ISIC_0024306`.
+    """Return the name of an image without its folder, archive and suffix: `ISIC_0024306`, with a frame `scan-2`.
 
     Only suffixes of images are removed: names with dots, such as the UIDs of DICOM, are kept.
     """
-    name = os.path.basename(location.rpartition(ZIP_SEPARATOR)[2])
-    return os.path.splitext(name)[0] if format_of(name) else name
+    file, frame = split_frame(location)
+    name = os.path.basename(file.rpartition(ZIP_SEPARATOR)[2])
+    stem = os.path.splitext(name)[0] if format_of(name) else name
+    return stem if frame is None else f"{stem}-{frame}"
 
 
 @cache

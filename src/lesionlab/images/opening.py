@@ -7,13 +7,11 @@ from PIL import Image, PngImagePlugin
 from PIL.TiffImagePlugin import TiffImageFile
 
 from lesionlab.errors import ImageError
-from lesionlab.images.bounds import MAX_PIXELS, check_decoding_time, check_size
+from lesionlab.images.bounds import MAX_PIXELS, MAX_PIXELS_OF, check_decoding_time, check_size
 from lesionlab.images.boxes import jpeg2000_profile, jpeg_xl_header
 from lesionlab.images.formats import pillow_formats
 from lesionlab.images.hidden_warnings import warnings_hidden
 
-# Decoding more of them takes many seconds.
-_MAX_PIXELS: Final = {"JPEG2000": 25_000_000, "JXL": 50_000_000}
 _MAIN_IMAGE_FIRST: Final = ("JPEG", "MPO", "HEIF")  # the further images are versions of it
 _MAX_REDUCED_VERSIONS: Final = 32
 _NEW_SUBFILE_TYPE: Final = 254
@@ -38,13 +36,13 @@ def open_image(data: bytes) -> Image.Image:
     turned = False
     if formats == ("JXL",):  # its decoder has no limits
         header = jpeg_xl_header(data)
-        check_size(*header.size, limit=_MAX_PIXELS["JXL"])
+        check_size(*header.size, limit=MAX_PIXELS_OF["JXL"])
         if header.animated:
             raise ImageError(_SEVERAL_FRAMES)
         turned = header.orientation != 1
     with warnings_hidden("PIL"):
         opened = Image.open(io.BytesIO(data), formats=formats)
-        check_size(*opened.size, limit=_MAX_PIXELS.get(opened.format or "", MAX_PIXELS))
+        check_size(*opened.size, limit=MAX_PIXELS_OF.get(opened.format or "", MAX_PIXELS))
         if _page_kind(opened) & _REDUCED:
             raise ImageError(
                 "the first image in this file is a preview of a raw image; export the image as JPEG or PNG"

@@ -9,7 +9,8 @@ from PIL import Image, UnidentifiedImageError
 
 from lesionlab.errors import ImageError
 from lesionlab.images.bounds import check_decoding_time
-from lesionlab.images.formats import DICOM, FORMATS, HEAD_BYTES, format_by_content
+from lesionlab.images.dicom import read_dicom_header
+from lesionlab.images.formats import DICOM, FORMATS, HEAD_BYTES, format_by_content, is_dicom
 from lesionlab.prediction import Predictor, PreparedImage
 from lesionlab.serving.problem import ProblemError
 from lesionlab.serving.tiff_limits import limit_tiff_tags
@@ -58,6 +59,8 @@ class Decoder:
 
 def _pixels_in_header(data: bytes) -> int | None:
     """Return the number of pixels that the header states; None for a file of an unknown format."""
+    if is_dicom(data[:HEAD_BYTES]):
+        return _pixels_of_dicom(data)
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
             return opened.width * opened.height
@@ -65,5 +68,15 @@ def _pixels_in_header(data: bytes) -> int | None:
         return None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return sys.maxsize
+    except Exception:  # noqa: BLE001 - decoding meets the same error and describes it
+        return 0
+
+
+def _pixels_of_dicom(data: bytes) -> int | None:
+    if DICOM.remedy() is not None:
+        return None
+    try:
+        header = read_dicom_header(data)
+        return int(header.Rows) * int(header.Columns)
     except Exception:  # noqa: BLE001 - decoding meets the same error and describes it
         return 0

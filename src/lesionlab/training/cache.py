@@ -18,7 +18,7 @@ from lesionlab.cpu import available_cores
 from lesionlab.data import ImageRecord, Manifest
 from lesionlab.errors import DataError, ImageError
 from lesionlab.files import cache_folder, replacing, sha256_of_json
-from lesionlab.images import Preprocessing, decode_image, read_image_bytes
+from lesionlab.images import Preprocessing, load_image
 from lesionlab.recipes import CropSettings, Recipe
 from lesionlab.segmentation import Segmenter
 from lesionlab.training.crop import CropToLesion
@@ -97,8 +97,8 @@ def _build(
 
     def decode(record: ImageRecord) -> NDArray[np.uint8] | str:
         try:
-            data = read_image_bytes(manifest.location(record))
-            return preprocessing.apply(decode_image(data, at_least=preprocessing.decode_size).image)
+            image = load_image(manifest.location(record), at_least=preprocessing.decode_size).image
+            return preprocessing.apply(image)
         except ImageError as error:
             return f"{record.path}: {error}"
 

@@ -15,10 +15,15 @@ PATIENT: dict[str, Any] = {
     "PatientID": "MRN-4711",
     "PatientBirthDate": "19610203",
     "StudyDate": "20260102",
+    "StudyID": "ACC-0815",
     "PatientAge": "065Y",
     "PatientSex": "F",
     "BodyPartExamined": "BACK",
 }
+
+PRIVATE = tuple(
+    str(value) for keyword, value in PATIENT.items() if keyword not in ("PatientAge", "PatientSex", "BodyPartExamined")
+)
 
 
 def dicom(
@@ -61,6 +66,15 @@ def dicom(
     for keyword in [keyword for keyword, value in elements.items() if value is None]:
         delattr(dataset, keyword)
     return written(dataset, syntax)
+
+
+def no_image(sop_class: str, **elements: Any) -> bytes:
+    """Return a DICOM file of another kind."""
+    dataset = Dataset()
+    dataset.SOPClassUID = sop_class
+    for keyword, value in elements.items():
+        setattr(dataset, keyword, value)
+    return written(dataset)
 
 
 def written(dataset: Dataset, syntax: UID = ExplicitVRLittleEndian) -> bytes:

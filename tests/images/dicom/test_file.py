@@ -21,8 +21,8 @@ from pydicom import Dataset, uid
 
 from lesionlab.errors import ImageError
 from lesionlab.images import decode_image, load_image
-from lesionlab.images.dicom import count_frames, file, read_dicom_header
-from tests.images.dicom.files import PATIENT, dicom, written
+from lesionlab.images.dicom import file, find_frames, read_dicom_header
+from tests.images.dicom.files import PATIENT, PRIVATE, dicom, no_image, written
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (16, 24, 3), dtype=np.uint8)
 FRAMES = np.stack([PIXELS // (i + 1) for i in range(3)])
@@ -75,17 +75,9 @@ def test_frames_of_other_files_are_an_error(tmp_path: Path) -> None:
 
 
 def test_frames_are_counted() -> None:
-    assert count_frames(io.BytesIO(dicom(PIXELS))) == 1
-    assert count_frames(io.BytesIO(dicom(FRAMES))) == 3
-    assert count_frames(io.BytesIO(dicom(FRAMES, uid.DeflatedExplicitVRLittleEndian))) == 3
-
-
-def no_image(sop_class: str, **elements: object) -> bytes:
-    dataset = Dataset()
-    dataset.SOPClassUID = sop_class
-    for keyword, value in elements.items():
-        setattr(dataset, keyword, value)
-    return written(dataset)
+    assert find_frames(io.BytesIO(dicom(PIXELS)))[0] == 1
+    assert find_frames(io.BytesIO(dicom(FRAMES)))[0] == 3
+    assert find_frames(io.BytesIO(dicom(FRAMES, uid.DeflatedExplicitVRLittleEndian)))[0] == 3
 
 
 @pytest.mark.parametrize(
@@ -101,7 +93,7 @@ def no_image(sop_class: str, **elements: object) -> bytes:
     ],
 )
 def test_files_without_an_image(data: bytes, kind: str) -> None:
-    assert count_frames(io.BytesIO(data)) == 0
+    assert find_frames(io.BytesIO(data))[0] == 0
     with pytest.raises(ImageError, match=f"this DICOM file holds no image: .*{kind}"):
         decode_image(data)
 
@@ -122,10 +114,10 @@ def test_the_header_ends_before_the_pixels(tmp_path: Path) -> None:
 def test_the_number_of_frames_is_bounded(number: int) -> None:
     data = dicom(PIXELS, NumberOfFrames=1111111111).replace(b"1111111111", str(number).rjust(10).encode())
     if number == 0:  # many writers mean one frame
-        assert count_frames(io.BytesIO(data)) == 1
+        assert find_frames(io.BytesIO(data))[0] == 1
         return
     with pytest.raises(ImageError, match="the limit is 10,000"):
-        count_frames(io.BytesIO(data))
+        find_frames(io.BytesIO(data))
 
 
 def body_at(data: bytes) -> int:
@@ -223,7 +215,7 @@ def test_no_data_of_the_patient_get_into_messages_logs_and_warnings(
     ]
     with caplog.at_level(logging.DEBUG):
         messages = [message for changed in (data, *broken) if (message := outcome(decode_image, changed))]
-    assert not any(value in message for value in PATIENT.values() for message in messages)
+    assert not any(value in message for value in PRIVATE for message in messages)
     assert not caplog.records
     assert not recwarn.list
     assert capfd.readouterr() == ("", "")
@@ -277,5 +269,5 @@ def test_a_damaged_file_is_an_image_or_an_image_error(
     number: int, cut: int | None, flips: list[tuple[int, int]]
 ) -> None:
     data = _damaged(DATA[number], cut, flips)
-    for read in (decode_image, lambda given: count_frames(io.BytesIO(given)), read_dicom_header):
+    for read in (decode_image, lambda given: find_frames(io.BytesIO(given)), read_dicom_header):
         assert "\n" not in outcome(read, data)

@@ -275,6 +275,7 @@ def invalid(pixels: np.ndarray) -> dict[str, tuple[bytes, str]]:
         "not subsampled": (dicom(pixels, PhotometricInterpretation="YBR_FULL_422"), "YBR_FULL, not YBR_FULL_422"),
         "few bytes": (dicom(pixels, Rows=pixels.shape[0] + 1), r"pixel data are truncated \([\d,]+ of [\d,]+ bytes\)"),
         "108 megapixels": (dicom(pixels, Rows=9_000, Columns=12_000), r"too large \(12000x9000, 108 megapixels"),
+        "28 megapixels": (dicom(pixels, uid.JPEG2000, frames=[jpeg], Rows=4_000, Columns=7_000), "the limit is 25"),
         "tiny": (dicom(pixels[:4]), "too small"),
         "size of a JPEG": (
             dicom(pixels, uid.JPEGBaseline8Bit, frames=[jpeg], Rows=200),

@@ -8,8 +8,9 @@ import pytest
 from lesionlab.bundle import Bundle, BundleInfo, Patient, PatientEffects, Site
 from lesionlab.errors import DataError
 from lesionlab.prediction import Predictor
-from lesionlab.prediction.io.patients import read_patients
+from lesionlab.prediction.io.patients import read_dicom_patients, read_patients
 from lesionlab.taxonomy import CODES
+from tests.images.dicom.files import PATIENT, dicom
 
 
 def test_column_names_of_public_datasets_are_known(tmp_path: Path) -> None:
@@ -120,3 +121,38 @@ def test_models_use_patient_data_or_note_that_they_do_not(tiny_info: BundleInfo,
     assert ignored.notes == ("age and sex and site ignored: this model uses the image alone",)
     listed = using.predict_many([image, image], patient_of=lambda name: old if name == "image 1" else Patient())
     assert [one.notes for one in listed if not hasattr(one, "error")] == [(), with_data.notes]
+
+
+def test_dicom_headers_give_age_sex_and_site(tmp_path: Path) -> None:
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    files = {
+        "a.dcm": dicom(pixels, **PATIENT),
+        "b": dicom(pixels, PatientAge="018M", BodyPartExamined="FOREARM"),
+        "c.dcm": dicom(pixels, BodyPartExamined="HEAD"),
+        "d.jpg": b"no DICOM",
+        "e.dcm": dicom(pixels, PatientAge="900Y"),
+        "f.dcm": dicom(pixels)[:150],
+    }
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    images = [*(str(tmp_path / name) for name in files), str(tmp_path / "missing.dcm")]
+    notes: list[str] = []
+    patient_of = read_dicom_patients(images, notes.append)
+    assert [patient_of(image) for image in images] == [
+        Patient(age=65, sex="female", site=Site.BACK),
+        Patient(age=1.5, site=Site.UPPER_EXTREMITY),
+        *[Patient()] * 5,
+    ]
+    assert notes == [
+        "5 of 7 images have no age, sex or site in a DICOM header",
+        "DICOM headers: unknown sites are not used: 'head' (1)",
+    ]
+
+
+def test_rows_name_frames_by_path_or_name(tmp_path: Path) -> None:
+    table = tmp_path / "patients.csv"
+    table.write_text("image,age\na/scan.dcm::2,20\nscan-1,30\n1.2.840.7,40\n", encoding="utf-8")
+    notes: list[str] = []
+    images = ["x/a/scan.dcm::1", "x/a/scan.dcm::2", "x/1.2.840.7", "set.zip::2"]
+    patient_of = read_patients(table, images, notes.append)
+    assert [patient_of(image).age for image in images] == [30, 20, 40, None]

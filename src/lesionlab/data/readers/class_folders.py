@@ -6,10 +6,10 @@ from pathlib import Path, PurePosixPath
 
 from lesionlab.data.manifest import ImageRecord
 from lesionlab.data.readers.image_index import ImageIndex
-from lesionlab.data.readers.names import path_id, repeated_names, without_suffix
+from lesionlab.data.readers.names import lesion_of_frames, path_id, repeated_names, without_suffix
 from lesionlab.data.readers.values import subset_name
 from lesionlab.data.scan import DataProblem, ProblemKind, Scan
-from lesionlab.images.read import ZIP_SEPARATOR
+from lesionlab.images.read import ZIP_SEPARATOR, split_frame
 from lesionlab.taxonomy import LABELS, parse_diagnosis
 
 # Numbers around the name of a folder: "1. Melanoma", "Melanocytic Nevi (NV) - 7970".
@@ -27,8 +27,8 @@ def has_class_folders(paths: Iterable[str]) -> bool:
 def scan_class_folders(root: Path, index: ImageIndex, *, keep_unknown: bool = False) -> Scan:
     """Read a folder per diagnosis.
 
-    Lesions are unknown: each image counts as its own, unless an identifying name occurs in several folders. The id of
-    an image is its name, or its path where the name occurs more than once.
+    Lesions are unknown: each image counts as its own, unless an identifying name occurs in several folders; frames of
+    a file count as one. The id of an image is its name, or its path where the name occurs more than once.
     """
     records: list[ImageRecord] = []
     problems = list(index.problems)
@@ -59,7 +59,7 @@ def scan_class_folders(root: Path, index: ImageIndex, *, keep_unknown: bool = Fa
             ImageRecord(
                 image_id,
                 path,
-                lesion_id=name if name in repeated and _identifies(name) else image_id,
+                lesion_id=lesion_of_frames(path) or (name if name in repeated and _identifies(name) else image_id),
                 diagnosis=diagnosis,
                 label=None if folder.lower() == diagnosis else folder,
                 subset=next(filter(None, map(subset_name, folders)), None),
@@ -79,7 +79,8 @@ def _identifies(name: str) -> bool:
 
 
 def _folders(path: str) -> tuple[str, ...]:
-    return PurePosixPath(path.replace(ZIP_SEPARATOR, "/")).parts[:-1]
+    file, _ = split_frame(path)
+    return PurePosixPath(file.replace(ZIP_SEPARATOR, "/")).parts[:-1]
 
 
 def _diagnosis(path: str) -> tuple[str, str] | None:

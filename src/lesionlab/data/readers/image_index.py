@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lesionlab.data.scan import DataProblem, ProblemKind
 from lesionlab.errors import ImageError
-from lesionlab.images.decode import decode_image
+from lesionlab.images import load_image
 from lesionlab.images.files import OUTSIDE, UNREADABLE, LeftOut, walk_images
 from lesionlab.images.formats import image_id
 from lesionlab.images.perceptual_hash import pixel_hash
@@ -22,6 +22,7 @@ class ImageIndex:
         root: The folder.
         sizes: Size of each image in bytes by its path, as in `ImageRecord.path`.
         by_id: Paths by image id, the file's name without its suffix.
+        by_uid: Paths of DICOM files by SOP instance UID.
         problems: Folders and archives that cannot be read.
         left_out: Counts of the files that are no images of the dataset.
     """
@@ -29,6 +30,7 @@ class ImageIndex:
     root: Path
     sizes: dict[str, int] = field(default_factory=dict)
     by_id: dict[str, list[str]] = field(default_factory=dict)
+    by_uid: dict[str, list[str]] = field(default_factory=dict)
     problems: list[DataProblem] = field(default_factory=list)
     left_out: LeftOut = field(default_factory=LeftOut)
 
@@ -43,14 +45,14 @@ class ImageIndex:
             if folders is not None and not _is_below(file.location, folders):
                 index.left_out.add(OUTSIDE if file.problem is None else UNREADABLE)
             elif file.problem is None:
-                index._add(path, file.size)
+                index._add(path, file.size, file.uid)
             else:
                 index.problems.append(DataProblem(kind=ProblemKind.UNREADABLE, where=path, detail=file.problem))
         return index
 
     def locate(self, image_id: str) -> tuple[str | None, DataProblem | None]:
         """Return the path of an image, and its problem if there is one."""
-        paths = self.by_id.get(image_id, [])
+        paths = self.by_id.get(image_id) or self.by_uid.get(image_id, [])
         if not paths:
             return None, DataProblem(kind=ProblemKind.MISSING_IMAGE, where=image_id, detail="no such image file")
         if len(paths) == 1:
@@ -73,8 +75,10 @@ class ImageIndex:
 
     def orphans(self, used: Iterable[str]) -> Iterator[DataProblem]:
         """Yield a problem for each image whose id is not in `used`."""
-        for name in sorted(self.by_id.keys() - set(used)):
-            for path in self.by_id[name]:
+        ids = set(used)
+        named = {path for uid in self.by_uid.keys() & ids for path in self.by_uid[uid]}
+        for name in sorted(self.by_id.keys() - ids):
+            for path in (path for path in self.by_id[name] if path not in named):
                 yield DataProblem(kind=ProblemKind.ORPHAN, where=path, detail=f"no row for {name}; it is not used")
 
     def _same_pixels(self, paths: list[str]) -> bool:
@@ -83,13 +87,18 @@ class ImageIndex:
         if len({self.sizes[path] for path in paths}) > 1:
             return False
         try:
-            files = [read_image_bytes(str(self.root / path)) for path in paths]
-            return len(set(files)) == 1 or len({pixel_hash(decode_image(data).image) for data in files}) == 1
+            locations = [str(self.root / path) for path in paths]
+            return (
+                len(set(map(read_image_bytes, locations))) == 1
+                or len({pixel_hash(load_image(location).image) for location in locations}) == 1
+            )
         except ImageError:  # the check of the images names the reason
             return False
 
-    def _add(self, path: str, size: int) -> None:
+    def _add(self, path: str, size: int, uid: str | None) -> None:
         self.sizes[path] = size
+        if uid is not None:
+            self.by_uid.setdefault(uid, []).append(path)
         self.by_id.setdefault(image_id(path), []).append(path)
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from lesionlab.images.formats import format_of, image_id
+from lesionlab.images.read import split_frame
 
 
 def without_suffix(name: str) -> str:
@@ -14,7 +15,15 @@ def without_suffix(name: str) -> str:
 
 def path_id(path: str) -> str:
     """Return the id of an image whose file name occurs in several folders: its path without the suffix."""
-    return os.path.splitext(path)[0] if format_of(path) else path
+    file, frame = split_frame(path)
+    stem = os.path.splitext(file)[0] if format_of(file) else file
+    return stem if frame is None else f"{stem}-{frame}"
+
+
+def lesion_of_frames(path: str) -> str | None:
+    """Return the lesion that all frames of a file show, for datasets without lesion ids; None for another file."""
+    file, frame = split_frame(path)
+    return None if frame is None else path_id(file)
 
 
 def repeated_names(paths: Iterable[str]) -> set[str]:

@@ -7,7 +7,7 @@ from lesionlab.data.manifest import ImageRecord
 from lesionlab.data.readers.columns import ColumnMapping
 from lesionlab.data.readers.image_index import ImageIndex
 from lesionlab.data.readers.labels import LabelColumns
-from lesionlab.data.readers.names import path_id, repeated_names, without_suffix
+from lesionlab.data.readers.names import lesion_of_frames, path_id, repeated_names, without_suffix
 from lesionlab.data.readers.table import Table
 from lesionlab.data.readers.values import SEXES, UNKNOWN, dx_type, image_type, number_text, subset_name
 from lesionlab.data.scan import DataProblem, ProblemKind
@@ -118,7 +118,7 @@ class RowReader:
             ImageRecord(
                 image_id=row.image_id,
                 path=path,
-                lesion_id=lesion_id or row.image_id,
+                lesion_id=lesion_id or lesion_of_frames(path) or row.image_id,
                 diagnosis=label.code,
                 age=age,
                 sex=SEXES[sex.lower()] if sex else None,

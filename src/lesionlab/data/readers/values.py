@@ -9,17 +9,20 @@ SEXES = {
     **dict.fromkeys(("male", "m", "man", "männlich"), "male"),
     **dict.fromkeys(("female", "f", "woman", "w", "weiblich"), "female"),
 }
-# Of the ISIC archive and challenges, MILK10k, PAD-UFES-20 and Derm7pt, by HAM10000's names. Areas of several of
+# Of the ISIC archive and challenges, MILK10k, PAD-UFES-20, Derm7pt and DICOM, by HAM10000's names. Areas of several of
 # HAM10000's sites are unknown sites.
 _SITES = {
     **dict.fromkeys(("anterior torso", "lateral torso", "torso"), "trunk"),
     "posterior torso": "back",
-    **dict.fromkeys(("palms soles", "palms", "soles"), "acral"),
-    **dict.fromkeys(("nose", "lip"), "face"),
-    **dict.fromkeys(("arm", "forearm", "upper limbs", "upper limb"), "upper extremity"),
-    **dict.fromkeys(("leg", "thigh", "lower limbs", "lower limb"), "lower extremity"),
-    "genital areas": "genital",
-    **dict.fromkeys(("head neck", "head and neck", "head neck face", "oral genital", "buttocks"), "unknown"),
+    **dict.fromkeys(("palms soles", "palms", "soles", "palm of hand", "sole of foot"), "acral"),
+    **dict.fromkeys(("nose", "lip", "cheek", "forehead"), "face"),
+    **dict.fromkeys(("arm", "upper arm", "elbow", "forearm", "wrist", "upper limbs", "upper limb"), "upper extremity"),
+    **dict.fromkeys(
+        ("leg", "thigh", "knee", "lower leg", "calf", "ankle", "lower limbs", "lower limb"), "lower extremity"
+    ),
+    "breast": "chest",
+    **dict.fromkeys(("genital areas", "genitalia"), "genital"),
+    **dict.fromkeys(("head", "head neck", "head and neck", "head neck face", "oral genital", "buttocks"), "unknown"),
 }
 # Of the ISIC archive, ISIC 2018, MILK10k, and PAD-UFES-20 (biopsed).
 _DX_TYPES = {

@@ -46,20 +46,23 @@ def open_dicom(data: bytes, frame: int | None = None) -> Image.Image:
         if not number:
             raise ImageError(f"this DICOM file holds no image: {_kind(elements)}")
         if frame is None and number > 1:
-            raise ImageError(f"the DICOM file holds {number:,} frames; name one of them: FILE::1 to FILE::{number}")
+            raise ImageError(
+                f"the DICOM file holds {number:,} frames; name one, FILE::1 to FILE::{number}, or export a single one"
+            )
         if frame is not None and not 1 <= frame <= number:
             raise ImageError(f"there is no frame {frame}; the DICOM file holds {number:,}")
         return frame_image(elements, (frame or 1) - 1)
 
 
-def count_frames(file: BinaryIO) -> int:
-    """Return the number of frames in a DICOM file, 0 if it holds no image.
+def find_frames(file: BinaryIO) -> tuple[int, str | None]:
+    """Return the number of frames in a DICOM file, 0 if it holds no image, and its SOP instance UID.
 
     Raises:
         ImageError: The file is damaged, or pydicom is not installed.
     """
-    with _errors_as_image_errors(), warnings_hidden("pydicom"):
-        return _frames(_read(file, _KIND, pixels=False))
+    elements = read_elements(file, (*_KIND, "SOPInstanceUID"))
+    with _errors_as_image_errors():
+        return _frames(elements), elements.get("SOPInstanceUID")
 
 
 def read_dicom_header(source: str | Path | bytes) -> "Dataset":
@@ -76,8 +79,17 @@ def read_dicom_header(source: str | Path | bytes) -> "Dataset":
     data = source if isinstance(source, bytes) else read_image_bytes(str(source))
     if not is_dicom(data):
         raise ImageError("this is not a DICOM file")
+    return read_elements(io.BytesIO(data), ())
+
+
+def read_elements(file: BinaryIO, keywords: tuple[str, ...]) -> "Dataset":
+    """Return elements of a DICOM file before its pixels, all without keywords, with `file_meta`.
+
+    Raises:
+        ImageError: The file is damaged, or pydicom is not installed.
+    """
     with _errors_as_image_errors(), warnings_hidden("pydicom"):
-        return _read(io.BytesIO(data), (), pixels=False)
+        return _read(file, keywords, pixels=False)
 
 
 def _frames(elements: "Dataset") -> int:

@@ -13,7 +13,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from lesionlab.errors import ImageError
-from lesionlab.images.bounds import check_decoding_time, check_size
+from lesionlab.images.bounds import MAX_PIXELS, MAX_PIXELS_OF, check_decoding_time, check_size
 from lesionlab.images.dicom.display import PALETTE_COLOURS, colour_image, components_image, displayed_image
 from lesionlab.images.dicom.pixel_format import CONVERTED, PixelFormat
 
@@ -67,7 +67,8 @@ def frame_image(elements: "Dataset", index: int) -> Image.Image:
         ImageError: The pixels are truncated, damaged, too many, or coded in a way that is not supported.
     """
     pixels = PixelFormat.of(elements)
-    check_size(*pixels.size)
+    syntax = elements.file_meta.TransferSyntaxUID
+    check_size(*pixels.size, limit=MAX_PIXELS_OF["JPEG2000"] if syntax in _JPEG_2000 else MAX_PIXELS)
     if "PixelData" not in elements:
         raise ImageError("the pixel data are missing or truncated; copy or export the file again")
     image = _decoded(elements, index, pixels)

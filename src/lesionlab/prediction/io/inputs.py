@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 
 from lesionlab.errors import UsageError
-from lesionlab.images.files import LeftOut, choose_images, walk_images
+from lesionlab.images.files import LeftOut, choose_images, images_in_file, walk_images
 from lesionlab.images.formats import IMAGE_SUFFIXES
 from lesionlab.images.read import ZIP_SEPARATOR
 
@@ -14,7 +14,7 @@ from lesionlab.images.read import ZIP_SEPARATOR
 def expand_inputs(arguments: Iterable[str], left_out: LeftOut | None = None) -> list[str]:
     """Return the images that the arguments name, in their order, each once.
 
-    - A file is used whatever its suffix.
+    - A file is used whatever its suffix. A DICOM file stands for its frames, `scan.dcm::2` for one of them.
     - A folder stands for the images in it, in its subfolders and in their zip archives, sorted.
     - A pattern (`*`, `?`, `[...]`, and `**` for any depth) stands for the matching images, sorted; with a suffix of its
       own, for all matching files.
@@ -48,7 +48,8 @@ def _expand(argument: str, left_out: LeftOut) -> Iterator[str]:
         if os.path.isdir(argument) or (argument.lower().endswith(".zip") and os.path.isfile(argument)):
             yield from (image.location for image in walk_images([argument], left_out))
         else:
-            yield argument
+            # A file that is named and holds no image is reported by reading it.
+            yield from [image.location for image in images_in_file(argument, LeftOut())] or [argument]
         return
     archive, separator, _member = argument.partition(ZIP_SEPARATOR)
     if separator and os.path.isfile(archive):

@@ -1,4 +1,4 @@
-"""Patient data of many images, from a table."""
+"""Patient data of many images, from a table or from DICOM headers."""
 
 import os
 from collections import Counter, defaultdict
@@ -11,9 +11,10 @@ from lesionlab.bundle import Patient, Site
 from lesionlab.data.readers.columns import ColumnMapping, known_columns
 from lesionlab.data.readers.table import Table, read_table
 from lesionlab.data.readers.values import UNKNOWN
-from lesionlab.errors import DataError
-from lesionlab.images.formats import image_id
-from lesionlab.images.read import ZIP_SEPARATOR
+from lesionlab.errors import DataError, ImageError
+from lesionlab.images.dicom import read_patient
+from lesionlab.images.formats import image_id, is_dicom
+from lesionlab.images.read import ZIP_SEPARATOR, read_image_bytes, split_frame
 
 _FIELDS = ("age", "sex", "site")
 
@@ -58,10 +59,38 @@ def read_patients(table: Path, images: Iterable[str], note: Callable[[str], None
             found[image] = row
     if missing := len(locations) - len(found):
         note(f"{table}: {missing:,} of {len(locations):,} images have no row")
+    _note_unknown(unknown_sites, table, note)
+    return lambda image: rows[found[image]] if image in found else Patient()
+
+
+def read_dicom_patients(images: Iterable[str], note: Callable[[str], None]) -> Callable[[str], Patient]:
+    """Read age, sex and site of images from the headers of their DICOM files, and nothing else of the patient.
+
+    Args:
+        images: Locations of the images.
+        note: Receives a line on images without such data, and one on unknown sites.
+
+    Returns:
+        A function from an image's location to its patient data: empty for another file or a damaged one.
+    """
+    found: dict[str, Patient] = {}
+    unknown_sites: Counter[str] = Counter()
+    for image in images:
+        try:
+            data = read_image_bytes(image)
+            found[image] = _patient(read_patient(data), image, unknown_sites) if is_dicom(data) else Patient()
+        except (ImageError, DataError):  # decoding reports the former; the latter is an impossible age
+            found[image] = Patient()
+    if missing := sum(patient == Patient() for patient in found.values()):
+        note(f"{missing:,} of {len(found):,} images have no age, sex or site in a DICOM header")
+    _note_unknown(unknown_sites, "DICOM headers", note)
+    return lambda image: found.get(image, Patient())
+
+
+def _note_unknown(unknown_sites: Counter[str], source: object, note: Callable[[str], None]) -> None:
     if unknown_sites:
         names = ", ".join(f"{site!r} ({count:,})" for site, count in sorted(unknown_sites.items()))
-        note(f"{table}: unknown sites are not used: {names}")
-    return lambda image: rows[found[image]] if image in found else Patient()
+        note(f"{source}: unknown sites are not used: {names}")
 
 
 def _read(content: Table) -> tuple[dict[str, Patient], Counter[str]]:
@@ -85,7 +114,9 @@ def _read(content: Table) -> tuple[dict[str, Patient], Counter[str]]:
 
 
 def _normal(name: str) -> str:
-    return name.replace(ZIP_SEPARATOR, "/").replace("\\", "/").removeprefix("./")
+    file, frame = split_frame(name)
+    path = file.replace(ZIP_SEPARATOR, "/").replace("\\", "/").removeprefix("./")
+    return path if frame is None else f"{path}{ZIP_SEPARATOR}{frame}"
 
 
 def _matches(image: str, rows: Sequence[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from lesionlab.bundle import EvaluationSummary
-from lesionlab.images.formats import FORMATS
+from lesionlab.images.formats import accepted_formats
 from lesionlab.results import ModelCard
 from lesionlab.results.model_card import Limits
 from lesionlab.serving.problem import ProblemError
@@ -25,7 +25,7 @@ def model_routes(service: Service) -> APIRouter:
             max_batch_bytes=settings.max_batch_bytes,
             max_pixels=settings.max_pixels,
             max_batch=settings.max_batch,
-            formats=FORMATS,
+            formats=accepted_formats(),
         ),
     )
 
