@@ -129,7 +129,10 @@ def choose_images(paths: Iterable[str], left_out: LeftOut, *, any_suffix: bool) 
 
 def images_in_file(path: str, left_out: LeftOut) -> Iterator[ImageFile]:
     """Yield the image in a file: itself or, for a DICOM file with several frames, each frame."""
-    yield from _frames(path, _size(path), partial(_file, path), left_out)
+    if os.path.isfile(path):
+        yield from _frames(path, _size(path), partial(_file, path), left_out)
+    else:  # a pipe can be read only once
+        yield ImageFile(path, 0)
 
 
 def is_image_name(name: str) -> bool:

@@ -124,3 +124,8 @@ def test_id_is_the_stem(location: str) -> None:
 @pytest.mark.parametrize("name", ["1.2.840.10008.5", "Dr. Meier 3. Juni", "lesion 1.5 mm"])
 def test_only_suffixes_of_images_are_removed_from_an_id(name: str) -> None:
     assert image_id(f"a.b/{name}") == image_id(f"{name}.jfif") == image_id(f"x.zip::{name}.DCM") == name
+
+
+def test_a_pipe_is_not_read(here: Path) -> None:
+    os.mkfifo(here / "pipe")  # opening it would wait for a writer
+    assert expand_inputs(["pipe"]) == ["pipe"]
