@@ -8,9 +8,10 @@ import subprocess
 import sys
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -88,17 +89,9 @@ def write(root: Path, number: int, photograph: Image.Image) -> Counter[str]:
     return expected
 
 
-def predict(folder: Path, bundle: Path, table: Path) -> tuple[Counter[str], int]:
-    """Return the number of files predicted, reported and counted by the command, and the memory that it used in KiB."""
-    code = (
-        "import resource, sys\nfrom lesionlab.cli import main\ntry: main()\n"
-        "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-    )
-    command = [sys.executable, "-c", code, "predict", str(folder), "--out", str(table), "--threads", "1"]
-    environment = os.environ | {"LESIONLAB_MODEL": str(bundle), "COLUMNS": "400"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 1, done.stderr
-    lines = done.stderr.splitlines()
+def fates(errors: str, folder: Path, table: Path) -> Counter[str]:
+    """Return the number of files predicted, reported and counted, from the standard error and the table."""
+    lines = errors.splitlines()
     (left_out,) = (line for line in lines if line.startswith("left out: "))
     with table.open(newline="") as stream:
         predicted = sum(1 for _ in csv.DictReader(stream))
@@ -106,7 +99,7 @@ def predict(folder: Path, bundle: Path, table: Path) -> tuple[Counter[str], int]
     assert lines[-1] == f"{failed} of {failed + predicted} images could not be predicted"
     counts = re.findall(r"(?:^left out:|,) ([\d,]+) ", left_out)
     other = sum(int(count.replace(",", "")) for count in counts)
-    return Counter({"predicted": predicted, "failed": failed, "left out": other}), int(done.stdout)
+    return Counter({"predicted": predicted, "failed": failed, "left out": other})
 
 
 @pytest.mark.slow
@@ -114,18 +107,34 @@ def predict(folder: Path, bundle: Path, table: Path) -> tuple[Counter[str], int]
 def test_3000_mixed_files_are_accounted_for_in_constant_memory(
     tmp_path: Path, photograph: Image.Image, tiny_bundle: Path
 ) -> None:
+    code = (
+        "import resource\nfrom lesionlab.cli import main\ntry: main()\n"
+        "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    environment = os.environ | {"LESIONLAB_MODEL": str(tiny_bundle), "COLUMNS": "400"}
     memory = []
     for number in (300, 3_000):
-        folder = tmp_path / str(number)
+        folder, table = tmp_path / str(number), tmp_path / f"{number}.csv"
         expected = write(folder, number, photograph)
-        found, peak = predict(folder, tiny_bundle, tmp_path / f"{number}.csv")
-        assert found == expected
-        memory.append(peak)
+        command = [sys.executable, "-c", code, "predict", str(folder), "--out", str(table), "--threads", "1"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert fates(done.stderr, folder, table) == expected
+        memory.append(int(done.stdout))  # KiB
     assert memory[1] < memory[0] + 30_000
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs links and pipes")
-def test_mixed_files_are_accounted_for(tmp_path: Path, photograph: Image.Image, tiny_bundle: Path) -> None:
-    expected = write(tmp_path / "mixed", 62, photograph)
-    found, _ = predict(tmp_path / "mixed", tiny_bundle, tmp_path / "out.csv")
-    assert found == expected
+def test_mixed_files_are_accounted_for(
+    tmp_path: Path,
+    photograph: Image.Image,
+    tiny_bundle: Path,
+    cli: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LESIONLAB_MODEL", str(tiny_bundle))
+    folder, table = tmp_path / "mixed", tmp_path / "out.csv"
+    expected = write(folder, 62, photograph)
+    done = cli("predict", folder, "--out", table)
+    assert done.code == 1
+    assert fates(done.err, folder, table) == expected
