@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Route, expect
 
+from lesionlab.phantoms import phantom_image
+from tests.images.dicom.files import dicom
 from tests.web.page.conftest import OpenPage, Serve, choose
 
 REASONS = {
-    "scan.dcm": "Export the image as PNG or JPEG",
     "phone.heic": "Export it as JPEG",
     "phone.avif": "AVIF image. Save it as JPEG or PNG",
     "scan.jp2": "JPEG 2000 image. Save it as JPEG or PNG",
@@ -26,6 +28,14 @@ def test_unsupported_files_get_a_reason(open_page: OpenPage, images: dict[str, P
         expect(page.get_by_role("heading", name=name)).to_be_visible()
         expect(page.get_by_role("alert")).to_contain_text(words)
         expect(page.get_by_role("button", name="Try again")).to_have_count(0)
+
+
+@pytest.mark.slow
+def test_dicom_is_sent_to_a_server_that_reads_it(open_page: OpenPage, tmp_path: Path) -> None:
+    page = open_page()
+    (tmp_path / "lesion.dcm").write_bytes(dicom(np.asarray(phantom_image("mel", 1, (320, 240)))))
+    choose(page, tmp_path / "lesion.dcm")
+    expect(page.locator(".summary")).to_contain_text("Probability of malignancy")
 
 
 @pytest.mark.slow

@@ -3,7 +3,8 @@
 import { megabytes } from "./format.js";
 
 /** Types in the file dialog. With explicit formats, an iPhone converts HEIC photographs to JPEG. */
-export const ACCEPTED = "image/jpeg,image/png,image/webp,image/tiff,image/bmp,image/gif,.jpg,.jpeg,.png,.webp,.tif,.tiff,.bmp,.gif";
+export const ACCEPTED =
+  "image/jpeg,image/png,image/webp,image/tiff,image/bmp,image/gif,application/dicom,.jpg,.jpeg,.png,.webp,.tif,.tiff,.bmp,.gif,.dcm";
 
 const THUMBNAIL = 144;
 
@@ -36,10 +37,10 @@ const STARTS = [
 /**
  * The reason why a file is not supported, from its first bytes and size; null if it can be sent.
  * @param {Blob} file
- * @param {number} [maxBytes] Limit of the engine.
+ * @param {import("./types.js").Limits} [limits] Of the engine.
  * @returns {Promise<string | null>}
  */
-export async function unsupportedReason(file, maxBytes = Number.POSITIVE_INFINITY) {
+export async function unsupportedReason(file, limits) {
   /** @type {Uint8Array} */
   let head;
   try {
@@ -48,9 +49,9 @@ export async function unsupportedReason(file, maxBytes = Number.POSITIVE_INFINIT
     return "The browser cannot read this file. It may be a folder, or have been moved.";
   }
   const type = detectType(head);
-  if (type) return REMEDIES[type];
-  if (file.size > maxBytes) {
-    return `The file has ${megabytes(file.size)}; the limit is ${megabytes(maxBytes)}. Scale it down, or save it as JPEG.`;
+  if (type && !(type === "dicom" && limits?.formats.includes("DICOM"))) return REMEDIES[type];
+  if (limits && file.size > limits.max_bytes) {
+    return `The file has ${megabytes(file.size)}; the limit is ${megabytes(limits.max_bytes)}. Scale it down, or save it as JPEG.`;
   }
   return null;
 }

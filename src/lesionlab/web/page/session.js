@@ -243,7 +243,7 @@ export class Session {
     Object.assign(item, { state: "predicting", problem: "", delay: "" });
     const { patient } = item;
     try {
-      const unsupported = await unsupportedReason(item.file, this.model?.limits.max_bytes);
+      const unsupported = await unsupportedReason(item.file, this.model?.limits);
       if (unsupported) throw new EngineError("image", unsupported);
       const response = await this.#engine.predict(item.file, { patient, onWait: (reason) => this.#setDelay(item, reason) });
       // If the patient data were changed meanwhile, this response is outdated, and the item is waiting for its own.
