@@ -45,10 +45,12 @@ def test_tables_name_dicom_files_by_uid_name_or_path(tmp_path: Path, make_table:
 def test_frames_of_a_file_are_one_lesion_in_class_folders(tmp_path: Path, make_images: Callable[..., None]) -> None:
     make_images(tmp_path / "mel", ("a",))
     (tmp_path / "mel" / "scan.dcm").write_bytes(dicom(pixels(5, frames=2)))
+    (tmp_path / "mel" / "1.2.840.7").write_bytes(dicom(pixels(6)))
     (tmp_path / "mel" / "report.dcm").write_bytes(no_image(uid.BasicTextSRStorage))
     make_images(tmp_path / "nv", ("b",), 7)
     scan = scan_dataset(tmp_path)
     assert [(record.image_id, record.lesion_id) for record in scan.records] == [
+        ("1.2.840.7", "1.2.840.7"),
         ("a", "a"),
         ("scan-1", "mel/scan"),
         ("scan-2", "mel/scan"),

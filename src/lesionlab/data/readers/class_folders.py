@@ -6,9 +6,10 @@ from pathlib import Path, PurePosixPath
 
 from lesionlab.data.manifest import ImageRecord
 from lesionlab.data.readers.image_index import ImageIndex
-from lesionlab.data.readers.names import lesion_of_frames, path_id, repeated_names, without_suffix
+from lesionlab.data.readers.names import lesion_of_frames, path_id
 from lesionlab.data.readers.values import subset_name
 from lesionlab.data.scan import DataProblem, ProblemKind, Scan
+from lesionlab.images.formats import image_id as name_of
 from lesionlab.images.read import ZIP_SEPARATOR, split_frame
 from lesionlab.taxonomy import LABELS, parse_diagnosis
 
@@ -32,7 +33,7 @@ def scan_class_folders(root: Path, index: ImageIndex, *, keep_unknown: bool = Fa
     """
     records: list[ImageRecord] = []
     problems = list(index.problems)
-    repeated = repeated_names(index.sizes)
+    repeated = {name for name, paths in index.by_id.items() if len(paths) > 1}
     seen: set[str] = set()
     for path in sorted(index.sizes):
         folders = _folders(path)
@@ -50,7 +51,7 @@ def scan_class_folders(root: Path, index: ImageIndex, *, keep_unknown: bool = Fa
             problems.append(DataProblem(kind=ProblemKind.KEPT_DIAGNOSIS, where=path, detail=f"{folder!r} as unk"))
             found = "unk", folder
         diagnosis, folder = found
-        name = without_suffix(path)
+        name = name_of(path)
         image_id = path_id(path) if name in repeated else name
         if image_id in seen:  # 1.jpg and 1.png
             image_id = f"{image_id}_{PurePosixPath(path).suffix[1:]}"

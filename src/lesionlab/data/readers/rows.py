@@ -11,6 +11,7 @@ from lesionlab.data.readers.names import lesion_of_frames, path_id, repeated_nam
 from lesionlab.data.readers.table import Table
 from lesionlab.data.readers.values import SEXES, UNKNOWN, dx_type, image_type, number_text, subset_name
 from lesionlab.data.scan import DataProblem, ProblemKind
+from lesionlab.images.formats import image_id as name_of
 
 
 @dataclass
@@ -85,9 +86,7 @@ class RowReader:
         """Note the images without a row and the unreadable archives."""
         if self.index is not None:
             self.problems += self.index.problems
-            self.problems += self.index.orphans(
-                {*self._seen, *(without_suffix(record.path) for record in self.records)}
-            )
+            self.problems += self.index.orphans({*self._seen, *(name_of(record.path) for record in self.records)})
 
     def _read_row(self, row: "_Row", labels: LabelColumns) -> None:
         # All problems of a row are collected, so that they can be repaired in one pass.
