@@ -68,6 +68,12 @@ def test_two_labels_of_one_lesion_are_ranked_both() -> None:
     ]
 
 
+def test_images_of_a_patient_are_ranked_one_by_one() -> None:
+    images = [ImageRecord(name, f"{name}.jpg", "P", "nv", patient_id="P") for name in ("a", "b")]
+    probabilities = np.array([[0.1, 0.9, 0, 0, 0, 0, 0], [0.8, 0.2, 0, 0, 0, 0, 0]])
+    assert [one.lesion_id for one in rank_labels(images, probabilities, DIAGNOSIS)] == ["b", "a"]
+
+
 @pytest.mark.parametrize(
     ("counts", "classes"),
     [

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lesionlab.data import ColumnMapping, Manifest, load_manifest, make_split, read_dataset
+from lesionlab.data import ColumnMapping, ImageRecord, Manifest, load_manifest, make_split, read_dataset
 from lesionlab.errors import DataError, UsageError
 from lesionlab.images import decode_image, read_image_bytes
 
@@ -199,6 +199,12 @@ def test_a_saved_manifest_is_read_back(kaggle: Path) -> None:
         (kaggle / name).unlink()
     assert read_dataset(kaggle) == manifest
     assert load_manifest(kaggle / "manifest.csv") == manifest
+
+
+def test_a_saved_manifest_keeps_patients_that_stand_for_lesions(tmp_path: Path) -> None:
+    records = tuple(ImageRecord(f"i{n}", f"{n}.jpg", "P1", "nv", patient_id="P1") for n in range(2))
+    Manifest(tmp_path, records).save(tmp_path / "manifest.csv")
+    assert load_manifest(tmp_path / "manifest.csv").records == records
 
 
 def test_a_manifest_is_loaded_without_its_images_but_not_read_as_a_dataset(kaggle: Path) -> None:

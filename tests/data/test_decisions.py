@@ -94,6 +94,14 @@ def test_a_label_holds_for_a_merged_lesion(manifest: Manifest, tmp_path: Path) -
         assert {r.lesion_id for r in decided if r.diagnosis == "bkl"} == {"L0"}
 
 
+def test_a_label_holds_for_one_image_of_a_patient(tmp_path: Path) -> None:
+    images = tuple(ImageRecord(f"i{n}", f"i{n}.jpg", "P1", "nv", patient_id="P1") for n in range(3))
+    labels = write_labels(tmp_path / "labels.csv", ("i1", "nv", "mel", "relabel"))
+    decided, applied = apply_decisions(Manifest(tmp_path, images), [labels])
+    assert applied == AppliedDecisions(relabelled=("i1",))
+    assert [record.diagnosis for record in decided] == ["nv", "mel", "nv"]
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [

@@ -128,6 +128,7 @@ def test_isic_2020_states_diagnosis_and_malignancy(tmp_path: Path, write: Write,
     assert scan.layout == "ISIC 2020; without lesion ids, images are grouped by patient"
     assert list(labels(scan).values()) == ["mel", "benign", "ben_oth", "benign", "nv"]
     assert [record.lesion_id for record in scan.records] == ["IP_1", "IP_1", "IP_2", "IP_3", "IP_4"]
+    assert [record.labelled_id for record in scan.records] == [f"ISIC_{n}" for n in range(5)]
     assert [record.label for record in scan.records[1:4]] == [None, "lentigo NOS", "atypical melanocytic proliferation"]
     assert kinds(scan) == {ProblemKind.CONTRADICTION: 1}
 

@@ -32,8 +32,8 @@ class LesionLabel:
 
     @property
     def lesion_id(self) -> str:
-        """Identifier of the lesion."""
-        return self.records[0].lesion_id
+        """Identifier of the lesion, or of the image where images of a patient are kept together."""
+        return self.records[0].labelled_id
 
     @property
     def given(self) -> str:
@@ -54,7 +54,7 @@ def rank_labels(records: Sequence[ImageRecord], probabilities: FloatArray, task:
     """
     rows: dict[tuple[str, str], list[int]] = {}
     for row, record in enumerate(records):
-        rows.setdefault((record.lesion_id, record.diagnosis), []).append(row)
+        rows.setdefault((record.labelled_id, record.diagnosis), []).append(row)
     mean = np.stack([probabilities[held].mean(axis=0) for held in rows.values()])
     given = np.array([task.index(label) for _, label in rows])
     errors = likely_errors(given, mean)

@@ -141,18 +141,20 @@ def _new_labels(
     """Return the new label of images, None for those to exclude, and the number of lesions outside the manifest."""
     images: dict[tuple[str, str], list[str]] = {}
     for record in records:
-        images.setdefault((record.lesion_id, record.diagnosis), []).append(record.image_id)
+        images.setdefault((record.labelled_id, record.diagnosis), []).append(record.image_id)
+    known = lesions.keys() | {labelled for labelled, _ in images}
     found: dict[str, str | None] = {}
     elsewhere = 0
     for where, row in labels:
         decision = _decision(where, row, LabelDecision)
-        if row["lesion_id"] not in lesions:
+        name = row["lesion_id"]
+        if name not in known:
             elsewhere += 1
             continue
-        chosen = images.get((_root(lesions, row["lesion_id"]), row["given"]))
+        chosen = images.get((_root(lesions, name) if name in lesions else name, row["given"]))
         if chosen is None:
             raise DataError(
-                f"{where}: no image of lesion {row['lesion_id']} has the label {row['given']!r}; the data have changed "
+                f"{where}: no image of lesion {name} has the label {row['given']!r}; the data have changed "
                 "since then, remove the line"
             )
         if decision == LabelDecision.EXCLUDE:

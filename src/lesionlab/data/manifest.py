@@ -38,6 +38,7 @@ class ImageRecord:
         label: The diagnosis as the data state it, where it says more than `diagnosis`: `SCCKA`, `Melanoma in situ`.
         image_type: `dermoscopic` or `clinical`, None if unknown.
         subset: `train`, `validation` or `test` if the data come split, else None.
+        patient_id: Id of the patient where it stands for that of the lesion, which is unknown; else None.
     """
 
     image_id: str
@@ -53,6 +54,7 @@ class ImageRecord:
     label: str | None = None
     image_type: str | None = None
     subset: str | None = None
+    patient_id: str | None = None
 
     def __post_init__(self) -> None:
         if self.diagnosis not in LABELS:
@@ -62,6 +64,11 @@ class ImageRecord:
     def dataset(self) -> str:
         """The dataset of the image: `ham10000` for its four sources, else the source."""
         return HAM10000 if self.source in HAM10000_SOURCES else self.source
+
+    @property
+    def labelled_id(self) -> str:
+        """Id of what has the label: the lesion, or the image where images of a patient are kept together."""
+        return self.lesion_id if self.patient_id is None else self.image_id
 
 
 _COLUMNS = tuple(field.name for field in fields(ImageRecord))
@@ -104,7 +111,7 @@ class Manifest:
         results only does not count.
         """
         rows = [asdict(record) | {"source": record.dataset} for record in self.records]
-        left_out = ("path", "skin_tone", "label", "image_type", "subset")
+        left_out = ("path", "skin_tone", "label", "image_type", "subset", "patient_id")
         return sha256_of_json([[value for name, value in row.items() if name not in left_out] for row in rows])
 
     @property

@@ -106,9 +106,12 @@ class RowReader:
         if sex is not None and sex.lower() not in SEXES:
             detail = f"sex {sex!r} is neither male nor female; leave unknown values empty"
             self._note(ProblemKind.BAD_VALUE, row.image_id, detail)
-        lesion_id = row.optional("lesion_id")
-        if lesion_id is None and (lesion_id := row.optional("patient_id")):
-            self.patients.add(lesion_id)
+        patient_id = row.optional("patient_id")
+        lesion_id = row.optional("lesion_id") or patient_id
+        if lesion_id != patient_id:
+            patient_id = None
+        elif patient_id is not None:
+            self.patients.add(patient_id)
         self.lesions_known &= lesion_id is not None
         failed = any(problem.kind.is_error for problem in self.problems[before:])
         if failed or label.code is None or path is None:
@@ -128,6 +131,7 @@ class RowReader:
                 label=(row.optional("label") if row.columns.label not in labels.text else None) or label.text,
                 image_type=image_type(row.optional("image_type")) or self.image_type,
                 subset=subset_name(row.optional("subset") or "") or row.subset,
+                patient_id=patient_id,
             )
         )
 
