@@ -249,7 +249,7 @@ def test_a_row_with_too_few_cells_is_reported_with_its_line(kaggle: Path) -> Non
     [
         (b"", "the table is empty"),
         (b"image_id,dx\n", "the table is empty"),
-        (b"\xff\xfe\x00", "not a text file in UTF-8"),
+        (b"\xff\xfe\x00", "not text in UTF-8"),
         (b"image_id,dx,dx\na,nv,nv\n", "column 'dx' occurs more than once"),
         (b"image_id,kind\na,nv\n", "no column of diagnosis among image_id, kind; give it with --columns diagnosis="),
         (b"name,dx\na,nv\n", "no column of image_id among name, dx"),
