@@ -34,11 +34,13 @@ if TYPE_CHECKING:  # only the tests that need torch pay for its import
     from lesionlab.runs import RunFolder
 
 sys.dont_write_bytecode = False
+# Collection makes few reference cycles and many objects; see `pytest_collection_finish`.
+gc.disable()
 
 # Property tests are repeatable by default. `pytest --hypothesis-profile=seeds` draws other examples in each run;
 # `LESIONLAB_HYPOTHESIS=random pytest -m hypothesis` other and more, as tests/test_properties.py does in the slow set.
-hypothesis.settings.register_profile("ci", max_examples=50, derandomize=True, deadline=None)
-hypothesis.settings.register_profile("seeds", max_examples=50, deadline=None)
+hypothesis.settings.register_profile("ci", max_examples=25, derandomize=True, deadline=None)
+hypothesis.settings.register_profile("seeds", max_examples=25, deadline=None)
 hypothesis.settings.register_profile("random", max_examples=500, deadline=None)
 hypothesis.settings.load_profile(os.environ.get("LESIONLAB_HYPOTHESIS", "ci"))
 
@@ -56,6 +58,7 @@ _TINY_RECIPE = (
 def pytest_collection_finish() -> None:
     """Spare the garbage collector what stays until the end: modules and collected tests."""
     gc.freeze()
+    gc.enable()
 
 
 def pytest_sessionfinish() -> None:

@@ -79,6 +79,7 @@ def test_contrast_map_is_grad_cam_minus_its_mean_over_the_classes(make_network: 
 
 
 # The network of the default recipe is small; the others take seconds.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [name if name == "efficientnet-lite0" else pytest.param(name, marks=pytest.mark.slow) for name in recipe_names()],

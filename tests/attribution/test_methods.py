@@ -43,6 +43,7 @@ class Redness(nn.Module):
         return torch.stack([-red, red], dim=1)
 
 
+@pytest.mark.slow
 def test_maps_are_two_dimensional_and_reproducible(
     network: ExplainedNetwork, pixels: np.ndarray, method: Method
 ) -> None:

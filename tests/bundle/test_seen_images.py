@@ -66,6 +66,7 @@ def test_renamed_copies_are_recognised(
     assert tuple(found) == copies.records
 
 
+@pytest.mark.slow
 def test_images_are_recognised_by_identifier_after_cropping(
     dataset: Manifest, index: SeenImages, tmp_path: Path
 ) -> None:
@@ -80,6 +81,7 @@ def test_other_images_of_a_training_lesion_are_seen(dataset: Manifest, index: Se
     assert (by_lesion.by_identifier, by_lesion.by_pixels) == (5, 0)
 
 
+@pytest.mark.slow
 def test_other_datasets_are_not_seen_though_identifiers_coincide(index: SeenImages, tmp_path: Path) -> None:
     other = write_phantoms(tmp_path / "other", lesions=30, seed=8, size=(120, 90))
     found, seen = index.find(other, SALT)

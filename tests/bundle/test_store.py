@@ -264,6 +264,7 @@ def test_unsafe_names_are_an_error(tiny_info: BundleInfo, name: str) -> None:
         BundleInfo.model_validate(tiny_info.model_dump() | {"name": name})
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes")
 def test_a_full_disk_leaves_the_old_bundle(tmp_path: Path, tiny_bundle: Path) -> None:
     path = tmp_path / "b"

@@ -53,7 +53,7 @@ def test_check_lists_errors_by_kind_and_exits_with_1(folder: Path) -> None:
     assert result.stdout.splitlines()[-1] == "7 errors, 1 warning"
 
 
-def test_check_counts_the_files_that_it_leaves_out(folder: Path) -> None:
+def test_files_that_are_left_out_are_counted(folder: Path, tmp_path: Path) -> None:
     part = folder / "HAM10000_images_part_1"
     (part / "ISIC_1.png").rename(part / "ISIC_1.JFIF")
     for path in (part / "x.psd", folder / "masks" / "ISIC_1.png", folder / "more" / "new.jpg", folder / "more.zip"):
@@ -67,6 +67,7 @@ def test_check_counts_the_files_that_it_leaves_out(folder: Path) -> None:
     )
     assert result.stderr == expected
     assert json.loads(run("check", folder, "--json").stdout)["left_out"] == expected[len("left out: ") : -1]
+    assert run("split", folder, "--out", tmp_path / "split.json").stderr == expected
 
 
 def test_decisions_on_duplicates_are_applied_to_a_split(folder: Path, tmp_path: Path) -> None:

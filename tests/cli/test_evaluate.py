@@ -117,6 +117,7 @@ def test_copies_are_left_out_of_an_evaluation(cli: Callable[..., Any], tiny_bund
     assert json.loads(done.out)["n_images"] == len(other) - 1
 
 
+@pytest.mark.slow
 def test_training_images_in_another_dataset_are_left_out(
     cli: Callable[..., Any], run: RunFolder, renamed: Path, tmp_path: Path
 ) -> None:
@@ -208,6 +209,7 @@ def test_the_index_is_added_to_an_existing_bundle(run: RunFolder, phantoms: Mani
     assert added.to_bytes() == exported.seen_images.to_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["malignant", pytest.param("melanoma", marks=pytest.mark.slow)])
 def test_binary_model_is_shown_by_its_target(
     cli: Callable[..., Any],

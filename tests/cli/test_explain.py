@@ -18,6 +18,7 @@ def images(phantoms: Manifest) -> list[str]:
     return [phantoms.location(record) for record in list(phantoms)[:2]]
 
 
+@pytest.mark.slow
 def test_command_line(tiny_run: RunFolder, images: list[str], tmp_path: Path, cli: Callable[..., Any]) -> None:
     done = cli(
         "explain",

@@ -85,6 +85,7 @@ def test_text_explains_the_numbers(
     assert "does not identify lesions" in out
 
 
+@pytest.mark.slow
 def test_text_lists_the_capabilities_of_a_model(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tiny_bundle: Path, tiny_whole_bundle: Path
 ) -> None:

@@ -111,6 +111,7 @@ def test_import_loads_no_framework(module: str) -> None:
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", ["evaluate", *(pytest.param(one, marks=pytest.mark.slow) for one in ("compare", "card"))]
 )
@@ -138,6 +139,7 @@ def test_evaluation_commands_load_no_training_framework(command: str, tmp_path: 
     assert (done.returncode, done.stderr) == (0, "set()\n")
 
 
+@pytest.mark.slow
 def test_package_runs_as_a_module() -> None:
     done = subprocess.run([sys.executable, "-m", "lesionlab", "zzz"], capture_output=True, text=True, check=False)
     assert done.returncode == 2

@@ -158,6 +158,7 @@ def test_full_standard_output_is_one_line(commands: dict[str, list[object]], nam
     assert done.stderr == b"error: cannot write to standard output: No space left on device\n"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
 @pytest.mark.parametrize("name", only_the_first_is_fast(*FAST))
 def test_closed_standard_output_is_no_error(commands: dict[str, list[object]], name: str) -> None:
@@ -202,6 +203,7 @@ def test_json_is_ascii(tiny_bundle: Path) -> None:
     assert json.loads(done.stdout.decode("ascii"))["model"]["identity"].startswith("tiny@")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_interrupt_exits_with_130() -> None:
     code = (

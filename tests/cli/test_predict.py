@@ -323,6 +323,7 @@ def start(tiny_bundle: Path, *arguments: object, pipe: str = "", **options: obje
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload,no-any-return]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
 @pytest.mark.parametrize(
     "result_format", [*(pytest.param(one, marks=pytest.mark.slow) for one in ("table", "csv")), "jsonl"]
@@ -338,6 +339,7 @@ def test_closed_pipe_is_no_error(images: Path, tiny_bundle: Path, result_format:
     assert "Exception ignored" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes")
 def test_full_disk_is_one_line_and_keeps_the_old_file(images: Path, tiny_bundle: Path) -> None:
     import resource

@@ -48,6 +48,7 @@ def test_nearest_images_are_printed(
         assert "nearest training images" not in cli("predict", image, *arguments).out
 
 
+@pytest.mark.slow
 def test_figure_shows_the_nearest_images(
     cli: Callable[..., Any], image: str, tiny_indexed_bundle: Path, phantoms: Manifest, tmp_path: Path
 ) -> None:

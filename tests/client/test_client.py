@@ -123,6 +123,7 @@ def test_explanation_and_model(client_of: Callable[..., Client], predictor: Pred
     assert model.limits.max_batch == 64
 
 
+@pytest.mark.slow
 def test_nearest_training_images(client_of: Callable[..., Client], lesion: Path, tiny_indexed_bundle: Path) -> None:
     indexed = Predictor.load(tiny_indexed_bundle, threads=1)
     with TestClient(create_app(indexed, Settings())) as inner:

@@ -52,6 +52,7 @@ def test_each_kind_of_copy_is_found_and_nothing_else(features: ImageFeatures) ->
     }
 
 
+@pytest.mark.slow
 def test_two_datasets_are_compared(images: list[str], features: ImageFeatures) -> None:
     other = describe_images(images[5:7], Bundle.load(None))
     found = find_duplicates(features, other)

@@ -142,6 +142,7 @@ def test_leaky_model_is_marked_in_metrics_and_report(evaluation: Evaluation, tmp
     assert report.lower().count("leaky") > 5
 
 
+@pytest.mark.slow
 def test_evaluation_of_all_images(predictor: Predictor, test_subset: Manifest) -> None:
     seen: list[tuple[int, int]] = []
     found = evaluate_subset(

@@ -42,6 +42,7 @@ def test_roc_needs_positives_and_negatives() -> None:
     assert draw_roc(np.ones(3, dtype=bool), np.ones(3), AUC, [], mark="") is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leaky", [False, True])
 def test_curves_mark_the_best_epoch(history: History, *, leaky: bool) -> None:
     svg = draw_training_curves(history, leaky=leaky)

@@ -59,6 +59,7 @@ def test_figures_of_a_source_equal_scikit_learn(make_subset: MakeSubset, make_co
             assert measured.sensitivity.low is not None
 
 
+@pytest.mark.slow
 def test_pooled_auc_of_confounded_sources_is_reported(confounded: EvaluatedSubset, make_context: MakeContext) -> None:
     groups = measure_groups(confounded, ())
     malignant, melanoma = groups.within_source_auc

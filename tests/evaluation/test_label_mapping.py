@@ -75,6 +75,7 @@ def test_probabilities_of_classes_are_summed() -> None:
         collapsed(np.full((1, 2), 0.5), TASKS["melanoma"], TASKS["malignant"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("column", "task", "code"), [("melanoma", "melanoma", "mel"), ("target", "malignant", None)])
 def test_binary_labels_from_a_table(
     tiny_bundle: Path, tmp_path: Path, column: str, task: str, code: str | None
@@ -109,6 +110,7 @@ def test_binary_labels_from_a_table(
     assert len(thresholds) == 2 * any(point.target_sensitivity == 0.95 for point in expected)
 
 
+@pytest.mark.slow
 def test_a_coarser_task_is_measured_on_request(tiny_bundle: Path, phantoms: Manifest, tmp_path: Path) -> None:
     lesions = sorted({record.lesion_id for record in phantoms})[:20]
     few = phantoms.select(record.image_id for record in phantoms if record.lesion_id in lesions)

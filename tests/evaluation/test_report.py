@@ -130,6 +130,7 @@ def test_calibration_of_the_targets_is_stated_with_intervals(report_page: str, m
         assert f"Reliability of P({target})" in page.text
 
 
+@pytest.mark.slow
 def test_leaky_bundle_marks_every_number(make_subset: MakeSubset, make_context: MakeContext) -> None:
     evaluated = make_subset(ALL_CLASSES)
     page = Page(render_report(evaluated, make_context(leaky=True)))
@@ -145,6 +146,7 @@ def test_leaky_bundle_marks_every_number(make_subset: MakeSubset, make_context: 
     assert all("leaky" in label for label in labels)
 
 
+@pytest.mark.slow
 def test_figures_of_seen_images_are_marked(make_subset: MakeSubset, make_context: MakeContext) -> None:
     page = Page(render_report(make_subset(ALL_CLASSES), make_context(unseen=False)))
     labels = [value for tag, name, value in page.attributes if tag == "svg" and name == "aria-label"]
@@ -157,6 +159,7 @@ def test_page_of_a_split_by_lesion_has_no_leaky_mark(report_page: str) -> None:
     assert "leaky" not in Page(report_page).text.lower()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("field", "sentence"),
     [("lesions_known", "Lesions are unknown."), ("unseen", "The model was fitted to these images")],
@@ -203,12 +206,14 @@ def test_small_and_one_sided_subsets(make_subset: MakeSubset, make_context: Make
     assert re.search(r"\b(nan|None|inf)\b", page.text) is None
 
 
+@pytest.mark.slow
 def test_report_without_intervals(make_subset: MakeSubset, make_context: MakeContext) -> None:
     text = Page(render_report(make_subset([0, 1, 4], resamples=0), make_context())).text
     assert "95% interval" not in text.split("Confusion matrix")[0]
     assert "no interval" in text
 
 
+@pytest.mark.slow
 def test_unreadable_images_are_marked(make_subset: MakeSubset, make_context: MakeContext) -> None:
     evaluated = replace(make_subset([0, 1, 4]), locations=("no such file",) * 3)
     html = render_report(evaluated, make_context())

@@ -87,6 +87,7 @@ def test_deferred_images_are_counted_by_class(make_subset: MakeSubset, tiny_info
     assert list(melanoma[1].deferred) == ["other", "mel"]
 
 
+@pytest.mark.slow
 def test_coverage_by_source(make_subset: MakeSubset, with_sets: BundleInfo) -> None:
     evaluated = make_subset(np.arange(140) % 7)
     assert measure_uncertainty(evaluated, with_sets).prediction_sets_by_source == ()
@@ -101,6 +102,7 @@ def test_coverage_by_source(make_subset: MakeSubset, with_sets: BundleInfo) -> N
     assert np.average([row.covered.value or 0 for row in rows[:2]], weights=[50, 20]) == pytest.approx(overall)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labels", [[0, 0, 0], [1, 1, 1], [0, 1, 2], [0], list(range(7)) * 4])
 @pytest.mark.parametrize("skill", [-60.0, 0.0, 60.0])
 def test_no_interval_of_a_small_or_perfect_evaluation_lacks_width(

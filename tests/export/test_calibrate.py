@@ -107,6 +107,7 @@ def test_the_method_has_the_lowest_loss_and_the_fewest_parameters_among_equals()
         assert fitted.nll_by_method[fitted.method] <= lowest + 1e-3
 
 
+@pytest.mark.slow
 def test_repeated_images_of_a_lesion_do_not_count_as_evidence() -> None:
     logits, labels, _ = drawn(4, 60)
     repeated = np.tile(logits, (40, 1)), np.tile(labels, 40)

@@ -63,6 +63,7 @@ def test_fp16_keeps_the_description(tiny_run: RunFolder, data: AcceptanceData, t
     assert json.loads((tmp_path / "onnx-fp16" / "conversion.json").read_text()) == found.model_dump(mode="json")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("constant_latency", "any_accuracy")
 def test_int8_is_calibrated_again(tiny_run: RunFolder, data: AcceptanceData, tmp_path: Path) -> None:
     before = Bundle.load(tiny_run.path)

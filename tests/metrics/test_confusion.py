@@ -58,6 +58,7 @@ def test_metrics_per_class_equal_scikit_learn_with_nan_for_undefined(case: Case)
         np.testing.assert_allclose(confusion.specificity(matrix)[index], others)
 
 
+@pytest.mark.slow
 @given(cases())
 def test_averages_equal_scikit_learn_defaults(case: Case) -> None:
     labels, predictions, weights = case

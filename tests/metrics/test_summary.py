@@ -113,6 +113,7 @@ def test_metrics_equal_the_official_isic_scorer(sample: Sample) -> None:
         assert ours["average_precision"].value == pytest.approx(theirs["ap"])
 
 
+@pytest.mark.slow
 def test_intervals_equal_those_of_separately_measured_resamples(sample: Sample) -> None:
     resamples = 40
     summary = evaluate_predictions(sample.labels, sample.probabilities, sample.lesion_ids, resamples=resamples, seed=4)
@@ -238,6 +239,7 @@ def test_perfect_predictions_have_exact_intervals() -> None:
     assert_no_interval_without_width(summary)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lesions", [1, 2, 3, 10])
 @pytest.mark.parametrize("classes", [(0,), (1,), (0, 1), (0, 1, 5)])
 @pytest.mark.parametrize("skill", [-50.0, 0.0, 50.0])

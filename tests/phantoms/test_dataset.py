@@ -115,6 +115,7 @@ def test_images_of_one_lesion_are_more_similar_than_others_of_its_class(dataset:
     assert distance[same].mean() < 0.75 * distance[lesion[:, None] != lesion[None]].mean()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_and_more_lesions_keep_the_first(tmp_path: Path) -> None:
     first = write_phantoms(tmp_path / "first", lesions=10, seed=4, size=SIZE)
     again = write_phantoms(tmp_path / "again", lesions=10, seed=4, size=SIZE)
@@ -127,6 +128,7 @@ def test_the_same_seed_gives_the_same_bytes_and_more_lesions_keep_the_first(tmp_
         assert (more.root / record.path).read_bytes() == (first.root / record.path).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_small_set_has_enough_lesions_of_each_class_to_split(tmp_path: Path) -> None:
     manifest = write_phantoms(tmp_path / "small", lesions=56, size=(32, 24))
     assert {len({r.lesion_id for r in manifest if r.diagnosis == code}) for code in CODES} == {8}

@@ -40,6 +40,7 @@ def test_the_default_size_is_that_of_ham10000() -> None:
     assert phantom_image("nv", 0).size == (600, 450)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(64, 48), (300, 225), (224, 224)])
 def test_every_image_has_the_same_mark(size: tuple[int, int]) -> None:
     images = np.stack([np.asarray(phantom_image(code, seed, size)) for code in CODES for seed in range(2)])

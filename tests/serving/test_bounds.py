@@ -46,6 +46,7 @@ def _packed_bmp() -> bytes:
     return b"BM" + struct.pack("<IHHI", 1_078 + len(pixels), 0, 0, 1_078) + info + bytes(range(256)) * 4 + pixels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [

@@ -39,6 +39,7 @@ def test_the_corpus_is_large_and_varied(corpus: list[tuple[str, bytes]]) -> None
     assert len({name for name, _ in corpus}) == len(corpus)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.slow)])
 def test_malformed_file_is_rejected_and_the_next_image_predicted(
     server_of: Start, corpus: list[tuple[str, bytes]], jpeg: bytes, step: int
@@ -58,6 +59,7 @@ def test_malformed_file_is_rejected_and_the_next_image_predicted(
         assert client.post("/v1/predict", files={"file": jpeg}).json()["result"] == good, what
 
 
+@pytest.mark.slow
 def test_malformed_files_are_rejected_as_body_and_in_a_batch(
     server_of: Start, corpus: list[tuple[str, bytes]], jpeg: bytes
 ) -> None:
@@ -73,6 +75,7 @@ def test_malformed_files_are_rejected_as_body_and_in_a_batch(
         assert predicted["result"] is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", hostile.NAMES)
 def test_file_names_are_ignored_and_not_returned(server_of: Start, jpeg: bytes, name: str) -> None:
     response = server_of().post("/v1/predict", files={"file": (name, jpeg)})

@@ -21,6 +21,7 @@ SECURITY_HEADERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path", ["/", "/assets/icon.svg", "/healthz", "/v1/model", "/v1/predict", "/nowhere", "/metrics", "/openapi.json"]
 )
@@ -58,6 +59,7 @@ def test_key_is_required_except_for_public_paths(server_of: Start, jpeg: bytes) 
     assert client.post("/v1/predict", content=jpeg, headers={"X-API-Key": KEY}).status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("host", "status"),
     [

@@ -42,6 +42,7 @@ def assert_problem(response: tuple[int, dict[str, str], bytes], status: int) -> 
     assert json.loads(response[2])["status"] == status
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "head",
     [
@@ -78,6 +79,7 @@ def test_two_lengths_are_rejected(listening: Listen) -> None:
         assert_problem(response_of(connection), 400)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [b"", b"GET /hea", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /h"])
 def test_incomplete_head_times_out(listening: Listen, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
     monkeypatch.setattr("lesionlab.serving.protocol.HEAD_SECONDS", 0.2)
@@ -89,6 +91,7 @@ def test_incomplete_head_times_out(listening: Listen, monkeypatch: pytest.Monkey
         assert time.monotonic() - began < 5
 
 
+@pytest.mark.slow
 def test_incomplete_body_times_out(listening: Listen, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lesionlab.serving.upload._SECONDS", 0.2)
     with connected(listening()) as connection:

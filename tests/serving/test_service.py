@@ -96,6 +96,7 @@ def test_batch_above_the_limit_is_rejected(listening: Listen, gate: Gate, jpeg: 
     assert httpx2.post(url, files=[("files", jpeg)] * 3).status_code == 200
 
 
+@pytest.mark.slow
 def test_disconnected_requests_are_not_predicted(listening: Listen, gate: Gate, jpeg: bytes) -> None:
     port = listening(queue=3)
     kept = send_request(port, jpeg)
@@ -147,6 +148,7 @@ def test_each_thread_runs_the_graph(tiny_whole_bundle: Path, jpeg: bytes, monkey
     assert ran == [(1, False), (1, True)]
 
 
+@pytest.mark.slow
 def test_concurrent_clients_get_their_own_predictions(listening: Listen, predictor: Predictor) -> None:
     import io
 

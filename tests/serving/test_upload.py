@@ -40,6 +40,7 @@ class _Opened:
 OPENED = _Opened()
 
 
+@pytest.mark.slow
 def test_uploads_are_not_written_to_disk(server_of: Start, large_png: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(large_png) > 15 * MEGABYTE
     client = server_of()

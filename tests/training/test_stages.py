@@ -59,6 +59,7 @@ def test_the_history_has_both_stages(two_stages: RunFolder) -> None:
     assert (record.stage, record.epochs_before_stage, record.finished) == (2, 2, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("owner", "method", "call"),
     [
@@ -89,6 +90,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_in_both_stages(
     assert run.record() == two_stages.record()
 
 
+@pytest.mark.slow
 def test_cached_features_train_the_same_head(make_recipe: MakeRecipe, phantoms: Manifest, tmp_path: Path) -> None:
     losses = []
     for cached in ("auto", "off"):
@@ -113,6 +115,7 @@ def test_dropout_is_active_in_training_with_a_moving_average(
     assert set(seen) == {(True, False)}
 
 
+@pytest.mark.slow
 def test_the_learning_rate_falls_by_step_and_at_a_plateau(
     make_recipe: MakeRecipe, phantoms: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -212,6 +212,7 @@ def uninterrupted(
     return train_recipe(stateful, phantoms, tmp_path_factory.mktemp("whole") / "run")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("owner", "method", "call"),
     [
@@ -269,6 +270,7 @@ def test_another_environment_is_reported_when_resuming(
     assert "resuming with another torch: the result may differ" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_an_error(
     phantoms: Manifest, make_recipe: MakeRecipe, kill_at_call: KillAtCall, tmp_path: Path
 ) -> None:

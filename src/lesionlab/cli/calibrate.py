@@ -23,7 +23,7 @@ from lesionlab.cli.options import (
     Metadata,
     Model,
     Unknown,
-    column_mapping,
+    open_dataset,
 )
 from lesionlab.files import check_output
 
@@ -49,13 +49,12 @@ def calibrate(
     require_extra("lesionlab calibrate", "train", "torch", "timm", "scipy", "sklearn")
     from lesionlab.bundle import Bundle
     from lesionlab.cli.info import describe_bundle
-    from lesionlab.data import read_dataset
     from lesionlab.export.recalibrate import recalibrate_bundle
 
     bundle = Bundle.load(model)
     check_output(out, [model, bundle.path, data], force=force)
     log_to_console()
-    dataset = read_dataset(data, columns=column_mapping(columns), metadata=metadata, unknown=unknown)
+    dataset = open_dataset(data, columns, metadata, unknown)
     with progress_bar("predicting validation images") as progress:
         found = recalibrate_bundle(bundle, dataset, out, progress=progress)
     if as_json:

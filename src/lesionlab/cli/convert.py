@@ -18,8 +18,8 @@ from lesionlab.cli.options import (
     OutFolder,
     Threads,
     Unknown,
-    column_mapping,
     existing,
+    open_dataset,
 )
 from lesionlab.errors import LesionlabError, UsageError
 from lesionlab.files import check_output
@@ -67,7 +67,6 @@ def convert(
     """
     require_extra("lesionlab convert", "train", "torch", "timm", "onnx", "sklearn")
     from lesionlab.bundle import Bundle
-    from lesionlab.data import read_dataset
     from lesionlab.export.convert import acceptance_data, convert_bundle, synthetic_acceptance_data
     from lesionlab.export.formats import FORMATS
 
@@ -77,7 +76,7 @@ def convert(
     for form in forms:
         check_output(folder / form.name, [model, data], force=force)
     log_to_console()
-    dataset = read_dataset(data, columns=column_mapping(columns), metadata=metadata, unknown=unknown) if data else None
+    dataset = open_dataset(data, columns, metadata, unknown) if data else None
     context = nullcontext(acceptance_data(bundle.info, dataset)) if dataset else synthetic_acceptance_data()
     with context as images, progress_bar("comparing outputs") as progress:
         found = convert_bundle(bundle, forms, folder, images, threads=threads, progress=progress)

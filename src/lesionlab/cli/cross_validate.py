@@ -26,7 +26,7 @@ from lesionlab.cli.options import (
     RecipeName,
     ResumableFolder,
     Unknown,
-    column_mapping,
+    open_dataset,
 )
 from lesionlab.errors import UsageError
 
@@ -81,11 +81,10 @@ def cross_validate(
     if group_by is not None and folds is not None:
         raise UsageError("--folds and --group-by exclude each other: each source is one fold")
     require_extra("lesionlab cross-validate", "train", "torch", "pytorch_lightning", "timm", "matplotlib", "jinja2")
-    from lesionlab.data import read_dataset
     from lesionlab.recipes import load_recipe
 
     checked = load_recipe(recipe, changes or ())
-    manifest = read_dataset(data, columns=column_mapping(columns), metadata=metadata, unknown=unknown)
+    manifest = open_dataset(data, columns, metadata, unknown)
     log_to_console()
     from lesionlab.experiments import cross_validate
 

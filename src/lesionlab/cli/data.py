@@ -22,6 +22,7 @@ from lesionlab.cli.options import (
     Unknown,
     add_commands,
     column_mapping,
+    open_dataset,
     with_decisions,
 )
 from lesionlab.errors import UsageError
@@ -92,7 +93,7 @@ def split(
     as_json: Json = False,
 ) -> None:
     """Split a dataset into training, validation and test images; all images of a lesion are in one subset."""
-    from lesionlab.data import given_split, make_split, read_dataset
+    from lesionlab.data import given_split, make_split
 
     if given and (folds is not None or by_image):
         raise UsageError("--given excludes --folds and --by-image: the data define the split")
@@ -100,7 +101,7 @@ def split(
         raise UsageError("--validation and --folds exclude each other: each fold is the validation set once")
     check_output(target, [folder, *(metadata or ())], force=force)
     check_output(target, decisions or (), force=force)
-    manifest = read_dataset(folder, columns=column_mapping(columns), metadata=metadata, unknown=unknown)
+    manifest = open_dataset(folder, columns, metadata, unknown)
     manifest = with_decisions(manifest, decisions)
     check_output(target, map(manifest.location, manifest), force=force)
     share = 0.15 if validation is None else validation

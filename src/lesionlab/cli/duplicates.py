@@ -9,7 +9,7 @@ import typer
 from lesionlab import RESEARCH_ONLY
 from lesionlab.cli.console import new_table, progress_bar, require_extra, show, show_json, show_table
 from lesionlab.cli.hmnist import DatasetFolder
-from lesionlab.cli.options import Columns, Force, Json, Metadata, Model, NewFolder, column_mapping, existing
+from lesionlab.cli.options import Columns, Force, Json, Metadata, Model, NewFolder, existing, open_dataset
 from lesionlab.files import check_output, write_text
 
 if TYPE_CHECKING:
@@ -53,11 +53,11 @@ def duplicates(
     require_extra("lesionlab data duplicates", "duplicates", "cv2", "jinja2")
     from lesionlab.bundle import Bundle
     from lesionlab.curation import describe_images, find_duplicates, render_review
-    from lesionlab.data import load_split, read_dataset
+    from lesionlab.data import load_split
     from lesionlab.data.decisions import PAIR_COLUMNS, write_decisions
 
     check_output(out, [folder, *(metadata or ())], force=force)
-    manifest = read_dataset(folder, columns=column_mapping(columns), metadata=metadata)
+    manifest = open_dataset(folder, columns, metadata)
     subset = load_split(split_file).assignment if split_file else None
     bundle = Bundle.load(model)
 
@@ -68,7 +68,7 @@ def duplicates(
     rows: list[dict[str, Any]] = []
     shown: list[ReviewItem] = []
     seen = [Bundle.load(path) for path in against or () if _is_bundle(path)]
-    others: list[Manifest | None] = [read_dataset(path) for path in against or () if not _is_bundle(path)]
+    others: list[Manifest | None] = [open_dataset(path) for path in against or () if not _is_bundle(path)]
     features = described(manifest) if others or not seen else None
     for other in others or ([] if seen else [None]):
         compared = manifest if other is None else other

@@ -17,8 +17,8 @@ from lesionlab.cli.options import (
     Model,
     Subset,
     Unknown,
-    column_mapping,
     existing,
+    open_dataset,
     with_decisions,
 )
 from lesionlab.errors import UsageError
@@ -103,7 +103,6 @@ def evaluate(
     """
     require_extra("lesionlab evaluate", "evaluate", "matplotlib", "jinja2", "markupsafe", "tomli_w")
     from lesionlab.bundle import Bundle
-    from lesionlab.data import read_dataset
     from lesionlab.runs import RunFolder
 
     if decisions and (folders is None or len(folders) > 1):
@@ -133,7 +132,7 @@ def evaluate(
         check_output(place, [run.path, run.bundle, data], force=force)
         evaluation = _evaluate_run(run, data, subset or Subset.TEST, place, corrupted, task=task, keep_seen=keep_seen)
     elif data is not None:
-        manifest = read_dataset(data, columns=column_mapping(columns), metadata=tables, unknown=unknown)
+        manifest = open_dataset(data, columns, tables, unknown)
         manifest = with_decisions(manifest, decisions)
         evaluation, place = _evaluate_bundle(
             model, manifest, subset, folder, corrupted, task=task, keep_seen=keep_seen, force=force
@@ -164,7 +163,7 @@ def _evaluate_several(
 ) -> None:
     """Evaluate several datasets into folders of their own, and write their figures into one table."""
     from lesionlab.bundle import Bundle
-    from lesionlab.data import left_out_in_words, read_dataset
+    from lesionlab.data import left_out_in_words
     from lesionlab.evaluation.datasets import DATASETS, dataset_figures
     from lesionlab.evaluation.seen import overlap_in_words
     from lesionlab.taxonomy import TASKS
@@ -177,7 +176,7 @@ def _evaluate_several(
     for number, (name, folder) in enumerate(zip(names, folders, strict=True)):
         note(f"{name}: {folder}")
         table = tables[number] if tables else None
-        manifest = read_dataset(folder, columns=column_mapping(columns), metadata=table, unknown=unknown)
+        manifest = open_dataset(folder, columns, table, unknown)
         evaluation, place = _evaluate_bundle(
             model, manifest, subset, base / name, corrupted, task=task, keep_seen=keep_seen, force=force
         )

@@ -12,8 +12,8 @@ from lesionlab.cli.options import (
     Metadata,
     NewFolder,
     Unknown,
-    column_mapping,
     existing,
+    open_dataset,
 )
 from lesionlab.files import check_output
 
@@ -57,10 +57,10 @@ def export_hmnist(
     force: Force = False,
 ) -> None:
     """Convert a dataset to a pixel table: one row of values and a label per image."""
-    from lesionlab.data import export_hmnist, read_dataset
+    from lesionlab.data import export_hmnist
 
     check_output(target, [folder, *(metadata or ())], force=force)
-    manifest = read_dataset(folder, columns=column_mapping(columns), metadata=metadata, unknown=unknown)
+    manifest = open_dataset(folder, columns, metadata, unknown)
     check_output(target, map(manifest.location, manifest), force=force)
     with progress_bar("resizing images") as progress:
         export_hmnist(manifest, target, size=size, grey=grey, progress=progress)
@@ -79,10 +79,10 @@ def mini(
     unknown: Unknown = "error",
 ) -> None:
     """Draw a small dataset of small images with the class proportions and lesion identifiers of the original."""
-    from lesionlab.data import draw_subset, read_dataset, shrink_images, write_small_images
+    from lesionlab.data import draw_subset, shrink_images, write_small_images
 
     check_output(target)
-    manifest = read_dataset(folder, columns=column_mapping(columns), metadata=metadata, unknown=unknown)
+    manifest = open_dataset(folder, columns, metadata, unknown)
     subset = draw_subset(manifest, images, seed)
     with progress_bar("resizing images") as progress:
         pixels = shrink_images(subset, size, progress=progress)

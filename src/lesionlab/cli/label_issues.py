@@ -20,8 +20,8 @@ from lesionlab.cli.options import (
     Model,
     NewFolder,
     Unknown,
-    column_mapping,
     existing,
+    open_dataset,
     with_decisions,
 )
 from lesionlab.errors import DataError
@@ -86,11 +86,10 @@ def label_issues(
     """
     require_extra("lesionlab data label-issues", "evaluate", "jinja2")
     from lesionlab.curation import rank_labels, render_review
-    from lesionlab.data import read_dataset
     from lesionlab.data.decisions import LABEL_COLUMNS, write_decisions
 
     check_output(out, [folder, *(metadata or ())], force=force)
-    manifest = read_dataset(folder, columns=column_mapping(columns), metadata=metadata, unknown=unknown)
+    manifest = open_dataset(folder, columns, metadata, unknown)
     manifest = with_decisions(manifest, decisions)
     found = (
         _from_features(manifest, features, model, seed)

@@ -9,7 +9,7 @@ a command works on: images (`predict`, `explain`, `drift`), datasets (`data`), r
 import functools
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -203,6 +203,26 @@ def column_mapping(columns: str | None) -> "ColumnMapping | None":
     from lesionlab.data import ColumnMapping
 
     return None if columns is None else ColumnMapping.parse(columns)
+
+
+def open_dataset(
+    folder: Path,
+    columns: str | None = None,
+    metadata: Path | Sequence[Path] | None = None,
+    unknown: Literal["error", "keep"] = "error",
+) -> "Manifest":
+    """Read a dataset, and print the counts of the files that are left out.
+
+    Raises:
+        UsageError: `--columns` does not have the form that its help shows.
+        DataError: See `read_dataset`.
+    """
+    from lesionlab.data import scan_dataset
+
+    scan = scan_dataset(folder, columns=column_mapping(columns), metadata=metadata, unknown=unknown)
+    manifest = scan.manifest()
+    note_left_out(scan.left_out)
+    return manifest
 
 
 def with_decisions(manifest: "Manifest", decisions: list[Path] | None) -> "Manifest":

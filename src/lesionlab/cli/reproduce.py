@@ -16,7 +16,7 @@ from lesionlab.cli.console import (
     show_table,
     utf8_stdout,
 )
-from lesionlab.cli.options import Dataset, Json, ResumableFolder, complete_recipe, existing
+from lesionlab.cli.options import Dataset, Json, ResumableFolder, complete_recipe, existing, open_dataset
 from lesionlab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,12 +56,11 @@ def reproduce(
     require_extra("lesionlab reproduce", "train", "torch", "pytorch_lightning", "timm", "matplotlib", "jinja2")
     if bool(recipes) == (plan is not None):
         raise UsageError("give either recipes or --plan with a file that names them")
-    from lesionlab.data import read_dataset
     from lesionlab.experiments.reproduction import PlannedRun, prepare, read_against, read_plan, reproduce
 
     planned = read_plan(plan) if plan else [PlannedRun(recipe=recipe) for recipe in recipes or ()]
     reference = read_against(against) if against else None
-    prepared = prepare(planned, read_dataset(data), folder, against=reference)
+    prepared = prepare(planned, open_dataset(data), folder, against=reference)
     log_to_console()
     with resumable("run the same command again"):
         found = reproduce(prepared, folder, against=reference, console=notes(), bar=progress_bar)

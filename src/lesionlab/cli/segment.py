@@ -28,9 +28,9 @@ from lesionlab.cli.options import (
     ResumableFolder,
     Unknown,
     add_commands,
-    column_mapping,
     existing,
     images_of,
+    open_dataset,
 )
 from lesionlab.errors import LesionlabError
 from lesionlab.files import check_output
@@ -55,12 +55,12 @@ def train(
 ) -> None:
     """Train a small network on lesion masks and measure it on test images, split by lesion like a classifier."""
     require_extra("lesionlab segment train", "train", "torch", "timm", "segmentation_models_pytorch", "onnxscript")
-    from lesionlab.data import make_split, read_dataset
+    from lesionlab.data import make_split
     from lesionlab.data.masks import MaskFolder
     from lesionlab.recipes import SegmentationSettings
 
     settings = SegmentationSettings(epochs=epochs, size=size, seed=seed)
-    manifest = read_dataset(data, columns=column_mapping(columns), metadata=metadata, unknown=unknown)
+    manifest = open_dataset(data, columns, metadata, unknown)
     shares = settings.split
     split = make_split(manifest, validation=shares.validation, test=shares.test, seed=shares.seed)
     log_to_console()

@@ -18,8 +18,8 @@ from lesionlab.cli.options import (
     RecipeName,
     Settings,
     Unknown,
-    column_mapping,
     existing,
+    open_dataset,
     with_decisions,
 )
 from lesionlab.errors import UsageError
@@ -79,12 +79,12 @@ def train(
     gives the same result.
     """
     require_extra("lesionlab train", "train", "torch", "pytorch_lightning", "timm")
-    from lesionlab.data import load_split, read_dataset
+    from lesionlab.data import load_split
     from lesionlab.recipes import SplitProtocol, load_recipe, prepare_split, usable_split
 
     short = [f"training.epochs={epochs}"] if epochs is not None else []
     checked = load_recipe(recipe, [*(changes or ()), *short])
-    manifest = read_dataset(data, columns=column_mapping(columns), metadata=metadata, unknown=unknown)
+    manifest = open_dataset(data, columns, metadata, unknown)
     manifest = with_decisions(manifest, decisions)
     if published and split_file is not None:
         raise UsageError("--published and --split exclude each other: each defines the split")

@@ -84,6 +84,7 @@ def test_measures_by_source(confounded: DatasetDescription) -> None:
     assert sum(row.images for row in confounded.sources) == 160
 
 
+@pytest.mark.slow
 def test_a_random_property_has_no_auc_far_from_chance(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     rows = [{"dx": str(random.choice(["mel", "nv"])), "dataset": str(random.choice(["a", "b"]))} for _ in range(150)]
@@ -133,6 +134,7 @@ def test_melanoma_or_not_is_the_target_of_coarse_labels(tmp_path: Path) -> None:
     assert "25% are melanomas" in overview(data)
 
 
+@pytest.mark.slow
 def test_thousands_of_sources(tmp_path: Path) -> None:
     rows = [{"dx": "mel" if n % 3 == 0 else "nv", "dataset": f"clinic {n}"} for n in range(150)]
     _, data = describe(write_dataset(tmp_path / "d", rows))

@@ -19,6 +19,7 @@ def simulated_leak(images_per_lesion: dict[int, int], training: int, test: int, 
     return float(np.mean(shares))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("images_per_lesion", "training", "test"),
     [({1: 20, 2: 10, 5: 2}, 40, 10), ({1: 20, 2: 10, 5: 2}, 35, 7), ({1: 3, 30: 1}, 5, 28), ({2: 25}, 5, 45)],

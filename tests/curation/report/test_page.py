@@ -57,6 +57,7 @@ def test_a_dataset_with_nothing_but_one_class(tmp_path: Path, count: int) -> Non
     assert "The data state no source." in text or "unknown" not in text
 
 
+@pytest.mark.slow
 def test_many_sources_are_summed(tmp_path: Path) -> None:
     rows = [{"dx": "mel" if n % 3 == 0 else "nv", "dataset": f"clinic {n}"} for n in range(100)]
     text = text_of(page_of(write_dataset(tmp_path / "d", rows)))

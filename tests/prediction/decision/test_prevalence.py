@@ -45,6 +45,7 @@ def test_the_mean_posterior_of_uninformative_images_is_the_prevalence(
         np.testing.assert_allclose(shifted[group] / shifted[group].sum(), old[group] / old[group].sum())
 
 
+@pytest.mark.slow
 def test_the_mean_probability_is_the_prevalence_after_a_loss_with_class_weights(info: BundleInfo) -> None:
     # The best network under the class weights f^-0.5 overestimates rare classes, and a temperature cannot undo it.
     rng = np.random.default_rng(0)

@@ -46,6 +46,7 @@ def test_lightness_is_monotonic() -> None:
     assert lightness[-1] - lightness[0] > 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(8, 8), (160, 120), (3000, 40), (2000, 1500)])
 def test_its_size_is_bounded_and_holds_a_caption(
     tmp_path: Path, explained: tuple[Prediction, Explanation], photograph: Image.Image, size: tuple[int, int]

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PREDICT = """
 import sys
 from lesionlab import Predictor
@@ -13,6 +15,7 @@ print(Predictor.load(sys.argv[1]).predict(phantom_image("mel", seed=0)).top[0].c
 """
 
 
+@pytest.mark.slow
 def test_the_runtime_sends_no_telemetry(tiny_bundle: Path, tmp_path: Path) -> None:
     # A build with telemetry writes a device identifier and a queue of events to the home folder.
     environment = {k: v for k, v in os.environ.items() if k not in ("CI", "ORT_DISABLE_TELEMETRY")}

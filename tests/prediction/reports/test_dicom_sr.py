@@ -175,6 +175,7 @@ def test_another_model_has_another_series(
     assert structured_report(abstention, other, source(dicom_image())).SeriesInstanceUID != report.SeriesInstanceUID
 
 
+@pytest.mark.slow
 def test_reports_differ_by_their_time_alone(prediction: Prediction, model: ModelName, dicom_image: Make) -> None:
     first, second = (structured_report(prediction, model, source(dicom_image()), created=NOON) for _ in range(2))
     assert bytes_of(first) == bytes_of(second)
@@ -212,6 +213,7 @@ BARE = dict.fromkeys(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "changes"),
     [
