@@ -139,8 +139,11 @@ def test_images_of_the_archive_are_counted_by_licence(
     assert (tmp_path / "new" / "images" / "ISIC_0000001.jpg").read_bytes() == b"image"
 
 
+# A shell that starts the tests in the background has them ignore interrupts, and their processes inherit this.
 SCRIPT = """
+import signal
 import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from lesionlab.cli import main
 from lesionlab.data.fetch import Dataset, datasets
 datasets()["tiny"] = Dataset.model_validate_json(sys.argv.pop(1))

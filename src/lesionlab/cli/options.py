@@ -211,17 +211,19 @@ def open_dataset(
     metadata: Path | Sequence[Path] | None = None,
     unknown: Literal["error", "keep"] = "error",
 ) -> "Manifest":
-    """Read a dataset, and print the counts of the files that are left out.
+    """Read a dataset, and print the counts of the files that are left out; not of masks alone, which datasets contain.
 
     Raises:
         UsageError: `--columns` does not have the form that its help shows.
         DataError: See `read_dataset`.
     """
     from lesionlab.data import scan_dataset
+    from lesionlab.images.files import MASK
 
     scan = scan_dataset(folder, columns=column_mapping(columns), metadata=metadata, unknown=unknown)
     manifest = scan.manifest()
-    note_left_out(scan.left_out)
+    if scan.left_out.counts.keys() - {MASK}:
+        note_left_out(scan.left_out)
     return manifest
 
 
