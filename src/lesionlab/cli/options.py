@@ -211,18 +211,18 @@ def open_dataset(
     metadata: Path | Sequence[Path] | None = None,
     unknown: Literal["error", "keep"] = "error",
 ) -> "Manifest":
-    """Read a dataset, and print the counts of the files that are left out; not of masks alone, which datasets contain.
+    """Read a dataset, and print the counts of the files that are left out, if there are others than masks and tables.
 
     Raises:
         UsageError: `--columns` does not have the form that its help shows.
         DataError: See `read_dataset`.
     """
     from lesionlab.data import scan_dataset
-    from lesionlab.images.files import MASK
+    from lesionlab.images.files import HIDDEN, MASK, OTHER
 
     scan = scan_dataset(folder, columns=column_mapping(columns), metadata=metadata, unknown=unknown)
     manifest = scan.manifest()
-    if scan.left_out.counts.keys() - {MASK}:
+    if (+scan.left_out.counts).keys() - {HIDDEN, MASK, OTHER}:
         note_left_out(scan.left_out)
     return manifest
 
