@@ -109,6 +109,7 @@ def test_invalid_input_is_rejected(network: ExplainedNetwork, method: Method) ->
         method.attribute(network, np.zeros((64, 64, 3), np.uint8), 7)
 
 
+@pytest.mark.slow
 def test_a_uniform_image_has_a_map(network: ExplainedNetwork, method: Method) -> None:
     found = method.attribute(network, np.full((64, 64, 3), 128, np.uint8), 0)
     assert np.isfinite(found).all()

@@ -50,6 +50,7 @@ def test_prints_json(folder: Path, tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_replaces_a_report_only_with_force_and_never_an_input(folder: Path, tmp_path: Path) -> None:
     target = tmp_path / "report.html"
     target.write_text("mine")

@@ -63,6 +63,7 @@ def test_validation_subset_is_marked_as_seen(cli: Callable[..., Any], run: RunFo
     assert json.loads((run.evaluation / "validation" / "metrics.json").read_text())["unseen"] is False
 
 
+@pytest.mark.slow
 def test_json_is_the_metrics_file(cli: Callable[..., Any], run: RunFolder, tmp_path: Path) -> None:
     done = cli("evaluate", "--model", run.path, "--json", "--out", tmp_path / "out")
     assert json.loads(done.out) == json.loads((tmp_path / "out" / "metrics.json").read_text(encoding="utf-8"))

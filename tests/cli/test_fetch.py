@@ -76,6 +76,7 @@ def test_a_dataset_behind_a_form_is_an_instruction(cli: Cli, tmp_path: Path) -> 
     assert done.err.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

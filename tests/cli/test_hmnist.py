@@ -12,6 +12,7 @@ from lesionlab.data import Manifest, make_split, read_dataset, read_hmnist
 Cli = Callable[..., Any]
 
 
+@pytest.mark.slow
 def test_dataset_round_trips_through_a_pixel_table(phantoms: Manifest, tmp_path: Path, cli: Cli) -> None:
     exported = cli("data", "export-hmnist", phantoms.root, "--out", tmp_path / "hmnist_28_28_RGB.csv")
     assert exported.code == 0

@@ -67,6 +67,7 @@ def test_out_of_fold_predictions_are_ranked_and_decisions_applied(
     assert f"images relabelled {images['relabelled']}, images excluded {images['excluded']}, undecided 3" in split.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("unseen", "words"), [(False, "LEAKY"), (None, "It is unknown whether the model was fitted")])
 def test_predictions_of_images_that_were_seen_are_marked(
     cli: Cli, phantoms: Manifest, wrong: str, tmp_path: Path, unseen: bool | None, words: str

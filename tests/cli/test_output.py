@@ -149,6 +149,7 @@ def test_result_is_complete_in_another_encoding(commands: dict[str, list[object]
     assert len(cp1252.splitlines()) == len(utf8.splitlines())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("name", only_the_first_is_fast(*FAST))

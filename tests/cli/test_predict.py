@@ -94,6 +94,7 @@ def test_binary_model_shows_its_target(
     assert done.err.startswith("error: the format isic needs the seven diagnoses")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["--out", "r.csv"]])
 def test_predictions_are_explained(run: Run, images: Path, tiny_whole_bundle: Path, options: list[str]) -> None:
     (images / "ISIC_2.jpg").write_text("not a picture")

@@ -139,6 +139,7 @@ def test_lesion_measures(client_of: Callable[..., Client], predictor: Predictor,
     assert client_of().explain(lesion).lesion == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("batch_size", "max_batch"), [(3, 64), (16, 2), (1, 64)])
 def test_images_keep_their_order_within_the_limits_of_the_server(
     client_of: Callable[..., Client], lesion: Path, batch_size: int, max_batch: int

@@ -42,6 +42,7 @@ shares = st.floats(0.05, 0.45)
 seeds = st.integers(0, 2**31)
 
 
+@pytest.mark.slow
 @given(counted(3), shares, shares, seeds)
 def test_lesions_are_not_divided_and_classes_keep_their_proportions(
     manifest: Manifest, validation: float, test: float, seed: int

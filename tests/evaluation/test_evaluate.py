@@ -176,6 +176,7 @@ def test_output_folder_that_cannot_be_written_is_an_error(evaluation: Evaluation
         write_evaluation(tmp_path / "file", evaluation)
 
 
+@pytest.mark.slow
 def test_undefined_figures_are_null_and_not_stored_in_the_model(
     predictor: Predictor, test_subset: Manifest, tmp_path: Path
 ) -> None:

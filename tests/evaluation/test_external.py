@@ -25,6 +25,7 @@ def measured(phantoms: Manifest, tiny_bundle: Path, tmp_path_factory: pytest.Tem
     return folder
 
 
+@pytest.mark.slow
 def test_external_evaluations_are_reported(tiny_bundle: Path, measured: Path) -> None:
     bundle = Bundle.load(tiny_bundle)
     without = section(render_card(bundle), "External validation")

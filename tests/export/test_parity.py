@@ -45,6 +45,7 @@ def in_use(predictor: Predictor, manifest: Manifest) -> np.ndarray:
     return np.array(rows)
 
 
+@pytest.mark.slow
 def test_a_trained_run_has_equal_probabilities(tiny_run: RunFolder) -> None:
     recipe, manifest = tiny_run.recipe(), tiny_run.manifest()
     network = LesionNetwork(recipe)

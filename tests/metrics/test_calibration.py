@@ -42,6 +42,7 @@ def test_scores_equal_scikit_learn(case: Case) -> None:
     assert calibration.brier_score(labels, probabilities, weights) == pytest.approx(brier)
 
 
+@pytest.mark.slow
 @given(cases())
 def test_weights_equal_repeated_rows_alone_and_in_a_batch(case: Case) -> None:
     labels, probabilities, weights = case

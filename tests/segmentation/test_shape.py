@@ -30,6 +30,7 @@ def ellipse(height: float, width: float, turned: float = 0.0, side: int = 201) -
     return np.asarray((u / width) ** 2 + (v / height) ** 2 <= 1)
 
 
+@pytest.mark.slow
 @given(masks)
 @settings(max_examples=200)
 def test_the_largest_region_equals_scipy(mask: Mask) -> None:

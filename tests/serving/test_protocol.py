@@ -64,6 +64,7 @@ def test_heads_are_limited(listening: Listen, head: bytes) -> None:
         assert response_of(connection)[0] == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [b"\x16\x03\x01\x02\x00\x01\x00\x01", b"HELLO\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"])
 def test_bytes_that_are_not_http_get_a_problem(listening: Listen, sent: bytes) -> None:
     with connected(listening()) as connection:

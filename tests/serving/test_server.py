@@ -19,6 +19,7 @@ import pytest
 Start = Callable[..., Any]
 
 
+@pytest.mark.slow
 def test_server_starts_and_stops(process_of: Start, jpeg: bytes) -> None:
     server = process_of()
     assert httpx2.get(f"{server.url}/readyz").json() == {"status": "ready"}

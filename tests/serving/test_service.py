@@ -114,6 +114,7 @@ def test_disconnected_requests_are_not_predicted(listening: Listen, gate: Gate, 
     assert gate.predicted == 2
 
 
+@pytest.mark.slow
 def test_disconnect_while_sending_releases_the_reservation(listening: Listen) -> None:
     port = listening()
     for head in (

@@ -91,6 +91,7 @@ def test_large_body_is_rejected_while_it_is_read(server_of: Start, large_png: by
     assert one.json()["results"][0]["problem"]["status"] == 413
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "form",
     [

@@ -30,6 +30,7 @@ def make(
     return LesionNetwork(Recipe.model_validate({**rest, "model": settings, **(tables or {})}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_every_backbone_family_has_logits_and_gradients(backbone: str) -> None:
     network = make(backbone)

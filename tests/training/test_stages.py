@@ -51,6 +51,7 @@ def two_stages(
     return train_recipe(make_recipe(*TWO), phantoms, tmp_path_factory.mktemp("two") / "run")
 
 
+@pytest.mark.slow
 def test_the_history_has_both_stages(two_stages: RunFolder) -> None:
     history = two_stages.read_history()
     assert [row["epoch"] for row in history] == [1, 2, 3, 4]

@@ -184,6 +184,7 @@ def _fail_to_download(backbone: str, folder: Path) -> dict[str, torch.Tensor]:
     raise DataError(f"no ImageNet weights for {backbone}: none in {folder}")
 
 
+@pytest.mark.slow
 def test_an_unreadable_image_stops_training_before_it_starts(
     copied: Manifest, make_recipe: MakeRecipe, tmp_path: Path
 ) -> None:

@@ -38,6 +38,7 @@ def confounded(tmp_path_factory: pytest.TempPathFactory) -> DatasetDescription:
     return describe(write_dataset(tmp_path_factory.mktemp("confounded"), rows))[1]
 
 
+@pytest.mark.slow
 def test_counts_by_group_with_the_share_of_the_target(confounded: DatasetDescription) -> None:
     groups = {name: {row.value: row for row in rows} for name, rows in confounded.groups.items()}
     assert (confounded.target, confounded.positive, confounded.labelled) == ("malignant", 80, 160)
@@ -127,6 +128,7 @@ def test_other_diagnoses_count_where_their_malignancy_is_known(tmp_path: Path) -
     assert "33% of the 15 with a label that determines it are malignant" in overview(data)
 
 
+@pytest.mark.slow
 def test_melanoma_or_not_is_the_target_of_coarse_labels(tmp_path: Path) -> None:
     rows = ({"dx": "mel" if n % 4 == 0 else "other"} for n in range(48))
     _, data = describe(write_dataset(tmp_path / "d", rows))

@@ -156,6 +156,7 @@ def huge_jpeg_ls() -> bytes:
     return dicom(PIXELS, uid.JPEGLSLossless, frames=[header + bytes(100)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("bomb", "reason"),
     [

@@ -296,6 +296,7 @@ def invalid(pixels: np.ndarray) -> dict[str, tuple[bytes, str]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", invalid(np.zeros((16, 16, 3), np.uint8)))
 def test_other_pixels_are_an_error(pixels: np.ndarray, kind: str) -> None:
     data, reason = invalid(pixels)[kind]

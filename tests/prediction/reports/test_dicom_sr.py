@@ -151,6 +151,7 @@ def test_abstention_has_its_reason_and_no_number(abstention: Prediction, model: 
     assert not any("melanoma" in meaning.lower() or "nevus" in meaning.lower() for meaning in meanings)
 
 
+@pytest.mark.slow
 def test_same_prediction_has_the_same_uids_and_another_one_has_not(
     report: Any, prediction: Prediction, abstention: Prediction, model: ModelName, dicom_image: Make
 ) -> None:
