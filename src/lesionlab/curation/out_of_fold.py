@@ -6,7 +6,7 @@ import numpy as np
 
 from lesionlab.bundle.features import signed_sqrt
 from lesionlab.data import ImageRecord
-from lesionlab.data.stratify import shuffled
+from lesionlab.data.stratify import lesion_folds
 from lesionlab.metrics.arrays import FloatArray, IntArray
 from lesionlab.taxonomy import Task
 
@@ -27,7 +27,7 @@ def predict_out_of_fold(features: np.ndarray, records: Sequence[ImageRecord], ta
         seed: Seed of the folds.
     """
     labels = np.array([task.index(record.diagnosis) for record in records])
-    folds = _folds(records, labels, seed)
+    folds = np.array(lesion_folds([record.lesion_id for record in records], labels.tolist(), FOLDS, seed))
     components = _principal_components(features)
     probabilities = np.zeros((len(records), len(task.classes)))
     for fold in range(FOLDS):
@@ -76,17 +76,3 @@ def _principal_components(features: np.ndarray) -> FloatArray:
     scaled = (roots - roots.mean(axis=0)) / (roots.std(axis=0) + 1e-6)
     _, vectors = np.linalg.eigh(scaled.T @ scaled)
     return np.asarray(scaled @ vectors[:, -_COMPONENTS:], dtype=np.float64)
-
-
-def _folds(records: Sequence[ImageRecord], labels: IntArray, seed: int) -> IntArray:
-    """Return the fold of each image, [N]: by lesion, with equal shares of each class."""
-    class_of: dict[str, int] = {}
-    for record, label in zip(records, labels.tolist(), strict=True):
-        class_of.setdefault(record.lesion_id, label)
-    ordered = [
-        lesion
-        for label in sorted(set(class_of.values()))
-        for lesion in shuffled((lesion for lesion, held in class_of.items() if held == label), seed)
-    ]
-    fold_of = {lesion: position % FOLDS for position, lesion in enumerate(ordered)}
-    return np.array([fold_of[record.lesion_id] for record in records])

@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from lesionlab.data.manifest import ImageRecord, Manifest
 from lesionlab.data.split import TEST, TRAIN, VALIDATION, Split, fold_name
@@ -145,6 +145,23 @@ def _strata(manifest: Manifest, *, by_image: bool) -> dict[str, list[str]]:
     for unit, counts in diagnoses.items():
         strata[max(LABELS, key=counts.__getitem__)].append(unit)
     return {label: units for label, units in strata.items() if label in CODES or units}
+
+
+def lesion_folds(lesions: Sequence[str], classes: Sequence[int], folds: int, seed: int) -> list[int]:
+    """Return the fold of each image: all images of a lesion in one, with equal shares of each class.
+
+    Args:
+        lesions: Lesion of each image.
+        classes: Class of each image; a lesion with several counts as one of its highest.
+        folds: Number of folds.
+        seed: Seed of the assignment.
+    """
+    class_of: dict[str, int] = {}
+    for lesion, label in zip(lesions, classes, strict=True):
+        class_of[lesion] = max(label, class_of.get(lesion, label))
+    order = sorted(shuffled(class_of, seed), key=class_of.__getitem__)
+    fold_of = {lesion: turn % folds for turn, lesion in enumerate(order)}
+    return [fold_of[lesion] for lesion in lesions]
 
 
 def shuffled(members: Iterable[str], seed: int) -> list[str]:

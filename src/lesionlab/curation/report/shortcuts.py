@@ -11,9 +11,9 @@ from lesionlab.curation.report.logistic import fit_logistic, predict_logit
 from lesionlab.curation.report.measure import ImageMeasures
 from lesionlab.data.groups import UNKNOWN, group_value
 from lesionlab.data.manifest import ImageRecord
-from lesionlab.data.stratify import shuffled
+from lesionlab.data.stratify import lesion_folds
 from lesionlab.metrics import Estimate, exact_interval, lesion_weights
-from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray
+from lesionlab.metrics.arrays import BoolArray, FloatArray
 from lesionlab.metrics.bootstrap import chunks
 from lesionlab.metrics.estimate import count_trials
 from lesionlab.metrics.ranking import within_group_auc
@@ -107,7 +107,7 @@ def _out_of_fold_auc(features: FloatArray, positive: BoolArray, lesions: list[st
     A pooled AUC is biased downward where a property has few values: without the positives of a fold, a model predicts
     fewer of them in this fold.
     """
-    folds = _folds(lesions, positive, seed)
+    folds = np.array(lesion_folds(lesions, positive.astype(int).tolist(), _FOLDS, seed))
     scores = np.zeros(len(positive))
     for fold in range(_FOLDS):
         held_out = folds == fold
@@ -117,13 +117,3 @@ def _out_of_fold_auc(features: FloatArray, positive: BoolArray, lesions: list[st
     draws = lesion_weights(lesions, _RESAMPLES, seed)
     drawn = np.concatenate([within_group_auc(positive, scores, folds, chunk) for chunk in chunks(draws)])
     return Estimate.from_resamples(value, drawn, exact_interval(value, trials))
-
-
-def _folds(lesions: Sequence[str], positive: BoolArray, seed: int) -> IntArray:
-    """Return the fold of each image, [N]: all images of a lesion in one, each with its share of positive lesions."""
-    kinds: dict[str, bool] = {}
-    for lesion, is_positive in zip(lesions, positive.tolist(), strict=True):
-        kinds[lesion] = kinds.get(lesion, False) or is_positive
-    order = sorted(shuffled(kinds, seed), key=kinds.__getitem__)
-    fold_of = {lesion: turn % _FOLDS for turn, lesion in enumerate(order)}
-    return np.array([fold_of[lesion] for lesion in lesions])
