@@ -1,4 +1,4 @@
-"""The seven diagnoses: their order, their meaning, and how people spell them."""
+"""The diagnoses: their order, their meaning, the tasks made of them, and how people spell them."""
 
 from collections.abc import Callable
 
@@ -11,12 +11,12 @@ from lesionlab.taxonomy import (
     CODES,
     DIAGNOSES,
     DIAGNOSIS,
+    DIAGNOSIS_11,
     LABELS,
-    MALIGNANT,
-    OTHER_DIAGNOSES,
     TASKS,
     Diagnosis,
     Risk,
+    Task,
     is_of_target,
     label_name,
     parse_diagnosis,
@@ -24,20 +24,21 @@ from lesionlab.taxonomy import (
 
 
 def test_the_codes_stand_in_the_order_of_the_isic_columns() -> None:
-    assert [diagnosis.isic for diagnosis in DIAGNOSES] == ["MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC"]
-    assert tuple(diagnosis.isic.lower() for diagnosis in DIAGNOSES) == CODES
-    assert list(BY_CODE) == list(CODES)
-    assert len({diagnosis.name for diagnosis in DIAGNOSES}) == 7
+    assert CODES == DIAGNOSIS.classes == ("mel", "nv", "bcc", "akiec", "bkl", "df", "vasc")
+    assert tuple(BY_CODE) == DIAGNOSIS_11.classes == (*CODES, "scc", "mal_oth", "ben_oth", "inf")
+    assert len({diagnosis.name for diagnosis in DIAGNOSES}) == 11
 
 
 def test_malignancy_and_risk_agree() -> None:
-    assert MALIGNANT == ("mel", "bcc", "akiec")
+    assert DIAGNOSIS.malignant == ("mel", "bcc", "akiec")
+    assert DIAGNOSIS_11.malignant == ("mel", "bcc", "akiec", "scc", "mal_oth")
     for diagnosis in DIAGNOSES:
         assert diagnosis.malignant == (diagnosis.risk is not Risk.LOW)
 
 
 def test_risk_belongs_to_a_class_of_the_task() -> None:
-    assert [DIAGNOSIS.risk_of(code) for code in CODES] == [diagnosis.risk for diagnosis in DIAGNOSES]
+    assert [DIAGNOSIS_11.risk_of(code) for code in BY_CODE] == [diagnosis.risk for diagnosis in DIAGNOSES]
+    assert DIAGNOSIS_11.risk_of("scc") is Risk.HIGH
     for name in ("malignant", "melanoma"):
         task = TASKS[name]
         assert [task.risk_of(code) for code in task.classes] == [Risk.LOW, Risk.HIGH]
@@ -107,7 +108,7 @@ def test_common_spellings_are_understood(text: str, code: str) -> None:
 
 @given(
     st.sampled_from(DIAGNOSES),
-    st.sampled_from(["code", "name", "isic"]),
+    st.sampled_from(["code", "name"]),
     st.sampled_from([str.upper, str.lower, str.title]),
     st.sampled_from(["", " ", "\t\n"]),
 )
@@ -143,9 +144,34 @@ def test_other_diagnoses_determine_the_classes_that_follow_from_them(
         task = TASKS[name]
         assert task.determines(label) == (expected is not None)
         assert expected is None or task.classes[task.index(label)] == expected
-    if label in OTHER_DIAGNOSES:
-        assert is_of_target(label, "malignant") == (malignant == "malignant")
-        assert not is_of_target(label, "melanoma")
+    assert is_of_target(label, "malignant") == (malignant == "malignant")
+    assert not is_of_target(label, "melanoma")
+
+
+@pytest.mark.parametrize(
+    ("label", "of_seven", "of_eleven"),
+    [
+        ("scc", "", "scc"),
+        ("mel", "mel", "mel"),
+        ("benign", "nv bkl df vasc", "nv bkl df vasc ben_oth inf"),
+        ("malignant", "mel bcc akiec", "mel bcc akiec scc mal_oth"),
+        ("other", "nv bcc akiec bkl df vasc", "nv bcc akiec bkl df vasc scc mal_oth ben_oth inf"),
+        ("unk", "", ""),
+        ("not a label", "", ""),
+    ],
+)
+def test_compatible_classes_are_all_that_a_label_allows(label: str, of_seven: str, of_eleven: str) -> None:
+    for task, expected in ((DIAGNOSIS, of_seven), (DIAGNOSIS_11, of_eleven)):
+        assert [task.classes[index] for index in task.compatible(label)] == expected.split()
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
+@pytest.mark.parametrize("label", LABELS)
+def test_a_label_that_determines_a_class_allows_this_one_alone(label: str, task: Task) -> None:
+    if task.determines(label):
+        assert task.compatible(label) == (task.index(label),)
+    else:
+        assert len(task.compatible(label)) != 1
 
 
 @pytest.mark.parametrize(

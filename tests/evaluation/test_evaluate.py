@@ -18,7 +18,7 @@ from lesionlab.errors import DataError, ImageError, LesionlabError
 from lesionlab.evaluation import Evaluation, evaluate_subset, with_test_results, write_evaluation
 from lesionlab.prediction import Predictor
 from lesionlab.runs import RunFolder
-from lesionlab.taxonomy import CODES, MALIGNANT, TASKS
+from lesionlab.taxonomy import CODES, DIAGNOSIS, TASKS
 
 pytestmark = pytest.mark.usefixtures("figures_drawn_once")
 
@@ -73,8 +73,8 @@ def test_metrics_equal_scikit_learn_on_the_predictions(written: Path, test_subse
     assert overall["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(truth, predicted))
     macro = f1_score(truth, predicted, labels=CODES, average="macro", zero_division=0)
     assert overall["macro_f1"] == pytest.approx(macro)
-    malignant = np.isin(truth, MALIGNANT)
-    scores = probabilities[:, [CODES.index(code) for code in MALIGNANT]].sum(axis=1)
+    malignant = np.isin(truth, DIAGNOSIS.malignant)
+    scores = probabilities[:, [CODES.index(code) for code in DIAGNOSIS.malignant]].sum(axis=1)
     assert overall["malignant_auc"] == pytest.approx(roc_auc_score(malignant, scores), abs=0.02)
     assert metrics["confusion_matrix"] == confusion_matrix(truth, predicted, labels=CODES).tolist()
     assert (metrics["n_images"], metrics["n_lesions"]) == (len(test_subset), test_subset.lesion_count)
@@ -95,7 +95,7 @@ def test_metrics_describe_model_and_data(written: Path, evaluation: Evaluation, 
         assert point["threshold"] == stated[point["name"]].threshold
         assert point["measured_on"] == "test"
         assert point["prevalence"] == pytest.approx(
-            np.isin([r.diagnosis for r in evaluation.evaluated.records], MALIGNANT).mean()
+            np.isin([r.diagnosis for r in evaluation.evaluated.records], DIAGNOSIS.malignant).mean()
         )
 
 
@@ -180,7 +180,9 @@ def test_output_folder_that_cannot_be_written_is_an_error(evaluation: Evaluation
 def test_undefined_figures_are_null_and_not_stored_in_the_model(
     predictor: Predictor, test_subset: Manifest, tmp_path: Path
 ) -> None:
-    benign = test_subset.select(record.image_id for record in test_subset if record.diagnosis not in MALIGNANT)
+    benign = test_subset.select(
+        record.image_id for record in test_subset if record.diagnosis not in DIAGNOSIS.malignant
+    )
     found = evaluate_subset(predictor, benign, subset="test", unseen=True, resamples=20)
     write_evaluation(tmp_path, found)
     text = (tmp_path / "metrics.json").read_text(encoding="utf-8")
@@ -211,7 +213,7 @@ def test_binary_model(tiny_binary_bundle: Callable[[str], Path], phantoms: Manif
     ]
     assert list(rows[0]) == columns
     assert [row["diagnosis"] for row in rows] == [record.diagnosis for record in phantoms]
-    targets = MALIGNANT if task == "malignant" else ("mel",)
+    targets = DIAGNOSIS.malignant if task == "malignant" else ("mel",)
     truth = [row["actual"] == second for row in rows]
     assert truth == [record.diagnosis in targets for record in phantoms]
     predicted, scores = [row["predicted"] == second for row in rows], [float(row[f"p_{second}"]) for row in rows]

@@ -21,7 +21,7 @@ from lesionlab.prediction import Predictor
 from lesionlab.recipes import InferenceSettings, Recipe
 from lesionlab.results import Prediction
 from lesionlab.runs import RunFolder
-from lesionlab.taxonomy import CODES, DIAGNOSIS, MALIGNANT, TASKS, Task
+from lesionlab.taxonomy import CODES, DIAGNOSIS, TASKS, Task
 from lesionlab.training import train_recipe
 
 
@@ -95,7 +95,7 @@ def test_the_exponent_changes_the_decision_rule_only(validation: Manifest) -> No
     assert 0 <= (confidence < rule.min_confidence).mean() <= 0.02
 
 
-@pytest.mark.parametrize(("target", "classes"), [("malignant", MALIGNANT), ("melanoma", ("mel",))])
+@pytest.mark.parametrize(("target", "classes"), [("malignant", DIAGNOSIS.malignant), ("melanoma", ("mel",))])
 def test_thresholds_reach_their_sensitivity_on_validation(
     bundle: Bundle, logits: np.ndarray, validation: Manifest, target: str, classes: tuple[str, ...]
 ) -> None:

@@ -22,7 +22,7 @@ from lesionlab.errors import BundleError, ImageError, UsageError
 from lesionlab.prediction import Predictor, RiskRule
 from lesionlab.prediction.pipeline import Options
 from lesionlab.results import Failure, Prediction
-from lesionlab.taxonomy import BY_CODE, CODES, MALIGNANT, TASKS, Risk
+from lesionlab.taxonomy import BY_CODE, CODES, DIAGNOSIS, TASKS, Risk
 from tests.images.dicom.files import dicom
 
 
@@ -50,7 +50,9 @@ def test_the_prediction_follows_from_the_logits(predictor: Predictor, arrays: li
         expected = np.exp(row / 1.5) / np.exp(row / 1.5).sum()
         np.testing.assert_allclose(as_vector(prediction), expected, atol=1e-6)
         assert sum(prediction.probabilities.values()) == pytest.approx(1, abs=1e-12)
-        assert prediction.p_malignant == pytest.approx(sum(prediction.probabilities[code] for code in MALIGNANT))
+        assert prediction.p_malignant == pytest.approx(
+            sum(prediction.probabilities[code] for code in DIAGNOSIS.malignant)
+        )
         order = [CODES[i] for i in np.argsort(-expected)][:3]
         assert [ranked.code for ranked in prediction.top] == order
         assert [ranked.name for ranked in prediction.top] == [BY_CODE[code].name for code in order]

@@ -27,7 +27,7 @@ from lesionlab.prediction.decision.risk import RiskRule, RiskScale, with_point
 from lesionlab.prediction.inference.preprocessing import PreparedImage
 from lesionlab.prediction.inference.session import GraphOutput
 from lesionlab.results import Prediction
-from lesionlab.taxonomy import CODES, MALIGNANT, Risk, is_of_target
+from lesionlab.taxonomy import CODES, DIAGNOSIS, Risk, is_of_target
 
 SHARES = st.floats(0.005, 0.99)
 RULES = st.sampled_from(["sensitivity=0.9", "sensitivity=0.95", "cost=0.2", "cost=3", "cost=50", "diagnosis", None])
@@ -133,7 +133,7 @@ def check_consistency(prediction: Prediction) -> None:
         assert point.positive == (point.target_probability >= point.threshold)
         if point.positive:
             assert any(is_of_target(code, point.target) for code in found.codes)
-    assert not (prediction.risk is Risk.LOW and first.code in MALIGNANT)
+    assert not (prediction.risk is Risk.LOW and first.code in DIAGNOSIS.malignant)
     if prediction.probabilities["mel"] > 0.5:
         assert first.code == "mel"
         assert "Melanoma" in prediction.headline

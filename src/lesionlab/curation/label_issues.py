@@ -9,7 +9,7 @@ import numpy as np
 from lesionlab.curation.confident_learning import likely_errors
 from lesionlab.data import ImageRecord, Manifest
 from lesionlab.metrics.arrays import FloatArray
-from lesionlab.taxonomy import COARSE, LABELS, TASKS, Task, label_name
+from lesionlab.taxonomy import BY_CODE, COARSE, TASKS, Task, task_of_diagnoses
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,5 +88,4 @@ def classes_of_labels(manifest: Manifest, least: int) -> Task:
     if not COARSE.keys().isdisjoint(lesions):
         binary = [task for task in TASKS.values() if task.binary]
         return max(binary, key=lambda task: sum(count for label, count in lesions.items() if task.determines(label)))
-    codes = tuple(label for label in LABELS if lesions[label] >= least and label != "unk")
-    return Task("labels", codes, tuple(map(label_name, codes)), tuple((code,) for code in codes))
+    return task_of_diagnoses("labels", [code for code in BY_CODE if lesions[code] >= least])

@@ -25,8 +25,8 @@ class ImageRecord:
         image_id: Unique id of the image within the manifest.
         path: Path of the image relative to the manifest's root; `archive.zip::member.jpg` for a member of an archive.
         lesion_id: Id of the lesion, which a split by lesion does not divide. If unknown, it equals `image_id`.
-        diagnosis: One of `lesionlab.taxonomy.LABELS`: of `CODES`, of `OTHER_DIAGNOSES`, or of `COARSE` for a dataset
-            with coarser labels.
+        diagnosis: One of `lesionlab.taxonomy.LABELS`: a diagnosis, `unk`, or one of `COARSE` for a dataset with coarser
+            labels.
         age: Age of the patient in years, None if unknown.
         sex: `male` or `female`, None if unknown.
         site: Anatomical site, None if unknown.

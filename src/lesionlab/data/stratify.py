@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from lesionlab.data.manifest import ImageRecord, Manifest
 from lesionlab.data.split import TEST, TRAIN, VALIDATION, Split, fold_name
 from lesionlab.errors import DataError, UsageError
-from lesionlab.taxonomy import CODES, LABELS, OTHER_DIAGNOSES
+from lesionlab.taxonomy import COARSE, CODES, LABELS
 
 
 def make_split(
@@ -24,7 +24,7 @@ def make_split(
 
     All images of a lesion are in one subset. Each diagnosis is split separately, so that every subset has its fraction
     of each diagnosis' lesions to within one lesion, and at least one. A lesion with several diagnoses counts for its
-    most frequent one. Of `OTHER_DIAGNOSES`, those with too few lesions for every subset are in training.
+    most frequent one. Of the diagnoses beside `CODES`, those with too few lesions for every subset are in training.
 
     Args:
         manifest: The images.
@@ -47,7 +47,7 @@ def make_split(
     for code, members in strata.items():
         if not members:
             continue
-        if code in OTHER_DIAGNOSES and len(members) < _needed(shares, folds):
+        if code not in CODES and code not in COARSE and len(members) < _needed(shares, folds):
             # Rare diagnoses that are no class of their own do not prevent a split.
             subset_of |= dict.fromkeys(members, TRAIN if folds is None else fold_name(0))
             continue

@@ -20,7 +20,7 @@ from lesionlab.metrics.estimate import (
     exact_interval,
     mean_interval,
 )
-from lesionlab.taxonomy import CODES, MALIGNANT
+from lesionlab.taxonomy import DIAGNOSIS
 
 # Tolerance of the sum of a float16 softmax over a few classes.
 _SUM_TOLERANCE = 5e-3
@@ -70,8 +70,8 @@ def evaluate_predictions(
     lesion_ids: Sequence[str],
     *,
     predicted: npt.ArrayLike | None = None,
-    codes: Sequence[str] = CODES,
-    malignant: Collection[str] = MALIGNANT,
+    codes: Sequence[str] = DIAGNOSIS.classes,
+    malignant: Collection[str] = DIAGNOSIS.malignant,
     resamples: int = 1000,
     seed: int = 0,
 ) -> MetricsSummary:
@@ -86,7 +86,7 @@ def evaluate_predictions(
         probabilities: [N, C], each row summing to 1.
         lesion_ids: Lesion of each image, length N.
         predicted: Index of the class predicted for each image, [N]; None for the most probable one.
-        codes: Codes of the C classes in order: the seven of the taxonomy, or the two of a binary model.
+        codes: Codes of the C classes in order: those of a task.
         malignant: The malignant ones among them. `melanoma_auc` needs the class `mel`.
         resamples: Number of resamples; 0 gives no intervals.
         seed: Seed of the resamples; the same for two models to be compared.

@@ -1,23 +1,24 @@
 """The diagnoses, the tasks made of them, and how datasets spell them.
 
-Source of the seven classes: Tschandl et al., Sci. Data 5, 180161 (2018). The column order of the ISIC 2018 task 3
-submission format is MEL, NV, BCC, AKIEC, BKL, DF, VASC. `OTHER_DIAGNOSES` are the classes of MILK10k beside them.
+Sources: the seven diagnoses of HAM10000, Tschandl et al., Sci. Data 5, 180161 (2018); the eleven of MILK10k, which adds
+squamous cell carcinoma, other malignant and other benign lesions, and inflammatory diseases.
 """
 
 from lesionlab.taxonomy.diagnoses import (
     BY_CODE,
+    COARSE,
     CODES,
     DIAGNOSES,
-    MALIGNANT,
-    OTHER_DIAGNOSES,
+    LABELS,
     Diagnosis,
-    OtherDiagnosis,
     Risk,
     Target,
+    diagnoses_of,
     is_of_target,
+    label_name,
 )
 from lesionlab.taxonomy.spellings import parse_diagnosis
-from lesionlab.taxonomy.tasks import COARSE, DIAGNOSIS, LABELS, TASKS, Task, coarser_labels, label_name
+from lesionlab.taxonomy.tasks import DIAGNOSIS, DIAGNOSIS_11, TASKS, Task, TaskName, task_of_diagnoses
 
 __all__ = [
     "BY_CODE",
@@ -25,17 +26,17 @@ __all__ = [
     "CODES",
     "DIAGNOSES",
     "DIAGNOSIS",
+    "DIAGNOSIS_11",
     "LABELS",
-    "MALIGNANT",
-    "OTHER_DIAGNOSES",
     "TASKS",
     "Diagnosis",
-    "OtherDiagnosis",
     "Risk",
     "Target",
     "Task",
-    "coarser_labels",
+    "TaskName",
+    "diagnoses_of",
     "is_of_target",
     "label_name",
     "parse_diagnosis",
+    "task_of_diagnoses",
 ]

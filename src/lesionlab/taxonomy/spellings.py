@@ -3,8 +3,7 @@
 import functools
 import re
 
-from lesionlab.taxonomy.diagnoses import DIAGNOSES, OTHER_DIAGNOSES
-from lesionlab.taxonomy.tasks import COARSE
+from lesionlab.taxonomy.diagnoses import LABELS, label_name
 
 # Spellings beside the codes and names, in any case and number. Those with a qualifier ("Nevus, Spitz", "blue nevus",
 # "Basal cell carcinoma, Nodular") are found without it, see `_QUALIFIERS`.
@@ -98,6 +97,4 @@ def _singular(word: str) -> str:
 
 _QUALIFIER = re.compile(r"\b(?:" + "|".join(_normalized(words) for words in _QUALIFIERS.split(";")) + r")\b")
 _SPELLINGS = {_normalized(text): code for code, texts in _ALIASES.items() for text in texts.split(";")}
-_SPELLINGS |= {_normalized(text): code for code, name in COARSE.items() for text in (code, name)}
-_SPELLINGS |= {_normalized(text): d.code for d in DIAGNOSES for text in (d.code, d.name)}
-_SPELLINGS |= {_normalized(text): d.code for d in OTHER_DIAGNOSES.values() for text in (d.code, d.name)}
+_SPELLINGS |= {_normalized(text): label for label in LABELS for text in (label, label_name(label))}

@@ -1,9 +1,13 @@
 """Classification tasks: groups of diagnoses, and the labels that determine their classes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from lesionlab.errors import DataError
-from lesionlab.taxonomy.diagnoses import BY_CODE, CODES, DIAGNOSES, MALIGNANT, OTHER_DIAGNOSES, Risk, Target
+from lesionlab.taxonomy.diagnoses import BY_CODE, CODES, TARGETS, Risk, Target, diagnoses_of, label_name
+
+TaskName = Literal["diagnosis", "diagnosis-11", "malignant", "melanoma"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +34,36 @@ class Task:
     @property
     def malignant(self) -> tuple[str, ...]:
         """The classes with malignant diagnoses only."""
-        return tuple(code for code, held in zip(self.classes, self.members, strict=True) if set(held) <= set(MALIGNANT))
+        return self._within("malignant")
 
     @property
     def targets(self) -> dict[Target, tuple[str, ...]]:
         """The targets whose probability follows from the classes, with their classes; the first is the main one."""
-        found: dict[Target, tuple[str, ...]] = {"malignant": self.malignant} if self.tells_malignancy else {}
-        return found | ({"melanoma": ("mel",)} if "mel" in self.classes else {})
+        found = {target: self._within(target) for target in TARGETS if not self._mixes(target)}
+        return {target: classes for target, classes in found.items() if classes}
 
     @property
     def tells_malignancy(self) -> bool:
         """Whether the probability of malignancy follows from the classes: no class mixes malignant and benign."""
-        return all(set(held) <= set(MALIGNANT) or not set(held) & set(MALIGNANT) for held in self.members)
+        return not self._mixes("malignant")
 
     def malignancy_of(self, code: str) -> bool | None:
         """Return whether a class is malignant, None for a class with malignant and benign diagnoses."""
-        kinds = {diagnosis in MALIGNANT for diagnosis in self.members[self.classes.index(code)]}
+        kinds = {BY_CODE[diagnosis].malignant for diagnosis in self.members[self.classes.index(code)]}
         return kinds.pop() if len(kinds) == 1 else None
+
+    def compatible(self, label: str) -> tuple[int, ...]:
+        """Return the indices of the classes that a label, one of `LABELS`, allows.
+
+        A diagnosis allows the class that holds it; `benign`, `malignant` and `other` (no melanoma) allow every class
+        with such a diagnosis. No class for a diagnosis outside the task, and for an unknown one.
+
+        Example:
+            >>> DIAGNOSIS.compatible("malignant"), DIAGNOSIS.compatible("nv"), DIAGNOSIS.compatible("scc")
+            ((0, 2, 3), (1,), ())
+        """
+        allowed = diagnoses_of(label)
+        return tuple(index for index, held in enumerate(self.members) if not allowed.isdisjoint(held))
 
     def determines(self, label: str) -> bool:
         """Whether a label, one of `LABELS`, determines the class."""
@@ -65,13 +82,6 @@ class Task:
             )
         return found
 
-    def _find(self, label: str) -> int | None:
-        for one in (label, *coarser_labels(label)):
-            for index, (code, held) in enumerate(zip(self.classes, self.members, strict=True)):
-                if one == code or one in held:
-                    return index
-        return None
-
     def name_of(self, code: str) -> str:
         """Return a class in words."""
         return self.names[self.classes.index(code)]
@@ -82,56 +92,40 @@ class Task:
             return Risk.HIGH if code == self.classes[1] else Risk.LOW
         return BY_CODE[code].risk
 
+    def _find(self, label: str) -> int | None:
+        """Return the class that holds all diagnoses of a label; None without one."""
+        allowed = diagnoses_of(label)
+        holding = (index for index, held in enumerate(self.members) if allowed.issubset(held))
+        return next(holding, None) if allowed else None
 
-DIAGNOSIS = Task("diagnosis", CODES, tuple(d.name for d in DIAGNOSES), tuple((code,) for code in CODES))
+    def _within(self, target: Target) -> tuple[str, ...]:
+        pairs = zip(self.classes, self.members, strict=True)
+        return tuple(code for code, held in pairs if TARGETS[target].issuperset(held))
+
+    def _mixes(self, target: Target) -> bool:
+        positive = TARGETS[target]
+        return not all(positive.issuperset(held) or positive.isdisjoint(held) for held in self.members)
+
+
+def task_of_diagnoses(name: str, codes: Sequence[str]) -> Task:
+    """Return a task with a class for each of some diagnoses."""
+    return Task(name, tuple(codes), tuple(map(label_name, codes)), tuple((code,) for code in codes))
+
+
+def _binary(target: Target, negative: str, positive: str) -> Task:
+    held = TARGETS[target]
+    members = (tuple(code for code in BY_CODE if code not in held), tuple(code for code in BY_CODE if code in held))
+    return Task(target, (negative, positive), (label_name(negative), label_name(positive)), members)
+
+
+DIAGNOSIS = task_of_diagnoses("diagnosis", CODES)
+DIAGNOSIS_11 = task_of_diagnoses("diagnosis-11", tuple(BY_CODE))
 TASKS: dict[str, Task] = {
     task.name: task
     for task in (
         DIAGNOSIS,
-        Task(
-            "malignant",
-            ("benign", "malignant"),
-            ("Benign", "Malignant"),
-            (tuple(code for code in CODES if code not in MALIGNANT), MALIGNANT),
-        ),
-        Task(
-            "melanoma",
-            ("other", "mel"),
-            ("Not melanoma", "Melanoma"),
-            (tuple(code for code in CODES if code != "mel"), ("mel",)),
-        ),
+        DIAGNOSIS_11,
+        _binary("malignant", "benign", "malignant"),
+        _binary("melanoma", "other", "mel"),
     )
 }
-
-# Coarse labels: the classes of the binary tasks. Images with such labels can evaluate any model, and train a model of
-# that task.
-COARSE: dict[str, str] = {
-    code: name
-    for task in TASKS.values()
-    if task.binary
-    for code, name in zip(task.classes, task.names, strict=True)
-    if code not in CODES
-}
-LABELS: tuple[str, ...] = (*CODES, *OTHER_DIAGNOSES, *COARSE)
-
-
-def coarser_labels(label: str) -> tuple[str, ...]:
-    """Return the labels of `COARSE` that follow from another label without being a diagnosis of the task.
-
-    Example:
-        >>> coarser_labels("scc"), coarser_labels("benign"), coarser_labels("unk")
-        (('malignant', 'other'), ('other',), ())
-    """
-    if label == "benign":
-        return ("other",)
-    other = OTHER_DIAGNOSES.get(label)
-    if other is None or other.malignant is None:
-        return ()
-    return ("malignant" if other.malignant else "benign", "other")
-
-
-def label_name(code: str) -> str:
-    """Return a label, one of `LABELS`, in words."""
-    if code in OTHER_DIAGNOSES:
-        return OTHER_DIAGNOSES[code].name
-    return BY_CODE[code].name if code in BY_CODE else COARSE[code]

@@ -13,10 +13,10 @@ from lesionlab.export.calibrate import fit_calibration
 from lesionlab.metrics import lesion_weights, percentile_interval
 from lesionlab.prediction import Predictor
 from lesionlab.prediction.decision.prevalence import at_prevalence, prior_shift
-from lesionlab.taxonomy import CODES, MALIGNANT
+from lesionlab.taxonomy import CODES, DIAGNOSIS
 
 COUNTS = dict(zip(CODES, (100, 600, 50, 30, 100, 10, 10), strict=True))
-MELANOMA, TARGET = CODES.index("mel"), np.isin(CODES, MALIGNANT)
+MELANOMA, TARGET = CODES.index("mel"), np.isin(CODES, DIAGNOSIS.malignant)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_odds_move_by_the_ratio_of_the_prior_odds(info: BundleInfo) -> None:
     rows = np.random.default_rng(0).dirichlet(np.ones(7), 5)
     target = rows[:, TARGET].sum(axis=1)
     moved = prior_shift(info, {"malignant": 0.01}).applied(rows)[:, TARGET].sum(axis=1)
-    before = np.array([COUNTS[code] for code in MALIGNANT]).sum() / sum(COUNTS.values())
+    before = np.array([COUNTS[code] for code in DIAGNOSIS.malignant]).sum() / sum(COUNTS.values())
     factor = (0.01 / 0.99) / (before / (1 - before))
     np.testing.assert_allclose(moved / (1 - moved), factor * target / (1 - target))
 

@@ -12,7 +12,7 @@ from lesionlab import RESEARCH_ONLY
 from lesionlab.data import Manifest
 from lesionlab.prediction import Predictor
 from lesionlab.prediction.io.writers import csv_columns
-from lesionlab.taxonomy import DIAGNOSES, DIAGNOSIS
+from lesionlab.taxonomy import DIAGNOSIS
 from tests.web.page.conftest import OpenPage, Serve, accessibility_issues, choose
 
 Draw = Callable[..., Image.Image]
@@ -34,8 +34,8 @@ def test_one_image_shows_headline_decision_set_risk_and_probabilities(
     open_page: OpenPage, images: dict[str, Path], tiny_whole_bundle: Path
 ) -> None:
     page = classified(open_page(), images["mole.jpg"])
-    for diagnosis in DIAGNOSES:
-        expect(page.locator(".result-column .card .bars")).to_contain_text(diagnosis.name)
+    for name in DIAGNOSIS.names:
+        expect(page.locator(".result-column .card .bars")).to_contain_text(name)
     shares = [float(text.strip("<>%")) for text in page.locator(".result-column .card .bars .value").all_inner_texts()]
     assert len(shares) == 7
     assert abs(sum(shares) - 100) < 1
@@ -206,7 +206,7 @@ def test_an_abstention_shows_reasons_and_no_diagnosis(
     for part in (".summary", ".bars", ".risk", ".decision", ".heat canvas", ".heat-controls"):
         expect(page.locator(f".result {part}")).to_have_count(0)
     shown = page.locator("main").inner_text()
-    assert not [diagnosis.name for diagnosis in DIAGNOSES if diagnosis.name in shown]
+    assert not [name for name in DIAGNOSIS.names if name in shown]
     above = page.evaluate(
         """() => document.querySelector(".abstention").compareDocumentPosition(document.querySelector(".result-grid"))
           & Node.DOCUMENT_POSITION_FOLLOWING"""
@@ -259,7 +259,7 @@ def test_csv_has_the_columns_of_the_command_line_and_no_formula(batch: Page) -> 
     assert [row["image"] for row in rows] == ["mole.jpg", "./=nevus, left.png", "grey.png", "damaged.jpg", "scan.dcm"]
     assert {row["notice"] for row in rows} == {RESEARCH_ONLY}
     first, _, abstained, _, failed = rows
-    total = sum(float(first[f"p_{diagnosis.code}"]) for diagnosis in DIAGNOSES)
+    total = sum(float(first[f"p_{code}"]) for code in DIAGNOSIS.classes)
     assert abs(total - 1) < 1e-4
     assert first["status"] == "ok"
     assert first["model"].startswith("tiny@")

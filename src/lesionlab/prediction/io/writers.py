@@ -19,7 +19,7 @@ from lesionlab.errors import MissingExtraError, UsageError
 from lesionlab.files import replacing
 from lesionlab.images.formats import image_id
 from lesionlab.results import Prediction
-from lesionlab.taxonomy import CODES, DIAGNOSES, DIAGNOSIS, Task
+from lesionlab.taxonomy import CODES, DIAGNOSIS, Task
 
 Write: TypeAlias = Callable[[Prediction], None]
 
@@ -33,7 +33,7 @@ class ResultFormat(StrEnum):
     ISIC = "isic"
 
 
-ISIC_COLUMNS = ("image", *(diagnosis.isic for diagnosis in DIAGNOSES))
+ISIC_COLUMNS = ("image", *map(str.upper, CODES))
 _ROWS_PER_GROUP = 5_000
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
