@@ -1,7 +1,10 @@
 # The server with the model of the package: core and extra `app`, no training framework. Usage: docs/containers.md.
 # scripts/container_steps.py runs these steps without a container engine.
 
-FROM python:3.11-slim AS build
+# docker-bake.hcl and the release name it with its digest, which only a registry can tell.
+ARG PYTHON=python:3.11-slim
+
+FROM ${PYTHON} AS build
 ENV VIRTUAL_ENV=/opt/lesionlab UV_NO_CACHE=1 UV_COMPILE_BYTECODE=1 UV_PYTHON_DOWNLOADS=never
 RUN python -m venv /opt/uv && /opt/uv/bin/pip install --quiet --no-cache-dir uv==0.13.8
 WORKDIR /build
@@ -12,13 +15,18 @@ RUN /opt/uv/bin/uv venv --python /usr/local/bin/python /opt/lesionlab \
 COPY README.md LICENSE MODEL_LICENSE.md ./
 COPY src src
 RUN /opt/uv/bin/uv pip install --no-deps .
+# The software bill of materials of what is installed, for scanners that read CycloneDX.
+RUN /opt/uv/bin/uvx --quiet --from cyclonedx-bom==7.2.1 cyclonedx-py environment --output-reproducible \
+    --output-file /opt/lesionlab/sbom.cdx.json /opt/lesionlab/bin/python
 
-FROM python:3.11-slim
+FROM ${PYTHON}
+ARG PYTHON
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="lesionlab" \
       org.opencontainers.image.description="Classifies dermoscopic images of skin lesions. For research and education only, not a diagnosis." \
       org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.revision="$REVISION" \
+      org.opencontainers.image.base.name="$PYTHON" \
       org.opencontainers.image.licenses="MIT AND CC-BY-NC-4.0"
 # The base image has no bytecode, and none can be written at run time: every start would compile all imported modules.
 # UV_COMPILE_BYTECODE compiled the packages; this compiles the standard library.

@@ -2,6 +2,9 @@
 
     python benchmarks/load_client.py PORT FOLDER --clients 64 (--seconds 60 | --requests 1000)
 
+FOLDER holds images, and forms with several images (`.form`, with the boundary `x`), which are sent in turn, in a fixed
+random order. The part of a name before `-` is the kind of the request; latencies are reported by kind.
+
 The benchmarks of the server run it. It uses raw sockets and a C parser, since its CPU time is taken from the server;
 that time is part of the result. It connects to the loopback address only, for a limited time.
 """
@@ -9,10 +12,11 @@ that time is part of the result. It connects to the loopback address only, for a
 import argparse
 import asyncio
 import json
+import random
 import resource
 import time
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import cast
 
@@ -25,19 +29,26 @@ PAUSE = 0.1  # seconds after a rejection or a lost connection
 class Load:
     """The messages to send, the limits, and the outcomes."""
 
-    def __init__(self, port: int, images: list[bytes], seconds: float, requests: int) -> None:
-        head = f"POST /v1/predict HTTP/1.1\r\nHost: {HOST}:{port}\r\nContent-Type: image/jpeg\r\nContent-Length: "
-        self.messages = [f"{head}{len(image)}\r\n\r\n".encode() + image for image in images]
+    def __init__(self, port: int, files: list[Path], seconds: float, requests: int) -> None:
+        self.messages = [(file.stem.partition("-")[0], message(port, file)) for file in files]
+        random.Random(0).shuffle(self.messages)  # noqa: S311 - for an even mixture
         self.port, self.deadline, self.left = port, time.perf_counter() + seconds, requests
         self.sent = 0
         self.outcomes: Counter[str] = Counter()
-        self.latencies = array("d")
+        self.latencies: defaultdict[str, array[float]] = defaultdict(lambda: array("d"))
 
-    def next_message(self) -> bytes | None:
+    def next_message(self) -> tuple[str, bytes] | None:
         if time.perf_counter() >= self.deadline or self.sent >= self.left:
             return None
         self.sent += 1
         return self.messages[self.sent % len(self.messages)]
+
+
+def message(port: int, file: Path) -> bytes:
+    form, body = file.suffix == ".form", file.read_bytes()
+    path, kind = ("/v1/predict/batch", "multipart/form-data; boundary=x") if form else ("/v1/predict", "image/jpeg")
+    head = f"POST {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}"
+    return f"{head}\r\n\r\n".encode() + body
 
 
 class Client(asyncio.Protocol):
@@ -46,17 +57,18 @@ class Client(asyncio.Protocol):
     def __init__(self, load: Load) -> None:
         self.load = load
         self.done = asyncio.get_running_loop().create_future()
-        self.began, self.waiting = 0.0, False
+        self.kind, self.began, self.waiting = "", 0.0, False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.send()
 
     def send(self) -> None:
-        message = self.load.next_message()
-        if message is None:
+        following = self.load.next_message()
+        if following is None:
             self.transport.close()
             return
+        self.kind, message = following
         self.parser = httptools.HttpResponseParser(self)
         self.began, self.waiting = time.perf_counter(), True
         self.transport.write(message)
@@ -66,7 +78,8 @@ class Client(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         status = self.parser.get_status_code()
-        self.load.latencies.append(time.perf_counter() - self.began)
+        if status == 200:
+            self.load.latencies[self.kind].append(time.perf_counter() - self.began)
         self.load.outcomes[str(status)] += 1
         self.waiting = False
         # Not from here: the parser is still running.
@@ -93,8 +106,11 @@ async def all_clients(load: Load, clients: int) -> None:
     await asyncio.gather(*(one_client(load) for _ in range(clients)))
 
 
-def percentile(ordered: list[float], share: float) -> float:
-    return round(1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))], 1)
+def percentiles(ordered: list[float]) -> dict[str, float]:
+    last = len(ordered) - 1
+    return {
+        f"p{share}": round(1000 * ordered[min(last, share * len(ordered) // 100)], 1) for share in (50, 95, 99, 100)
+    }
 
 
 def main() -> None:
@@ -105,22 +121,18 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--requests", type=int, default=1_000_000)
     arguments = parser.parse_args()
-    images = [path.read_bytes() for path in sorted(arguments.folder.iterdir())]
-    load = Load(arguments.port, images, min(arguments.seconds, 600), arguments.requests)
+    load = Load(arguments.port, sorted(arguments.folder.iterdir()), min(arguments.seconds, 600), arguments.requests)
     began = time.perf_counter()
     asyncio.run(all_clients(load, arguments.clients))
     seconds = time.perf_counter() - began
     used = resource.getrusage(resource.RUSAGE_SELF)
-    ordered = sorted(load.latencies)
     result = {
         "clients": arguments.clients,
         "seconds": round(seconds, 2),
         "requests": load.sent,
         "outcomes": dict(load.outcomes),
-        "images_per_second": round(load.outcomes["200"] / seconds, 2),
-        "milliseconds": {f"p{share:g}": percentile(ordered, share / 100) for share in (50, 95, 99, 100)}
-        if ordered
-        else {},
+        "requests_per_second": round(load.outcomes["200"] / seconds, 2),
+        "milliseconds": {kind: percentiles(sorted(times)) for kind, times in sorted(load.latencies.items())},
         "client_cpu_seconds": round(used.ru_utime + used.ru_stime, 2),
     }
     print(json.dumps(result))

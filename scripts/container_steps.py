@@ -75,9 +75,12 @@ def instructions(text: str) -> Iterator[tuple[str, str]]:
 def read_stages(text: str) -> list[Stage]:
     """Return the stages of a Dockerfile; exit at an instruction that this script does not support."""
     stages: list[Stage] = []
+    defaults: dict[str, str] = {}
     for name, argument in instructions(text):
-        if name == "FROM":
-            image, _, alias = argument.partition(" AS ")
+        if name == "ARG" and not stages:
+            key, _, defaults[key] = argument.partition("=")
+        elif name == "FROM":
+            image, _, alias = string.Template(argument).substitute(defaults).partition(" AS ")
             if image != "python:3.11-slim":
                 raise SystemExit(f"Dockerfile: FROM {image}: only python:3.11-slim is supported")
             stages.append(Stage(alias or str(len(stages))))

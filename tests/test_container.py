@@ -72,12 +72,49 @@ def test_compose_drops_all_privileges(service: dict[str, Any]) -> None:
     assert not service.keys() & {"privileged", "volumes", "environment", "network_mode", "user"}
 
 
+def test_bill_of_materials_is_made_of_the_installed_packages(stages: list[Any]) -> None:
+    (made,) = (step for _, step in stages[0].steps if "cyclonedx-py environment" in step)
+    assert made.endswith("--output-file /opt/lesionlab/sbom.cdx.json /opt/lesionlab/bin/python")
+    assert any(argument == "--from=build /opt/lesionlab /opt/lesionlab" for _, argument in stages[-1].steps)
+
+
+def test_builds_for_several_platforms_use_the_arguments_of_the_dockerfile(dockerfile: str) -> None:
+    bake = (ROOT / "docker-bake.hcl").read_text()
+    declared = set(re.findall(r"^ARG (\w+)", dockerfile, re.MULTILINE))
+    passed = re.search(r"args\s+= \{(.*)\}", bake)
+    assert passed is not None
+    assert set(re.findall(r"(\w+) =", passed[1])) == declared
+    assert '"linux/amd64", "linux/arm64"' in bake
+
+
+def test_kubernetes_example_fits_the_image(stages: list[Any]) -> None:
+    yaml = pytest.importorskip("yaml")
+    documents = list(yaml.safe_load_all((ROOT / "examples/deployment/kubernetes.yaml").read_text()))
+    by_kind = {document["kind"]: document for document in documents}
+    assert by_kind.keys() == {"Deployment", "Service", "HorizontalPodAutoscaler", "PodDisruptionBudget"}
+    pod = by_kind["Deployment"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    command = json.loads(stages[-1].settings["CMD"])
+    key = Path(command[command.index("--api-key-file") + 1])
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    secret = next(volume["secret"] for volume in pod["volumes"] if volume["name"] == "key")
+    assert Path(mounts["key"]) / secret["items"][0]["path"] == key
+    assert str(container["ports"][0]["containerPort"]) == command[command.index("--port") + 1]
+    user = f"{pod['securityContext']['runAsUser']}:{pod['securityContext']['runAsGroup']}"
+    assert user == stages[-1].settings["USER"]
+    probes = {name: container[name]["httpGet"]["path"] for name in ("startupProbe", "readinessProbe", "livenessProbe")}
+    assert probes == {"startupProbe": "/readyz", "readinessProbe": "/readyz", "livenessProbe": "/healthz"}
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    # Longer than the server takes to complete its queue, after the pause before SIGTERM.
+    assert pod["terminationGracePeriodSeconds"] >= 30 + container["lifecycle"]["preStop"]["sleep"]["seconds"]
+
+
 def test_unsupported_instructions_are_rejected(dockerfile: str) -> None:
     read_stages = runpy.run_path(str(STEPS))["read_stages"]
     with pytest.raises(SystemExit, match="ADD is not supported"):
         read_stages(dockerfile.replace("COPY src src", "ADD src src"))
     with pytest.raises(SystemExit, match=r"only python:3\.11-slim is supported"):
-        read_stages(dockerfile.replace("FROM python:3.11-slim AS build", "FROM alpine AS build"))
+        read_stages(dockerfile.replace("FROM ${PYTHON} AS build", "FROM alpine AS build"))
 
 
 def _missing_requirement() -> str | None:

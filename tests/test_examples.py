@@ -24,7 +24,7 @@ def run(script: str, *arguments: str | Path) -> str:
 
 
 def test_every_example_has_a_test() -> None:
-    assert {file.name for file in EXAMPLES.iterdir()} == {
+    assert {file.name for file in EXAMPLES.glob("*.py")} == {
         "predict_folder.py",
         "set_threshold.py",
         "train_and_compare.py",

@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from lesionlab import RESEARCH_ONLY
+from lesionlab.prediction import Predictor
 from lesionlab.serving import Settings
 
 Cli = Callable[..., Any]
@@ -19,7 +20,8 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     """Replace the server; return the settings that it would have used."""
     seen: list[Settings] = []
 
-    def run(app: FastAPI, bound: socket.socket, announce: Callable[[], None]) -> None:
+    def run(app: FastAPI, bound: socket.socket, announce: Callable[[], None], load: Callable[[], Predictor]) -> None:
+        assert load().info.identity == app.state.service.predictor.info.identity
         seen.append(app.state.service.settings)
         announce()
         bound.close()
@@ -54,15 +56,16 @@ def test_options_become_settings(cli: Cli, served: list[Settings], tiny_bundle: 
     assert "k" * 32 not in repr(settings)
 
 
-@pytest.mark.parametrize("key", [None, "0123456789abcdef"])
-def test_warns_about_a_reachable_address_without_a_key(
-    cli: Cli, served: list[Settings], tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, key: str | None
+def test_reachable_address_needs_a_key(
+    cli: Cli, served: list[Settings], tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if key:
-        monkeypatch.setenv("LESIONLAB_API_KEY", key)
-    done = cli("serve", "--model", tiny_bundle, "--port", 0, "--host", "0.0.0.0")  # noqa: S104 - the tested case
-    assert done.code == 0
-    assert ("warning: 0.0.0.0 is reachable from other machines" in done.err) == (key is None)
+    options = ["serve", "--model", tiny_bundle, "--port", 0, "--host", "0.0.0.0"]  # noqa: S104 - the tested case
+    rejected = cli(*options)
+    assert (rejected.code, served) == (2, [])
+    assert rejected.err.startswith("error: --host 0.0.0.0 is reachable from other machines and needs an API key")
+    assert len(rejected.err.splitlines()) == 1
+    monkeypatch.setenv("LESIONLAB_API_KEY", "0123456789abcdef")
+    assert cli(*options).code == 0
     assert served[0].allowed_hosts == ()
 
 
@@ -77,8 +80,15 @@ def test_warns_about_a_reachable_address_without_a_key(
     ],
 )
 def test_error_is_one_line(
-    cli: Cli, served: list[Settings], tiny_bundle: Path, options: list[str], code: int, message: str
+    cli: Cli,
+    served: list[Settings],
+    tiny_bundle: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+    code: int,
+    message: str,
 ) -> None:
+    monkeypatch.setenv("LESIONLAB_API_KEY", "0123456789abcdef")
     done = cli("serve", "--model", tiny_bundle, "--port", 0, *options)
     assert done.code == code
     assert done.err.startswith(message)

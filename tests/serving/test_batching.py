@@ -90,3 +90,23 @@ def test_cancelled_items_are_not_processed() -> None:
         work.cancel()
 
     asyncio.run(scenario())
+
+
+def test_images_of_a_batch_take_turns_with_those_of_other_requests() -> None:
+    async def scenario() -> None:
+        doubling = _Doubling()
+        batcher, work = await _running(doubling, max_items=1)
+        doubling.event.clear()
+        first = asyncio.create_task(batcher.submit(0))
+        await _until(lambda: doubling.batches)
+        large = [asyncio.create_task(batcher.submit(10 + i, "large batch")) for i in range(5)]
+        small = [asyncio.create_task(batcher.submit(20 + i, "small batch")) for i in range(2)]
+        single = [asyncio.create_task(batcher.submit(30 + i)) for i in range(3)]
+        await asyncio.sleep(0.01)
+        doubling.event.set()
+        await asyncio.gather(first, *large, *small, *single)
+        # Single images get every other turn, and batches share the others.
+        assert [batch[0] for batch in doubling.batches] == [0, 10, 30, 20, 31, 11, 32, 21, 12, 13, 14]
+        work.cancel()
+
+    asyncio.run(scenario())

@@ -95,7 +95,7 @@ def test_requests_above_the_rate_are_rejected(server_of: Start) -> None:
 def test_rates_are_per_address_with_a_limited_number_of_counters(
     server_of: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lesionlab.serving.middleware.access._MAX_COUNTERS", 3)
+    monkeypatch.setattr("lesionlab.serving.rates._MAX_COUNTERS", 3)
     client = server_of(rate="1/minute")
 
     def status(address: str) -> int:
@@ -107,6 +107,56 @@ def test_rates_are_per_address_with_a_limited_number_of_counters(
     # New addresses above the limit share a counter; the others keep theirs.
     assert [status("10.0.0.3"), status("10.0.0.4"), status("10.0.0.5")] == [200, 429, 429]
     assert status("10.0.0.2") == 429
+
+
+def test_rate_counts_the_images_of_a_batch(server_of: Start, jpeg: bytes) -> None:
+    client = server_of(rate="10/minute")
+
+    def status(images: int) -> int:
+        return client.post("/v1/predict/batch", files=[("files", jpeg)] * images).status_code
+
+    assert [status(6), status(5), status(3)] == [200, 429, 200]  # the rejected request counts as one
+    assert status(1) == 429
+    assert (
+        "send fewer per request"
+        in server_of(rate="2/minute").post("/v1/predict/batch", files=[("files", jpeg)] * 5).json()["detail"]
+    )
+
+
+@pytest.mark.parametrize("path", ["/v1/model", "/metrics", "/openapi.json", "/nowhere"])
+def test_wrong_keys_are_limited_on_every_path(server_of: Start, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lesionlab.serving.middleware.access._FAILED_KEYS", "3/minute")
+    client = server_of(api_key=KEY)
+    assert {client.get(path).status_code for _ in range(5)} == {401}  # without a key, nothing was guessed
+    statuses = [client.get(path, headers={"X-API-Key": f"guess-{n}"}).status_code for n in range(4)]
+    assert statuses == [401, 401, 401, 429]
+    blocked = client.get("/v1/model", headers={"X-API-Key": KEY})
+    assert (blocked.status_code, "wrong API keys" in blocked.json()["detail"]) == (429, True)
+    assert int(blocked.headers["Retry-After"]) >= 1
+    assert client.get("/healthz", headers={"X-API-Key": "guess"}).status_code == 200
+    other = TestClient(client.app, client=("10.0.0.9", 1))
+    assert other.get("/v1/model", headers={"X-API-Key": KEY}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "https://behind-a-proxy.example"}, 200),
+        ({"Sec-Fetch-Site": "none"}, 200),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site", "Origin": "http://testserver"}, 403),
+        ({"Origin": "http://testserver"}, 200),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+    ],
+)
+def test_requests_from_pages_of_other_sites_are_rejected(
+    server_of: Start, jpeg: bytes, headers: dict[str, str], status: int
+) -> None:
+    client = server_of()
+    assert client.post("/v1/predict", files={"file": jpeg}, headers=headers).status_code == status
+    assert client.get("/v1/model", headers=headers).status_code == 200
 
 
 def test_log_has_routes_but_no_request_content(server_of: Start, jpeg: bytes, caplog: pytest.LogCaptureFixture) -> None:

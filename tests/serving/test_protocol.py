@@ -4,7 +4,7 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -93,8 +93,9 @@ def test_incomplete_head_times_out(listening: Listen, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.slow
-def test_incomplete_body_times_out(listening: Listen, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lesionlab.serving.upload._SECONDS", 0.2)
+@pytest.mark.parametrize("limit", ["_SECONDS", "_STALL_SECONDS"])
+def test_incomplete_body_times_out(listening: Listen, monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    monkeypatch.setattr(f"lesionlab.serving.upload.{limit}", 0.2)
     with connected(listening()) as connection:
         connection.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc")
         assert_problem(response_of(connection), 408)
@@ -126,3 +127,17 @@ def test_pipelined_requests_are_served_in_order(listening: Listen) -> None:
         while data.count(b"HTTP/1.1 ") < 2 or not data.endswith(b"}"):
             data += connection.recv(65_536)
         assert data.index(b" 200 OK") < data.index(b" 404 Not Found")
+
+
+def test_connections_are_limited_per_client(listening: Listen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lesionlab.serving.server._MAX_CONNECTIONS", 8)
+    port = listening()
+    with ExitStack() as stack:
+        idle = [stack.enter_context(connected(port)) for _ in range(4)]
+        with connected(port) as fifth:
+            assert_problem(response_of(fifth), 503)
+        idle[0].close()
+        time.sleep(0.1)
+        with connected(port) as connection:
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert response_of(connection)[0] == 200

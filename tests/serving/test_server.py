@@ -4,8 +4,11 @@ import concurrent.futures
 import json
 import os
 import re
+import shutil
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -113,3 +116,79 @@ def test_memory_is_constant_while_the_log_is_blocked(process_of: Start, jpeg: by
 
     warm = megabytes_after(300)
     assert megabytes_after(900) < 1.05 * warm
+
+
+@pytest.mark.slow
+def test_model_is_reloaded_without_losing_a_request(
+    process_of: Start, jpeg: bytes, tiny_whole_bundle: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(tiny_whole_bundle, model)
+    server = process_of(model=model)
+    ended = threading.Event()
+
+    def identity() -> str:
+        return str(httpx2.get(f"{server.url}/v1/model").json()["model"]["identity"])
+
+    def request_until_the_end(client: httpx2.Client) -> list[tuple[int, str]]:
+        seen = []
+        while not ended.is_set():
+            response = client.post("/v1/predict", content=jpeg)
+            seen.append((response.status_code, response.json()["model"]["identity"]))
+        return seen
+
+    first = identity()
+    with httpx2.Client(base_url=server.url, timeout=20) as client, concurrent.futures.ThreadPoolExecutor(4) as pool:
+        clients = [pool.submit(request_until_the_end, client) for _ in range(4)]
+        model.rename(tmp_path / "before")
+        shutil.copytree(tiny_bundle, model)
+        server.process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + 20
+        while (second := identity()) == first and time.monotonic() < deadline:
+            time.sleep(0.05)
+        (model / "bundle.json").write_text("{}")
+        server.process.send_signal(signal.SIGHUP)
+        time.sleep(1)
+        ended.set()
+        seen = [response for done in clients for response in done.result(30)]
+    assert second != first
+    assert set(seen) == {(200, first), (200, second)}
+    assert identity() == second
+    code, err = server.end()
+    assert code == 0
+    assert "the model was not reloaded" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.slow
+def test_processes_share_a_socket_and_are_replaced(process_of: Start, jpeg: bytes) -> None:
+    server = process_of("--workers", 2)
+
+    def workers() -> list[psutil.Process]:
+        return psutil.Process(server.process.pid).children()
+
+    def statuses(count: int) -> set[int]:
+        return {httpx2.post(f"{server.url}/v1/predict", content=jpeg, timeout=20).status_code for _ in range(count)}
+
+    assert len(workers()) == 2
+    assert statuses(8) == {200}
+    killed = workers()[0]
+    killed.kill()
+    deadline = time.monotonic() + 20
+    while (len(workers()) < 2 or killed in workers()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(workers()) == 2
+    assert statuses(8) == {200}
+    remaining = workers()
+    assert server.end()[0] == 0
+    assert not any(worker.is_running() for worker in remaining)
+
+
+@pytest.mark.slow
+def test_workers_that_cannot_start_end_the_server(tiny_whole_bundle: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_whole_bundle, tmp_path / "model")
+    (tmp_path / "model" / "bundle.json").write_text("{}")
+    command = [sys.executable, "-m", "lesionlab", "serve", "--port", "0", "--workers", "2", "--model", "model"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
+    assert done.returncode == 1
+    assert {line.partition(":")[0] for line in done.stderr.splitlines()} == {"error"}

@@ -1,5 +1,6 @@
 """Limits under load and clients that disconnect: no request hangs, and every reservation is released."""
 
+import io
 import json
 import re
 import socket
@@ -7,10 +8,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx2
 import pytest
+from PIL import Image
 from starlette.testclient import TestClient
 
 from lesionlab.prediction import Predictor, PreparedImage
@@ -53,11 +56,15 @@ def send_request(port: int, jpeg: bytes) -> socket.socket:
     return connection
 
 
-def queued_images(port: int) -> int:
+def queued(port: int, what: str) -> int:
     text = httpx2.get(f"http://127.0.0.1:{port}/metrics").text
-    found = re.search(r"^lesionlab_queue_images ([\d.]+)$", text, re.MULTILINE)
+    found = re.search(rf"^lesionlab_queue_{what} (\S+)$", text, re.MULTILINE)
     assert found is not None
     return int(float(found[1]))
+
+
+def queued_images(port: int) -> int:
+    return queued(port, "images")
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -68,7 +75,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def test_busy_server_rejects_before_the_body_is_read(listening: Listen, gate: Gate, jpeg: bytes) -> None:
-    port = listening(queue=2)
+    port = listening(queue=3)
     connections = [send_request(port, jpeg), send_request(port, jpeg)]
     wait_for(lambda: queued_images(port) == 2)
     with socket.create_connection(("127.0.0.1", port), timeout=5) as late:
@@ -98,7 +105,7 @@ def test_batch_above_the_limit_is_rejected(listening: Listen, gate: Gate, jpeg: 
 
 @pytest.mark.slow
 def test_disconnected_requests_are_not_predicted(listening: Listen, gate: Gate, jpeg: bytes) -> None:
-    port = listening(queue=3)
+    port = listening(queue=8)
     kept = send_request(port, jpeg)
     assert gate.reached.wait(10)
     disconnected = [send_request(port, jpeg), send_request(port, jpeg)]
@@ -115,7 +122,7 @@ def test_disconnected_requests_are_not_predicted(listening: Listen, gate: Gate, 
 
 
 @pytest.mark.slow
-def test_disconnect_while_sending_releases_the_reservation(listening: Listen) -> None:
+def test_disconnect_while_sending_releases_the_memory(listening: Listen) -> None:
     port = listening()
     for head in (
         b"Content-Length: 100000\r\n\r\nxxx",
@@ -123,8 +130,67 @@ def test_disconnect_while_sending_releases_the_reservation(listening: Listen) ->
     ):
         with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
             connection.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: x\r\n" + head)
-            wait_for(lambda: queued_images(port) == 1)
-        wait_for(lambda: queued_images(port) == 0)
+            wait_for(lambda: queued(port, "bytes") > 0)
+        wait_for(lambda: queued(port, "bytes") == queued(port, "requests") == 0)
+
+
+def test_idle_connections_that_declare_large_bodies_take_no_memory(listening: Listen, jpeg: bytes) -> None:
+    port = listening()
+    head = b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 20000000\r\n\r\nxxx"
+    with ExitStack() as stack:
+        for _ in range(40):
+            idle = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+            idle.sendall(head)
+        wait_for(lambda: queued(port, "requests") == 40)
+        assert httpx2.post(f"http://127.0.0.1:{port}/v1/predict", content=jpeg).status_code == 200
+
+
+@pytest.mark.slow
+def test_stalled_bodies_of_a_client_leave_room_for_small_requests(listening: Listen, jpeg: bytes) -> None:
+    port = listening(max_bytes=2_000_000)  # so that all bodies together may have 20 MB
+    head = b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\n" + bytes(1_900_000)
+    with ExitStack() as stack:
+        for _ in range(30):
+            stalled = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+            stalled.sendall(head)
+        time.sleep(0.3)
+        assert queued(port, "bytes") <= 10_000_000
+        assert httpx2.post(f"http://127.0.0.1:{port}/v1/predict", content=jpeg).status_code == 200
+
+
+@pytest.mark.slow
+def test_large_images_do_not_delay_small_ones(
+    listening: Listen, predictor: Predictor, jpeg: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Large images wait for an event here, and a small one is predicted meanwhile."""
+    opened, begun, at_a_time = threading.Event(), threading.Event(), []
+    prepare = predictor.pipeline.prepare
+
+    def blocked(data: bytes, name: str) -> PreparedImage:
+        if len(data) > 100_000:
+            return prepare(data, name)
+        at_a_time.append(len(data))
+        begun.set()
+        assert opened.wait(20)
+        return prepare(data, name)
+
+    out = io.BytesIO()
+    Image.new("L", (4_000, 2_000)).save(out, "PNG")  # 8 megapixels in a few kB
+    assert len(out.getvalue()) < 100_000
+    noise = io.BytesIO()
+    Image.effect_noise((500, 400), 50).save(noise, "PNG")
+    assert len(noise.getvalue()) > 100_000
+    monkeypatch.setattr(predictor.pipeline, "prepare", blocked)
+    url = f"http://127.0.0.1:{listening()}/v1/predict"
+    with ThreadPoolExecutor(1) as pool:
+        batch = pool.submit(httpx2.post, f"{url}/batch", files=[("files", out.getvalue())] * 12, timeout=60)
+        assert begun.wait(10)
+        try:
+            assert httpx2.post(url, content=noise.getvalue()).status_code == 200
+            assert len(at_a_time) == 1
+        finally:
+            opened.set()
+        assert batch.result().status_code == 200
 
 
 def test_each_thread_runs_the_graph(tiny_whole_bundle: Path, jpeg: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,10 +217,7 @@ def test_each_thread_runs_the_graph(tiny_whole_bundle: Path, jpeg: bytes, monkey
 
 @pytest.mark.slow
 def test_concurrent_clients_get_their_own_predictions(listening: Listen, predictor: Predictor) -> None:
-    import io
-
     import numpy as np
-    from PIL import Image
 
     port = listening()
     draw = np.random.default_rng(3)

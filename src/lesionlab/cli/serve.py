@@ -4,14 +4,16 @@ import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lesionlab import RESEARCH_ONLY, __version__
-from lesionlab.cli.console import note, require_extra, warn
+from lesionlab.cli.console import note, require_extra
 from lesionlab.cli.options import Model, RiskOption, Threads, ThresholdOption
+from lesionlab.cpu import available_cores
 from lesionlab.errors import UsageError
 
 _MODULES = ("fastapi", "uvicorn", "httptools", "prometheus_client", "limits", "python_multipart")
@@ -47,28 +49,40 @@ def serve(
         str | None,
         typer.Option(help="Rate limit per client address, such as 60/minute. Default: none.", show_default=False),
     ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, max=64, help="Processes, each with its own model, queue and limits.")
+    ] = 1,
     threads: Threads = None,
     risk: RiskOption = None,
     threshold: ThresholdOption = None,
     log_format: Annotated[_LogFormat, typer.Option(help="Format of the log on standard error.")] = _LogFormat.TEXT,
 ) -> None:
-    """Serve a model: a REST API under /v1 and a web page. Ctrl-C stops the server."""
+    """Serve a model: a REST API under /v1 and a web page. Ctrl-C stops the server, SIGHUP loads the model again."""
     require_extra("lesionlab serve", "app", *_MODULES)
     key = _api_key(api_key_file)
+    local = _LOOPBACK.fullmatch(host) is not None
+    if not local and key is None:
+        raise UsageError(
+            f"--host {host} is reachable from other machines and needs an API key: `openssl rand -hex 32 > key`, "
+            "then --api-key-file key"
+        )
     from lesionlab.prediction import Predictor, RiskRule
 
     rule = RiskRule.of_options(risk, threshold)
+    if workers > 1:
+        threads = threads or max(1, available_cores() // workers)
+    load = partial(Predictor.load, model, threads=threads, risk=rule)
     with ThreadPoolExecutor(1) as executor:
         # Loading the model and importing the framework take about as long; the former is native code.
-        loading = executor.submit(Predictor.load, model, threads=threads, risk=rule)
+        loading = executor.submit(load) if workers == 1 else None
         from pydantic import SecretStr, ValidationError
 
         from lesionlab.serving import Settings, create_app
         from lesionlab.serving.logs import logging_to_standard_error
         from lesionlab.serving.server import bind, run
         from lesionlab.serving.settings import LOOPBACK_NAMES
+        from lesionlab.serving.workers import start_workers
 
-        local = _LOOPBACK.fullmatch(host) is not None
         names = (*LOOPBACK_NAMES, *(allowed_host or ())) if local or allowed_host else ()
         try:
             settings = Settings(
@@ -83,21 +97,18 @@ def serve(
         except ValidationError as error:  # all other options are validated by the command line
             raise UsageError(f"--rate {rate}: write it like 60/minute") from error
         with bind(host, port) as bound:
-            predictor = loading.result()
+            worker = start_workers(workers) if loading is None else 0
+            predictor = (loading or executor.submit(load)).result()
             place = f"[{host}]" if ":" in host else host
             url = f"http://{place}:{bound.getsockname()[1]}"
-            if not local and key is None:
-                warn(
-                    f"warning: {host} is reachable from other machines and no API key is set: any client can use the "
-                    "server. Set a key with --api-key-file"
-                )
 
             def announce() -> None:
-                model = predictor.info.identity
-                note(f"lesionlab {__version__} serves {model} at {url} (Ctrl-C stops it). {RESEARCH_ONLY}")
+                if worker == 0:
+                    model = predictor.info.identity
+                    note(f"lesionlab {__version__} serves {model} at {url} (Ctrl-C stops it). {RESEARCH_ONLY}")
 
             with logging_to_standard_error(as_json=log_format is _LogFormat.JSON):
-                run(create_app(predictor, settings), bound, announce)
+                run(create_app(predictor, settings), bound, announce, load)
 
 
 def _api_key(path: Path | None) -> str | None:

@@ -8,7 +8,15 @@ from starlette.middleware import Middleware
 
 from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.prediction import Predictor
-from lesionlab.serving.middleware import AccessLog, AllowedHosts, ApiKey, RateLimit, SecurityHeaders, ServerErrors
+from lesionlab.serving.middleware import (
+    AccessLog,
+    AllowedHosts,
+    ApiKey,
+    CrossSite,
+    RateLimit,
+    SecurityHeaders,
+    ServerErrors,
+)
 from lesionlab.serving.problem import add_problem_handlers
 from lesionlab.serving.routes import batch_routes, health_routes, image_routes, model_routes, page_routes
 from lesionlab.serving.service import Service
@@ -17,14 +25,18 @@ from lesionlab.serving.settings import Settings
 
 def create_app(predictor: Predictor, settings: Settings | None = None) -> FastAPI:
     """Return the server of a model as an ASGI application; its `state.service` holds the components of the server."""
-    settings = settings or Settings()
-    service = Service.create(predictor, settings)
+    return app_of(Service.create(predictor, settings or Settings()))
+
+
+def app_of(service: Service) -> FastAPI:
+    """Return the application of the components of a server."""
+    settings = service.settings
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         await service.engine.start()
         yield
-        await service.engine.stop()
+        await app.state.service.engine.stop()  # the present one, see `reload`
 
     app = FastAPI(
         title="lesionlab",
@@ -39,7 +51,8 @@ def create_app(predictor: Predictor, settings: Settings | None = None) -> FastAP
             Middleware(AccessLog, service.metrics),
             Middleware(SecurityHeaders),
             Middleware(AllowedHosts, settings.allowed_hosts),
-            Middleware(RateLimit, settings.rate),
+            Middleware(CrossSite),
+            Middleware(RateLimit, service.rate),
             Middleware(ApiKey, settings.api_key),
             Middleware(ServerErrors),
         ],

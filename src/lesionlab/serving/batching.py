@@ -1,7 +1,8 @@
-"""Dynamic batching of concurrent requests."""
+"""Dynamic batching of concurrent requests, in which images of a batch take turns with those of other requests."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Executor
 from typing import Generic, TypeVar
 
@@ -23,25 +24,30 @@ class Batcher(Generic[Item, Result]):
         self._function = function
         self._executor = executor
         self._max_items = max_items
-        self._queue: asyncio.Queue[tuple[Item, asyncio.Future[Result]]] = asyncio.Queue()
+        self._queue: _FairQueue[tuple[Item, asyncio.Future[Result]]] = _FairQueue()
 
-    async def submit(self, item: Item) -> Result:
+    async def submit(self, item: Item, group: Hashable | None = None) -> Result:
         """Return the result for one item.
+
+        Args:
+            item: The item.
+            group: The request or job with several items to which it belongs; None for a request with one item.
 
         Raises:
             Exception: The function raised it for the batch.
         """
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._queue.put_nowait((item, future))
+        self._queue.put_nowait((group, (item, future)))
         return await future
 
     async def run(self) -> None:
         """Process batches until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            batch = [await self._queue.get()]
+            _, first = await self._queue.get()
+            batch = [first]
             while len(batch) < self._max_items and not self._queue.empty():
-                batch.append(self._queue.get_nowait())
+                batch.append(self._queue.get_nowait()[1])
             batch = [(item, future) for item, future in batch if not future.done()]
             if not batch:
                 continue
@@ -55,3 +61,42 @@ class Batcher(Generic[Item, Result]):
             for (_, future), result in zip(batch, results, strict=True):
                 if not future.done():
                     future.set_result(result)
+
+
+class _FairQueue(asyncio.Queue[tuple[Hashable | None, Item]]):
+    """Entries are an item and its group. Items without a group alternate with those of groups, and groups alternate."""
+
+    def _init(self, maxsize: int) -> None:
+        del maxsize
+        self._queue = _Turns[Item]()  # `asyncio.Queue` calls its `__len__`
+
+    def _put(self, item: tuple[Hashable | None, Item]) -> None:
+        self._queue.put(*item)
+
+    def _get(self) -> tuple[Hashable | None, Item]:
+        return self._queue.get()
+
+
+class _Turns(Generic[Item]):
+    def __init__(self) -> None:
+        self._single: deque[Item] = deque()
+        self._groups: dict[Hashable, deque[Item]] = {}  # the first is next
+        self._group_is_next = False
+
+    def __len__(self) -> int:
+        return len(self._single) + sum(map(len, self._groups.values()))
+
+    def put(self, group: Hashable | None, item: Item) -> None:
+        (self._single if group is None else self._groups.setdefault(group, deque())).append(item)
+
+    def get(self) -> tuple[Hashable | None, Item]:
+        if self._single and not (self._groups and self._group_is_next):
+            self._group_is_next = True
+            return None, self._single.popleft()
+        self._group_is_next = False
+        group = next(iter(self._groups))
+        items = self._groups.pop(group)
+        item = items.popleft()
+        if items:
+            self._groups[group] = items
+        return group, item

@@ -2,7 +2,6 @@
 
 import io
 import sys
-import threading
 from typing import Final
 
 from PIL import Image, UnidentifiedImageError
@@ -16,7 +15,12 @@ from lesionlab.serving.problem import ProblemError
 from lesionlab.serving.tiff_limits import limit_tiff_tags
 
 _NAME: Final = "image"
-_LARGE: Final = 16_000_000  # pixels
+_LARGE: Final = 4_000_000  # pixels, which take up to 26 bytes each while they are decoded
+_LARGE_JPEG: Final = 16_000_000  # they are decoded at a reduced size
+
+
+class LargeImageError(Exception):
+    """The image takes some hundred megabytes and up to seconds to decode; so only one at a time may be decoded."""
 
 
 class Decoder:
@@ -26,13 +30,12 @@ class Decoder:
         limit_tiff_tags()
         self._predictor = predictor
         self._max_pixels = max_pixels
-        # A large image takes some hundred megabytes while it is decoded: one at a time.
-        self._large = threading.Lock()
 
-    def prepare(self, data: bytes) -> PreparedImage:
+    def prepare_small(self, data: bytes) -> PreparedImage:
         """Return the prepared image.
 
         Raises:
+            LargeImageError: The image is to be prepared by `prepare`.
             ProblemError: 415: the bytes are not an image of a supported format. 422: the image is damaged, too large
                 or too small.
         """
@@ -47,13 +50,22 @@ class Decoder:
         if pixels is not None and pixels > self._max_pixels:
             limit = f"{self._max_pixels / 1e6:g} megapixels"
             raise ProblemError(422, f"the image is too large; the limit is {limit}; scale it down")
+        is_jpeg = known is not None and known.name == "JPEG"
+        if (pixels or 0) > (_LARGE_JPEG if is_jpeg else _LARGE):
+            raise LargeImageError
+        return self.prepare(data, known_format=pixels is not None)
+
+    def prepare(self, data: bytes, *, known_format: bool = True) -> PreparedImage:
+        """Return the prepared image of any size.
+
+        Raises:
+            ProblemError: 415: the bytes are not an image, if `known_format` is false. 422: the image is damaged or too
+                small.
+        """
         try:
-            if (pixels or 0) <= _LARGE:
-                return self._predictor.pipeline.prepare(data, _NAME)
-            with self._large:
-                return self._predictor.pipeline.prepare(data, _NAME)
+            return self._predictor.pipeline.prepare(data, _NAME)
         except ImageError as error:
-            status = 415 if data and pixels is None else 422
+            status = 415 if data and not known_format else 422
             raise ProblemError(status, str(error).removeprefix(f"{_NAME}: ")) from error
 
 

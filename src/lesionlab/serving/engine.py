@@ -2,10 +2,11 @@
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Final
+from functools import partial
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from lesionlab.prediction import Predictor, PreparedImage
 from lesionlab.prediction.inference.session import IMAGES_PER_RUN
 from lesionlab.results import ExplainedPrediction, Prediction
 from lesionlab.serving.batching import Batcher
-from lesionlab.serving.decoding import Decoder
+from lesionlab.serving.decoding import Decoder, LargeImageError
 from lesionlab.serving.metrics import Metrics
 
 _MAX_DECODERS: Final = 4
@@ -40,19 +41,37 @@ class _ActiveRuns:
 
 
 class Engine:
-    """Predicts images of concurrent requests: one thread pool decodes, another runs the graph."""
+    """Predicts images of concurrent requests: some threads decode, others run the graph.
+
+    Images of a request with several, and large images, do not delay others: images of a request take turns with those
+    of other requests, and large images have a thread of their own.
+    """
 
     def __init__(self, predictor: Predictor, max_pixels: int, metrics: Metrics) -> None:
         """Make an engine that is idle until `start`."""
         self._predictor = predictor
         self._decoder = Decoder(predictor, max_pixels)
         self._metrics = metrics
-        self._decoders = ThreadPoolExecutor(min(available_cores(), _MAX_DECODERS), "lesionlab-decode")
-        self._graph = ThreadPoolExecutor(predictor.pipeline.threads, "lesionlab-inference")
+        decoders = min(available_cores(), _MAX_DECODERS)
+        self._pools = (
+            ThreadPoolExecutor(decoders, "lesionlab-decode"),
+            ThreadPoolExecutor(1, "lesionlab-decode-large"),
+            ThreadPoolExecutor(predictor.pipeline.threads, "lesionlab-inference"),
+        )
+        decode, decode_large, self._graph = self._pools
         self._active_runs = _ActiveRuns()
+        self._decoding = Batcher(_call, decode, 1)
+        self._large_decoding = Batcher(_call, decode_large, 1)
         # Predictions and explanations are different runs of the graph, on the same threads.
         self._predictions = Batcher(self._predict, self._graph, IMAGES_PER_RUN)
         self._explanations = Batcher(self._explain, self._graph, IMAGES_PER_RUN)
+        threads = predictor.pipeline.threads
+        self._runs: tuple[tuple[Callable[[], Coroutine[Any, Any, None]], int], ...] = (
+            (self._decoding.run, decoders),
+            (self._large_decoding.run, 1),
+            (self._predictions.run, threads),
+            (self._explanations.run, threads),
+        )
         self._workers: tuple[asyncio.Task[None], ...] = ()
 
     @property
@@ -69,26 +88,31 @@ class Engine:
         side = self._predictor.info.preprocessing.size
         blank = PreparedImage("warm-up", np.zeros((side, side, 3), np.uint8), ())
         await asyncio.get_running_loop().run_in_executor(self._graph, self._warm_up, blank)
-        each = range(self._predictor.pipeline.threads)
-        self._workers = tuple(
-            asyncio.create_task(b.run()) for b in (self._predictions, self._explanations) for _ in each
-        )
+        self._workers = tuple(asyncio.create_task(run()) for run, count in self._runs for _ in range(count))
 
     async def stop(self) -> None:
         """Stop the workers; queued images are dropped."""
         for worker in self._workers:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
-        for pool in (self._decoders, self._graph):
+        for pool in self._pools:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    async def predict(self, data: bytes, patient: Patient = _NO_PATIENT_DATA) -> Prediction:
+    async def predict(
+        self, data: bytes, patient: Patient = _NO_PATIENT_DATA, *, group: Hashable | None = None
+    ) -> Prediction:
         """Predict an image from the bytes of its file.
+
+        Args:
+            data: The file.
+            patient: Age, sex and site.
+            group: The request or job with several images to which it belongs, whose images take turns with those of
+                other requests; None for a request with one image.
 
         Raises:
             ProblemError: The image cannot be read.
         """
-        return await self._predictions.submit(await self._prepare(data, patient))
+        return await self._predictions.submit(await self._prepare(data, patient, group), group)
 
     async def explain(
         self, data: bytes, diagnosis: str | None, patient: Patient = _NO_PATIENT_DATA
@@ -98,15 +122,18 @@ class Engine:
         Raises:
             ProblemError: The image cannot be read.
         """
-        image = await self._prepare(data, patient)
+        image = await self._prepare(data, patient, None)
         explained = await self._explanations.submit((image, diagnosis))
         # On a decoding thread, so that the measurement does not delay runs of the graph.
-        measure = self._predictor.pipeline.measure_lesion
-        return await asyncio.get_running_loop().run_in_executor(self._decoders, measure, image, explained)
+        measure = partial(self._predictor.pipeline.measure_lesion, image, explained)
+        return cast(ExplainedPrediction, await self._decoding.submit(measure))
 
-    async def _prepare(self, data: bytes, patient: Patient) -> PreparedImage:
-        prepared = await asyncio.get_running_loop().run_in_executor(self._decoders, self._decoder.prepare, data)
-        return replace(prepared, patient=patient)
+    async def _prepare(self, data: bytes, patient: Patient, group: Hashable | None) -> PreparedImage:
+        try:
+            prepared = await self._decoding.submit(partial(self._decoder.prepare_small, data), group)
+        except LargeImageError:
+            prepared = await self._large_decoding.submit(partial(self._decoder.prepare, data), group)
+        return replace(cast(PreparedImage, prepared), patient=patient)
 
     def _warm_up(self, image: PreparedImage) -> None:
         pipeline = self._predictor.pipeline
@@ -130,3 +157,7 @@ class Engine:
             explained = self._predictor.pipeline.explain(images, diagnoses, concurrent=concurrent)
         self._metrics.count_predictions([one.prediction for one in explained])
         return explained
+
+
+def _call(functions: Sequence[Callable[[], object]]) -> Sequence[object]:
+    return [function() for function in functions]

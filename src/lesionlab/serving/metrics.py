@@ -1,10 +1,11 @@
 """Prometheus metrics. Labels take few values: routes, statuses and reasons, never request content."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from lesionlab.results import Prediction
+from lesionlab.serving.concurrency import ConcurrencyLimit
 
 _LATENCIES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _BATCHES = (1, 2, 3, 4)
@@ -13,8 +14,8 @@ _BATCHES = (1, 2, 3, 4)
 class Metrics:
     """The metrics of one server, in a registry of their own."""
 
-    def __init__(self, queued_images: Callable[[], int]) -> None:
-        """Start all counters at zero; `queued_images` is called at each scrape."""
+    def __init__(self, concurrency: ConcurrencyLimit) -> None:
+        """Start all counters at zero; the limit is read at each scrape."""
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         self._requests = Counter(
@@ -37,8 +38,12 @@ class Metrics:
         self._batches = Histogram(
             "lesionlab_batch_images", "Images per run of the graph.", buckets=_BATCHES, registry=self._registry
         )
-        depth = Gauge("lesionlab_queue_images", "Images being read, decoded or predicted.", registry=self._registry)
-        depth.set_function(queued_images)
+        for name, description, value in (
+            ("lesionlab_queue_images", "Images being decoded or predicted.", lambda: concurrency.images.used),
+            ("lesionlab_queue_bytes", "Bytes of bodies in the server.", lambda: concurrency.bytes.used),
+            ("lesionlab_queue_requests", "Requests with images, from head to response.", lambda: concurrency.requests),
+        ):
+            Gauge(name, description, registry=self._registry).set_function(value)
 
     def count_request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one request."""

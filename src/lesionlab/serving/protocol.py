@@ -8,6 +8,7 @@ from typing import Any, Final
 # so tests/serving/test_protocol.py covers each override.
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from lesionlab.serving.clients import FairLimit, network_of
 from lesionlab.serving.middleware.headers import HEADERS
 from lesionlab.serving.problem import MEDIA_TYPE, ProblemError
 
@@ -18,7 +19,13 @@ _MAX_UNREAD: Final = 64_000_000
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Rejects heads that are too large or too slow, and bytes that are not HTTP, with a problem."""
+    """Rejects heads that are too large or too slow, and bytes that are not HTTP, with a problem.
+
+    Attributes:
+        connections: The connections of all clients. Each takes one of the files that a process may open.
+    """
+
+    connections: FairLimit
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -26,15 +33,23 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = True
         self._unread_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
+        self._counted_for: str | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the timer of the first head."""
         super().connection_made(transport)
+        client = network_of(self.client[0]) if self.client else "unknown"
+        if not self.connections.take(client, 1):
+            self._reject(503, "there are too many connections from one address")
+            return
+        self._counted_for = client
         self._start_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the timer."""
         self._stop_head_timer()
+        if self._counted_for is not None:
+            self.connections.give_back(self._counted_for, 1)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

@@ -13,13 +13,19 @@ import uvicorn
 from fastapi import FastAPI
 
 from lesionlab.errors import LesionlabError
+from lesionlab.prediction import Predictor
+from lesionlab.serving.clients import FairLimit
 from lesionlab.serving.concurrency import ConcurrencyLimit
 from lesionlab.serving.protocol import BoundedProtocol
+from lesionlab.serving.reload import ReloadableApp
 
 # Together below the 30 s of container engines: for the requests in progress, then for writing their responses.
 _GRACE_SECONDS: Final = 24
 _WRITING_SECONDS: Final = 4
 _BACKLOG: Final = 1024
+_MAX_CONNECTIONS: Final = 4096
+_OTHER_FILES: Final = 64
+_TASKS: Final[set[asyncio.Task[None]]] = set()
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -46,24 +52,44 @@ def bind(host: str, port: int) -> socket.socket:
     return bound
 
 
-def run(app: FastAPI, bound: socket.socket, announce: Callable[[], None]) -> None:
+def run(app: FastAPI, bound: socket.socket, announce: Callable[[], None], load: Callable[[], Predictor]) -> None:
     """Serve until SIGTERM or SIGINT, then complete the requests in progress and exit with code 0.
 
-    `announce` is called once the server listens and the model is warmed up.
+    SIGHUP loads the model again without losing a request.
+
+    Args:
+        app: The application.
+        bound: Its socket.
+        announce: Called once the server listens and the model is warmed up.
+        load: Returns the model after SIGHUP.
     """
     # Pillow warns about unusual metadata; errors that matter are reported as problems.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn handles the signals while it runs, and raises them again after its shutdown.
         signal.signal(number, lambda *_: sys.exit(0))
-    server_for(app, announce).run([bound])
+    reloadable = ReloadableApp(app, load)
+
+    def ready() -> None:
+        if sys.platform != "win32":
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGHUP, lambda: _keep(loop.create_task(reloadable.reload())))
+        announce()
+
+    server_for(app, ready, reloadable).run([bound])
 
 
-def server_for(app: FastAPI, announce: Callable[[], None] = lambda: None) -> uvicorn.Server:
+def server_for(
+    app: FastAPI, announce: Callable[[], None] = lambda: None, reloadable: ReloadableApp | None = None
+) -> uvicorn.Server:
     """Return the server of `run`, to be run in a thread."""
+
+    class Protocol(BoundedProtocol):
+        connections = FairLimit(_max_connections())
+
     config = uvicorn.Config(
-        app,
-        http=BoundedProtocol,
+        reloadable or app,
+        http=Protocol,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -74,6 +100,26 @@ def server_for(app: FastAPI, announce: Callable[[], None] = lambda: None) -> uvi
         timeout_graceful_shutdown=_WRITING_SECONDS,
     )
     return _Server(config, app.state.service.concurrency, announce)
+
+
+def _max_connections() -> int:
+    """Return how many connections the process may hold, after raising its limit of open files if that is permitted."""
+    if sys.platform == "win32":
+        return _MAX_CONNECTIONS
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MAX_CONNECTIONS + _OTHER_FILES
+    if 0 <= soft < wanted:
+        soft = wanted if hard < 0 else min(hard, wanted)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return _MAX_CONNECTIONS if soft < 0 else max(1, min(_MAX_CONNECTIONS, soft - _OTHER_FILES))
+
+
+def _keep(task: asyncio.Task[None]) -> None:
+    # The event loop holds only weak references to tasks.
+    _TASKS.add(task)
+    task.add_done_callback(_TASKS.discard)
 
 
 class _Server(uvicorn.Server):
@@ -92,6 +138,6 @@ class _Server(uvicorn.Server):
         self._concurrency.close()
         deadline = time.monotonic() + _GRACE_SECONDS
         # Polling, since uvicorn has no event for a second Ctrl-C, which ends the wait.
-        while self._concurrency.images and not self.force_exit and time.monotonic() < deadline:  # noqa: ASYNC110
+        while self._concurrency.requests and not self.force_exit and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         await super().shutdown(sockets)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
@@ -11,6 +11,8 @@ from lesionlab.prediction import Predictor
 from lesionlab.serving.concurrency import ConcurrencyLimit
 from lesionlab.serving.engine import Engine
 from lesionlab.serving.metrics import Metrics
+from lesionlab.serving.problem import ProblemError
+from lesionlab.serving.rates import ClientRate
 from lesionlab.serving.settings import Settings
 
 Value = TypeVar("Value")
@@ -23,6 +25,7 @@ class Service:
     predictor: Predictor
     settings: Settings
     concurrency: ConcurrencyLimit
+    rate: ClientRate | None
     metrics: Metrics
     engine: Engine
 
@@ -30,8 +33,25 @@ class Service:
     def create(cls, predictor: Predictor, settings: Settings) -> "Service":
         """Make the components."""
         concurrency = ConcurrencyLimit(settings.queue, settings.max_queued_bytes)
-        metrics = Metrics(lambda: concurrency.images)
-        return cls(predictor, settings, concurrency, metrics, Engine(predictor, settings.max_pixels, metrics))
+        rate = ClientRate(settings.rate) if settings.rate else None
+        metrics = Metrics(concurrency)
+        return cls(predictor, settings, concurrency, rate, metrics, Engine(predictor, settings.max_pixels, metrics))
+
+    def with_predictor(self, predictor: Predictor) -> "Service":
+        """Return the components with another model, and the same limits and metrics."""
+        return replace(self, predictor=predictor, engine=Engine(predictor, self.settings.max_pixels, self.metrics))
+
+    def count_images(self, client: str, count: int) -> None:
+        """Count images of a client towards its rate.
+
+        Raises:
+            ProblemError: 429, they are above the rate.
+        """
+        if self.rate is None or count <= 0 or self.rate.hit(client, count):
+            return
+        if count >= self.rate.item.amount:
+            raise ProblemError(429, f"more images than {self.rate.rate} permits; send fewer per request")
+        raise self.rate.problem(client, "images")
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, Value]) -> Value:

@@ -2,8 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -11,12 +11,16 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
+from lesionlab.serving.clients import client_of
+from lesionlab.serving.concurrency import Admission
 from lesionlab.serving.problem import ProblemError
+from lesionlab.serving.service import Service
 
 FORM_BYTES: Final = 65_536  # of a form beside its files: boundaries, part headers, short fields
 _FIELD_BYTES: Final = 1_024
 _MAX_FIELDS: Final = 8
 _SECONDS: Final = 60.0
+_STALL_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,26 @@ class Upload:
     fields: dict[str, str] = field(default_factory=dict)
 
 
+@asynccontextmanager
+async def received(
+    request: Request, service: Service, name: str, *, max_files: int, limit: int
+) -> AsyncIterator[Upload]:
+    """Admit a request, read its body (see `read_upload`), and hold its place in the server while the block runs.
+
+    Raises:
+        ProblemError: 429, the client exceeds the rate of images; 503, the server is busy or stopping; and those of
+            `read_upload`.
+        ClientDisconnect: The client disconnected.
+    """
+    with service.concurrency.admit(client_of(request.scope), declared_size(request, limit)) as admission:
+        upload = await read_upload(request, admission, name, max_files=max_files, limit=limit)
+        service.count_images(admission.client, len(upload.files) - 1)  # the request counted as one
+        admission.add_images(len(upload.files))
+        yield upload
+
+
 def declared_size(request: Request, limit: int) -> int:
-    """Return the size of the body as its header states it, or `limit` without such a header.
+    """Return the size of the body as its header states it, or 0 without such a header.
 
     Raises:
         ProblemError: 413, more than `limit`; 415, compressed.
@@ -37,30 +59,31 @@ def declared_size(request: Request, limit: int) -> int:
         raise ProblemError(415, "compressed requests are not supported; send the image uncompressed")
     declared = request.headers.get("content-length", "")
     if not (declared.isascii() and declared.isdecimal()):
-        return limit
+        return 0
     if len(declared) > 18 or int(declared) > limit:
         raise _too_large(limit)
     return int(declared)
 
 
-async def read_upload(request: Request, name: str, *, max_files: int, limit: int) -> Upload:
+async def read_upload(request: Request, admission: Admission, name: str, *, max_files: int, limit: int) -> Upload:
     """Read a body of at most `limit` bytes: a form with files in the field `name`, or, for one file, the file itself.
 
     Raises:
         ProblemError: 400, the form is malformed; 408, the body is too slow; 413, it is too large; 415, it is neither a
-            form nor an image; 422, the form has no files or too many.
+            form nor an image; 422, the form has no files or too many; 503, there is no memory for it.
         ClientDisconnect: The client disconnected.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
-        async with asyncio.timeout(_SECONDS), aclosing(_bounded(request, limit)) as body:
+        async with asyncio.timeout(_SECONDS), aclosing(_bounded(request, admission, limit)) as body:
             if kind == "multipart/form-data":
                 return await _read_form(request, body, name, max_files)
             if max_files > 1 or not (kind in ("", "application/octet-stream") or kind.startswith("image/")):
                 raise ProblemError(415, _expected_form(name, max_files))
             return Upload((b"".join([chunk async for chunk in body]),))
     except TimeoutError as error:
-        raise ProblemError(408, f"the request did not arrive within {_SECONDS:.0f} s") from error
+        detail = f"the request did not arrive within {_SECONDS:.0f} s, or nothing arrived for {_STALL_SECONDS:.0f} s"
+        raise ProblemError(408, detail) from error
 
 
 def checked_size(data: bytes, limit: int) -> bytes:
@@ -74,13 +97,16 @@ def checked_size(data: bytes, limit: int) -> bytes:
     return data
 
 
-async def _bounded(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
-    size = 0
+async def _bounded(request: Request, admission: Admission, limit: int) -> AsyncGenerator[bytes, None]:
     async with aclosing(request.stream()) as stream:
-        async for chunk in stream:
-            size += len(chunk)
-            if size > limit:
+        while True:
+            async with asyncio.timeout(_STALL_SECONDS):
+                chunk = await anext(stream, None)
+            if chunk is None:
+                return
+            if admission.bytes + len(chunk) > limit:
                 raise _too_large(limit)
+            admission.add_bytes(len(chunk))
             yield chunk
 
 

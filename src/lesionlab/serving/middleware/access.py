@@ -1,23 +1,23 @@
-"""Access checks: the host name, the request rate and the API key."""
+"""Access checks: the host name, requests of other sites, the rate and the API key."""
 
 import hashlib
-import ipaddress
-import math
 import re
 import secrets
-import time
 from typing import Final
 
 from pydantic import SecretStr
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from lesionlab.serving.clients import client_of
 from lesionlab.serving.problem import ProblemError, request_id_of
+from lesionlab.serving.rates import ClientRate
 
-_MAX_COUNTERS: Final = 20_000
 _RATE_LIMITED: Final = "/v1/"
+_FAILED_KEYS: Final = "20/minute"
 _HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]+)(?::\d+)?")
 _KEY_HEADER: Final = "X-API-Key"
+_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 # The page is public: it takes the key from its user and sends it with its requests.
 _PUBLIC: Final = frozenset({"/", "/healthz", "/readyz"})
 _PUBLIC_BELOW: Final = "/assets/"
@@ -58,37 +58,40 @@ class AllowedHosts(_Check):
         return ProblemError(421, "the server does not serve this host name; --allowed-host adds one")
 
 
-class RateLimit(_Check):
-    """Limits the requests per client address. The number of counters is bounded."""
+class CrossSite(_Check):
+    """Rejects requests that a page of another site makes a browser send, such as a form with an image.
 
-    def __init__(self, app: ASGIApp, rate: str | None) -> None:
-        """Wrap `app`, with a rate such as `60/minute`; None: no limit."""
+    The rule is that of Go's `http.CrossOriginProtection`: browsers state the relation of the sites in `Sec-Fetch-Site`,
+    and older ones at least the `Origin`. Programs send neither.
+    """
+
+    def problem(self, scope: Scope) -> ProblemError | None:
+        """Return 403 for a request of another site that is not just reading."""
+        if scope["method"] in _READING:
+            return None
+        headers = Headers(scope=scope)
+        site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+        if site is None:
+            same = origin is None or origin.partition("://")[2] == headers.get("host")
+        else:
+            same = site in ("same-origin", "none")
+        return None if same else ProblemError(403, "requests from pages of other sites are not accepted")
+
+
+class RateLimit(_Check):
+    """Limits the requests per client. A request with several images counts more once it has been read."""
+
+    def __init__(self, app: ASGIApp, rate: ClientRate | None) -> None:
+        """Wrap `app`; None: no limit."""
         super().__init__(app)
         self._rate = rate
-        if rate is not None:
-            import limits
-
-            self._item = limits.parse(rate)
-            self._storage = limits.storage.MemoryStorage()
-            self._limiter = limits.strategies.SlidingWindowCounterRateLimiter(self._storage)
 
     def problem(self, scope: Scope) -> ProblemError | None:
         """Return 429 above the rate."""
         if self._rate is None or not scope["path"].startswith(_RATE_LIMITED):
             return None
-        counter = self._counter(scope)
-        if self._limiter.hit(self._item, counter):
-            return None
-        reset = self._limiter.get_window_stats(self._item, counter).reset_time
-        seconds = max(1, math.ceil(reset - time.time()))
-        detail = f"more than {self._rate} from one address; try again in {seconds} s"
-        return ProblemError(429, detail, headers={"Retry-After": str(seconds)})
-
-    def _counter(self, scope: Scope) -> str:
-        name = _network(scope["client"][0]) if scope.get("client") else "unknown"
-        counted = self._limiter.get_window_stats(self._item, name).remaining < self._item.amount
-        # So many addresses at once are an attack. New ones share a counter until old ones expire.
-        return name if counted or len(self._storage.storage) < _MAX_COUNTERS else "others"
+        client = client_of(scope)
+        return None if self._rate.hit(client) else self._rate.problem(client, "images or requests")
 
 
 class ApiKey(_Check):
@@ -98,28 +101,23 @@ class ApiKey(_Check):
         """Wrap `app`; without a key, all requests pass."""
         super().__init__(app)
         self._digest = None if key is None else _digest(key.get_secret_value().encode())
+        self._failed = None if key is None else ClientRate(_FAILED_KEYS)
 
     def problem(self, scope: Scope) -> ProblemError | None:
-        """Return 401 for a missing or wrong key."""
-        path = scope["path"]
-        if self._digest is None or path in _PUBLIC or path.startswith(_PUBLIC_BELOW):
+        """Return 401 for a missing or wrong key, and 429 for any key of a client with too many wrong ones."""
+        path, client = scope["path"], client_of(scope)
+        if self._digest is None or self._failed is None or path in _PUBLIC or path.startswith(_PUBLIC_BELOW):
             return None
+        if self._failed.is_reached(client):
+            return self._failed.problem(client, "wrong API keys")
+        given = Headers(scope=scope).get(_KEY_HEADER, "")
         # Digests have equal lengths, so the time of the comparison does not depend on the key.
-        if secrets.compare_digest(_digest(Headers(scope=scope).get(_KEY_HEADER, "").encode("latin-1")), self._digest):
+        if secrets.compare_digest(_digest(given.encode("latin-1")), self._digest):
             return None
+        if given:
+            self._failed.hit(client)
         detail = f"the API key is missing or wrong; send it as {_KEY_HEADER}"
         return ProblemError(401, detail, headers={"WWW-Authenticate": _KEY_HEADER})
-
-
-def _network(client: str) -> str:
-    """Return an IPv4 address, or the /64 network of an IPv6 address, which belongs to one customer."""
-    try:
-        address = ipaddress.ip_address(client)
-    except ValueError:
-        return client
-    if address.version == 4:
-        return client
-    return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
 
 
 def _digest(text: bytes) -> bytes:

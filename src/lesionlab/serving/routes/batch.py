@@ -8,7 +8,7 @@ from lesionlab.results import BatchItem, BatchResponse, ModelName
 from lesionlab.serving.problem import ProblemError, request_id_of
 from lesionlab.serving.routes.openapi import IMAGE_PROBLEMS, several_images
 from lesionlab.serving.service import Service, while_connected
-from lesionlab.serving.upload import FORM_BYTES, checked_size, declared_size, read_upload
+from lesionlab.serving.upload import FORM_BYTES, checked_size, received
 
 
 def batch_routes(service: Service) -> APIRouter:
@@ -20,7 +20,7 @@ def batch_routes(service: Service) -> APIRouter:
 
     async def predicted(index: int, data: bytes, request_id: str) -> BatchItem:
         try:
-            prediction = await engine.predict(checked_size(data, settings.max_bytes))
+            prediction = await engine.predict(checked_size(data, settings.max_bytes), group=request_id)
         except ProblemError as error:
             return BatchItem(index=index, problem=error.problem(request_id))
         return BatchItem(index=index, result=prediction)
@@ -33,13 +33,10 @@ def batch_routes(service: Service) -> APIRouter:
     async def predict_batch(request: Request) -> BatchResponse:
         """Classify several images: a form with repeated fields `files`. A bad image does not stop the others."""
         request_id = request_id_of(request.scope)
-        # The number of images is known once the form has been read; until then the request counts as one.
-        with service.concurrency.reserve(1, declared_size(request, limit)):
-            upload = await read_upload(request, "files", max_files=settings.max_batch, limit=limit)
+        async with received(request, service, "files", max_files=settings.max_batch, limit=limit) as upload:
             if upload.fields:
                 raise ProblemError(422, "there is an unknown field; a batch has only `files`")
-            with service.concurrency.reserve(len(upload.files) - 1):
-                results = await while_connected(request, all_predicted(upload.files, request_id))
+            results = await while_connected(request, all_predicted(upload.files, request_id))
         return BatchResponse(request_id=request_id, model=model, results=results)
 
     return routes

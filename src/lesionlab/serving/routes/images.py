@@ -10,7 +10,7 @@ from lesionlab.results import ExplainResponse, ModelName, PredictResponse
 from lesionlab.serving.problem import ProblemError, request_id_of, validation_detail
 from lesionlab.serving.routes.openapi import IMAGE_PROBLEMS, one_image, problems
 from lesionlab.serving.service import Service, while_connected
-from lesionlab.serving.upload import FORM_BYTES, checked_size, declared_size, read_upload
+from lesionlab.serving.upload import FORM_BYTES, checked_size, received
 
 Fields = TypeVar("Fields", bound=Patient)
 
@@ -34,8 +34,7 @@ def image_routes(service: Service) -> APIRouter:
     @routes.post("/predict", responses=IMAGE_PROBLEMS, openapi_extra=one_image(Patient))
     async def predict(request: Request, query: Annotated[Patient, Query()]) -> PredictResponse:
         """Classify one image: a form with the field `file`, or the file as the body."""
-        with service.concurrency.reserve(1, declared_size(request, limit)):
-            upload = await read_upload(request, "file", max_files=1, limit=limit)
+        async with received(request, service, "file", max_files=1, limit=limit) as upload:
             patient = _with_fields(query, upload.fields)
             result = await while_connected(
                 request, engine.predict(checked_size(upload.files[0], settings.max_bytes), patient)
@@ -47,8 +46,7 @@ def image_routes(service: Service) -> APIRouter:
         """Classify and explain one image: activation map, nearest training images, measures of the lesion."""
         if not service.predictor.explainable:
             raise ProblemError(409, "this model has no class activation map")
-        with service.concurrency.reserve(1, declared_size(request, limit)):
-            upload = await read_upload(request, "file", max_files=1, limit=limit)
+        async with received(request, service, "file", max_files=1, limit=limit) as upload:
             parameters = _with_fields(query, upload.fields)
             if parameters.diagnosis is not None and parameters.diagnosis not in codes:
                 raise ProblemError(422, f"diagnosis: input should be one of {', '.join(info.classes)}")

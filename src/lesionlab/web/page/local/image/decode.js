@@ -1,6 +1,7 @@
 /** Decoding: from an image file to upright RGB pixels, as in `lesionlab.images.decode`. */
 
 import { EngineError } from "../../engine.js";
+import { hasTooManyParts } from "./bounds.js";
 import { decodeInBrowser } from "./browser_decoder.js";
 import { profileTransform } from "./colour_profile.js";
 import { readHeader } from "./formats.js";
@@ -80,6 +81,7 @@ function reduction(width, height, side) {
  */
 async function checkHeader(view, { formats, max_pixels: maxPixels }) {
   if (view.byteLength === 0) reject("the file is empty (0 bytes); copy or download it again");
+  if (hasTooManyParts(view)) reject("the image is split into too many parts; save it again without its metadata, as PNG");
   /** @type {Header | null} */
   let header;
   try {
