@@ -1,3 +1,4 @@
+import gzip
 import hashlib
 import json
 import re
@@ -26,9 +27,11 @@ def built(predictor: Predictor, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 def test_model_files_are_written(built: Path, predictor: Predictor) -> None:
     info = predictor.bundle.info
-    assert hashlib.sha256((built / "model/model.onnx").read_bytes()).hexdigest() == info.graph_sha256
+    packed = gzip.decompress((built / "model/model.bin.gz").read_bytes())
     assert json.loads((built / "model/bundle.json").read_bytes())["calibration"]["temperature"] == 1.5
     description = json.loads((built / "model/model.json").read_bytes())
+    assert description["graph"]["sha256"] == hashlib.sha256(packed).hexdigest()
+    assert description["graph"]["bytes"] == len(predictor.bundle.graph)
     assert description["card"]["model"]["identity"] == info.identity
     assert [entry["code"] for entry in description["card"]["classes"]] == list(info.classes)
     assert description["card"]["notice"] == RESEARCH_ONLY

@@ -2,8 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Hashable, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, cast
@@ -45,10 +46,14 @@ class Engine:
 
     Images of a request with several, and large images, do not delay others: images of a request take turns with those
     of other requests, and large images have a thread of their own.
+
+    Attributes:
+        pending: Images submitted and not yet completed.
     """
 
     def __init__(self, predictor: Predictor, max_pixels: int, metrics: Metrics) -> None:
         """Make an engine that is idle until `start`."""
+        self.pending = 0
         self._predictor = predictor
         self._decoder = Decoder(predictor, max_pixels)
         self._metrics = metrics
@@ -112,7 +117,8 @@ class Engine:
         Raises:
             ProblemError: The image cannot be read.
         """
-        return await self._predictions.submit(await self._prepare(data, patient, group), group)
+        with self._counted():
+            return await self._predictions.submit(await self._prepare(data, patient, group), group)
 
     async def explain(
         self, data: bytes, diagnosis: str | None, patient: Patient = _NO_PATIENT_DATA
@@ -122,11 +128,20 @@ class Engine:
         Raises:
             ProblemError: The image cannot be read.
         """
-        image = await self._prepare(data, patient, None)
-        explained = await self._explanations.submit((image, diagnosis))
-        # On a decoding thread, so that the measurement does not delay runs of the graph.
-        measure = partial(self._predictor.pipeline.measure_lesion, image, explained)
-        return cast(ExplainedPrediction, await self._decoding.submit(measure))
+        with self._counted():
+            image = await self._prepare(data, patient, None)
+            explained = await self._explanations.submit((image, diagnosis))
+            # On a decoding thread, so that the measurement does not delay runs of the graph.
+            measure = partial(self._predictor.pipeline.measure_lesion, image, explained)
+            return cast(ExplainedPrediction, await self._decoding.submit(measure))
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self.pending += 1
+        try:
+            yield
+        finally:
+            self.pending -= 1
 
     async def _prepare(self, data: bytes, patient: Patient, group: Hashable | None) -> PreparedImage:
         try:

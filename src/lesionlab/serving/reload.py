@@ -53,7 +53,7 @@ class ReloadableApp:
             stopping = self._first.state.service.engine
             self._first.state.service = service
             _log.info("the model was reloaded: %s", service.predictor.info.identity)
-            while self._requests[previous]:  # noqa: ASYNC110 - rare, and the counter changes often
+            while self._requests[previous] or stopping.pending:  # noqa: ASYNC110 - rare, and the counter changes often
                 await asyncio.sleep(_POLL_SECONDS)
             del self._requests[previous]
             await stopping.stop()

@@ -11,6 +11,7 @@ from lesionlab.errors import LesionlabError
 from lesionlab.files import replacing_folder
 from lesionlab.prediction import Predictor
 from lesionlab.web.describe import model_description, packed_reference
+from lesionlab.web.weights import pack_graph
 
 PAGE: Final = Path(str(files("lesionlab") / "web" / "page"))
 _RUNTIME: Final = ("assets/vendor/onnxruntime-web.wasm.gz", "assets/vendor/jpeg-turbo.wasm")
@@ -84,15 +85,21 @@ def _page_files() -> dict[str, bytes]:
 def _model_files(predictor: Predictor, runtime_size: int) -> dict[str, bytes]:
     bundle = predictor.bundle
     reference, layout = packed_reference(bundle.reference)
+    graph = pack_graph(bundle.graph)
     description = model_description(predictor) | {
-        "bytes": runtime_size + len(bundle.graph) + len(reference),
+        "bytes": runtime_size + len(graph.data) + len(reference),
+        "graph": {
+            "bytes": graph.size,
+            "tensors": graph.tensors,
+            "sha256": hashlib.sha256(graph.content).hexdigest(),
+        },
         "reference_sha256": hashlib.sha256(reference).hexdigest(),
         "reference": layout,
     }
     found = {
         _MODEL: json.dumps(description, ensure_ascii=False).encode(),
         "model/bundle.json": predictor.info.model_dump_json().encode(),
-        "model/model.onnx": bundle.graph,
+        "model/model.bin.gz": graph.data,
         "model/reference.bin": reference,
     }
     if bundle.evaluation is not None:

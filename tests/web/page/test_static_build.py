@@ -213,16 +213,16 @@ def test_loading_the_model_can_be_repeated(
     open_page: OpenPage, tiny_whole_bundle: Path, images: dict[str, Path], tmp_path: Path
 ) -> None:
     build_web(tmp_path, Predictor.load(tiny_whole_bundle, threads=1))
-    graph = tmp_path / "model/model.onnx"
+    graph = tmp_path / "model/model.bin.gz"
     whole = graph.read_bytes()
     with static_host(tmp_path) as root:
         graph.unlink()
         page = open_page(root)
-        expect(page.get_by_role("alert")).to_contain_text("the download of model.onnx failed")
+        expect(page.get_by_role("alert")).to_contain_text("the download of model.bin.gz failed")
         graph.write_bytes(whole[:-1] + b"?")
         os.utime(graph, (0, 0))  # an old file is cached without revalidation
         page.get_by_role("button", name="Try again").click()
-        expect(page.get_by_role("alert")).to_contain_text("model.onnx is damaged or belongs to another version")
+        expect(page.get_by_role("alert")).to_contain_text("model.bin.gz is damaged or belongs to another version")
         graph.write_bytes(whole)
         os.utime(graph, (0, 0))
         page.get_by_role("button", name="Try again").click()

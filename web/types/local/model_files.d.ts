@@ -15,15 +15,21 @@ export interface ModelDescription {
   has_evaluation: boolean;
   /** Download size of runtime, graph and reference statistics. */
   bytes: number;
+  graph: GraphLayout & { sha256: string };
   reference_sha256: string;
   reference: Record<string, { offset: number; shape: number[] }>;
+}
+
+/** `tensors`: offset in bytes, and number of values, of each tensor that is sent as 16-bit floats. */
+export interface GraphLayout {
+  bytes: number;
+  tensors: [number, number][];
 }
 
 /** The fields of `model/bundle.json` that the engine reads. */
 export interface BundleInfo extends Pick<ModelCard, "calibration" | "operating_points" | "preprocessing"> {
   classes: string[];
   crop?: { threshold: number } | null;
-  graph_sha256: string;
   decision_rule: { weights: number[]; min_confidence: number };
   prediction_sets: PredictionSets | null;
   patient_effects: PatientEffects | null;

@@ -50,7 +50,7 @@ export async function decompress(bytes) {
 }
 
 /**
- * Fetch a file and verify its hash. A cache may hold an older version, so a mismatch is fetched again from the server.
+ * Fetch a file, decompress it if needed, and verify its hash. A cache may hold an older version, so a mismatch is fetched again from the server.
  * @param {URL} url
  * @param {string} sha256
  * @param {(bytes: number) => void} [onBytes]
@@ -58,9 +58,9 @@ export async function decompress(bytes) {
  * @throws {EngineError}
  */
 export async function fetchVerified(url, sha256, onBytes) {
-  const bytes = await fetchFile(url, onBytes);
+  const bytes = await decompress(await fetchFile(url, onBytes));
   if (await hasHash(bytes, sha256)) return bytes;
-  const reloaded = await fetchFile(url, undefined, "reload");
+  const reloaded = await decompress(await fetchFile(url, undefined, "reload"));
   if (await hasHash(reloaded, sha256)) return reloaded;
   throw corrupt(url);
 }

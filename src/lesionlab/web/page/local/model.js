@@ -4,6 +4,7 @@ import { decompress, fetchFile, fetchJson, fetchVerified } from "./fetch_files.j
 import { Graph } from "./graph.js";
 import { JpegDecoder } from "./image/jpeg_turbo.js";
 import { readReference } from "./reference.js";
+import { unpackGraph } from "./weights.js";
 
 /** @typedef {import("./model_files.js").ModelDescription} ModelDescription */
 /** @typedef {import("./model_files.js").BundleInfo} BundleInfo */
@@ -35,7 +36,7 @@ export async function load(onProgress) {
   };
   const [runtime, graph, reference, jpeg] = await Promise.all([
     fetchFile(RUNTIME, count).then(decompress),
-    fetchVerified(url("model.onnx"), info.graph_sha256, count),
+    fetchVerified(url("model.bin.gz"), model.graph.sha256, count).then((packed) => unpackGraph(packed, model.graph)),
     fetchVerified(url("reference.bin"), model.reference_sha256, count),
     fetchFile(JPEG, count).then((code) => JpegDecoder.load(code)),
   ]);
