@@ -120,7 +120,7 @@ def test_memory_is_constant_while_the_log_is_blocked(process_of: Start, jpeg: by
 
 @pytest.mark.slow
 def test_model_is_reloaded_without_losing_a_request(
-    process_of: Start, jpeg: bytes, tiny_whole_bundle: Path, tiny_bundle: Path, tmp_path: Path
+    process_of: Start, jpeg: bytes, tiny_whole_bundle: Path, tmp_path: Path
 ) -> None:
     model = tmp_path / "model"
     shutil.copytree(tiny_whole_bundle, model)
@@ -140,8 +140,11 @@ def test_model_is_reloaded_without_losing_a_request(
     first = identity()
     with httpx2.Client(base_url=server.url, timeout=20) as client, concurrent.futures.ThreadPoolExecutor(4) as pool:
         clients = [pool.submit(request_until_the_end, client) for _ in range(4)]
+        shutil.copytree(model, tmp_path / "next")
+        described = (model / "bundle.json").read_text()
+        (tmp_path / "next" / "bundle.json").write_text(described.replace('"name":"tiny"', '"name":"next"'))
         model.rename(tmp_path / "before")
-        shutil.copytree(tiny_bundle, model)
+        (tmp_path / "next").rename(model)
         server.process.send_signal(signal.SIGHUP)
         deadline = time.monotonic() + 20
         while (second := identity()) == first and time.monotonic() < deadline:

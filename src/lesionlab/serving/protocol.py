@@ -22,10 +22,10 @@ class BoundedProtocol(HttpToolsProtocol):
     """Rejects heads that are too large or too slow, and bytes that are not HTTP, with a problem.
 
     Attributes:
-        connections: The connections of all clients. Each takes one of the files that a process may open.
+        client_connections: The connections of all clients. Each takes one of the files that a process may open.
     """
 
-    connections: FairLimit
+    client_connections: FairLimit
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -39,7 +39,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Start the timer of the first head."""
         super().connection_made(transport)
         client = network_of(self.client[0]) if self.client else "unknown"
-        if not self.connections.take(client, 1):
+        if not self.client_connections.take(client, 1):
             self._reject(503, "there are too many connections from one address")
             return
         self._counted_for = client
@@ -49,7 +49,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Stop the timer."""
         self._stop_head_timer()
         if self._counted_for is not None:
-            self.connections.give_back(self._counted_for, 1)
+            self.client_connections.give_back(self._counted_for, 1)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

@@ -85,7 +85,7 @@ def server_for(
     """Return the server of `run`, to be run in a thread."""
 
     class Protocol(BoundedProtocol):
-        connections = FairLimit(_max_connections())
+        client_connections = FairLimit(_max_connections())
 
     config = uvicorn.Config(
         reloadable or app,
