@@ -19,6 +19,8 @@ import httpx2
 import psutil
 import pytest
 
+from lesionlab.bundle import Bundle, save_bundle
+
 Start = Callable[..., Any]
 
 
@@ -140,9 +142,8 @@ def test_model_is_reloaded_without_losing_a_request(
     first = identity()
     with httpx2.Client(base_url=server.url, timeout=20) as client, concurrent.futures.ThreadPoolExecutor(4) as pool:
         clients = [pool.submit(request_until_the_end, client) for _ in range(4)]
-        shutil.copytree(model, tmp_path / "next")
-        described = (model / "bundle.json").read_text()
-        (tmp_path / "next" / "bundle.json").write_text(described.replace('"name":"tiny"', '"name":"next"'))
+        bundle = Bundle.load(model)
+        save_bundle(tmp_path / "next", bundle.info.model_copy(update={"name": "next"}), bundle.graph)
         model.rename(tmp_path / "before")
         (tmp_path / "next").rename(model)
         server.process.send_signal(signal.SIGHUP)
