@@ -52,10 +52,10 @@ class Server:
         return [first, *first.children()]
 
     def cpu_seconds(self) -> float:
-        return sum(process.cpu_times().user + process.cpu_times().system for process in self.processes())
+        return float(sum(sum(process.cpu_times()[:2]) for process in self.processes()))
 
     def resident_mib(self) -> float:
-        return sum(process.memory_info().rss for process in self.processes()) / 2**20
+        return float(sum(process.memory_info().rss for process in self.processes()) / 2**20)
 
     def kill(self) -> None:
         for process in reversed(self.processes()):

@@ -21,9 +21,9 @@ def test_rejection_states_when_to_retry() -> None:
     with limit.admit("a") as held:
         held.add_bytes(50)
         held.add_images(1)
-        for attempt in (lambda: held.add_images(2), lambda: held.add_bytes(60)):
+        for hold, amount in ((held.add_images, 2), (held.add_bytes, 60)):
             with pytest.raises(ProblemError, match="busy; try again in 1 s") as rejected:
-                attempt()
+                hold(amount)
             assert rejected.value.headers == {"Retry-After": "1"}
         with pytest.raises(ProblemError, match="busy"), limit.admit("b", declared=51):
             pass

@@ -169,7 +169,7 @@ def test_processes_share_a_socket_and_are_replaced(process_of: Start, jpeg: byte
     server = process_of("--workers", 2)
 
     def workers() -> list[psutil.Process]:
-        return psutil.Process(server.process.pid).children()
+        return list(psutil.Process(server.process.pid).children())
 
     def statuses(count: int) -> set[int]:
         return {httpx2.post(f"{server.url}/v1/predict", content=jpeg, timeout=20).status_code for _ in range(count)}
