@@ -3,6 +3,7 @@
 import io
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 
 import numpy as np
 from PIL import Image, PngImagePlugin
@@ -39,10 +40,8 @@ def response(port: int, request: bytes) -> int:
         TimeoutError: There is neither a response nor an end of the connection.
     """
     with socket.create_connection((HOST, port), timeout=_SECONDS) as connection:
-        try:
+        with suppress(ConnectionError):  # the server may respond before it has read everything
             connection.sendall(request)
-        except ConnectionError:
-            pass  # the server may respond before it has read everything
         try:
             first = connection.recv(65_536)
         except ConnectionResetError:
