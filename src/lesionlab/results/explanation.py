@@ -102,6 +102,10 @@ class LesionMeasures(FrozenModel):
         )
 
 
+Outline = tuple[tuple[float, float], ...]
+"""A closed polygon of points x, y as shares of the sides of an image, clockwise."""
+
+
 class ExplainedPrediction(FrozenModel):
     """A prediction with its explanation, from one run of the graph.
 
@@ -110,9 +114,11 @@ class ExplainedPrediction(FrozenModel):
         nearest_images: The nearest training images, the most similar first, one of each lesion; None for a model
             without an index of its training images.
         lesion: Shape, colours and size of the lesion; None where no lesion was found or none was searched for.
+        outline: Outline of the lesion; None where `lesion` is None.
     """
 
     prediction: Prediction
     explanation: Explanation | None
     nearest_images: tuple[NearestImage, ...] | None
     lesion: LesionMeasures | None = None
+    outline: Outline | None = None

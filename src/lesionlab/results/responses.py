@@ -5,7 +5,7 @@ from pydantic import ConfigDict, Field
 from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.base_models import FrozenModel
 from lesionlab.bundle import BundleInfo
-from lesionlab.results.explanation import Explanation, LesionMeasures, NearestImage
+from lesionlab.results.explanation import Explanation, LesionMeasures, NearestImage, Outline
 from lesionlab.results.prediction import Prediction
 
 
@@ -70,6 +70,10 @@ class ExplainResponse(PredictResponse):
         "Null for a model without an index of its training images."
     )
     lesion: LesionMeasures | None = Field(description="Measures of the lesion; null where none was found.")
+    outline: Outline | None = Field(
+        description="Outline of the lesion: a closed polygon of points x, y as shares of the image's sides; "
+        "null where no lesion was found."
+    )
 
 
 class BatchItem(FrozenModel):

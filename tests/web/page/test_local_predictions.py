@@ -30,7 +30,7 @@ from tests.web.page.conftest import Host
 
 pytestmark = pytest.mark.slow
 
-CLOSE, CLOSE_ON_THE_MAP = 1e-3, 0.01
+CLOSE, CLOSE_ON_THE_MAP, CLOSE_OUTLINES = 1e-3, 0.01, 0.03
 SQUARE, CAMERA, LARGE = (224, 224), (600, 450), (3000, 2000)
 PATIENTS: list[dict[str, str]] = [{}, {"age": "57", "sex": "male", "site": "back"}, {"age": "3"}, {"site": "unknown"}]
 REAL = os.environ.get("LESIONLAB_DATA")
@@ -200,6 +200,14 @@ def unequal(expected: Any, found: Any, tolerance: float, path: str = "") -> list
     return [] if expected == found else [f"{path}: {expected}, found {found}"]
 
 
+def outline_differences(expected: list[list[float]] | None, found: list[list[float]] | None) -> list[str]:
+    if expected is None or found is None:
+        return [] if expected == found else [f"outline: {expected}, found {found}"]
+    distances = np.linalg.norm(np.array(expected)[:, np.newaxis] - np.array(found), axis=2)
+    apart = max(distances.min(axis=0).max(), distances.min(axis=1).max())
+    return [] if apart < CLOSE_OUTLINES else [f"outlines are {apart:.3f} apart"]
+
+
 def differences(page: Page, predictor: Predictor, data: bytes, patient: dict[str, str]) -> list[str]:
     """Return the differences between the browser's explained prediction and Python's."""
     found = page.evaluate(_EXPLAIN, [base64.b64encode(data).decode(), patient])
@@ -209,9 +217,10 @@ def differences(page: Page, predictor: Predictor, data: bytes, patient: dict[str
     prepared = predictor.pipeline.prepare(data, "image", Patient.model_validate(patient))
     (explained,) = predictor.pipeline.explain([prepared], [None])
     expected = explained.model_dump(mode="json")
+    faults = [] if found["explanation"] is None else outline_differences(expected["outline"], found["outline"])
     # The headline and messages show rounded numbers: it must be Python's headline for the browser's own numbers.
     own_headline = Prediction.model_validate(result).headline
-    faults = [] if result["headline"] == own_headline else [f"headline {result['headline']}, expected {own_headline}"]
+    faults += [] if result["headline"] == own_headline else [f"headline {result['headline']}, expected {own_headline}"]
     for each in (expected["prediction"], result):
         del each["headline"]
         each["abstain_reasons"] = [{"code": reason["code"]} for reason in each["abstain_reasons"]]

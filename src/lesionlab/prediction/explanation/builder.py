@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from typing import TypedDict
 
 import numpy as np
 from PIL import Image
@@ -14,7 +15,8 @@ from lesionlab.prediction.explanation.nearest_images import NearestImageIndex
 from lesionlab.prediction.inference.preprocessing import PreparedImage
 from lesionlab.prediction.inference.session import GraphOutput
 from lesionlab.results import ExplainedPrediction, Explanation, LesionMeasures, Prediction
-from lesionlab.segmentation import Segmenter, measure_lesion
+from lesionlab.results.explanation import Outline
+from lesionlab.segmentation import Segmenter, lesion_outline, measure_lesion
 from lesionlab.taxonomy import TASKS
 
 
@@ -70,19 +72,19 @@ class ExplanationBuilder:
                 explanation = self._explanation(head, outputs.feature_map[index], crop, code or prediction.top[0].code)
             nearest = None if self._index is None else self._index.nearest(features[index])
             lesion = self._measurer.by_graph(images[index], None if outputs.lesion is None else outputs.lesion[index])
-            parts = {"explanation": explanation, "nearest_images": nearest, "lesion": lesion}
-            explained.append(ExplainedPrediction(prediction=prediction, **parts))
+            parts = {"explanation": explanation, "nearest_images": nearest}
+            explained.append(ExplainedPrediction(prediction=prediction, **parts, **lesion))
         return explained
 
     def measure_lesion(self, image: PreparedImage, explained: ExplainedPrediction) -> ExplainedPrediction:
-        """Add measures from the package's segmentation model, unless the graph itself segments the lesion.
+        """Add measures and outline from the package's segmentation model, unless the graph itself segments the lesion.
 
         Raises:
             BundleError: The segmentation model is missing or damaged.
         """
         if self._measurer.in_graph:
             return explained
-        return explained.model_copy(update={"lesion": self._measurer.by_package(image)})
+        return explained.model_copy(update=dict(self._measurer.by_package(image)))
 
     def _explanation(
         self, head: LinearHead, feature_map: np.ndarray, crop: np.ndarray | None, code: str
@@ -111,13 +113,13 @@ class LesionMeasurer:
         self._loading = threading.Lock()
         self.in_graph = self._crop is not None
 
-    def by_graph(self, image: PreparedImage, probability: np.ndarray | None) -> LesionMeasures | None:
+    def by_graph(self, image: PreparedImage, probability: np.ndarray | None) -> "_Lesion":
         """Measure the graph's own segmentation, [rows, columns]; None without a lesion or a segmentation branch."""
         if self._crop is None or probability is None:
-            return None
+            return {"lesion": None, "outline": None}
         return _measured(image, probability, self._crop.threshold)
 
-    def by_package(self, image: PreparedImage) -> LesionMeasures | None:
+    def by_package(self, image: PreparedImage) -> "_Lesion":
         """Measure the segmentation of the package's model; None if it finds no lesion.
 
         Raises:
@@ -128,10 +130,20 @@ class LesionMeasurer:
         return _measured(image, segmenter.segment_squares(image.pixels[None])[0], segmenter.info.threshold)
 
 
-def _measured(image: PreparedImage, probability: np.ndarray, threshold: float) -> LesionMeasures | None:
+class _Lesion(TypedDict):
+    """Fields of `ExplainedPrediction`."""
+
+    lesion: LesionMeasures | None
+    outline: Outline | None
+
+
+def _measured(image: PreparedImage, probability: np.ndarray, threshold: float) -> _Lesion:
     # In the original aspect ratio.
     square = Image.fromarray(image.pixels)
     width, height = image.original_size or square.size
     scale = max(square.size) / max(width, height)
     picture = square.resize((max(1, round(width * scale)), max(1, round(height * scale))))
-    return measure_lesion(probability, picture, threshold=threshold)
+    return {
+        "lesion": measure_lesion(probability, picture, threshold=threshold),
+        "outline": lesion_outline(probability, threshold=threshold),
+    }

@@ -59,6 +59,7 @@ def image_routes(service: Service) -> APIRouter:
             explanation=explained.explanation,
             nearest_images=explained.nearest_images,
             lesion=explained.lesion,
+            outline=explained.outline,
         )
 
     return routes

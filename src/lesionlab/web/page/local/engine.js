@@ -1,6 +1,7 @@
 /** The engine that runs the model in a worker of this browser. Images are passed to the worker only. */
 
 import { EngineError } from "../engine.js";
+import { t } from "../messages.js";
 
 /** @typedef {import("../engine.js").Engine} Engine */
 /** @typedef {import("./worker.js").WorkerRequest} WorkerRequest */
@@ -79,7 +80,7 @@ export class LocalEngine {
   /** @param {WorkerMessage} message */
   #receive({ id, response, problem, loaded }) {
     if (loaded !== undefined) {
-      this.#progress = loaded < 1 ? `Loading the model: ${Math.floor(100 * loaded)}%` : "";
+      this.#progress = loaded < 1 ? t("error.loading", { share: `${Math.floor(100 * loaded)}%` }) : "";
       for (const { onWait } of this.#pending.values()) onWait?.(this.#progress);
     }
     const pending = id === undefined ? null : this.#take(id);
@@ -94,8 +95,8 @@ export class LocalEngine {
   #fail(reason) {
     this.#worker?.terminate();
     this.#worker = null;
-    const cause = reason || "its files cannot be loaded, or this browser is too old";
-    for (const id of [...this.#pending.keys()]) this.#take(id)?.reject(new EngineError("internal", `The model stopped: ${cause}.`));
+    const cause = reason || t("error.noWorker");
+    for (const id of [...this.#pending.keys()]) this.#take(id)?.reject(new EngineError("internal", t("error.stopped", { cause })));
   }
 
   /** @param {number} id */

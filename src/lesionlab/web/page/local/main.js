@@ -5,14 +5,12 @@ import { start } from "../start.js";
 import { LocalEngine } from "./engine.js";
 import { storeForOfflineUse } from "./offline.js";
 
-const PRIVACY = "Images never leave this device: the model runs in this browser.";
-
 const engine = new LocalEngine();
-const session = new Session(engine, PRIVACY);
+const session = new Session(engine, "privacy.browser");
 start(session);
 // After the model is loaded, since its files are then in the browser's cache and are not downloaded twice.
 void engine
   .model()
   .then(storeForOfflineUse)
-  .then((stored) => stored && session.set({ privacy: `${PRIVACY} The page is stored in the browser and works offline.` }))
+  .then((stored) => stored && session.set({ privacy: [...session.privacy, "privacy.offline"] }))
   .catch(() => {});

@@ -6,14 +6,16 @@ import { responseFields } from "./model.js";
 import { imageReasons, lesionReasons } from "./result/abstention.js";
 import { classActivationMap, poolFeatures } from "./result/class_activation.js";
 import { oodScore } from "./result/measures.js";
+import { lesionOutline } from "./result/outline.js";
 import { parsePatient } from "./result/patient.js";
 import { buildPrediction } from "./result/prediction.js";
 
-/** @typedef {import("./result/prediction.js").ImageOutputs & Pick<import("./graph.js").GraphOutputs, "map" | "crop">} Outputs */
+/** @typedef {import("./result/prediction.js").ImageOutputs & Pick<import("./graph.js").GraphOutputs, "map" | "crop" | "lesion">} Outputs */
 /** @typedef {import("../types.js").Patient} Patient */
 
 // The outputs of the last images are cached: another map or other patient data need no second run of the graph.
 const CACHED = 16;
+const LESION_THRESHOLD = 0.5;
 
 export class Predictor {
   #model;
@@ -47,15 +49,18 @@ export class Predictor {
   async explain(image, key, code, patient) {
     const { description, reference } = this.#model;
     const response = await this.predict(image, key, patient);
-    const { map, crop } = await this.#run(image, key);
+    const { map, crop, lesion } = await this.#run(image, key);
     if (!reference.head || !map) throw new EngineError("unavailable", "this model has no class activation map");
     const index = description.info.classes.indexOf(code ?? response.result.top[0]?.code ?? "");
     const explained = description.model.card.classes[index];
     if (code !== null && !explained) throw new EngineError("image", `diagnosis: it should be one of ${description.info.classes.join(", ")}`);
-    if (response.result.status === "abstained" || !explained) return { ...response, explanation: null, nearest_images: null };
+    if (response.result.status === "abstained" || !explained) {
+      return { ...response, explanation: null, nearest_images: null, outline: null };
+    }
     const channels = reference.head.length / description.info.classes.length;
     const weights = reference.head.subarray(index * channels, (index + 1) * channels);
-    return { ...response, explanation: classActivationMap(weights, map, crop, explained), nearest_images: null };
+    const outline = lesion && lesionOutline(lesion, description.info.crop?.threshold ?? LESION_THRESHOLD);
+    return { ...response, explanation: classActivationMap(weights, map, crop, explained), nearest_images: null, outline };
   }
 
   /**
@@ -70,8 +75,8 @@ export class Predictor {
     const input = await preprocess(image, description.info.preprocessing, description.model.card.limits, jpeg);
     const { logits, map, crop, lesion } = await graph.run(input.pixels, input.size, reference.head !== null || reference.features !== null);
     const score = reference.features && map ? oodScore(reference.features, poolFeatures(map)) : null;
-    const reasons = [...imageReasons(reference, input, score), ...lesionReasons(lesion, description.info.crop?.threshold ?? 0.5)];
-    const outputs = { logits, map, crop, notes: input.notes, reasons, oodScore: score };
+    const reasons = [...imageReasons(reference, input, score), ...lesionReasons(lesion, description.info.crop?.threshold ?? LESION_THRESHOLD)];
+    const outputs = { logits, map, crop, lesion, notes: input.notes, reasons, oodScore: score };
     this.#cache.set(key, outputs);
     const [oldest] = this.#cache.keys();
     if (this.#cache.size > CACHED && oldest !== undefined) this.#cache.delete(oldest);
