@@ -31,6 +31,12 @@ train runs/first-student scripts/first_student.toml
 train runs/student scripts/student.toml
 lesionlab evaluate --model runs/student --data "$data"
 mkdir -p "$models/default"
+# The performance view of the page shows other datasets. isic2017, isic2020 and milk10k are beside HAM10000_FOLDER.
+for other in isic2017 isic2020 milk10k; do
+  if [ -d "$data/../$other" ]; then
+    lesionlab evaluate --model runs/student --data "$data/../$other" --out "runs/student/evaluation/$other" --store --force
+  fi
+done
 cp runs/student/bundle/* "$models/default/"
 cp runs/student/evaluation/test/metrics.json benchmarks/results/default_model.json
 python benchmarks/parity.py runs/student --data "$data" --out benchmarks/results/parity.json

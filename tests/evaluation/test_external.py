@@ -1,6 +1,7 @@
 """External evaluations in a model card."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from lesionlab.data import Manifest
 from lesionlab.errors import DataError, LesionlabError, UsageError
 from lesionlab.evaluation import evaluate_subset, write_evaluation
 from lesionlab.evaluation.card import read_external, render_appendix, render_card
+from lesionlab.evaluation.external import store_external
 from lesionlab.prediction import Predictor
 from tests.evaluation.cards import claim, section
 
@@ -61,6 +63,30 @@ def test_sources_of_external_datasets_are_reported(tiny_bundle: Path, tiny_whole
     assert "| clinic A | 60 | 30 | 5 | 0.500 (0.400 to 0.600) |" in external
     assert "0.750 (0.700 to 0.800) between images of one source" in external
     assert "clinic A" in section(render_appendix(bundle, [other]), "External validation: phantom, seven diagnoses")
+
+
+def test_external_figures_are_stored_in_the_bundle(
+    tiny_bundle: Path, tiny_whole_bundle: Path, measured: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_whole_bundle, tmp_path / "bundle")
+    before = Bundle.load(tmp_path / "bundle")
+    # The second time it replaces the first.
+    store_external(store_external(before, measured), measured / "metrics.json")
+    after = Bundle.load(tmp_path / "bundle")
+    assert before.evaluation is not None
+    assert after.evaluation is not None
+    (row,) = after.evaluation.external
+    metrics = json.loads((measured / "metrics.json").read_text(encoding="utf-8"))
+    assert (row.dataset, row.target, row.figures.n_images) == ("phantom", "malignant", metrics["n_images"])
+    assert row.figures.auc.model_dump() == metrics["overall"]["malignant_auc"]
+    assert row.figures.n_positive == sum(metrics["support"][code] for code in ("mel", "bcc", "akiec"))
+    stored, point = row.figures.operating_points[0], metrics["operating_points"][0]
+    assert stored.sensitivity.value == point["sensitivity"]
+    assert [stored.specificity.low, stored.specificity.high] == point["intervals"]["specificity"]
+    assert after.evaluation.model_copy(update={"external": ()}) == before.evaluation
+    assert after.info.graph_sha256 == before.info.graph_sha256
+    with pytest.raises(UsageError, match="has no test results to add to"):
+        store_external(Bundle.load(tiny_bundle), measured)
 
 
 @pytest.mark.parametrize(

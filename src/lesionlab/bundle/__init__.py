@@ -3,6 +3,7 @@
 from lesionlab.bundle.evaluation import (
     Epoch,
     EvaluationSummary,
+    ExternalFigures,
     GroupMetrics,
     GroupPoint,
     ReliabilityBin,
@@ -45,6 +46,7 @@ __all__ = [
     "DriftMeasures",
     "Epoch",
     "EvaluationSummary",
+    "ExternalFigures",
     "FeatureSpace",
     "GroupMetrics",
     "GroupPoint",

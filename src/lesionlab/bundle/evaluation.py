@@ -146,6 +146,24 @@ class WithinSourceAuc(StrictModel):
         )
 
 
+class ExternalFigures(StrictModel):
+    """Figures on another dataset than the model's own, without images that the model was fitted to.
+
+    Attributes:
+        dataset: Name of the dataset.
+        date: Date of the evaluation, ISO 8601.
+        target: The target that the labels of the dataset determine; `figures` are of this target.
+        figures: Figures on all images.
+        skin_tone: Figures by skin tone; empty where not measured.
+    """
+
+    dataset: str
+    date: str
+    target: Target
+    figures: GroupMetrics
+    skin_tone: tuple[Subgroup, ...] = ()
+
+
 class SetCoverage(StrictModel):
     """Coverage of prediction sets.
 
@@ -241,6 +259,7 @@ class EvaluationSummary(StrictModel):
         by_source: Figures by source of the image; empty where no source is known.
         by_confirmation: Figures by confirmation of the diagnosis; empty where unknown.
         within_source_auc: AUC by target, pooled and within source; empty with fewer than two sources.
+        external: Figures on other datasets, added by `lesionlab evaluate --store`.
     """
 
     notice: str = RESEARCH_ONLY
@@ -271,6 +290,7 @@ class EvaluationSummary(StrictModel):
     by_source: tuple[GroupMetrics, ...] = ()
     by_confirmation: tuple[GroupMetrics, ...] = ()
     within_source_auc: tuple[WithinSourceAuc, ...] = ()
+    external: tuple[ExternalFigures, ...] = ()
 
     @model_validator(mode="after")
     def _matrix_is_of_the_classes(self) -> "EvaluationSummary":

@@ -92,6 +92,12 @@ def evaluate(
             help="Keep images that the model was fitted to, and mark all figures as seen. Default: left out.",
         ),
     ] = False,
+    store: Annotated[
+        bool,
+        typer.Option(
+            "--store", help="Add the figures on another dataset to the bundle, for the performance view of its page."
+        ),
+    ] = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -119,6 +125,7 @@ def evaluate(
             task=task,
             unknown=unknown,
             keep_seen=keep_seen,
+            store=store,
             force=force,
             as_json=as_json,
         )
@@ -128,6 +135,8 @@ def evaluate(
     if run is not None and run.exists() and not tables and _holds_images_of(run, data):
         if decisions:
             raise UsageError("--decisions: the run has its own manifest; pass the decisions to `lesionlab train`")
+        if store:
+            raise UsageError("--store: the bundle of a run has its own test results; give --data of another dataset")
         place = folder or run.evaluation / (subset or Subset.TEST)
         check_output(place, [run.path, run.bundle, data], force=force)
         evaluation = _evaluate_run(run, data, subset or Subset.TEST, place, corrupted, task=task, keep_seen=keep_seen)
@@ -135,7 +144,7 @@ def evaluate(
         manifest = open_dataset(data, columns, tables, unknown)
         manifest = with_decisions(manifest, decisions)
         evaluation, place = _evaluate_bundle(
-            model, manifest, subset, folder, corrupted, task=task, keep_seen=keep_seen, force=force
+            model, manifest, subset, folder, corrupted, task=task, keep_seen=keep_seen, store=store, force=force
         )
     else:
         Bundle.load(model)  # a missing or damaged bundle is reported first
@@ -158,6 +167,7 @@ def _evaluate_several(
     task: EvaluatedTask | None,
     unknown: Unknown,
     keep_seen: bool,
+    store: bool,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -178,7 +188,15 @@ def _evaluate_several(
         table = tables[number] if tables else None
         manifest = open_dataset(folder, columns, table, unknown)
         evaluation, place = _evaluate_bundle(
-            model, manifest, subset, base / name, corrupted, task=task, keep_seen=keep_seen, force=force
+            model,
+            manifest,
+            subset,
+            base / name,
+            corrupted,
+            task=task,
+            keep_seen=keep_seen,
+            store=store,
+            force=force,
         )
         found.append(dataset_figures(evaluation, place.name))
     write_json(base / DATASETS, [row.model_dump(mode="json") for row in found])
@@ -255,15 +273,19 @@ def _evaluate_bundle(
     *,
     task: EvaluatedTask | None,
     keep_seen: bool,
+    store: bool,
     force: bool,
 ) -> "tuple[Evaluation, Path]":
     from lesionlab.bundle import Bundle
     from lesionlab.bundle.split_recovery import recover_split
     from lesionlab.evaluation import dataset_name, evaluate_subset, write_evaluation
+    from lesionlab.evaluation.external import store_external
     from lesionlab.evaluation.seen import without_seen
     from lesionlab.prediction import Predictor
 
     bundle = Bundle.load(model)
+    if store and (model is None or bundle.evaluation is None):
+        raise UsageError("--store: give --model, a bundle with the results of `lesionlab evaluate` on its own test set")
     split: Split | None = None
     if recovered := recover_split(bundle.info, manifest):
         manifest, split = recovered
@@ -294,6 +316,8 @@ def _evaluate_bundle(
             progress=progress,
         )
     write_evaluation(place, evaluation)
+    if store:
+        store_external(bundle, place)
     return evaluation, place
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from lesionlab.base_models import FrozenModel
-from lesionlab.bundle import BundleInfo, GroupMetrics, SeenCounts, WithinSourceAuc
+from lesionlab.bundle import BundleInfo, GroupMetrics, SeenCounts, Subgroup, WithinSourceAuc
 from lesionlab.bundle.operating_points import NOUNS
 from lesionlab.errors import DataError, UsageError
 from lesionlab.evaluation.predictions_file import METRICS
@@ -57,6 +57,7 @@ class ExternalEvaluation(FrozenModel):
         overall: Metrics of all images by name.
         per_class: Metrics by class, then by name.
         operating_points: The model's thresholds with their performance on the dataset.
+        subgroups: Figures of subgroups; empty where not measured.
         by_source: Figures by source of the image; empty where no source is known.
         by_confirmation: Figures by confirmation of the diagnosis; empty where unknown.
         within_source_auc: AUC by target, pooled and within source; empty with fewer than two sources.
@@ -79,6 +80,7 @@ class ExternalEvaluation(FrozenModel):
     overall: dict[str, Estimate]
     per_class: dict[str, dict[str, Estimate]]
     operating_points: tuple[ExternalPoint, ...]
+    subgroups: tuple[Subgroup, ...] = ()
     by_source: tuple[GroupMetrics, ...] = ()
     by_confirmation: tuple[GroupMetrics, ...] = ()
     within_source_auc: tuple[WithinSourceAuc, ...] = ()
