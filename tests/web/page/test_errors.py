@@ -35,7 +35,7 @@ def test_dicom_is_sent_to_a_server_that_reads_it(open_page: OpenPage, tmp_path: 
     page = open_page()
     (tmp_path / "lesion.dcm").write_bytes(dicom(np.asarray(phantom_image("mel", 1, (320, 240)))))
     choose(page, tmp_path / "lesion.dcm")
-    expect(page.locator(".summary")).to_contain_text("Probability of malignancy")
+    expect(page.locator(".summary")).to_contain_text("probability of malignancy")
 
 
 @pytest.mark.slow
@@ -144,7 +144,7 @@ def test_a_binary_model_without_heat_maps_or_abstention(
     page = open_page(serve(tiny_binary_bundle("melanoma")))  # type: ignore[operator]
     choose(page, images["mole.jpg"])
     page.locator(".summary").wait_for()
-    expect(page.locator(".summary")).to_contain_text("Probability of melanoma")
+    expect(page.locator(".summary")).to_contain_text("probability of melanoma")
     expect(page.get_by_role("heading", name="Probabilities of both classes")).to_be_visible()
     expect(page.get_by_text("This model has no heat map.")).to_be_visible()
     expect(page.get_by_label("Opacity of the heat map")).to_have_count(0)

@@ -30,7 +30,7 @@ def test_images_are_classified_and_colours_are_shown(chromium: Browser, server: 
         page = context.new_page()
         page.goto(server)
         choose(page, images["mole.jpg"])
-        expect(page.locator(".summary")).to_contain_text("Probability of malignancy")
+        expect(page.locator(".summary")).to_contain_text("probability of malignancy")
         names = ("--page", "--ink", "--alarm", "--good", "--heat")
         style = "getComputedStyle(document.documentElement)"
         colours[scheme] = [page.evaluate(f"{style}.getPropertyValue('{name}').trim()") for name in names]

@@ -3,8 +3,15 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from lesionlab.bundle import Bundle, BundleInfo, save_bundle
-from tests.web.page.conftest import OpenPage, Serve
+from lesionlab.bundle import (
+    Bundle,
+    BundleInfo,
+    EvaluationSummary,
+    ExternalFigures,
+    Subgroup,
+    save_bundle,
+)
+from tests.web.page.conftest import PHONE, OpenPage, Serve, accessibility_issues, content_width
 
 
 @pytest.mark.slow
@@ -29,6 +36,59 @@ def test_the_evaluation_is_shown(open_page: OpenPage, tiny_whole_bundle: Path) -
     page.get_by_label("Curve", exact=True).select_option("mel")
     expect(page.get_by_role("img", name="ROC curve, Melanoma")).to_be_visible()
     expect(page.locator(".leaky")).to_have_count(0)
+
+
+@pytest.fixture(scope="module")
+def measured_elsewhere(serve: Serve, tiny_whole_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of a server whose model was measured on another dataset, and by skin tone there."""
+    bundle = Bundle.load(tiny_whole_bundle)
+    evaluation = bundle.evaluation
+    assert evaluation is not None
+    estimate = evaluation.by_source[0].auc
+    tones = tuple(
+        Subgroup(
+            group="skin_tone", value=value, n_images=9, n_lesions=9, balanced_accuracy=estimate, malignant_auc=estimate
+        )
+        for value in ("1", "5")
+    )
+    other = ExternalFigures(
+        dataset="clinic elsewhere",
+        date="2026-01-02",
+        target="malignant",
+        figures=evaluation.by_source[0].model_copy(update={"value": "clinic elsewhere"}),
+        skin_tone=tones,
+    )
+    without = tuple(row for row in evaluation.subgroups if row.group != "skin_tone")
+    evaluation = EvaluationSummary.model_validate(
+        evaluation.model_copy(update={"external": (other,), "subgroups": without}).model_dump()
+    )
+    path = tmp_path_factory.mktemp("elsewhere") / "bundle"
+    save_bundle(path, bundle.info, bundle.graph, reference=bundle.reference, evaluation=evaluation)
+    return serve(path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_other_datasets_and_skin_tones_are_shown_and_fit_a_phone(
+    open_page: OpenPage, measured_elsewhere: str, scheme: str
+) -> None:
+    page = open_page(measured_elsewhere, "#performance", size=PHONE, scheme=scheme)
+    elsewhere = page.get_by_role("region", name="Other datasets, malignancy")
+    expect(elsewhere.get_by_role("row", name="clinic elsewhere")).to_contain_text("0.500 0.400 to 0.600")
+    expect(elsewhere.get_by_role("row", name="test set")).to_be_visible()
+    missing = page.locator("section", has=page.get_by_role("heading", name="Missing information"))
+    expect(missing).not_to_contain_text("External validation")
+    expect(missing).not_to_contain_text("skin tone")
+    assert page.evaluate("document.documentElement.scrollHeight") < 5 * PHONE[1]
+    for summary in page.locator("summary").all():
+        summary.click()
+    expect(page.get_by_role("region", name="Subgroups")).to_contain_text("Skin tone in clinic elsewhere")
+    expect(page.get_by_role("region", name="Subgroups")).not_to_contain_text("was not measured")
+    expect(page.get_by_text("AUC for malignancy 0.500 (clinic elsewhere)")).to_be_visible()
+    for table in page.locator(".figures").all():
+        assert table.evaluate("(table) => table.scrollWidth <= table.parentElement.clientWidth")
+    assert content_width(page) == PHONE[0]
+    assert accessibility_issues(page) == []
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 import { ClassifyView } from "./classify/view.js";
 import { CompareView } from "./compare/view.js";
-import { RESEARCH_ONLY } from "./format.js";
+import { CATALOGUES, currentLanguage, setLanguage, t } from "./messages.js";
 import { PerformanceView } from "./performance/view.js";
 import { isDark, setTheme } from "./theme.js";
 import { useSession } from "./use_session.js";
@@ -11,10 +11,11 @@ import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 /** @typedef {import("./session.js").Session} Session */
 
 const DEFAULT_VIEW = "#classify";
+/** @type {{ hash: string, label: import("./messages.js").MessageKey, view: unknown }[]} */
 const VIEWS = [
-  { hash: DEFAULT_VIEW, label: "Classify", view: ClassifyView },
-  { hash: "#performance", label: "Performance", view: PerformanceView },
-  { hash: "#compare", label: "Compare", view: CompareView },
+  { hash: DEFAULT_VIEW, label: "nav.classify", view: ClassifyView },
+  { hash: "#performance", label: "nav.performance", view: PerformanceView },
+  { hash: "#compare", label: "nav.compare", view: CompareView },
 ];
 
 /** @param {{ session: Session, children?: unknown }} props `children`: components for one of the engines only. */
@@ -24,16 +25,16 @@ export function App({ session, children }) {
   const current = VIEWS.find((view) => view.hash === hash) ?? VIEWS[0];
 
   return html`
-    <a class="skip-link" href="#main" onClick=${(/** @type {Event} */ event) => focus(event, main.current)}>Skip to the content</a>
+    <a class="skip-link" href="#main" onClick=${(/** @type {Event} */ event) => focus(event, main.current)}>${t("nav.skip")}</a>
     <header class="top">
-      <p class="research-notice">${RESEARCH_ONLY}</p>
+      <p class="research-notice">${t("researchOnly")}</p>
       <div class="top-bar">
-        <span class="brand"><img src=${new URL("icon.svg", import.meta.url).href} alt="" width="26" height="26" /> lesionlab</span>
-        <nav aria-label="Views">
+        <span class="brand"><img src=${new URL("icon.svg", import.meta.url).href} alt="" width="26" height="26" /><span class="brand-name">lesionlab</span></span>
+        <nav aria-label=${t("nav.views")}>
           <ul>
             ${VIEWS.map(
               ({ hash: target, label }) =>
-                html`<li key=${target}><a href=${target} aria-current=${target === current?.hash ? "page" : null}>${label}</a></li>`,
+                html`<li key=${target}><a href=${target} aria-current=${target === current?.hash ? "page" : null}>${t(label)}</a></li>`,
             )}
           </ul>
         </nav>
@@ -67,8 +68,8 @@ function useView() {
     return () => removeEventListener("hashchange", onChange);
   }, []);
   useEffect(() => {
-    document.title = `${VIEWS.find((view) => view.hash === hash)?.label ?? "Classify"} · lesionlab`;
-  }, [hash]);
+    document.title = `${t(VIEWS.find((view) => view.hash === hash)?.label ?? "nav.classify")} · lesionlab`;
+  }, [hash, currentLanguage()]);
   return [hash, main];
 }
 
@@ -94,16 +95,16 @@ function ThemeSwitch() {
     setDark(!dark);
   };
   return html`<button type="button" class="plain-button theme" aria-pressed=${String(dark)} onClick=${toggle}>
-    <span aria-hidden="true">${dark ? "☾" : "☀"}</span> Dark
+    <span aria-hidden="true">${dark ? "☾" : "☀"}</span> <span class="theme-name">${t("theme.dark")}</span>
   </button>`;
 }
 
 /** @param {{ session: Session }} props */
 function ModelProblem({ session }) {
   return html`<div class="banner" role="alert">
-    <strong>The model is not available</strong>
-    <p>${session.modelProblem} The images and results on this page are kept.</p>
-    <button type="button" onClick=${() => session.loadModel()}>Try again</button>
+    <strong>${t("model.unavailable")}</strong>
+    <p>${session.modelProblem} ${t("model.kept")}</p>
+    <button type="button" onClick=${() => session.loadModel()}>${t("tryAgain")}</button>
   </div>`;
 }
 
@@ -113,8 +114,25 @@ function Footer({ session }) {
   return html`<footer>
     ${model &&
     html`<p>
-      Model <b>${model.model.identity}</b>, created ${model.created}, licence ${model.licence}. lesionlab ${model.version}.
+      ${t("model")} <b>${model.model.identity}</b>, ${t("model.created", { date: model.created, licence: model.licence })} lesionlab ${model.version}.
     </p>`}
-    <p>${session.privacy}</p>
+    <p>${session.privacy.map((key) => t(key)).join(" ")}</p>
+    <${LanguageSelector} session=${session} />
   </footer>`;
+}
+
+/** @param {{ session: Session }} props */
+function LanguageSelector({ session }) {
+  const onChange = (/** @type {Event & { currentTarget: HTMLSelectElement }} */ { currentTarget }) => {
+    setLanguage(currentTarget.value);
+    session.set({});
+  };
+  return html`<p class="language">
+    <label for="language">${t("language")}</label>
+    <select id="language" value=${currentLanguage()} onChange=${onChange}>
+      ${Object.entries(CATALOGUES).map(
+        ([code, { name }]) => html`<option key=${code} value=${code} lang=${code} selected=${code === currentLanguage()}>${name}</option>`,
+      )}
+    </select>
+  </p>`;
 }

@@ -1,14 +1,16 @@
 /** Synthetic example images, drawn by lesionlab.phantoms; see scripts/make_page_examples.py. */
 
-/** @typedef {{ file: string, label: string }} Example */
+import { t } from "./messages.js";
+
+/** @typedef {{ file: string, label: import("./messages.js").MessageKey }} Example */
 
 /** @type {Example[]} */
 export const EXAMPLES = [
-  { file: "nevus.jpg", label: "nevus" },
-  { file: "melanoma.jpg", label: "melanoma" },
-  { file: "melanoma-second-view.jpg", label: "melanoma, second view" },
-  { file: "basal-cell-carcinoma.jpg", label: "basal cell carcinoma" },
-  { file: "vascular-lesion.jpg", label: "vascular lesion" },
+  { file: "nevus.jpg", label: "examples.nevus" },
+  { file: "melanoma.jpg", label: "examples.melanoma" },
+  { file: "melanoma-second-view.jpg", label: "examples.secondView" },
+  { file: "basal-cell-carcinoma.jpg", label: "examples.carcinoma" },
+  { file: "vascular-lesion.jpg", label: "examples.vascular" },
 ];
 
 /** @param {Example} example */
@@ -23,5 +25,5 @@ export function exampleUrl({ file }) {
 export async function fetchExample(example) {
   const response = await fetch(exampleUrl(example));
   if (!response.ok) throw new Error(`status ${response.status}`);
-  return { file: await response.blob(), name: `synthetic ${example.label}`, synthetic: true };
+  return { file: await response.blob(), name: t("examples.name", { label: t(example.label) }), synthetic: true };
 }

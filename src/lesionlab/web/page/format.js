@@ -1,9 +1,12 @@
 /** Formatting of numbers and names, and the parts of a prediction that several views show. */
 
+import { catalogue, t } from "./messages.js";
+
 /** @typedef {import("./types.js").Estimate} Estimate */
 /** @typedef {import("./types.js").ModelCard} ModelCard */
 /** @typedef {import("./types.js").Prediction} Prediction */
 
+/** In files; on the page it is the message `researchOnly`. */
 export const RESEARCH_ONLY = "For research and education only, not a diagnosis.";
 
 /**
@@ -11,7 +14,17 @@ export const RESEARCH_ONLY = "For research and education only, not a diagnosis."
  * @param {number} count
  */
 export function numberWord(count) {
-  return ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"][count] ?? String(count);
+  return catalogue().numbers[count] ?? String(count);
+}
+
+/**
+ * A number with a fixed number of decimal places.
+ * @param {number} value
+ * @param {number} places
+ * @param {Intl.NumberFormatOptions} [options]
+ */
+export function decimal(value, places, options) {
+  return value.toLocaleString(catalogue().locale, { minimumFractionDigits: places, maximumFractionDigits: places, ...options });
 }
 
 /**
@@ -19,9 +32,10 @@ export function numberWord(count) {
  * @param {number} share
  */
 export function percent(share) {
-  if (share > 0 && share < 0.001) return "<0.1%";
-  if (share < 1 && share > 0.999) return ">99.9%";
-  return `${(100 * share).toFixed(1)}%`;
+  const shown = (/** @type {number} */ value) => decimal(value, 1, { style: "percent" });
+  if (share > 0 && share < 0.001) return `<${shown(0.001)}`;
+  if (share < 1 && share > 0.999) return `>${shown(0.999)}`;
+  return shown(share);
 }
 
 /**
@@ -29,7 +43,7 @@ export function percent(share) {
  * @param {number} share
  */
 export function wholePercent(share) {
-  return `${(100 * share).toFixed(0)}%`;
+  return decimal(share, 0, { style: "percent" });
 }
 
 /**
@@ -37,32 +51,24 @@ export function wholePercent(share) {
  * @param {number} difference
  */
 export function pointDifference(difference) {
-  const rounded = (100 * difference).toFixed(1);
-  if (Number(rounded) === 0) return "0.0";
-  return difference > 0 ? `+${rounded}` : rounded.replace("-", "\u2212");
+  const rounded = Number((100 * difference).toFixed(1));
+  if (rounded === 0) return decimal(0, 1);
+  return `${rounded > 0 ? "+" : "\u2212"}${decimal(Math.abs(rounded), 1)}`;
 }
 
 /** @param {number | null | undefined} value */
 export function number(value) {
-  return value == null ? "not defined" : value.toFixed(3);
+  return value == null ? t("notDefined") : decimal(value, 3);
 }
 
 /** @param {Estimate | null | undefined} estimate */
 export function interval(estimate) {
-  return estimate?.low == null || estimate.high == null ? "" : `${number(estimate.low)} to ${number(estimate.high)}`;
-}
-
-/**
- * @param {number} count
- * @param {string} singular
- */
-export function counted(count, singular) {
-  return `${count.toLocaleString("en")} ${singular}${count === 1 ? "" : "s"}`;
+  return estimate?.low == null || estimate.high == null ? "" : t("interval", { low: number(estimate.low), high: number(estimate.high) });
 }
 
 /** @param {number} bytes */
 export function megabytes(bytes) {
-  return `${(bytes / 1e6).toFixed(1)} MB`;
+  return `${decimal(bytes / 1e6, 1)} MB`;
 }
 
 /** @param {string} clause */
@@ -70,14 +76,27 @@ export function sentence(clause) {
   return `${clause.charAt(0).toUpperCase()}${clause.slice(1)}.`;
 }
 
-/** @param {string} target */
+/**
+ * A target as a noun.
+ * @param {string} target
+ */
 export function noun(target) {
-  return target === "malignant" ? "malignancy" : target;
+  return target === "malignant" ? t("target.malignant") : target === "melanoma" ? t("target.melanoma") : target;
+}
+
+/**
+ * The name of an operating point.
+ * @param {string} name
+ */
+export function pointName(name) {
+  const [, share, confidence] = /^([\d.]+)% sensitivity(?: at ([\d.]+)% confidence)?$/.exec(name) ?? [];
+  if (!share) return name;
+  return confidence ? t("point.guaranteed", { share, confidence }) : t("point.sensitivity", { share });
 }
 
 /** @param {{ name: string, target: string }} point */
 export function pointTitle({ name, target }) {
-  return `${name} for ${noun(target)}`;
+  return t("point.title", { name: pointName(name), target: noun(target) });
 }
 
 /** @param {{ name: string, target: string }} point */
@@ -97,7 +116,7 @@ export function selectedPoint({ operating_points: all }, selected) {
 /**
  * The probability of malignancy; for a task without it, that of the first operating point's target.
  * @param {Prediction} prediction
- * @returns {{ target: string, value: number } | null}
+ * @returns {{ target: "malignant" | "melanoma", value: number } | null}
  */
 export function mainProbability({ p_malignant: malignant, operating_points: [point] }) {
   if (malignant !== null) return { target: "malignant", value: malignant };
@@ -109,7 +128,7 @@ export function mainProbability({ p_malignant: malignant, operating_points: [poi
  * @param {string} code
  */
 export function className(model, code) {
-  return model?.classes.find((other) => other.code === code)?.name ?? code;
+  return catalogue().classes[code] ?? model?.classes.find((other) => other.code === code)?.name ?? code;
 }
 
 /**

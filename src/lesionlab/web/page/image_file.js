@@ -1,6 +1,7 @@
 /** Image files that are dropped, pasted or chosen: type detection, remedies for unsupported types, thumbnails. */
 
 import { megabytes } from "./format.js";
+import { t } from "./messages.js";
 
 /** Types in the file dialog. With explicit formats, an iPhone converts HEIC photographs to JPEG. */
 export const ACCEPTED =
@@ -8,21 +9,9 @@ export const ACCEPTED =
 
 const THUMBNAIL = 144;
 
-/** Remedies for unsupported types. Unknown types are left to the engine. */
-const REMEDIES = {
-  empty: "The file is empty. Copy or download it again.",
-  heic: "This is a HEIC photograph of a phone. Export it as JPEG (on an iPhone: Settings, Camera, Formats, Most Compatible), or use the command line with lesionlab[formats].",
-  avif: "This is an AVIF image. Save it as JPEG or PNG, or use the command line.",
-  jpegXl: "This is a JPEG XL image. Save it as JPEG or PNG, or use the command line with lesionlab[formats].",
-  jpeg2000: "This is a JPEG 2000 image. Save it as JPEG or PNG, or use the command line.",
-  dicom: "This is a DICOM file. Export the image as PNG or JPEG from your viewer (often “Save as image”), which also removes the patient data, or use the command line with lesionlab[dicom].",
-  pdf: "This is a PDF. Export the image as PNG or JPEG.",
-  zip: "This is an archive. Extract the images.",
-  text: "This is text or a drawing (SVG, HTML), not an image.",
-  video: "This is a video. Save one frame as JPEG or PNG.",
-};
+/** @typedef {"empty" | "heic" | "avif" | "jpegXl" | "jpeg2000" | "dicom" | "pdf" | "zip" | "text" | "video"} Unsupported */
 
-/** @type {[start: string, type: keyof typeof REMEDIES][]} */
+/** @type {[start: string, type: Unsupported][]} */
 const STARTS = [
   ["%PDF", "pdf"],
   ["PK\x03\x04", "zip"],
@@ -46,19 +35,19 @@ export async function unsupportedReason(file, limits) {
   try {
     head = new Uint8Array(await file.slice(0, 132).arrayBuffer());
   } catch {
-    return "The browser cannot read this file. It may be a folder, or have been moved.";
+    return t("file.unreadable");
   }
   const type = detectType(head);
-  if (type && !(type === "dicom" && limits?.formats.includes("DICOM"))) return REMEDIES[type];
+  if (type && !(type === "dicom" && limits?.formats.includes("DICOM"))) return t(`file.${type}`);
   if (limits && file.size > limits.max_bytes) {
-    return `The file has ${megabytes(file.size)}; the limit is ${megabytes(limits.max_bytes)}. Scale it down, or save it as JPEG.`;
+    return t("file.tooLarge", { size: megabytes(file.size), limit: megabytes(limits.max_bytes) });
   }
   return null;
 }
 
 /**
  * @param {Uint8Array} head
- * @returns {keyof typeof REMEDIES | null}
+ * @returns {Unsupported | null} Unknown types are left to the engine.
  */
 function detectType(head) {
   if (head.length === 0) return "empty";
@@ -73,7 +62,7 @@ function detectType(head) {
 
 /**
  * @param {string} brands Of a file of boxes: the major brand, a version, and those that it is compatible with.
- * @returns {keyof typeof REMEDIES}
+ * @returns {Unsupported}
  */
 function typeOfBrands(brands) {
   const codings = new Set(Array.from({ length: brands.length / 4 }, (_, index) => brands.slice(4 * index, 4 * index + 3)));

@@ -1,9 +1,12 @@
 /** The state of the page: images, results, and the choices that all views share. */
 
 import { EngineError } from "./engine.js";
+import { headline } from "./headline.js";
 import { thumbnail, unsupportedReason } from "./image_file.js";
+import { t } from "./messages.js";
 
 /** @typedef {import("./engine.js").Engine} Engine */
+/** @typedef {import("./messages.js").MessageKey} MessageKey */
 /** @typedef {import("./types.js").PredictResponse} PredictResponse */
 /** @typedef {import("./types.js").Explanation} Explanation */
 /** @typedef {import("./types.js").ExplainResult} ExplainResult */
@@ -25,10 +28,9 @@ import { thumbnail, unsupportedReason } from "./image_file.js";
  * @property {boolean} retryable Whether another attempt may succeed.
  * @property {Patient} patient
  * @property {PredictResponse | null} response
- * @property {Map<string, Explanation | string>} explanations By the code of the explained class; a string is the reason
- *   why there is none.
- * @property {Pick<ExplainResult, "nearest_images" | "lesion"> | null} related From the first explanation; the same for
- *   every class.
+ * @property {Map<string, Explanation | null>} explanations By the code of the explained class; null for an abstention.
+ * @property {Pick<ExplainResult, "nearest_images" | "lesion" | "outline"> | null} related From the first explanation; the
+ *   same for every class.
  * @property {Date} date Of the prediction.
  */
 
@@ -52,11 +54,13 @@ export class Session {
   pointKey = "";
   /** @type {number} Opacity of the heat map, 0 to 1. */
   opacity = 0.5;
+  /** What is shown with an image. */
+  layers = { map: true, outline: true, sideBySide: false };
   /** @type {string} For screen readers. */
   announcement = "";
   /** @type {{ rejected: boolean, submit: (key: string | null) => void } | null} A pending request for the API key. */
   keyRequest = null;
-  /** @type {string} Where images are sent, in words. */
+  /** @type {MessageKey[]} Where images are sent. */
   privacy;
   #engine;
   #running = 0;
@@ -68,11 +72,11 @@ export class Session {
 
   /**
    * @param {Engine} engine
-   * @param {string} privacy
+   * @param {MessageKey} privacy
    */
   constructor(engine, privacy) {
     this.#engine = engine;
-    this.privacy = privacy;
+    this.privacy = [privacy];
   }
 
   /**
@@ -173,20 +177,24 @@ export class Session {
   }
 
   /**
-   * Fetch the heat map of a class, unless it was fetched before.
+   * Fetch the heat map of a class.
    * @param {Item} item
    * @param {string} code
+   * @returns {Promise<{ message: string, retryable: boolean } | null>} The failure, which is not kept; null for none.
    */
   async explain(item, code) {
-    if (!this.model?.explainable || item.explanations.has(code)) return;
+    const { patient } = item;
     try {
-      const { explanation, nearest_images, lesion } = await this.#engine.explain(item.file, code, { patient: item.patient });
-      item.explanations.set(code, explanation ?? "the model abstained");
-      item.related ??= { nearest_images, lesion };
+      const { explanation, nearest_images, lesion, outline } = await this.#engine.explain(item.file, code, { patient });
+      // If the patient data were changed meanwhile, this map belongs to an outdated result.
+      if (item.patient !== patient) return null;
+      item.explanations.set(code, explanation);
+      item.related ??= { nearest_images, lesion, outline };
+      this.set({});
+      return null;
     } catch (error) {
-      item.explanations.set(code, message(error));
+      return { message: message(error), retryable: isRetryable(error) };
     }
-    this.set({});
   }
 
   /** @param {Partial<Omit<Session, "item">>} changes */
@@ -250,8 +258,7 @@ export class Session {
       if (item.patient === patient) Object.assign(item, { response, state: "done", date: new Date() });
       if (!this.model) void this.loadModel();
     } catch (error) {
-      const retryable = !(error instanceof EngineError) || error.retryable;
-      if (item.patient === patient) Object.assign(item, { state: "failed", problem: message(error), retryable });
+      if (item.patient === patient) Object.assign(item, { state: "failed", problem: message(error), retryable: isRetryable(error) });
     } finally {
       item.delay = "";
       this.#running -= 1;
@@ -274,15 +281,21 @@ export class Session {
     if (this.items.some(({ state }) => state === "waiting" || state === "predicting")) return;
     if (this.items.length > 1 && this.selected === null) {
       const failed = this.items.filter(({ state }) => state === "failed").length;
-      this.announcement = `${this.items.length - failed} of ${this.items.length} images classified.`;
+      this.announcement = t("announce.several", { done: this.items.length - failed, all: this.items.length });
     } else {
-      this.announcement = `${item.name}: ${item.state === "failed" ? item.problem : item.response?.result.headline}`;
+      const result = item.response?.result;
+      this.announcement = `${item.name}: ${item.state === "failed" || !result ? item.problem : headline(result, this.model)}`;
     }
   }
 }
 
 /** @param {unknown} error */
+function isRetryable(error) {
+  return !(error instanceof EngineError) || error.retryable;
+}
+
+/** @param {unknown} error */
 function message(error) {
-  if (error instanceof EngineError && error.kind === "internal" && error.requestId) return `${error.message} (request ${error.requestId})`;
+  if (error instanceof EngineError && error.kind === "internal" && error.requestId) return t("error.request", { message: error.message, id: error.requestId });
   return error instanceof Error ? error.message : String(error);
 }

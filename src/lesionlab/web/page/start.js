@@ -1,6 +1,7 @@
 /** Renders the page with either engine. */
 
 import { App } from "./app.js";
+import { restoreLanguage } from "./messages.js";
 import { restoreTheme } from "./theme.js";
 import { html, render } from "./vendor/htm-preact.js";
 
@@ -10,6 +11,7 @@ import { html, render } from "./vendor/htm-preact.js";
  */
 export function start(session, children) {
   restoreTheme();
+  restoreLanguage();
   // Otherwise a file that is dropped outside the drop area replaces the page and all results.
   for (const kind of ["dragover", "drop"]) addEventListener(kind, (event) => event.preventDefault());
   const root = document.getElementById("app");

@@ -1,5 +1,6 @@
 /** Optional patient data, sent with the image and used by models that support them. */
 
+import { catalogue, t } from "../messages.js";
 import { html, useState } from "../vendor/htm-preact.js";
 
 /** @typedef {import("../session.js").Session} Session */
@@ -37,29 +38,33 @@ export function PatientFields({ session, item }) {
     event.preventDefault();
     session.setPatient(item, Object.fromEntries(Object.entries(draft).filter(([, value]) => value !== "")));
   };
+  const labels = (/** @type {string} */ value) => {
+    if (value === "female" || value === "male") return t(`patient.${value}`);
+    return value ? (catalogue().sites[value] ?? value) : t("patient.notGiven");
+  };
   const selection = (/** @type {string} */ name, /** @type {string[]} */ values, /** @type {string} */ selected) => html`
     <select id=${name} name=${name} value=${selected} onChange=${onEdit}>
-      ${["", ...values].map((value) => html`<option key=${value} value=${value}>${value || "not given"}</option>`)}
+      ${["", ...values].map((value) => html`<option key=${value} value=${value}>${labels(value)}</option>`)}
     </select>`;
   const { age = "", sex = "", site = "" } = draft;
   return html`<details class="card patient">
-    <summary>Age, sex and site (optional)</summary>
+    <summary>${t("patient.title")}</summary>
     <form onSubmit=${onSubmit}>
       <div class="fields">
         <div>
-          <label for="age">Age in years</label>
+          <label for="age">${t("patient.age")}</label>
           <input id="age" name="age" type="number" inputmode="numeric" min="0" max="120" step="1" value=${age} onInput=${onEdit} />
         </div>
         <div>
-          <label for="sex">Sex</label>
+          <label for="sex">${t("patient.sex")}</label>
           ${selection("sex", ["female", "male"], sex)}
         </div>
         <div>
-          <label for="site">Site</label>
+          <label for="site">${t("patient.site")}</label>
           ${selection("site", SITES, site)}
         </div>
       </div>
-      <div class="actions"><button type="submit">Classify again</button></div>
+      <div class="actions"><button type="submit">${t("patient.again")}</button></div>
     </form>
   </details>`;
 }

@@ -1,19 +1,23 @@
-/** The calibrated probabilities of all classes. */
+/** The calibrated probabilities of all classes, with those that cannot be ruled out. */
 
-import { numberWord, percent, ranked } from "../format.js";
+import { decimal, numberWord, percent, ranked } from "../format.js";
+import { t } from "../messages.js";
 import { html } from "../vendor/htm-preact.js";
+import { PredictionSet } from "./summary.js";
 
 /** @typedef {import("../session.js").Session} Session */
 /** @typedef {import("../types.js").ModelCard} ModelCard */
 /** @typedef {import("../types.js").Prediction} Prediction */
 
+// Classes in bold for a model without prediction sets.
 const TOP = 3;
 
 /** @param {{ session: Session, result: Prediction }} props */
 export function Probabilities({ session, result }) {
   const count = Object.keys(result.probabilities).length;
   return html`<section class="card" aria-labelledby="probabilities-title">
-    <h2 id="probabilities-title">Probabilities of ${count > 2 ? `all ${numberWord(count)} diagnoses` : "both classes"}</h2>
+    <h2 id="probabilities-title">${count > 2 ? t("probabilities.title", { number: numberWord(count) }) : t("probabilities.titleOfTwo")}</h2>
+    <${PredictionSet} result=${result} model=${session.model} />
     <${Bars} result=${result} model=${session.model} />
     <${CalibrationNote} model=${session.model} />
   </section>`;
@@ -22,18 +26,20 @@ export function Probabilities({ session, result }) {
 /** @param {{ result: Prediction, model: ModelCard | null }} props */
 export function Bars({ result, model }) {
   const classes = ranked(result, model);
-  const several = classes.length > TOP;
-  return html`<table class="bars">
-    <caption class="visually-hidden">Probabilities in descending order</caption>
+  const several = classes.length > 2;
+  const set = result.prediction_set?.codes;
+  return html`<table class=${set ? "bars with-set" : "bars"}>
+    <caption class="visually-hidden">${t("probabilities.caption")}</caption>
     <thead class="visually-hidden">
-      <tr><th scope="col">Diagnosis</th><th scope="col">Probability</th></tr>
+      <tr><th scope="col">${t("diagnosis")}</th><th scope="col">${t("probability")}</th></tr>
     </thead>
     <tbody>
-      ${classes.map(
-        ({ code, name, probability, malignant }, index) => html`<tr key=${code} class=${several && index < TOP ? "top" : ""}>
+      ${classes.map(({ code, name, probability, malignant }, index) => {
+        const possible = set ? set.includes(code) : several && index < TOP;
+        return html`<tr key=${code} class=${possible ? "top" : ""}>
           <th scope="row">
-            ${several && index < TOP && html`<span class="rank">${index + 1}<span class="visually-hidden">. </span></span>`}
-            ${name} ${malignant && several && html`<span class="tag">malignant</span>`}
+            ${name} ${malignant && several && html`<span class="tag">${t("malignant")}</span>`}
+            ${set && possible && html`<span class="visually-hidden">${t("set.member")}</span>`}
           </th>
           <td>
             <span class="track" aria-hidden="true">
@@ -41,8 +47,8 @@ export function Bars({ result, model }) {
             </span>
             <span class="value">${percent(probability)}</span>
           </td>
-        </tr>`,
-      )}
+        </tr>`;
+      })}
     </tbody>
   </table>`;
 }
@@ -50,12 +56,14 @@ export function Bars({ result, model }) {
 /** @param {{ model: ModelCard | null }} props */
 function CalibrationNote({ model }) {
   if (!model) return null;
-  const { images, ece_after: error } = model.calibration;
-  const measured = model.metrics["ece"]?.value ?? error;
-  return html`<p class="muted calibration-note">
-    Calibrated on ${images.toLocaleString("en")} validation images: of 100 images with a probability of 30%, about 30 have that diagnosis.
-    ${" "}Expected calibration error on the ${model.metrics["ece"] ? "test" : "validation"} images:
-    ${" "}${(100 * measured).toFixed(1)} percentage points${model.training_data.leaky && html` <span class="leaky">leaky</span>`}. It may be
-    larger for other patients and cameras. A low probability of melanoma does not exclude melanoma.
-  </p>`;
+  const { images, ece_after: validated } = model.calibration;
+  const error = decimal(100 * (model.metrics["ece"]?.value ?? validated), 1);
+  const subset = t(model.metrics["ece"] ? "subset.test" : "subset.validation");
+  return html`<details class="calibration-note">
+    <summary>${t("calibration.title")}</summary>
+    <p class="muted">
+      ${t("calibration.note", { images, subset, error })}${model.training_data.leaky && html` <span class="leaky">leaky</span>`}
+      ${" "}${t("calibration.caution")}
+    </p>
+  </details>`;
 }

@@ -1,8 +1,10 @@
 /** The report on one image, for print and as a self-contained HTML file. */
 
 import { download } from "../download.js";
-import { RESEARCH_ONLY, mainProbability, noun, percent, selectedPoint, timestamp } from "../format.js";
+import { className, mainProbability, noun, percent, selectedPoint, timestamp } from "../format.js";
+import { currentLanguage, t } from "../messages.js";
 import { html } from "../vendor/htm-preact.js";
+import { Reasons } from "./abstention.js";
 import { LesionMeasures, NearestImages } from "./nearest_images.js";
 import { Bars } from "./probabilities.js";
 import { Decision, PointPerformance, PredictionSet, RiskLevel } from "./summary.js";
@@ -10,7 +12,7 @@ import { Decision, PointPerformance, PredictionSet, RiskLevel } from "./summary.
 /** @typedef {import("../session.js").Session} Session */
 /** @typedef {import("../session.js").Item} Item */
 /** @typedef {import("../types.js").Prediction} Prediction */
-/** @typedef {{ original: string, overlay: string, overlayName: string }} Images As data: URLs; empty for none. */
+/** @typedef {{ original: string, overlay: string, code: string }} Images As data: URLs, and the explained class; empty for none. */
 
 // The file loads no other resources and runs no scripts.
 const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
@@ -22,34 +24,35 @@ export function Report({ session, item, images }) {
   const { result } = response;
   const abstained = result.status === "abstained";
   const leaky = session.model?.training_data.leaky ?? false;
-  return html`<article class="report" lang="en">
-    <p class="report-notice">${RESEARCH_ONLY}</p>
+  return html`<article class="report" lang=${currentLanguage()}>
+    <p class="report-notice">${t("researchOnly")}</p>
     <header>
       <h1>${item.name}</h1>
-      <p>Classified ${timestamp(item.date)} by ${response.model.identity}, lesionlab ${response.version}.
-        ${item.synthetic && " The image is a computer-generated drawing."}
-        ${leaky && " All figures of this model are leaky: too optimistic."}</p>
+      <p>${t("report.classified", { date: timestamp(item.date), model: response.model.identity, version: response.version })}
+        ${item.synthetic && ` ${t("result.synthetic")}`}
+        ${leaky && ` ${t("report.leaky")}`}</p>
     </header>
-    <section class=${abstained ? "report-alarm" : ""}>
-      ${abstained && html`<h2>The model abstained</h2>`}
-      <p class="headline">${result.headline}</p>
-    </section>
+    ${abstained &&
+    html`<section class="report-alarm">
+      <h2>${t("abstention.title")}</h2>
+      <${Reasons} result=${result} />
+    </section>`}
     <div class="report-images">
-      ${images.original && html`<figure><img src=${images.original} alt="The image" /><figcaption>The image</figcaption></figure>`}
+      ${images.original && html`<figure><img src=${images.original} alt=${t("report.image")} /><figcaption>${t("report.image")}</figcaption></figure>`}
       ${!abstained &&
       images.overlay &&
-      html`<figure><img src=${images.overlay} alt="The image with its heat map" /><figcaption>Evidence for ${images.overlayName}, from dark (weak) to bright (strong): the image regions that support the class, not the extent of disease.</figcaption></figure>`}
+      html`<figure><img src=${images.overlay} alt=${t("report.overlay")} /><figcaption>${t("report.evidence", { name: className(session.model, images.code) })}</figcaption></figure>`}
     </div>
     ${!abstained && html`<${Results} session=${session} item=${item} result=${result} leaky=${leaky} />`}
     ${(result.notes.length > 0 || Object.keys(item.patient).length > 0) &&
     html`<section>
-      <h2>Notes</h2>
+      <h2>${t("notes")}</h2>
       <ul>
-        ${result.notes.map((note) => html`<li key=${note}>${note}</li>`)}
-        ${Object.entries(item.patient).map(([field, value]) => html`<li key=${field}>patient data: ${field} ${value}</li>`)}
+        ${result.notes.map((note) => html`<li key=${note} lang="en">${note}</li>`)}
+        ${Object.entries(item.patient).map(([field, value]) => html`<li key=${field}>${t("report.patientData", { field, value: String(value) })}</li>`)}
       </ul>
     </section>`}
-    <footer>Model graph SHA-256 ${response.model.graph_sha256}. ${session.model && `Licence ${session.model.licence}.`} ${RESEARCH_ONLY}</footer>
+    <footer>${t("report.graph", { hash: response.model.graph_sha256 })} ${session.model && t("report.licence", { licence: session.model.licence })} ${t("researchOnly")}</footer>
   </article>`;
 }
 
@@ -60,18 +63,18 @@ function Results({ session, item, result, leaky }) {
   const { lesion, nearest_images: nearest } = item.related ?? {};
   return html`
     <section>
-      ${main && html`<h2>Probability of ${noun(main.target)}: ${percent(main.value)}</h2>`}
+      ${main && html`<h2>${t("report.probability", { target: noun(main.target), probability: percent(main.value) })}</h2>`}
       ${point && html`<${Decision} point=${point} />`}
       <${PredictionSet} result=${result} model=${session.model} />
-      <p>Risk level: <${RiskLevel} risk=${result.risk} />${session.model && html` (${session.model.risk_rule})`}.</p>
-      ${point && html`<p><${PointPerformance} point=${point} leaky=${leaky} /> It may differ for other patients and cameras.</p>`}
+      <p>${t("risk.title")} <${RiskLevel} risk=${result.risk} />${session.model && html` (${session.model.risk_rule})`}.</p>
+      ${point && html`<p><${PointPerformance} point=${point} leaky=${leaky} /> ${t("point.caution")}</p>`}
     </section>
     <section>
-      <h2>Calibrated probabilities</h2>
+      <h2>${t("report.probabilities")}</h2>
       <${Bars} result=${result} model=${session.model} />
     </section>
-    ${lesion !== undefined && html`<section><h2>Lesion measures</h2><${LesionMeasures} lesion=${lesion} /></section>`}
-    ${nearest && html`<section><h2>Nearest training images</h2><${NearestImages} images=${nearest} /></section>`}
+    ${lesion !== undefined && html`<section><h2>${t("lesion.title")}</h2><${LesionMeasures} lesion=${lesion} /></section>`}
+    ${nearest && html`<section><h2>${t("nearest.title")}</h2><${NearestImages} images=${nearest} /></section>`}
   `;
 }
 
@@ -84,7 +87,7 @@ export async function downloadReport(report, name) {
   const style = await (await fetch(new URL("../report.css", import.meta.url))).text();
   // Built as text: in a document, the page's own policy would forbid the inline style.
   const page = `<!doctype html>
-<html lang="en">
+<html lang="${currentLanguage()}">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${POLICY}">

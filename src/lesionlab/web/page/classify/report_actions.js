@@ -3,6 +3,7 @@
 import { dataUrl } from "../download.js";
 import { drawHeatMap } from "../heat_map.js";
 import { scaledJpeg } from "../image_file.js";
+import { t } from "../messages.js";
 import { html, useEffect, useRef, useState } from "../vendor/htm-preact.js";
 import { downloadReport, Report } from "./report.js";
 
@@ -23,13 +24,13 @@ export function ReportActions({ session, item, code, children }) {
       if (container.current?.firstElementChild) await downloadReport(container.current.firstElementChild, item.name);
       setProblem("");
     } catch {
-      setProblem("The report cannot be created: its style sheet cannot be loaded. Printing still works.");
+      setProblem(t("report.failed"));
     }
   };
   return html`
     <div class="actions">
-      <button type="button" onClick=${save}>Download the report</button>
-      <button type="button" onClick=${() => print()}>Print the report</button>
+      <button type="button" onClick=${save}>${t("report.download")}</button>
+      <button type="button" onClick=${() => print()}>${t("report.print")}</button>
       ${children}
     </div>
     ${problem && html`<p class="problem" role="alert">${problem}</p>`}
@@ -45,14 +46,14 @@ export function ReportActions({ session, item, code, children }) {
  * @returns {Images}
  */
 function useImages(session, item, code) {
-  const [images, setImages] = useState({ original: "", overlay: "", overlayName: "" });
+  const [images, setImages] = useState({ original: "", overlay: "", code: "" });
   const explanation = item.explanations.get(code);
   const { opacity } = session;
   useEffect(() => {
     let current = true;
     // Wait until the slider stops.
     const timer = setTimeout(async () => {
-      const drawn = await draw(item, typeof explanation === "string" ? undefined : explanation, opacity).catch(() => null);
+      const drawn = await draw(item, explanation, opacity).catch(() => null);
       if (current && drawn) setImages(drawn);
     }, 150);
     return () => {
@@ -65,23 +66,23 @@ function useImages(session, item, code) {
 
 /**
  * @param {Item} item
- * @param {Explanation | undefined} explanation
+ * @param {Explanation | null | undefined} explanation
  * @param {number} opacity
  * @returns {Promise<Images>}
  */
 async function draw(item, explanation, opacity) {
   const small = await scaledJpeg(item.file, SIDE);
   const original = await dataUrl(small);
-  if (!explanation) return { original, overlay: "", overlayName: "" };
+  if (!explanation) return { original, overlay: "", code: "" };
   const bitmap = await createImageBitmap(small);
   const [canvas, heat] = [document.createElement("canvas"), document.createElement("canvas")];
   Object.assign(canvas, { width: bitmap.width, height: bitmap.height });
   drawHeatMap(heat, explanation);
   const context = canvas.getContext("2d");
-  if (!context) return { original, overlay: "", overlayName: "" };
+  if (!context) return { original, overlay: "", code: "" };
   context.drawImage(bitmap, 0, 0);
   bitmap.close();
   context.globalAlpha = opacity;
   context.drawImage(heat, 0, 0, canvas.width, canvas.height);
-  return { original, overlay: canvas.toDataURL("image/jpeg", 0.88), overlayName: explanation.name };
+  return { original, overlay: canvas.toDataURL("image/jpeg", 0.88), code: explanation.code };
 }

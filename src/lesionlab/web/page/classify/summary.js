@@ -1,6 +1,7 @@
-/** The main results: probability of malignancy, decision at an operating point, prediction set and risk level. */
+/** The main results: probability, decision at an operating point and its meaning, prediction set and risk level. */
 
 import { className, mainProbability, noun, number, percent, pointKey, pointTitle, selectedPoint, sentence, wholePercent } from "../format.js";
+import { t } from "../messages.js";
 import { html } from "../vendor/htm-preact.js";
 
 /** @typedef {import("../session.js").Session} Session */
@@ -13,30 +14,29 @@ const SYMBOLS = { high: "▲", moderate: "◆", low: "●" };
 
 /** @param {{ risk: import("../types.js").Risk | null }} props */
 export function RiskLevel({ risk }) {
-  if (!risk) return html`<span class="muted">none</span>`;
-  return html`<span class=${`risk risk-${risk}`}><span aria-hidden="true">${SYMBOLS[risk]}</span> ${risk}</span>`;
+  if (!risk) return html`<span class="muted">${t("risk.none")}</span>`;
+  return html`<span class=${`risk risk-${risk}`}><span aria-hidden="true">${SYMBOLS[risk]}</span> ${t(`risk.${risk}`)}</span>`;
 }
 
-/** @param {{ session: Session, result: Prediction }} props */
+/**
+ * The result in one line: probability, decision, and what the decision means.
+ * @param {{ session: Session, result: Prediction }} props
+ */
 export function Summary({ session, result }) {
   const main = mainProbability(result);
   const point = selectedPoint(result, session.pointKey);
-  return html`<section class="card summary" aria-labelledby="summary-title">
-    <h2 id="summary-title" class="visually-hidden">Result</h2>
+  return html`<section class=${`card summary ${point?.positive ? "positive" : ""}`} aria-labelledby="summary-title">
+    <h2 id="summary-title" class="visually-hidden">${t("summary.title")}</h2>
     ${main &&
     html`<p class="main-probability">
-      <span>Probability of ${noun(main.target)}</span>
       <strong>${percent(main.value)}</strong>
+      <span>${t("summary.probability", { target: noun(main.target) })}</span>
     </p>`}
-    ${point
-      ? html`<${Decision} point=${point} />`
-      : html`<p class="muted">This model has no operating points, so there is no decision.</p>`}
-    <${PredictionSet} result=${result} model=${session.model} />
-    <p>
-      Risk level: <${RiskLevel} risk=${result.risk} />.
-      ${session.model && html` <span class="muted">${sentence(session.model.risk_rule)}</span>`}
-    </p>
-    ${point && html`<${PointSelector} session=${session} result=${result} point=${point} />`}
+    <div class="verdict">
+      ${point
+        ? html`<${Decision} point=${point} /><p class="meaning">${meaning(point)}<${Leaky} model=${session.model} /></p>`
+        : html`<p class="muted">${t("summary.noPoints")}</p>`}
+    </div>
   </section>`;
 }
 
@@ -45,9 +45,31 @@ export function Decision({ point }) {
   const { positive, target_probability: probability, threshold } = point;
   return html`<p class=${positive ? "decision positive" : "decision"}>
     <span aria-hidden="true">${positive ? "▲" : "▽"}</span>
-    <b>${positive ? "Positive" : "Negative"}</b> at ${pointTitle(point)}
-    ${" "}(${percent(probability)} ${positive ? "≥" : "<"} threshold ${percent(threshold)})
+    <b>${t(positive ? "decision.positive" : "decision.negative")}</b> ${t("decision.at", { point: pointTitle(point) })}
+    ${" "}<span class="comparison">(${percent(probability)} ${positive ? "≥" : "<"} ${t("decision.threshold", { threshold: percent(threshold) })})</span>
   </p>`;
+}
+
+/**
+ * How many lesions with this decision are of the target.
+ * @param {OperatingPointResult} point
+ */
+function meaning({ positive, target, ppv, npv, prevalence }) {
+  const share = positive ? ppv : npv === null ? null : 1 - npv;
+  if (share === null || prevalence === null) return t("point.notMeasured");
+  const key = target === "melanoma" ? /** @type {const} */ ("meaning.melanoma") : "meaning.malignant";
+  const decision = t(positive ? "meaning.positive" : "meaning.negative");
+  return t(key, { share: frequency(share), decision, prevalence: percent(prevalence) });
+}
+
+/**
+ * A share as a natural frequency.
+ * @param {number} share
+ */
+function frequency(share) {
+  if (share > 0 && share < 0.0005) return t("meaning.below", { of: 1000 });
+  const of = share < 0.095 ? 1000 : 100;
+  return t("meaning.about", { count: Math.round(of * share), of });
 }
 
 /**
@@ -59,9 +81,25 @@ export function PredictionSet({ result, model }) {
   const set = result.prediction_set;
   if (!set) return null;
   return html`<p class="prediction-set">
-    <span>Cannot be ruled out:</span> <b>${set.codes.map((code) => className(model, code)).join(", ")}</b>.
-    <span class="muted"> Prediction set with ${wholePercent(set.coverage)} coverage for each diagnosis.</span>
+    <span>${t("set.title")}</span> <b>${set.codes.map((code) => className(model, code)).join(", ")}</b>.
+    <span class="muted"> ${t("set.coverage", { coverage: wholePercent(set.coverage) })}</span>
   </p>`;
+}
+
+/**
+ * The operating point, its performance, and the risk level.
+ * @param {{ session: Session, result: Prediction }} props
+ */
+export function DecisionDetails({ session, result }) {
+  const point = selectedPoint(result, session.pointKey);
+  return html`<section class="card decision-details" aria-labelledby="decision-title">
+    <h2 id="decision-title">${t("decision.title")}</h2>
+    ${point && html`<${PointSelector} session=${session} result=${result} point=${point} />`}
+    <p>
+      ${t("risk.title")} <${RiskLevel} risk=${result.risk} />.
+      ${session.model && html` <span class="muted" lang="en">${sentence(session.model.risk_rule)}</span>`}
+    </p>
+  </section>`;
 }
 
 /**
@@ -75,7 +113,7 @@ function PointSelector({ session, result, point }) {
     session.set({ pointKey: currentTarget.value });
   const key = pointKey(point);
   return html`<div class="operating-point">
-    <label for="point">Operating point</label>
+    <label for="point">${t("point.label")}</label>
     <select id="point" value=${key} onChange=${onChange}>
       ${result.operating_points.map((other) => {
         const value = pointKey(other);
@@ -89,9 +127,14 @@ function PointSelector({ session, result, point }) {
 /** @param {{ point: OperatingPointResult, leaky: boolean }} props */
 export function PointPerformance({ point, leaky }) {
   const { sensitivity, specificity, ppv, npv, prevalence } = point;
-  if (sensitivity === null || specificity === null) return "The performance at this threshold was not measured.";
+  if (sensitivity === null || specificity === null) return t("point.notMeasured");
   const mark = leaky && html` <span class="leaky">leaky</span>`;
-  return html`Measured on the ${point.measured_on} images: sensitivity ${number(sensitivity)}${mark}, specificity
-    ${" "}${number(specificity)}${mark}${ppv !== null && npv !== null && prevalence !== null &&
-    html`; PPV ${wholePercent(ppv)}${mark}, NPV ${wholePercent(npv)}${mark} at a prevalence of ${percent(prevalence)}`}.`;
+  return html`${t("point.measuredOn", { subset: t(`subset.${point.measured_on ?? "other"}`) })} ${t("point.sensitivityName")}
+    ${" "}${number(sensitivity)}${mark}, ${t("point.specificityName")} ${number(specificity)}${mark}${ppv !== null && npv !== null && prevalence !== null &&
+    html`; PPV ${wholePercent(ppv)}${mark}, NPV ${wholePercent(npv)}${mark} ${t("point.atPrevalence", { prevalence: percent(prevalence) })}`}.`;
+}
+
+/** @param {{ model: ModelCard | null }} props */
+function Leaky({ model }) {
+  return model?.training_data.leaky ? html` <span class="leaky">leaky</span>` : null;
 }

@@ -2,24 +2,26 @@
 
 import { toCsv } from "../csv.js";
 import { download } from "../download.js";
-import { className, counted, mainProbability, percent } from "../format.js";
+import { className, mainProbability, percent } from "../format.js";
+import { headline } from "../headline.js";
+import { t } from "../messages.js";
 import { html, useEffect, useRef, useState } from "../vendor/htm-preact.js";
 import { RiskLevel } from "./summary.js";
 
 /** @typedef {import("../session.js").Session} Session */
 /** @typedef {import("../session.js").Item} Item */
-/** @typedef {{ key: string, label: string, value: (item: Item) => string | number }} Column */
+/** @typedef {{ key: string, label: import("../messages.js").MessageKey, value: (item: Item) => string | number }} Column */
 
 const RISKS = ["low", "moderate", "high"];
 
 /** @type {Column[]} */
 const COLUMNS = [
-  { key: "image", label: "Image", value: (item) => item.name.toLowerCase() },
-  { key: "main-probability", label: "P(malignant)", value: (item) => mainOf(item)?.value ?? -1 },
-  { key: "risk", label: "Risk", value: (item) => RISKS.indexOf(item.response?.result.risk ?? "") },
-  { key: "diagnosis", label: "Most probable", value: (item) => item.response?.result.top[0]?.name ?? "" },
-  { key: "probability", label: "Probability", value: (item) => item.response?.result.top[0]?.probability ?? -1 },
-  { key: "remark", label: "Remarks", value: (item) => remark(item) },
+  { key: "image", label: "image", value: (item) => item.name.toLowerCase() },
+  { key: "main-probability", label: "probabilityOf.malignant", value: (item) => mainOf(item)?.value ?? -1 },
+  { key: "risk", label: "table.risk", value: (item) => RISKS.indexOf(item.response?.result.risk ?? "") },
+  { key: "diagnosis", label: "table.mostProbable", value: (item) => item.response?.result.top[0]?.name ?? "" },
+  { key: "probability", label: "probability", value: (item) => item.response?.result.top[0]?.probability ?? -1 },
+  { key: "remark", label: "table.remarks", value: (item) => remark(item, null) },
 ];
 
 /** @param {{ session: Session }} props */
@@ -38,25 +40,25 @@ export function ResultTable({ session }) {
 
   return html`<section class="batch" aria-labelledby="batch-title">
     <div class="batch-head">
-      <h1 id="batch-title" ref=${heading} tabindex="-1">${items.length} images</h1>
+      <h1 id="batch-title" ref=${heading} tabindex="-1">${t("table.title", { count: items.length })}</h1>
       ${done < items.length &&
-      html`<p class="progress"><progress max=${items.length} value=${done} aria-label="Images classified"></progress> ${done} classified. ${delay}</p>`}
-      ${abstained > 0 && html`<p class="progress">${abstained} abstained</p>`}
+      html`<p class="progress"><progress max=${items.length} value=${done} aria-label=${t("table.progress")}></progress> ${t("table.done", { done })} ${delay}</p>`}
+      ${abstained > 0 && html`<p class="progress">${t("table.abstained", { count: abstained })}</p>`}
       <div class="actions">
-        ${failed.length > 0 && html`<button type="button" onClick=${() => session.retry()}>Try ${counted(failed.length, "image")} again</button>`}
-        <button type="button" onClick=${save} disabled=${!model || done < items.length}>Download as CSV</button>
-        <button type="button" onClick=${() => session.clear()}>Remove all</button>
+        ${failed.length > 0 && html`<button type="button" onClick=${() => session.retry()}>${t("table.retry", { count: failed.length })}</button>`}
+        <button type="button" onClick=${save} disabled=${!model || done < items.length}>${t("table.csv")}</button>
+        <button type="button" onClick=${() => session.clear()}>${t("table.clear")}</button>
       </div>
     </div>
     <table class="results card" role="table">
-      <caption class="visually-hidden">Results, one image per row. The buttons in the head sort.</caption>
+      <caption class="visually-hidden">${t("table.caption")}</caption>
       <thead role="rowgroup">
         <tr role="row">
           ${COLUMNS.map((column) => {
             const sorted = order.key !== column.key ? null : order.descending ? "descending" : "ascending";
             return html`<th key=${column.key} scope="col" role="columnheader" class=${column.key} aria-sort=${sorted}>
               <button type="button" onClick=${() => sort(column)}>
-                ${column.key === "main-probability" ? `P(${target})` : column.label}
+                ${t(column.key === "main-probability" ? `probabilityOf.${target}` : column.label)}
                 <span aria-hidden="true" class="arrow">${sorted === null ? "↕" : sorted === "descending" ? "↓" : "↑"}</span>
               </button>
             </th>`;
@@ -85,18 +87,18 @@ function Row({ session, item }) {
       </button>
     </th>
     <td role="cell" class="main-probability">
-      ${main && html`<span class="cell-label" aria-hidden="true">P(${main.target}) </span>${percent(main.value)}`}
-      ${result?.operating_points[0]?.positive && html`<small class="positive">positive</small>`}
+      ${main && html`<span class="cell-label" aria-hidden="true">${t(`probabilityOf.${main.target}`)} </span>${percent(main.value)}`}
+      ${result?.operating_points[0]?.positive && html`<small class="positive">${t("positive")}</small>`}
     </td>
     <td role="cell" class="risk-cell">
-      ${result && (isAbstained(item) ? html`<span class="muted">abstained</span>` : html`<${RiskLevel} risk=${result.risk} />`)}
+      ${result && (isAbstained(item) ? html`<span class="muted">${t("abstained")}</span>` : html`<${RiskLevel} risk=${result.risk} />`)}
     </td>
     <td role="cell" class="diagnosis">
-      ${first?.name}
-      ${others.length > 0 && html`<small>cannot be ruled out: ${others.map((code) => className(session.model, code)).join(", ")}</small>`}
+      ${first && className(session.model, first.code)}
+      ${others.length > 0 && html`<small>${t("set.others")} ${others.map((code) => className(session.model, code)).join(", ")}</small>`}
     </td>
     <td role="cell" class="probability">${first && percent(first.probability)}</td>
-    <td role="cell" class=${item.state === "failed" || isAbstained(item) ? "remark alarm" : "remark"}>${remark(item)}</td>
+    <td role="cell" class=${item.state === "failed" || isAbstained(item) ? "remark alarm" : "remark"}>${remark(item, session.model)}</td>
   </tr>`;
 }
 
@@ -109,7 +111,7 @@ function inOrder(items, { key, descending }) {
   if (!column) return items;
   return [...items].sort((left, right) => {
     const [a, b] = [column.value(left), column.value(right)];
-    const order = typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), "en", { numeric: true });
+    const order = typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), undefined, { numeric: true });
     return descending ? -order : order;
   });
 }
@@ -124,10 +126,13 @@ function mainOf(item) {
   return item.response && !isAbstained(item) ? mainProbability(item.response.result) : null;
 }
 
-/** @param {Item} item */
-function remark(item) {
+/**
+ * @param {Item} item
+ * @param {import("../types.js").ModelCard | null} model
+ */
+function remark(item, model) {
   if (item.state === "failed") return item.problem;
-  if (item.state !== "done" || !item.response) return item.delay || "classifying …";
-  const { headline, notes } = item.response.result;
-  return [...(item.synthetic ? ["synthetic"] : []), ...(isAbstained(item) ? [headline] : []), ...notes].join("; ");
+  if (item.state !== "done" || !item.response) return item.delay || t("result.classifying");
+  const { result } = item.response;
+  return [...(item.synthetic ? [t("synthetic")] : []), ...(isAbstained(item) ? [headline(result, model)] : []), ...result.notes].join("; ");
 }

@@ -2,6 +2,7 @@
 
 import { EXAMPLES, exampleUrl, fetchExample } from "../examples.js";
 import { ACCEPTED } from "../image_file.js";
+import { t } from "../messages.js";
 import { html, useState } from "../vendor/htm-preact.js";
 
 /** @typedef {import("../session.js").Session} Session */
@@ -9,14 +10,14 @@ import { html, useState } from "../vendor/htm-preact.js";
 /** @param {{ session: Session, small: boolean }} props `small`: for a page that has images already. */
 export function Upload({ session, small }) {
   const add = (/** @type {File[]} */ files) => session.add(files.map((file) => ({ file, name: file.name })));
-  return html`<section class=${small ? "upload card small" : "upload card"} aria-label="Add images">
+  return html`<section class=${small ? "upload card small" : "upload card"} aria-label=${t("upload.label")}>
     <div class="drop">
-      <p class="drop-hint">Drop or paste images here${small ? "" : ", one or several"}</p>
+      <p class="drop-hint">${t(small ? "upload.hintSmall" : "upload.hint")}</p>
       <div class="actions">
-        <${FileButton} label=${small ? "Add images" : "Choose images"} primary=${!small} multiple onFiles=${add} />
-        <${FileButton} label="Take a photograph" camera onFiles=${add} />
+        <${FileButton} label=${t(small ? "upload.add" : "upload.choose")} primary=${!small} multiple onFiles=${add} />
+        <${FileButton} label=${t("upload.camera")} camera onFiles=${add} />
       </div>
-      ${!small && html`<p class="muted">${formats(session)} The model sees the whole image: fill it with one lesion.</p>`}
+      ${!small && html`<p class="muted">${formats(session)} ${t("upload.advice")}</p>`}
     </div>
     <${Examples} session=${session} small=${small} />
   </section>`;
@@ -25,7 +26,7 @@ export function Upload({ session, small }) {
 /** @param {Session} session */
 function formats(session) {
   const all = session.model?.limits.formats ?? [];
-  return all.length === 0 ? "" : `${all.slice(0, -1).join(", ")} or ${all.at(-1)}.`;
+  return all.length === 0 ? "" : t("upload.formats", { some: all.slice(0, -1).join(", "), last: all.at(-1) ?? "" });
 }
 
 /**
@@ -64,7 +65,7 @@ function Examples({ session, small }) {
       session.add([await fetchExample(example)]);
       setProblem("");
     } catch {
-      setProblem("The example cannot be loaded. Check the network.");
+      setProblem(t("examples.failed"));
     }
   };
   const list = html`<ul class="examples">
@@ -73,16 +74,15 @@ function Examples({ session, small }) {
         html`<li key=${example.file}>
           <button type="button" onClick=${() => add(example)}>
             <img src=${exampleUrl(example)} alt="" width="80" height="60" loading="lazy" />
-            <span><span class="visually-hidden">Synthetic </span>${example.label}</span>
+            <span><span class="visually-hidden">${t("examples.synthetic")} </span>${t(example.label)}</span>
           </button>
         </li>`,
     )}
   </ul>`;
-  const note = "Computer-generated drawings: their results have no meaning.";
   return html`<div class="example-box">
     ${small
-      ? html`<details key=${session.items.length}><summary>Synthetic examples</summary><p class="muted">${note}</p>${list}</details>`
-      : html`<h2 class="minor">Or try a synthetic example</h2><p class="muted">${note}</p>${list}`}
+      ? html`<details key=${session.items.length}><summary>${t("examples.title")}</summary><p class="muted">${t("examples.note")}</p>${list}</details>`
+      : html`<h2 class="minor">${t("examples.try")}</h2><p class="muted">${t("examples.note")}</p>${list}`}
     ${problem && html`<p class="problem" role="alert">${problem}</p>`}
   </div>`;
 }

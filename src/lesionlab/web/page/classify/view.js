@@ -2,6 +2,7 @@
 
 import { numberWord } from "../format.js";
 import { filesOf } from "../image_file.js";
+import { t } from "../messages.js";
 import { html, useEffect } from "../vendor/htm-preact.js";
 import { ResultView } from "./result.js";
 import { ResultTable } from "./table.js";
@@ -26,11 +27,11 @@ export function ClassifyView({ session }) {
 function Welcome({ session: { model } }) {
   const classes = model?.classes ?? [];
   return html`<div class="welcome">
-    <h1>Classify an image</h1>
+    <h1>${t("welcome.title")}</h1>
     <p class="lead">
-      Add a dermoscopic image of one skin lesion.
+      ${t("welcome.lead")}
       ${classes.length > 0 &&
-      ` The model predicts the probability of each of ${numberWord(classes.length)} ${classes.length > 2 ? "diagnoses" : "classes"}${model?.explainable ? ", with a heat map" : ""}.`}
+      ` ${t(classes.length > 2 ? "welcome.diagnoses" : "welcome.classes", { number: numberWord(classes.length) })}${model?.explainable ? ` ${t("welcome.map")}` : ""}`}
     </p>
   </div>`;
 }
@@ -42,7 +43,7 @@ function Welcome({ session: { model } }) {
 function useDropAndPaste(session) {
   useEffect(() => {
     const add = (/** @type {DataTransfer | null} */ transfer) =>
-      session.add(filesOf(transfer).map((file) => ({ file, name: file.name || "pasted image" })));
+      session.add(filesOf(transfer).map((file) => ({ file, name: file.name || t("pasted") })));
     const onDrop = (/** @type {DragEvent} */ event) => add(event.dataTransfer);
     const onPaste = (/** @type {ClipboardEvent} */ event) => add(event.clipboardData);
     addEventListener("drop", onDrop);

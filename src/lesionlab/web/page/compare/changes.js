@@ -1,7 +1,8 @@
 /** The differences between two predictions, in words and as a table. */
 
 import { RiskLevel } from "../classify/summary.js";
-import { mainProbability, noun, percent, pointDifference, pointTitle, ranked, selectedPoint } from "../format.js";
+import { className, mainProbability, noun, percent, pointDifference, pointTitle, ranked, selectedPoint } from "../format.js";
+import { t } from "../messages.js";
 import { html } from "../vendor/htm-preact.js";
 
 /** @typedef {import("../session.js").Session} Session */
@@ -11,33 +12,33 @@ import { html } from "../vendor/htm-preact.js";
 export function Changes({ session, left, right }) {
   const abstained = left.status === "abstained" || right.status === "abstained";
   return html`<section class="card changes" aria-labelledby="changes-title">
-    <h2 id="changes-title">Changes</h2>
+    <h2 id="changes-title">${t("changes.title")}</h2>
     ${abstained
-      ? html`<p>The model abstained from at least one of the images, so the predictions are not compared.</p>`
-      : html`<p class="lead">${sentence(left, right, session.pointKey)}</p><${ChangeTable} session=${session} left=${left} right=${right} />`}
+      ? html`<p>${t("changes.abstained")}</p>`
+      : html`<p class="lead">${sentence(session, left, right)}</p><${ChangeTable} session=${session} left=${left} right=${right} />`}
   </section>`;
 }
 
 /** @param {{ session: Session, left: Prediction, right: Prediction }} props */
 function ChangeTable({ session, left, right }) {
   const [before, after] = [mainProbability(left), mainProbability(right)];
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Both predictions as a table">
+  return html`<div class="scroll" tabindex="0" role="region" aria-label=${t("changes.table")}>
     <table>
       <thead>
         <tr>
-          <th scope="col">Probability</th>
-          <th scope="col">Earlier</th>
-          <th scope="col">Later</th>
-          <th scope="col">Change, points</th>
+          <th scope="col">${t("probability")}</th>
+          <th scope="col">${t("compare.earlier")}</th>
+          <th scope="col">${t("compare.later")}</th>
+          <th scope="col">${t("changes.points")}</th>
         </tr>
       </thead>
       <tbody>
-        ${before && after && html`<${Row} name=${`P(${before.target})`} before=${before.value} after=${after.value} strong />`}
+        ${before && after && html`<${Row} name=${t(`probabilityOf.${before.target}`)} before=${before.value} after=${after.value} strong />`}
         <tr>
-          <th scope="row">Risk level</th>
+          <th scope="row">${t("risk.level")}</th>
           <td><${RiskLevel} risk=${left.risk} /></td>
           <td><${RiskLevel} risk=${right.risk} /></td>
-          <td>${left.risk === right.risk ? "unchanged" : "changed"}</td>
+          <td>${t(left.risk === right.risk ? "changes.unchanged" : "changes.changed")}</td>
         </tr>
         ${ranked(left, session.model).map(
           ({ code, name, probability }) =>
@@ -59,18 +60,17 @@ function Row({ name, before, after, strong = false }) {
 }
 
 /**
+ * @param {Session} session
  * @param {Prediction} left
  * @param {Prediction} right
- * @param {string} selected Operating point.
  */
-function sentence(left, right, selected) {
-  const [first, second] = [left.top[0]?.name, right.top[0]?.name];
-  const diagnosis = first === second ? `The most probable diagnosis is ${first} in both.` : `The most probable diagnosis changed from ${first} to ${second}.`;
+function sentence({ model, pointKey }, left, right) {
+  const [first = "", second = ""] = [left, right].map((result) => className(model, result.top[0]?.code ?? ""));
+  const diagnosis = first === second ? t("changes.sameDiagnosis", { name: first }) : t("changes.otherDiagnosis", { first, second });
   const [before, after] = [mainProbability(left), mainProbability(right)];
   if (!before || !after) return diagnosis;
-  const probability = `The probability of ${noun(before.target)} changed from ${percent(before.value)} to ${percent(after.value)}`;
-  const [was, is] = [selectedPoint(left, selected), selectedPoint(right, selected)];
-  const word = (/** @type {boolean | null} */ positive) => (positive ? "positive" : "negative");
-  if (!was || !is || was.positive === is.positive) return `${probability}. ${diagnosis}`;
-  return `${probability}, the decision at ${pointTitle(is)} from ${word(was.positive)} to ${word(is.positive)}. ${diagnosis}`;
+  const values = { target: noun(before.target), before: percent(before.value), after: percent(after.value) };
+  const [was, is] = [selectedPoint(left, pointKey), selectedPoint(right, pointKey)];
+  if (!was || !is || was.positive === is.positive) return `${t("changes.probability", values)} ${diagnosis}`;
+  return `${t(is.positive ? "changes.toPositive" : "changes.toNegative", { ...values, point: pointTitle(is) })} ${diagnosis}`;
 }

@@ -1,17 +1,21 @@
 /** The third view: comparison of two images of one lesion. */
 
-import { Abstention } from "../classify/result.js";
-import { HeatControls, HeatFigure } from "../classify/heat_figure.js";
+import { Abstention } from "../classify/abstention.js";
+import { MapControls } from "../classify/layers.js";
 import { FileButton } from "../classify/upload.js";
+import { ImageViewer } from "../classify/viewer.js";
 import { EXAMPLES, fetchExample } from "../examples.js";
+import { headline } from "../headline.js";
 import { filesOf } from "../image_file.js";
+import { t } from "../messages.js";
 import { html, useState } from "../vendor/htm-preact.js";
 import { Changes } from "./changes.js";
 
 /** @typedef {import("../session.js").Session} Session */
 /** @typedef {import("../session.js").Item} Item */
 
-const SIDES = ["Earlier", "Later"];
+/** @type {import("../messages.js").MessageKey[]} */
+const SIDES = ["compare.earlier", "compare.later"];
 
 /** @param {{ session: Session }} props */
 export function CompareView({ session }) {
@@ -21,15 +25,12 @@ export function CompareView({ session }) {
   const first = pair.map(withDiagnosis).find(Boolean);
   const code = selected || (first?.top[0]?.code ?? "");
   return html`
-    <h1>Compare two images</h1>
-    <p class="lead">Two images of one lesion, for example before and after several months.</p>
-    <p class="note">
-      Light, angle, distance and camera affect the probabilities. A difference between two images does not show that the lesion has
-      changed.
-    </p>
+    <h1>${t("compare.title")}</h1>
+    <p class="lead">${t("compare.lead")}</p>
+    <p class="note">${t("compare.note")}</p>
     ${first &&
     html`<div class="card shared-controls">
-      <${HeatControls} session=${session} result=${first} code=${code} onSelect=${setSelected} />
+      <${MapControls} session=${session} result=${first} code=${code} onSelect=${setSelected} />
     </div>`}
     <div class="pair">
       ${pair.map((item, side) => html`<${Slot} key=${side} session=${session} item=${item} side=${side} code=${code} />`)}
@@ -55,21 +56,22 @@ function Slot({ session, item, side, code }) {
   };
   const add = (/** @type {File[]} */ [file]) => {
     if (!file) return;
-    const [added] = session.add([{ file, name: file.name || "pasted image" }]);
+    const [added] = session.add([{ file, name: file.name || t("pasted") }]);
     if (added) put(added.id);
   };
   const onDrop = (/** @type {DragEvent} */ event) => add(filesOf(event.dataTransfer));
   const onChange = (/** @type {Event & { currentTarget: HTMLSelectElement }} */ { currentTarget }) =>
     put(currentTarget.value === "" ? null : Number(currentTarget.value));
   const heading = `side-${side}`;
+  const title = t(SIDES[side] ?? "compare.earlier");
   return html`<section class="card slot" aria-labelledby=${heading} onDrop=${onDrop}>
-    <h2 id=${heading}>${SIDES[side]}</h2>
+    <h2 id=${heading}>${title}</h2>
     <div class="actions">
-      <${FileButton} label=${item ? "Another image" : "Choose or drop an image"} primary=${!item} onFiles=${add} />
+      <${FileButton} label=${t(item ? "compare.another" : "compare.choose")} primary=${!item} onFiles=${add} />
       ${session.items.length > 0 &&
-      html`<label class="visually-hidden" for=${`classified-${side}`}>${SIDES[side]}: a classified image</label>
+      html`<label class="visually-hidden" for=${`classified-${side}`}>${t("compare.classified", { side: title })}</label>
         <select id=${`classified-${side}`} value=${item ? String(item.id) : ""} onChange=${onChange}>
-          <option value="" selected=${!item}>classified images …</option>
+          <option value="" selected=${!item}>${t("compare.select")}</option>
           ${session.items.map(
             (other) => html`<option key=${other.id} value=${String(other.id)} selected=${other === item}>${other.name}</option>`,
           )}
@@ -85,14 +87,14 @@ function SlotContent({ session, item, code }) {
   const result = item.response?.result;
   return html`
     <p class="file-name">${item.name}</p>
-    ${pending && html`<p class="progress"><span class="spinner" aria-hidden="true"></span> ${item.delay || "Classifying …"}</p>`}
+    ${pending && html`<p class="progress"><span class="spinner" aria-hidden="true"></span> ${item.delay || t("result.classifying")}</p>`}
     ${item.state === "failed" &&
     html`<div class="banner" role="alert">
       <p>${item.problem}</p>
-      ${item.retryable && html`<button type="button" onClick=${() => session.retry([item])}>Try again</button>`}
+      ${item.retryable && html`<button type="button" onClick=${() => session.retry([item])}>${t("tryAgain")}</button>`}
     </div>`}
-    ${result && (result.status === "abstained" ? html`<${Abstention} result=${result} />` : html`<p class="headline">${result.headline}</p>`)}
-    <${HeatFigure} key=${item.id} session=${session} item=${item} code=${withDiagnosis(item) ? code : ""} />
+    ${result && (result.status === "abstained" ? html`<${Abstention} result=${result} />` : html`<p class="headline">${headline(result, session.model)}</p>`)}
+    <${ImageViewer} small key=${item.id} session=${session} item=${item} code=${withDiagnosis(item) ? code : ""} />
   `;
 }
 
@@ -105,11 +107,11 @@ function Example({ session }) {
       const [left, right] = session.add(images);
       session.set({ pair: [left?.id ?? null, right?.id ?? null] });
     } catch {
-      setProblem("The example cannot be loaded. Check the network.");
+      setProblem(t("examples.failed"));
     }
   };
   return html`<div class="actions">
-    <button type="button" onClick=${add}>Try two synthetic images of one lesion</button>
+    <button type="button" onClick=${add}>${t("compare.example")}</button>
     ${problem && html`<p class="problem" role="alert">${problem}</p>`}
   </div>`;
 }

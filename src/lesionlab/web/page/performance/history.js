@@ -1,35 +1,36 @@
 /** The training history by epoch. */
 
 import { number } from "../format.js";
+import { t } from "../messages.js";
 import { html } from "../vendor/htm-preact.js";
 import { Leaky } from "./metrics.js";
 import { path, Plot, ticks } from "./plot.js";
+import { Section } from "./section.js";
 
 /** @typedef {import("../types.js").EvaluationSummary} Evaluation */
 /** @typedef {import("../types.js").Epoch} Epoch */
-/** @typedef {{ key: "train_loss" | "validation_loss" | "validation_balanced_accuracy", label: string, second?: boolean }} Line */
+/** @typedef {{ key: "train_loss" | "validation_loss" | "validation_balanced_accuracy", label: import("../messages.js").MessageKey, second?: boolean }} Line */
 
 /** @type {Line[]} */
 const LOSSES = [
-  { key: "train_loss", label: "training loss" },
-  { key: "validation_loss", label: "validation loss", second: true },
+  { key: "train_loss", label: "history.trainLoss" },
+  { key: "validation_loss", label: "history.validationLoss", second: true },
 ];
 /** @type {Line[]} */
-const ACCURACY = [{ key: "validation_balanced_accuracy", label: "balanced accuracy, validation" }];
+const ACCURACY = [{ key: "validation_balanced_accuracy", label: "history.validationAccuracy" }];
 
 /** @param {{ evaluation: Evaluation }} props */
 export function History({ evaluation: { history, leaky } }) {
-  return html`<section class="card" aria-labelledby="history-title">
-    <h2 id="history-title">Training history</h2>
-    <p class="muted">${history.length} epochs. The training loss is computed on augmented images, so it may exceed the validation loss.</p>
-    <${Lines} history=${history} lines=${LOSSES} label="Loss" fromZero />
-    <${Lines} history=${history} lines=${ACCURACY} label="Balanced accuracy" />
+  return html`<${Section} title=${t("history.title")}>
+    <p class="muted">${t("history.note", { count: history.length })}</p>
+    <${Lines} history=${history} lines=${LOSSES} label=${t("history.loss")} fromZero />
+    <${Lines} history=${history} lines=${ACCURACY} label=${t("metric.balanced_accuracy")} />
     <details>
-      <summary>Values</summary>
-      <div class="scroll" tabindex="0" role="region" aria-label="Training history by epoch">
+      <summary>${t("values")}</summary>
+      <div class="scroll" tabindex="0" role="region" aria-label=${t("history.table")}>
         <table>
           <thead>
-            <tr><th scope="col">Epoch</th>${[...LOSSES, ...ACCURACY].map(({ key, label }) => html`<th key=${key} scope="col">${label}</th>`)}</tr>
+            <tr><th scope="col">${t("history.epoch")}</th>${[...LOSSES, ...ACCURACY].map(({ key, label }) => html`<th key=${key} scope="col">${t(label)}</th>`)}</tr>
           </thead>
           <tbody>
             ${history.map(
@@ -42,7 +43,7 @@ export function History({ evaluation: { history, leaky } }) {
         </table>
       </div>
     </details>
-  </section>`;
+  <//>`;
 }
 
 /** @param {{ history: Epoch[], lines: Line[], label: string, fromZero?: boolean }} props */
@@ -58,9 +59,9 @@ function Lines({ history, lines, label, fromZero = false }) {
   return html`<figure>
     <${Plot}
       height=${190}
-      across=${{ ...across, ticks: whole, label: "Epoch" }}
+      across=${{ ...across, ticks: whole, label: t("history.epoch") }}
       up=${{ ...up, ticks: ticks(up.from, up.to, 4), label }}
-      label=${`${label} by epoch; the values are in the table below`}
+      label=${t("history.label", { label })}
       draw=${(/** @type {import("./plot.js").Scale} */ { x, y }) =>
         lines.map(({ key, second }) => {
           /** @type {[number, number][]} */
@@ -70,7 +71,7 @@ function Lines({ history, lines, label, fromZero = false }) {
     />
     ${lines.length > 1 &&
     html`<figcaption class="keys">
-      ${lines.map(({ key, label: name, second }) => html`<span key=${key} class=${second ? "key second" : "key"}>${name}</span>`)}
+      ${lines.map(({ key, label: name, second }) => html`<span key=${key} class=${second ? "key second" : "key"}>${t(name)}</span>`)}
     </figcaption>`}
   </figure>`;
 }

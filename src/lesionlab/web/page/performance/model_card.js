@@ -1,68 +1,84 @@
 /** The model card: intended use, data and limitations, and the information that is missing. */
 
-import { counted, numberWord } from "../format.js";
+import { className, decimal, number, numberWord } from "../format.js";
+import { t } from "../messages.js";
 import { html } from "../vendor/htm-preact.js";
+import { Section } from "./section.js";
 
 /** @typedef {import("../types.js").ModelCard} ModelCard */
 /** @typedef {import("../types.js").EvaluationSummary} Evaluation */
 
-/** @param {{ model: ModelCard }} props */
-export function ModelCardSection({ model }) {
+/** @param {{ model: ModelCard, evaluation: Evaluation | null }} props */
+export function ModelCardSection({ model, evaluation }) {
   const { training_data: data, calibration, preprocessing } = model;
-  const subsets = Object.entries(data.images).map(
-    ([subset, images]) => `${subset} ${counted(images, "image")}${data.lesions[subset] ? ` of ${counted(data.lesions[subset], "lesion")}` : ""}`,
-  );
-  const split = data.leaky
-    ? "by image: images of one lesion may be in several subsets (leaky)"
-    : data.lesions_known
-      ? "by lesion: all images of a lesion are in one subset"
-      : "by image; the dataset has no lesion identifiers";
+  const subsets = Object.entries(data.images).map(([subset, images]) => {
+    const lesions = data.lesions[subset] ?? 0;
+    return t(lesions > 0 ? "card.subset" : "card.subsetImages", { subset, images, lesions });
+  });
+  const split = t(data.leaky ? "card.splitLeaky" : data.lesions_known ? "card.splitByLesion" : "card.splitByImage");
+  const calibrated = t("card.calibrationText", {
+    method: calibration.method,
+    temperature: decimal(calibration.temperature, 2),
+    images: calibration.images,
+    before: number(calibration.ece_before),
+    after: number(calibration.ece_after),
+  });
   /** @type {[string, unknown][]} */
   const facts = [
-    ["Model", `${model.model.identity}, recipe ${model.recipe}, created ${model.created}`],
-    ["Intended use", "Research and education with dermoscopic images of single pigmented skin lesions. Not a medical device, and never a diagnosis or a reason not to examine a lesion."],
-    ["Classes", model.classes.map(({ name, malignant }) => (malignant ? `${name} (malignant)` : name)).join("; ")],
-    ["Data", `${data.sources.join(", ")}: ${subsets.join("; ")}`],
-    ["Split", split],
-    ["Calibration", `${calibration.method} ${calibration.temperature.toFixed(2)}, fitted on ${counted(calibration.images, "validation image")}; expected calibration error there ${calibration.ece_before.toFixed(3)} before, ${calibration.ece_after.toFixed(3)} after${data.leaky ? " (leaky)" : ""}`],
-    ["Input", `the whole image, scaled to ${preprocessing.size} × ${preprocessing.size} pixels without keeping its aspect ratio`],
-    ["Heat map", model.explainable ? "class activation map" : "none"],
-    ["Abstention", model.abstains ? "yes" : "none: every image gets a prediction"],
-    ["Risk level", model.risk_rule],
-    ["Licence", model.licence],
-    ["Graph, SHA-256", html`<code>${model.model.graph_sha256}</code>`],
-    ["Split, SHA-256", html`<code>${data.split_sha256}</code>`],
+    [t("model"), t("card.model", { model: model.model.identity, recipe: model.recipe, created: model.created })],
+    [t("card.use"), t("card.useText")],
+    [t("card.classes"), model.classes.map(({ code, malignant }) => `${className(model, code)}${malignant ? ` (${t("malignant")})` : ""}`).join("; ")],
+    [t("card.data"), `${data.sources.join(", ")}: ${subsets.join("; ")}`],
+    [t("card.split"), split],
+    [t("reliability.title"), `${calibrated}${data.leaky ? " (leaky)" : ""}`],
+    [t("card.input"), t("card.inputText", { size: preprocessing.size })],
+    [t("viewer.map"), t(model.explainable ? "card.mapText" : "risk.none")],
+    [t("card.abstention"), t(model.abstains ? "card.abstains" : "card.neverAbstains")],
+    [t("risk.level"), html`<span lang="en">${model.risk_rule}</span>`],
+    [t("card.licence"), model.licence],
+    [t("card.graph"), html`<code>${model.model.graph_sha256}</code>`],
+    [t("card.splitHash"), html`<code>${data.split_sha256}</code>`],
   ];
-  return html`<section class="card" aria-labelledby="card-title">
-    <h2 id="card-title">Model card</h2>
+  return html`<${Section} title=${t("card.title")}>
     <dl class="facts">${facts.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
-    <h3>Limitations</h3>
+    <h3>${t("card.limitations")}</h3>
     <ul>
-      <li>Performance is expected to be lower for other cameras, skin types and lesions than those of ${data.sources.join(" and ")}.</li>
-      <li>The model has ${numberWord(model.classes.length)} classes. A lesion of another kind is assigned to one of them.</li>
-      <li>A low probability is not zero: each operating point above misses a share of the target lesions.</li>
+      <li>${elsewhere(evaluation)}</li>
+      <li>${t("card.otherKinds", { number: numberWord(model.classes.length) })}</li>
+      ${model.operating_points.length > 0 && html`<li>${t("card.missed")}</li>`}
     </ul>
-  </section>`;
+  <//>`;
+}
+
+/**
+ * Performance on other datasets than the model's own, as far as it was measured.
+ * @param {Evaluation | null} evaluation
+ */
+function elsewhere(evaluation) {
+  const rows = evaluation?.external ?? [];
+  if (rows.length === 0) return t("card.elsewhereUnknown");
+  const aucs = rows.map(({ target, dataset, figures }) => t("card.auc", { target: t(`target.${target}`), dataset, auc: number(figures.auc.value) }));
+  return t("card.elsewhere", { aucs: aucs.join("; ") });
 }
 
 /** @param {{ model: ModelCard, evaluation: Evaluation | null }} props */
 export function MissingInformation({ model, evaluation }) {
+  const skinTone = evaluation && (evaluation.subgroups.some(({ group }) => group === "skin_tone") || evaluation.external.some(({ skin_tone: rows }) => rows.length > 0));
   const missing = [
-    !evaluation && "The full evaluation: no confusion matrix, curves, calibration diagram or subgroups. `lesionlab evaluate` creates it.",
-    evaluation?.history.length === 0 && "Training history.",
-    evaluation?.subgroups.length === 0 && "Performance by sex, age, anatomical site or confirmation.",
-    model.operating_points.length === 0 && "Operating points.",
-    Object.keys(model.metrics).length === 0 && "Metrics on a test set.",
-    !model.explainable && "Heat maps.",
-    !model.abstains && "Abstention from unsuitable images.",
-    evaluation &&
-      model.training_data.sources.includes(evaluation.dataset) &&
-      `External validation: the images of this evaluation are from ${evaluation.dataset}, as are the training images.`,
-    !evaluation?.subgroups.some(({ group }) => group === "skin_tone") && "Performance by skin tone.",
-    "A comparison with physicians, and any clinical study.",
+    !evaluation && t("missing.evaluation"),
+    evaluation?.history.length === 0 && t("missing.history"),
+    evaluation?.subgroups.length === 0 && t("missing.subgroups"),
+    model.operating_points.length === 0 && t("missing.points"),
+    Object.keys(model.metrics).length === 0 && t("missing.metrics"),
+    !model.explainable && t("missing.maps"),
+    !model.abstains && t("missing.abstention"),
+    evaluation && evaluation.by_source.length < 2 && t("missing.sources"),
+    evaluation && evaluation.external.length === 0 && model.training_data.sources.includes(evaluation.dataset) && t("missing.external", { dataset: evaluation.dataset }),
+    !skinTone && t("missing.skinTone"),
+    t("missing.studies"),
   ].filter((line) => typeof line === "string");
   return html`<section class="card" aria-labelledby="missing-title">
-    <h2 id="missing-title">Missing information</h2>
+    <h2 id="missing-title">${t("missing.title")}</h2>
     <ul>${missing.map((line) => html`<li key=${line}>${line}</li>`)}</ul>
   </section>`;
 }

@@ -1,10 +1,19 @@
 /** Operating points with their predictive values at a prevalence that the reader can change. */
 
-import { noun, number, percent, pointTitle, predictiveValues } from "../format.js";
+import { noun, number, percent, pointName, predictiveValues } from "../format.js";
+import { t } from "../messages.js";
 import { html, useState } from "../vendor/htm-preact.js";
 import { Leaky } from "./metrics.js";
 
+/** @typedef {import("../messages.js").MessageKey} MessageKey */
 /** @typedef {import("../types.js").OperatingPoint} OperatingPoint */
+
+/** @type {[name: MessageKey, short: MessageKey][]} */
+const SHORTENED = [
+  ["points.threshold", "points.thresholdShort"],
+  ["sensitivity", "points.sensitivityShort"],
+  ["specificity", "points.specificityShort"],
+];
 
 /** @param {{ points: OperatingPoint[], leaky: boolean }} props */
 export function OperatingPoints({ points, leaky }) {
@@ -12,10 +21,9 @@ export function OperatingPoints({ points, leaky }) {
   if (!first) return null;
   const targets = [...new Set(points.map((point) => point.target))];
   return html`<section class="card" aria-labelledby="points-title">
-    <h2 id="points-title">Operating points</h2>
+    <h2 id="points-title">${t("points.title")}</h2>
     <p class="muted">
-      Each threshold was chosen on the validation images for its sensitivity, and measured on the ${first.measured_on} images, of
-      all sources and confirmations together. PPV and NPV depend on the prevalence in the examined population.
+      ${t("points.note", { subset: t(`subset.${first.measured_on ?? "other"}`) })}
     </p>
     ${targets.map(
       (target) => html`<${TargetPoints} key=${target} points=${points.filter((point) => point.target === target)} leaky=${leaky} />`,
@@ -38,22 +46,28 @@ function TargetPoints({ points, leaky }) {
   };
   return html`
     <p class="prevalence">
-      <label for=${id}>Prevalence of ${noun(first.target)}, %</label>
+      <label for=${id}>${t("points.prevalence", { target: noun(first.target) })}</label>
       <input id=${id} type="number" min="0" max="100" step="0.1" value=${(100 * prevalence).toFixed(1)} onChange=${onChange} />
-      <button type="button" onClick=${() => setPrevalence(first.prevalence)}>As measured: ${percent(first.prevalence)}</button>
+      <button type="button" onClick=${() => setPrevalence(first.prevalence)}>${t("points.measured", { prevalence: percent(first.prevalence) })}</button>
     </p>
-    <div class="scroll" tabindex="0" role="region" aria-label=${`Operating points for ${noun(first.target)}`}>
-      <table>
+    <div class="scroll" tabindex="0" role="region" aria-label=${t("points.table", { target: noun(first.target) })}>
+      <table class="figures points">
         <thead>
           <tr>
-            ${["Operating point", "Threshold", "Sensitivity", "Specificity", "PPV", "NPV"].map((name) => html`<th key=${name} scope="col">${name}</th>`)}
+            <th scope="col">${t("point.label")}</th>
+            ${SHORTENED.map(
+              ([name, short]) => html`<th key=${name} scope="col">
+                <span class="long-name">${t(name)}</span><span class="short-name" aria-hidden="true">${t(short)}</span>
+              </th>`,
+            )}
+            ${["PPV", "NPV"].map((name) => html`<th key=${name} scope="col">${name}</th>`)}
           </tr>
         </thead>
         <tbody>
           ${points.map((point) => {
             const { ppv, npv } = predictiveValues(point, prevalence);
             return html`<tr key=${point.name}>
-              <th scope="row">${pointTitle(point)}</th>
+              <th scope="row">${pointName(point.name)}</th>
               <td>${percent(point.threshold)}</td>
               ${[point.sensitivity, point.specificity, ppv, npv].map((share) => html`<td>${number(share)}<${Leaky} on=${leaky} /></td>`)}
             </tr>`;

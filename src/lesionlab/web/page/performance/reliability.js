@@ -1,9 +1,11 @@
 /** The reliability diagram: accuracy against confidence. */
 
-import { counted, interval, number, percent } from "../format.js";
+import { decimal, interval, number, percent } from "../format.js";
+import { t } from "../messages.js";
 import { html } from "../vendor/htm-preact.js";
 import { Leaky } from "./metrics.js";
 import { path, Plot, UNIT } from "./plot.js";
+import { Section } from "./section.js";
 
 /** @typedef {import("../types.js").EvaluationSummary} Evaluation */
 
@@ -12,17 +14,16 @@ export function Reliability({ evaluation }) {
   const { reliability: bins, leaky, overall } = evaluation;
   const most = Math.max(...bins.map(({ count }) => count));
   const { ece } = overall;
-  return html`<section class="card" aria-labelledby="reliability-title">
-    <h2 id="reliability-title">Calibration</h2>
+  return html`<${Section} title=${t("reliability.title")}>
     <p class="muted">
-      On the dotted line, accuracy equals confidence. Points below it are overconfident. The size of a point shows the number of images.
-      ${ece && html` Expected calibration error (ECE) ${number(ece.value)}${interval(ece) && `, 95% interval ${interval(ece)}`}<${Leaky} on=${leaky} />.`}
+      ${t("reliability.note")}
+      ${ece && html` ${t("metric.ece")} ${number(ece.value)}${interval(ece) && `, ${t("metrics.interval", { interval: interval(ece) })}`}<${Leaky} on=${leaky} />.`}
     </p>
     <figure>
       <${Plot}
-        across=${{ ...UNIT, label: "Confidence" }}
-        up=${{ ...UNIT, label: "Accuracy" }}
-        label="Reliability diagram; the values are in the table below"
+        across=${{ ...UNIT, label: t("reliability.confidence") }}
+        up=${{ ...UNIT, label: t("metric.accuracy") }}
+        label=${t("reliability.label")}
         draw=${(/** @type {import("./plot.js").Scale} */ { x, y }) => html`
           <path class="reference-line" d=${path([[x(0), y(0)], [x(1), y(1)]])} />
           <path class="curve thin" d=${path(bins.map(({ confidence, accuracy }) => [x(confidence), y(accuracy)]))} />
@@ -34,19 +35,19 @@ export function Reliability({ evaluation }) {
       />
     </figure>
     <details>
-      <summary>Values</summary>
+      <summary>${t("values")}</summary>
       <table>
-        <thead><tr><th scope="col">Confidence</th><th scope="col">Accuracy</th><th scope="col">Images</th></tr></thead>
+        <thead><tr><th scope="col">${t("reliability.confidence")}</th><th scope="col">${t("metric.accuracy")}</th><th scope="col">${t("images")}</th></tr></thead>
         <tbody>
           ${bins.map(
             ({ confidence, accuracy, count }) => html`<tr>
               <th scope="row">${percent(confidence)}</th>
               <td>${percent(accuracy)}<${Leaky} on=${leaky} /></td>
-              <td>${counted(count, "image")}</td>
+              <td>${decimal(count, 0)}</td>
             </tr>`,
           )}
         </tbody>
       </table>
     </details>
-  </section>`;
+  <//>`;
 }

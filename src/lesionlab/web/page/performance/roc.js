@@ -1,9 +1,11 @@
 /** ROC curves. */
 
-import { interval, number } from "../format.js";
+import { className, interval, number } from "../format.js";
+import { t } from "../messages.js";
 import { html, useState } from "../vendor/htm-preact.js";
 import { Leaky } from "./metrics.js";
 import { path, Plot, UNIT } from "./plot.js";
+import { Section } from "./section.js";
 
 /** @typedef {import("../types.js").ModelCard} ModelCard */
 /** @typedef {import("../types.js").EvaluationSummary} Evaluation */
@@ -16,21 +18,20 @@ export function RocCurves({ model, evaluation }) {
   const [selected, setSelected] = useState(codes[0] ?? "");
   const curve = roc[selected];
   if (!curve) return null;
-  const name = (/** @type {string} */ code) => model.classes.find((other) => other.code === code)?.name ?? "Malignant against benign";
+  const name = (/** @type {string} */ code) => (model.classes.some((other) => other.code === code) ? className(model, code) : t("roc.malignant"));
   const onChange = (/** @type {Event & { currentTarget: HTMLSelectElement }} */ { currentTarget }) => setSelected(currentTarget.value);
-  return html`<section class="card" aria-labelledby="roc-title">
-    <h2 id="roc-title">ROC curves</h2>
-    <p class="muted">The dotted line is chance. The area under the curve (AUC) is the share of pairs that are ranked correctly.</p>
+  return html`<${Section} title=${t("roc.title")}>
+    <p class="muted">${t("roc.note")}</p>
     <div class="curves">
       <figure>
-        <label for="curve">Curve</label>
+        <label for="curve">${t("roc.curve")}</label>
         <select id="curve" value=${selected} onChange=${onChange}>
           ${codes.map((code) => html`<option key=${code} value=${code} selected=${code === selected}>${name(code)}</option>`)}
         </select>
         <${Plot}
-          across=${{ ...UNIT, label: "1 − specificity" }}
-          up=${{ ...UNIT, label: "Sensitivity" }}
-          label=${`ROC curve, ${name(selected)}: AUC ${number(curve.auc.value)}`}
+          across=${{ ...UNIT, label: t("roc.across") }}
+          up=${{ ...UNIT, label: t("sensitivity") }}
+          label=${t("roc.label", { name: name(selected), auc: number(curve.auc.value) })}
           draw=${(/** @type {import("./plot.js").Scale} */ { x, y }) => html`
             <path class="reference-line" d=${path([[x(0), y(0)], [x(1), y(1)]])} />
             ${codes.map((code) => code !== selected && html`<path key=${code} class="curve other" d=${line(roc[code], x, y)} />`)}
@@ -39,8 +40,8 @@ export function RocCurves({ model, evaluation }) {
         />
       </figure>
       <table>
-        <caption class="visually-hidden">Area under each curve</caption>
-        <thead><tr><th scope="col">Curve</th><th scope="col">AUC, 95% interval</th></tr></thead>
+        <caption class="visually-hidden">${t("roc.caption")}</caption>
+        <thead><tr><th scope="col">${t("roc.curve")}</th><th scope="col">${t("roc.auc")}</th></tr></thead>
         <tbody>
           ${codes.map(
             (code) => html`<tr key=${code} class=${code === selected ? "strong" : ""}>
@@ -51,7 +52,7 @@ export function RocCurves({ model, evaluation }) {
         </tbody>
       </table>
     </div>
-  </section>`;
+  <//>`;
 }
 
 /**

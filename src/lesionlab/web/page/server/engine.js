@@ -11,6 +11,7 @@
  */
 
 import { EngineError } from "../engine.js";
+import { t } from "../messages.js";
 
 const ATTEMPTS = 6;
 const MAX_WAIT_S = 30;
@@ -75,7 +76,7 @@ export class ServerEngine {
       const busy = response.status === 503 || response.status === 429;
       if (!busy || attempt === ATTEMPTS) throw await toError(response);
       const seconds = waitSeconds(response.headers.get("Retry-After"), attempt);
-      onWait?.(`The server is busy. Trying again in ${seconds} s (attempt ${attempt + 1} of ${ATTEMPTS}).`);
+      onWait?.(t("error.waiting", { seconds, attempt: attempt + 1, attempts: ATTEMPTS }));
       await sleep(1000 * seconds, signal);
       attempt += 1;
     }
@@ -105,7 +106,7 @@ export class ServerEngine {
       });
     } catch (error) {
       if (signal?.aborted) throw error;
-      throw new EngineError("unreachable", "The server cannot be reached. Check that lesionlab serve is running, and the network.");
+      throw new EngineError("unreachable", t("error.unreachable"));
     }
   }
 
@@ -117,7 +118,7 @@ export class ServerEngine {
     if (this.#key !== rejected) return;
     this.#keyRequest ??= this.#requestKey(rejected !== "").finally(() => (this.#keyRequest = null));
     const key = await this.#keyRequest;
-    if (!key) throw new EngineError("key", "The server requires an API key.");
+    if (!key) throw new EngineError("key", t("error.key"));
     this.#key = key;
   }
 }
@@ -139,7 +140,7 @@ async function parse(response) {
   try {
     return await response.json();
   } catch {
-    throw new EngineError("internal", "The server's response is not valid JSON. Check for a proxy between the server and this page.");
+    throw new EngineError("internal", t("error.json"));
   }
 }
 
@@ -151,12 +152,12 @@ async function toError(response) {
   /** @type {Partial<Problem>} */
   const problem = await response.json().catch(() => ({}));
   const { status } = response;
-  const detail = problem.detail || problem.title || `The server returned status ${status}.`;
+  const detail = problem.detail || problem.title || t("error.status", { status });
   const id = problem.request_id ?? response.headers.get("X-Request-ID") ?? "";
-  if (status === 503 || status === 429) return new EngineError("busy", `The server is still busy. ${detail}`, id);
+  if (status === 503 || status === 429) return new EngineError("busy", t("error.busy", { detail }), id);
   if (status === 404 || status === 409) return new EngineError("unavailable", detail, id);
-  if (status === 408) return new EngineError("unreachable", `The network is too slow. ${detail}`, id);
-  if (status >= 500 || status === 421) return new EngineError("internal", `The server failed. ${detail}`, id);
+  if (status === 408) return new EngineError("unreachable", t("error.slow", { detail }), id);
+  if (status >= 500 || status === 421) return new EngineError("internal", t("error.failed", { detail }), id);
   return new EngineError("image", detail, id);
 }
 

@@ -1,5 +1,6 @@
 /** The dialog for the server's API key, which is kept in memory only. */
 
+import { t } from "../messages.js";
 import { useSession } from "../use_session.js";
 import { html, useLayoutEffect, useRef } from "../vendor/htm-preact.js";
 
@@ -30,13 +31,13 @@ export function KeyDialog({ session }) {
   };
   return html`<dialog ref=${dialog} onCancel=${cancel} onClose=${closed} aria-labelledby="key-title">
     <form onSubmit=${submit}>
-      <h2 id="key-title">API key required</h2>
-      <p>${request?.rejected ? "That key was not accepted. " : ""}The key was set when the server was started. Your images are kept until then.</p>
-      <label for="key">API key</label>
+      <h2 id="key-title">${t("key.title")}</h2>
+      <p>${request?.rejected && `${t("key.rejected")} `}${t("key.note")}</p>
+      <label for="key">${t("key.label")}</label>
       <input id="key" ref=${input} type="password" autocomplete="off" spellcheck=${false} aria-invalid=${request?.rejected ? "true" : null} />
       <div class="actions">
-        <button type="submit" class="primary">Use this key</button>
-        <button type="button" onClick=${cancel}>Cancel</button>
+        <button type="submit" class="primary">${t("key.use")}</button>
+        <button type="button" onClick=${cancel}>${t("cancel")}</button>
       </div>
     </form>
   </dialog>`;

@@ -9,6 +9,6 @@ import { KeyDialog } from "./key_dialog.js";
 /** @type {Session} */
 const session = new Session(
   new ServerEngine((rejected) => session.requestKey(rejected)),
-  "Images are sent to the server of this page, processed in memory and not stored.",
+  "privacy.server",
 );
 start(session, html`<${KeyDialog} session=${session} />`);
