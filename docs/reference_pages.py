@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from lesionlab import errors
 from lesionlab.cli.main import app
 from lesionlab.recipes import Recipe
+from lesionlab.results import ProblemType
 
 # In the order of a reader's interest. A name is documented on the first page that has it.
 PACKAGES = {
@@ -96,6 +97,7 @@ def write_reference_pages(folder: Path) -> None:
     _write(folder / "api" / "index.md", _api_index())
     _write(folder / "commands.md", _commands_page())
     _write(folder / "errors.md", _errors_page())
+    _write(folder / "problems.md", _problems_page())
     _write(folder / "recipes.md", _recipes_page())
 
 
@@ -207,6 +209,18 @@ def _tree(error: type[BaseException], depth: int) -> Iterator[str]:
     yield f"{'  ' * depth}- `{error.__name__}`: {first}"
     for child in error.__subclasses__():
         yield from _tree(child, depth + 1)
+
+
+def _problems_page() -> Iterator[str]:
+    yield "# Problems of the API"
+    yield ""
+    yield (
+        "Every error of [the server](../serving.md) is a problem document of RFC 9457. Its `type` is the address of "
+        "a section below, for programs; `detail` has the cause and the remedy. `request_id` finds it in the log."
+    )
+    for kind in ProblemType:
+        yield f"\n({kind.slug})=\n## {kind.title}\n"
+        yield f"Type `{kind.slug}`, HTTP status {kind.status}, `ProblemType.{kind.name}`. {kind.remedy}"
 
 
 def _recipes_page() -> Iterator[str]:

@@ -1,6 +1,7 @@
 /**
- * Fetches the runtimes of the static build from npm into `page/vendor`: ONNX Runtime Web, with its loader in the module
- * and its runtime compressed by gzip, and libjpeg-turbo. Reproducible byte for byte. Needs npm and tar.
+ * Fetches compiled libraries from npm. For the static build, into `page/vendor`: ONNX Runtime Web, with its loader in the
+ * module and its runtime compressed by gzip, and libjpeg-turbo. For the page of the API, into `api_page/vendor`: Swagger UI.
+ * Reproducible byte for byte. Needs npm and tar.
  */
 
 import { execFileSync } from "node:child_process";
@@ -10,18 +11,24 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
-const VENDOR = fileURLToPath(new URL("../src/lesionlab/web/page/vendor/", import.meta.url));
+const WEB = fileURLToPath(new URL("../src/lesionlab/web/", import.meta.url));
 const { devDependencies } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"));
 
 /** The version whose types the page is checked with. */
 const ONNXRUNTIME = `onnxruntime-web@${devDependencies["onnxruntime-common"]}`;
 const JPEG_TURBO = "@cwasm/jpeg-turbo@0.1.3";
+const SWAGGER_UI = "swagger-ui-dist@5.35.0";
 
-/** Package, file in it, and name in `page/vendor`. */
+/** Package, file in it, and name in `lesionlab/web`. */
 const FILES = [
-  [ONNXRUNTIME, "dist/ort.wasm.bundle.min.mjs", "onnxruntime-web.js"],
-  [ONNXRUNTIME, "dist/ort-wasm-simd-threaded.wasm", "onnxruntime-web.wasm.gz"],
-  [JPEG_TURBO, "jpeg-turbo.wasm", "jpeg-turbo.wasm"],
+  [ONNXRUNTIME, "dist/ort.wasm.bundle.min.mjs", "page/vendor/onnxruntime-web.js"],
+  [ONNXRUNTIME, "dist/ort-wasm-simd-threaded.wasm", "page/vendor/onnxruntime-web.wasm.gz"],
+  [JPEG_TURBO, "jpeg-turbo.wasm", "page/vendor/jpeg-turbo.wasm"],
+  [SWAGGER_UI, "swagger-ui-bundle.js", "api_page/vendor/swagger-ui-bundle.js"],
+  [SWAGGER_UI, "swagger-ui.css", "api_page/vendor/swagger-ui.css"],
+  [SWAGGER_UI, "LICENSE", "api_page/vendor/LICENSE-swagger-ui.txt"],
+  [SWAGGER_UI, "NOTICE", "api_page/vendor/NOTICE-swagger-ui.txt"],
+  [SWAGGER_UI, "swagger-ui-bundle.js.LICENSE.txt", "api_page/vendor/LICENSE-swagger-ui-notices.txt"],
 ];
 
 const folder = mkdtempSync(join(tmpdir(), "lesionlab-vendor-"));
@@ -31,7 +38,7 @@ try {
     execFileSync("tar", ["xzf", packed], { cwd: folder });
     for (const [, file, target] of FILES.filter(([source]) => source === name)) {
       const bytes = readFileSync(join(folder, "package", file));
-      writeFileSync(join(VENDOR, target), target.endsWith(".gz") ? gzipSync(bytes, { level: 9 }) : bytes);
+      writeFileSync(join(WEB, target), target.endsWith(".gz") ? gzipSync(bytes, { level: 9 }) : bytes);
     }
     rmSync(join(folder, "package"), { recursive: true });
   }

@@ -73,6 +73,9 @@ def test_reachable_address_needs_a_key(
     ("options", "code", "message"),
     [
         (["--rate", "often"], 2, "error: --rate often: write it like 60/minute"),
+        (["--cors-origin", "skin.example"], 2, "error: --cors-origin skin.example: write it like https://skin.example"),
+        (["--trusted-proxy", "proxy"], 2, "error: --trusted-proxy proxy: write it like 10.0.0.7"),
+        (["--root-path", "lesionlab"], 2, "error: --root-path lesionlab: write it like /lesionlab"),
         (["--api-key-file", "nowhere"], 2, "error: --api-key-file nowhere cannot be read"),
         (["--model", "nowhere"], 2, "error: --model nowhere: there is no such file or folder"),
         (["--host", "no.such.host.invalid"], 1, "error: no.such.host.invalid is not an address of this machine"),

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from lesionlab import RESEARCH_ONLY
 from lesionlab.bundle import Patient, Site
 from lesionlab.client import Client, ServerProblemError
-from lesionlab.client.client import _parse
+from lesionlab.client.calls import Call
 from lesionlab.prediction import Predictor
 from lesionlab.results import (
     BatchResponse,
@@ -25,28 +25,16 @@ from lesionlab.results import (
     ModelName,
     Prediction,
     PredictResponse,
+    ProblemType,
     RankedDiagnosis,
 )
 from lesionlab.serving import Settings, create_app
 from lesionlab.taxonomy import Risk
+from tests.client.in_process import InProcess
 
 KEY = "0123456789abcdef"
 # Objects whose keys are data: codes, names of metrics, subsets.
 OPEN_KEYS = {"classes", "colours", "images", "intervals", "lesions", "metrics", "nll_by_method", "probabilities"}
-
-
-class _InProcess(httpx2.BaseTransport):
-    """A transport to an application in this process."""
-
-    def __init__(self, inner: TestClient) -> None:
-        self._inner = inner
-
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        request.read()
-        response = self._inner.request(
-            request.method, str(request.url), content=request.content, headers=request.headers
-        )
-        return httpx2.Response(response.status_code, headers=response.headers, content=response.content)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +50,7 @@ def client_of(predictor: Predictor) -> Iterator[Callable[..., Client]]:
     def make(sent_key: str | None = None, *, key: str | None = None, **settings: object) -> Client:
         inner = TestClient(create_app(predictor, Settings.model_validate(settings | {"api_key": key})))
         opened.append(inner.__enter__())
-        return Client("http://testserver", sent_key, transport=_InProcess(inner))
+        return Client("http://testserver", sent_key, transport=InProcess(inner))
 
     yield make
     for inner in opened:
@@ -127,7 +115,7 @@ def test_explanation_and_model(client_of: Callable[..., Client], predictor: Pred
 def test_nearest_training_images(client_of: Callable[..., Client], lesion: Path, tiny_indexed_bundle: Path) -> None:
     indexed = Predictor.load(tiny_indexed_bundle, threads=1)
     with TestClient(create_app(indexed, Settings())) as inner:
-        nearest = Client("http://testserver", transport=_InProcess(inner)).explain(lesion).nearest_images
+        nearest = Client("http://testserver", transport=InProcess(inner)).explain(lesion).nearest_images
     assert nearest == indexed.explain(lesion).nearest_images
     assert nearest
     assert client_of().explain(lesion).nearest_images is None
@@ -156,9 +144,12 @@ def test_images_keep_their_order_within_the_limits_of_the_server(
 
 def test_missing_key_is_a_problem(client_of: Callable[..., Client], lesion: Path) -> None:
     assert client_of(KEY, key=KEY).predict(lesion).result.top
-    with pytest.raises(ServerProblemError, match="401 Unauthorized: the API key is missing or wrong") as rejected:
+    with pytest.raises(
+        ServerProblemError, match="401 API key missing or wrong: the API key is missing or wrong"
+    ) as rejected:
         client_of(key=KEY).predict(lesion)
     assert rejected.value.status == 401
+    assert rejected.value.kind is ProblemType.KEY_REQUIRED
     assert rejected.value.request_id
 
 
@@ -245,7 +236,7 @@ def test_unknown_keys_of_newer_servers_are_ignored_at_every_depth(
             body = server.post(path, files=[("files" if "batch" in path else "file", lesion.read_bytes())]).json()
     newer = _with_unknown_keys(body)
     assert json.dumps(newer).count("added_in_a_later_version") > 3
-    parsed = _parse(httpx2.Response(200, json=newer), kind)
+    parsed = Call("GET", path, kind).parse(httpx2.Response(200, json=newer))
     assert parsed.model_dump(mode="json") == kind.model_validate(body).model_dump(mode="json")
 
 

@@ -31,8 +31,10 @@ def test_every_response_has_security_headers(server_of: Start, path: str) -> Non
         for name, value in SECURITY_HEADERS.items():
             assert response.headers[name] == value
         assert response.headers["Permissions-Policy"].startswith("camera=(self), ")
-        page = path in ("/", "/assets/icon.svg") and response.status_code == 200
-        assert response.headers["Cache-Control"] == ("no-cache" if page else "no-store")
+        kept = {"/": "no-cache", "/assets/icon.svg": "no-cache"}
+        kept |= {"/v1/model": "private, no-cache", "/openapi.json": "private, no-cache"}
+        expected = kept.get(path, "no-store") if response.is_success else "no-store"
+        assert response.headers["Cache-Control"] == expected
         assert not [name for name in response.headers if name.lower().startswith("access-control")]
 
 
@@ -47,16 +49,17 @@ def test_valid_request_identifiers_are_kept(server_of: Start) -> None:
 
 def test_key_is_required_except_for_public_paths(server_of: Start, jpeg: bytes) -> None:
     client = server_of(api_key=KEY)
-    for path in ("/", "/assets/icon.svg", "/healthz", "/readyz"):
+    for path in ("/", "/assets/icon.svg", "/docs", "/healthz", "/openapi.json", "/readyz"):
         assert client.get(path).status_code == 200
-    for path in ("/v1/model", "/metrics", "/openapi.json", "/nowhere", "/assets"):
-        for headers in ({}, {"X-API-Key": KEY[:-1]}, {"X-API-Key": ""}, {"Authorization": f"Bearer {KEY}"}):
+    for path in ("/v1/model", "/metrics", "/nowhere", "/assets"):
+        for headers in ({}, {"X-API-Key": KEY[:-1]}, {"X-API-Key": ""}, {"Authorization": f"Basic {KEY}"}):
             response = client.get(path, headers=headers)
             assert response.status_code == 401
-            assert response.headers["WWW-Authenticate"]
+            assert response.headers["WWW-Authenticate"] == 'Bearer realm="lesionlab"'
             assert response.json()["status"] == 401
     assert client.post("/v1/predict", content=jpeg).status_code == 401
-    assert client.post("/v1/predict", content=jpeg, headers={"X-API-Key": KEY}).status_code == 200
+    for headers in ({"X-API-Key": KEY}, {"Authorization": f"Bearer {KEY}"}, {"Authorization": f"bearer  {KEY}"}):
+        assert client.post("/v1/predict", content=jpeg, headers=headers).status_code == 200
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from lesionlab.prediction import Predictor
+from lesionlab.results import ProblemType
 
 Start = Callable[..., TestClient]
 IMAGE = {"Content-Type": "image/jpeg"}
@@ -14,57 +15,116 @@ FORM = {"Content-Type": "multipart/form-data; boundary=b"}
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("method", "path", "headers", "content", "status", "words"),
+    ("method", "path", "headers", "content", "kind", "words"),
     [
-        ("GET", "/nowhere/jane-doe.jpg", {}, b"", 404, "nothing at this path"),
-        ("GET", "/v1/predict", {}, b"", 405, "does not support this method"),
-        ("BREW", "/v1/predict", {}, b"", 405, "does not support this method"),
-        ("POST", "/v1/predict", IMAGE, b"", 422, "empty"),
-        ("POST", "/v1/predict", {}, b"jane doe", 415, "holds text"),
-        ("POST", "/v1/predict", IMAGE, b"%PDF-1.7", 415, "PDF"),
-        ("POST", "/v1/predict", {"Content-Type": "application/json"}, b"{}", 415, "field `file`"),
-        ("POST", "/v1/predict", IMAGE | {"Content-Encoding": "gzip"}, b"\x1f\x8b", 415, "compressed"),
-        ("POST", "/v1/predict", {"Content-Type": "multipart/form-data"}, b"x", 400, "boundary"),
-        ("POST", "/v1/predict", FORM, b"no form", 400, "malformed"),
-        ("POST", "/v1/predict", FORM, b"--b--\r\n", 422, "no file"),
-        ("POST", "/v1/predict", FORM, b"--b\r\nContent-Disposition: x\r\n\r\n1\r\n--b--\r\n", 400, "name"),
-        ("POST", "/v1/predict?age=121", IMAGE, b"x", 422, "age: input should be less than or equal to 120"),
-        ("POST", "/v1/predict?age=inf", IMAGE, b"x", 422, "age"),
-        ("POST", "/v1/predict?sex=jane", IMAGE, b"x", 422, "sex: input should be 'female' or 'male'"),
-        ("POST", "/v1/predict?site=jane", IMAGE, b"x", 422, "site"),
-        ("POST", "/v1/predict?jane=doe", IMAGE, b"x", 422, "an unknown field"),
-        ("POST", "/v1/predict/batch", IMAGE, b"x", 415, "field `files`"),
+        ("GET", "/nowhere/jane-doe.jpg", {}, b"", ProblemType.NOT_FOUND, "nothing at this path"),
+        ("GET", "/v1/predict", {}, b"", ProblemType.METHOD_NOT_ALLOWED, "does not support this method"),
+        ("BREW", "/v1/predict", {}, b"", ProblemType.METHOD_NOT_ALLOWED, "does not support this method"),
+        ("POST", "/v1/predict", IMAGE, b"", ProblemType.UNREADABLE_IMAGE, "empty"),
+        ("POST", "/v1/predict", {}, b"jane doe", ProblemType.UNSUPPORTED_FORMAT, "holds text"),
+        ("POST", "/v1/predict", IMAGE, b"%PDF-1.7", ProblemType.UNSUPPORTED_FORMAT, "PDF"),
+        (
+            "POST",
+            "/v1/predict",
+            {"Content-Type": "application/json"},
+            b"{}",
+            ProblemType.UNSUPPORTED_BODY,
+            "field `file`",
+        ),
+        (
+            "POST",
+            "/v1/predict",
+            IMAGE | {"Content-Encoding": "gzip"},
+            b"\x1f\x8b",
+            ProblemType.UNSUPPORTED_BODY,
+            "compressed",
+        ),
+        ("POST", "/v1/predict", {"Content-Type": "multipart/form-data"}, b"x", ProblemType.INVALID_FORM, "boundary"),
+        ("POST", "/v1/predict", FORM, b"no form", ProblemType.INVALID_FORM, "malformed"),
+        ("POST", "/v1/predict", FORM, b"--b--\r\n", ProblemType.INVALID_FILES, "no file"),
+        (
+            "POST",
+            "/v1/predict",
+            FORM,
+            b"--b\r\nContent-Disposition: x\r\n\r\n1\r\n--b--\r\n",
+            ProblemType.INVALID_FORM,
+            "name",
+        ),
+        (
+            "POST",
+            "/v1/predict?age=121",
+            IMAGE,
+            b"x",
+            ProblemType.INVALID_FIELDS,
+            "age: input should be less than or equal to 120",
+        ),
+        ("POST", "/v1/predict?age=inf", IMAGE, b"x", ProblemType.INVALID_FIELDS, "age"),
+        (
+            "POST",
+            "/v1/predict?sex=jane",
+            IMAGE,
+            b"x",
+            ProblemType.INVALID_FIELDS,
+            "sex: input should be 'female' or 'male'",
+        ),
+        ("POST", "/v1/predict?site=jane", IMAGE, b"x", ProblemType.INVALID_FIELDS, "site"),
+        ("POST", "/v1/predict", IMAGE | {"Accept": "text/html"}, b"x", ProblemType.NOT_ACCEPTABLE, "application/json"),
+        ("POST", "/v1/predict/batch", IMAGE, b"x", ProblemType.UNSUPPORTED_BODY, "field `files`"),
     ],
 )
 def test_every_error_is_a_problem(
-    server_of: Start, method: str, path: str, headers: dict[str, str], content: bytes, status: int, words: str
+    server_of: Start, method: str, path: str, headers: dict[str, str], content: bytes, kind: ProblemType, words: str
 ) -> None:
     response = server_of().request(method, path, headers=headers, content=content)
-    assert response.status_code == status
+    assert response.status_code == kind.status
     assert response.headers["Content-Type"] == "application/problem+json"
     problem = response.json()
-    assert set(problem) == {"type", "title", "status", "detail", "request_id"}
-    assert problem["status"] == status
-    assert problem["type"] == "about:blank"
-    assert problem["title"]
+    assert set(problem) == {"type", "title", "status", "detail", "request_id", "errors"}
+    assert (problem["type"], problem["title"], problem["status"]) == (kind.uri, kind.title, kind.status)
     assert words in problem["detail"]
     assert "jane" not in response.text
     assert problem["request_id"] == response.headers["X-Request-ID"]
 
 
 @pytest.mark.parametrize(
-    ("fields", "words"),
+    ("fields", "pointers", "words"),
     [
-        ({"age": "old"}, "age"),
-        ({"diagnosis": "mel"}, "unknown field"),
-        ({"jane": "doe"}, "unknown field"),
-        ({"file": "text"}, "one file in the field `file`"),
+        ({"age": "old"}, ["#/age"], "age: input should be a valid number"),
+        ({"age": "old", "sex": "3"}, ["#/age", "#/sex"], "'female' or 'male'"),
+        ({"Age": "7"}, ["#/Age"], "Age: unknown field; known fields: age, sex, site"),
+        ({"jane doe": "7", "x" * 65: "8"}, ["#", "#"], "unknown field"),
+        ({"file": "text"}, ["#/file"], "one file in the field `file`"),
     ],
 )
-def test_invalid_form_fields(server_of: Start, jpeg: bytes, fields: dict[str, str], words: str) -> None:
-    response = server_of().post("/v1/predict", files={"file": jpeg}, data=fields)
+def test_invalid_fields_are_named(
+    server_of: Start, jpeg: bytes, fields: dict[str, str], pointers: list[str], words: str
+) -> None:
+    client = server_of()
+    response = client.post("/v1/predict", files={"file": jpeg}, data=fields)
     assert response.status_code == 422
-    assert words in response.json()["detail"]
+    problem = response.json()
+    assert [error["pointer"] for error in problem["errors"]] == pointers
+    assert words in problem["detail"]
+    assert "jane" not in response.text
+    if "file" not in fields:
+        in_query = client.post("/v1/predict", content=jpeg, params=fields).json()
+        assert in_query["errors"] == problem["errors"]
+
+
+def test_class_to_explain_is_a_field(server_of: Start, jpeg: bytes) -> None:
+    client = server_of()
+    problem = client.post("/v1/explain?diagnosis=wart", content=jpeg).json()
+    assert problem["type"] == ProblemType.INVALID_FIELDS.uri
+    assert [error["pointer"] for error in problem["errors"]] == ["#/diagnosis"]
+    unknown = client.post("/v1/explain?class=mel", content=jpeg).json()
+    assert "class: unknown field; known fields: age, sex, site, diagnosis" in unknown["detail"]
+
+
+def test_types_of_problems_are_distinct() -> None:
+    assert len({kind.uri for kind in ProblemType}) == len(ProblemType)
+    for kind in ProblemType:
+        assert ProblemType.of(kind.uri) is kind
+    assert ProblemType.of("about:blank") is None
 
 
 def test_wrong_number_of_files(server_of: Start, jpeg: bytes) -> None:

@@ -1,7 +1,7 @@
 """Patient data, and their effect on the probability of each diagnosis."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
@@ -39,6 +39,14 @@ class Site(StrEnum):
         return cls(name) if name in tuple(cls) and name != cls.UNKNOWN else None
 
 
+def omit_null(schema: dict[str, Any]) -> None:
+    """Leave null out of the JSON schema of a field of a query or form, which is omitted instead."""
+    if "anyOf" in schema:
+        (schema_of_value,) = (one for one in schema.pop("anyOf") if one != {"type": "null"})
+        schema |= schema_of_value
+    schema.pop("default", None)
+
+
 class Patient(BaseModel):
     """Patient data; each item may be missing.
 
@@ -51,9 +59,17 @@ class Patient(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    age: Annotated[float | None, Field(ge=0, le=120, allow_inf_nan=False, description="Age in years.")] = None
-    sex: Annotated[Literal["female", "male"] | None, Field(description="Sex; also F or M.")] = None
-    site: Annotated[Site | None, Field(description="Anatomical site; also by the names of the ISIC archive.")] = None
+    age: Annotated[
+        float | None,
+        Field(ge=0, le=120, allow_inf_nan=False, description="Age in years.", json_schema_extra=omit_null),
+    ] = None
+    sex: Annotated[
+        Literal["female", "male"] | None, Field(description="Sex; also F or M.", json_schema_extra=omit_null)
+    ] = None
+    site: Annotated[
+        Site | None,
+        Field(description="Anatomical site; also by the names of the ISIC archive.", json_schema_extra=omit_null),
+    ] = None
 
     @field_validator("*", mode="before")
     @classmethod

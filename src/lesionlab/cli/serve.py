@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,10 +16,19 @@ from lesionlab.cli.options import Model, RiskOption, Threads, ThresholdOption
 from lesionlab.cpu import available_cores
 from lesionlab.errors import UsageError
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 _MODULES = ("fastapi", "uvicorn", "httptools", "prometheus_client", "limits", "python_multipart")
 _LOOPBACK = re.compile(r"localhost|::1|127\.\d+\.\d+\.\d+")
 _KEY = re.compile(r"[\x21-\x7e]{16,256}")
 _KEY_VARIABLE = "LESIONLAB_API_KEY"
+_EXAMPLES = {
+    "rate": ("--rate", "60/minute"),
+    "cors_origins": ("--cors-origin", "https://skin.example, without a path"),
+    "trusted_proxies": ("--trusted-proxy", "10.0.0.7 or 10.0.0.0/24"),
+    "root_path": ("--root-path", "/lesionlab"),
+}
 
 
 class _LogFormat(StrEnum):
@@ -52,6 +61,22 @@ def serve(
     workers: Annotated[
         int, typer.Option(min=1, max=64, help="Processes, each with its own model, queue and limits.")
     ] = 1,
+    cors_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Origin of another page that may use the API, such as https://skin.example; * for all. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Address or network of a reverse proxy whose X-Forwarded-For is used. Repeatable.", show_default=False
+        ),
+    ] = None,
+    root_path: Annotated[
+        str, typer.Option(help="Path below which a reverse proxy has the server, such as /lesionlab.")
+    ] = "",
     threads: Threads = None,
     risk: RiskOption = None,
     threshold: ThresholdOption = None,
@@ -93,9 +118,13 @@ def serve(
                 max_batch=max_batch,
                 queue=queue,
                 rate=rate,
+                cors_origins=tuple(cors_origin or ()),
+                trusted_proxies=tuple(trusted_proxy or ()),
+                root_path=root_path,
+                jobs=workers == 1,  # processes do not share them
             )
         except ValidationError as error:  # all other options are validated by the command line
-            raise UsageError(f"--rate {rate}: write it like 60/minute") from error
+            raise UsageError(_invalid_option(error.errors()[0])) from error
         with bind(host, port) as bound:
             worker = start_workers(workers) if loading is None else 0
             predictor = (loading or executor.submit(load)).result()
@@ -109,6 +138,12 @@ def serve(
 
             with logging_to_standard_error(as_json=log_format is _LogFormat.JSON):
                 run(create_app(predictor, settings), bound, announce, load)
+
+
+def _invalid_option(fault: "ErrorDetails") -> str:
+    option, example = _EXAMPLES[str(fault["loc"][0])]
+    given = fault["input"]
+    return f"{option} {given if isinstance(given, str) else ' '.join(given)}: write it like {example}"
 
 
 def _api_key(path: Path | None) -> str | None:

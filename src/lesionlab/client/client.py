@@ -1,30 +1,23 @@
 """The client: one connection pool and one method per route."""
 
 import time
-from collections.abc import Iterable, Iterator
-from http import HTTPStatus
-from pathlib import Path
-from typing import Any, Final, Self, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Self
 
 import httpx2
-from pydantic import BaseModel, ValidationError
 
 from lesionlab.bundle import Patient
+from lesionlab.client import calls
+from lesionlab.client.calls import BATCH_SIZE, NO_PATIENT_DATA, Call, Image, Model, ReportFormat
 from lesionlab.client.errors import ServerProblemError
-from lesionlab.results import BatchItem, BatchResponse, ExplainResponse, ModelCard, PredictResponse, Problem
-
-_BUSY: Final = (429, 503)
-_MAX_WAIT: Final = 30.0
-_IMAGE_PROBLEMS: Final = (413, 415, 422)
-_NO_PATIENT_DATA: Final = Patient()
-
-Model = TypeVar("Model", bound=BaseModel)
+from lesionlab.results import BatchItem, ExplainResponse, Job, ModelCard, PredictResponse
 
 
 class Client:
     """A client of one server. Safe to use from several threads.
 
-    Responses of newer servers are accepted: unknown keys are ignored.
+    Responses of newer servers are accepted: unknown keys are ignored. Requests to a busy server are repeated as it
+    states, within the timeout.
 
     Example:
         >>> with Client("http://127.0.0.1:8000") as client:  # doctest: +SKIP
@@ -62,7 +55,7 @@ class Client:
         """Close the connections."""
         self._http.close()
 
-    def predict(self, image: str | Path | bytes, patient: Patient = _NO_PATIENT_DATA) -> PredictResponse:
+    def predict(self, image: Image, patient: Patient = NO_PATIENT_DATA) -> PredictResponse:
         """Classify one image.
 
         Args:
@@ -73,10 +66,19 @@ class Client:
             ServerProblemError: The image cannot be read, the server rejects the request or cannot be reached.
             OSError: The file cannot be read.
         """
-        return self._post_image("/v1/predict", image, patient, PredictResponse)
+        return self._request(calls.predict_call(image, patient))
+
+    def report(self, image: Image, report_format: ReportFormat, patient: Patient = NO_PATIENT_DATA) -> bytes:
+        """Classify one image and return a DICOM Structured Report, for a DICOM image, or a FHIR DiagnosticReport.
+
+        Raises:
+            ServerProblemError: As `predict`; `ProblemType.NO_REPORT` for an image that no DICOM report can refer to.
+            OSError: The file cannot be read.
+        """
+        return self._content(calls.report_call(image, report_format, patient)).content
 
     def explain(
-        self, image: str | Path | bytes, diagnosis: str | None = None, patient: Patient = _NO_PATIENT_DATA
+        self, image: Image, diagnosis: str | None = None, patient: Patient = NO_PATIENT_DATA
     ) -> ExplainResponse:
         """Classify one image and explain the prediction.
 
@@ -86,12 +88,12 @@ class Client:
             patient: Patient data.
 
         Raises:
-            ServerProblemError: As `predict`; status 409 for a model without class activation map.
+            ServerProblemError: As `predict`; `ProblemType.NOT_EXPLAINABLE` for a model without class activation map.
             OSError: The file cannot be read.
         """
-        return self._post_image("/v1/explain", image, patient, ExplainResponse, diagnosis=diagnosis)
+        return self._request(calls.explain_call(image, diagnosis, patient))
 
-    def predict_many(self, images: Iterable[str | Path | bytes], *, batch_size: int = 16) -> Iterator[BatchItem]:
+    def predict_many(self, images: Iterable[Image], *, batch_size: int = BATCH_SIZE) -> Iterator[BatchItem]:
         """Classify images in their order, several per request; a bad image does not stop the others.
 
         Args:
@@ -105,17 +107,11 @@ class Client:
             ServerProblemError: The server rejects a request or cannot be reached.
             OSError: A file cannot be read.
         """
-        limits = self.model().limits
-        first, batch, size = 0, list[bytes](), 0
-        for data in map(_read, images):
-            full = len(batch) == min(batch_size, limits.max_batch) or size + len(data) > limits.max_batch_bytes
-            if batch and full:
-                yield from self._predict_batch(first, batch)
-                first, batch, size = first + len(batch), [], 0
-            batch.append(data)
-            size += len(data)
-        if batch:
-            yield from self._predict_batch(first, batch)
+        for first, batch in calls.batches(images, self.model().limits, batch_size):
+            if len(batch) == 1:  # a single file may be too large for a batch
+                yield self._predict_one(first, batch[0])
+            else:
+                yield from calls.moved(self._request(calls.batch_call(batch)).results, first)
 
     def model(self) -> ModelCard:
         """Return the model card, which includes the limits of the server.
@@ -123,67 +119,94 @@ class Client:
         Raises:
             ServerProblemError: The server rejects the request or cannot be reached.
         """
-        return self._request("GET", "/v1/model", ModelCard)
+        return self._request(calls.model_call())
 
-    def _predict_batch(self, first: int, batch: list[bytes]) -> Iterator[BatchItem]:
-        if len(batch) == 1:  # a single file may be too large for a batch
-            yield self._predict_one(first, batch[0])
-            return
-        files = [("files", ("image", data, "application/octet-stream")) for data in batch]
-        for item in self._request("POST", "/v1/predict/batch", BatchResponse, files=files).results:
-            yield item.model_copy(update={"index": first + item.index})
+    def start_job(self, images: Sequence[Image], *, batch_size: int = BATCH_SIZE) -> Job:
+        """Send images as a job, which the server predicts in the background.
+
+        Args:
+            images: Paths or bytes of image files, at least one, read as they are sent.
+            batch_size: Maximum number of images in a request; the limits of the server apply too.
+
+        Raises:
+            ServerProblemError: The server rejects a request or cannot be reached; the job is deleted.
+            OSError: A file cannot be read; the job is deleted.
+        """
+        job: Job | None = None
+        try:
+            for _, batch in calls.batches(images, self.model().limits, batch_size):
+                call = calls.add_call(job.id, batch) if job else calls.start_call(batch, len(images))
+                job = self._request(call)
+        except (ServerProblemError, OSError):
+            if job:
+                self.delete_job(job.id)
+            raise
+        if job is None:
+            raise ValueError("a job has at least one image")
+        return job
+
+    def job(self, job: str) -> Job:
+        """Return the progress of a job by its identifier.
+
+        Raises:
+            ServerProblemError: `ProblemType.NO_JOB`, or the server cannot be reached.
+        """
+        return self._request(calls.job_call(job))
+
+    def job_results(self, job: str, *, first: int = 0) -> Iterator[BatchItem]:
+        """Yield the results of a job in the order of completion, until it has ended.
+
+        Args:
+            job: Identifier of the job.
+            first: Number of results to leave out; after a broken connection, those received.
+
+        Raises:
+            ServerProblemError: `ProblemType.NO_JOB`, or the connection breaks.
+        """
+        path, timeout = f"/v1/jobs/{job}/results", httpx2.Timeout(self._timeout, read=None)
+        try:
+            with self._http.stream("GET", path, params={"first": first}, timeout=timeout) as response:
+                if not response.is_success:
+                    response.read()
+                    calls.raise_problem(response)
+                yield from map(calls.line_item, response.iter_lines())
+        except httpx2.RequestError as error:
+            raise calls.no_response(self._http.base_url, error) from error
+
+    def cancel_job(self, job: str) -> Job:
+        """Drop the images of a job without a result; the results are kept until it expires.
+
+        Raises:
+            ServerProblemError: `ProblemType.NO_JOB`, or the server cannot be reached.
+        """
+        return self._request(calls.job_call(job, cancel=True))
+
+    def delete_job(self, job: str) -> None:
+        """Cancel a job and delete its results.
+
+        Raises:
+            ServerProblemError: `ProblemType.NO_JOB`, or the server cannot be reached.
+        """
+        self._content(Call("DELETE", f"/v1/jobs/{job}", Job))
 
     def _predict_one(self, index: int, data: bytes) -> BatchItem:
         try:
             return BatchItem(index=index, result=self.predict(data).result)
         except ServerProblemError as error:
-            if error.status not in _IMAGE_PROBLEMS:
-                raise
-            problem = Problem(title=error.title, status=error.status, detail=error.detail, request_id=error.request_id)
-            return BatchItem(index=index, problem=problem)
+            return calls.problem_item(index, error)
 
-    def _post_image(
-        self, path: str, image: str | Path | bytes, patient: Patient, kind: type[Model], **params: str | None
-    ) -> Model:
-        known = patient.model_dump(mode="json", exclude_none=True)
-        query = known | {name: value for name, value in params.items() if value is not None}
-        headers = {"Content-Type": "application/octet-stream"}
-        return self._request("POST", path, kind, params=query, content=_read(image), headers=headers)
+    def _request(self, call: Call[Model]) -> Model:
+        return call.parse(self._content(call))
 
-    def _request(self, method: str, path: str, kind: type[Model], **request: Any) -> Model:
-        deadline = time.monotonic() + self._timeout
+    def _content(self, call: Call[Model]) -> httpx2.Response:
+        deadline = time.monotonic() + (call.patience or self._timeout)
         while True:
             try:
-                response = self._http.request(method, path, **request)
-            except httpx2.TransportError as error:
-                cause = str(error) or type(error).__name__
-                raise ServerProblemError(None, "No response", f"{self._http.base_url}: {cause}") from error
-            wait = _retry_after(response)
+                response = self._http.request(call.method, call.path, **call.options)
+            except httpx2.RequestError as error:
+                raise calls.no_response(self._http.base_url, error) from error
+            wait = calls.retry_after(response)
             if wait is None or time.monotonic() + wait > deadline:
-                return _parse(response, kind)
+                calls.raise_problem(response)
+                return response
             time.sleep(wait)
-
-
-def _read(image: str | Path | bytes) -> bytes:
-    return image if isinstance(image, bytes) else Path(image).read_bytes()
-
-
-def _retry_after(response: httpx2.Response) -> float | None:
-    """Return the seconds until the next attempt, or None for a final response."""
-    if response.status_code not in _BUSY:
-        return None
-    seconds = response.headers.get("Retry-After", "")
-    return min(float(seconds), _MAX_WAIT) if seconds.isascii() and seconds.isdecimal() else 1.0
-
-
-def _parse(response: httpx2.Response, kind: type[Model]) -> Model:
-    try:
-        if response.is_success:
-            # For every model within it: some of them reject unknown keys in files.
-            return kind.model_validate_json(response.content, extra="ignore")
-        problem = Problem.model_validate_json(response.content)
-    except ValidationError as error:
-        title = HTTPStatus(response.status_code).phrase
-        detail = "the response is not that of a lesionlab server of a compatible version; is the address right?"
-        raise ServerProblemError(response.status_code, title, detail) from error
-    raise ServerProblemError(problem.status, problem.title, problem.detail, problem.request_id)

@@ -10,16 +10,28 @@ from lesionlab.results.prediction import (
     PredictionSet,
     RankedDiagnosis,
 )
-from lesionlab.results.responses import BatchItem, BatchResponse, ExplainResponse, ModelName, PredictResponse, Problem
+from lesionlab.results.problem import FieldError, Problem, ProblemType
+from lesionlab.results.responses import (
+    BatchItem,
+    BatchLine,
+    BatchResponse,
+    ExplainResponse,
+    Job,
+    ModelName,
+    PredictResponse,
+)
 
 __all__ = [
     "AbstainReason",
     "BatchItem",
+    "BatchLine",
     "BatchResponse",
     "ExplainResponse",
     "ExplainedPrediction",
     "Explanation",
     "Failure",
+    "FieldError",
+    "Job",
     "LesionMeasures",
     "ModelCard",
     "ModelName",
@@ -29,5 +41,6 @@ __all__ = [
     "Prediction",
     "PredictionSet",
     "Problem",
+    "ProblemType",
     "RankedDiagnosis",
 ]

@@ -1,12 +1,16 @@
 """Response bodies of the REST API."""
 
-from pydantic import ConfigDict, Field
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
 
 from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.base_models import FrozenModel
 from lesionlab.bundle import BundleInfo
 from lesionlab.results.explanation import Explanation, LesionMeasures, NearestImage, Outline
 from lesionlab.results.prediction import Prediction
+from lesionlab.results.problem import Problem
 
 
 class ModelName(FrozenModel):
@@ -20,30 +24,6 @@ class ModelName(FrozenModel):
     def of(cls, info: BundleInfo) -> "ModelName":
         """Return the name of a model."""
         return cls(name=info.name, identity=info.identity, graph_sha256=info.graph_sha256)
-
-
-class Problem(FrozenModel):
-    """Why a request, or one image of several, has no result (RFC 9457)."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "type": "about:blank",
-                    "title": "Unprocessable Entity",
-                    "status": 422,
-                    "detail": "the image is truncated; copy or export it again",
-                    "request_id": "8d0f3c5e",
-                }
-            ]
-        },
-    )
-
-    type: str = Field(default="about:blank", description="Always about:blank: the status identifies the problem.")
-    title: str = Field(description="The status in words.")
-    status: int
-    detail: str = Field(description="The cause and the remedy.")
-    request_id: str = Field(description="Identifier of the request in the server's log.")
 
 
 class Response(FrozenModel):
@@ -84,7 +64,38 @@ class BatchItem(FrozenModel):
     problem: Problem | None = None
 
 
+class BatchLine(Response):
+    """One line of a streamed batch, complete by itself: an image with its result, or the problem with it."""
+
+    index: int = Field(description="Position in the request, from 0; lines come in the order of completion.")
+    result: Prediction | None = None
+    problem: Problem | None = None
+
+    @classmethod
+    def of(cls, item: BatchItem, request_id: str, model: ModelName) -> "BatchLine":
+        """Return the line of an item."""
+        return cls(request_id=request_id, model=model, index=item.index, result=item.result, problem=item.problem)
+
+    @property
+    def item(self) -> BatchItem:
+        """The image without the description of the response."""
+        return BatchItem(index=self.index, result=self.result, problem=self.problem)
+
+
 class BatchResponse(Response):
     """The predictions for several images, in the order of the request."""
 
     results: tuple[BatchItem, ...]
+
+
+class Job(Response):
+    """A job of many images, which is kept in memory only."""
+
+    id: str
+    status: Literal["running", "completed", "cancelled"]
+    images: int = Field(description="Number of images of the whole job.")
+    received: int = Field(description="Images that were sent so far; the job is completed once all have a result.")
+    done: int = Field(description="Images with a result or a problem.")
+    failed: int = Field(description="Images with a problem.")
+    created: datetime
+    expires: datetime = Field(description="The time at which the job and its results are deleted.")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from lesionlab.results import ProblemType
 from lesionlab.serving.clients import FairLimit
 from lesionlab.serving.problem import ProblemError
 
@@ -42,13 +43,13 @@ class ConcurrencyLimit:
             ProblemError: 503, there is no place for it, or the server is stopping.
         """
         if self.closed:
-            raise _unavailable("the server is stopping", _RETRY_STOPPING)
+            raise _unavailable(ProblemType.STOPPING, "the server is stopping", _RETRY_STOPPING)
         admission = Admission(self, client)
         if not (
             self.images.allows(client, 1, times_free=_SMALL)
             and self.bytes.allows(client, declared, times_free=_times_free(declared))
         ):
-            raise _unavailable("the server is busy", _RETRY_BUSY)
+            raise _unavailable(ProblemType.BUSY, "the server is busy", _RETRY_BUSY)
         self.requests += 1
         try:
             yield admission
@@ -78,7 +79,7 @@ class Admission:
             ProblemError: 503, there is no place for them.
         """
         if not self._limit.bytes.take(self.client, size, times_free=_times_free(self.bytes + size)):
-            raise _unavailable("the server is busy", _RETRY_BUSY)
+            raise _unavailable(ProblemType.BUSY, "the server is busy", _RETRY_BUSY)
         self.bytes += size
 
     def add_images(self, count: int) -> None:
@@ -88,7 +89,7 @@ class Admission:
             ProblemError: 503, there is no place for them.
         """
         if not self._limit.images.take(self.client, count, times_free=_SMALL if count == 1 else _LARGE):
-            raise _unavailable("the server is busy", _RETRY_BUSY)
+            raise _unavailable(ProblemType.BUSY, "the server is busy", _RETRY_BUSY)
         self.images += count
 
 
@@ -96,5 +97,5 @@ def _times_free(size: int) -> int:
     return _SMALL if size <= _SMALL_BYTES else _LARGE
 
 
-def _unavailable(cause: str, seconds: int) -> ProblemError:
-    return ProblemError(503, f"{cause}; try again in {seconds} s", headers={"Retry-After": str(seconds)})
+def _unavailable(kind: ProblemType, cause: str, seconds: int) -> ProblemError:
+    return ProblemError(kind, f"{cause}; try again in {seconds} s", headers={"Retry-After": str(seconds)})

@@ -11,6 +11,7 @@ from lesionlab.images.bounds import check_decoding_time
 from lesionlab.images.dicom import read_dicom_header
 from lesionlab.images.formats import DICOM, FORMATS, HEAD_BYTES, format_by_content, is_dicom
 from lesionlab.prediction import Predictor, PreparedImage
+from lesionlab.results import ProblemType
 from lesionlab.serving.problem import ProblemError
 from lesionlab.serving.tiff_limits import limit_tiff_tags
 
@@ -21,6 +22,23 @@ _LARGE_JPEG: Final = 16_000_000  # they are decoded at a reduced size
 
 class LargeImageError(Exception):
     """The image takes some hundred megabytes and up to seconds to decode; so only one at a time may be decoded."""
+
+
+def checked_size(data: bytes, limit: int) -> bytes:
+    """Return a file after a check of its size.
+
+    Raises:
+        ProblemError: 413, it has more than `limit` bytes.
+    """
+    if len(data) > limit:
+        raise too_large(limit)
+    return data
+
+
+def too_large(limit: int) -> ProblemError:
+    """Return the problem of a file or request of more than `limit` bytes."""
+    detail = f"the request is larger than {limit / 1e6:.3g} MB; scale the image down"
+    return ProblemError(ProblemType.TOO_LARGE, detail)
 
 
 class Decoder:
@@ -41,15 +59,19 @@ class Decoder:
         """
         known = format_by_content(data[:HEAD_BYTES])
         if known not in (None, DICOM) and known.name not in FORMATS:
-            raise ProblemError(415, f"{known.name} images are not accepted; export them as one of {', '.join(FORMATS)}")
+            raise ProblemError(
+                ProblemType.UNSUPPORTED_FORMAT,
+                f"{known.name} images are not accepted; export them as one of {', '.join(FORMATS)}",
+            )
         try:
             check_decoding_time(data)  # before Pillow reads the header, which may be most of the file
         except ImageError as error:
-            raise ProblemError(422, str(error)) from error
+            raise ProblemError(ProblemType.UNREADABLE_IMAGE, str(error)) from error
         pixels = _pixels_in_header(data)
         if pixels is not None and pixels > self._max_pixels:
             limit = f"{self._max_pixels / 1e6:g} megapixels"
-            raise ProblemError(422, f"the image is too large; the limit is {limit}; scale it down")
+            detail = f"the image is too large; the limit is {limit}; scale it down"
+            raise ProblemError(ProblemType.IMAGE_TOO_LARGE, detail)
         is_jpeg = known is not None and known.name == "JPEG"
         if (pixels or 0) > (_LARGE_JPEG if is_jpeg else _LARGE):
             raise LargeImageError
@@ -65,8 +87,9 @@ class Decoder:
         try:
             return self._predictor.pipeline.prepare(data, _NAME)
         except ImageError as error:
-            status = 415 if data and not known_format else 422
-            raise ProblemError(status, str(error).removeprefix(f"{_NAME}: ")) from error
+            unknown = data and not known_format
+            kind = ProblemType.UNSUPPORTED_FORMAT if unknown else ProblemType.UNREADABLE_IMAGE
+            raise ProblemError(kind, str(error).removeprefix(f"{_NAME}: ")) from error
 
 
 def _pixels_in_header(data: bytes) -> int | None:

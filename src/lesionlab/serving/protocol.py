@@ -8,6 +8,7 @@ from typing import Any, Final
 # so tests/serving/test_protocol.py covers each override.
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from lesionlab.results import ProblemType
 from lesionlab.serving.clients import FairLimit, network_of
 from lesionlab.serving.middleware.headers import HEADERS
 from lesionlab.serving.problem import MEDIA_TYPE, ProblemError
@@ -58,7 +59,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._in_head and not self.transport.is_closing():
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD:
-                self._reject(431, "the head of the request is too large")
+                self._reject(ProblemType.HEAD_TOO_LARGE, "the head of the request is too large")
 
     def on_message_begin(self) -> None:
         """Start a head."""
@@ -72,7 +73,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stop_head_timer()
         self._in_head = False
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD:
-            self._reject(431, "the head of the request is too large")
+            self._reject(ProblemType.HEAD_TOO_LARGE, "the head of the request is too large")
             raise ValueError  # stops the parser; `send_400_response` then finds the connection closing
         super().on_headers_complete()
 
@@ -88,10 +89,10 @@ class BoundedProtocol(HttpToolsProtocol):
         """Reject bytes that are not HTTP."""
         del msg
         if not self.transport.is_closing():
-            self._reject(400, "this is not a valid HTTP request")
+            self._reject(ProblemType.INVALID_HTTP, "this is not a valid HTTP request")
 
-    def _reject(self, status: int, detail: str) -> None:
-        body = ProblemError(status, detail).problem("").model_dump_json().encode()
+    def _reject(self, kind: ProblemType, detail: str) -> None:
+        body = ProblemError(kind, detail).problem("").model_dump_json().encode()
         headers = HEADERS | {
             "Content-Type": MEDIA_TYPE,
             "Content-Length": str(len(body)),
@@ -99,7 +100,7 @@ class BoundedProtocol(HttpToolsProtocol):
             "Connection": "close",
         }
         lines = "".join(f"{name.lower()}: {value}\r\n" for name, value in headers.items())
-        head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{lines}\r\n"
+        head = f"HTTP/1.1 {kind.status} {HTTPStatus(kind.status).phrase}\r\n{lines}\r\n"
         self.transport.write(head.encode("latin-1") + body)
         self.transport.close()
 

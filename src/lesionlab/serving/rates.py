@@ -4,6 +4,7 @@ import math
 import time
 from typing import Final
 
+from lesionlab.results import ProblemType
 from lesionlab.serving.problem import ProblemError
 
 _MAX_COUNTERS: Final = 20_000
@@ -38,7 +39,7 @@ class ClientRate:
         reset = self._limiter.get_window_stats(self.item, self._counter(client)).reset_time
         seconds = max(1, math.ceil(reset - time.time()))
         detail = f"more than {self.rate} {events} from one address; try again in {seconds} s"
-        return ProblemError(429, detail, headers={"Retry-After": str(seconds)})
+        return ProblemError(ProblemType.RATE_LIMITED, detail, headers={"Retry-After": str(seconds)})
 
     def _counter(self, client: str) -> str:
         counted = self._limiter.get_window_stats(self.item, client).remaining < self.item.amount

@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 from starlette.requests import ClientDisconnect, Request
 
 from lesionlab.prediction import Predictor
+from lesionlab.results import ProblemType
 from lesionlab.serving.concurrency import ConcurrencyLimit
 from lesionlab.serving.engine import Engine
+from lesionlab.serving.jobs import Jobs
 from lesionlab.serving.metrics import Metrics
 from lesionlab.serving.problem import ProblemError
 from lesionlab.serving.rates import ClientRate
@@ -28,6 +30,7 @@ class Service:
     rate: ClientRate | None
     metrics: Metrics
     engine: Engine
+    jobs: Jobs
 
     @classmethod
     def create(cls, predictor: Predictor, settings: Settings) -> "Service":
@@ -35,10 +38,11 @@ class Service:
         concurrency = ConcurrencyLimit(settings.queue, settings.max_queued_bytes)
         rate = ClientRate(settings.rate) if settings.rate else None
         metrics = Metrics(concurrency)
-        return cls(predictor, settings, concurrency, rate, metrics, Engine(predictor, settings.max_pixels, metrics))
+        engine = Engine(predictor, settings.max_pixels, metrics)
+        return cls(predictor, settings, concurrency, rate, metrics, engine, Jobs(settings))
 
     def with_predictor(self, predictor: Predictor) -> "Service":
-        """Return the components with another model, and the same limits and metrics."""
+        """Return the components with another model, and the same limits, metrics and jobs."""
         return replace(self, predictor=predictor, engine=Engine(predictor, self.settings.max_pixels, self.metrics))
 
     def count_images(self, client: str, count: int) -> None:
@@ -50,7 +54,9 @@ class Service:
         if self.rate is None or count <= 0 or self.rate.hit(client, count):
             return
         if count >= self.rate.item.amount:
-            raise ProblemError(429, f"more images than {self.rate.rate} permits; send fewer per request")
+            raise ProblemError(
+                ProblemType.RATE_LIMITED, f"more images than {self.rate.rate} permits; send fewer per request"
+            )
         raise self.rate.problem(client, "images")
 
 

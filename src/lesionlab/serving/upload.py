@@ -11,9 +11,11 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
+from lesionlab.results import ProblemType
 from lesionlab.serving.clients import client_of
 from lesionlab.serving.concurrency import Admission
-from lesionlab.serving.problem import ProblemError
+from lesionlab.serving.decoding import too_large
+from lesionlab.serving.problem import ProblemError, field_error
 from lesionlab.serving.service import Service
 
 FORM_BYTES: Final = 65_536  # of a form beside its files: boundaries, part headers, short fields
@@ -21,6 +23,9 @@ _FIELD_BYTES: Final = 1_024
 _MAX_FIELDS: Final = 8
 _SECONDS: Final = 60.0
 _STALL_SECONDS: Final = 10.0
+
+
+_SINGLE_IMAGE: Final = ("", "application/octet-stream", "application/dicom")
 
 
 @dataclass(frozen=True)
@@ -56,17 +61,22 @@ def declared_size(request: Request, limit: int) -> int:
         ProblemError: 413, more than `limit`; 415, compressed.
     """
     if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise ProblemError(415, "compressed requests are not supported; send the image uncompressed")
+        raise ProblemError(
+            ProblemType.UNSUPPORTED_BODY, "compressed requests are not supported; send the image uncompressed"
+        )
     declared = request.headers.get("content-length", "")
     if not (declared.isascii() and declared.isdecimal()):
         return 0
     if len(declared) > 18 or int(declared) > limit:
-        raise _too_large(limit)
+        raise too_large(limit)
     return int(declared)
 
 
 async def read_upload(request: Request, admission: Admission, name: str, *, max_files: int, limit: int) -> Upload:
-    """Read a body of at most `limit` bytes: a form with files in the field `name`, or, for one file, the file itself.
+    """Read a body of at most `limit` bytes.
+
+    It is a form with files in the field `name`; or, for one file, the file itself; or, for several, multipart/related
+    with the files as its parts, as in DICOM's STOW-RS.
 
     Raises:
         ProblemError: 400, the form is malformed; 408, the body is too slow; 413, it is too large; 415, it is neither a
@@ -78,23 +88,14 @@ async def read_upload(request: Request, admission: Admission, name: str, *, max_
         async with asyncio.timeout(_SECONDS), aclosing(_bounded(request, admission, limit)) as body:
             if kind == "multipart/form-data":
                 return await _read_form(request, body, name, max_files)
-            if max_files > 1 or not (kind in ("", "application/octet-stream") or kind.startswith("image/")):
-                raise ProblemError(415, _expected_form(name, max_files))
+            if kind == "multipart/related" and max_files > 1:
+                return await _read_form(request, body, name, max_files, _RelatedParser)
+            if max_files > 1 or not (kind in _SINGLE_IMAGE or kind.startswith("image/")):
+                raise ProblemError(ProblemType.UNSUPPORTED_BODY, _expected_form(name, max_files))
             return Upload((b"".join([chunk async for chunk in body]),))
     except TimeoutError as error:
         detail = f"the request did not arrive within {_SECONDS:.0f} s, or nothing arrived for {_STALL_SECONDS:.0f} s"
-        raise ProblemError(408, detail) from error
-
-
-def checked_size(data: bytes, limit: int) -> bytes:
-    """Return a file after a check of its size.
-
-    Raises:
-        ProblemError: 413, it has more than `limit` bytes.
-    """
-    if len(data) > limit:
-        raise _too_large(limit)
-    return data
+        raise ProblemError(ProblemType.TOO_SLOW, detail) from error
 
 
 async def _bounded(request: Request, admission: Admission, limit: int) -> AsyncGenerator[bytes, None]:
@@ -105,21 +106,41 @@ async def _bounded(request: Request, admission: Admission, limit: int) -> AsyncG
             if chunk is None:
                 return
             if admission.bytes + len(chunk) > limit:
-                raise _too_large(limit)
+                raise too_large(limit)
             admission.add_bytes(len(chunk))
             yield chunk
 
 
-async def _read_form(request: Request, body: AsyncGenerator[bytes, None], name: str, max_files: int) -> Upload:
-    parser = _InMemoryParser(
+class _InMemoryParser(MultiPartParser):
+    # Starlette writes files above 1 MB to a temporary file. The body is limited before it is parsed.
+    spool_max_size = sys.maxsize
+
+
+class _RelatedParser(_InMemoryParser):
+    """Reads each part of multipart/related, which has no name, as a file of the form's field."""
+
+    def on_headers_finished(self) -> None:
+        self._current_part.content_disposition = b'form-data; name="files"; filename="image"'
+        super().on_headers_finished()
+
+
+async def _read_form(
+    request: Request,
+    body: AsyncGenerator[bytes, None],
+    name: str,
+    max_files: int,
+    parser_class: type[_InMemoryParser] = _InMemoryParser,
+) -> Upload:
+    parser = parser_class(
         request.headers, body, max_files=max_files, max_fields=_MAX_FIELDS, max_part_size=_FIELD_BYTES
     )
     try:
         form = await parser.parse()
     except MultiPartException as error:
         if error.message.startswith("Too many files"):
-            raise ProblemError(422, f"there are too many files. {_expected_form(name, max_files)}") from error
-        raise ProblemError(400, f"the form is malformed: {error.message}") from error
+            detail = f"there are too many files. {_expected_form(name, max_files)}"
+            raise ProblemError(ProblemType.INVALID_FILES, detail) from error
+        raise ProblemError(ProblemType.INVALID_FORM, f"the form is malformed: {error.message}") from error
     try:
         files: list[bytes] = []
         fields: dict[str, str] = {}
@@ -129,24 +150,18 @@ async def _read_form(request: Request, body: AsyncGenerator[bytes, None], name: 
             elif isinstance(value, str) and key not in fields and key != name:
                 fields[key] = value
             else:
-                raise ProblemError(422, _expected_form(name, max_files))
+                expected = _expected_form(name, max_files)
+                errors = (field_error(key, expected),)
+                raise ProblemError(ProblemType.INVALID_FILES, expected, errors=errors)
     finally:
         await form.close()
     if not files:
-        raise ProblemError(422, f"there is no file in the request. {_expected_form(name, max_files)}")
+        detail = f"there is no file in the request. {_expected_form(name, max_files)}"
+        raise ProblemError(ProblemType.INVALID_FILES, detail)
     return Upload(tuple(files), fields)
-
-
-class _InMemoryParser(MultiPartParser):
-    # Starlette writes files above 1 MB to a temporary file. The body is limited before it is parsed.
-    spool_max_size = sys.maxsize
 
 
 def _expected_form(name: str, max_files: int) -> str:
     if max_files > 1:
         return f"Send a form (multipart/form-data) with up to {max_files} files in the field `{name}`, repeated"
     return f"Send a form (multipart/form-data) with one file in the field `{name}`, or an image as the body"
-
-
-def _too_large(limit: int) -> ProblemError:
-    return ProblemError(413, f"the request is larger than {limit / 1e6:.3g} MB; scale the image down")

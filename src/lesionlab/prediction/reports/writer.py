@@ -69,7 +69,7 @@ def report_writer(
     def write(prediction: Prediction) -> None:
         site = patient_of(prediction.image).site if patient_of is not None else None
         source = SourceImage.read(prediction.image, site)
-        content = _report(report_format, prediction, model, source, with_identity=with_identity)
+        content = report_bytes(report_format, prediction, model, source, with_identity=with_identity)
         stem = image_id(source.name) if source.frame is None else f"{image_id(source.name)}-frame{source.frame}"
         target = out if is_file else folder / names.take(stem, report_format.suffix)
         with replacing(target, binary=True) as stream:
@@ -78,9 +78,19 @@ def report_writer(
     return write
 
 
-def _report(
-    report_format: ReportFormat, prediction: Prediction, model: ModelName, source: SourceImage, *, with_identity: bool
+def report_bytes(
+    report_format: ReportFormat,
+    prediction: Prediction,
+    model: ModelName,
+    source: SourceImage,
+    *,
+    with_identity: bool = False,
 ) -> bytes:
+    """Return the document of a report, see `report_writer`.
+
+    Raises:
+        ImageError: The image is not DICOM, which a Structured Report needs, or its header does not follow the standard.
+    """
     try:
         # Warnings, log records and exceptions of the libraries quote names and dates of the patient.
         with warnings_hidden("highdicom"):

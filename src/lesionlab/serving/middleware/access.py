@@ -6,9 +6,11 @@ import secrets
 from typing import Final
 
 from pydantic import SecretStr
+from starlette._utils import get_route_path  # the path by which the router decides
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from lesionlab.results import ProblemType
 from lesionlab.serving.clients import client_of
 from lesionlab.serving.problem import ProblemError, request_id_of
 from lesionlab.serving.rates import ClientRate
@@ -18,9 +20,9 @@ _FAILED_KEYS: Final = "20/minute"
 _HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]+)(?::\d+)?")
 _KEY_HEADER: Final = "X-API-Key"
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-# The page is public: it takes the key from its user and sends it with its requests.
-_PUBLIC: Final = frozenset({"/", "/healthz", "/readyz"})
-_PUBLIC_BELOW: Final = "/assets/"
+# The pages are public: they take the key from their user and send it with their requests.
+_PUBLIC: Final = frozenset({"", "/", "/docs", "/healthz", "/openapi.json", "/readyz"})
+_PUBLIC_BELOW: Final = ("/assets/", "/docs/")
 
 
 class _Check:
@@ -51,11 +53,16 @@ class AllowedHosts(_Check):
         self._allowed = frozenset(name.lower() for name in allowed)
 
     def problem(self, scope: Scope) -> ProblemError | None:
-        """Return 421 for another host name."""
-        match = _HOST.fullmatch(Headers(scope=scope).get("host", "").lower())
+        """Return 421 for another host name, 400 for several."""
+        hosts = Headers(scope=scope).getlist("host")
+        if len(hosts) > 1:  # a proxy may have checked another one
+            return ProblemError(ProblemType.INVALID_HTTP, "there is more than one Host header")
+        match = _HOST.fullmatch("".join(hosts).lower())
         if not self._allowed or (match and match[1] in self._allowed):
             return None
-        return ProblemError(421, "the server does not serve this host name; --allowed-host adds one")
+        return ProblemError(
+            ProblemType.UNKNOWN_HOST, "the server does not serve this host name; --allowed-host adds one"
+        )
 
 
 class CrossSite(_Check):
@@ -64,6 +71,11 @@ class CrossSite(_Check):
     The rule is that of Go's `http.CrossOriginProtection`: browsers state the relation of the sites in `Sec-Fetch-Site`,
     and older ones at least the `Origin`. Programs send neither.
     """
+
+    def __init__(self, app: ASGIApp, trusted: tuple[str, ...] = ()) -> None:
+        """Wrap `app`; requests of the trusted origins pass, or, with `*`, of all."""
+        super().__init__(app)
+        self._trusted = frozenset(trusted)
 
     def problem(self, scope: Scope) -> ProblemError | None:
         """Return 403 for a request of another site that is not just reading."""
@@ -75,7 +87,9 @@ class CrossSite(_Check):
             same = origin is None or origin.partition("://")[2] == headers.get("host")
         else:
             same = site in ("same-origin", "none")
-        return None if same else ProblemError(403, "requests from pages of other sites are not accepted")
+        if same or origin in self._trusted or "*" in self._trusted:
+            return None
+        return ProblemError(ProblemType.CROSS_SITE, "requests from pages of other sites are not accepted")
 
 
 class RateLimit(_Check):
@@ -88,7 +102,7 @@ class RateLimit(_Check):
 
     def problem(self, scope: Scope) -> ProblemError | None:
         """Return 429 above the rate."""
-        if self._rate is None or not scope["path"].startswith(_RATE_LIMITED):
+        if self._rate is None or not get_route_path(scope).startswith(_RATE_LIMITED):
             return None
         client = client_of(scope)
         return None if self._rate.hit(client) else self._rate.problem(client, "images or requests")
@@ -105,19 +119,24 @@ class ApiKey(_Check):
 
     def problem(self, scope: Scope) -> ProblemError | None:
         """Return 401 for a missing or wrong key, and 429 for any key of a client with too many wrong ones."""
-        path, client = scope["path"], client_of(scope)
+        path, client = get_route_path(scope), client_of(scope)
         if self._digest is None or self._failed is None or path in _PUBLIC or path.startswith(_PUBLIC_BELOW):
             return None
         if self._failed.is_reached(client):
             return self._failed.problem(client, "wrong API keys")
-        given = Headers(scope=scope).get(_KEY_HEADER, "")
+        given = _sent_key(Headers(scope=scope))
         # Digests have equal lengths, so the time of the comparison does not depend on the key.
         if secrets.compare_digest(_digest(given.encode("latin-1")), self._digest):
             return None
         if given:
             self._failed.hit(client)
-        detail = f"the API key is missing or wrong; send it as {_KEY_HEADER}"
-        return ProblemError(401, detail, headers={"WWW-Authenticate": _KEY_HEADER})
+        detail = f"the API key is missing or wrong; send it as {_KEY_HEADER} or as a bearer token"
+        return ProblemError(ProblemType.KEY_REQUIRED, detail, headers={"WWW-Authenticate": 'Bearer realm="lesionlab"'})
+
+
+def _sent_key(headers: Headers) -> str:
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return headers.get(_KEY_HEADER) or (token.strip() if scheme.lower() == "bearer" else "")
 
 
 def _digest(text: bytes) -> bytes:

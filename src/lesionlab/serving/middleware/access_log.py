@@ -2,6 +2,7 @@
 
 import logging
 import re
+import secrets
 import time
 import uuid
 from typing import Final
@@ -9,11 +10,13 @@ from typing import Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from lesionlab.results import ProblemType
 from lesionlab.serving.metrics import Metrics
-from lesionlab.serving.problem import CLIENT_CLOSED
 
 _VALID_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_TRACE: Final = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_LINE: Final = "%(method)s %(route)s %(status)d %(milliseconds).1f ms %(bytes)d bytes %(request_id)s"
 _log = logging.getLogger("lesionlab.serving.access")
 
 
@@ -31,14 +34,18 @@ class AccessLog:
             return
         began = time.perf_counter()
         request_id = _request_id(scope)
+        trace = _TRACE.fullmatch(Headers(scope=scope).get("traceparent", ""))
         scope.setdefault("state", {})["request_id"] = request_id
-        status, sent = CLIENT_CLOSED, 0
+        status, sent = ProblemType.CLIENT_CLOSED.status, 0
 
         async def send_and_note(message: Message) -> None:
             nonlocal status, sent
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                if trace is not None:
+                    headers["traceresponse"] = f"00-{trace[1]}-{secrets.token_hex(8)}-{trace[2]}"
             sent += len(message.get("body", b""))
             await send(message)
 
@@ -57,7 +64,11 @@ class AccessLog:
                 "bytes": sent,
                 "request_id": request_id,
             }
-            _log.info("%(method)s %(route)s %(status)d %(milliseconds).1f ms %(bytes)d bytes %(request_id)s", fields)
+            line = _LINE
+            if trace is not None:
+                fields["trace_id"] = trace[1]
+                line += " trace %(trace_id)s"
+            _log.info(line, fields)
 
 
 def _request_id(scope: Scope) -> str:

@@ -4,7 +4,7 @@ import logging
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lesionlab.serving.problem import ProblemError, request_id_of
+from lesionlab.serving.problem import internal_error, request_id_of
 
 _log = logging.getLogger("lesionlab.serving")
 
@@ -34,5 +34,4 @@ class ServerErrors:
             _log.exception("request %s failed", request_id)
             if started:
                 raise
-            error = ProblemError(500, "internal server error; the server's log has the details under this request id")
-            await error.response(request_id)(scope, receive, send)
+            await internal_error().response(request_id)(scope, receive, send)

@@ -2,12 +2,14 @@
 
 from typing import Literal
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from lesionlab.base_models import FrozenModel
+from lesionlab.results import ProblemType
 from lesionlab.serving.problem import ProblemError
-from lesionlab.serving.routes.openapi import problems
+from lesionlab.serving.routes.openapi import KEY, KEY_PROBLEMS, PUBLIC_PROBLEMS, problems
+from lesionlab.serving.routes.router import Router
 from lesionlab.serving.service import Service
 
 
@@ -23,27 +25,27 @@ class Ready(FrozenModel):
     status: Literal["ready"] = "ready"
 
 
-def health_routes(service: Service) -> APIRouter:
+def health_routes(service: Service) -> Router:
     """Return the routes for monitoring."""
-    routes = APIRouter(tags=["health"])
+    routes = Router(tags=["health"])
 
-    @routes.head("/healthz", include_in_schema=False)
-    @routes.get("/healthz", responses=problems(421))
+    @routes.get("/healthz", responses=problems(*PUBLIC_PROBLEMS))
     async def alive() -> Alive:
         """Return 200 while the process is running."""
         return Alive()
 
-    @routes.head("/readyz", include_in_schema=False)
-    @routes.get("/readyz", responses=problems(421, 503))
+    @routes.get("/readyz", responses=problems(*PUBLIC_PROBLEMS, ProblemType.NOT_READY))
     async def ready() -> Ready:
         """Return 200 while the model is ready and the server is not stopping."""
         if not service.engine.running or service.concurrency.closed:
-            raise ProblemError(503, "the model is not ready", headers={"Retry-After": "1"})
+            raise ProblemError(ProblemType.NOT_READY, "the model is not ready", headers={"Retry-After": "1"})
         return Ready()
 
-    @routes.head("/metrics", include_in_schema=False)
     @routes.get(
-        "/metrics", response_class=Response, responses=problems(401, 421) | {200: {"content": {"text/plain": {}}}}
+        "/metrics",
+        response_class=Response,
+        responses=problems(*KEY_PROBLEMS) | {200: {"content": {"text/plain": {}}}},
+        dependencies=KEY,
     )
     async def metrics() -> Response:
         """Return the metrics in Prometheus' text format."""

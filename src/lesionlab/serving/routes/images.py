@@ -4,13 +4,24 @@ from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Query, Request
 from pydantic import Field, ValidationError
+from starlette.responses import Response
 
 from lesionlab.bundle import Patient
-from lesionlab.results import ExplainResponse, ModelName, PredictResponse
-from lesionlab.serving.problem import ProblemError, request_id_of, validation_detail
-from lesionlab.serving.routes.openapi import IMAGE_PROBLEMS, one_image, problems
+from lesionlab.bundle.patient import omit_null
+from lesionlab.results import ExplainResponse, ModelName, PredictResponse, ProblemType
+from lesionlab.serving.decoding import checked_size
+from lesionlab.serving.media import DICOM, FHIR, JSON, accepted
+from lesionlab.serving.problem import (
+    ProblemError,
+    field_error,
+    invalid_fields,
+    request_id_of,
+    validation_problem,
+)
+from lesionlab.serving.reports import report
+from lesionlab.serving.routes.openapi import IMAGE_PROBLEMS, KEY, one_image, problems, representations
 from lesionlab.serving.service import Service, while_connected
-from lesionlab.serving.upload import FORM_BYTES, checked_size, received
+from lesionlab.serving.upload import FORM_BYTES, received
 
 Fields = TypeVar("Fields", bound=Patient)
 
@@ -19,37 +30,60 @@ class ExplainParameters(Patient):
     """Parameters of `/v1/explain` beside the image."""
 
     diagnosis: Annotated[
-        str | None, Field(max_length=32, description="Code of the class to explain; default: the most probable one.")
+        str | None,
+        Field(
+            max_length=32,
+            description="Code of the class to explain; default: the most probable one.",
+            json_schema_extra=omit_null,
+        ),
     ] = None
 
 
 def image_routes(service: Service) -> APIRouter:
     """Return the routes for one image."""
-    routes = APIRouter(prefix="/v1", tags=["images"])
+    routes = APIRouter(prefix="/v1", tags=["images"], dependencies=KEY)
     settings, engine, info = service.settings, service.engine, service.predictor.info
     model = ModelName.of(info)
     codes = frozenset(info.classes)
     limit = settings.max_bytes + FORM_BYTES
 
-    @routes.post("/predict", responses=IMAGE_PROBLEMS, openapi_extra=one_image(Patient))
-    async def predict(request: Request, query: Annotated[Patient, Query()]) -> PredictResponse:
-        """Classify one image: a form with the field `file`, or the file as the body."""
+    @routes.post(
+        "/predict",
+        response_model=PredictResponse,
+        responses=problems(*IMAGE_PROBLEMS, ProblemType.NOT_ACCEPTABLE, ProblemType.NO_REPORT)
+        | representations(FHIR, DICOM),
+        openapi_extra=one_image(Patient),
+    )
+    async def predict(request: Request, query: Annotated[Patient, Query()]) -> Response:
+        """Classify one image: a form with the field `file`, or the file as the body.
+
+        With `Accept: application/fhir+json` the response is a FHIR DiagnosticReport, with `application/dicom` a DICOM
+        Structured Report on a DICOM image.
+        """
+        media_type = accepted(request, JSON, FHIR, DICOM)
         async with received(request, service, "file", max_files=1, limit=limit) as upload:
             patient = _with_fields(query, upload.fields)
-            result = await while_connected(
-                request, engine.predict(checked_size(upload.files[0], settings.max_bytes), patient)
-            )
-        return PredictResponse(request_id=request_id_of(request.scope), model=model, result=result)
+            data = checked_size(upload.files[0], settings.max_bytes)
+            result = await while_connected(request, engine.predict(data, patient))
+            if media_type != JSON:
+                content = await report(media_type, data, result, model, patient.site)
+                return Response(content, media_type=media_type)
+        whole = PredictResponse(request_id=request_id_of(request.scope), model=model, result=result)
+        return Response(whole.model_dump_json(), media_type=JSON)
 
-    @routes.post("/explain", responses=IMAGE_PROBLEMS | problems(409), openapi_extra=one_image(ExplainParameters))
+    @routes.post(
+        "/explain",
+        responses=problems(*IMAGE_PROBLEMS, ProblemType.NOT_EXPLAINABLE),
+        openapi_extra=one_image(ExplainParameters),
+    )
     async def explain(request: Request, query: Annotated[ExplainParameters, Query()]) -> ExplainResponse:
         """Classify and explain one image: activation map, nearest training images, measures of the lesion."""
         if not service.predictor.explainable:
-            raise ProblemError(409, "this model has no class activation map")
+            raise ProblemError(ProblemType.NOT_EXPLAINABLE, "this model has no class activation map")
         async with received(request, service, "file", max_files=1, limit=limit) as upload:
             parameters = _with_fields(query, upload.fields)
             if parameters.diagnosis is not None and parameters.diagnosis not in codes:
-                raise ProblemError(422, f"diagnosis: input should be one of {', '.join(info.classes)}")
+                raise invalid_fields([field_error("diagnosis", f"input should be one of {', '.join(info.classes)}")])
             work = engine.explain(checked_size(upload.files[0], settings.max_bytes), parameters.diagnosis, parameters)
             explained = await while_connected(request, work)
         return ExplainResponse(
@@ -71,4 +105,4 @@ def _with_fields(query: Fields, fields: dict[str, str]) -> Fields:
     try:
         return type(query).model_validate(query.model_dump(exclude_none=True) | fields)
     except ValidationError as error:
-        raise ProblemError(422, validation_detail(error)) from error
+        raise validation_problem(error, type(query).model_fields) from error

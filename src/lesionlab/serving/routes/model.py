@@ -1,19 +1,21 @@
 """The routes of the model card and the evaluation."""
 
-from fastapi import APIRouter
+from fastapi import Request
+from starlette.responses import Response
 
 from lesionlab.bundle import EvaluationSummary
 from lesionlab.images.formats import accepted_formats
-from lesionlab.results import ModelCard
+from lesionlab.results import ModelCard, ProblemType
 from lesionlab.results.model_card import Limits
 from lesionlab.serving.problem import ProblemError
-from lesionlab.serving.routes.openapi import problems
+from lesionlab.serving.routes.openapi import API_PROBLEMS, KEY, problems
+from lesionlab.serving.routes.router import Router, current
 from lesionlab.serving.service import Service
 
 
-def model_routes(service: Service) -> APIRouter:
+def model_routes(service: Service) -> Router:
     """Return the routes of the model card and the evaluation."""
-    routes = APIRouter(prefix="/v1/model", tags=["model"])
+    routes = Router(prefix="/v1/model", tags=["model"], dependencies=KEY)
     predictor, settings = service.predictor, service.settings
     card = ModelCard.of(
         predictor.info,
@@ -29,16 +31,20 @@ def model_routes(service: Service) -> APIRouter:
         ),
     )
 
-    @routes.get("", responses=problems(401, 421, 429))
-    async def model() -> ModelCard:
+    @routes.get("", response_model=ModelCard, responses=problems(*API_PROBLEMS))
+    async def model(request: Request) -> Response:
         """Return the model card and the limits of the server."""
-        return card
+        return current(request, card.model_dump_json().encode())
 
-    @routes.get("/evaluation", responses=problems(401, 404, 421, 429))
-    async def evaluation() -> EvaluationSummary:
+    @routes.get(
+        "/evaluation",
+        response_model=EvaluationSummary,
+        responses=problems(*API_PROBLEMS, ProblemType.NO_EVALUATION),
+    )
+    async def evaluation(request: Request) -> Response:
         """Return the evaluation of the model on its test set."""
         if predictor.bundle.evaluation is None:
-            raise ProblemError(404, "this model has no evaluation")
-        return predictor.bundle.evaluation
+            raise ProblemError(ProblemType.NO_EVALUATION, "this model has no evaluation")
+        return current(request, predictor.bundle.evaluation.model_dump_json().encode())
 
     return routes

@@ -1,22 +1,37 @@
-"""The web page: static files of the package."""
+"""The web page, and the page of the API: static files of the package."""
 
 import os
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse
 from starlette.staticfiles import StaticFiles
 
-PAGE: Final = Path(str(files("lesionlab") / "web" / "page"))
+from lesionlab.serving.routes.router import Router
+
+_WEB: Final = Path(str(files("lesionlab") / "web"))
+PAGE: Final = _WEB / "page"
+_API_PAGE: Final = _WEB / "api_page"
 _INDEX: Final = "index.html"
-_METHODS: Final = ["GET", "HEAD"]
 
 
-def page_routes(folder: Path = PAGE) -> APIRouter:
-    """Return the routes of the page in `folder`: its index at the root, all its files under `/assets`."""
-    routes = APIRouter(include_in_schema=False, default_response_class=Response)
+def page_routes(folder: Path = PAGE) -> Router:
+    """Return the routes of the page in `folder`, with its files under `/assets`, and of the page of the API."""
+    routes = Router(include_in_schema=False, default_response_class=Response)
+    _add_files(routes, folder, "/", "/assets")
+    _add_files(routes, _API_PAGE, "/docs", "/docs")
+    return routes
+
+
+async def redirect_to_page(request: Request) -> Response:
+    """Redirect from the path prefix of a proxy without its slash, with which relative addresses would be wrong."""
+    return RedirectResponse(f"{request.scope['root_path']}/")
+
+
+def _add_files(routes: Router, folder: Path, index_path: str, below: str) -> None:
     static = StaticFiles(directory=folder, check_dir=False)
 
     async def sent(path: str, request: Request) -> Response:
@@ -25,15 +40,13 @@ def page_routes(folder: Path = PAGE) -> APIRouter:
         response.headers["Cache-Control"] = "no-cache"
         return response
 
-    @routes.api_route("/", methods=_METHODS)
+    @routes.get(index_path)
     async def index(request: Request) -> Response:
         return await sent(_INDEX, request)
 
-    @routes.api_route("/assets/{path:path}", methods=_METHODS)
+    @routes.get(f"{below}/{{path:path}}")
     async def asset(path: str, request: Request) -> Response:
         return await sent(_normalised(path), request)
-
-    return routes
 
 
 def _normalised(path: str) -> str:

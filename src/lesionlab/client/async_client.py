@@ -1,0 +1,218 @@
+"""The asynchronous client: the methods of the client as coroutines."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Self
+
+import httpx2
+
+from lesionlab.bundle import Patient
+from lesionlab.client import calls
+from lesionlab.client.calls import BATCH_SIZE, NO_PATIENT_DATA, Call, Image, Model, ReportFormat
+from lesionlab.client.errors import ServerProblemError
+from lesionlab.results import BatchItem, ExplainResponse, Job, ModelCard, PredictResponse
+
+
+class AsyncClient:
+    """An asynchronous client of one server; see `Client`.
+
+    Example:
+        >>> async with AsyncClient("http://127.0.0.1:8000") as client:  # doctest: +SKIP
+        ...     print((await client.predict("lesion.jpg")).result.headline)
+    """
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str | None = None,
+        *,
+        timeout: float = 60.0,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
+        """Make a client; it connects at the first request.
+
+        Args:
+            url: Address of the server, such as `http://127.0.0.1:8000`.
+            api_key: API key of the server.
+            timeout: Seconds to wait for one response, and in total for a busy server.
+            transport: Transport of httpx in place of the network.
+        """
+        self._timeout = timeout
+        self._http = httpx2.AsyncClient(
+            base_url=url, headers={"X-API-Key": api_key} if api_key else {}, timeout=timeout, transport=transport
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def predict(self, image: Image, patient: Patient = NO_PATIENT_DATA) -> PredictResponse:
+        """Classify one image.
+
+        Args:
+            image: Path or bytes of an image file.
+            patient: Patient data.
+
+        Raises:
+            ServerProblemError: The image cannot be read, the server rejects the request or cannot be reached.
+            OSError: The file cannot be read.
+        """
+        return await self._request(calls.predict_call(image, patient))
+
+    async def report(self, image: Image, report_format: ReportFormat, patient: Patient = NO_PATIENT_DATA) -> bytes:
+        """Classify one image and return a DICOM Structured Report, for a DICOM image, or a FHIR DiagnosticReport.
+
+        Raises:
+            ServerProblemError: As `predict`; `ProblemType.NO_REPORT` for an image that no DICOM report can refer to.
+            OSError: The file cannot be read.
+        """
+        return (await self._content(calls.report_call(image, report_format, patient))).content
+
+    async def explain(
+        self, image: Image, diagnosis: str | None = None, patient: Patient = NO_PATIENT_DATA
+    ) -> ExplainResponse:
+        """Classify one image and explain the prediction.
+
+        Args:
+            image: Path or bytes of an image file.
+            diagnosis: Code of the class to explain; None: the most probable one.
+            patient: Patient data.
+
+        Raises:
+            ServerProblemError: As `predict`; `ProblemType.NOT_EXPLAINABLE` for a model without class activation map.
+            OSError: The file cannot be read.
+        """
+        return await self._request(calls.explain_call(image, diagnosis, patient))
+
+    async def predict_many(self, images: Iterable[Image], *, batch_size: int = BATCH_SIZE) -> AsyncIterator[BatchItem]:
+        """Classify images in their order, several per request; a bad image does not stop the others.
+
+        Args:
+            images: Paths or bytes of image files, read as they are sent.
+            batch_size: Maximum number of images in a request; the limits of the server apply too.
+
+        Yields:
+            For each image its index, and its prediction or the problem with it.
+
+        Raises:
+            ServerProblemError: The server rejects a request or cannot be reached.
+            OSError: A file cannot be read.
+        """
+        async for first, batch in self._batches(images, batch_size):
+            if len(batch) == 1:  # a single file may be too large for a batch
+                yield await self._predict_one(first, batch[0])
+            else:
+                response = await self._request(calls.batch_call(batch))
+                for item in calls.moved(response.results, first):
+                    yield item
+
+    async def model(self) -> ModelCard:
+        """Return the model card, which includes the limits of the server.
+
+        Raises:
+            ServerProblemError: The server rejects the request or cannot be reached.
+        """
+        return await self._request(calls.model_call())
+
+    async def start_job(self, images: Sequence[Image], *, batch_size: int = BATCH_SIZE) -> Job:
+        """Send images as a job, which the server predicts in the background.
+
+        Args:
+            images: Paths or bytes of image files, at least one, read as they are sent.
+            batch_size: Maximum number of images in a request; the limits of the server apply too.
+
+        Raises:
+            ServerProblemError: The server rejects a request or cannot be reached; the job is deleted.
+            OSError: A file cannot be read; the job is deleted.
+        """
+        job: Job | None = None
+        try:
+            async for _, batch in self._batches(images, batch_size):
+                call = calls.add_call(job.id, batch) if job else calls.start_call(batch, len(images))
+                job = await self._request(call)
+        except (ServerProblemError, OSError):
+            if job:
+                await self.delete_job(job.id)
+            raise
+        if job is None:
+            raise ValueError("a job has at least one image")
+        return job
+
+    async def job(self, job: str) -> Job:
+        """Return the progress of a job by its identifier.
+
+        Raises:
+            ServerProblemError: `ProblemType.NO_JOB`, or the server cannot be reached.
+        """
+        return await self._request(calls.job_call(job))
+
+    async def job_results(self, job: str, *, first: int = 0) -> AsyncIterator[BatchItem]:
+        """Yield the results of a job in the order of completion, until it has ended.
+
+        Args:
+            job: Identifier of the job.
+            first: Number of results to leave out; after a broken connection, those received.
+
+        Raises:
+            ServerProblemError: `ProblemType.NO_JOB`, or the connection breaks.
+        """
+        path, timeout = f"/v1/jobs/{job}/results", httpx2.Timeout(self._timeout, read=None)
+        try:
+            async with self._http.stream("GET", path, params={"first": first}, timeout=timeout) as response:
+                if not response.is_success:
+                    await response.aread()
+                    calls.raise_problem(response)
+                async for line in response.aiter_lines():
+                    yield calls.line_item(line)
+        except httpx2.RequestError as error:
+            raise calls.no_response(self._http.base_url, error) from error
+
+    async def cancel_job(self, job: str) -> Job:
+        """Drop the images of a job without a result; the results are kept until it expires.
+
+        Raises:
+            ServerProblemError: `ProblemType.NO_JOB`, or the server cannot be reached.
+        """
+        return await self._request(calls.job_call(job, cancel=True))
+
+    async def delete_job(self, job: str) -> None:
+        """Cancel a job and delete its results.
+
+        Raises:
+            ServerProblemError: `ProblemType.NO_JOB`, or the server cannot be reached.
+        """
+        await self._content(Call("DELETE", f"/v1/jobs/{job}", Job))
+
+    async def _batches(self, images: Iterable[Image], batch_size: int) -> AsyncIterator[tuple[int, list[bytes]]]:
+        batches = calls.batches(images, (await self.model()).limits, batch_size)
+        while batch := await asyncio.to_thread(next, batches, None):  # it reads files
+            yield batch
+
+    async def _predict_one(self, index: int, data: bytes) -> BatchItem:
+        try:
+            return BatchItem(index=index, result=(await self.predict(data)).result)
+        except ServerProblemError as error:
+            return calls.problem_item(index, error)
+
+    async def _request(self, call: Call[Model]) -> Model:
+        return call.parse(await self._content(call))
+
+    async def _content(self, call: Call[Model]) -> httpx2.Response:
+        deadline = time.monotonic() + (call.patience or self._timeout)
+        while True:
+            try:
+                response = await self._http.request(call.method, call.path, **call.options)
+            except httpx2.RequestError as error:
+                raise calls.no_response(self._http.base_url, error) from error
+            wait = calls.retry_after(response)
+            if wait is None or time.monotonic() + wait > deadline:
+                calls.raise_problem(response)
+                return response
+            await asyncio.sleep(wait)
