@@ -126,7 +126,7 @@ def test_rate_counts_the_images_of_a_batch(server_of: Start, jpeg: bytes) -> Non
     )
 
 
-@pytest.mark.parametrize("path", ["/v1/model", "/metrics", "/openapi.json", "/nowhere"])
+@pytest.mark.parametrize("path", ["/v1/model", "/metrics", "/nowhere"])
 def test_wrong_keys_are_limited_on_every_path(server_of: Start, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lesionlab.serving.middleware.access._FAILED_KEYS", "3/minute")
     client = server_of(api_key=KEY)

@@ -41,7 +41,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         client = network_of(self.client[0]) if self.client else "unknown"
         if not self.client_connections.take(client, 1):
-            self._reject(503, "there are too many connections from one address")
+            self._reject(ProblemType.BUSY, "there are too many connections from one address")
             return
         self._counted_for = client
         self._start_head_timer()

@@ -26,6 +26,7 @@ KEY_PROBLEMS: Final = (*PUBLIC_PROBLEMS, ProblemType.KEY_REQUIRED)
 API_PROBLEMS: Final = (*KEY_PROBLEMS, ProblemType.RATE_LIMITED)
 UPLOAD_PROBLEMS: Final = (
     *API_PROBLEMS,
+    ProblemType.CROSS_SITE,
     ProblemType.INVALID_FORM,
     ProblemType.TOO_SLOW,
     ProblemType.TOO_LARGE,
