@@ -525,6 +525,7 @@ export interface components {
          *         by_source: Figures by source of the image; empty where no source is known.
          *         by_confirmation: Figures by confirmation of the diagnosis; empty where unknown.
          *         within_source_auc: AUC by target, pooled and within source; empty with fewer than two sources.
+         *         external: Figures on other datasets, added by `lesionlab evaluate --store`.
          */
         EvaluationSummary: {
             /**
@@ -550,6 +551,11 @@ export interface components {
              * @default []
              */
             decision_curve: components["schemas"]["NetBenefitPoint"][];
+            /**
+             * External
+             * @default []
+             */
+            external: components["schemas"]["ExternalFigures"][];
             /** Graph Sha256 */
             graph_sha256: string;
             /**
@@ -646,6 +652,14 @@ export interface components {
              * @default For research and education only, not a diagnosis.
              */
             notice: string;
+            /**
+             * Outline
+             * @description Outline of the lesion: a closed polygon of points x, y as shares of the image's sides; null where no lesion was found.
+             */
+            outline: [
+                number,
+                number
+            ][] | null;
             /** Request Id */
             request_id: string;
             result: components["schemas"]["Prediction"];
@@ -694,6 +708,34 @@ export interface components {
             readonly rows: number;
             /** Values */
             values: number[][];
+        };
+        /**
+         * ExternalFigures
+         * @description Figures on another dataset than the model's own, without images that the model was fitted to.
+         *
+         *     Attributes:
+         *         dataset: Name of the dataset.
+         *         date: Date of the evaluation, ISO 8601.
+         *         target: The target that the labels of the dataset determine; `figures` are of this target.
+         *         figures: Figures on all images.
+         *         skin_tone: Figures by skin tone; empty where not measured.
+         */
+        ExternalFigures: {
+            /** Dataset */
+            dataset: string;
+            /** Date */
+            date: string;
+            figures: components["schemas"]["GroupMetrics"];
+            /**
+             * Skin Tone
+             * @default []
+             */
+            skin_tone: components["schemas"]["Subgroup"][];
+            /**
+             * Target
+             * @enum {string}
+             */
+            target: "malignant" | "melanoma";
         };
         /**
          * FieldError
@@ -1660,6 +1702,7 @@ export type Estimate = components['schemas']['Estimate'];
 export type EvaluationSummary = components['schemas']['EvaluationSummary'];
 export type ExplainResponse = components['schemas']['ExplainResponse'];
 export type Explanation = components['schemas']['Explanation'];
+export type ExternalFigures = components['schemas']['ExternalFigures'];
 export type FieldError = components['schemas']['FieldError'];
 export type GroupMetrics = components['schemas']['GroupMetrics'];
 export type GroupPoint = components['schemas']['GroupPoint'];
