@@ -160,6 +160,17 @@ def test_trace_of_the_client_is_logged_and_continued(server_of: Start, caplog: p
         assert "traceresponse" not in client.get("/healthz", headers={"traceparent": bad}).headers
 
 
+def test_responses_state_what_is_left_of_the_rate(server_of: Start) -> None:
+    client = server_of(rate="3/minute")
+    responses = [client.get("/v1/model") for _ in range(4)]
+    assert [response.status_code for response in responses] == [200, 200, 200, 429]
+    assert {response.headers["RateLimit-Policy"] for response in responses} == {'"default";q=3;w=60'}
+    left = [re.fullmatch(r'"default";r=(\d+);t=\d+', response.headers["RateLimit"]) for response in responses]
+    assert [match and match[1] for match in left] == ["2", "1", "0", "0"]
+    assert "RateLimit" not in client.get("/healthz").headers
+    assert "RateLimit" not in server_of().get("/v1/model").headers
+
+
 def test_page_of_the_api_needs_no_other_host(server_of: Start) -> None:
     client = server_of()
     page = client.get("/docs").text

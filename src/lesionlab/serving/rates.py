@@ -34,6 +34,15 @@ class ClientRate:
         """Return whether the next event would be above the rate."""
         return not self._limiter.test(self.item, self._counter(client))
 
+    def headers(self, client: str) -> dict[str, str]:
+        """Return the fields `RateLimit` and `RateLimit-Policy` (IETF draft-ietf-httpapi-ratelimit-headers-10)."""
+        stats = self._limiter.get_window_stats(self.item, self._counter(client))
+        seconds = max(0, math.ceil(stats.reset_time - time.time()))
+        return {
+            "RateLimit-Policy": f'"default";q={self.item.amount};w={self.item.get_expiry()}',
+            "RateLimit": f'"default";r={max(0, stats.remaining)};t={seconds}',
+        }
+
     def problem(self, client: str, events: str) -> ProblemError:
         """Return the problem of a client above the rate, with the time until it may try again."""
         reset = self._limiter.get_window_stats(self.item, self._counter(client)).reset_time

@@ -7,8 +7,8 @@ from typing import Final
 
 from pydantic import SecretStr
 from starlette._utils import get_route_path  # the path by which the router decides
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lesionlab.results import ProblemType
 from lesionlab.serving.clients import client_of
@@ -100,12 +100,26 @@ class RateLimit(_Check):
         super().__init__(app)
         self._rate = rate
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on with the state of the rate in its response, or respond with the problem."""
+        rate = self._rate
+        if rate is None or scope["type"] != "http" or not get_route_path(scope).startswith(_RATE_LIMITED):
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(rate.headers(client_of(scope)))
+            await send(message)
+
+        await super().__call__(scope, receive, send_with_headers)
+
     def problem(self, scope: Scope) -> ProblemError | None:
         """Return 429 above the rate."""
-        if self._rate is None or not get_route_path(scope).startswith(_RATE_LIMITED):
-            return None
         client = client_of(scope)
-        return None if self._rate.hit(client) else self._rate.problem(client, "images or requests")
+        return (
+            None if self._rate is None or self._rate.hit(client) else self._rate.problem(client, "images or requests")
+        )
 
 
 class ApiKey(_Check):
