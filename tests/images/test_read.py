@@ -75,3 +75,18 @@ def test_a_file_that_is_too_large_is_an_error(tmp_path: Path) -> None:
 def test_an_endless_device_is_an_error() -> None:
     with pytest.raises(ImageError, match="larger than 256 MiB"):
         read_image_bytes("/dev/zero")
+
+
+def test_a_file_that_changes_while_it_is_read_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, state = tmp_path / "a.jpg", os.fstat
+    path.write_bytes(b"first half")
+
+    def change(descriptor: int) -> os.stat_result:
+        found = state(descriptor)
+        with path.open("ab") as stream:  # another process copies the file
+            stream.write(b" and more")
+        return found
+
+    monkeypatch.setattr(os, "fstat", change)
+    with pytest.raises(ImageError, match="the file changed while it was read"):
+        read_image_bytes(str(path))

@@ -57,7 +57,8 @@ Images = Annotated[
     list[str],
     typer.Argument(
         metavar="IMAGES",
-        help="Images, folders, zip archives (archive.zip::member for one image) or quoted patterns ('a/**/*.jpg').",
+        help="Images, folders, zip archives (archive.zip::member for one image), URLs, or quoted patterns such as "
+        "'a/**/*.jpg'.",
         show_default=False,
     ),
 ]
@@ -144,6 +145,10 @@ Decisions = Annotated[
         "changed. Repeatable.",
         show_default=False,
     ),
+]
+PredictionDevice = Annotated[
+    Literal["cpu", "cuda", "tensorrt", "openvino", "directml", "coreml"],
+    typer.Option("--device", help="Device that runs the model. All but cpu need another package of ONNX Runtime."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing result. Inputs are never replaced.")]

@@ -2,13 +2,24 @@
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lesionlab.cli.console import err
-from lesionlab.cli.options import Force, Images, Model, RiskOption, Threads, ThresholdOption, existing, images_of
+from lesionlab.cli.options import (
+    Force,
+    Images,
+    Model,
+    PredictionDevice,
+    RiskOption,
+    Threads,
+    ThresholdOption,
+    existing,
+    images_of,
+)
 from lesionlab.errors import UsageError
 from lesionlab.files import check_output
 
@@ -41,6 +52,7 @@ _SUFFIXES = {
     ".parquet": OutputFormat.PARQUET,
 }
 _DICOM = Path("dicom")
+_IMAGES_PER_GPU_RUN = 32
 
 
 def _table_or_dicom(parameter: typer.CallbackParam, value: Path | None) -> Path | None:
@@ -58,7 +70,9 @@ def predict(
     ] = None,
     out_file: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Result file; for dicom-sr and fhir a folder.", show_default=False),
+        typer.Option(
+            "--out", "-o", help="Result file; for dicom-sr, fhir, --resume and --ray a folder.", show_default=False
+        ),
     ] = None,
     with_identity: Annotated[
         bool,
@@ -108,9 +122,34 @@ def predict(
     threshold: ThresholdOption = None,
     batch_size: Annotated[
         int | None,
-        typer.Option(min=1, max=1024, help="Images per inference run. Default: 2, the fastest on a CPU."),
+        typer.Option(min=1, max=1024, help="Images per inference run. Default: 2 on a CPU, 32 on other devices."),
     ] = None,
     threads: Threads = None,
+    device: PredictionDevice = "cpu",
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Predict in shards by worker processes, with a folder of Parquet files as --out. Started again, the "
+            "command predicts what is missing.",
+        ),
+    ] = False,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            help="Like --resume, on a Ray cluster: its address; auto: the one on this machine; local: a new one.",
+            metavar="ADDRESS",
+            show_default=False,
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Workers of --resume or --ray. Default: one per core or GPU.", show_default=False),
+    ] = None,
+    shard_size: Annotated[int, typer.Option(min=1, help="Images per shard of --resume or --ray.")] = 1000,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="With --resume or --ray: predict shards with failures again.")
+    ] = False,
     force: Force = False,
 ) -> None:
     """Predict the probability of each diagnosis and of malignancy, with decisions at stated operating points.
@@ -125,27 +164,48 @@ def predict(
     from lesionlab.prediction.inference.session import IMAGES_PER_RUN
 
     rule = RiskRule.of_options(risk, threshold)
-    chosen = _choose_format(result_format, out_file)
     shares = _parse_prevalence(prevalence or ())
+    patient = {"age": age, "sex": sex, "site": site}
+    batch_size = batch_size or (IMAGES_PER_RUN if device == "cpu" else _IMAGES_PER_GPU_RUN)
+
+    def load(threads: int | None = threads) -> Predictor:
+        tta_mode: TestTimeAugmentation = "flips" if tta else "none"
+        return Predictor.load(model, threads=threads, tta=tta_mode, prevalence=shares or None, risk=rule, device=device)
+
+    if resume or ray is not None:
+        from lesionlab.cli.predict_run import ShardedPrediction
+
+        other = {"--explain": explain, "--nearest-images": nearest_images, "--with-identity": with_identity}
+        other |= {"--threads": threads, "--force": force}
+        settings = {"tta": tta, "prevalence": shares, "device": device, "patient": patient, "patients": patients}
+        run_in_shards = ShardedPrediction(
+            images=paths,
+            out=_run_folder(out_file, result_format, other),
+            batch_size=batch_size,
+            shard_size=shard_size,
+            options={name: _content(value) for name, value in settings.items()},
+            patient_of=_sharded_patients(patients, paths, patient),
+            ray=ray,
+            workers=workers,
+            gpus=int(device in {"cuda", "tensorrt"}),
+            retry_failed=retry_failed,
+        )
+        raise typer.Exit(1 if run_in_shards(load(1)).failed else 0)
+    chosen = _choose_format(result_format, out_file)
     if nearest_images is not None and explain is None:
         raise UsageError("--nearest-images needs --explain FOLDER, where the figures are written")
-    if with_identity and chosen is not OutputFormat.FHIR:
-        raise UsageError("--with-identity is for --format fhir")
-    if chosen is OutputFormat.ISIC and shares:
-        raise UsageError("--format isic holds scores of the balanced decision rule, which ignores --prevalence")
+    if workers is not None or retry_failed:
+        raise UsageError("--workers and --retry-failed are for --resume and --ray")
+    _check_format(chosen, shares, paths, with_identity=with_identity)
     locations = images_of(paths)
-    patient_of = _patients(patients, locations, {"age": age, "sex": sex, "site": site})
+    patient_of = _patients(patients, locations, patient)
     inputs = [*locations, model, patients]
     if out_file is not None:
         check_output(out_file, inputs, force=force)
     if explain is not None:
         check_output(explain, [*inputs, nearest_images], force=force)
 
-    def load() -> Predictor:
-        tta_mode: TestTimeAugmentation = "flips" if tta else "none"
-        return Predictor.load(model, threads=threads, tta=tta_mode, prevalence=shares or None, risk=rule)
-
-    run = PredictionRun(locations, batch_size or IMAGES_PER_RUN, explain, nearest_images, patient_of)
+    run = PredictionRun(locations, batch_size, explain, nearest_images, patient_of)
     counts = Counts()
     if chosen is OutputFormat.TABLE:
         print_results(load(), run, counts)
@@ -155,6 +215,48 @@ def predict(
         done = "reported" if chosen.one_per_image else "predicted"
         err().print(f"{counts.failed} of {len(locations)} images could not be {done}")
         raise typer.Exit(1)
+
+
+def _check_format(chosen: OutputFormat, shares: dict[str, float], paths: list[str], *, with_identity: bool) -> None:
+    from lesionlab.prediction.shards.plan import names_containers
+
+    if with_identity and chosen is not OutputFormat.FHIR:
+        raise UsageError("--with-identity is for --format fhir")
+    if chosen is OutputFormat.ISIC and shares:
+        raise UsageError("--format isic holds scores of the balanced decision rule, which ignores --prevalence")
+    if names_containers(paths):
+        raise UsageError(
+            "tar archives and Parquet files are read with --resume or --ray: add --resume and --out FOLDER"
+        )
+
+
+def _run_folder(out: Path | None, result_format: OutputFormat | None, other: dict[str, object]) -> Path:
+    if result_format not in (None, OutputFormat.PARQUET):
+        other = {"--format": result_format}
+    for option, value in other.items():
+        if value:
+            raise UsageError(
+                f"{option} cannot be used with --resume or --ray, which write predictions as Parquet files"
+            )
+    if out is None:
+        raise UsageError("--resume and --ray need --out FOLDER")
+    return out
+
+
+def _sharded_patients(
+    table: Path | None, paths: list[str], of_all: dict[str, float | str | None]
+) -> "Callable[[str], Patient] | None":
+    from lesionlab.prediction.shards.plan import names_containers
+
+    if table is not None and names_containers(paths):
+        raise UsageError("--patients names image files; it cannot be used with tar archives and Parquet files")
+    return _patients(table, images_of(paths) if table is not None else [], of_all)
+
+
+def _content(setting: object) -> str:
+    from lesionlab.files import sha256_of_file
+
+    return sha256_of_file(setting) if isinstance(setting, Path) and setting != _DICOM else str(setting)
 
 
 def _parse_prevalence(given: Sequence[str]) -> dict[str, float]:
@@ -191,7 +293,11 @@ def _patients(
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(f"--{first['loc'][0]} {first['input']}: {first['msg'].lower()}") from error
-    return lambda _path: patient
+    return partial(_same_patient, patient)
+
+
+def _same_patient(patient: "Patient", _image: str) -> "Patient":
+    return patient
 
 
 def _choose_format(wanted: OutputFormat | None, out_file: Path | None) -> OutputFormat:

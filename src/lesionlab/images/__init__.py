@@ -3,6 +3,14 @@
 from lesionlab.images.decode import DecodedImage, decode_image
 from lesionlab.images.preprocess import Preprocessing
 from lesionlab.images.read import read_image_bytes
-from lesionlab.images.source import ImageSource, load_image
+from lesionlab.images.source import ImageSource, NamedImage, load_image
 
-__all__ = ["DecodedImage", "ImageSource", "Preprocessing", "decode_image", "load_image", "read_image_bytes"]
+__all__ = [
+    "DecodedImage",
+    "ImageSource",
+    "NamedImage",
+    "Preprocessing",
+    "decode_image",
+    "load_image",
+    "read_image_bytes",
+]

@@ -1,4 +1,4 @@
-"""Reading of image bytes from a file or a member of a zip archive."""
+"""Reading of image bytes from a file, a member of a zip archive, or a URL."""
 
 import os
 import stat
@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from lesionlab.errors import ImageError
+from lesionlab.images.remote import is_remote, open_remote
 
 ZIP_SEPARATOR = "::"
 _MAX_DIGITS = 6  # of the number of a frame
@@ -29,15 +30,21 @@ def read_image_bytes(location: str) -> bytes:
     """Return the bytes of the file with the image at `location`.
 
     Args:
-        location: A file's path, or `archive.zip::member` for a member of a zip archive, each with `::2` for a frame.
+        location: A file's path or URL, or `archive.zip::member` for a member of a zip archive, each with `::2` for a
+            frame.
 
     Raises:
-        ImageError: The file or member does not exist, is not readable, is empty, or is larger than 256 MiB.
+        ImageError: The file or member does not exist, is not readable, is empty, is larger than 256 MiB, or changes
+            while it is read.
+        MissingExtraError: A URL without fsspec or the package for its protocol.
     """
     location, _ = split_frame(location)
     archive, separator, member = location.partition(ZIP_SEPARATOR)
     try:
-        data = _read_member(Path(archive), member) if separator else _read_file(Path(location))
+        if is_remote(location):
+            data = _read_url(location)
+        else:
+            data = _read_member(Path(archive), member) if separator else _read_file(Path(location))
     except FileNotFoundError as error:
         raise ImageError("no such file") from error
     except IsADirectoryError as error:
@@ -80,6 +87,16 @@ def _read_file(path: Path) -> bytes:
         _check_size(status.st_size)
         # The size of a device or a pipe is unknown.
         data = stream.read(-1 if stat.S_ISREG(status.st_mode) else MAX_FILE_BYTES + 1)
+        after = os.fstat(stream.fileno())
+    _check_size(len(data))
+    if (after.st_size, after.st_mtime_ns) != (status.st_size, status.st_mtime_ns) and stat.S_ISREG(status.st_mode):
+        raise ImageError("the file changed while it was read; predict it again when it is complete")
+    return data
+
+
+def _read_url(url: str) -> bytes:
+    with open_remote(url) as stream:
+        data = stream.read(MAX_FILE_BYTES + 1)
     _check_size(len(data))
     return data
 

@@ -1,5 +1,6 @@
 """Loading of one image from any of the supported sources."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -19,21 +20,36 @@ class ArrayLike(Protocol):
     def __array__(self) -> Any: ...
 
 
-ImageSource: TypeAlias = str | Path | bytes | Image.Image | np.ndarray | ArrayLike
+@dataclass(frozen=True, slots=True)
+class NamedImage:
+    """An image with its name in the result.
+
+    Attributes:
+        name: The name.
+        source: Location or bytes of the image file.
+    """
+
+    name: str
+    source: str | bytes
+
+
+ImageSource: TypeAlias = str | Path | bytes | Image.Image | np.ndarray | ArrayLike | NamedImage
 
 
 def load_image(source: ImageSource, *, at_least: tuple[int, int] | None = None) -> DecodedImage:
     """Return an image as upright 8-bit RGB.
 
     Args:
-        source: A path, `archive.zip::member`, `scan.dcm::2` for a frame of a DICOM file, the bytes of an image file, a
-            Pillow image, an array, or a PyTorch tensor; see `rgb_from_array` for shapes and ranges. The 8-pixel minimum
-            applies to files, not to images in memory.
+        source: A path, `archive.zip::member`, `scan.dcm::2` for a frame of a DICOM file, a URL, the bytes of an image
+            file, a `NamedImage`, a Pillow image, an array, or a PyTorch tensor; see `rgb_from_array` for shapes and
+            ranges. The 8-pixel minimum applies to files, not to images in memory.
         at_least: See `decode_image`.
 
     Raises:
         ImageError: The image cannot be read or decoded, or the source has another type.
     """
+    if isinstance(source, NamedImage):
+        source = source.source
     if isinstance(source, str | Path):
         _, frame = split_frame(str(source))
         return decode_image(read_image_bytes(str(source)), at_least=at_least, frame=frame)

@@ -15,6 +15,7 @@ from lesionlab.prediction.decision.prevalence import at_prevalence, prior_shift
 from lesionlab.prediction.decision.risk import RiskRule, RiskScale, with_point
 from lesionlab.prediction.explanation.builder import ExplanationBuilder
 from lesionlab.prediction.inference.batching import predict_in_batches
+from lesionlab.prediction.inference.device import Device
 from lesionlab.prediction.inference.preprocessing import PreparedImage, prepare_image
 from lesionlab.prediction.inference.session import GraphOutput
 from lesionlab.prediction.inference.session_pool import SessionPool
@@ -33,6 +34,7 @@ class Options:
     tta: TestTimeAugmentation = "none"
     prevalence: Mapping[str, float] | None = None
     risk: RiskRule | None = None
+    device: Device = "cpu"
 
 
 class Pipeline:
@@ -49,14 +51,15 @@ class Pipeline:
 
         Raises:
             BundleError: The graph does not match its description.
-            UsageError: The prevalence does not fit the model, or it has no threshold for the risk rule.
+            UsageError: The prevalence does not fit the model, it has no threshold for the risk rule, or the device is
+                not available.
         """
         self.bundle = bundle
         self.risk = RiskScale.of(bundle.info, options.risk)
         info = with_point(bundle.info, self.risk.point)
         shift = prior_shift(info, options.prevalence) if options.prevalence else None
         self.info = at_prevalence(info, shift) if shift else info
-        self._sessions = SessionPool(bundle, options.threads, options.tta)
+        self._sessions = SessionPool(bundle, options.threads, options.tta, options.device)
         self.threads = self._sessions.threads
         self._reference = checked_reference(bundle, self._sessions.shared.channels)
         self._builder = PredictionBuilder(bundle, self.info, self._reference, self.risk, shift)
@@ -106,9 +109,15 @@ class Pipeline:
         return self._explainer.measure_lesion(image, explained)
 
     def predict_many(
-        self, images: Iterable[ImageSource], batch_size: int, patient_of: Callable[[str], Patient] | None = None
+        self,
+        images: Iterable[ImageSource | Failure],
+        batch_size: int,
+        patient_of: Callable[[str], Patient] | None = None,
     ) -> Iterator[Prediction | Failure]:
-        """Predict images in batches, in their order; see `Predictor.predict_many`."""
+        """Predict images in batches, in their order; see `Predictor.predict_many`.
+
+        A failure among the images, of one that could not be read before, is yielded in its place.
+        """
         return self._in_batches(images, batch_size, self._predicted, patient_of)
 
     def explain_many(
@@ -177,7 +186,7 @@ class Pipeline:
 
     def _in_batches(
         self,
-        images: Iterable[ImageSource],
+        images: Iterable[ImageSource | Failure],
         batch_size: int,
         function: Callable[[list[PreparedImage], Session], list[Result]],
         patient_of: Callable[[str], Patient] | None = None,

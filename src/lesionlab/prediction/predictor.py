@@ -11,6 +11,7 @@ from lesionlab.bundle import Bundle, BundleInfo, Patient
 from lesionlab.errors import UsageError
 from lesionlab.images import ImageSource
 from lesionlab.prediction.decision.risk import RiskRule
+from lesionlab.prediction.inference.device import Device
 from lesionlab.prediction.inference.preprocessing import or_raise
 from lesionlab.prediction.inference.session import IMAGES_PER_RUN
 from lesionlab.prediction.inference.tta import TestTimeAugmentation
@@ -46,6 +47,7 @@ class Predictor:
         prevalence: Mapping[str, float] | None = None,
         risk: RiskRule | str | None = None,
         threshold: float | None = None,
+        device: Device = "cpu",
     ) -> "Predictor":
         """Load a model.
 
@@ -59,14 +61,17 @@ class Predictor:
             risk: The risk rule, such as `sensitivity=0.9`, `sensitivity=0.95,confidence=0.95`, `specificity=0.9`,
                 `cost=20` or `diagnosis`; default: 95% sensitivity.
             threshold: Probability of the main target from which a decision is positive, in place of a risk rule.
+            device: `cpu`, `cuda`, `tensorrt`, `openvino`, `directml` or `coreml`. All but the first need another
+                package of ONNX Runtime; see the documentation on devices.
 
         Raises:
             BundleError: The bundle is missing or damaged, or its graph does not match its description.
-            UsageError: The prevalence does not fit the model, or it has no threshold for the risk rule.
+            UsageError: The prevalence does not fit the model, it has no threshold for the risk rule, or the device is
+                not available.
         """
         opened = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
         rule = RiskRule.of_options(risk, threshold)
-        return cls(opened, Options(threads, tta, dict(prevalence) if prevalence else None, rule))
+        return cls(opened, Options(threads, tta, dict(prevalence) if prevalence else None, rule, device))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # An inference session cannot be pickled: the other process opens the graph again.

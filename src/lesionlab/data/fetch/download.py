@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ from lesionlab.data.fetch.connection import (
     read_blocks,
 )
 from lesionlab.errors import DownloadError, LesionlabError
-from lesionlab.files import write_json
+from lesionlab.files import try_lock, write_json
 
 Progress = Callable[[int, int], None]
 _Result = TypeVar("_Result")
@@ -82,7 +81,8 @@ class Downloader:
             part.parent.mkdir(parents=True, exist_ok=True)
             stream = part.open("ab", buffering=0)
         with stream:
-            _lock(stream, target)
+            if not try_lock(stream):
+                raise DownloadError(f"{target}: another process is downloading it")
             self._repeatedly(url, part, lambda: self._transfer(url, part, stream, finds_cuts, progress))
             with _writing(part):
                 os.fsync(stream.fileno())
@@ -236,17 +236,6 @@ def _writing(path: Path) -> Iterator[None]:
         raise LesionlabError(
             f"cannot write {path}: {reason}. What was received is kept; free some space and repeat the command"
         ) from error
-
-
-def _lock(stream: IO[bytes], target: Path) -> None:
-    """Lock a partial file against a second process that downloads it; not on Windows."""
-    if sys.platform != "win32":
-        import fcntl
-
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise DownloadError(f"{target}: another process is downloading it") from error
 
 
 def _state_file(part: Path) -> Path:

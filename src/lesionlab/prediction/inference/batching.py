@@ -50,7 +50,7 @@ def prefetch_images(
 
 
 def predict_in_batches(
-    images: Iterable[ImageSource],
+    images: Iterable[ImageSource | Failure],
     preprocessing: Preprocessing,
     function: Callable[[list[PreparedImage]], list[Result]],
     batch_size: int,
@@ -59,12 +59,17 @@ def predict_in_batches(
 ) -> Generator[Result | Failure, None, None]:
     """Yield the result of each image in their order; an unreadable image gives a failure in its place.
 
+    A failure among the images, of one that could not be read before, is yielded in its place.
+
     Each worker thread computes at most one batch ahead. There it calls `function`, which returns results for a batch
     of prepared images, never empty, and `patient_of`, which returns patient data for the name of an image.
     """
 
-    def results(batch: list[tuple[int, ImageSource]], _index: int) -> list[Result | Failure]:
-        prepared = [try_to_prepare(image, preprocessing, name_of(image, index)) for index, image in batch]
+    def prepare(image: ImageSource | Failure, index: int) -> PreparedImage | Failure:
+        return image if isinstance(image, Failure) else try_to_prepare(image, preprocessing, name_of(image, index))
+
+    def results(batch: list[tuple[int, ImageSource | Failure]], _index: int) -> list[Result | Failure]:
+        prepared = [prepare(image, index) for index, image in batch]
         good = [item for item in prepared if isinstance(item, PreparedImage)]
         if patient_of is not None:
             good = [replace(item, patient=patient_of(item.name)) for item in good]

@@ -10,7 +10,7 @@ import numpy as np
 
 from lesionlab.bundle import Patient
 from lesionlab.errors import ImageError
-from lesionlab.images import ImageSource, Preprocessing, load_image
+from lesionlab.images import ImageSource, NamedImage, Preprocessing, load_image
 from lesionlab.results import Failure
 
 Item = TypeVar("Item")
@@ -73,7 +73,9 @@ def try_to_prepare(image: ImageSource, preprocessing: Preprocessing, name: str) 
 
 
 def name_of(image: ImageSource, index: int) -> str:
-    """Return the name of an image in the result: its path, or its position."""
+    """Return the name of an image in the result: its own, its path, or its position."""
+    if isinstance(image, NamedImage):
+        image = image.name
     if not isinstance(image, str | Path):
         return f"image {index}"
     # A file name may hold bytes that are not UTF-8, which JSON and CSV cannot represent.

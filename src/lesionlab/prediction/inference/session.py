@@ -7,7 +7,8 @@ import onnxruntime as ort
 
 from lesionlab.bundle import Bundle
 from lesionlab.cpu import available_cores
-from lesionlab.errors import BundleError
+from lesionlab.errors import BundleError, UsageError
+from lesionlab.prediction.inference.device import Device, open_session
 
 # The activations of more images do not fit into a core's cache; a single image leaves cores idle.
 IMAGES_PER_RUN = 2
@@ -45,14 +46,16 @@ class GraphSession:
         channels: Number of channels of the feature map; None for a graph without one.
     """
 
-    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+    def __init__(self, bundle: Bundle, threads: int | None = None, device: Device = "cpu") -> None:
         """Open the graph.
 
         Args:
             bundle: The bundle.
             threads: Number of threads; default: one per available core.
+            device: The device that runs the graph.
 
         Raises:
+            UsageError: The device is not available.
             BundleError: The graph cannot be opened, or its inputs or outputs differ from its description.
         """
         self._path = bundle.path
@@ -64,7 +67,9 @@ class GraphSession:
         # Spinning threads would take cores from the decoding of the next images.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self._session = ort.InferenceSession(bundle.graph, options, providers=["CPUExecutionProvider"])
+            self._session = open_session(bundle.graph, options, device)
+        except UsageError:
+            raise
         except Exception as error:  # onnxruntime has one exception class per status code and no common base
             raise BundleError(f"{self._path}: the graph cannot be opened: {_one_line(error)}") from error
         size = bundle.info.preprocessing.size

@@ -6,7 +6,7 @@ from operator import length_hint
 
 from lesionlab.bundle import Bundle
 from lesionlab.cpu import available_cores
-from lesionlab.images import ImageSource
+from lesionlab.prediction.inference.device import Device
 from lesionlab.prediction.inference.session import GraphSession
 from lesionlab.prediction.inference.tta import FlipAveragedSession, Session, TestTimeAugmentation
 
@@ -25,33 +25,38 @@ class SessionPool:
         shared: The session with all threads.
     """
 
-    def __init__(self, bundle: Bundle, threads: int | None, tta: TestTimeAugmentation) -> None:
+    def __init__(self, bundle: Bundle, threads: int | None, tta: TestTimeAugmentation, device: Device = "cpu") -> None:
         """Open the session with all threads.
 
         Args:
             bundle: The bundle.
             threads: Number of threads; default: one per available core.
             tta: Test-time augmentation.
+            device: The device that runs the graph.
 
         Raises:
+            UsageError: The device is not available.
             BundleError: The graph cannot be opened, or does not match its description.
         """
         self.threads = threads or available_cores()
-        self._bundle, self._tta = bundle, tta
+        self._bundle, self._tta, self._device = bundle, tta, device
         self.shared = self._open(self.threads)
 
-    def for_images(self, images: Iterable[ImageSource]) -> Session:
+    def for_images(self, images: Iterable[object]) -> Session:
         """Return the fastest session for this number of images; an unknown number counts as many."""
         return self.session(concurrent=length_hint(images, _MANY) >= _MANY)
 
     def session(self, *, concurrent: bool) -> Session:
-        """Return a session of one thread for concurrent runs, or of all threads for a single run."""
-        return self._single if concurrent and self.threads > 1 else self.shared
+        """Return a session of one thread for concurrent runs, or of all threads for a single run.
+
+        Another device than the CPU has one session.
+        """
+        return self._single if concurrent and self.threads > 1 and self._device == "cpu" else self.shared
 
     @cached_property
     def _single(self) -> Session:
         return self._open(1)
 
     def _open(self, threads: int) -> Session:
-        session = GraphSession(self._bundle, threads)
+        session = GraphSession(self._bundle, threads, self._device)
         return session if self._tta == "none" else FlipAveragedSession(session)

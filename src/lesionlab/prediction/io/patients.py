@@ -2,7 +2,8 @@
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -60,7 +61,7 @@ def read_patients(table: Path, images: Iterable[str], note: Callable[[str], None
     if missing := len(locations) - len(found):
         note(f"{table}: {missing:,} of {len(locations):,} images have no row")
     _note_unknown(unknown_sites, table, note)
-    return lambda image: rows[found[image]] if image in found else Patient()
+    return partial(_patient_of, {image: rows[row] for image, row in found.items()})
 
 
 def read_dicom_patients(images: Iterable[str], note: Callable[[str], None]) -> Callable[[str], Patient]:
@@ -84,7 +85,11 @@ def read_dicom_patients(images: Iterable[str], note: Callable[[str], None]) -> C
     if missing := sum(patient == Patient() for patient in found.values()):
         note(f"{missing:,} of {len(found):,} images have no age, sex or site in a DICOM header")
     _note_unknown(unknown_sites, "DICOM headers", note)
-    return lambda image: found.get(image, Patient())
+    return partial(_patient_of, found)
+
+
+def _patient_of(patients: Mapping[str, Patient], image: str) -> Patient:
+    return patients.get(image, Patient())
 
 
 def _note_unknown(unknown_sites: Counter[str], source: object, note: Callable[[str], None]) -> None:

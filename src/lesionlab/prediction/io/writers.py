@@ -4,7 +4,7 @@ import csv
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from io import TextIOWrapper
@@ -76,8 +76,8 @@ def result_writer(
     if result_format is ResultFormat.PARQUET:
         if out is None:
             raise UsageError("parquet cannot be written to standard output; name a file with --out")
-        _require_pyarrow()
-        with replacing(out, binary=True) as stream, _parquet(stream, csv_columns(task)) as write:
+        require_pyarrow("--format parquet")
+        with replacing(out, binary=True) as stream, parquet_writer(stream, task) as write:
             yield write
         return
     with _standard_output() if out is None else replacing(out) as stream:
@@ -173,18 +173,28 @@ def _standard_output() -> Iterator[IO[str]]:
     stream.flush()
 
 
-def _require_pyarrow() -> None:
+def require_pyarrow(purpose: str) -> None:
+    """Check that pyarrow is installed.
+
+    Raises:
+        MissingExtraError: It is not.
+    """
     try:
         import pyarrow.parquet  # noqa: F401 - an optional package
     except ImportError as error:
-        raise MissingExtraError("--format parquet", "parquet", "pyarrow") from error
+        raise MissingExtraError(purpose, "parquet", "pyarrow") from error
 
 
 @contextmanager
-def _parquet(stream: IO[bytes], columns: tuple[str, ...]) -> Iterator[Write]:
+def parquet_writer(stream: IO[bytes], task: Task, metadata: Mapping[str, str] | None = None) -> Iterator[Write]:
+    """Write the results of models of a task to a stream in Parquet; yield the function that writes one.
+
+    Further metadata are read at the end, when all results are written.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    columns = csv_columns(task)
     text_columns = ("image", "status", "risk", "diagnosis", "name", "headline", "balanced_prediction", "model")
     texts = dict.fromkeys(text_columns, pa.string()) | {"positive": pa.bool_()}
     kinds = {column: texts.get(column, pa.float64()) for column in columns} | dict.fromkeys(
@@ -206,3 +216,5 @@ def _parquet(stream: IO[bytes], columns: tuple[str, ...]) -> Iterator[Write]:
 
         yield write
         flush()
+        if metadata:
+            writer.add_key_value_metadata(dict(metadata))

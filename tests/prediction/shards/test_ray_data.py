@@ -1,0 +1,122 @@
+"""A Ray cluster of two nodes on this machine: workers, a node and the driver are killed."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+pytest.importorskip("ray")
+# Ray warns on import, and on leftovers of the processes that are killed here.
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+IMAGES = 300
+
+
+class TwoNodes:
+    """A cluster of two nodes, each with one core."""
+
+    def __init__(self) -> None:
+        from ray.cluster_utils import Cluster
+
+        small = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
+        self.cluster: Any = Cluster(initialize_head=True, head_node_args=small)
+        self.second = self.cluster.add_node(**small)
+
+    def workers(self) -> list[psutil.Process]:
+        """Return the workers of both nodes that predict."""
+        raylets = [node.all_processes["raylet"][0].process.pid for node in self.cluster.list_all_nodes()]
+        children = [child for raylet in raylets for child in psutil.Process(raylet).children(recursive=True)]
+        return [child for child in children if "MapWorker" in " ".join(child.cmdline())]
+
+    def kill_second(self) -> None:
+        """Kill all processes of the second node."""
+        self.cluster.remove_node(self.second, allow_graceful=False)
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[TwoNodes]:
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    found = TwoNodes()
+    yield found
+    found.cluster.shutdown()
+
+
+@pytest.fixture
+def start(
+    tiny_whole_bundle: Path, spot: Callable[..., Image.Image], tmp_path: Path
+) -> "Callable[..., subprocess.Popen[bytes]]":
+    """Return a function that starts `lesionlab predict` on images, one of them damaged."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    spot(0.5, 0.5, 0.2, (2000, 1500)).save(folder / "0000.jpg")
+    for index in range(1, IMAGES):
+        os.link(folder / "0000.jpg", folder / f"{index:04d}.jpg")
+    (folder / "0100.jpg").unlink()
+    (folder / "0100.jpg").write_bytes(b"no image")
+
+    def run(*options: str) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-m", "lesionlab", "predict", "images", "--shard-size", "6", "--quiet"]
+        command += ["--model", str(tiny_whole_bundle), *options]
+        return subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE)
+
+    return run
+
+
+def parts(out: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(out)): path.read_bytes() for path in out.glob("*/part-*.parquet")}
+
+
+def wait_for(condition: Callable[[], Any], process: "subprocess.Popen[bytes]") -> None:
+    while not condition():
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.1)
+
+
+def finished(process: "subprocess.Popen[bytes]") -> None:
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 1, errors  # one image is damaged
+    assert b"1 of 300 images could not be predicted" in errors
+    assert b"Traceback" not in errors
+
+
+def test_a_killed_worker_node_and_driver_lose_and_double_nothing(
+    cluster: TwoNodes, start: "Callable[..., subprocess.Popen[bytes]]", tmp_path: Path
+) -> None:
+    out, address = tmp_path / "cluster", str(cluster.cluster.address)
+
+    def done(number: int) -> bool:
+        return len(parts(out)) // 2 >= number
+
+    driver = start("--ray", address, "--out", "cluster")
+    wait_for(lambda: done(3), driver)
+    driver.kill()
+    driver.communicate()
+    kept = parts(out)
+    driver = start("--ray", address, "--out", "cluster")
+    wait_for(lambda: done(len(kept) // 2 + 3), driver)
+    assert cluster.workers()
+    cluster.workers()[0].kill()
+    before = len(parts(out)) // 2
+    wait_for(lambda: done(before + 3), driver)
+    cluster.kill_second()
+    finished(driver)
+    finished(start("--resume", "--out", "local"))
+    assert parts(out) == parts(tmp_path / "local")
+    assert kept.items() <= parts(out).items()
+    rows = [row for part in (out / "predictions").iterdir() for row in pq.read_table(part)["image"].to_pylist()]
+    assert sorted(rows) == [f"images/{index:04d}.jpg" for index in range(IMAGES) if index != 100]
+
+
+def test_addresses_without_a_cluster_are_one_line(start: "Callable[..., subprocess.Popen[bytes]]") -> None:
+    process = start("--ray", "127.0.0.1:1", "--out", "out")
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert errors.startswith(b"error: --ray 127.0.0.1:1: no connection to a Ray cluster")
+    assert errors.count(b"\n") == 1
