@@ -3,8 +3,8 @@
     python benchmarks/cluster.py --data FOLDER [--images 2000] [--rounds 3] [--faults 50000] [--out FILE] [--docs FILE]
 
 The images are hard links to those of the dataset. Each command is measured from its start to its end, in rounds that
-alternate between the numbers of workers. For `--faults`, two raylets with one core each run on this machine: a worker, the
-driver and a node are killed, one after the other, and the files of the results are compared with those of one machine.
+alternate between the numbers of workers. For `--faults`, two raylets with one core each run on this machine: a worker,
+the driver and a node are killed, one after the other, and the result is compared file by file with that of one machine.
 """
 
 import argparse
@@ -52,6 +52,10 @@ def link_images(folder: Path, data: Path, count: int) -> float:
     return total / count
 
 
+# Workers of Ray have a low priority by default, and would get no core beside other processes.
+os.environ.setdefault("RAY_worker_niceness", "0")
+
+
 def predict(folder: Path, out: Path, *arguments: str) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-m", "lesionlab", "predict", "images", "--out", str(out), "--shard-size", str(SHARD)]
     return subprocess.Popen([*command, "--quiet", *arguments], cwd=folder)
@@ -95,7 +99,7 @@ def with_faults(folder: Path, images: int, model: list[str]) -> Result:
     from ray.cluster_utils import Cluster
 
     seconds(folder, "whole", "--resume", *model)
-    node = {"num_cpus": 1, "object_store_memory": 200 * 2**20}
+    node: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 200 * 2**20}
     cluster: Any = Cluster(initialize_head=True, head_node_args=node)
     second = cluster.add_node(**node)
     out, shards = folder / "faults", -(-images // SHARD)

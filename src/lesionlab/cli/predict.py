@@ -175,7 +175,11 @@ def predict(
     if resume or ray is not None:
         from lesionlab.cli.predict_run import ShardedPrediction
 
-        other = {"--explain": explain, "--nearest-images": nearest_images, "--with-identity": with_identity}
+        other: dict[str, object] = {
+            "--explain": explain,
+            "--nearest-images": nearest_images,
+            "--with-identity": with_identity,
+        }
         other |= {"--threads": threads, "--force": force}
         settings = {"tta": tta, "prevalence": shares, "device": device, "patient": patient, "patients": patients}
         run_in_shards = ShardedPrediction(

@@ -38,7 +38,7 @@ def test_a_device_of_another_package_is_an_error_that_names_it(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, device: Any, package: str
 ) -> None:
     monkeypatch.setattr(ort, "get_available_providers", lambda: ["CPUExecutionProvider"])
-    with pytest.raises(UsageError, match=rf"{device} is not available \(available here: cpu\).* package {package},"):
+    with pytest.raises(UsageError, match=rf"{device} is not available \(available here: cpu\).* package {package} as"):
         Predictor.load(tiny_bundle, device=device)
 
 

@@ -51,12 +51,17 @@ def pieces(phantoms: Manifest, tmp_path: Path) -> list[Piece]:
     return [Piece(number, shard) for number, shard in enumerate(plan_shards([str(tmp_path)], 4, LeftOut()))]
 
 
+def workers_of(process: int) -> list[psutil.Process]:
+    children = psutil.Process(process).children()
+    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]  # not the resource tracker
+
+
 def test_processes_give_the_same_bytes(predictor: Predictor, pieces: list[Piece]) -> None:
     worker = ShardWorker(predictor, "", 2)
     found = sorted(Processes(worker, 2).results(pieces), key=lambda result: result.piece.number)
     assert found == [worker(piece) for piece in pieces]
     assert list(Processes(worker, 2).results([])) == []
-    assert psutil.Process().children() == []
+    assert workers_of(os.getpid()) == []
 
 
 @pytest.mark.parametrize(
@@ -109,6 +114,7 @@ def table(out: Path, name: str) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: str(row["image"]))
 
 
+@pytest.mark.timeout(1800)
 def test_kills_at_random_moments_lose_and_double_nothing(
     tiny_whole_bundle: Path, spot: Callable[..., Image.Image], tmp_path: Path
 ) -> None:
@@ -137,15 +143,21 @@ def test_kills_at_random_moments_lose_and_double_nothing(
         command += ["--model", str(tiny_whole_bundle), "--workers", "2", "--quiet"]
         return subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE)
 
+    def parts(out: str) -> int:
+        return len(list((tmp_path / out).glob("predictions/part-*")))
+
     draw, kills, victims = random.Random(1), 0, [0, 0]  # noqa: S311 - not for security
     while kills < KILLS:
-        process = start("killed")
+        before, process = parts("killed"), start("killed")
+        # Every other time while the command starts, and else while it predicts.
+        while kills % 2 and parts("killed") == before and process.poll() is None:
+            time.sleep(0.02)
         for _ in range(3):
-            time.sleep(draw.uniform(0.1, 1.5))
+            time.sleep(draw.uniform(0, 1))
             if process.poll() is not None:
                 break
             with suppress(psutil.Error):
-                family = [psutil.Process(process.pid), *psutil.Process(process.pid).children()]
+                family = [psutil.Process(process.pid), *workers_of(process.pid)]
                 victim = draw.choice(family)
                 victim.kill()
                 victims[victim is not family[0]] += 1
@@ -176,10 +188,19 @@ def test_the_end_of_the_command_ends_its_workers(
     for index in range(100):
         spot(0.5, 0.5, 0.2, (2000, 1500)).save(folder / f"{index:04d}.jpg")
     for sent, code in ((signal.SIGKILL, -9), (signal.SIGINT, 130)):
-        command = [sys.executable, "-m", "lesionlab", "predict", folder, "--resume", "--out", tmp_path / str(code)]
+        command: list[str | Path] = [
+            sys.executable,
+            "-m",
+            "lesionlab",
+            "predict",
+            folder,
+            "--resume",
+            "--out",
+            tmp_path / str(code),
+        ]
         command += ["--model", tiny_whole_bundle, "--workers", "2", "--shard-size", "50"]
         process = subprocess.Popen(command, stderr=subprocess.PIPE)
-        while len(workers := psutil.Process(process.pid).children()) < 2:
+        while len(workers := workers_of(process.pid)) < 2:
             time.sleep(0.05)
         time.sleep(0.5)
         process.send_signal(sent)

@@ -25,7 +25,7 @@ class TwoNodes:
     def __init__(self) -> None:
         from ray.cluster_utils import Cluster
 
-        small = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
+        small: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
         self.cluster: Any = Cluster(initialize_head=True, head_node_args=small)
         self.second = self.cluster.add_node(**small)
 
@@ -43,6 +43,7 @@ class TwoNodes:
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[TwoNodes]:
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # the default, 15, starves workers beside other processes
     found = TwoNodes()
     yield found
     found.cluster.shutdown()

@@ -13,6 +13,7 @@ from lesionlab.data import Manifest
 from lesionlab.errors import DataError, LesionlabError, UsageError
 from lesionlab.images.files import LeftOut
 from lesionlab.prediction import Predictor
+from lesionlab.prediction.shards import run as run_module
 from lesionlab.prediction.shards.folder import Counts, Request, RunFolder, ShardResult
 from lesionlab.prediction.shards.plan import plan_shards
 from lesionlab.prediction.shards.run import predict_missing
@@ -136,8 +137,11 @@ def test_images_that_end_their_worker_are_failures(
     assert errors <= {"not predicted: its worker was killed"}
 
 
-def test_a_cause_outside_the_images_ends_the_run(predictor: Predictor, images: Path, tmp_path: Path) -> None:
+def test_a_cause_outside_the_images_ends_the_run(
+    predictor: Predictor, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "run"
+    monkeypatch.setattr(run_module, "_MANY_FATAL", SIZE - 1)
     with pytest.raises(LesionlabError, match=r"shard 0 cannot be predicted: its worker was killed"):
         predict(images, out, InThisProcess(predictor, range(IMAGES)))
     predict(images, out, InThisProcess(predictor))

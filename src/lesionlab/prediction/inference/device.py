@@ -22,29 +22,29 @@ class _Provider:
     Attributes:
         name: Its name in ONNX Runtime.
         package: Package of ONNX Runtime that has it.
-        needs: What it needs beside the package.
+        needs: Hardware and libraries that it needs.
     """
 
     name: str
     package: str
-    needs: str = ""
+    needs: str
 
 
 _PROVIDERS: Final[dict[str, _Provider]] = {
-    "cpu": _Provider(_CPU, "onnxruntime"),
+    "cpu": _Provider(_CPU, "onnxruntime", "a processor"),
     "cuda": _Provider("CUDAExecutionProvider", "onnxruntime-gpu", "an NVIDIA GPU with CUDA and cuDNN"),
     "tensorrt": _Provider("TensorrtExecutionProvider", "onnxruntime-gpu", "an NVIDIA GPU with CUDA and TensorRT"),
-    "openvino": _Provider("OpenVINOExecutionProvider", "onnxruntime-openvino", "Linux or Windows on Intel"),
+    "openvino": _Provider("OpenVINOExecutionProvider", "onnxruntime-openvino", "an Intel processor or GPU"),
     "directml": _Provider("DmlExecutionProvider", "onnxruntime-directml", "Windows and a GPU with DirectX 12"),
     "coreml": _Provider("CoreMLExecutionProvider", "onnxruntime", "macOS"),
 }
 DEVICES: Final[tuple[Device, ...]] = get_args(Device)
 
 
-def available_devices() -> list[str]:
+def available_devices() -> list[Device]:
     """Return the devices that the installed package of ONNX Runtime was built for; each may still lack its drivers."""
     built = ort.get_available_providers()
-    return [device for device, provider in _PROVIDERS.items() if provider.name in built]
+    return [device for device in DEVICES if _PROVIDERS[device].name in built]
 
 
 def open_session(graph: bytes, options: ort.SessionOptions, device: Device) -> ort.InferenceSession:
@@ -58,10 +58,9 @@ def open_session(graph: bytes, options: ort.SessionOptions, device: Device) -> o
         raise UsageError(f"unknown device {device}; known: {', '.join(DEVICES)}")
     provider, available = _PROVIDERS[device], available_devices()
     if device not in available:
-        needs = f", and needs {provider.needs}" if provider.needs else ""
         raise UsageError(
-            f"device {device} is not available (available here: {', '.join(available)}). It is in the package "
-            f"{provider.package}, which replaces onnxruntime{needs}"
+            f"device {device} is not available (available here: {', '.join(available)}). It needs {provider.needs}, "
+            f"and the package {provider.package} as the only one of ONNX Runtime"
         )
     if device == "cpu":
         return ort.InferenceSession(graph, options, providers=[_CPU])

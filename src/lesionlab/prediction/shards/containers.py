@@ -33,7 +33,7 @@ def read_tar(name: str, path: str, left_out: LeftOut) -> Iterator[ImageSource | 
     try:
         with _open(path) as stream, _Archive.open(fileobj=stream, mode="r|*", ignore_zeros=True) as archive:
             for member in archive:
-                archive.members = []  # they would be kept until the end
+                archive.members.clear()  # they would be kept until the end
                 if member.isdir():
                     continue
                 if not (member.isfile() and is_image_name(os.path.basename(member.name))):
@@ -105,6 +105,7 @@ class _Member(tarfile.TarInfo):
 
 class _Archive(tarfile.TarFile):
     tarinfo = _Member
+    members: list[tarfile.TarInfo]
     ended = False  # whether the last header read was the mark at the end
 
 

@@ -33,6 +33,7 @@ def ray_cluster(address: str) -> Iterator[None]:
         MissingExtraError: Ray is not installed.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it reports to its authors otherwise
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     try:
         import ray
         import ray.data
@@ -62,7 +63,7 @@ class RayWorkers:
         import ray
 
         resource = "GPU" if gpus else "CPU"
-        self._number = number or int(ray.cluster_resources().get(resource, 0))
+        self._number = number or int(ray.cluster_resources().get(resource, 0))  # type: ignore[no-untyped-call]
         if not self._number:
             raise LesionlabError(f"the Ray cluster has no {resource}")
         self._gpus = gpus
@@ -115,7 +116,7 @@ class RayWorkers:
             fn_constructor_kwargs={"worker": self._worker, "version": __version__},
             num_cpus=1,
             num_gpus=self._gpus or None,
-            max_task_retries=ATTEMPTS - 1,
+            ray_remote_args_fn=lambda: {"max_task_retries": ATTEMPTS - 1},
         )
         for row in answers.iter_rows():
             answer = pickle.loads(row["answer"])  # noqa: S301 - from our own worker

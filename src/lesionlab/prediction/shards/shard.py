@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any
 
 from lesionlab.errors import ImageError
 from lesionlab.images import ImageSource, NamedImage, read_image_bytes
@@ -47,7 +48,9 @@ class Shard:
     @classmethod
     def from_json(cls, line: str) -> "Shard":
         """Return the shard of a line."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(line).items()})
+        values: dict[str, Any] = json.loads(line)
+        arrays = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        return cls(**(values | arrays))
 
     def read(self, folder: str, left_out: LeftOut) -> Iterator[Image]:
         """Yield the images in their order; an image that cannot be read gives a failure in its place.
