@@ -198,10 +198,10 @@ def cost(rate: float, read: float, written: float) -> list[str]:
     ]
     for images in SIZES:
         core_hours = images / rate / 3600
-        each = " | ".join(f"{core_hours / cores:.2g}" for cores in CORES)
+        each = " | ".join(short(core_hours / cores) for cores in CORES)
         lines.append(
-            f"| {images:,} | {core_hours:.2g} | {each} | {core_hours * DOLLARS_PER_CORE_HOUR:.2g} | "
-            f"{images * read / 1e9:,.4g} GB | {images * written / 1e9:,.2g} GB |"
+            f"| {images:,} | {short(core_hours)} | {each} | {short(core_hours * DOLLARS_PER_CORE_HOUR)} | "
+            f"{short(images * read / 1e9)} GB | {short(images * written / 1e9)} GB |"
         )
     lines += ["", "| published | images/s on eight g6.xlarge | dollars per million images |", "| --- | ---: | ---: |"]
     for name, duration in PUBLISHED.items():
@@ -211,6 +211,11 @@ def cost(rate: float, read: float, written: float) -> list[str]:
     own = 1e6 / rate / 3600 * DOLLARS_PER_CORE_HOUR
     lines.append(f"| lesionlab, at {rate:.1f} images/s per core, for comparison | | {own:.2f} |")
     return lines
+
+
+def short(number: float) -> str:
+    """Return a number with two or more digits."""
+    return "< 0.01" if number < 0.01 else f"{number:.2f}" if number < 10 else f"{number:,.0f}"
 
 
 def main() -> None:
