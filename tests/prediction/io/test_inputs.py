@@ -73,7 +73,6 @@ def test_expands(here: Path, arguments: list[str], expected: list[str]) -> None:
         ("photos/*.gif", r"photos/\*.gif: no image matches"),
         ("empty", "empty: contains no image"),
         ("missing.zip::a.jpg", "there is no such file"),
-        ("https://example.org/a.jpg", "there is no such file"),
     ],
 )
 def test_argument_without_images_is_wrong_usage(here: Path, argument: str, reason: str) -> None:

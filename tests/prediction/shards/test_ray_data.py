@@ -115,9 +115,13 @@ def test_a_killed_worker_node_and_driver_lose_and_double_nothing(
     assert sorted(rows) == [f"images/{index:04d}.jpg" for index in range(IMAGES) if index != 100]
 
 
-def test_addresses_without_a_cluster_are_one_line(start: "Callable[..., subprocess.Popen[bytes]]") -> None:
-    process = start("--ray", "127.0.0.1:1", "--out", "out")
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "auto"])
+def test_addresses_without_a_cluster_are_one_line(
+    start: "Callable[..., subprocess.Popen[bytes]]", address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    process = start("--ray", address, "--out", "out")
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert errors.startswith(b"error: --ray 127.0.0.1:1: no connection to a Ray cluster")
+    assert errors.startswith(f"error: --ray {address}: no connection to a Ray cluster".encode())
     assert errors.count(b"\n") == 1

@@ -7,6 +7,7 @@ again elsewhere. Results come back to this process, which writes them: the nodes
 import logging
 import os
 import pickle
+import socket
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -18,6 +19,7 @@ from lesionlab.prediction.shards.folder import ShardResult
 from lesionlab.prediction.shards.shard import Piece
 from lesionlab.prediction.shards.worker import ATTEMPTS, OUT_OF_MEMORY, ShardWorker, WorkerDeath
 
+_SECONDS_TO_CONNECT: Final = 10
 _SHARDS_AT_A_TIME: Final = 2000  # in one dataset of Ray, whose blocks are all known to this process
 
 
@@ -40,9 +42,12 @@ def ray_cluster(address: str) -> Iterator[None]:
     except ImportError as error:
         raise MissingExtraError("--ray", "distributed", "ray") from error
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    host, _, port = address.removeprefix("ray://").rpartition(":")
     try:
+        if host and port.isdecimal():  # Ray itself tries for minutes
+            socket.create_connection((host, int(port)), timeout=_SECONDS_TO_CONNECT).close()
         ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, OverflowError, RuntimeError, ValueError) as error:
         raise LesionlabError(f"--ray {address}: no connection to a Ray cluster ({_one_line(error)})") from error
     try:
         yield
