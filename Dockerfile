@@ -16,7 +16,7 @@ COPY README.md LICENSE MODEL_LICENSE.md ./
 COPY src src
 RUN /opt/uv/bin/uv pip install --no-deps .
 # The software bill of materials of what is installed, for scanners that read CycloneDX.
-RUN /opt/uv/bin/uvx --quiet --from cyclonedx-bom==7.2.1 cyclonedx-py environment --output-reproducible \
+RUN /opt/uv/bin/uvx --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py environment --output-reproducible \
     --output-file /opt/lesionlab/sbom.cdx.json /opt/lesionlab/bin/python
 
 FROM ${PYTHON}

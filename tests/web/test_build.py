@@ -41,7 +41,7 @@ def test_model_files_are_written(built: Path, predictor: Predictor) -> None:
 
 def test_reference_arrays_are_at_their_offsets(built: Path, predictor: Predictor) -> None:
     description = json.loads((built / "model/model.json").read_bytes())
-    data = (built / "model/reference.bin").read_bytes()
+    data = gzip.decompress((built / "model/reference.bin.gz").read_bytes())
     assert hashlib.sha256(data).hexdigest() == description["reference_sha256"]
     reference = predictor.bundle.reference
     assert reference is not None

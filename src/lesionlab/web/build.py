@@ -1,5 +1,6 @@
 """The static build: the page, a model, and a service worker that stores both in the browser for use offline."""
 
+import gzip
 import hashlib
 import json
 from dataclasses import dataclass
@@ -85,9 +86,9 @@ def _page_files() -> dict[str, bytes]:
 def _model_files(predictor: Predictor, runtime_size: int) -> dict[str, bytes]:
     bundle = predictor.bundle
     reference, layout = packed_reference(bundle.reference)
-    graph = pack_graph(bundle.graph)
+    graph, packed_statistics = pack_graph(bundle.graph), gzip.compress(reference, mtime=0)
     description = model_description(predictor) | {
-        "bytes": runtime_size + len(graph.data) + len(reference),
+        "bytes": runtime_size + len(graph.data) + len(packed_statistics),
         "graph": {
             "bytes": graph.size,
             "tensors": graph.tensors,
@@ -100,7 +101,7 @@ def _model_files(predictor: Predictor, runtime_size: int) -> dict[str, bytes]:
         _MODEL: json.dumps(description, ensure_ascii=False).encode(),
         "model/bundle.json": predictor.info.model_dump_json().encode(),
         "model/model.bin.gz": graph.data,
-        "model/reference.bin": reference,
+        "model/reference.bin.gz": packed_statistics,
     }
     if bundle.evaluation is not None:
         found["model/evaluation.json"] = bundle.evaluation.model_dump_json().encode()

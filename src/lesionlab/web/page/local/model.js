@@ -37,7 +37,7 @@ export async function load(onProgress) {
   const [runtime, graph, reference, jpeg] = await Promise.all([
     fetchFile(RUNTIME, count).then(decompress),
     fetchVerified(url("model.bin.gz"), model.graph.sha256, count).then((packed) => unpackGraph(packed, model.graph)),
-    fetchVerified(url("reference.bin"), model.reference_sha256, count),
+    fetchVerified(url("reference.bin.gz"), model.reference_sha256, count),
     fetchFile(JPEG, count).then((code) => JpegDecoder.load(code)),
   ]);
   return {
