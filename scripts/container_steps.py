@@ -193,6 +193,8 @@ def run(stage: Stage, work: Path) -> dict[str, object]:
     found: dict[str, object] = {
         "installed_mib": mebibytes(root / "opt"),
         "bytecode_mib": mebibytes(root / "opt", "*.pyc"),
+        "packages_mib": package_sizes(root / "opt"),
+        "bill_of_materials": len(json.loads((root / "opt/lesionlab/sbom.cdx.json").read_text())["components"]),
         "modules_without_bytecode": json.loads(
             subprocess.check_output(inside(["python", "-c", UNCOMPILED]), env=environment)
         ),
@@ -270,6 +272,19 @@ def mebibytes(folder: Path, pattern: str = "*") -> float:
     """Return the size of the files below a folder."""
     files = (path for path in folder.rglob(pattern) if path.is_file() and not path.is_symlink())
     return round(sum(path.stat().st_size for path in files) / 2**20, 1)
+
+
+def package_sizes(folder: Path) -> dict[str, float]:
+    """Return the sizes of the largest packages, and that of all others together."""
+    (packages,) = folder.rglob("site-packages")
+    sizes = {path.name: mebibytes(path) for path in packages.iterdir() if path.is_dir()}
+    # The libraries of a wheel are in a folder of their own.
+    for name in [name for name in sizes if name.endswith(".libs")]:
+        package = {"pillow.libs": "PIL"}.get(name, name.removesuffix(".libs"))
+        sizes[package] = sizes.get(package, 0) + sizes.pop(name)
+    largest = sorted(sizes, key=sizes.__getitem__, reverse=True)[:6]
+    rest = sum(size for name, size in sizes.items() if name not in largest)
+    return {name: round(sizes[name], 1) for name in largest} | {"others": round(rest, 1)}
 
 
 def main() -> None:

@@ -139,6 +139,7 @@ def test_server_of_the_image_runs_in_a_read_only_root(tmp_path: Path) -> None:
     found = json.loads((tmp_path / "found.json").read_text())
     assert found["writable"] == []
     assert found["modules_without_bytecode"] == []
+    assert found["bill_of_materials"] >= len(found["packages"])
     assert (found["user"], found["capabilities"]) == ("10001", 0)
     assert (found["health"], found["exit_status"]) == (0, 0)
     assert (found["status"], found["status_without_key"]) == (200, 401)

@@ -6,6 +6,7 @@ import os
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from lesionlab.prediction.inference.session import GraphOutput
 from lesionlab.results import Prediction
 from lesionlab.taxonomy import CODES
 from lesionlab.web.build import PAGE
+from lesionlab.web.weights import pack_graph, unpack_graph
 from tests.images import profiles
 from tests.web.page.conftest import Host
 
@@ -169,7 +171,9 @@ def real_files() -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def predictor() -> Predictor:
-    return Predictor.load(threads=1)
+    """The shipped model with the rounded weights of the page; see tests/web/test_weights.py for the rounding."""
+    bundle = Bundle.load()
+    return Predictor.load(replace(bundle, graph=unpack_graph(pack_graph(bundle.graph))), threads=1)
 
 
 @pytest.fixture(scope="module")
