@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from lesionlab.base_models import StrictModel
 from lesionlab.data import ImageRecord, Manifest, read_dataset
-from lesionlab.evaluation.label_mapping import collapsed, common_task
+from lesionlab.evaluation.label_mapping import common_task, require_view
 from lesionlab.export.calibrate import fit_calibration
 from lesionlab.export.graph import export_graph
 from lesionlab.files import replacing
@@ -150,7 +150,8 @@ def predict(row: Row, runs: Path, images: Images, cache: Path | None) -> RowPred
         calibration = fit_calibration(on_validation, labels, images.lesions, images.frequencies, "temperature")
         probabilities.append(calibration.probabilities(on_validation))
         if on_external is not None and images.external_task is not None:
-            external.append(collapsed(calibration.probabilities(on_external), images.task, images.external_task)[:, 1])
+            view = require_view(images.task, images.external_task)
+            external.append(view.probabilities(calibration.probabilities(on_external))[:, 1])
     mean = np.mean(probabilities, axis=0)
     exponent = RunFolder(runs / row.runs[0]).recipe().inference.prior_exponent
     classes = (mean / images.frequencies**exponent).argmax(axis=1)

@@ -280,6 +280,26 @@ def tiny_binary_bundle(tiny_info: BundleInfo, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.fixture(scope="session")
+def tiny_bundle_of_eleven(tiny_info: BundleInfo, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of the task `diagnosis-11` with a head that explains it; read-only."""
+    task = TASKS["diagnosis-11"]
+    graph, weights = _tiny_graph(len(task.classes)), _tiny_weights(len(task.classes))
+    changes = {
+        "name": "tiny-eleven",
+        "task": task.name,
+        "classes": task.classes,
+        "training_data": tiny_info.training_data.model_copy(update={"classes": dict.fromkeys(task.classes, 10)}),
+        "graph_sha256": hashlib.sha256(graph).hexdigest(),
+        "decision_rule": {"exponent": 1.0, "weights": [1.0 + 0.2 * index for index in range(len(task.classes))]},
+    }
+    info = BundleInfo.model_validate(tiny_info.model_dump() | changes)
+    path = tmp_path_factory.mktemp("eleven") / "tiny"
+    reference = Reference(head=LinearHead(weights["head"], weights["bias"]))
+    save_bundle(path, info, graph, reference=reference, evaluation=_tiny_evaluation(info))
+    return path
+
+
+@pytest.fixture(scope="session")
 def tiny_segmentation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A segmentation model that segments dark pixels; read-only."""
     from onnx import TensorProto, helper, numpy_helper

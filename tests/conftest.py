@@ -13,6 +13,7 @@ import gc
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ from lesionlab.bundle import (
 from lesionlab.data import Manifest
 from lesionlab.phantoms import draw_lesion, draw_view, render, write_phantoms
 from lesionlab.recipes import Recipe, load_recipe
-from lesionlab.taxonomy import CODES
+from lesionlab.taxonomy import CODES, DIAGNOSIS_11
 
 if TYPE_CHECKING:  # only the tests that need torch pay for its import
     from lesionlab.runs import RunFolder
@@ -113,6 +114,16 @@ def figures_drawn_once(figures_by_task: dict[str, Any]) -> Iterator[None]:
 def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     """Small synthetic images of 70 lesions; read-only."""
     return write_phantoms(tmp_path_factory.mktemp("phantoms") / "data", lesions=70, size=(64, 48))
+
+
+@pytest.fixture(scope="session")
+def phantoms_of_eleven(phantoms: Manifest) -> Manifest:
+    """`phantoms` with three lesions of each of the four diagnoses beside the seven, drawn as nevi."""
+    nevi = sorted({record.lesion_id for record in phantoms if record.diagnosis == "nv"})
+    others = [code for code in DIAGNOSIS_11.classes if code not in CODES]
+    label_of = dict(zip(nevi, [code for code in others for _ in range(3)], strict=False))
+    records = (replace(record, diagnosis=label_of.get(record.lesion_id, record.diagnosis)) for record in phantoms)
+    return replace(phantoms, records=tuple(records))
 
 
 @pytest.fixture(scope="session")

@@ -47,16 +47,21 @@ def _from_server(image: Path, predictor: Predictor) -> dict[str, str]:
             }
 
 
-@pytest.mark.parametrize("status", ["ok", "abstained"])
+@pytest.mark.parametrize(("status", "classes"), [("ok", 7), ("abstained", 7), ("ok", 11)])
 def test_every_surface_has_the_same_headline(
-    tiny_whole_bundle: Path, photograph: Image.Image, tmp_path: Path, status: str
+    tiny_whole_bundle: Path,
+    tiny_bundle_of_eleven: Path,
+    photograph: Image.Image,
+    tmp_path: Path,
+    status: str,
+    classes: int,
 ) -> None:
-    path = tmp_path / "lesion.png"
+    path, bundle = tmp_path / "lesion.png", tiny_whole_bundle if classes == 7 else tiny_bundle_of_eleven
     (photograph if status == "ok" else Image.new("RGB", (300, 300), "black")).save(path)
-    predictor = Predictor.load(tiny_whole_bundle, threads=1)
+    predictor = Predictor.load(bundle, threads=1)
     prediction = predictor.predict(path)
-    assert prediction.status == status
-    headlines = _from_command_line(path, tiny_whole_bundle) | _from_server(path, predictor)
+    assert (prediction.status, len(prediction.probabilities)) == (status, classes)
+    headlines = _from_command_line(path, bundle) | _from_server(path, predictor)
     headlines["gradio"] = predict_for_gradio(predictor, path)[1].splitlines()[0].removeprefix("### ")
     headlines["explain, Python"] = predictor.explain(path).prediction.headline
     assert headlines == dict.fromkeys(headlines, prediction.headline)

@@ -91,7 +91,7 @@ def test_binary_model_shows_its_target(
     assert float(row[f"p_{code}"]) == pytest.approx(expected.probabilities[code], abs=1e-6)
     done = run(images, "--model", bundle, "-f", "isic")
     assert (done.code, done.out, len(done.err.splitlines())) == (2, "", 1)
-    assert done.err.startswith("error: the format isic needs the seven diagnoses")
+    assert done.err.startswith("error: the format isic needs single diagnoses")
 
 
 @pytest.mark.slow

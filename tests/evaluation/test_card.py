@@ -25,7 +25,7 @@ from lesionlab.evaluation.card.markdown import anchor
 from lesionlab.recipes import load_recipe, recipe_names
 from tests.evaluation.cards import claim, section, tables
 
-KINDS = ("default", "full", "minimal", "leaky", "lesions unknown", "malignant", "melanoma", "hostile names")
+KINDS = ("default", "full", "minimal", "leaky", "lesions unknown", "malignant", "melanoma", "eleven", "hostile names")
 # 0.716 (0.663 to 0.768), with an optional leaky mark.
 FIGURE = re.compile(r"\d\.\d{3}(?P<leaky> leaky)? \((?:\d\.\d{3} to|no interval)")
 HOSTILE = "a|b <script> `x` *y*\n# not a heading"
@@ -46,7 +46,12 @@ def full_bundle(tiny_whole_bundle: Path) -> Bundle:
 
 
 @pytest.fixture(scope="module")
-def bundles(full_bundle: Bundle, tiny_bundle: Path, tiny_binary_bundle: Callable[[str], Path]) -> dict[str, Bundle]:
+def bundles(
+    full_bundle: Bundle,
+    tiny_bundle: Path,
+    tiny_binary_bundle: Callable[[str], Path],
+    tiny_bundle_of_eleven: Path,
+) -> dict[str, Bundle]:
     data = full_bundle.info.training_data.model_dump()
     return {
         "default": Bundle.load(default_bundle_path()),
@@ -56,6 +61,7 @@ def bundles(full_bundle: Bundle, tiny_bundle: Path, tiny_binary_bundle: Callable
         "lesions unknown": changed(full_bundle, training_data=data | {"lesions_known": False}),
         "malignant": Bundle.load(tiny_binary_bundle("malignant")),
         "melanoma": Bundle.load(tiny_binary_bundle("melanoma")),
+        "eleven": Bundle.load(tiny_bundle_of_eleven),
         "hostile names": changed(
             full_bundle,
             evaluation={"dataset": HOSTILE},
@@ -178,10 +184,20 @@ def test_card_of_a_binary_task(bundles: dict[str, Bundle], task: str, positive: 
     card = render_card(bundles[task])
     assert f"returns the probability that it is {positive}." in section(card, "Summary")
     assert f"95% sensitivity for {'malignancy' if task == 'malignant' else task}" in section(card, "Operating points")
-    assert "Two classes of seven diagnoses only." in section(card, "Limits")
+    assert "Two classes of diagnoses only. Other lesions are assigned to one of the two" in section(card, "Limits")
     assert "sum over the malignant classes" not in card
-    members = {"malignant": "Malignant contains `mel`, `bcc`, `akiec`.", "melanoma": "Melanoma contains `mel`."}
-    assert members[task] in card
+    members = {
+        "malignant": "Malignant contains `mel`, `bcc`, `akiec`, `scc`, `mal_oth`",
+        "melanoma": "Melanoma contains `mel`",
+    }
+    assert f"{members[task]}, as far as the training data have them." in card
+
+
+def test_card_of_eleven_diagnoses(bundles: dict[str, Bundle]) -> None:
+    card = render_card(bundles["eleven"])
+    assert "returns the probability of each of eleven diagnoses and of\nmalignancy." in section(card, "Summary")
+    assert "Eleven diagnoses only. Other lesions are assigned to one of the eleven" in section(card, "Limits")
+    assert "| Squamous cell carcinoma / keratoacanthoma | `scc` | yes | 10 | 10 |" in section(card, "Data")
 
 
 def test_figures_by_source_stand_beside_the_pooled_ones(full_bundle: Bundle) -> None:

@@ -14,7 +14,7 @@ from lesionlab.images import Preprocessing
 from lesionlab.metrics import Estimate, softmax
 from lesionlab.metrics.arrays import FloatArray
 from lesionlab.metrics.calibration import TEMPERATURE_LIMITS
-from lesionlab.taxonomy import TASKS, Target
+from lesionlab.taxonomy import TASKS, Target, TaskName
 
 SCHEMA_VERSION: Final = 2
 
@@ -211,7 +211,7 @@ class BundleInfo(StrictModel):
     # Shown in terminals and opened in spreadsheets: it begins like a name and holds no control character.
     name: str = Field(pattern=r"^[A-Za-z0-9][^\x00-\x1f\x7f]*$")
     created: str
-    task: Literal["diagnosis", "malignant", "melanoma"] = "diagnosis"
+    task: TaskName = "diagnosis"
     classes: tuple[str, ...]
     preprocessing: Preprocessing
     crop: LesionCrop | None = None

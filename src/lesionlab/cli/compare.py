@@ -34,7 +34,8 @@ def compare(
 ) -> None:
     """Compare two evaluated models on the same images: paired differences, confidence intervals and tests.
 
-    A model of the seven diagnoses and a binary model are compared on the binary task.
+    A model of single diagnoses and a binary model are compared on the binary task; a model of eleven diagnoses and one
+    of seven on the seven, on the images whose label is one of these.
     """
     require_extra("lesionlab compare", "evaluate", "matplotlib", "jinja2", "markupsafe", "tomli_w")
     from lesionlab.evaluation.comparison import compare_predictions

@@ -11,7 +11,6 @@ from lesionlab.cli.groups_view import show_groups
 from lesionlab.cli.options import (
     Columns,
     Decisions,
-    EvaluatedTask,
     Force,
     Json,
     Model,
@@ -23,6 +22,7 @@ from lesionlab.cli.options import (
 )
 from lesionlab.errors import UsageError
 from lesionlab.files import check_output, write_json
+from lesionlab.taxonomy import TaskName
 
 if TYPE_CHECKING:
     from lesionlab.data import Manifest, Split
@@ -78,7 +78,7 @@ def evaluate(
         int, typer.Option(min=0, help="Number of images to evaluate under 12 corruptions at 5 severities too.")
     ] = 0,
     task: Annotated[
-        EvaluatedTask | None,
+        TaskName | None,
         typer.Option(
             help="Task to measure. Images whose label determines none of its classes are left out and counted. "
             "Default: the finest task that all labels determine.",
@@ -164,7 +164,7 @@ def _evaluate_several(
     columns: str | None,
     corrupted: int,
     *,
-    task: EvaluatedTask | None,
+    task: TaskName | None,
     unknown: Unknown,
     keep_seen: bool,
     store: bool,
@@ -246,7 +246,7 @@ def _evaluate_run(
     place: Path,
     corrupted: int,
     *,
-    task: EvaluatedTask | None,
+    task: TaskName | None,
     keep_seen: bool,
 ) -> "Evaluation":
     from lesionlab.evaluation import evaluate_run
@@ -271,7 +271,7 @@ def _evaluate_bundle(
     folder: Path | None,
     corrupted: int,
     *,
-    task: EvaluatedTask | None,
+    task: TaskName | None,
     keep_seen: bool,
     store: bool,
     force: bool,
@@ -310,7 +310,7 @@ def _evaluate_bundle(
             subset=chosen,
             unseen=unseen,
             seen=seen,
-            task=task,
+            task=task or (bundle.info.task if split else None),
             manifest_sha256=manifest.sha256,
             corrupted=corrupted,
             progress=progress,
@@ -339,6 +339,7 @@ def _headlines(evaluation: "Evaluation") -> list[tuple[str, "Estimate"]]:
 def _show(evaluation: "Evaluation", place: Path) -> None:
     from lesionlab.data import left_out_in_words
     from lesionlab.evaluation.seen import overlap_in_words
+    from lesionlab.evaluation.wording import view_in_words
 
     summary, leaky = evaluation.evaluated.summary, evaluation.info.training_data.leaky
     mark = " leaky" if leaky else " seen" if evaluation.unseen is False else ""
@@ -356,6 +357,8 @@ def _show(evaluation: "Evaluation", place: Path) -> None:
     show(f"{summary.n_images} images of {summary.n_lesions} lesions. Report: {place / 'report.html'}")
     if sentence := left_out_in_words(evaluation.left_out, evaluation.evaluated.task):
         show(f"{sentence}; not evaluated.", style="yellow")
+    if sentence := view_in_words(len(evaluation.info.classes), evaluation.evaluated.task):
+        show(sentence)
     if sentence := overlap_in_words(evaluation.unseen, evaluation.seen):
         show(sentence, style="yellow")
     show(RESEARCH_ONLY)

@@ -180,14 +180,6 @@ Unknown = Annotated[
 ]
 
 
-class EvaluatedTask(StrEnum):
-    """The task to measure."""
-
-    DIAGNOSIS = "diagnosis"
-    MALIGNANT = "malignant"
-    MELANOMA = "melanoma"
-
-
 def images_of(arguments: list[str]) -> list[str]:
     """Return the images that the arguments name, and print the counts of the files that are left out."""
     from lesionlab.images.files import LeftOut

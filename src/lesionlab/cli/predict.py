@@ -36,6 +36,8 @@ class OutputFormat(StrEnum):
     JSONL = "jsonl"
     PARQUET = "parquet"
     ISIC = "isic"
+    ISIC_2019 = "isic2019"
+    MILK10K = "milk10k"
     DICOM_SR = "dicom-sr"
     FHIR = "fhir"
 
@@ -43,6 +45,11 @@ class OutputFormat(StrEnum):
     def one_per_image(self) -> bool:
         """Whether each image has a file of its own."""
         return self in (OutputFormat.DICOM_SR, OutputFormat.FHIR)
+
+    @property
+    def of_challenge(self) -> bool:
+        """Whether it is the submission format of a challenge."""
+        return self in (OutputFormat.ISIC, OutputFormat.ISIC_2019, OutputFormat.MILK10K)
 
 
 _SUFFIXES = {
@@ -226,8 +233,8 @@ def _check_format(chosen: OutputFormat, shares: dict[str, float], paths: list[st
 
     if with_identity and chosen is not OutputFormat.FHIR:
         raise UsageError("--with-identity is for --format fhir")
-    if chosen is OutputFormat.ISIC and shares:
-        raise UsageError("--format isic holds scores of the balanced decision rule, which ignores --prevalence")
+    if chosen.of_challenge and shares:
+        raise UsageError(f"--format {chosen} holds scores of the balanced decision rule, which ignores --prevalence")
     if names_containers(paths):
         raise UsageError(
             "tar archives and Parquet files are read with --resume or --ray: add --resume and --out FOLDER"

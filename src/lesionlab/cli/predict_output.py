@@ -18,7 +18,8 @@ from lesionlab.cli.prediction_view import (
 )
 from lesionlab.errors import ImageError
 from lesionlab.prediction import Predictor
-from lesionlab.prediction.io.writers import ResultFormat, Write, require_unique_ids, result_writer
+from lesionlab.prediction.io.challenges import require_unique_ids
+from lesionlab.prediction.io.writers import ResultFormat, Write, result_writer
 from lesionlab.prediction.reports.writer import ReportFormat, report_writer
 from lesionlab.results import Failure, ModelName
 from lesionlab.taxonomy import TASKS
@@ -95,8 +96,8 @@ def print_results(predictor: Predictor, run: PredictionRun, counts: Counts) -> N
 
 def write_results(load: Callable[[], Predictor], run: PredictionRun, counts: Counts, output: Output) -> None:
     """Write the results."""
-    if output.result_format is OutputFormat.ISIC:
-        require_unique_ids(run.locations)
+    if output.result_format.of_challenge:
+        require_unique_ids(output.result_format, run.locations)
     predictor = load()
     info = predictor.info
     rows_are_visible = output.out is None and out().is_terminal  # they show the progress
@@ -111,7 +112,7 @@ def write_results(load: Callable[[], Predictor], run: PredictionRun, counts: Cou
             except ImageError as error:  # the format has no report on this image
                 counts.fail(result.prediction.image, str(error))
             update(counts.done, len(run.locations))
-    if output.result_format is OutputFormat.ISIC:
+    if output.result_format.of_challenge:
         note("The values are scores of the balanced decision rule, not probabilities.")
     if counts.abstained:
         note(abstention_line(counts.abstained))

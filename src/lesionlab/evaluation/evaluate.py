@@ -19,7 +19,7 @@ from lesionlab.errors import DataError, ImageError
 from lesionlab.evaluation.examples import with_maps
 from lesionlab.evaluation.figures.curves import History
 from lesionlab.evaluation.groups import GroupResults, measure_groups
-from lesionlab.evaluation.label_mapping import predict_task, task_and_images
+from lesionlab.evaluation.label_mapping import predict_task, rule_of, task_and_images
 from lesionlab.evaluation.predictions_file import METRICS, PREDICTIONS, predictions_csv
 from lesionlab.evaluation.report import ReportContext, render_report
 from lesionlab.evaluation.results import EvaluatedSubset, measure
@@ -90,7 +90,8 @@ def evaluate_subset(
     """Predict every image of a subset, as users of the model would, and measure the predictions.
 
     On a dataset with coarser labels than the model's classes, such as melanoma or not, the probabilities of the model's
-    classes are summed. Images whose label determines no class of the task are left out and counted.
+    classes are summed; for labels of fewer diagnoses they are conditional on these (see `lesionlab.taxonomy.views`).
+    Images whose label determines no class of the task are left out and counted.
 
     Args:
         predictor: The model.
@@ -98,8 +99,8 @@ def evaluate_subset(
         subset: Name of the subset.
         unseen: Whether none of its lesions was used to fit, stop or calibrate the model; None if unknown.
         seen: Number of images that the model was fitted to; None if not searched for.
-        task: Name of the task to measure: the model's own or a coarser one. Default: the finest one that all labels
-            determine.
+        task: Name of the task to measure: the model's own, a coarser one, or one of fewer diagnoses. Default: the
+            finest one that all labels determine (see `common_task`).
         manifest_sha256: Hash of the whole dataset's manifest; None if the subset is the whole.
         history: Metrics per epoch of the training, for the report.
         resamples: Bootstrap resamples behind the intervals.
@@ -116,12 +117,27 @@ def evaluate_subset(
     predictions, logits = _predict(predictor, locations, progress)
     labels = np.array([measured.index(record.diagnosis) for record in manifest])
     calibrated = predictor.info.calibration.probabilities(logits)
-    probabilities, predicted = predict_task(predictor.info, measured, calibrated)
-    lesions = [record.lesion_id for record in manifest]
-    summary = measure(labels, probabilities, lesions, measured, predicted=predicted, resamples=resamples)
+    found = predict_task(predictor.info, measured, calibrated)
+    summary = measure(
+        labels,
+        found.probabilities,
+        [record.lesion_id for record in manifest],
+        measured,
+        predicted=found.predicted,
+        target_scores=found.target_scores,
+        resamples=resamples,
+    )
     robustness = measure_robustness(predictor, manifest, corrupted, measured, progress=progress) if corrupted else ()
     evaluated = EvaluatedSubset(
-        manifest.records, labels, probabilities, locations, predicted, summary, measured, predictions
+        manifest.records,
+        labels,
+        found.probabilities,
+        locations,
+        found.predicted,
+        summary,
+        measured,
+        found.target_scores,
+        predictions,
     )
     return Evaluation(
         evaluated=with_maps(evaluated, predictor),
@@ -187,6 +203,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
             "graph_sha256": info.graph_sha256,
             "prediction_sha256": evaluation.prediction_sha256,
             "task": evaluated.task.name,
+            "decision_rule": rule_of(info, evaluated.task).model_dump(mode="json"),
             "dataset": evaluation.dataset,
             "subset": evaluation.subset,
             "unseen": evaluation.unseen,

@@ -139,6 +139,7 @@ def _part(evaluated: EvaluatedSubset, members: BoolArray) -> EvaluatedSubset:
         labels=evaluated.labels[members],
         probabilities=evaluated.probabilities[members],
         predicted=evaluated.predicted[members],
+        target_scores={target: scores[members] for target, scores in evaluated.target_scores.items()},
     )
 
 

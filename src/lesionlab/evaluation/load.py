@@ -61,6 +61,7 @@ def read_evaluation(folder: Path, info: BundleInfo, manifest: Manifest, history:
         predicted=predictions.predicted,
         summary=summary,
         task=predictions.task,
+        target_scores=predictions.target_scores,
     )
     return Evaluation(
         evaluated=evaluated,

@@ -2,89 +2,28 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from pydantic import ValidationError
 
-from lesionlab.base_models import FrozenModel, StrictModel
-from lesionlab.bundle import BundleInfo
+from lesionlab.base_models import FrozenModel
+from lesionlab.bundle import BundleInfo, DecisionRule
 from lesionlab.errors import DataError
+from lesionlab.evaluation.label_mapping import rule_of
+from lesionlab.evaluation.predictions import EvaluatedModel, Predictions
 from lesionlab.evaluation.results import EvaluatedSubset
-from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray
-from lesionlab.taxonomy import DIAGNOSIS, LABELS, TASKS, Task
+from lesionlab.metrics.arrays import FloatArray
+from lesionlab.taxonomy import LABELS, TASKS, Target, Task
 
 METRICS, PREDICTIONS = "metrics.json", "predictions.csv"
 _REQUIRED = ("image_id", "lesion_id", "diagnosis", "predicted")
-# Six decimals of up to seven classes, from a softmax that may have been float16.
+_TARGET = "target_"  # columns with the probability of a target, where it is not the sum over the classes
+# Six decimals of up to eleven classes, from a softmax that may have been float16.
 _SUM_TOLERANCE = 5e-3
-
-
-class EvaluatedModel(StrictModel):
-    """Description of a model by its evaluation; None for unknown values.
-
-    Attributes:
-        name: Name and hash of the model, or the folder.
-        predictions: File of the predictions.
-        task: Name of the task.
-        leaky: Whether images of one lesion may be on both sides of its split.
-        unseen: Whether none of the lesions was used to fit, stop or calibrate it.
-        split_sha256: Hash of its split.
-    """
-
-    name: str
-    predictions: str
-    task: str
-    leaky: bool | None
-    unseen: bool | None
-    split_sha256: str | None
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """The content of a `predictions.csv`, sorted by image id, with its model.
-
-    Attributes:
-        model: The model.
-        task: Its task.
-        image_ids: Identifier of each image.
-        lesion_ids: Lesion of each image.
-        diagnoses: True diagnosis of each image, one of the seven codes or a coarse label that determines the class.
-        predicted: Index of the predicted class in the task's classes, int [N].
-        probabilities: float [N, C].
-        confidence: Score of the predicted class in the decision rule, [N]; None if the file has none.
-        sets: Class-conditional conformal sets as a mask, bool [N, C]; None if the file has none.
-        thresholds: By target, then by the sensitivity that the threshold was chosen for.
-    """
-
-    model: EvaluatedModel
-    task: Task
-    image_ids: tuple[str, ...]
-    lesion_ids: tuple[str, ...]
-    diagnoses: tuple[str, ...]
-    predicted: IntArray
-    probabilities: FloatArray
-    confidence: FloatArray | None = None
-    sets: BoolArray | None = None
-    thresholds: Mapping[str, Mapping[float, float]] = field(default_factory=dict)
-
-    @cached_property
-    def labels(self) -> IntArray:
-        """Index of the true class in the task's classes, int [N]."""
-        return np.array([self.task.index(diagnosis) for diagnosis in self.diagnoses])
-
-    def threshold(self, target: str, sensitivity: float) -> float | None:
-        """Return the model's threshold for a sensitivity; None without one."""
-        return self.thresholds.get(target, {}).get(sensitivity)
-
-    def probability_of(self, classes: tuple[str, ...]) -> FloatArray:
-        """Return the summed probability of some classes, [N]."""
-        chosen: FloatArray = self.probabilities[:, [code in classes for code in self.task.classes]].sum(axis=1)
-        return chosen
 
 
 class _Threshold(FrozenModel):
@@ -102,6 +41,7 @@ class _MetricsFile(FrozenModel):
     unseen: bool | None
     split_sha256: str | None = None
     operating_points: tuple[_Threshold, ...] = ()
+    decision_rule: DecisionRule | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +53,7 @@ class _Row:
     diagnosis: str
     predicted: int
     probabilities: list[float]
+    target_scores: dict[Target, float]
     confidence: float | None
     conformal_set: list[str] | None
 
@@ -125,16 +66,18 @@ def predictions_csv(evaluated: EvaluatedSubset, info: BundleInfo) -> str:
         "lesion_id": evaluated.lesion_ids,
         "diagnosis": [record.diagnosis for record in evaluated.records],
     }
-    if evaluated.task is not DIAGNOSIS:
+    if not evaluated.task.of_diagnoses:
         columns["actual"] = [classes[index] for index in evaluated.labels]
     columns["predicted"] = [classes[index] for index in evaluated.predicted]
     for code, values in zip(classes, evaluated.probabilities.T, strict=True):
         columns[f"p_{code}"] = _decimals(values)
-    if classes == info.classes:
-        columns["confidence"] = _decimals(info.decision_rule.scores(evaluated.probabilities).max(axis=1))
-        if info.prediction_sets is not None:
-            members = info.prediction_sets.class_conditional_members(evaluated.probabilities)
-            columns["conformal_set"] = [" ".join(np.array(classes)[row]) for row in members]
+    for target, scores in evaluated.target_scores.items():
+        columns[f"{_TARGET}{target}"] = _decimals(scores)
+    if classes == info.classes or evaluated.target_scores:
+        columns["confidence"] = _decimals(rule_of(info, evaluated.task).scores(evaluated.probabilities).max(axis=1))
+    if classes == info.classes and info.prediction_sets is not None:
+        members = info.prediction_sets.class_conditional_members(evaluated.probabilities)
+        columns["conformal_set"] = [" ".join(np.array(classes)[row]) for row in members]
     if evaluated.predictions:
         columns["status"] = [prediction.status for prediction in evaluated.predictions]
     stream = io.StringIO()
@@ -200,6 +143,10 @@ def read_predictions(path: Path) -> Predictions:
         confidence=np.array(confidence) if len(confidence) == len(rows) else None,
         sets=np.array([[c in held for c in task.classes] for held in sets]) if len(sets) == len(rows) else None,
         thresholds=_thresholds(metrics),
+        rule=metrics.decision_rule if metrics else None,
+        target_scores={
+            target: np.array([row.target_scores[target] for row in rows]) for target in rows[0].target_scores
+        },
     )
 
 
@@ -230,18 +177,22 @@ def _checked_row(where: str, task: Task, row: dict[str, str]) -> _Row:
         raise DataError(f"{where}: predicted {predicted!r} is none of {', '.join(task.classes)}")
     try:
         probabilities = [float(row[f"p_{code}"]) for code in task.classes]
+        scores = {target: float(row[f"{_TARGET}{target}"]) for target in task.targets if f"{_TARGET}{target}" in row}
         confidence = float(row["confidence"]) if row.get("confidence") else None
     except ValueError as error:
         raise DataError(f"{where}: {error}; give a probability for each class") from error
     # The negated comparison is also true for nan.
     if not (min(probabilities) >= 0 and abs(sum(probabilities) - 1) <= _SUM_TOLERANCE):
         raise DataError(f"{where}: the probabilities are negative or do not sum to 1; evaluate the model again")
+    if not all(0 <= score <= 1 for score in scores.values()):
+        raise DataError(f"{where}: the probability of a target is not between 0 and 1; evaluate the model again")
     return _Row(
         image_id=image_id,
         lesion_id=lesion_id,
         diagnosis=diagnosis,
         predicted=task.classes.index(predicted),
         probabilities=probabilities,
+        target_scores=scores,
         confidence=confidence,
         conformal_set=row["conformal_set"].split() if "conformal_set" in row else None,
     )

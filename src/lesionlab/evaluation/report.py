@@ -103,6 +103,7 @@ def render_report(evaluated: EvaluatedSubset, context: ReportContext) -> str:
         unseen=context.unseen and not leaky,
         overlap=overlap_in_words(context.unseen, context.seen),
         left_out=left_out_in_words(context.left_out, evaluated.task),
+        view=wording.view_in_words(len(context.bundle.classes), evaluated.task),
         lesions_known=context.lesions_known and context.bundle.training_data.lesions_known,
         sensitivity=target_metric(evaluated.summary, evaluated.task, "recall"),
         specificity=target_metric(evaluated.summary, evaluated.task, "specificity"),

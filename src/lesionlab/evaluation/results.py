@@ -8,7 +8,7 @@ import numpy as np
 from lesionlab.data.manifest import ImageRecord
 from lesionlab.metrics import Estimate, MetricsSummary, evaluate_predictions
 from lesionlab.results import Explanation, Prediction
-from lesionlab.taxonomy import DIAGNOSIS, Task
+from lesionlab.taxonomy import DIAGNOSIS, Target, Task
 
 _UNDEFINED = Estimate(value=None, low=None, high=None)
 
@@ -27,6 +27,8 @@ class EvaluatedSubset:
         predicted: Index of the predicted class by the decision rule, int [N].
         summary: Metrics of all images with intervals.
         task: The task.
+        target_scores: Probability of each target by the model's own classes, float [N], where the task does not have
+            all of them; empty where it is the sum over the task's classes.
         predictions: Prediction for each image; empty for an evaluation that was read from files.
         maps: Explanations of some predictions, by index of the image.
     """
@@ -38,6 +40,7 @@ class EvaluatedSubset:
     predicted: np.ndarray
     summary: MetricsSummary
     task: Task = DIAGNOSIS
+    target_scores: Mapping[Target, np.ndarray] = field(default_factory=dict)
     predictions: tuple[Prediction, ...] = ()
     maps: Mapping[int, Explanation] = field(default_factory=dict)
 
@@ -69,6 +72,7 @@ def measure(
     task: Task,
     *,
     predicted: np.ndarray | None = None,
+    target_scores: Mapping[Target, np.ndarray] | None = None,
     resamples: int,
     seed: int = 0,
 ) -> MetricsSummary:
@@ -80,6 +84,7 @@ def measure(
         lesion_ids: Lesion of each image.
         task: The task.
         predicted: Index of the predicted class, int [N]; None for the most probable one.
+        target_scores: As in `EvaluatedSubset`.
         resamples: Bootstrap resamples behind the intervals.
         seed: Seed of the resamples.
     """
@@ -88,6 +93,7 @@ def measure(
         probabilities,
         lesion_ids,
         predicted=predicted,
+        target_scores=target_scores,
         codes=task.classes,
         malignant=task.malignant,
         resamples=resamples,

@@ -54,9 +54,16 @@ def measure_robustness(
             if progress is not None:
                 progress(done * len(chosen) + len(predictions), len(stages) * len(chosen))
         probabilities = np.array([list(one.probabilities.values()) for one in predictions])
-        probabilities, predicted = predict_task(predictor.info, task, probabilities)
-        lesions = [record.lesion_id for record in chosen]
-        summary = measure(labels, probabilities, lesions, task, predicted=predicted, resamples=_RESAMPLES)
+        of_task = predict_task(predictor.info, task, probabilities)
+        summary = measure(
+            labels,
+            of_task.probabilities,
+            [record.lesion_id for record in chosen],
+            task,
+            predicted=of_task.predicted,
+            target_scores=of_task.target_scores,
+            resamples=_RESAMPLES,
+        )
         points.append(
             RobustnessPoint(
                 corruption=name,

@@ -36,7 +36,7 @@ def evaluate_run(
         data_root: Folder of the images, if it has moved.
         out: Output folder; default: `evaluation/SUBSET/` in the run folder.
         resamples: Bootstrap resamples behind the intervals.
-        task: Name of the task to measure, as in `evaluate_subset`.
+        task: Name of the task to measure; default: the model's own.
         corrupted: Number of images to predict under each corruption as well; 0 for none.
         keep_seen: Whether test images that equal training images are kept and the figures marked.
         progress: Called with the number of images done and the total.
@@ -66,7 +66,7 @@ def evaluate_run(
         manifest_sha256=manifest.sha256,
         history=run.read_history(),
         resamples=resamples,
-        task=task,
+        task=task or bundle.info.task,
         corrupted=corrupted,
         progress=progress,
     )

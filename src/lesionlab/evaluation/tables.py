@@ -75,9 +75,10 @@ def positives_and_scores(evaluated: EvaluatedSubset, target: Target | None = Non
         target: One of the task's targets; default: the first.
     """
     targets = evaluated.task.targets
-    classes = targets[target] if target is not None else next(iter(targets.values()))
-    is_target = np.array([code in classes for code in evaluated.task.classes])
-    return is_target[evaluated.labels], evaluated.probabilities[:, is_target].sum(axis=1)
+    chosen = next(iter(targets)) if target is None else target
+    is_target = np.array([code in targets[chosen] for code in evaluated.task.classes])
+    scores = evaluated.target_scores.get(chosen)
+    return is_target[evaluated.labels], evaluated.probabilities[:, is_target].sum(axis=1) if scores is None else scores
 
 
 def confusion_cells(evaluated: EvaluatedSubset) -> list[list[Cell]]:

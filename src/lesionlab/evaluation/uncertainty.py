@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from lesionlab.bundle import BundleInfo, PredictionSets, Subgroup
 from lesionlab.bundle.evaluation import NetBenefitPoint, RobustnessPoint, SelectivePoint, SetCoverage
+from lesionlab.evaluation.label_mapping import rule_of
 from lesionlab.evaluation.results import EvaluatedSubset
 from lesionlab.evaluation.subgroups import subgroups
+from lesionlab.evaluation.tables import positives_and_scores
 from lesionlab.metrics import Estimate, exact_interval, lesion_weights
 from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray, divide, weighted_mean
 from lesionlab.metrics.bootstrap import chunks
@@ -111,8 +113,7 @@ def selective_points(evaluated: EvaluatedSubset, info: BundleInfo) -> tuple[Sele
 
     The confidence is the score of the predicted class in the decision rule.
     """
-    same = evaluated.task.classes == info.classes
-    scores = info.decision_rule.scores(evaluated.probabilities) if same else evaluated.probabilities
+    scores = rule_of(info, evaluated.task).scores(evaluated.probabilities)
     confidence, weights = scores.max(axis=1), _resamples(evaluated)
     return tuple(_selective_point(evaluated, confidence, coverage, weights) for coverage in COVERAGES)
 
@@ -154,10 +155,9 @@ def _groups(evaluated: EvaluatedSubset) -> dict[str, BoolArray]:
 
 def decision_points(evaluated: EvaluatedSubset) -> tuple[NetBenefitPoint, ...]:
     """Return the net benefit by threshold on the target probability; empty without positives or negatives."""
-    positive = evaluated.is_target[evaluated.labels]
+    positive, scores = positives_and_scores(evaluated)
     if not positive.any() or positive.all():
         return ()
-    scores = evaluated.probabilities[:, evaluated.is_target].sum(axis=1)
     weights, thresholds = _resamples(evaluated), np.array(THRESHOLDS)
     baseline = treat_all(float(positive.mean()), thresholds)
     once = net_benefit(positive, scores, thresholds)

@@ -51,6 +51,35 @@ def terms(task: Task) -> Terms:
 MALIGNANCY = terms(DIAGNOSIS)
 
 
+def number_word(count: int) -> str:
+    """Return the number of a task's classes as a word."""
+    return {2: "two", 7: "seven", 11: "eleven"}[count]
+
+
+def task_in_words(task: Task) -> str:
+    """Return what a task distinguishes: `seven diagnoses`, `malignant or benign`."""
+    if task.of_diagnoses:
+        return f"{number_word(len(task.classes))} diagnoses"
+    return "malignant or benign" if task.tells_malignancy else "melanoma or not"
+
+
+def view_in_words(classes: int, task: Task) -> str:
+    """Return what the figures of a task are that has fewer diagnoses than a model; empty for the same number.
+
+    Args:
+        classes: The number of classes of the model.
+        task: The evaluated task.
+    """
+    if not task.of_diagnoses or classes == len(task.classes):
+        return ""
+    seven = number_word(len(task.classes))
+    return (
+        f"The model has {number_word(classes)} classes. Probabilities and predicted classes are those of its "
+        f"{seven}-class view, conditional on the {seven}; P(malignant) and thresholds are those of all "
+        f"{number_word(classes)}."
+    )
+
+
 def number(value: float | None) -> str:
     """Return a value with three decimals, `not defined` for None or nan."""
     return UNDEFINED if value is None or math.isnan(value) else f"{value:.3f}"

@@ -26,7 +26,8 @@ from lesionlab.data.groups import UNKNOWN
 from lesionlab.errors import DataError, UsageError
 from lesionlab.evaluation import EvaluatedSubset, dataset_name
 from lesionlab.evaluation.groups import measure_groups
-from lesionlab.evaluation.predictions_file import METRICS, PREDICTIONS, Predictions, find_predictions, read_predictions
+from lesionlab.evaluation.predictions import Predictions
+from lesionlab.evaluation.predictions_file import METRICS, PREDICTIONS, find_predictions, read_predictions
 from lesionlab.evaluation.results import measure
 from lesionlab.experiments.completion import RESAMPLES, Bar, complete_run, describe_platform, no_bar, require_same_run
 from lesionlab.files import sha256_of_json, write_json, write_text

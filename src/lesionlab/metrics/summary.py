@@ -1,6 +1,6 @@
 """All metrics of a set of predictions, with intervals."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ from lesionlab.metrics.estimate import (
     exact_interval,
     mean_interval,
 )
-from lesionlab.taxonomy import DIAGNOSIS
+from lesionlab.taxonomy import DIAGNOSIS, Target
 
 # Tolerance of the sum of a float16 softmax over a few classes.
 _SUM_TOLERANCE = 5e-3
@@ -62,6 +62,7 @@ class _Predictions:
     predicted: IntArray
     malignant: BoolArray  # [C]
     melanoma: int | None  # index of the class `mel`
+    target_scores: dict[Target, FloatArray]  # P(malignant) and P(melanoma), [N]
 
 
 def evaluate_predictions(
@@ -72,6 +73,7 @@ def evaluate_predictions(
     predicted: npt.ArrayLike | None = None,
     codes: Sequence[str] = DIAGNOSIS.classes,
     malignant: Collection[str] = DIAGNOSIS.malignant,
+    target_scores: Mapping[Target, npt.ArrayLike] | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> MetricsSummary:
@@ -88,6 +90,8 @@ def evaluate_predictions(
         predicted: Index of the class predicted for each image, [N]; None for the most probable one.
         codes: Codes of the C classes in order: those of a task.
         malignant: The malignant ones among them. `melanoma_auc` needs the class `mel`.
+        target_scores: Probability of a target, [N], where it is not the sum over its classes: a model may have further
+            ones.
         resamples: Number of resamples; 0 gives no intervals.
         seed: Seed of the resamples; the same for two models to be compared.
 
@@ -97,7 +101,7 @@ def evaluate_predictions(
     """
     if resamples < 0:
         raise UsageError(f"the number of resamples is {resamples}: give 0 or more")
-    predictions = _checked(labels, probabilities, lesion_ids, predicted, codes, malignant)
+    predictions = _checked(labels, probabilities, lesion_ids, predicted, codes, malignant, target_scores or {})
     once = np.ones(len(lesion_ids), dtype=np.int32)
     values, class_values = _measure(predictions, once)
     draws = lesion_weights(lesion_ids, resamples, seed)
@@ -153,12 +157,14 @@ def _measure(predictions: _Predictions, weights: IntArray) -> tuple[dict[str, Fl
         "macro_f1": confusion.macro_f1(matrix),
         "weighted_f1": confusion.weighted_f1(matrix),
         "macro_auc": mean_of_defined(auc),
-        "malignant_auc": ranking.roc_auc(malignant[labels], probabilities[:, malignant].sum(axis=1), weights),
+        "malignant_auc": ranking.roc_auc(malignant[labels], predictions.target_scores["malignant"], weights),
         "malignant_recall": confusion.recall(either)[..., 1],
         "malignant_specificity": confusion.specificity(either)[..., 1],
         "malignant_precision": confusion.precision(either)[..., 1],
         "melanoma_auc": (
-            np.full(weights.shape[:-1], np.nan) if predictions.melanoma is None else auc[..., predictions.melanoma]
+            np.full(weights.shape[:-1], np.nan)
+            if predictions.melanoma is None
+            else ranking.roc_auc(labels == predictions.melanoma, predictions.target_scores["melanoma"], weights)
         ),
         "ece": calibration.expected_calibration_error(labels, probabilities, weights),
         "classwise_ece": calibration.classwise_calibration_error(labels, probabilities, weights),
@@ -179,10 +185,10 @@ def _measure(predictions: _Predictions, weights: IntArray) -> tuple[dict[str, Fl
 
 
 def _target_calibration(
-    target: str, classes: BoolArray, predictions: _Predictions, weights: IntArray
+    target: Target, classes: BoolArray, predictions: _Predictions, weights: IntArray
 ) -> dict[str, FloatArray]:
     """Return the calibration metrics of the probability of some classes, [...]; nan without such a class."""
-    positive, scores = classes[predictions.labels], predictions.probabilities[:, classes].sum(axis=1)
+    positive, scores = classes[predictions.labels], predictions.target_scores[target]
     parts = calibration.brier_parts(positive, scores, weights)
     found = {
         "ece": calibration.target_calibration_error(positive, scores, weights),
@@ -231,7 +237,8 @@ def _exact_intervals(
         found[score] = exact_interval(float(overall[score]), images)
     found |= {f"malignant_{n}": exact_interval(float(overall[f"malignant_{n}"]), either[n]) for n in _RATES}
     if predictions.melanoma is not None:
-        found["melanoma_auc"] = by_class[predictions.melanoma]["auc"]
+        pairs = count_trials(lesions, labels == predictions.melanoma, predicted == predictions.melanoma)["auc"]
+        found["melanoma_auc"] = exact_interval(float(overall["melanoma_auc"]), pairs)
     return found, by_class
 
 
@@ -242,6 +249,7 @@ def _checked(
     predicted: npt.ArrayLike | None,
     codes: Sequence[str],
     malignant: Collection[str],
+    target_scores: Mapping[Target, npt.ArrayLike],
 ) -> _Predictions:
     classes, images = np.asarray(labels), len(lesion_ids)
     table = np.asarray(probabilities, dtype=np.float64)
@@ -267,10 +275,17 @@ def _checked(
         raise DataError(
             f"the predictions are not indices of the {len(codes)} classes: give one for each of the {images} images"
         )
+    of_target: dict[Target, Collection[str]] = {"malignant": malignant, "melanoma": ("mel",)}
+    members = {target: np.array([code in held for code in codes]) for target, held in of_target.items()}
+    scores = {target: table[:, held].sum(axis=1) for target, held in members.items()}
+    scores |= {target: np.asarray(values, dtype=np.float64) for target, values in target_scores.items()}
+    if any(values.shape != (images,) for values in scores.values()):
+        raise DataError(f"the probabilities of a target are not those of the {images} images: give one for each image")
     return _Predictions(
         labels=classes,
         probabilities=table,
         predicted=chosen,
-        malignant=np.array([code in malignant for code in codes]),
+        malignant=members["malignant"],
         melanoma=list(codes).index("mel") if "mel" in codes else None,
+        target_scores=scores,
     )

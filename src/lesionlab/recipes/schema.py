@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from lesionlab.base_models import StrictModel
 from lesionlab.recipes.augmentation import AugmentationSettings
-from lesionlab.taxonomy import TASKS
+from lesionlab.taxonomy import TASKS, TaskName
 
 Metric = Literal["balanced_accuracy", "accuracy", "macro_f1", "macro_auc", "loss"]
 
@@ -316,7 +316,7 @@ class Recipe(StrictModel):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     description: str
-    task: Literal["diagnosis", "malignant", "melanoma"] = "diagnosis"
+    task: TaskName = "diagnosis"
     seed: int = Field(default=0, ge=0, lt=2**32)
     licence: str = "unspecified"
     split: SplitSettings = SplitSettings()

@@ -32,6 +32,11 @@ class Task:
         return len(self.classes) == 2
 
     @property
+    def of_diagnoses(self) -> bool:
+        """Whether each class is one diagnosis."""
+        return all(held == (code,) for code, held in zip(self.classes, self.members, strict=True))
+
+    @property
     def malignant(self) -> tuple[str, ...]:
         """The classes with malignant diagnoses only."""
         return self._within("malignant")

@@ -11,7 +11,8 @@ from sklearn.metrics import roc_auc_score
 
 from lesionlab.errors import DataError
 from lesionlab.evaluation.comparison import Comparison, compare_predictions
-from lesionlab.evaluation.predictions_file import Predictions, find_predictions, read_predictions
+from lesionlab.evaluation.predictions import Predictions
+from lesionlab.evaluation.predictions_file import find_predictions, read_predictions
 from lesionlab.metrics import evaluate_predictions
 from lesionlab.taxonomy import CODES, TASKS
 

@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, recall_score
 
 from lesionlab.evaluation.comparison import ComparedMetric, compare_predictions
-from lesionlab.evaluation.predictions_file import EvaluatedModel, Predictions
+from lesionlab.evaluation.predictions import EvaluatedModel, Predictions
 from lesionlab.taxonomy import CODES, DIAGNOSIS
 
 COUNT = 210

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from lesionlab import RESEARCH_ONLY
-from lesionlab.bundle import DecisionRule
 from lesionlab.errors import LesionlabError, MissingExtraError, UsageError
-from lesionlab.prediction.io.writers import ResultFormat, csv_columns, require_unique_ids, result_writer
+from lesionlab.prediction.io.challenges import CHALLENGES
+from lesionlab.prediction.io.writers import ResultFormat, csv_columns, result_writer
 from lesionlab.results import AbstainReason, OperatingPointResult, Prediction, PredictionSet, RankedDiagnosis
 from lesionlab.taxonomy import CODES, TASKS, Risk
 
@@ -99,8 +99,8 @@ def test_abstention_is_in_every_format_without_risk_and_diagnosis(tmp_path: Path
         assert (row["top"], row["prediction_set"]) == ([], None)
     else:
         (row,) = rows(tmp_path / "r")
-    if result_format is ResultFormat.ISIC:
-        assert row["image"] == "ISIC_1"
+    if result_format in CHALLENGES:
+        assert next(iter(row.values())) == "ISIC_1"
         return
     assert row["status"] == "abstained"
     assert not any(row.get(name) for name in ("risk", "diagnosis", "name", "positive", "balanced_prediction"))
@@ -140,16 +140,6 @@ def test_columns_follow_the_classes_of_the_task(tmp_path: Path, task: str, p_mal
     assert (record["p_malignant"], record[f"p_{second}"]) == (p_malignant, 0.75)
 
 
-@pytest.mark.parametrize("task", ["malignant", "melanoma"])
-def test_isic_needs_all_seven_diagnoses(tmp_path: Path, task: str) -> None:
-    with (
-        pytest.raises(UsageError, match=r"^the format isic needs the seven diagnoses; .*: use csv or jsonl$"),
-        result_writer(ResultFormat.ISIC, tmp_path / "r", task=TASKS[task]),
-    ):
-        pytest.fail("the writer opened")
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1.jpg", "-a.jpg", "@a.jpg", "\ta.jpg"])
 def test_no_csv_cell_starts_like_a_formula(tmp_path: Path, name: str) -> None:
     write(ResultFormat.CSV, tmp_path / "r.csv", [prediction(name)])
@@ -164,30 +154,6 @@ def test_jsonl_holds_one_prediction_per_line(tmp_path: Path) -> None:
     lines = (tmp_path / "r.jsonl").read_text(encoding="utf-8").splitlines()
     assert [Prediction.model_validate_json(line) for line in lines] == written
     assert set(json.loads(lines[0])) == {*Prediction.model_fields, "headline"}
-
-
-def test_isic_has_the_columns_of_the_challenge(tmp_path: Path) -> None:
-    write(ResultFormat.ISIC, tmp_path / "r.csv", [prediction(), prediction("set.zip::ISIC_2.jpg")])
-    lines = (tmp_path / "r.csv").read_text().splitlines()
-    assert lines[0] == "image,MEL,NV,BCC,AKIEC,BKL,DF,VASC"
-    assert lines[1] == "ISIC_1,0.500000,0.250000,0.125000,0.062500,0.031250,0.015625,0.015625"
-    assert lines[2].startswith("ISIC_2,")
-
-
-def test_isic_holds_scores_of_the_balanced_rule(tmp_path: Path) -> None:
-    rule = DecisionRule(exponent=1, weights=(1, 1, 10, 1, 1, 1, 1))  # lifts bcc over mel
-    with result_writer(ResultFormat.ISIC, tmp_path / "r.csv", rule=rule) as write_one:
-        write_one(prediction())
-    (row,) = rows(tmp_path / "r.csv")
-    scores = {name: float(value) for name, value in row.items() if name != "image"}
-    assert max(scores, key=scores.__getitem__) == "BCC"
-    assert sum(scores.values()) == pytest.approx(1, abs=1e-5)
-
-
-def test_isic_needs_unique_names() -> None:
-    require_unique_ids(["a/1.jpg", "b/2.jpg"])
-    with pytest.raises(UsageError, match=r"a/1\.jpg and b/1\.png have the same name"):
-        require_unique_ids(["a/1.jpg", "b/1.png"])
 
 
 @pytest.mark.slow

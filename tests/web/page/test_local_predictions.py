@@ -325,16 +325,18 @@ def with_all_thresholds(path: Path) -> None:
     save_bundle(path, info, bundle.graph, reference=bundle.reference)
 
 
-@pytest.mark.parametrize("kind", ["default", "thresholds", "whole", "malignant", "melanoma"])
+@pytest.mark.parametrize("kind", ["default", "thresholds", "whole", "malignant", "melanoma", "eleven"])
 def test_predictions_for_random_logits_equal_python(
     chromium: Browser,
     host: Host,
     tiny_whole_bundle: Path,
     tiny_binary_bundle: Callable[[str], Path],
+    tiny_bundle_of_eleven: Path,
     tmp_path: Path,
     kind: str,
 ) -> None:
     fixed = {"default": default_bundle_path(), "whole": tiny_whole_bundle, "thresholds": tmp_path / "bundle"}
+    fixed["eleven"] = tiny_bundle_of_eleven
     if kind == "thresholds":
         with_all_thresholds(fixed[kind])
     bundle = fixed[kind] if kind in fixed else tiny_binary_bundle(kind)

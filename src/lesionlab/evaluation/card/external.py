@@ -12,7 +12,7 @@ from lesionlab.bundle.operating_points import NOUNS
 from lesionlab.errors import DataError, UsageError
 from lesionlab.evaluation.predictions_file import METRICS
 from lesionlab.metrics import Estimate
-from lesionlab.taxonomy import TASKS, Task
+from lesionlab.taxonomy import TASKS, Task, TaskName
 
 
 class ExternalPoint(FrozenModel):
@@ -65,7 +65,7 @@ class ExternalEvaluation(FrozenModel):
 
     bundle: str
     graph_sha256: str
-    task: Literal["diagnosis", "malignant", "melanoma"]
+    task: TaskName
     dataset: str
     subset: str
     unseen: bool | None

@@ -17,13 +17,13 @@ from lesionlab.evaluation.card.external import ExternalEvaluation, ExternalPoint
 from lesionlab.evaluation.seen import overlap_in_words
 from lesionlab.evaluation.subgroups import MIN_LESIONS
 from lesionlab.evaluation.tables import ASSUMED_PREVALENCES
-from lesionlab.evaluation.wording import counted, terms
+from lesionlab.evaluation.wording import counted, number_word, task_in_words, terms
 from lesionlab.images.formats import FORMATS
 from lesionlab.metrics import Estimate, predictive_values
 from lesionlab.prediction.decision.risk import DEFAULT_SENSITIVITY
 from lesionlab.prediction.explanation.class_activation import METHOD
 from lesionlab.recipes import Recipe
-from lesionlab.taxonomy import DIAGNOSIS, TASKS
+from lesionlab.taxonomy import TASKS
 
 # Per core of an unknown processor: Lannelongue et al., Green Algorithms, Adv. Sci. 8, 2100707 (2021).
 _WATTS_PER_CORE = 12.0
@@ -103,7 +103,8 @@ def _render(template: str, bundle: Bundle, external: Sequence[ExternalEvaluation
             leaky=data.leaky or (evaluation is not None and evaluation.leaky),
             task=task,
             words=terms(task),
-            diagnosis=task is DIAGNOSIS,
+            diagnosis=task.of_diagnoses,
+            number=number_word(len(task.classes)),
             headlines=_headlines,
             overlap=overlap_in_words,
             recipe=_recipe(info),
@@ -139,6 +140,7 @@ def _templates() -> Environment:
     environment.filters |= {
         "counted": counted,
         "hours": _hours,
+        "in_words": task_in_words,
         "plain": markdown.plain,
         "code": markdown.code,
         "link": markdown.link,

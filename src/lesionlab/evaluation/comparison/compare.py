@@ -1,18 +1,23 @@
 """Paired comparison of two evaluations of the same images, with intervals and p values."""
 
 import math
+from collections import Counter
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
+from pydantic import Field
 
 from lesionlab import RESEARCH_ONLY
 from lesionlab.base_models import StrictModel
 from lesionlab.errors import DataError
 from lesionlab.evaluation.comparison.metrics import Better, Metric, performance_metrics, uncertainty_metrics
-from lesionlab.evaluation.predictions_file import METRICS, EvaluatedModel, Predictions
+from lesionlab.evaluation.predictions import EvaluatedModel, Predictions
+from lesionlab.evaluation.predictions_file import METRICS
 from lesionlab.evaluation.wording import LEAKY, UNDEFINED, counted, number
 from lesionlab.metrics import Estimate
 from lesionlab.metrics.comparison import paired_bootstrap
+from lesionlab.taxonomy import LABELS
 
 
 class ComparedMetric(StrictModel):
@@ -50,6 +55,7 @@ class Comparison(StrictModel):
         n_lesions: Number of lesions.
         resamples: Number of bootstrap resamples behind the intervals.
         seed: Seed of the resamples.
+        left_out: Number of images that are not compared, by label: it determines no class of one of the tasks.
         metrics: The compared metrics.
         notes: Remarks on the validity of the comparison.
     """
@@ -61,12 +67,16 @@ class Comparison(StrictModel):
     n_lesions: int
     resamples: int
     seed: int
+    left_out: dict[str, int] = Field(default_factory=dict)
     metrics: tuple[ComparedMetric, ...]
     notes: tuple[str, ...]
 
 
 def compare_predictions(a: Predictions, b: Predictions, *, resamples: int = 1000, seed: int = 0) -> Comparison:
     """Compare two models on the same images.
+
+    A model of more diagnoses is compared as one of fewer with its view of these (see `lesionlab.taxonomy.views`), on
+    the images whose label both tasks have.
 
     Args:
         a: Predictions of the first model.
@@ -77,12 +87,13 @@ def compare_predictions(a: Predictions, b: Predictions, *, resamples: int = 1000
     Raises:
         DataError: The images, lesions or diagnoses differ, or the tasks have no common target.
     """
+    a, b, left_out = _in_common(a, b)
     _check_same_images(a, b)
     metrics = performance_metrics(a, b)
     if not metrics:
         raise DataError(
             f"task {a.task.name} of A and task {b.task.name} of B have no common target; compare two models of one "
-            "task, or either with a model of the seven diagnoses"
+            "task, or either with a model of single diagnoses"
         )
     leaky = bool(a.model.leaky or b.model.leaky)
     metrics += uncertainty_metrics(a, b)
@@ -94,9 +105,33 @@ def compare_predictions(a: Predictions, b: Predictions, *, resamples: int = 1000
         n_lesions=len(set(a.lesion_ids)),
         resamples=resamples,
         seed=seed,
+        left_out=left_out,
         metrics=rows,
-        notes=(*_notes(a.model, b.model, rows), *(["The predictions of A and B are identical."] * _identical(a, b))),
+        notes=(
+            *_notes(a.model, b.model, rows),
+            *([_left_out_in_words(left_out)] * bool(left_out)),
+            *(["The predictions of A and B are identical."] * _identical(a, b)),
+        ),
     )
+
+
+def _in_common(a: Predictions, b: Predictions) -> tuple[Predictions, Predictions, dict[str, int]]:
+    """Return both for the task with fewer diagnoses, and the number of images without a class of one task by label.
+
+    Binary tasks stay as they are: their target is compared.
+    """
+    if a.task == b.task:
+        return a, b, {}
+    labels = dict(zip((*a.image_ids, *b.image_ids), (*a.diagnoses, *b.diagnoses), strict=True))
+    others = Counter(one for one in labels.values() if not (a.task.determines(one) and b.task.determines(one)))
+    if len(labels) == others.total():
+        raise DataError(f"no image has a class of task {a.task.name} and of task {b.task.name}; nothing is compared")
+    if others:
+        a, b = (side.select([label not in others for label in side.diagnoses]) for side in (a, b))
+    if not (a.task.binary or b.task.binary):
+        fewer = min(a.task, b.task, key=lambda task: len(task.classes))
+        a, b = (side if side.task == fewer else side.viewed_as(fewer) for side in (a, b))
+    return a, b, {label: others[label] for label in LABELS if others[label]}
 
 
 def _compared(
@@ -120,6 +155,12 @@ def _compared(
         verdict=verdict,
         sentence=f"{metric.meaning}: A {number(found.a.value)}, B {number(found.b.value)}; {verdict}{tested}.",
     )
+
+
+def _left_out_in_words(left_out: Mapping[str, int]) -> str:
+    labels = ", ".join(f"{label} {count:,}" for label, count in left_out.items())
+    images = counted(sum(left_out.values()), "image")
+    return f"Not compared: {images} with a label that determines no class of one of the tasks ({labels})."
 
 
 def _identical(a: Predictions, b: Predictions) -> bool:

@@ -1,6 +1,6 @@
 """The metrics of a comparison, as functions of predictions and image weights.
 
-Models with the same task are compared in all metrics of the task; a model of seven diagnoses and a binary one in those
+Models with the same task are compared in all metrics of the task; a model of single diagnoses and a binary one in those
 of the binary target.
 """
 
@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from lesionlab.bundle.operating_points import NOUNS
-from lesionlab.evaluation.predictions_file import Predictions
+from lesionlab.evaluation.predictions import Predictions
 from lesionlab.metrics import confusion, ranking
 from lesionlab.metrics.arrays import BoolArray, FloatArray, IntArray, weighted_mean
 from lesionlab.metrics.calibration import expected_calibration_error
@@ -186,7 +186,7 @@ def _trials(side: Predictions, target: Target) -> dict[str, int]:
 
 
 def _target_scores(side: Predictions, target: Target) -> FloatArray:
-    return side.probability_of(side.task.targets[target])
+    return side.probability_of_target(target)
 
 
 def _of_matrix(metric: Callable[[IntArray], FloatArray], side: Predictions, weights: IntArray) -> FloatArray:

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from lesionlab.data import Manifest, Split
 from lesionlab.errors import DataError, UsageError
-from lesionlab.evaluation.predictions_file import Predictions, find_predictions, read_predictions
+from lesionlab.evaluation.predictions import Predictions
+from lesionlab.evaluation.predictions_file import find_predictions, read_predictions
 from lesionlab.experiments import require_same_run
 from lesionlab.experiments.reproduction.plan import PlannedRun
 from lesionlab.recipes import Recipe, SplitProtocol, check_classes, load_recipe, possible_protocols, prepare_split
 from lesionlab.runs import RunFolder
-from lesionlab.taxonomy import DIAGNOSIS, TASKS
+from lesionlab.taxonomy import TASKS
+from lesionlab.taxonomy.views import view_of
 from lesionlab.training.network import LesionNetwork
 from lesionlab.training.weights import load_pretrained
 
@@ -116,10 +118,10 @@ def _check_network(recipe: Recipe) -> None:
 def _check_against(prepared: PreparedRun, against: Predictions) -> None:
     if prepared.protocol is not SplitProtocol.LESION:
         return
-    if against.task not in (DIAGNOSIS, TASKS[prepared.recipe.task]):
+    if view_of(against.task, TASKS[prepared.recipe.task]) is None:
         raise UsageError(
             f"{against.model.predictions} is of task {against.task.name}, recipe {prepared.recipe.name} of task "
-            f"{prepared.recipe.task}; compare with a run of the seven diagnoses"
+            f"{prepared.recipe.task}; compare with a run of its classes or of single diagnoses"
         )
     if set(against.image_ids) != set(prepared.split.subsets()["test"]):
         raise DataError(

@@ -10,17 +10,18 @@ from rich.console import Console
 
 from lesionlab.evaluation import dataset_name
 from lesionlab.evaluation.comparison import ComparedMetric, compare_predictions
-from lesionlab.evaluation.predictions_file import Predictions, find_predictions, read_predictions
+from lesionlab.evaluation.predictions import Predictions
+from lesionlab.evaluation.predictions_file import find_predictions, read_predictions
 from lesionlab.experiments.completion import RESAMPLES, Bar, complete_run, describe_platform, no_bar
 from lesionlab.experiments.reproduction.markdown import render_markdown
 from lesionlab.experiments.reproduction.prepare import PreparedRecipe, PreparedRun
 from lesionlab.experiments.reproduction.table import (
-    HEADLINES,
     PairedDifference,
     ReproducedRecipe,
     Reproduction,
     RunOutcome,
     figure_rows,
+    headlines_of,
 )
 from lesionlab.files import write_json, write_text
 from lesionlab.metrics import Estimate
@@ -100,7 +101,7 @@ def _compared(prepared: PreparedRun, against: Predictions) -> dict[str, Compared
     own = read_predictions(find_predictions(prepared.run.path, prepared.subset))
     comparison = compare_predictions(own, against, resamples=RESAMPLES)
     found = {row.metric: row for row in comparison.metrics}
-    return {name: found[metric] for name, metric in HEADLINES[prepared.recipe.task].items() if metric in found}
+    return {name: found[metric] for name, metric in headlines_of(prepared.recipe.task).items() if metric in found}
 
 
 def _assembled(

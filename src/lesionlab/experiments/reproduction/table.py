@@ -4,23 +4,23 @@ from pydantic import Field
 
 from lesionlab import RESEARCH_ONLY
 from lesionlab.base_models import StrictModel
-from lesionlab.evaluation.predictions_file import EvaluatedModel
+from lesionlab.evaluation.predictions import EvaluatedModel
 from lesionlab.metrics import Estimate
 from lesionlab.recipes import Recipe, SplitProtocol
 
 AT_EQUAL_PRECISION = "melanoma_recall_at_precision"  # measured by a comparison only
 
-# By task: the name in `metrics.json` and the name in a comparison of two runs.
-HEADLINES: dict[str, dict[str, str]] = {
-    "diagnosis": {
-        "balanced_accuracy": "balanced_accuracy",
-        "macro_auc": "macro_auc",
-        AT_EQUAL_PRECISION: AT_EQUAL_PRECISION,
-    },
+_OF_DIAGNOSES = {name: name for name in ("balanced_accuracy", "macro_auc", AT_EQUAL_PRECISION)}
+_OF_TWO: dict[str, dict[str, str]] = {
     "malignant": {"malignant_auc": "malignant_auc"},
     # F1 depends on the checkpoint and its threshold; at a low prevalence it is 0 for a model that ranks well.
     "melanoma": {"mel.f1": "melanoma_f1", "mel.auc": "melanoma_auc"},
 }
+
+
+def headlines_of(task: str) -> dict[str, str]:
+    """Return the headline figures of a task: the name in `metrics.json`, and the name in a comparison of two runs."""
+    return _OF_TWO.get(task, _OF_DIAGNOSES)
 
 
 class PairedDifference(StrictModel):
@@ -158,7 +158,7 @@ class Reproduction(StrictModel):
 
 def figure_rows(recipe: Recipe, runs: dict[SplitProtocol, RunOutcome]) -> tuple[FigureRow, ...]:
     """Return the rows of a recipe: headline figures, balanced accuracy and the measured published figures."""
-    headlines = tuple(HEADLINES[recipe.task])
+    headlines = tuple(headlines_of(recipe.task))
     published = recipe.published.figures if recipe.published else {}
     measured = {name for run in runs.values() for name in run.figures}
     wanted = dict.fromkeys((*headlines, "balanced_accuracy", *published))

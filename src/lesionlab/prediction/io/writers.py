@@ -1,25 +1,23 @@
-"""Result files: CSV, JSON lines, Parquet and the ISIC challenge format, written row by row."""
+"""Result files: CSV, JSON lines, Parquet and the submission formats of challenges, written row by row."""
 
 import csv
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
-import numpy as np
-
 from lesionlab import RESEARCH_ONLY
 from lesionlab.bundle import DecisionRule
 from lesionlab.errors import MissingExtraError, UsageError
 from lesionlab.files import replacing
-from lesionlab.images.formats import image_id
+from lesionlab.prediction.io.challenges import CHALLENGES, challenge_writer
 from lesionlab.results import Prediction
-from lesionlab.taxonomy import CODES, DIAGNOSIS, Task
+from lesionlab.taxonomy import DIAGNOSIS, Task
 
 Write: TypeAlias = Callable[[Prediction], None]
 
@@ -31,9 +29,10 @@ class ResultFormat(StrEnum):
     JSONL = "jsonl"
     PARQUET = "parquet"
     ISIC = "isic"
+    ISIC_2019 = "isic2019"
+    MILK10K = "milk10k"
 
 
-ISIC_COLUMNS = ("image", *map(str.upper, CODES))
 _ROWS_PER_GROUP = 5_000
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -56,23 +55,18 @@ def result_writer(
 
     Args:
         result_format: `csv`: one row per image. `jsonl`: one `Prediction` as JSON per line. `parquet`: the columns of
-            `csv`, unrounded. `isic`: the submission format of ISIC 2018 task 3, for the task `diagnosis` only. Its
-            scorer takes the class with the highest value of a row, so the values are the scores of the balanced
-            decision rule, not the probabilities.
+            `csv`, unrounded. `isic`, `isic2019`, `milk10k`: the submission formats of ISIC 2018 task 3, ISIC 2019 and
+            MILK10k, for models of single diagnoses (see `challenges`).
         out: The file; None: standard output.
         task: The task of the model.
-        rule: The model's decision rule, for `isic`; None: the most probable class.
+        rule: The model's decision rule, for the challenges; None: the most probable class.
 
     Raises:
-        UsageError: Parquet to standard output, or the ISIC format for a task without its seven diagnoses.
+        UsageError: Parquet to standard output, or the format of a challenge for classes of several diagnoses.
         MissingExtraError: Parquet without pyarrow.
         LesionlabError: The file cannot be written.
         OSError: Standard output cannot be written.
     """
-    if result_format is ResultFormat.ISIC and task is not DIAGNOSIS:
-        raise UsageError(
-            f"the format isic needs the seven diagnoses; this model has {', '.join(task.classes)}: use csv or jsonl"
-        )
     if result_format is ResultFormat.PARQUET:
         if out is None:
             raise UsageError("parquet cannot be written to standard output; name a file with --out")
@@ -81,31 +75,17 @@ def result_writer(
             yield write
         return
     with _standard_output() if out is None else replacing(out) as stream:
-        yield _text_writer(result_format, stream, task, rule or DecisionRule())
+        if result_format in CHALLENGES:
+            with challenge_writer(result_format, stream, task, rule or DecisionRule()) as write:
+                yield write
+        else:
+            yield _text_writer(result_format, stream, task)
 
 
-def require_unique_ids(locations: Iterable[str]) -> None:
-    """Check that no two images have the same name in the ISIC format, which identifies an image by its file's stem.
-
-    Raises:
-        UsageError: Two images have the same stem.
-    """
-    seen: dict[str, str] = {}
-    for location in locations:
-        first = seen.setdefault(image_id(location), location)
-        if first != location:
-            raise UsageError(
-                f"{first} and {location} have the same name in the format isic; use csv or jsonl, or rename one"
-            )
-
-
-def _text_writer(result_format: ResultFormat, stream: IO[str], task: Task, rule: DecisionRule) -> Write:
+def _text_writer(result_format: ResultFormat, stream: IO[str], task: Task) -> Write:
     if result_format is ResultFormat.JSONL:
         return lambda prediction: _ignore(stream.write(json.dumps(prediction.model_dump(mode="json")) + "\n"))
     rows = csv.writer(stream, lineterminator="\n")
-    if result_format is ResultFormat.ISIC:
-        rows.writerow(ISIC_COLUMNS)
-        return lambda prediction: _ignore(rows.writerow(_isic_row(prediction, rule)))
     rows.writerow(csv_columns(task))
     return lambda prediction: _ignore(rows.writerow(_csv_row(prediction)))
 
@@ -129,11 +109,6 @@ def _cell(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.6f}" if isinstance(value, float) else str(value)
-
-
-def _isic_row(prediction: Prediction, rule: DecisionRule) -> list[str]:
-    scores = rule.scores(np.array([prediction.probabilities[code] for code in CODES]))
-    return [image_id(prediction.image), *(f"{score:.6f}" for score in scores)]
 
 
 def _record(prediction: Prediction) -> dict[str, Any]:
