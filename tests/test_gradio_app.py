@@ -32,13 +32,14 @@ def black(tmp_path: Path) -> Path:
 
 
 def test_result_equals_the_prediction_of_the_predictor(explainable: Predictor, lesion: Path) -> None:
-    probabilities, text, _ = predict(explainable, lesion)
+    text, _ = predict(explainable, lesion)
     expected = explainable.predict(lesion)
     assert text.splitlines()[0] == f"### {expected.headline}"
-    assert probabilities is not None
-    assert sorted(probabilities.values()) == sorted(expected.probabilities.values())
-    assert next(iter(probabilities)) == expected.top[0].name
-    assert max(probabilities, key=probabilities.__getitem__) == expected.top[0].name
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")][1:]
+    assert [name.removeprefix("| ") for name, *_ in rows[: len(expected.top)]] == [entry.name for entry in expected.top]
+    assert len(rows) == len(expected.probabilities)
+    assert f"| {expected.top[0].probability:.1%} |" in text
+    assert "| 0.0% |" not in text
     assert expected.risk is not None
     assert f"**{expected.risk.capitalize()} risk**" in text
     assert "at 95% sensitivity for malignancy: " in text
@@ -47,7 +48,7 @@ def test_result_equals_the_prediction_of_the_predictor(explainable: Predictor, l
 
 
 def test_image_has_the_activation_map_of_the_most_probable_class(explainable: Predictor, lesion: Path) -> None:
-    _, _, shown = predict(explainable, lesion)
+    _, shown = predict(explainable, lesion)
     explanation = explainable.explain(lesion).explanation
     assert explanation is not None
     with Image.open(lesion) as original:
@@ -56,7 +57,7 @@ def test_image_has_the_activation_map_of_the_most_probable_class(explainable: Pr
 
 
 def test_image_is_unchanged_without_an_activation_map(tiny_bundle: Path, lesion: Path) -> None:
-    _, _, shown = predict(Predictor.load(tiny_bundle), lesion)
+    _, shown = predict(Predictor.load(tiny_bundle), lesion)
     with Image.open(lesion) as original:
         assert shown == original.convert("RGB")
 
@@ -64,8 +65,7 @@ def test_image_is_unchanged_without_an_activation_map(tiny_bundle: Path, lesion:
 def test_abstention_has_its_reasons_and_no_diagnosis(explainable: Predictor, black: Path) -> None:
     expected = explainable.predict(black)
     assert expected.abstained
-    probabilities, text, shown = predict(explainable, black)
-    assert probabilities is None
+    text, shown = predict(explainable, black)
     assert text == f"### {expected.headline}\n\n{RESEARCH_ONLY}"
     assert all(reason.message in text for reason in expected.abstain_reasons)
     with Image.open(black) as original:
@@ -76,18 +76,18 @@ def test_notes_are_shown(explainable: Predictor, tmp_path: Path) -> None:
     Image.new("L", (400, 100), 90).save(tmp_path / "grey.png")
     expected = explainable.predict(tmp_path / "grey.png")
     assert expected.notes
-    assert all(f"- note: {note}" in predict(explainable, tmp_path / "grey.png")[1] for note in expected.notes)
+    assert all(f"- note: {note}" in predict(explainable, tmp_path / "grey.png")[0] for note in expected.notes)
 
 
 def test_model_of_melanoma_alone_states_its_target(tiny_binary_bundle: Callable[[str], Path], lesion: Path) -> None:
-    _, text, _ = predict(Predictor.load(tiny_binary_bundle("melanoma")), lesion)
+    text, _ = predict(Predictor.load(tiny_binary_bundle("melanoma")), lesion)
     assert "P(melanoma) " in text
     assert "95% sensitivity for melanoma: " in text
 
 
 def test_large_images_are_shown_smaller(explainable: Predictor, tmp_path: Path) -> None:
     Image.new("RGB", (4000, 3000), "pink").save(tmp_path / "large.jpg")
-    _, _, shown = predict(explainable, tmp_path / "large.jpg")
+    _, shown = predict(explainable, tmp_path / "large.jpg")
     assert max(shown.size) == 1024
 
 
@@ -118,13 +118,11 @@ def test_app_through_the_gradio_client(
     _, url, _ = app.launch(server_name="127.0.0.1", share=False, prevent_thread_lock=True, quiet=True)
     try:
         connected = client.Client(url, verbose=False)
-        label, text, image = connected.predict(client.handle_file(lesion), api_name="/predict")
+        text, image = connected.predict(client.handle_file(lesion), api_name="/predict")
         expected = explainable.predict(lesion)
-        assert label["label"] == expected.top[0].name
         assert text.splitlines()[0] == f"### {expected.headline}"
         assert Path(image).suffix == ".jpeg"
-        label, text, _ = connected.predict(client.handle_file(black), api_name="/predict")
-        assert not label
+        text, _ = connected.predict(client.handle_file(black), api_name="/predict")
         assert text.splitlines()[0] == f"### {explainable.predict(black).headline}"
         (tmp_path / "broken.png").write_bytes(lesion.read_bytes()[:200])
         with pytest.raises(gradio_client.AppError, match=r"truncated|damaged"):

@@ -62,6 +62,6 @@ def test_every_surface_has_the_same_headline(
     prediction = predictor.predict(path)
     assert (prediction.status, len(prediction.probabilities)) == (status, classes)
     headlines = _from_command_line(path, bundle) | _from_server(path, predictor)
-    headlines["gradio"] = predict_for_gradio(predictor, path)[1].splitlines()[0].removeprefix("### ")
+    headlines["gradio"] = predict_for_gradio(predictor, path)[0].splitlines()[0].removeprefix("### ")
     headlines["explain, Python"] = predictor.explain(path).prediction.headline
     assert headlines == dict.fromkeys(headlines, prediction.headline)

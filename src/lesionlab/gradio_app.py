@@ -21,6 +21,7 @@ from lesionlab.prediction import Predictor
 from lesionlab.prediction.explanation.overlay import overlaid
 from lesionlab.results import Prediction
 from lesionlab.taxonomy import TASKS
+from lesionlab.web.bundle import PAGE
 
 if TYPE_CHECKING:
     import gradio
@@ -29,7 +30,10 @@ _SHOWN_SIDE = 1024
 _KEPT_SECONDS = 300  # Gradio keeps uploads as temporary files; these are deleted after a few minutes
 _MAX_UPLOAD = "20mb"
 
-Shown = tuple[dict[str, float] | None, str, Image.Image]
+_CAMERA = {"video": {"facingMode": "environment"}}  # of a phone: the one at its back
+_EXAMPLES = "computer-generated drawings, whose results have no meaning"
+
+Shown = tuple[str, Image.Image]
 
 
 def build_app(predictor: Predictor | None = None) -> "gradio.Blocks":
@@ -48,9 +52,9 @@ def build_app(predictor: Predictor | None = None) -> "gradio.Blocks":
         raise MissingExtraError("the Gradio app", "gradio") from error
     model = predictor or Predictor.load()
 
-    def classify(path: str | None) -> Shown | tuple[None, str, None]:
+    def classify(path: str | None) -> Shown | tuple[str, None]:
         if path is None:
-            return None, "", None
+            return "", None
         try:
             return predict(model, path)
         except ImageError as error:
@@ -61,14 +65,31 @@ def build_app(predictor: Predictor | None = None) -> "gradio.Blocks":
         gr.Markdown(f"# lesionlab\n**{RESEARCH_ONLY}** Model {model.info.identity}.")
         with gr.Row():
             with gr.Column():
-                # Not an Image: Gradio would decode the file itself, differently from the package.
-                upload = gr.File(label="Dermoscopic image", file_types=["image"], type="filepath")
-                label = "Class activation map of the most probable class" if model.explainable else "Image"
-                image = gr.Image(label=label, interactive=False, format="jpeg", buttons=["fullscreen"])
+                with gr.Tab("File"):
+                    # Not an Image: Gradio would decode the file itself, differently from the package.
+                    upload = gr.File(label="Dermoscopic image", file_types=["image"], type="filepath")
+                with gr.Tab("Camera"):
+                    options = gr.WebcamOptions(mirror=False, constraints=_CAMERA)
+                    # PNG: without a second loss.
+                    camera = gr.Image(
+                        label="Camera", sources=["webcam"], type="filepath", format="png", webcam_options=options
+                    )
             with gr.Column():
                 text = gr.Markdown()
-                probabilities = gr.Label(label="Calibrated probabilities", num_top_classes=len(model.info.classes))
-        gr.on([upload.upload, upload.clear], classify, upload, [probabilities, text, image], api_name="predict")
+                label = "Class activation map of the most probable class" if model.explainable else "Image"
+                image = gr.Image(label=label, interactive=False, format="jpeg", buttons=["fullscreen"])
+        results = [text, image]
+        gr.Examples(
+            [[str(path)] for path in sorted((PAGE / "examples").glob("*.jpg"))],
+            inputs=[upload],
+            outputs=results,
+            fn=classify,
+            run_on_click=True,
+            label=f"Examples: {_EXAMPLES}",
+            api_visibility="private",
+        )
+        gr.on([upload.upload, upload.clear], classify, upload, results, api_name="predict")
+        gr.on([camera.change], classify, camera, results, api_visibility="private")
     return app
 
 
@@ -76,8 +97,8 @@ def predict(model: Predictor, path: str | Path) -> Shown:
     """Classify an image file.
 
     Returns:
-        The probability of each class by its name, the most probable first (None for an abstention), the result as
-        Markdown, and the image under its class activation map (none for an abstention or a model without one).
+        The result as Markdown, and the image under its class activation map (the image alone for an abstention or a
+        model without one).
 
     Raises:
         ImageError: The image cannot be read.
@@ -92,21 +113,24 @@ def predict(model: Predictor, path: str | Path) -> Shown:
             image = overlaid(image, explained.explanation.values)
     else:
         prediction = model.pipeline.predict([prepared])[0]
-    return _by_name(prediction, model.info), to_markdown(prediction, model.info), image
+    return to_markdown(prediction, model.info), image
 
 
 def to_markdown(prediction: Prediction, info: BundleInfo) -> str:
-    """Return a prediction as Markdown, without the list of probabilities."""
+    """Return a prediction as Markdown: its headline, the differential, the decisions and the notes."""
     lines = [f"### {prediction.headline}"]
+    if not prediction.abstained:
+        lines += ["", *_differential(prediction, info)]
     if prediction.risk is not None:
-        lines.append(f"**{prediction.risk.value.capitalize()} risk**")
+        lines += ["", f"**{prediction.risk.value.capitalize()} risk**", ""]
     for point in prediction.operating_points:
         if point.positive is None:
             continue
         measured = f" ({point.measured_on}: sensitivity {point.sensitivity:.3f}, specificity {point.specificity:.3f})"
         lines.append(
             f"- {'positive' if point.positive else 'negative'} at {point.name} for {NOUNS[point.target]}: "
-            f"{point.target_probability:.1%}, threshold {point.threshold:.1%}{measured if point.measured_on else ''}"
+            f"{_percent(point.target_probability)}, threshold {point.threshold:.1%}"
+            f"{measured if point.measured_on else ''}"
         )
     lines += [f"- note: {note}" for note in prediction.notes]
     if info.training_data.leaky:
@@ -115,13 +139,24 @@ def to_markdown(prediction: Prediction, info: BundleInfo) -> str:
     return "\n".join(lines)
 
 
-def _by_name(prediction: Prediction, info: BundleInfo) -> dict[str, float] | None:
-    # gr.Label has the first of the largest values as its title, so the order of `top` decides between equal ones.
-    if prediction.abstained:
-        return None
+def _differential(prediction: Prediction, info: BundleInfo) -> list[str]:
+    """Return a table of all classes, the most probable first, as the headline names it."""
     task = TASKS[info.task]
-    rest = {task.name_of(code): probability for code, probability in prediction.probabilities.items()}
-    return {diagnosis.name: diagnosis.probability for diagnosis in prediction.top} | rest
+    first = {entry.code: entry.probability for entry in prediction.top}
+    rest = sorted(prediction.probabilities.items(), key=lambda entry: -entry[1])
+    possible = set(prediction.prediction_set.codes) if prediction.prediction_set else set()
+    rows = [
+        f"| {task.name_of(code)} | {_percent(share)} | {'cannot be ruled out' * (code in possible)} |"
+        for code, share in (first | dict(rest)).items()
+    ]
+    return ["| diagnosis | calibrated probability | |", "|---|---:|---|", *rows]
+
+
+def _percent(share: float) -> str:
+    """Return a share in percent that is never rounded to 0 or 100."""
+    if 0 < share < 0.001:
+        return "<0.1%"
+    return ">99.9%" if 0.999 < share < 1 else f"{share:.1%}"
 
 
 def main() -> None:

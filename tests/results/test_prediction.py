@@ -22,8 +22,8 @@ from lesionlab.bundle import (
     Reference,
 )
 from lesionlab.prediction.decision.prediction_builder import PredictionBuilder
-from lesionlab.prediction.decision.prevalence import at_prevalence, prior_shift
-from lesionlab.prediction.decision.risk import RiskRule, RiskScale, with_point
+from lesionlab.prediction.decision.risk import RiskRule
+from lesionlab.prediction.decision.setting import Setting
 from lesionlab.prediction.inference.preprocessing import PreparedImage
 from lesionlab.prediction.inference.session import GraphOutput
 from lesionlab.results import Prediction
@@ -63,11 +63,9 @@ EFFECTS = PatientEffects(
 
 
 def predict(info: BundleInfo, logits: np.ndarray, rule: str | None, prevalence: float | None) -> Prediction:
-    scale = RiskScale.of(info, RiskRule.parse(rule) if rule else None)
-    info = with_point(info, scale.point)
-    shift = prior_shift(info, {"malignant": prevalence}) if prevalence is not None else None
-    info = at_prevalence(info, shift) if shift else info
-    builder = PredictionBuilder(Bundle(info, b"", Path("tiny")), info, Reference(), scale, shift)
+    shares = {"malignant": prevalence} if prevalence is not None else None
+    setting = Setting.of(info, shares, RiskRule.parse(rule) if rule else None)
+    builder = PredictionBuilder(Bundle(info, b"", Path("tiny")), Reference(), setting)
     image = PreparedImage("a.jpg", np.zeros((4, 4, 3), np.uint8), (), Patient(age=85, sex="male", site="face"))
     return builder.build([image], GraphOutput(logits[None].astype(np.float32)))[0]
 

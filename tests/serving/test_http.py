@@ -11,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from lesionlab.results import ProblemType
-from lesionlab.serving.routes.page import PAGE
+from lesionlab.web.bundle import PAGE
 from tests.serving.test_protocol import assert_problem, connected, response_of
 
 Start = Callable[..., TestClient]

@@ -474,6 +474,87 @@ export interface components {
             temperature: number;
         };
         /**
+         * DecisionParameters
+         * @description What turns the probabilities of an image into a result.
+         *
+         *     With it, a program applies patient data, another prevalence or another operating point to a result that it has.
+         */
+        DecisionParameters: {
+            /**
+             * Frequencies
+             * @description Class frequencies at which the probabilities are calibrated; empty for unknown.
+             */
+            frequencies: number[];
+            patient_effects: components["schemas"]["PatientEffects"] | null;
+            prediction_sets: components["schemas"]["PredictionSets"] | null;
+            risk: components["schemas"]["RiskParameters"];
+            rule: components["schemas"]["DecisionRule"];
+            /**
+             * Sites
+             * @default [
+             *       "abdomen",
+             *       "acral",
+             *       "back",
+             *       "chest",
+             *       "ear",
+             *       "face",
+             *       "foot",
+             *       "genital",
+             *       "hand",
+             *       "lower extremity",
+             *       "neck",
+             *       "scalp",
+             *       "trunk",
+             *       "upper extremity",
+             *       "unknown"
+             *     ]
+             */
+            sites: components["schemas"]["Site"][];
+            /**
+             * Target Classes
+             * @description Classes that belong to each target.
+             */
+            target_classes: {
+                [key: string]: string[];
+            };
+            /**
+             * Targets
+             * @description Targets whose probability follows from the classes.
+             */
+            targets: ("malignant" | "melanoma")[];
+        };
+        /**
+         * DecisionRule
+         * @description The balanced decision rule: the class with the highest probability times weight.
+         *
+         *     With probabilities calibrated to the dataset's class frequencies, weights of 1 maximise accuracy and weights of
+         *     1 / frequency maximise balanced accuracy (the Bayes rule for that measure; Menon et al., ICLR 2021). The rule does
+         *     not change the probabilities.
+         *
+         *     Attributes:
+         *         exponent: Weights are frequencies to the power of minus this; 0 gives the most probable class.
+         *         weights: One per class; empty for equal weights.
+         *         min_confidence: The model abstains where the highest score is below it: the 2nd percentile of the validation
+         *             images. 0 for no limit.
+         */
+        DecisionRule: {
+            /**
+             * Exponent
+             * @default 0
+             */
+            exponent: number;
+            /**
+             * Min Confidence
+             * @default 0
+             */
+            min_confidence: number;
+            /**
+             * Weights
+             * @default []
+             */
+            weights: number[];
+        };
+        /**
          * Epoch
          * @description One epoch of the training; None for a figure that was not measured.
          */
@@ -947,6 +1028,7 @@ export interface components {
             classes: components["schemas"]["ModelClass"][];
             /** Created */
             created: string;
+            decision: components["schemas"]["DecisionParameters"];
             /**
              * Explainable
              * @description Whether /v1/explain is available.
@@ -1186,6 +1268,46 @@ export interface components {
             threshold: number;
         };
         /**
+         * PatientEffects
+         * @description Effects of age, sex and site: log likelihood ratios that are added to the log-probabilities.
+         *
+         *     The ratio of a value is log p(value | class) - log p(value) among the training lesions, smoothed. Adding it is
+         *     Bayes' rule for findings that are independent of the image given the class. They are not quite independent, so
+         *     `strength`, fitted on validation lesions, reduces the effect. A missing item adds nothing, so a prediction without
+         *     patient data depends on the image alone.
+         *
+         *     Attributes:
+         *         ages: Ages in years of the rows of `age`, ascending; values between them are interpolated.
+         *         age: C ratios for each age.
+         *         sex: C ratios by sex.
+         *         site: C ratios by anatomical site; a site that is rare in training is absent and adds nothing.
+         *         images: Number of validation images used for the fit.
+         *         nll_without: Negative log likelihood on those images without patient data.
+         *         nll_with: The same with patient data, in cross-validation over lesions.
+         */
+        PatientEffects: {
+            /** Age */
+            age: number[][];
+            /** Ages */
+            ages: number[];
+            /** Images */
+            images: number;
+            /** Nll With */
+            nll_with: number;
+            /** Nll Without */
+            nll_without: number;
+            /** Sex */
+            sex: {
+                [key: string]: number[];
+            };
+            /** Site */
+            site: {
+                [key: string]: number[];
+            };
+            /** Strength */
+            strength: number;
+        };
+        /**
          * PatientThreshold
          * @description The threshold of an operating point for probabilities with patient data.
          *
@@ -1309,6 +1431,35 @@ export interface components {
              * @constant
              */
             kind: "class-conditional";
+        };
+        /**
+         * PredictionSets
+         * @description Limits of conformal prediction sets, from one image of each validation lesion.
+         *
+         *     The calibration was fitted on the same lesions, with few parameters for many images. The actual coverage is measured
+         *     on the test set (`prediction_sets` in `metrics.json`).
+         *
+         *     Attributes:
+         *         coverage: Nominal share of lesions whose set holds the true class.
+         *         marginal: A class belongs to the set if 1 minus its probability is at most this. The coverage holds over
+         *             all lesions together; rare classes may be covered less.
+         *         class_conditional: The same for each class by code, with the coverage for the lesions of that class; None where
+         *             validation has too few lesions of the class, which is then always in the set.
+         *         lesions: Number of validation lesions of each class.
+         */
+        PredictionSets: {
+            /** Class Conditional */
+            class_conditional: {
+                [key: string]: number | null;
+            };
+            /** Coverage */
+            coverage: number;
+            /** Lesions */
+            lesions: {
+                [key: string]: number;
+            };
+            /** Marginal */
+            marginal: number;
         };
         /**
          * Preprocessing
@@ -1459,6 +1610,27 @@ export interface components {
          * @enum {string}
          */
         Risk: "high" | "moderate" | "low";
+        /**
+         * RiskParameters
+         * @description The rule behind the risk level.
+         */
+        RiskParameters: {
+            /**
+             * Point
+             * @description Index in `operating_points`; null for a threshold of the user.
+             */
+            point: number | null;
+            /**
+             * Target
+             * @enum {string}
+             */
+            target: "malignant" | "melanoma";
+            /**
+             * Threshold
+             * @description Null where the risk is that of the most probable diagnosis.
+             */
+            threshold: number | null;
+        };
         /**
          * RobustnessPoint
          * @description Figures on a sample of images under one corruption.
@@ -1697,6 +1869,8 @@ export type BatchItem = components['schemas']['BatchItem'];
 export type BatchLine = components['schemas']['BatchLine'];
 export type BatchResponse = components['schemas']['BatchResponse'];
 export type Calibration = components['schemas']['Calibration'];
+export type DecisionParameters = components['schemas']['DecisionParameters'];
+export type DecisionRule = components['schemas']['DecisionRule'];
 export type Epoch = components['schemas']['Epoch'];
 export type Estimate = components['schemas']['Estimate'];
 export type EvaluationSummary = components['schemas']['EvaluationSummary'];
@@ -1716,16 +1890,19 @@ export type NearestImage = components['schemas']['NearestImage'];
 export type NetBenefitPoint = components['schemas']['NetBenefitPoint'];
 export type OperatingPoint = components['schemas']['OperatingPoint'];
 export type OperatingPointResult = components['schemas']['OperatingPointResult'];
+export type PatientEffects = components['schemas']['PatientEffects'];
 export type PatientThreshold = components['schemas']['PatientThreshold'];
 export type PredictResponse = components['schemas']['PredictResponse'];
 export type Prediction = components['schemas']['Prediction'];
 export type PredictionSet = components['schemas']['PredictionSet'];
+export type PredictionSets = components['schemas']['PredictionSets'];
 export type Preprocessing = components['schemas']['Preprocessing'];
 export type Problem = components['schemas']['Problem'];
 export type RankedDiagnosis = components['schemas']['RankedDiagnosis'];
 export type Ready = components['schemas']['Ready'];
 export type ReliabilityBin = components['schemas']['ReliabilityBin'];
 export type Risk = components['schemas']['Risk'];
+export type RiskParameters = components['schemas']['RiskParameters'];
 export type RobustnessPoint = components['schemas']['RobustnessPoint'];
 export type Roc = components['schemas']['Roc'];
 export type RocPoint = components['schemas']['RocPoint'];
@@ -2232,6 +2409,10 @@ export interface operations {
                 sex?: "female" | "male";
                 /** @description Anatomical site; also by the names of the ISIC archive. */
                 site?: components["schemas"]["Site"];
+                /** @description Prevalence in the population, such as malignant=0.02, or of classes: mel=0.03,bcc=0.01. */
+                prevalence?: string;
+                /** @description Risk rule: sensitivity=0.9 or specificity=0.9, also with ,target=melanoma; threshold=0.1; cost=20; diagnosis. */
+                risk?: string;
                 /** @description Code of the class to explain; default: the most probable one. */
                 diagnosis?: string;
             };
@@ -2256,6 +2437,16 @@ export interface operations {
                     diagnosis?: string;
                     /** Format: binary */
                     file: string;
+                    /**
+                     * Prevalence
+                     * @description Prevalence in the population, such as malignant=0.02, or of classes: mel=0.03,bcc=0.01.
+                     */
+                    prevalence?: string;
+                    /**
+                     * Risk
+                     * @description Risk rule: sensitivity=0.9 or specificity=0.9, also with ,target=melanoma; threshold=0.1; cost=20; diagnosis.
+                     */
+                    risk?: string;
                     /**
                      * Sex
                      * @description Sex; also F or M.
@@ -3269,6 +3460,10 @@ export interface operations {
                 sex?: "female" | "male";
                 /** @description Anatomical site; also by the names of the ISIC archive. */
                 site?: components["schemas"]["Site"];
+                /** @description Prevalence in the population, such as malignant=0.02, or of classes: mel=0.03,bcc=0.01. */
+                prevalence?: string;
+                /** @description Risk rule: sensitivity=0.9 or specificity=0.9, also with ,target=melanoma; threshold=0.1; cost=20; diagnosis. */
+                risk?: string;
             };
             header?: never;
             path?: never;
@@ -3286,6 +3481,16 @@ export interface operations {
                     age?: number;
                     /** Format: binary */
                     file: string;
+                    /**
+                     * Prevalence
+                     * @description Prevalence in the population, such as malignant=0.02, or of classes: mel=0.03,bcc=0.01.
+                     */
+                    prevalence?: string;
+                    /**
+                     * Risk
+                     * @description Risk rule: sensitivity=0.9 or specificity=0.9, also with ,target=melanoma; threshold=0.1; cost=20; diagnosis.
+                     */
+                    risk?: string;
                     /**
                      * Sex
                      * @description Sex; also F or M.
@@ -3446,6 +3651,16 @@ export interface operations {
             content: {
                 "multipart/form-data": {
                     files: string[];
+                    /**
+                     * Prevalence
+                     * @description Prevalence in the population, such as malignant=0.02, or of classes: mel=0.03,bcc=0.01.
+                     */
+                    prevalence?: string;
+                    /**
+                     * Risk
+                     * @description Risk rule: sensitivity=0.9 or specificity=0.9, also with ,target=melanoma; threshold=0.1; cost=20; diagnosis.
+                     */
+                    risk?: string;
                 };
             };
         };

@@ -268,6 +268,14 @@ class BundleInfo(StrictModel):
         return next(iter(TASKS[self.task].targets))
 
     @property
+    def class_frequencies(self) -> tuple[float, ...]:
+        """Class frequencies at which the probabilities are calibrated; empty for unknown."""
+        # The calibration was fitted to the validation images: probabilities hold for the class frequencies of these.
+        counts = self.training_data.classes
+        fitted = self.calibration.mean_probabilities or [counts.get(code, 0) for code in self.classes]
+        return tuple(value / sum(fitted) for value in fitted) if all(fitted) else ()
+
+    @property
     def prediction_sha256(self) -> str:
         """Hash of everything that a prediction depends on: the graph, calibration, rules and thresholds."""
         fitted = self.model_dump(

@@ -1,6 +1,6 @@
 """`lesionlab predict`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -168,10 +168,11 @@ def predict(
     from lesionlab.cli.predict_images import PredictionRun
     from lesionlab.cli.predict_output import Counts, Output, print_results, write_results
     from lesionlab.prediction import Predictor, RiskRule
+    from lesionlab.prediction.decision.prevalence import parse_prevalence
     from lesionlab.prediction.inference.session import IMAGES_PER_RUN
 
     rule = RiskRule.of_options(risk, threshold)
-    shares = _parse_prevalence(prevalence or ())
+    shares = parse_prevalence(prevalence or ())
     patient = {"age": age, "sex": sex, "site": site}
     batch_size = batch_size or (IMAGES_PER_RUN if device == "cpu" else _IMAGES_PER_GPU_RUN)
 
@@ -268,17 +269,6 @@ def _content(setting: object) -> str:
     from lesionlab.files import sha256_of_file
 
     return sha256_of_file(setting) if isinstance(setting, Path) and setting != _DICOM else str(setting)
-
-
-def _parse_prevalence(given: Sequence[str]) -> dict[str, float]:
-    shares: dict[str, float] = {}
-    for text in given:
-        name, _, share = text.partition("=")
-        try:
-            shares[name.strip()] = float(share)
-        except ValueError:
-            raise UsageError(f"--prevalence {text}: write it as malignant=0.02") from None
-    return shares
 
 
 def _patients(

@@ -1,5 +1,6 @@
 """Decoding of image files to upright 8-bit RGB pixels."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,6 +18,9 @@ from lesionlab.images.opening import open_image
 from lesionlab.images.pixels import rgb_from_image
 from lesionlab.images.unread import failed_decoding, unknown_format
 
+# A small copy that the page sends in place of a file: the model's input, as PNG with the size of the file.
+_COPY_SIZE_KEY = "lesionlab-original-size"
+_COPY_SIZE = re.compile(r"([1-9]\d{0,5})x([1-9]\d{0,5})")
 _PHOTOGRAPH_FORMATS = ("JPEG", "MPO")  # an MPO is a JPEG with further images after the first
 _EXIF_ORIENTATION = 0x0112
 _FIRST_TRANSPOSED = 5  # orientations from here on swap width and height
@@ -37,7 +41,8 @@ class DecodedImage:
 
     Attributes:
         image: Pixels, mode `RGB`.
-        original_size: Width and height in pixels as stored, before reduced-size decoding, upright.
+        original_size: Width and height in pixels as stored, before reduced-size decoding, upright; for a copy that the
+            page has scaled down, those of its original.
         notes: Conversions that may affect the result; empty for an ordinary file.
     """
 
@@ -69,7 +74,7 @@ def decode_image(data: bytes, *, at_least: tuple[int, int] | None = None, frame:
             sides = at_least if _orientation(opened) < _FIRST_TRANSPOSED else at_least[::-1]
             opened.draft(opened.mode, (2 * sides[0], 2 * sides[1]))
             return _upright(opened, (width, height))
-        decoded = _upright(opened, None)
+        decoded = _upright(opened, _size_of_original(opened))
         if opened.format in ("AVIF", "HEIF") and "icc_profile" not in opened.info and has_other_colours(data):
             return replace(decoded, notes=(*decoded.notes, OTHER_COLOURS))
         return decoded
@@ -108,6 +113,12 @@ def _upright(opened: Image.Image, stored_size: tuple[int, int] | None) -> Decode
         colour_notes = (*colour_notes, f"{bits} bits reduced to 8")
     upright_size = (width, height) if orientation < _FIRST_TRANSPOSED else (height, width)
     return DecodedImage(rgb, upright_size, notes + profile_notes + colour_notes)
+
+
+def _size_of_original(opened: Image.Image) -> tuple[int, int] | None:
+    stated = opened.info.get(_COPY_SIZE_KEY) if opened.format == "PNG" else None
+    found = _COPY_SIZE.fullmatch(stated) if isinstance(stated, str) else None
+    return (int(found[1]), int(found[2])) if found else None
 
 
 def _orientation(opened: Image.Image) -> int:

@@ -6,13 +6,13 @@ from typing import TypeVar
 
 import numpy as np
 
-from lesionlab.bundle import Bundle, DriftMeasures, Patient
+from lesionlab.bundle import Bundle, BundleInfo, DriftMeasures, Patient
 from lesionlab.images import ImageSource
 from lesionlab.images.quality import brightness_and_contrast, sharpness
 from lesionlab.prediction.decision.abstention import checked_reference
 from lesionlab.prediction.decision.prediction_builder import PredictionBuilder
-from lesionlab.prediction.decision.prevalence import at_prevalence, prior_shift
-from lesionlab.prediction.decision.risk import RiskRule, RiskScale, with_point
+from lesionlab.prediction.decision.risk import RiskRule, RiskScale
+from lesionlab.prediction.decision.setting import Setting
 from lesionlab.prediction.explanation.builder import ExplanationBuilder
 from lesionlab.prediction.inference.batching import predict_in_batches
 from lesionlab.prediction.inference.device import Device
@@ -41,8 +41,6 @@ class Pipeline:
     """Runs the graph of a bundle. Safe to use from several threads.
 
     Attributes:
-        info: Description of the model; predictive values are those at the stated prevalence.
-        risk: The risk rule applied to the model.
         threads: Number of threads for inference.
     """
 
@@ -55,15 +53,33 @@ class Pipeline:
                 not available.
         """
         self.bundle = bundle
-        self.risk = RiskScale.of(bundle.info, options.risk)
-        info = with_point(bundle.info, self.risk.point)
-        shift = prior_shift(info, options.prevalence) if options.prevalence else None
-        self.info = at_prevalence(info, shift) if shift else info
+        self._options = options
+        self._setting = Setting.of(bundle.info, options.prevalence, options.risk)
         self._sessions = SessionPool(bundle, options.threads, options.tta, options.device)
         self.threads = self._sessions.threads
         self._reference = checked_reference(bundle, self._sessions.shared.channels)
-        self._builder = PredictionBuilder(bundle, self.info, self._reference, self.risk, shift)
+        self._builder = PredictionBuilder(bundle, self._reference, self._setting)
         self._explainer = ExplanationBuilder(bundle, self._reference)
+
+    @property
+    def info(self) -> BundleInfo:
+        """Description of the model; predictive values are those at the stated prevalence."""
+        return self._setting.info
+
+    @property
+    def risk(self) -> RiskScale:
+        """The risk rule applied to the model."""
+        return self._setting.risk
+
+    def setting(self, prevalence: Mapping[str, float] | None, risk: RiskRule | None) -> Setting:
+        """Return the setting of an image with a prevalence or risk rule of its own; None: that of the predictor.
+
+        Raises:
+            UsageError: The prevalence does not fit the model, or it has no threshold for the risk rule.
+        """
+        if not prevalence and risk is None:
+            return self._setting
+        return Setting.of(self.bundle.info, prevalence or self._options.prevalence, risk or self._options.risk)
 
     def prepare(self, image: ImageSource, name: str | None = None, patient: Patient | None = None) -> PreparedImage:
         """Decode and scale one image; its default name in the result is its path, or `image 0`.

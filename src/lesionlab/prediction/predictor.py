@@ -17,7 +17,8 @@ from lesionlab.prediction.inference.session import IMAGES_PER_RUN
 from lesionlab.prediction.inference.tta import TestTimeAugmentation
 from lesionlab.prediction.io.inputs import expand_inputs
 from lesionlab.prediction.pipeline import Options, Pipeline
-from lesionlab.results import ExplainedPrediction, Failure, Prediction
+from lesionlab.results import ExplainedPrediction, Failure, ModelCard, Prediction
+from lesionlab.results.model_card import Limits, RiskParameters
 
 
 class Predictor:
@@ -91,6 +92,19 @@ class Predictor:
     def risk_rule(self) -> str:
         """The rule behind the risk level, in words."""
         return self.pipeline.risk.text
+
+    def card(self, limits: Limits) -> ModelCard:
+        """Return the description of the model for readers of its results."""
+        risk = self.pipeline.risk
+        point = self.info.operating_points.index(risk.point) if risk.point else None
+        return ModelCard.of(
+            self.info,
+            risk=RiskParameters(target=risk.target, threshold=risk.threshold, point=point),
+            risk_rule=risk.text,
+            explainable=self.explainable,
+            abstains=self.abstains,
+            limits=limits,
+        )
 
     @property
     def explainable(self) -> bool:

@@ -1,14 +1,25 @@
 """Description of a served model: what a reader of its results needs to know."""
 
+from typing import get_args
+
 from pydantic import Field
 
 from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.base_models import FrozenModel
-from lesionlab.bundle import BundleInfo, Calibration, OperatingPoint, TrainingData
+from lesionlab.bundle import (
+    BundleInfo,
+    Calibration,
+    DecisionRule,
+    OperatingPoint,
+    PatientEffects,
+    PredictionSets,
+    Site,
+    TrainingData,
+)
 from lesionlab.images import Preprocessing
 from lesionlab.metrics import Estimate
 from lesionlab.results.responses import ModelName
-from lesionlab.taxonomy import TASKS, Risk
+from lesionlab.taxonomy import TASKS, Risk, Target, is_of_target
 
 
 class ModelClass(FrozenModel):
@@ -18,6 +29,32 @@ class ModelClass(FrozenModel):
     name: str = Field(examples=["Melanoma"])
     risk: Risk
     malignant: bool | None = Field(description="Null for a class that holds malignant and benign diagnoses.")
+
+
+class RiskParameters(FrozenModel):
+    """The rule behind the risk level."""
+
+    target: Target
+    threshold: float | None = Field(description="Null where the risk is that of the most probable diagnosis.")
+    point: int | None = Field(description="Index in `operating_points`; null for a threshold of the user.")
+
+
+class DecisionParameters(FrozenModel):
+    """What turns the probabilities of an image into a result.
+
+    With it, a program applies patient data, another prevalence or another operating point to a result that it has.
+    """
+
+    targets: tuple[Target, ...] = Field(description="Targets whose probability follows from the classes.")
+    target_classes: dict[Target, tuple[str, ...]] = Field(description="Classes that belong to each target.")
+    frequencies: tuple[float, ...] = Field(
+        description="Class frequencies at which the probabilities are calibrated; empty for unknown."
+    )
+    risk: RiskParameters
+    rule: DecisionRule
+    prediction_sets: PredictionSets | None
+    patient_effects: PatientEffects | None
+    sites: tuple[Site, ...] = tuple(Site)
 
 
 class Limits(FrozenModel):
@@ -51,9 +88,19 @@ class ModelCard(FrozenModel):
     explainable: bool = Field(description="Whether /v1/explain is available.")
     abstains: bool = Field(description="Whether the model can abstain.")
     limits: Limits
+    decision: DecisionParameters
 
     @classmethod
-    def of(cls, info: BundleInfo, *, risk_rule: str, explainable: bool, abstains: bool, limits: Limits) -> "ModelCard":
+    def of(
+        cls,
+        info: BundleInfo,
+        *,
+        risk: RiskParameters,
+        risk_rule: str,
+        explainable: bool,
+        abstains: bool,
+        limits: Limits,
+    ) -> "ModelCard":
         """Return the card of a model."""
         task = TASKS[info.task]
         return cls(
@@ -78,4 +125,16 @@ class ModelCard(FrozenModel):
             explainable=explainable,
             abstains=abstains,
             limits=limits,
+            decision=DecisionParameters(
+                targets=tuple(task.targets),
+                target_classes={
+                    target: tuple(code for code in task.classes if is_of_target(code, target))
+                    for target in get_args(Target)
+                },
+                frequencies=info.class_frequencies,
+                risk=risk,
+                rule=info.decision_rule,
+                prediction_sets=info.prediction_sets,
+                patient_effects=info.patient_effects,
+            ),
         )

@@ -14,6 +14,7 @@ import numpy as np
 from lesionlab.bundle import Patient
 from lesionlab.cpu import available_cores
 from lesionlab.prediction import Predictor, PreparedImage
+from lesionlab.prediction.decision.setting import Setting
 from lesionlab.prediction.inference.session import IMAGES_PER_RUN
 from lesionlab.results import ExplainedPrediction, Prediction
 from lesionlab.serving.batching import Batcher
@@ -104,13 +105,19 @@ class Engine:
             pool.shutdown(wait=False, cancel_futures=True)
 
     async def predict(
-        self, data: bytes, patient: Patient = _NO_PATIENT_DATA, *, group: Hashable | None = None
+        self,
+        data: bytes,
+        patient: Patient = _NO_PATIENT_DATA,
+        setting: Setting | None = None,
+        *,
+        group: Hashable | None = None,
     ) -> Prediction:
         """Predict an image from the bytes of its file.
 
         Args:
             data: The file.
             patient: Age, sex and site.
+            setting: Prevalence and risk rule; None: those of the predictor.
             group: The request or job with several images to which it belongs, whose images take turns with those of
                 other requests; None for a request with one image.
 
@@ -118,10 +125,14 @@ class Engine:
             ProblemError: The image cannot be read.
         """
         with self._counted():
-            return await self._predictions.submit(await self._prepare(data, patient, group), group)
+            return await self._predictions.submit(await self._prepare(data, patient, setting, group), group)
 
     async def explain(
-        self, data: bytes, diagnosis: str | None, patient: Patient = _NO_PATIENT_DATA
+        self,
+        data: bytes,
+        diagnosis: str | None,
+        patient: Patient = _NO_PATIENT_DATA,
+        setting: Setting | None = None,
     ) -> ExplainedPrediction:
         """Predict an image, explain a class (None: the most probable one), and measure the lesion.
 
@@ -129,7 +140,7 @@ class Engine:
             ProblemError: The image cannot be read.
         """
         with self._counted():
-            image = await self._prepare(data, patient, None)
+            image = await self._prepare(data, patient, setting, None)
             explained = await self._explanations.submit((image, diagnosis))
             # On a decoding thread, so that the measurement does not delay runs of the graph.
             measure = partial(self._predictor.pipeline.measure_lesion, image, explained)
@@ -143,12 +154,14 @@ class Engine:
         finally:
             self.pending -= 1
 
-    async def _prepare(self, data: bytes, patient: Patient, group: Hashable | None) -> PreparedImage:
+    async def _prepare(
+        self, data: bytes, patient: Patient, setting: Setting | None, group: Hashable | None
+    ) -> PreparedImage:
         try:
             prepared = await self._decoding.submit(partial(self._decoder.prepare_small, data), group)
         except LargeImageError:
             prepared = await self._large_decoding.submit(partial(self._decoder.prepare, data), group)
-        return replace(cast(PreparedImage, prepared), patient=patient)
+        return replace(cast(PreparedImage, prepared), patient=patient, setting=setting)
 
     def _warm_up(self, image: PreparedImage) -> None:
         pipeline = self._predictor.pipeline

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Hashable
 
+from lesionlab.prediction.decision.setting import Setting
 from lesionlab.results import BatchItem
 from lesionlab.serving.decoding import checked_size
 from lesionlab.serving.problem import ProblemError, internal_error
@@ -12,7 +13,13 @@ _log = logging.getLogger("lesionlab.serving")
 
 
 async def predict_item(
-    service: Service, index: int, data: bytes, request_id: str, *, group: Hashable | None = None
+    service: Service,
+    index: int,
+    data: bytes,
+    request_id: str,
+    setting: Setting | None = None,
+    *,
+    group: Hashable | None = None,
 ) -> BatchItem:
     """Return the item for an image at a position of a batch or a job.
 
@@ -21,11 +28,13 @@ async def predict_item(
         index: The position.
         data: The file.
         request_id: Identifier of the request that has sent it.
+        setting: Prevalence and risk rule; None: those of the predictor.
         group: The batch or job, whose images take turns with those of others; None: the request.
     """
     try:
         checked = checked_size(data, service.settings.max_bytes)
-        return BatchItem(index=index, result=await service.engine.predict(checked, group=group or request_id))
+        result = await service.engine.predict(checked, setting=setting, group=group or request_id)
+        return BatchItem(index=index, result=result)
     except ProblemError as error:
         return BatchItem(index=index, problem=error.problem(request_id))
     except Exception:  # noqa: BLE001 - reported as the problem of this image

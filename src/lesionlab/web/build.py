@@ -4,22 +4,26 @@ import gzip
 import hashlib
 import json
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
 from lesionlab.errors import LesionlabError
 from lesionlab.files import replacing_folder
 from lesionlab.prediction import Predictor
+from lesionlab.web.bundle import PAGE, page_files
 from lesionlab.web.describe import model_description, packed_reference
 from lesionlab.web.weights import pack_graph
 
-PAGE: Final = Path(str(files("lesionlab") / "web" / "page"))
 _RUNTIME: Final = ("assets/vendor/onnxruntime-web.wasm.gz", "assets/vendor/jpeg-turbo.wasm")
 _WORKER: Final = "service_worker.js"
 _MODEL: Final = "model/model.json"
+_INDEX: Final = "local/index.html"
+_ENTRIES: Final = ("local/main.js", "local/worker.js")
 # Files of `page/local` that belong in the root folder: a service worker only controls files at or below its own path.
-_IN_ROOT: Final = ("index.html", _WORKER, "app.webmanifest")
+_IN_ROOT: Final = (_WORKER, "app.webmanifest")
+# Source files that are in the joined ones; the report embeds its own styles.
+_JOINED: Final = (".js", ".css", ".html", ".d.ts")
+_KEPT: Final = ("vendor/", "report.css")
 
 
 @dataclass(frozen=True)
@@ -70,14 +74,16 @@ def build_web(path: Path, predictor: Predictor) -> WebBuild:
 
 
 def _page_files() -> dict[str, bytes]:
-    found = {}
+    joined = page_files(_ENTRIES, _INDEX)
+    found = {"index.html": joined.pop("index.html")} | {f"assets/{name}": data for name, data in joined.items()}
     for file in sorted(path for path in PAGE.rglob("*") if path.is_file()):
         name = file.relative_to(PAGE).as_posix()
-        # Types are for development; `server/` and the other index belong to `lesionlab serve`.
-        if name.endswith(".d.ts") or name.startswith("server/") or name == "index.html":
+        if (local := name.removeprefix("local/")) in _IN_ROOT:
+            found[local] = file.read_bytes()
+        elif name.endswith(".d.ts"):  # types are for development
             continue
-        in_root = name.removeprefix("local/") in _IN_ROOT
-        found[name.removeprefix("local/") if in_root else f"assets/{name}"] = file.read_bytes()
+        elif not name.endswith(_JOINED) or name.startswith(_KEPT):
+            found[f"assets/{name}"] = file.read_bytes()
     if missing := next((name for name in _RUNTIME if name not in found), None):
         raise LesionlabError(f"{PAGE} lacks {missing.removeprefix('assets/')}; reinstall lesionlab")
     return found
@@ -99,7 +105,6 @@ def _model_files(predictor: Predictor, runtime_size: int) -> dict[str, bytes]:
     }
     found = {
         _MODEL: json.dumps(description, ensure_ascii=False).encode(),
-        "model/bundle.json": predictor.info.model_dump_json().encode(),
         "model/model.bin.gz": graph.data,
         "model/reference.bin.gz": packed_statistics,
     }

@@ -1,16 +1,14 @@
 """The files that the browser needs in addition to the bundle: a description of the model and packed statistics."""
 
 from dataclasses import fields
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
-from lesionlab.bundle import Reference, Site
+from lesionlab.bundle import Reference
 from lesionlab.images.formats import FORMATS
 from lesionlab.prediction import Predictor
-from lesionlab.results import ModelCard
 from lesionlab.results.model_card import Limits
-from lesionlab.taxonomy import TASKS, Target, is_of_target
 
 _GROUPS = ("head", "image", "sharpness", "features")
 # Browsers cannot decode TIFF, and have less memory than a server.
@@ -25,23 +23,9 @@ _LIMITS = Limits(
 
 def model_description(predictor: Predictor) -> dict[str, Any]:
     """Return the content of `model.json` without the fields about other files; its type is in `web/types`."""
-    info, risk = predictor.info, predictor.pipeline.risk
-    task = TASKS[info.task]
-    card = ModelCard.of(
-        info, risk_rule=risk.text, explainable=predictor.explainable, abstains=predictor.abstains, limits=_LIMITS
-    )
     return {
-        "card": card.model_dump(mode="json"),
-        "targets": list(task.targets),
-        "target_classes": {
-            target: [code for code in task.classes if is_of_target(code, target)] for target in get_args(Target)
-        },
-        "risk": {
-            "target": risk.target,
-            "threshold": risk.threshold,
-            "point": info.operating_points.index(risk.point) if risk.point else None,
-        },
-        "sites": [site.value for site in Site],
+        "card": predictor.card(_LIMITS).model_dump(mode="json"),
+        "crop_threshold": predictor.info.crop.threshold if predictor.info.crop else None,
         "has_evaluation": predictor.bundle.evaluation is not None,
     }
 

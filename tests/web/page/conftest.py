@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from lesionlab.images import load_image
 from lesionlab.phantoms import phantom_image
 from lesionlab.prediction import Predictor
 from lesionlab.web import build_web
+from lesionlab.web.bundle import PAGE
 
 CHROMIUM = os.environ.get("LESIONLAB_CHROMIUM", "/usr/bin/chromium")
 DESKTOP, PHONE = (1280, 900), (390, 844)
@@ -120,7 +122,12 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 
         def hosted(bundle: Path) -> str:
             root = tmp_path_factory.mktemp("host")
-            build_web(root / SUBFOLDER, Predictor.load(bundle, threads=1))
+            built = build_web(root / SUBFOLDER, Predictor.load(bundle, threads=1)).path
+            # The tests import single modules, which a build has joined.
+            for module in PAGE.rglob("*.js"):
+                if not (target := built / "assets" / module.relative_to(PAGE)).exists():
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(module, target)
             return f"{hosts.enter_context(static_host(root))}/{SUBFOLDER}"
 
         yield hosted

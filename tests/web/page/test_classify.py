@@ -132,23 +132,25 @@ def test_an_example_is_marked_as_synthetic(open_page: OpenPage) -> None:
 
 
 @pytest.mark.slow
-def test_patient_data_are_sent_and_noted(open_page: OpenPage, images: dict[str, Path]) -> None:
+def test_patient_data_are_noted_and_not_sent(open_page: OpenPage, images: dict[str, Path]) -> None:
     page = classified(open_page(), images["mole.jpg"])
-    page.get_by_text("Age, sex and site (optional)").click()
+    page.get_by_text("Age, sex, site and prevalence").click()
     page.get_by_label("Age in years").fill("61")
     page.get_by_label("Site").select_option("lower extremity")
-    page.get_by_role("button", name="Classify again").click()
     expect(page.locator(".result-column .note")).to_contain_text("age and site ignored")
-    assert {"file": "image", "age": "61", "site": "lower extremity"} in sent_fields(page)
+    page.get_by_label("Age in years").fill("161")
+    expect(page.locator(".result-column .note")).to_contain_text("age and site ignored")
+    assert sent_fields(page) == [{"file": "image"}]
 
 
 @pytest.mark.slow
 def test_patient_fields_survive_a_late_heat_map(open_page: OpenPage, images: dict[str, Path]) -> None:
-    page = open_page()
     late: list[Route] = []
+    page = classified(open_page(), images["mole.jpg"])
+    page.locator(".heat canvas").wait_for()
     page.route("**/v1/explain*", lambda route: late.append(route))  # noqa: PLW0108 - Playwright wants a function
-    classified(page, images["mole.jpg"])
-    page.get_by_text("Age, sex and site (optional)").click()
+    page.get_by_label("Heat map for", exact=True).select_option("vasc")
+    page.get_by_text("Age, sex, site and prevalence").click()
     page.get_by_label("Age in years").fill("61")
     page.get_by_label("Sex", exact=True).select_option("female")
     expect(page.locator(".heat canvas")).to_have_count(0)
@@ -163,7 +165,7 @@ def test_patient_fields_survive_a_late_heat_map(open_page: OpenPage, images: dic
 def test_file_names_are_not_sent(open_page: OpenPage, images: dict[str, Path]) -> None:
     page = classified(open_page(), images["mole.jpg"])
     page.locator(".heat canvas").wait_for()
-    assert [fields["file"] for fields in sent_fields(page)] == ["image", "image"]
+    assert [fields["file"] for fields in sent_fields(page)] == ["image"]
 
 
 @pytest.mark.slow

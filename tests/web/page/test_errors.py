@@ -60,7 +60,7 @@ def test_a_file_above_the_limit_is_not_sent(
     page.on("request", lambda request: requested.append(request.url))
     choose(page, images["mole.jpg"])
     expect(page.get_by_role("alert")).to_contain_text("the limit is 0.0 MB")
-    assert not [url for url in requested if url.endswith("/v1/predict")]
+    assert not [url for url in requested if "/v1/predict" in url or "/v1/explain" in url]
 
 
 @pytest.mark.slow
@@ -75,7 +75,7 @@ def test_requests_are_repeated_while_the_server_is_busy(open_page: OpenPage, ima
         rejected.append(route.request.url)
         route.fulfill(status=503, headers={"Retry-After": "1"}, json={"title": "Service Unavailable", "status": 503})
 
-    page.route("**/v1/predict", busy_once)
+    page.route("**/v1/explain", busy_once)
     choose(page, images["mole.jpg"])
     expect(page.locator(".result .progress")).to_contain_text(
         "The server is busy. Trying again in 1 s (attempt 2 of 6)"

@@ -19,13 +19,13 @@ from lesionlab.bundle import Bundle, Patient, PatientThreshold, Reference, defau
 from lesionlab.errors import ImageError
 from lesionlab.images.colour_profile import CONVERTED, IGNORED
 from lesionlab.phantoms import phantom_image
-from lesionlab.prediction import Predictor
+from lesionlab.prediction import Predictor, RiskRule
 from lesionlab.prediction.decision.prediction_builder import PredictionBuilder
 from lesionlab.prediction.inference.preprocessing import PreparedImage
 from lesionlab.prediction.inference.session import GraphOutput
 from lesionlab.results import Prediction
-from lesionlab.taxonomy import CODES
-from lesionlab.web.build import PAGE
+from lesionlab.taxonomy import CODES, TASKS
+from lesionlab.web.bundle import PAGE
 from lesionlab.web.weights import pack_graph, unpack_graph
 from tests.images import profiles
 from tests.web.page.conftest import Host
@@ -39,9 +39,13 @@ REAL = os.environ.get("LESIONLAB_DATA")
 
 _EXPLAIN = """
   async ([file, patient, code = null]) => {
+    const { buildPrediction, evidenceOf } = await import(new URL("assets/result/prediction.js", location.href).href);
     const bytes = Uint8Array.from(atob(file), (character) => character.charCodeAt(0));
     try {
-      return await engine.explain(new Blob([bytes]), code, { patient });
+      const explained = await engine.explain(new Blob([bytes]), code);
+      const card = await engine.model();
+      const choice = { prevalence: null, point: null };
+      return { ...explained, result: buildPrediction(card, evidenceOf(explained.result, card), patient, choice) };
     } catch (error) {
       return { kind: error.kind, message: error.message };
     }
@@ -302,13 +306,13 @@ def test_predictions_for_real_images_equal_python(engine_page: Page, predictor: 
 
 _BUILD = """
   async (rows) => {
-    const { buildPrediction } = await import(new URL("assets/local/result/prediction.js", location.href).href);
-    const { parsePatient } = await import(new URL("assets/local/result/patient.js", location.href).href);
-    const load = async (name) => (await fetch(new URL(`model/${name}.json`, location.href))).json();
-    const description = { model: await load("model"), info: await load("bundle") };
-    return rows.map(([logits, patient]) => {
-      const outputs = { logits: Float32Array.from(logits), notes: [], reasons: [], oodScore: null };
-      return buildPrediction(description, outputs, parsePatient(patient, description.model.sites));
+    const { buildPrediction } = await import(new URL("assets/result/prediction.js", location.href).href);
+    const { calibrate } = await import(new URL("assets/result/probabilities.js", location.href).href);
+    const { card } = await (await fetch(new URL("model/model.json", location.href))).json();
+    return rows.map(([logits, patient, prevalence, point]) => {
+      const probabilities = calibrate(Float32Array.from(logits), card.calibration);
+      const evidence = { probabilities, notes: [], reasons: [], oodScore: null };
+      return buildPrediction(card, evidence, patient, { prevalence, point });
     });
   }
 """
@@ -323,6 +327,28 @@ def with_all_thresholds(path: Path) -> None:
         points += [point.model_copy(update=guarantee), point.model_copy(update={"patient": patient})]
     info = bundle.info.model_copy(update={"operating_points": tuple(points)})
     save_bundle(path, info, bundle.graph, reference=bundle.reference)
+
+
+Choice = tuple[dict[str, float] | None, RiskRule | None, dict[str, str] | None]
+
+
+def choices(predictor: Predictor, rng: np.random.Generator, count: int) -> list[Choice]:
+    """Return random prevalences and operating points; most are unchanged."""
+    info = predictor.info
+    names = [*(["malignant"] if "malignant" in TASKS[info.task].targets else []), *info.classes]
+    found: list[Choice] = []
+    for index in range(count):
+        stated = index % 3 == 1 and bool(info.class_frequencies)
+        shares = {str(rng.choice(names)): float(rng.uniform(0.01, 0.6))} if stated else None
+        point = info.operating_points[rng.integers(len(info.operating_points))] if index % 4 == 1 else None
+        if point is None:
+            found.append((shares, None, None))
+            continue
+        rule = RiskRule("sensitivity", point.target_sensitivity, point.confidence, point.target)
+        behind = predictor.pipeline.setting(None, rule).risk.point
+        assert behind is not None
+        found.append((shares, rule, {"name": behind.name, "target": behind.target}))
+    return found
 
 
 @pytest.mark.parametrize("kind", ["default", "thresholds", "whole", "malignant", "melanoma", "eleven"])
@@ -345,13 +371,19 @@ def test_predictions_for_random_logits_equal_python(
     classes = len(predictor.info.classes)
     logits = (rng.normal(size=(600, classes)) * rng.uniform(0.1, 6, (600, 1))).astype(np.float32)
     patients = [PATIENTS[index % len(PATIENTS)] for index in range(len(logits))]
-    builder = PredictionBuilder(predictor.bundle, predictor.info, Reference(), predictor.pipeline.risk, None)
+    settings = choices(predictor, rng, len(logits))
+    builder = PredictionBuilder(predictor.bundle, Reference(), predictor.pipeline.setting(None, None))
     pixels = np.zeros((8, 8, 3), np.uint8)
-    images = [PreparedImage("image", pixels, (), Patient.model_validate(patient)) for patient in patients]
+    images = [
+        PreparedImage("image", pixels, (), Patient.model_validate(patient), predictor.pipeline.setting(shares, rule))
+        for patient, (shares, rule, _) in zip(patients, settings, strict=True)
+    ]
     expected = [prediction.model_dump(mode="json") for prediction in builder.build(images, GraphOutput(logits))]
     page = chromium.new_page()
     page.goto(f"{host(bundle)}/")
-    found = page.evaluate(_BUILD, list(zip(logits.tolist(), patients, strict=True)))
+    stated = [(shares, point) for shares, _, point in settings]
+    rows = [[*row, *choice] for row, choice in zip(zip(logits.tolist(), patients, strict=True), stated, strict=True)]
+    found = page.evaluate(_BUILD, rows)
     page.close()
     assert [line for pair in zip(expected, found, strict=True) for line in unequal(*pair, 1e-9)] == []
     assert {prediction["risk"] for prediction in expected} >= {"low", "high"}

@@ -5,7 +5,7 @@ changes, each probability is multiplied by the ratio of the new frequency to the
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +39,22 @@ class PriorShift:
         return shifted
 
 
+def parse_prevalence(texts: Iterable[str]) -> dict[str, float]:
+    """Read prevalences such as `malignant=0.02`.
+
+    Raises:
+        UsageError: A text has another form.
+    """
+    shares: dict[str, float] = {}
+    for text in texts:
+        name, _, share = text.partition("=")
+        try:
+            shares[name.strip()] = float(share)
+        except ValueError:
+            raise UsageError(f"prevalence {text}: write it as malignant=0.02") from None
+    return shares
+
+
 def prior_shift(info: BundleInfo, prevalence: Mapping[str, float]) -> PriorShift:
     """Return the prior shift to a stated prevalence.
 
@@ -50,16 +66,13 @@ def prior_shift(info: BundleInfo, prevalence: Mapping[str, float]) -> PriorShift
     Raises:
         UsageError: The class frequencies of the model are unknown, or the prevalence is invalid.
     """
-    task, counts = TASKS[info.task], info.training_data.classes
-    # The calibration was fitted to the validation images: probabilities hold for the class frequencies of these.
-    fitted = info.calibration.mean_probabilities
-    old = np.array(fitted or [counts.get(code, 0) for code in task.classes], dtype=np.float64)
-    if not old.all():
+    task = TASKS[info.task]
+    old = np.array(info.class_frequencies)
+    if not old.size:
         raise UsageError(
             f"the class frequencies of {info.identity} are unknown, so the prevalence cannot be corrected; "
             "export its run again"
         )
-    old /= old.sum()
     new = _frequencies(task, old, prevalence)
     return PriorShift(new / old, new)
 

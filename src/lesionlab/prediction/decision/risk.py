@@ -7,8 +7,8 @@ rule for two kinds of errors; Elkan, IJCAI 2001). Below the threshold the risk i
 malignancy is more probable than not, otherwise moderate. A malignant first diagnosis is never of low risk.
 """
 
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, cast, get_args
 
 from lesionlab.bundle import BundleInfo, OperatingPoint, SensitivityCurve
 from lesionlab.bundle.operating_points import NOUNS
@@ -29,21 +29,30 @@ class RiskRule:
             the most probable diagnosis, which ignores the other diagnoses.
         value: The sensitivity, specificity or threshold, between 0 and 1, or the cost, above 0.
         confidence: Confidence of a guaranteed sensitivity; None for any other rule.
+        target: The target of a sensitivity or specificity; None: the main target of the model.
     """
 
     kind: Literal["sensitivity", "specificity", "threshold", "cost", "diagnosis"]
     value: float = 0.0
     confidence: float | None = None
+    target: Target | None = None
 
     @classmethod
     def parse(cls, text: str) -> "RiskRule":
         """Read a rule: `diagnosis`, `sensitivity=0.95`, or another kind with its value.
 
-        A guaranteed sensitivity is `sensitivity=0.95,confidence=0.95`.
+        A guaranteed sensitivity is `sensitivity=0.95,confidence=0.95`; `sensitivity=0.95,target=melanoma` refers to
+        melanoma alone.
 
         Raises:
             UsageError: The text is none of these.
         """
+        rule, targeted, target = text.partition(",target=")
+        if targeted:
+            found = cls.parse(rule)
+            if found.kind not in ("sensitivity", "specificity") or target not in get_args(Target):
+                raise UsageError(f"risk {text!r}: a target is malignant or melanoma, of a sensitivity or specificity")
+            return replace(found, target=cast(Target, target))
         kind, _, numbers = text.partition("=")
         number, guaranteed, confidence = numbers.partition(",confidence=")
         try:
@@ -112,7 +121,7 @@ class RiskScale:
         wanted = rule or RiskRule("sensitivity", DEFAULT_SENSITIVITY)
         point = _point_for(info, wanted)
         if point is not None:
-            return cls(wanted, info.task, info.target, point.threshold, point)
+            return cls(wanted, info.task, point.target, point.threshold, point)
         if rule is None:
             return cls(RiskRule("diagnosis"), info.task, info.target)
         raise UsageError(
@@ -176,28 +185,29 @@ def _name(rule: RiskRule) -> str:
 
 def _available(info: BundleInfo, rule: RiskRule) -> str:
     """Return the values of a rule's kind that a model has thresholds for, in words."""
+    target = rule.target or info.target
     if rule.confidence is not None:
-        names = [p.name for p in info.operating_points if p.target == info.target and p.confidence is not None]
+        names = [p.name for p in info.operating_points if p.target == target and p.confidence is not None]
         return f"its guaranteed thresholds are for {' and '.join(names)}" if names else "it has no guaranteed threshold"
+    if (curve := _curve(info, target)) is None:
+        return "it has no thresholds for other sensitivities"
     if rule.kind == "sensitivity":
         return "its thresholds are for 50% to 99%"
-    curve = _curve(info)
-    if curve is None:
-        return "it has no thresholds for other sensitivities"
     return f"its thresholds have at most {max(point.specificity for point in curve.points):.1%}"
 
 
-def _curve(info: BundleInfo) -> SensitivityCurve | None:
-    return next((curve for curve in info.sensitivity_curves if curve.target == info.target), None)
+def _curve(info: BundleInfo, target: Target) -> SensitivityCurve | None:
+    return next((curve for curve in info.sensitivity_curves if curve.target == target), None)
 
 
 def _point_for(info: BundleInfo, rule: RiskRule) -> OperatingPoint | None:
     """Return the operating point for a sensitivity or specificity: one of the model's own, else one of its curve."""
+    target = rule.target or info.target
     for point in info.operating_points:
         same = rule.kind == "sensitivity" and abs(point.target_sensitivity - rule.value) < 1e-9
-        if same and point.target == info.target and point.confidence == rule.confidence:
+        if same and point.target == target and point.confidence == rule.confidence:
             return point
-    curve = _curve(info)
+    curve = _curve(info, target)
     if curve is None or rule.confidence is not None:
         return None
     found = curve.reaching(rule.value) if rule.kind == "sensitivity" else curve.with_specificity(rule.value)

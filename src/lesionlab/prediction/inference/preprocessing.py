@@ -11,6 +11,7 @@ import numpy as np
 from lesionlab.bundle import Patient
 from lesionlab.errors import ImageError
 from lesionlab.images import ImageSource, NamedImage, Preprocessing, load_image
+from lesionlab.prediction.decision.setting import Setting
 from lesionlab.results import Failure
 
 Item = TypeVar("Item")
@@ -29,6 +30,7 @@ class PreparedImage:
         pixels: uint8 [size, size, 3].
         notes: Unusual properties of the image and how they were treated.
         patient: Patient data.
+        setting: Prevalence and risk rule; None: those of the predictor.
         original_size: (width, height) of the image before it was scaled; None if unknown.
     """
 
@@ -36,6 +38,7 @@ class PreparedImage:
     pixels: np.ndarray
     notes: tuple[str, ...]
     patient: Patient = field(default_factory=Patient)
+    setting: Setting | None = None
     original_size: tuple[int, int] | None = None
 
 

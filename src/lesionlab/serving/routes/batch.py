@@ -6,13 +6,16 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from fastapi import APIRouter, Request
+from pydantic import ValidationError
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from lesionlab.prediction.decision.setting import Setting
 from lesionlab.results import BatchItem, BatchLine, BatchResponse, ModelName, ProblemType
 from lesionlab.serving.items import predict_item
 from lesionlab.serving.media import DICOM_JSON, DICOM_PARTS, FHIR, JSON, NDJSON, accepted
-from lesionlab.serving.problem import ProblemError, invalid_fields, request_id_of, unknown_fields
+from lesionlab.serving.parameters import SettingParameters
+from lesionlab.serving.problem import ProblemError, request_id_of, validation_problem
 from lesionlab.serving.reports import Answered, fhir_collection, reports_in_parts, stow_response, study_of
 from lesionlab.serving.routes.openapi import KEY, UPLOAD_PROBLEMS, instances, problems, representations, several_images
 from lesionlab.serving.service import Service, while_connected
@@ -35,7 +38,7 @@ def batch_routes(service: Service) -> APIRouter:
         "/predict/batch",
         response_model=BatchResponse,
         responses=responses | representations(*_REPRESENTATIONS),
-        openapi_extra=several_images(service.settings.max_batch),
+        openapi_extra=several_images(service.settings.max_batch, SettingParameters),
     )
     async def predict_batch(request: Request) -> Response:
         """Classify several images: a form with repeated fields `files`. A bad image does not stop the others.
@@ -70,9 +73,8 @@ async def _respond(service: Service, request: Request, media_type: str, study: s
         upload = await held.enter_async_context(
             received(request, service, "files", max_files=settings.max_batch, limit=limit)
         )
-        if upload.fields:
-            raise invalid_fields(unknown_fields(upload.fields, ["files"]))
-        work = (_predicted(service, index, data, request_id, study) for index, data in enumerate(upload.files))
+        setting = _parameters(upload.fields).setting(service.predictor.pipeline)
+        work = (_predicted(service, index, data, request_id, study, setting) for index, data in enumerate(upload.files))
         if media_type == NDJSON:
             return _HeldStream(_lines(work, request_id, model), held.pop_all())
         answered = await while_connected(request, _all(work))
@@ -87,11 +89,20 @@ async def _respond(service: Service, request: Request, media_type: str, study: s
     return Response(whole.model_dump_json(), media_type=JSON)
 
 
-async def _predicted(service: Service, index: int, data: bytes, request_id: str, study: str | None) -> Answered:
+def _parameters(fields: dict[str, str]) -> SettingParameters:
+    try:
+        return SettingParameters.model_validate(fields)
+    except ValidationError as error:
+        raise validation_problem(error, ("files", *SettingParameters.model_fields)) from error
+
+
+async def _predicted(
+    service: Service, index: int, data: bytes, request_id: str, study: str | None, setting: Setting | None
+) -> Answered:
     if study is not None and study_of(data) != study:
         error = ProblemError(ProblemType.WRONG_STUDY, "this is not a DICOM instance of the study in the path")
         return Answered(data, BatchItem(index=index, problem=error.problem(request_id)))
-    return Answered(data, await predict_item(service, index, data, request_id))
+    return Answered(data, await predict_item(service, index, data, request_id, setting))
 
 
 async def _all(work: Iterable[Coroutine[Any, Any, Answered]]) -> list[Answered]:

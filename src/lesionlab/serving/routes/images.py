@@ -3,14 +3,14 @@
 from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Query, Request
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 from starlette.responses import Response
 
 from lesionlab.bundle import Patient
-from lesionlab.bundle.patient import omit_null
 from lesionlab.results import ExplainResponse, ModelName, PredictResponse, ProblemType
 from lesionlab.serving.decoding import checked_size
 from lesionlab.serving.media import DICOM, FHIR, JSON, accepted
+from lesionlab.serving.parameters import ExplainParameters, PredictParameters
 from lesionlab.serving.problem import (
     ProblemError,
     field_error,
@@ -26,19 +26,6 @@ from lesionlab.serving.upload import FORM_BYTES, received
 Fields = TypeVar("Fields", bound=Patient)
 
 
-class ExplainParameters(Patient):
-    """Parameters of `/v1/explain` beside the image."""
-
-    diagnosis: Annotated[
-        str | None,
-        Field(
-            max_length=32,
-            description="Code of the class to explain; default: the most probable one.",
-            json_schema_extra=omit_null,
-        ),
-    ] = None
-
-
 def image_routes(service: Service) -> APIRouter:
     """Return the routes for one image."""
     routes = APIRouter(prefix="/v1", tags=["images"], dependencies=KEY)
@@ -52,9 +39,9 @@ def image_routes(service: Service) -> APIRouter:
         response_model=PredictResponse,
         responses=problems(*IMAGE_PROBLEMS, ProblemType.NOT_ACCEPTABLE, ProblemType.NO_REPORT)
         | representations(FHIR, DICOM),
-        openapi_extra=one_image(Patient),
+        openapi_extra=one_image(PredictParameters),
     )
-    async def predict(request: Request, query: Annotated[Patient, Query()]) -> Response:
+    async def predict(request: Request, query: Annotated[PredictParameters, Query()]) -> Response:
         """Classify one image: a form with the field `file`, or the file as the body.
 
         With `Accept: application/fhir+json` the response is a FHIR DiagnosticReport, with `application/dicom` a DICOM
@@ -62,11 +49,12 @@ def image_routes(service: Service) -> APIRouter:
         """
         media_type = accepted(request, JSON, FHIR, DICOM)
         async with received(request, service, "file", max_files=1, limit=limit) as upload:
-            patient = _with_fields(query, upload.fields)
+            parameters = _with_fields(query, upload.fields)
+            setting = parameters.setting(service.predictor.pipeline)
             data = checked_size(upload.files[0], settings.max_bytes)
-            result = await while_connected(request, engine.predict(data, patient))
+            result = await while_connected(request, engine.predict(data, parameters, setting))
             if media_type != JSON:
-                content = await report(media_type, data, result, model, patient.site)
+                content = await report(media_type, data, result, model, parameters.site)
                 return Response(content, media_type=media_type)
         whole = PredictResponse(request_id=request_id_of(request.scope), model=model, result=result)
         return Response(whole.model_dump_json(), media_type=JSON)
@@ -84,7 +72,9 @@ def image_routes(service: Service) -> APIRouter:
             parameters = _with_fields(query, upload.fields)
             if parameters.diagnosis is not None and parameters.diagnosis not in codes:
                 raise invalid_fields([field_error("diagnosis", f"input should be one of {', '.join(info.classes)}")])
-            work = engine.explain(checked_size(upload.files[0], settings.max_bytes), parameters.diagnosis, parameters)
+            setting = parameters.setting(service.predictor.pipeline)
+            data = checked_size(upload.files[0], settings.max_bytes)
+            work = engine.explain(data, parameters.diagnosis, parameters, setting)
             explained = await while_connected(request, work)
         return ExplainResponse(
             request_id=request_id_of(request.scope),

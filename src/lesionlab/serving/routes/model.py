@@ -17,18 +17,14 @@ def model_routes(service: Service) -> Router:
     """Return the routes of the model card and the evaluation."""
     routes = Router(prefix="/v1/model", tags=["model"], dependencies=KEY)
     predictor, settings = service.predictor, service.settings
-    card = ModelCard.of(
-        predictor.info,
-        risk_rule=predictor.risk_rule,
-        explainable=predictor.explainable,
-        abstains=predictor.abstains,
-        limits=Limits(
+    card = predictor.card(
+        Limits(
             max_bytes=settings.max_bytes,
             max_batch_bytes=settings.max_batch_bytes,
             max_pixels=settings.max_pixels,
             max_batch=settings.max_batch,
             formats=accepted_formats(),
-        ),
+        )
     )
 
     @routes.get("", response_model=ModelCard, responses=problems(*API_PROBLEMS))

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from fastapi import FastAPI, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
+from pydantic import BaseModel
 
-from lesionlab.bundle import Patient
 from lesionlab.results import BatchLine, FieldError, Problem, ProblemType
 from lesionlab.serving.media import DICOM, DICOM_JSON, DICOM_PARTS, FHIR, JSON, NDJSON
 from lesionlab.serving.problem import MEDIA_TYPE
@@ -65,7 +65,7 @@ def problems(*kinds: ProblemType) -> dict[int | str, dict[str, Any]]:
     return {status: _described(list(of_status)) for status, of_status in by_status}
 
 
-def one_image(fields: type[Patient]) -> dict[str, Any]:
+def one_image(fields: type[BaseModel]) -> dict[str, Any]:
     """Return the description of a body with one image: a form with the fields of a model, or the file itself."""
     form = _form({"file": _BYTES} | _properties(fields), "file")
     return {
@@ -80,10 +80,11 @@ def one_image(fields: type[Patient]) -> dict[str, Any]:
     }
 
 
-def several_images(max_batch: int) -> dict[str, Any]:
-    """Return the description of a form with several images."""
+def several_images(max_batch: int, fields: type[BaseModel] | None = None) -> dict[str, Any]:
+    """Return the description of a form with several images and the fields of a model."""
     files = {"type": "array", "items": _BYTES, "minItems": 1, "maxItems": max_batch}
-    return {"requestBody": {"required": True, "content": {"multipart/form-data": _form({"files": files}, "files")}}}
+    form = _form({"files": files} | (_properties(fields) if fields else {}), "files")
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": form}}}
 
 
 def instances() -> dict[str, Any]:
@@ -153,7 +154,7 @@ def _form(properties: dict[str, Any], required: str) -> dict[str, Any]:
     }
 
 
-def _properties(fields: type[Patient]) -> dict[str, Any]:
+def _properties(fields: type[BaseModel]) -> dict[str, Any]:
     schema = fields.model_json_schema(ref_template="#/components/schemas/{model}")
     properties: dict[str, Any] = schema["properties"]
     return properties

@@ -1,5 +1,7 @@
 /** The frame of the page: research-only notice, navigation and footer. */
 
+import { parseAddress } from "./address.js";
+import { SelectionReport } from "./classify/selection_report.js";
 import { ClassifyView } from "./classify/view.js";
 import { CompareView } from "./compare/view.js";
 import { CATALOGUES, currentLanguage, setLanguage, t } from "./messages.js";
@@ -10,19 +12,26 @@ import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 
 /** @typedef {import("./session.js").Session} Session */
 
-const DEFAULT_VIEW = "#classify";
-/** @type {{ hash: string, label: import("./messages.js").MessageKey, view: unknown }[]} */
+/** @typedef {{ name: string, label: import("./messages.js").MessageKey, view: unknown }} View */
+
+/** @type {View[]} */
 const VIEWS = [
-  { hash: DEFAULT_VIEW, label: "nav.classify", view: ClassifyView },
-  { hash: "#performance", label: "nav.performance", view: PerformanceView },
-  { hash: "#compare", label: "nav.compare", view: CompareView },
+  { name: "classify", label: "nav.classify", view: ClassifyView },
+  { name: "performance", label: "nav.performance", view: PerformanceView },
+  { name: "compare", label: "nav.compare", view: CompareView },
 ];
+/** @type {View} */
+const REPORT = { name: "report", label: "selection.report", view: SelectionReport };
 
 /** @param {{ session: Session, children?: unknown }} props `children`: components for one of the engines only. */
 export function App({ session, children }) {
   useSession(session);
-  const [hash, main] = useView();
-  const current = VIEWS.find((view) => view.hash === hash) ?? VIEWS[0];
+  const main = useAddress(session);
+  const current = [...VIEWS, REPORT].find(({ name }) => name === session.address.view) ?? VIEWS[0];
+  const title = session.item(session.address.item)?.name ?? t(current?.label ?? "nav.classify");
+  useEffect(() => {
+    document.title = `${title} · lesionlab`;
+  }, [title]);
 
   return html`
     <a class="skip-link" href="#main" onClick=${(/** @type {Event} */ event) => focus(event, main.current)}>${t("nav.skip")}</a>
@@ -33,8 +42,8 @@ export function App({ session, children }) {
         <nav aria-label=${t("nav.views")}>
           <ul>
             ${VIEWS.map(
-              ({ hash: target, label }) =>
-                html`<li key=${target}><a href=${target} aria-current=${target === current?.hash ? "page" : null}>${t(label)}</a></li>`,
+              ({ name, label }) =>
+                html`<li key=${name}><a href=${`#${name}`} aria-current=${name === current?.name ? "page" : null}>${t(label)}</a></li>`,
             )}
           </ul>
         </nav>
@@ -52,25 +61,36 @@ export function App({ session, children }) {
 }
 
 /**
- * The view in the address. After a change of view the content is focused, and the page is scrolled to its top.
- * @returns {[string, { current: HTMLElement | null }]}
+ * Follow the address. After a change of view the content is focused, and the page is scrolled to where it was left, or to
+ * its top.
+ * @param {Session} session
+ * @returns {{ current: HTMLElement | null }}
  */
-function useView() {
+function useAddress(session) {
   const main = useRef(/** @type {HTMLElement | null} */ (null));
-  const [hash, setHash] = useState(location.hash || DEFAULT_VIEW);
+  const shown = useRef(location.hash);
+  const positions = useRef(/** @type {Map<string, number>} */ (new Map()));
   useEffect(() => {
+    history.scrollRestoration = "manual";
+    // While the address changes, the page scrolls by itself.
+    const onScroll = () => location.hash === shown.current && positions.current.set(shown.current, scrollY);
     const onChange = () => {
-      setHash(location.hash || DEFAULT_VIEW);
-      main.current?.focus({ preventScroll: true });
-      scrollTo(0, 0);
+      const before = session.address;
+      shown.current = location.hash;
+      const top = positions.current.get(shown.current) ?? 0;
+      session.set({ address: parseAddress(location.hash) });
+      if (before.view !== session.address.view) main.current?.focus({ preventScroll: true });
+      // After the view is rendered: before, the page may be too short.
+      requestAnimationFrame(() => requestAnimationFrame(() => scrollTo(0, top)));
     };
+    addEventListener("scroll", onScroll, { passive: true });
     addEventListener("hashchange", onChange);
-    return () => removeEventListener("hashchange", onChange);
-  }, []);
-  useEffect(() => {
-    document.title = `${t(VIEWS.find((view) => view.hash === hash)?.label ?? "nav.classify")} · lesionlab`;
-  }, [hash, currentLanguage()]);
-  return [hash, main];
+    return () => {
+      removeEventListener("scroll", onScroll);
+      removeEventListener("hashchange", onChange);
+    };
+  }, [session]);
+  return main;
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import { RESEARCH_ONLY } from "./format.js";
 
-/** @typedef {import("./session.js").Item} Item */
+/** @typedef {import("./item.js").Item} Item */
 /** @typedef {import("./types.js").ModelCard} ModelCard */
 /** @typedef {string | number | boolean | null | undefined} Value */
 

@@ -1,22 +1,22 @@
 /**
  * The interface between the page and a model. There are two engines: the server that sent the page (`server/`), and the
- * model in the browser (`local/`).
+ * model in the browser (`local/`). A prediction is that of the image alone: the page applies patient data, prevalence and
+ * operating point to it (`result/`), so that the image is sent once and these data not at all.
  *
  * @typedef {import("./types.js").PredictResponse} PredictResponse
  * @typedef {import("./types.js").ExplainResult} ExplainResult
  * @typedef {import("./types.js").ModelCard} ModelCard
  * @typedef {import("./types.js").EvaluationSummary} Evaluation
- * @typedef {import("./types.js").Patient} Patient
  */
 
 /**
  * @typedef {object} RequestOptions
- * @property {Patient} [patient]
  * @property {(reason: string) => void} [onWait] Called with a sentence for the reader while the response is delayed.
  * @property {AbortSignal} [signal] Cancels the request.
  *
  * @typedef {object} Engine
- * @property {(image: Blob, options?: RequestOptions) => Promise<PredictResponse>} predict
+ * @property {(images: Blob[], options?: RequestOptions) => Promise<(PredictResponse | EngineError)[]>} predict A bad
+ *   image does not stop the others.
  * @property {(image: Blob, code: string | null, options?: RequestOptions) => Promise<ExplainResult>} explain `code`:
  *   class to explain; null for the most probable one.
  * @property {() => Promise<ModelCard>} model

@@ -105,15 +105,6 @@ export function pointKey({ name, target }) {
 }
 
 /**
- * The selected operating point; without a selection the first one, which is behind the risk level.
- * @param {Prediction} prediction
- * @param {string} selected
- */
-export function selectedPoint({ operating_points: all }, selected) {
-  return all.find((point) => pointKey(point) === selected) ?? all[0];
-}
-
-/**
  * The probability of malignancy; for a task without it, that of the first operating point's target.
  * @param {Prediction} prediction
  * @returns {{ target: "malignant" | "melanoma", value: number } | null}

@@ -24,12 +24,12 @@ const STARTS = [
 ];
 
 /**
- * The reason why a file is not supported, from its first bytes and size; null if it can be sent.
+ * The reason why a file is not supported, from its first bytes; null if it can be sent.
  * @param {Blob} file
- * @param {import("./types.js").Limits} [limits] Of the engine.
+ * @param {string[]} [formats] Of the engine.
  * @returns {Promise<string | null>}
  */
-export async function unsupportedReason(file, limits) {
+export async function unsupportedReason(file, formats) {
   /** @type {Uint8Array} */
   let head;
   try {
@@ -38,11 +38,17 @@ export async function unsupportedReason(file, limits) {
     return t("file.unreadable");
   }
   const type = detectType(head);
-  if (type && !(type === "dicom" && limits?.formats.includes("DICOM"))) return t(`file.${type}`);
-  if (limits && file.size > limits.max_bytes) {
-    return t("file.tooLarge", { size: megabytes(file.size), limit: megabytes(limits.max_bytes) });
-  }
-  return null;
+  return type && !(type === "dicom" && formats?.includes("DICOM")) ? t(`file.${type}`) : null;
+}
+
+/**
+ * The reason why a file is too large; null if it can be sent.
+ * @param {number} size In bytes.
+ * @param {import("./types.js").Limits} [limits] Of the engine.
+ */
+export function tooLargeReason(size, limits) {
+  if (!limits || size <= limits.max_bytes) return null;
+  return t("file.tooLarge", { size: megabytes(size), limit: megabytes(limits.max_bytes) });
 }
 
 /**
@@ -69,15 +75,6 @@ function typeOfBrands(brands) {
   const isHeic = codings.has("hei") || codings.has("hev");
   if (brands.startsWith("avi") || (codings.has("avi") && !isHeic)) return "avif";
   return isHeic || codings.has("mif") || codings.has("msf") ? "heic" : "video";
-}
-
-/**
- * The files of a drop or paste. Folders are included as files that cannot be read.
- * @param {DataTransfer | null} transfer
- * @returns {File[]}
- */
-export function filesOf(transfer) {
-  return transfer ? [...transfer.files] : [];
 }
 
 /**

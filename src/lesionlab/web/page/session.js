@@ -1,69 +1,61 @@
 /** The state of the page: images, results, and the choices that all views share. */
 
-import { EngineError } from "./engine.js";
+import { itemAddress, parseAddress } from "./address.js";
+import { DEFAULT_LIST } from "./classify/list.js";
 import { headline } from "./headline.js";
-import { thumbnail, unsupportedReason } from "./image_file.js";
+import { thumbnail } from "./image_file.js";
+import { isPending, newItem, release } from "./item.js";
 import { t } from "./messages.js";
+import { isRetryable, messageOf, Queue } from "./queue.js";
+import { buildPrediction, evidenceOf } from "./result/prediction.js";
+import { DEFAULT_CHOICE } from "./result/setting.js";
+import { Store } from "./store.js";
 
 /** @typedef {import("./engine.js").Engine} Engine */
+/** @typedef {import("./item.js").Item} Item */
 /** @typedef {import("./messages.js").MessageKey} MessageKey */
-/** @typedef {import("./types.js").PredictResponse} PredictResponse */
-/** @typedef {import("./types.js").Explanation} Explanation */
-/** @typedef {import("./types.js").ExplainResult} ExplainResult */
 /** @typedef {import("./types.js").ModelCard} ModelCard */
 /** @typedef {import("./types.js").EvaluationSummary} Evaluation */
 /** @typedef {import("./types.js").Patient} Patient */
-
-/**
- * @typedef {object} Item An image with its result.
- * @property {number} id
- * @property {Blob} file
- * @property {string} name
- * @property {boolean} synthetic One of the synthetic examples.
- * @property {string} url For `<img>`.
- * @property {string | null} thumb For the table; null for a format that the browser cannot show.
- * @property {"waiting" | "predicting" | "done" | "failed"} state
- * @property {string} delay Reason for a delay; empty without one.
- * @property {string} problem Reason for the failure; empty without one.
- * @property {boolean} retryable Whether another attempt may succeed.
- * @property {Patient} patient
- * @property {PredictResponse | null} response
- * @property {Map<string, Explanation | null>} explanations By the code of the explained class; null for an abstention.
- * @property {Pick<ExplainResult, "nearest_images" | "lesion" | "outline"> | null} related From the first explanation; the
- *   same for every class.
- * @property {Date} date Of the prediction.
- */
-
-// Enough for the server to batch requests.
-const CONCURRENT = 4;
+/** @typedef {import("./result/setting.js").Choice} Choice */
 
 export class Session {
   /** @type {Item[]} */
   items = [];
+  /** @type {{ items: Item[], all: Item[] } | null} The images of the last removal, and the list before it. */
+  removed = null;
   /** @type {ModelCard | null} */
   model = null;
   /** @type {Evaluation | null | undefined} */
   evaluation = undefined;
   /** @type {string} */
   modelProblem = "";
-  /** @type {number | null} The image that is shown in full; null for the table. */
-  selected = null;
+  /** @type {import("./address.js").Address} The view, and the image that is shown in full. */
+  address = parseAddress(location.hash);
+  /** @type {import("./classify/list.js").ListState} */
+  list = DEFAULT_LIST;
   /** @type {[number | null, number | null]} The images that are compared. */
   pair = [null, null];
-  /** @type {string} The selected operating point; empty for the first one. */
-  pointKey = "";
+  /** @type {Choice} Prevalence and operating point of all results. */
+  choice = DEFAULT_CHOICE;
   /** @type {number} Opacity of the heat map, 0 to 1. */
   opacity = 0.5;
   /** What is shown with an image. */
   layers = { map: true, outline: true, sideBySide: false };
   /** @type {string} For screen readers. */
   announcement = "";
+  /** @type {string} A message for the reader on files that were left out. */
+  note = "";
   /** @type {{ rejected: boolean, submit: (key: string | null) => void } | null} A pending request for the API key. */
   keyRequest = null;
+  /** @type {Store | null} Keeps images and results over a reload; null where the browser cannot. */
+  store = null;
+  /** Whether images of this tab are being read from the store. */
+  restoring = true;
   /** @type {MessageKey[]} Where images are sent. */
   privacy;
   #engine;
-  #running = 0;
+  #queue;
   /** @type {Promise<void>} */
   #thumbnails = Promise.resolve();
   #ids = 0;
@@ -73,10 +65,17 @@ export class Session {
   /**
    * @param {Engine} engine
    * @param {MessageKey} privacy
+   * @param {import("./copy/client.js").Shrink | null} [shrink] Makes a smaller copy of a file before it is sent.
    */
-  constructor(engine, privacy) {
+  constructor(engine, privacy, shrink = null) {
     this.#engine = engine;
     this.privacy = [privacy];
+    this.#queue = new Queue(engine, shrink, (settled) => this.#settle(settled));
+  }
+
+  /** The image that is shown in full; null for the list. */
+  get selected() {
+    return this.address.item;
   }
 
   /**
@@ -86,6 +85,12 @@ export class Session {
   subscribe(listener) {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** @param {Partial<Omit<Session, "item" | "selected">>} changes */
+  set(changes) {
+    Object.assign(this, changes);
+    for (const listener of this.#listeners) listener();
   }
 
   /**
@@ -107,8 +112,11 @@ export class Session {
     this.set({ modelProblem: "" });
     try {
       this.set({ model: await this.#engine.model() });
+      this.#checkModel();
+      this.#applyChoice(this.items);
+      this.#next();
     } catch (error) {
-      this.set({ modelProblem: message(error) });
+      this.set({ modelProblem: messageOf(error) });
     }
   }
 
@@ -116,7 +124,7 @@ export class Session {
     try {
       this.set({ evaluation: await this.#engine.evaluation() });
     } catch (error) {
-      this.set({ modelProblem: message(error) });
+      this.set({ modelProblem: messageOf(error) });
     }
   }
 
@@ -126,34 +134,83 @@ export class Session {
   }
 
   /**
-   * Add images and classify them. One image is shown in full, several as a table.
+   * Show an image in full, or the list, as a new entry in the browser's history.
+   * @param {number | null} id
+   */
+  open(id) {
+    location.hash = itemAddress(id);
+    this.set({ address: parseAddress(location.hash) });
+  }
+
+  /**
+   * Add images and classify them. One image is shown in full, several as a list.
    * @param {Iterable<{ file: Blob, name: string, synthetic?: boolean }>} files
+   * @param {{ open?: boolean, note?: string }} [options] `open`: whether to show them.
    * @returns {Item[]}
    */
-  add(files) {
-    const added = [...files].map(({ file, name, synthetic = false }) => this.#newItem(file, name, synthetic));
+  add(files, { open = true, note = "" } = {}) {
+    const added = [...files].map((file) => newItem({ id: ++this.#ids, ...file }));
+    this.set({ note });
     if (added.length === 0) return added;
-    this.set({ items: [...this.items, ...added], selected: added.length === 1 ? (added[0]?.id ?? null) : null });
-    // One after the other: decoding a camera's image takes 50 MB.
-    for (const item of added) this.#thumbnails = this.#thumbnails.then(() => this.#drawThumbnail(item));
+    this.set({ items: [...this.items, ...added] });
+    if (open) this.open(added.length === 1 ? (added[0]?.id ?? null) : null);
+    for (const item of added) this.store?.add(item);
+    this.#drawThumbnails(added);
     this.#next();
     return added;
   }
 
-  /** @param {Item} item */
-  remove(item) {
-    URL.revokeObjectURL(item.url);
-    if (item.thumb) URL.revokeObjectURL(item.thumb);
-    const [left, right] = this.pair;
-    this.set({
-      items: this.items.filter((other) => other !== item),
-      selected: this.selected === item.id ? null : this.selected,
-      pair: [left === item.id ? null : left, right === item.id ? null : right],
+  /** Bring back the images and results of this tab, or those that the reader keeps. */
+  async restore() {
+    this.store = await Store.open();
+    const found = (await this.store?.all().catch(() => [])) ?? [];
+    const restored = found.map((stored) => {
+      const id = this.item(stored.id) ? ++this.#ids : stored.id;
+      this.#ids = Math.max(this.#ids, id);
+      return newItem({ ...stored, id, ...(stored.state === "predicting" ? { state: /** @type {const} */ ("waiting") } : {}) });
     });
+    for (const item of this.items) this.store?.add(item);
+    this.set({ items: [...restored, ...this.items], restoring: false });
+    this.#checkModel();
+    this.#applyChoice(restored);
+    this.#drawThumbnails(restored);
+    this.#next();
   }
 
-  clear() {
-    for (const item of this.items) this.remove(item);
+  /** @param {boolean} kept Whether images and results are kept when the tab is closed. */
+  async keep(kept) {
+    await this.store?.keep(kept, this.items);
+    this.set({});
+  }
+
+  /**
+   * Remove images; `undoRemoval` brings them back.
+   * @param {Item[]} items
+   */
+  remove(items) {
+    this.forgetRemoved();
+    const gone = new Set(items);
+    const [left, right] = this.pair.map((id) => (items.some((item) => item.id === id) ? null : id));
+    this.store?.remove(items);
+    const removed = { items, all: this.items };
+    this.set({ removed, items: this.items.filter((item) => !gone.has(item)), pair: [left ?? null, right ?? null] });
+    if (items.some(({ id }) => id === this.selected)) this.open(null);
+  }
+
+  undoRemoval() {
+    if (!this.removed) return;
+    const { items, all } = this.removed;
+    const later = this.items.filter((item) => !all.includes(item));
+    this.set({ items: [...all.filter((item) => items.includes(item) || this.items.includes(item)), ...later], removed: null });
+    for (const item of items) this.store?.add(item);
+    this.#applyChoice(items);
+    this.#next();
+  }
+
+  /** Release the images of the last removal. */
+  forgetRemoved() {
+    this.removed?.items.forEach(release);
+    this.set({ removed: null });
   }
 
   /**
@@ -166,14 +223,23 @@ export class Session {
   }
 
   /**
-   * Classify an image again with patient data.
+   * Apply patient data to the result of an image.
    * @param {Item} item
    * @param {Patient} patient
    */
   setPatient(item, patient) {
-    Object.assign(item, { patient, state: "waiting" });
-    item.explanations.clear();
-    this.#next();
+    item.patient = patient;
+    this.store?.update(item);
+    this.#applyChoice([item]);
+  }
+
+  /**
+   * Apply another prevalence or operating point to all results.
+   * @param {Partial<Choice>} choice
+   */
+  setChoice(choice) {
+    this.choice = { ...this.choice, ...choice };
+    this.#applyChoice(this.items);
   }
 
   /**
@@ -183,119 +249,78 @@ export class Session {
    * @returns {Promise<{ message: string, retryable: boolean } | null>} The failure, which is not kept; null for none.
    */
   async explain(item, code) {
-    const { patient } = item;
     try {
-      const { explanation, nearest_images, lesion, outline } = await this.#engine.explain(item.file, code, { patient });
-      // If the patient data were changed meanwhile, this map belongs to an outdated result.
-      if (item.patient !== patient) return null;
+      const { explanation, nearest_images, lesion, outline } = await this.#engine.explain(item.upload ?? item.file, code);
       item.explanations.set(code, explanation);
       item.related ??= { nearest_images, lesion, outline };
+      this.store?.update(item);
       this.set({});
       return null;
     } catch (error) {
-      return { message: message(error), retryable: isRetryable(error) };
+      return { message: messageOf(error), retryable: isRetryable(error) };
     }
   }
 
-  /** @param {Partial<Omit<Session, "item">>} changes */
-  set(changes) {
-    Object.assign(this, changes);
-    for (const listener of this.#listeners) listener();
-  }
-
-  /**
-   * @param {Blob} file
-   * @param {string} name
-   * @param {boolean} synthetic
-   * @returns {Item}
-   */
-  #newItem(file, name, synthetic) {
-    return {
-      id: ++this.#ids,
-      file,
-      name,
-      synthetic,
-      url: URL.createObjectURL(file),
-      thumb: null,
-      state: "waiting",
-      delay: "",
-      problem: "",
-      retryable: false,
-      patient: {},
-      response: null,
-      explanations: new Map(),
-      related: null,
-      date: new Date(),
-    };
-  }
-
-  /** @param {Item} item */
-  async #drawThumbnail(item) {
-    if (!this.items.includes(item)) return;
-    const small = await thumbnail(item.file);
-    if (small && this.items.includes(item)) item.thumb = URL.createObjectURL(small);
-    this.set({});
+  /** Classify again what another model has classified. */
+  #checkModel() {
+    const { model } = this;
+    for (const item of this.items) {
+      if (!model || !item.imageResponse || item.imageResponse.model.graph_sha256 === model.model.graph_sha256) continue;
+      Object.assign(item, { state: "waiting", imageResponse: null, response: null, related: null });
+      item.explanations.clear();
+    }
   }
 
   #next() {
-    for (const item of this.items) {
-      if (this.#running >= CONCURRENT) break;
-      if (item.state === "waiting") void this.#predict(item);
+    this.#queue.next(() => this.items, () => this.model);
+  }
+
+  /** @param {Item[]} items */
+  #settle(items) {
+    this.#applyChoice(items);
+    for (const item of items) this.store?.update(item);
+    const [last] = items.slice(-1);
+    if (last) this.#announce(last);
+    if (!this.model && items.some(({ state }) => state === "done")) void this.loadModel();
+  }
+
+  /** @param {Item[]} items */
+  #applyChoice(items) {
+    for (const item of items) {
+      const { imageResponse } = item;
+      if (!imageResponse) continue;
+      if (this.model) {
+        const evidence = evidenceOf(imageResponse.result, this.model);
+        item.response = { ...imageResponse, result: buildPrediction(this.model, evidence, item.patient, this.choice) };
+      } else {
+        item.response = imageResponse;
+      }
     }
     this.set({});
   }
 
-  /** @param {Item} item */
-  async #predict(item) {
-    this.#running += 1;
-    Object.assign(item, { state: "predicting", problem: "", delay: "" });
-    const { patient } = item;
-    try {
-      const unsupported = await unsupportedReason(item.file, this.model?.limits);
-      if (unsupported) throw new EngineError("image", unsupported);
-      const response = await this.#engine.predict(item.file, { patient, onWait: (reason) => this.#setDelay(item, reason) });
-      // If the patient data were changed meanwhile, this response is outdated, and the item is waiting for its own.
-      if (item.patient === patient) Object.assign(item, { response, state: "done", date: new Date() });
-      if (!this.model) void this.loadModel();
-    } catch (error) {
-      if (item.patient === patient) Object.assign(item, { state: "failed", problem: message(error), retryable: isRetryable(error) });
-    } finally {
-      item.delay = "";
-      this.#running -= 1;
-      this.#announce(item);
-      this.#next();
+  /** @param {Item[]} items */
+  #drawThumbnails(items) {
+    // One after the other: decoding a camera's image takes 50 MB.
+    for (const item of items) {
+      this.#thumbnails = this.#thumbnails.then(async () => {
+        if (!this.items.includes(item)) return;
+        item.thumbFile = await thumbnail(item.file);
+        if (item.thumbFile) item.thumb = URL.createObjectURL(item.thumbFile);
+        this.set({});
+      });
     }
-  }
-
-  /**
-   * @param {Item} item
-   * @param {string} reason
-   */
-  #setDelay(item, reason) {
-    item.delay = reason;
-    this.set({ announcement: reason });
   }
 
   /** @param {Item} item */
   #announce(item) {
-    if (this.items.some(({ state }) => state === "waiting" || state === "predicting")) return;
+    if (this.items.some(isPending)) return;
     if (this.items.length > 1 && this.selected === null) {
       const failed = this.items.filter(({ state }) => state === "failed").length;
-      this.announcement = t("announce.several", { done: this.items.length - failed, all: this.items.length });
+      this.set({ announcement: t("announce.several", { done: this.items.length - failed, all: this.items.length }) });
     } else {
       const result = item.response?.result;
-      this.announcement = `${item.name}: ${item.state === "failed" || !result ? item.problem : headline(result, this.model)}`;
+      this.set({ announcement: `${item.name}: ${item.state === "failed" || !result ? item.problem : headline(result, this.model)}` });
     }
   }
-}
-
-/** @param {unknown} error */
-function isRetryable(error) {
-  return !(error instanceof EngineError) || error.retryable;
-}
-
-/** @param {unknown} error */
-function message(error) {
-  if (error instanceof EngineError && error.kind === "internal" && error.requestId) return t("error.request", { message: error.message, id: error.requestId });
-  return error instanceof Error ? error.message : String(error);
 }

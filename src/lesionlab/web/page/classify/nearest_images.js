@@ -4,7 +4,7 @@ import { decimal, wholePercent } from "../format.js";
 import { catalogue, t } from "../messages.js";
 import { html } from "../vendor/htm-preact.js";
 
-/** @typedef {import("../session.js").Item} Item */
+/** @typedef {import("../item.js").Item} Item */
 /** @typedef {import("../types.js").LesionMeasures} Lesion */
 /** @typedef {import("../types.js").NearestImage} NearestImage */
 

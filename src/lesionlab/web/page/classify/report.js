@@ -1,16 +1,16 @@
 /** The report on one image, for print and as a self-contained HTML file. */
 
 import { download } from "../download.js";
-import { className, mainProbability, noun, percent, selectedPoint, timestamp } from "../format.js";
+import { className, mainProbability, noun, percent, timestamp } from "../format.js";
 import { currentLanguage, t } from "../messages.js";
-import { html } from "../vendor/htm-preact.js";
+import { html, useEffect } from "../vendor/htm-preact.js";
 import { Reasons } from "./abstention.js";
 import { LesionMeasures, NearestImages } from "./nearest_images.js";
 import { Bars } from "./probabilities.js";
-import { Decision, PointPerformance, PredictionSet, RiskLevel } from "./summary.js";
+import { Decision, PointPerformance, PredictionSet, RiskLevel, riskRule } from "./summary.js";
 
 /** @typedef {import("../session.js").Session} Session */
-/** @typedef {import("../session.js").Item} Item */
+/** @typedef {import("../item.js").Item} Item */
 /** @typedef {import("../types.js").Prediction} Prediction */
 /** @typedef {{ original: string, overlay: string, code: string }} Images As data: URLs, and the explained class; empty for none. */
 
@@ -59,14 +59,14 @@ export function Report({ session, item, images }) {
 /** @param {{ session: Session, item: Item, result: Prediction, leaky: boolean }} props */
 function Results({ session, item, result, leaky }) {
   const main = mainProbability(result);
-  const point = selectedPoint(result, session.pointKey);
+  const [point] = result.operating_points;
   const { lesion, nearest_images: nearest } = item.related ?? {};
   return html`
     <section>
       ${main && html`<h2>${t("report.probability", { target: noun(main.target), probability: percent(main.value) })}</h2>`}
       ${point && html`<${Decision} point=${point} />`}
       <${PredictionSet} result=${result} model=${session.model} />
-      <p>${t("risk.title")} <${RiskLevel} risk=${result.risk} />${session.model && html` (${session.model.risk_rule})`}.</p>
+      <p>${t("risk.title")} <${RiskLevel} risk=${result.risk} />. ${riskRule(session)}</p>
       ${point && html`<p><${PointPerformance} point=${point} leaky=${leaky} /> ${t("point.caution")}</p>`}
     </section>
     <section>
@@ -79,11 +79,23 @@ function Results({ session, item, result, leaky }) {
 }
 
 /**
+ * Print only the report that is on the page. A class, since Firefox 115 has no `:has()`.
+ * @param {"prints-image" | "prints-selection"} name
+ */
+export function usePrintedReport(name) {
+  useEffect(() => {
+    document.body.classList.add(name);
+    return () => document.body.classList.remove(name);
+  }, [name]);
+}
+
+/**
  * Download the report that is on the page, with its style sheet and images embedded.
  * @param {Element} report
- * @param {string} name
+ * @param {string} name Its title.
+ * @param {string} [file]
  */
-export async function downloadReport(report, name) {
+export async function downloadReport(report, name, file = "lesionlab-report.html") {
   const style = await (await fetch(new URL("../report.css", import.meta.url))).text();
   // Built as text: in a document, the page's own policy would forbid the inline style.
   const page = `<!doctype html>
@@ -101,7 +113,7 @@ ${report.outerHTML}
 </body>
 </html>
 `;
-  download("lesionlab-report.html", "text/html;charset=utf-8", page);
+  download(file, "text/html;charset=utf-8", page);
 }
 
 /** @param {string} text */

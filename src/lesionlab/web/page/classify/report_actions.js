@@ -5,10 +5,10 @@ import { drawHeatMap } from "../heat_map.js";
 import { scaledJpeg } from "../image_file.js";
 import { t } from "../messages.js";
 import { html, useEffect, useRef, useState } from "../vendor/htm-preact.js";
-import { downloadReport, Report } from "./report.js";
+import { downloadReport, Report, usePrintedReport } from "./report.js";
 
 /** @typedef {import("../session.js").Session} Session */
-/** @typedef {import("../session.js").Item} Item */
+/** @typedef {import("../item.js").Item} Item */
 /** @typedef {import("./report.js").Images} Images */
 /** @typedef {import("../types.js").Explanation} Explanation */
 
@@ -16,6 +16,7 @@ const SIDE = 560;
 
 /** @param {{ session: Session, item: Item, code: string, children?: unknown }} props */
 export function ReportActions({ session, item, code, children }) {
+  usePrintedReport("prints-image");
   const images = useImages(session, item, code);
   const container = useRef(/** @type {HTMLElement | null} */ (null));
   const [problem, setProblem] = useState("");

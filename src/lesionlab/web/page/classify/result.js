@@ -1,18 +1,20 @@
 /** The result for one image. */
 
+import { itemAddress } from "../address.js";
 import { t } from "../messages.js";
 import { html, useEffect, useRef, useState } from "../vendor/htm-preact.js";
 import { Abstention } from "./abstention.js";
 import { MapControls } from "./layers.js";
 import { RelatedInformation } from "./nearest_images.js";
-import { PatientFields } from "./patient.js";
+import { listed } from "./list.js";
+import { AssumptionFields } from "./assumptions.js";
 import { Probabilities } from "./probabilities.js";
 import { ReportActions } from "./report_actions.js";
 import { DecisionDetails, Summary } from "./summary.js";
 import { ImageViewer } from "./viewer.js";
 
 /** @typedef {import("../session.js").Session} Session */
-/** @typedef {import("../session.js").Item} Item */
+/** @typedef {import("../item.js").Item} Item */
 /** @typedef {import("../types.js").Prediction} Prediction */
 
 /** @param {{ session: Session, item: Item }} props */
@@ -25,8 +27,9 @@ export function ResultView({ session, item }) {
   }, []);
   const pending = item.state === "waiting" || item.state === "predicting";
   return html`<article class="result" aria-labelledby="result-title" aria-busy=${String(pending)}>
+    ${several && html`<${Neighbours} session=${session} item=${item} />`}
     ${several &&
-    html`<button type="button" class="plain-button back" onClick=${() => session.set({ selected: null })}>
+    html`<button type="button" class="plain-button back" onClick=${() => session.open(null)}>
       ← ${t("result.all", { count: session.items.length })}
     </button>`}
     <h1 id="result-title" class="file-name" ref=${heading} tabindex="-1">${item.name}</h1>
@@ -38,6 +41,25 @@ export function ResultView({ session, item }) {
       : item.thumb && html`<${ImageViewer} session=${session} item=${item} code="" />`}
     ${!item.response && html`<div class="actions"><${Remove} session=${session} item=${item} /></div>`}
   </article>`;
+}
+
+/**
+ * The previous and the next image, in the order of the list.
+ * @param {{ session: Session, item: Item }} props
+ */
+function Neighbours({ session, item }) {
+  const all = listed(session);
+  const place = all.indexOf(item);
+  if (place < 0) return null;
+  const link = (/** @type {Item | undefined} */ other, /** @type {"result.previous" | "result.next"} */ label) =>
+    other
+      ? html`<a class="button" href=${itemAddress(other.id)} rel=${label === "result.next" ? "next" : "prev"}>${t(label)}</a>`
+      : html`<span class="button" aria-disabled="true">${t(label)}</span>`;
+  return html`<nav class="neighbours" aria-label=${t("result.neighbours")}>
+    ${link(all[place - 1], "result.previous")}
+    <span class="muted">${t("result.place", { place: place + 1, count: all.length })}</span>
+    ${link(all[place + 1], "result.next")}
+  </nav>`;
 }
 
 /** @param {{ session: Session, item: Item, result: Prediction }} props */
@@ -66,7 +88,7 @@ function Result({ session, item, result }) {
             ${result.notes.map((note) => html`<li key=${note}>${note}</li>`)}
           </ul>
         </section>`}
-        <${PatientFields} key=${item.id} session=${session} item=${item} />
+        <${AssumptionFields} key=${item.id} session=${session} item=${item} />
         ${!abstained && html`<${RelatedInformation} item=${item} />`}
         <p class="identity muted">${t("model")} <b>${result.model}</b></p>
         <${ReportActions} session=${session} item=${item} code=${code}>
@@ -88,5 +110,5 @@ function Failure({ session, item }) {
 
 /** @param {{ session: Session, item: Item }} props */
 function Remove({ session, item }) {
-  return html`<button type="button" onClick=${() => session.remove(item)}>${t("result.remove")}</button>`;
+  return html`<button type="button" onClick=${() => session.remove([item])}>${t("result.remove")}</button>`;
 }

@@ -1,6 +1,6 @@
 /** The main results: probability, decision at an operating point and its meaning, prediction set and risk level. */
 
-import { className, mainProbability, noun, number, percent, pointKey, pointTitle, selectedPoint, sentence, wholePercent } from "../format.js";
+import { className, mainProbability, noun, number, percent, pointKey, pointName, pointTitle, sentence, wholePercent } from "../format.js";
 import { t } from "../messages.js";
 import { html } from "../vendor/htm-preact.js";
 
@@ -24,7 +24,7 @@ export function RiskLevel({ risk }) {
  */
 export function Summary({ session, result }) {
   const main = mainProbability(result);
-  const point = selectedPoint(result, session.pointKey);
+  const [point] = result.operating_points;
   return html`<section class=${`card summary ${point?.positive ? "positive" : ""}`} aria-labelledby="summary-title">
     <h2 id="summary-title" class="visually-hidden">${t("summary.title")}</h2>
     ${main &&
@@ -91,13 +91,13 @@ export function PredictionSet({ result, model }) {
  * @param {{ session: Session, result: Prediction }} props
  */
 export function DecisionDetails({ session, result }) {
-  const point = selectedPoint(result, session.pointKey);
+  const [point] = result.operating_points;
   return html`<section class="card decision-details" aria-labelledby="decision-title">
     <h2 id="decision-title">${t("decision.title")}</h2>
     ${point && html`<${PointSelector} session=${session} result=${result} point=${point} />`}
     <p>
       ${t("risk.title")} <${RiskLevel} risk=${result.risk} />.
-      ${session.model && html` <span class="muted" lang="en">${sentence(session.model.risk_rule)}</span>`}
+      <span class="muted" lang=${session.choice.point ? null : "en"}> ${riskRule(session)}</span>
     </p>
   </section>`;
 }
@@ -109,19 +109,30 @@ export function DecisionDetails({ session, result }) {
  * @param {OperatingPointResult} props.point
  */
 function PointSelector({ session, result, point }) {
+  // In the order of the model: in a result, the selected one comes first.
+  const points = session.model?.operating_points.filter(({ confidence }) => confidence == null) ?? result.operating_points;
   const onChange = (/** @type {Event & { currentTarget: HTMLSelectElement }} */ { currentTarget }) =>
-    session.set({ pointKey: currentTarget.value });
+    session.setChoice({ point: points.find((other) => pointKey(other) === currentTarget.value) ?? null });
   const key = pointKey(point);
   return html`<div class="operating-point">
     <label for="point">${t("point.label")}</label>
     <select id="point" value=${key} onChange=${onChange}>
-      ${result.operating_points.map((other) => {
+      ${points.map((other) => {
         const value = pointKey(other);
         return html`<option key=${value} value=${value} selected=${value === key}>${pointTitle(other)}</option>`;
       })}
     </select>
     <p class="muted"><${PointPerformance} point=${point} leaky=${session.model?.training_data.leaky ?? false} /></p>
   </div>`;
+}
+
+/**
+ * The rule behind the risk level, in words.
+ * @param {Session} session
+ */
+export function riskRule({ model, choice: { point } }) {
+  if (point) return t("risk.rule", { point: pointName(point.name), target: noun(point.target) });
+  return model ? sentence(model.risk_rule) : "";
 }
 
 /** @param {{ point: OperatingPointResult, leaky: boolean }} props */

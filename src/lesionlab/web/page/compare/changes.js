@@ -1,7 +1,7 @@
 /** The differences between two predictions, in words and as a table. */
 
 import { RiskLevel } from "../classify/summary.js";
-import { className, mainProbability, noun, percent, pointDifference, pointTitle, ranked, selectedPoint } from "../format.js";
+import { className, mainProbability, noun, percent, pointDifference, pointTitle, ranked } from "../format.js";
 import { t } from "../messages.js";
 import { html } from "../vendor/htm-preact.js";
 
@@ -64,13 +64,13 @@ function Row({ name, before, after, strong = false }) {
  * @param {Prediction} left
  * @param {Prediction} right
  */
-function sentence({ model, pointKey }, left, right) {
+function sentence({ model }, left, right) {
   const [first = "", second = ""] = [left, right].map((result) => className(model, result.top[0]?.code ?? ""));
   const diagnosis = first === second ? t("changes.sameDiagnosis", { name: first }) : t("changes.otherDiagnosis", { first, second });
   const [before, after] = [mainProbability(left), mainProbability(right)];
   if (!before || !after) return diagnosis;
   const values = { target: noun(before.target), before: percent(before.value), after: percent(after.value) };
-  const [was, is] = [selectedPoint(left, pointKey), selectedPoint(right, pointKey)];
+  const [was, is] = [left.operating_points[0], right.operating_points[0]];
   if (!was || !is || was.positive === is.positive) return `${t("changes.probability", values)} ${diagnosis}`;
   return `${t(is.positive ? "changes.toPositive" : "changes.toNegative", { ...values, point: pointTitle(is) })} ${diagnosis}`;
 }

@@ -5,14 +5,14 @@ import { MapControls } from "../classify/layers.js";
 import { FileButton } from "../classify/upload.js";
 import { ImageViewer } from "../classify/viewer.js";
 import { EXAMPLES, fetchExample } from "../examples.js";
+import { transferredFiles } from "../files.js";
 import { headline } from "../headline.js";
-import { filesOf } from "../image_file.js";
 import { t } from "../messages.js";
 import { html, useState } from "../vendor/htm-preact.js";
 import { Changes } from "./changes.js";
 
 /** @typedef {import("../session.js").Session} Session */
-/** @typedef {import("../session.js").Item} Item */
+/** @typedef {import("../item.js").Item} Item */
 
 /** @type {import("../messages.js").MessageKey[]} */
 const SIDES = ["compare.earlier", "compare.later"];
@@ -56,10 +56,10 @@ function Slot({ session, item, side, code }) {
   };
   const add = (/** @type {File[]} */ [file]) => {
     if (!file) return;
-    const [added] = session.add([{ file, name: file.name || t("pasted") }]);
+    const [added] = session.add([{ file, name: file.name || t("pasted") }], { open: false });
     if (added) put(added.id);
   };
-  const onDrop = (/** @type {DragEvent} */ event) => add(filesOf(event.dataTransfer));
+  const onDrop = async (/** @type {DragEvent} */ event) => add((await transferredFiles(event.dataTransfer)).files.map(({ file }) => file));
   const onChange = (/** @type {Event & { currentTarget: HTMLSelectElement }} */ { currentTarget }) =>
     put(currentTarget.value === "" ? null : Number(currentTarget.value));
   const heading = `side-${side}`;
@@ -104,7 +104,7 @@ function Example({ session }) {
   const add = async () => {
     try {
       const images = await Promise.all(EXAMPLES.filter(({ file }) => file.startsWith("melanoma")).map(fetchExample));
-      const [left, right] = session.add(images);
+      const [left, right] = session.add(images, { open: false });
       session.set({ pair: [left?.id ?? null, right?.id ?? null] });
     } catch {
       setProblem(t("examples.failed"));

@@ -27,13 +27,18 @@ export class LocalEngine {
   #progress = "";
 
   /** @type {Engine["predict"]} */
-  predict(image, { patient, ...options } = {}) {
-    return this.#request({ method: "predict", image, key: this.#key(image), patient: patient ?? {} }, options);
+  predict(images, options) {
+    return Promise.all(
+      images.map((image) => this.#request({ method: "predict", image, key: this.#key(image) }, options).catch((error) => {
+        if (error instanceof EngineError) return error;
+        throw error;
+      })),
+    );
   }
 
   /** @type {Engine["explain"]} */
-  explain(image, code, { patient, ...options } = {}) {
-    return this.#request({ method: "explain", image, key: this.#key(image), code, patient: patient ?? {} }, options);
+  explain(image, code, options) {
+    return this.#request({ method: "explain", image, key: this.#key(image), code }, options);
   }
 
   /** @type {Engine["model"]} */
@@ -48,7 +53,7 @@ export class LocalEngine {
 
   /**
    * @param {Omit<WorkerRequest, "id">} request
-   * @param {Omit<import("../engine.js").RequestOptions, "patient">} [options]
+   * @param {import("../engine.js").RequestOptions} [options]
    * @returns {Promise<any>}
    */
   #request(request, { onWait, signal } = {}) {

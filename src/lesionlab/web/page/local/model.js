@@ -7,12 +7,10 @@ import { readReference } from "./reference.js";
 import { unpackGraph } from "./weights.js";
 
 /** @typedef {import("./model_files.js").ModelDescription} ModelDescription */
-/** @typedef {import("./model_files.js").BundleInfo} BundleInfo */
-/** @typedef {{ model: ModelDescription, info: BundleInfo }} Description */
 
 /**
  * @typedef {object} LoadedModel
- * @property {Description} description
+ * @property {ModelDescription} description
  * @property {Graph} graph
  * @property {import("./reference.js").Reference} reference
  * @property {JpegDecoder} jpeg
@@ -27,23 +25,23 @@ const JPEG = new URL("../vendor/jpeg-turbo.wasm", import.meta.url);
  * @returns {Promise<LoadedModel>}
  */
 export async function load(onProgress) {
-  /** @type {[ModelDescription, BundleInfo]} */
-  const [model, info] = await Promise.all([fetchJson(url("model.json")), fetchJson(url("bundle.json"))]);
+  /** @type {ModelDescription} */
+  const description = await fetchJson(url("model.json"));
   let loaded = 0;
   const count = (/** @type {number} */ bytes) => {
     loaded += bytes;
-    onProgress(Math.min(1, loaded / model.bytes));
+    onProgress(Math.min(1, loaded / description.bytes));
   };
   const [runtime, graph, reference, jpeg] = await Promise.all([
     fetchFile(RUNTIME, count).then(decompress),
-    fetchVerified(url("model.bin.gz"), model.graph.sha256, count).then((packed) => unpackGraph(packed, model.graph)),
-    fetchVerified(url("reference.bin.gz"), model.reference_sha256, count),
+    fetchVerified(url("model.bin.gz"), description.graph.sha256, count).then((packed) => unpackGraph(packed, description.graph)),
+    fetchVerified(url("reference.bin.gz"), description.reference_sha256, count),
     fetchFile(JPEG, count).then((code) => JpegDecoder.load(code)),
   ]);
   return {
-    description: { model, info },
+    description,
     graph: await Graph.open(runtime, graph),
-    reference: readReference(reference, model.reference),
+    reference: readReference(reference, description.reference),
     jpeg,
   };
 }
@@ -55,9 +53,9 @@ export function loadEvaluation() {
 
 /**
  * The fields of every response.
- * @param {Description} description
+ * @param {ModelDescription} description
  */
-export function responseFields({ model: { card } }) {
+export function responseFields({ card }) {
   return { notice: card.notice, version: card.version, request_id: "", model: card.model };
 }
 

@@ -3,17 +3,17 @@
 import { EngineError } from "../engine.js";
 import { preprocess } from "./image/preprocess.js";
 import { responseFields } from "./model.js";
+import { buildPrediction } from "../result/prediction.js";
+import { calibrate } from "../result/probabilities.js";
+import { DEFAULT_CHOICE } from "../result/setting.js";
 import { imageReasons, lesionReasons } from "./result/abstention.js";
 import { classActivationMap, poolFeatures } from "./result/class_activation.js";
 import { oodScore } from "./result/measures.js";
 import { lesionOutline } from "./result/outline.js";
-import { parsePatient } from "./result/patient.js";
-import { buildPrediction } from "./result/prediction.js";
 
-/** @typedef {import("./result/prediction.js").ImageOutputs & Pick<import("./graph.js").GraphOutputs, "map" | "crop" | "lesion">} Outputs */
-/** @typedef {import("../types.js").Patient} Patient */
+/** @typedef {import("../result/prediction.js").Evidence & Pick<import("./graph.js").GraphOutputs, "map" | "crop" | "lesion">} Outputs */
 
-// The outputs of the last images are cached: another map or other patient data need no second run of the graph.
+// The outputs of the last images are cached: another map needs no second run of the graph.
 const CACHED = 16;
 const LESION_THRESHOLD = 0.5;
 
@@ -30,36 +30,34 @@ export class Predictor {
   /**
    * @param {Blob} image
    * @param {number} key The same for the same image.
-   * @param {Patient} patient
    * @returns {Promise<import("../types.js").PredictResponse>}
    */
-  async predict(image, key, patient) {
+  async predict(image, key) {
     const { description } = this.#model;
-    const parsed = parsePatient(patient, description.model.sites);
-    return { ...responseFields(description), result: buildPrediction(description, await this.#run(image, key), parsed) };
+    const evidence = await this.#run(image, key);
+    return { ...responseFields(description), result: buildPrediction(description.card, evidence, {}, DEFAULT_CHOICE) };
   }
 
   /**
    * @param {Blob} image
    * @param {number} key
    * @param {string | null} code Class to explain; null for the most probable one.
-   * @param {Patient} patient
    * @returns {Promise<import("../types.js").ExplainResult>}
    */
-  async explain(image, key, code, patient) {
+  async explain(image, key, code) {
     const { description, reference } = this.#model;
-    const response = await this.predict(image, key, patient);
+    const { classes } = description.card;
+    const response = await this.predict(image, key);
     const { map, crop, lesion } = await this.#run(image, key);
     if (!reference.head || !map) throw new EngineError("unavailable", "this model has no class activation map");
-    const index = description.info.classes.indexOf(code ?? response.result.top[0]?.code ?? "");
-    const explained = description.model.card.classes[index];
-    if (code !== null && !explained) throw new EngineError("image", `diagnosis: it should be one of ${description.info.classes.join(", ")}`);
-    if (response.result.status === "abstained" || !explained) {
-      return { ...response, explanation: null, nearest_images: null, outline: null };
-    }
-    const channels = reference.head.length / description.info.classes.length;
+    const wanted = code ?? response.result.top[0]?.code;
+    const index = classes.findIndex((other) => other.code === wanted);
+    const explained = classes[index];
+    if (code !== null && !explained) throw new EngineError("image", `diagnosis: it should be one of ${classes.map((other) => other.code).join(", ")}`);
+    if (response.result.status === "abstained" || !explained) return { ...response, explanation: null, nearest_images: null, outline: null };
+    const channels = reference.head.length / classes.length;
     const weights = reference.head.subarray(index * channels, (index + 1) * channels);
-    const outline = lesion && lesionOutline(lesion, description.info.crop?.threshold ?? LESION_THRESHOLD);
+    const outline = lesion && lesionOutline(lesion, description.crop_threshold ?? LESION_THRESHOLD);
     return { ...response, explanation: classActivationMap(weights, map, crop, explained), nearest_images: null, outline };
   }
 
@@ -72,11 +70,12 @@ export class Predictor {
     const cached = this.#cache.get(key);
     if (cached) return cached;
     const { description, graph, reference, jpeg } = this.#model;
-    const input = await preprocess(image, description.info.preprocessing, description.model.card.limits, jpeg);
+    const input = await preprocess(image, description.card.preprocessing, description.card.limits, jpeg);
     const { logits, map, crop, lesion } = await graph.run(input.pixels, input.size, reference.head !== null || reference.features !== null);
     const score = reference.features && map ? oodScore(reference.features, poolFeatures(map)) : null;
-    const reasons = [...imageReasons(reference, input, score), ...lesionReasons(lesion, description.info.crop?.threshold ?? LESION_THRESHOLD)];
-    const outputs = { logits, map, crop, lesion, notes: input.notes, reasons, oodScore: score };
+    const reasons = [...imageReasons(reference, input, score), ...lesionReasons(lesion, description.crop_threshold ?? LESION_THRESHOLD)];
+    const probabilities = calibrate(logits, description.card.calibration);
+    const outputs = { probabilities, map, crop, lesion, notes: [...input.notes, ...input.shapeNotes], reasons, oodScore: score };
     this.#cache.set(key, outputs);
     const [oldest] = this.#cache.keys();
     if (this.#cache.size > CACHED && oldest !== undefined) this.#cache.delete(oldest);

@@ -7,7 +7,6 @@
  * @property {Blob} [image]
  * @property {number} [key] The same for the same image.
  * @property {string | null} [code] Class to explain; null for the most probable one.
- * @property {import("../types.js").Patient} [patient]
  *
  * @typedef {object} WorkerMessage
  * @property {number} [id]
@@ -46,15 +45,15 @@ async function handle(request) {
  * @param {WorkerRequest} request
  * @returns {Promise<unknown>}
  */
-async function respond({ method, image = new Blob(), key = 0, code = null, patient = {} }) {
+async function respond({ method, image = new Blob(), key = 0, code = null }) {
   loading ??= start();
   const { description, predictor } = await loading.catch((error) => {
     loading = null; // the next request loads again
     throw error;
   });
-  if (method === "model") return description.model.card;
-  if (method === "evaluation") return description.model.has_evaluation ? loadEvaluation() : null;
-  return method === "predict" ? predictor.predict(image, key, patient) : predictor.explain(image, key, code, patient);
+  if (method === "model") return description.card;
+  if (method === "evaluation") return description.has_evaluation ? loadEvaluation() : null;
+  return method === "predict" ? predictor.predict(image, key) : predictor.explain(image, key, code);
 }
 
 async function start() {

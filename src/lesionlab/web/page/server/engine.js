@@ -3,7 +3,7 @@
  *
  * @typedef {import("../engine.js").RequestOptions} RequestOptions
  * @typedef {import("../engine.js").Engine} Engine
- * @typedef {import("../types.js").Patient} Patient
+ * @typedef {import("../types.js").BatchResponse} BatchResponse
  * @typedef {import("../types.js").Problem} Problem
  *
  * @typedef {(rejected: boolean) => Promise<string | null>} RequestKey Requests the API key from the reader; null for none.
@@ -31,13 +31,20 @@ export class ServerEngine {
   }
 
   /** @type {Engine["predict"]} */
-  predict(image, options = {}) {
-    return this.#request("v1/predict", options, form(image, options.patient));
+  async predict(images, options = {}) {
+    const [image] = images;
+    if (image && images.length === 1) {
+      const response = this.#request("v1/predict", options, form("file", image));
+      return [await response.catch((error) => (error instanceof EngineError && error.kind === "image" ? error : Promise.reject(error)))];
+    }
+    /** @type {BatchResponse} */
+    const { results, ...fields } = await this.#request("v1/predict/batch", options, form("files", ...images));
+    return results.map(({ result, problem }) => (result ? { ...fields, result } : problemError(problem ?? {})));
   }
 
   /** @type {Engine["explain"]} */
   explain(image, code, options = {}) {
-    const body = form(image, options.patient);
+    const body = form("file", image);
     if (code !== null) body.set("diagnosis", code);
     return this.#request("v1/explain", options, body);
   }
@@ -124,14 +131,13 @@ export class ServerEngine {
 }
 
 /**
- * @param {Blob} image
- * @param {Patient} [patient]
+ * @param {string} field
+ * @param {Blob[]} images
  */
-function form(image, patient = {}) {
+function form(field, ...images) {
   const body = new FormData();
   // The file's name may contain the patient's name, so it is not sent.
-  body.set("file", image, "image");
-  for (const [field, value] of Object.entries(patient)) if (value !== "") body.set(field, String(value));
+  for (const image of images) body.append(field, image, "image");
   return body;
 }
 
@@ -151,14 +157,20 @@ async function parse(response) {
 async function toError(response) {
   /** @type {Partial<Problem>} */
   const problem = await response.json().catch(() => ({}));
-  const { status } = response;
-  const detail = problem.detail || problem.title || t("error.status", { status });
-  const id = problem.request_id ?? response.headers.get("X-Request-ID") ?? "";
-  if (status === 503 || status === 429) return new EngineError("busy", t("error.busy", { detail }), id);
-  if (status === 404 || status === 409) return new EngineError("unavailable", detail, id);
-  if (status === 408) return new EngineError("unreachable", t("error.slow", { detail }), id);
-  if (status >= 500 || status === 421) return new EngineError("internal", t("error.failed", { detail }), id);
-  return new EngineError("image", detail, id);
+  return problemError({ status: response.status, request_id: response.headers.get("X-Request-ID") ?? "", ...problem });
+}
+
+/**
+ * @param {Partial<Problem>} problem
+ * @returns {EngineError}
+ */
+function problemError({ status = 500, detail, title, request_id: id = "" }) {
+  const cause = detail || title || t("error.status", { status });
+  if (status === 503 || status === 429) return new EngineError("busy", t("error.busy", { detail: cause }), id);
+  if (status === 404 || status === 409) return new EngineError("unavailable", cause, id);
+  if (status === 408) return new EngineError("unreachable", t("error.slow", { detail: cause }), id);
+  if (status >= 500 || status === 421) return new EngineError("internal", t("error.failed", { detail: cause }), id);
+  return new EngineError("image", cause, id);
 }
 
 /**

@@ -3,13 +3,14 @@
 import { decodeImage } from "./decode.js";
 import { resizeToSquare } from "./resample.js";
 
-/** @typedef {import("../model_files.js").BundleInfo} BundleInfo */
+/** @typedef {import("../../types.js").ModelCard} ModelCard */
 
 /**
  * @typedef {object} Input
  * @property {Uint8ClampedArray} pixels [size, size, 3].
  * @property {number} size
- * @property {string[]} notes
+ * @property {string[]} notes Changes made while decoding.
+ * @property {string[]} shapeNotes On an unusual shape or size.
  * @property {[number, number] | null} originalSize Width and height before scaling; null for a model of tiny images, which accepts them.
  */
 
@@ -18,7 +19,7 @@ const USUAL_ASPECT = [0.7, 1.55];
 
 /**
  * @param {Blob} file
- * @param {BundleInfo["preprocessing"]} preprocessing
+ * @param {ModelCard["preprocessing"]} preprocessing
  * @param {import("../../types.js").Limits} limits
  * @param {import("./jpeg_turbo.js").JpegDecoder} jpeg
  * @returns {Promise<Input>}
@@ -29,7 +30,8 @@ export async function preprocess(file, { size, through, interpolation }, limits,
   return {
     pixels: square.data,
     size,
-    notes: [...notes, ...shapeNotes(width, height, through || size, size)],
+    notes,
+    shapeNotes: shapeNotes(width, height, through || size, size),
     originalSize: through ? null : [width, height],
   };
 }

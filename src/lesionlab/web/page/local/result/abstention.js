@@ -1,7 +1,7 @@
 /** Reasons for an abstention, as in `lesionlab.prediction.decision.abstention`. */
 
 import { brightnessAndContrast, sharpness } from "./measures.js";
-import { general } from "./numbers.js";
+import { general } from "../../result/numbers.js";
 
 /** @typedef {import("../image/preprocess.js").Input} Input */
 /** @typedef {import("../reference.js").Reference} Reference */
@@ -37,17 +37,6 @@ export function lesionReasons(lesion, threshold) {
   if (!lesion) return [];
   const share = lesion.reduce((count, value) => count + Number(value >= threshold), 0) / lesion.length;
   return share >= SMALLEST_SHARE ? [] : [{ code: "no_lesion", message: "no lesion was found in the image" }];
-}
-
-/**
- * @param {number} confidence Highest score of the decision rule; the scores of all classes sum to 1.
- * @param {number} limit
- * @returns {AbstainReason[]}
- */
-export function confidenceReasons(confidence, limit) {
-  if (confidence >= limit) return [];
-  const message = `low confidence: ${confidence.toFixed(2)}, 98% of validation images have at least ${limit.toFixed(2)}`;
-  return [{ code: "low_confidence", message }];
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Image quality measures and the out-of-distribution score, on the scales of the bundle's limits. */
 
-import { sum } from "./numbers.js";
+import { sum } from "../../result/numbers.js";
 
 /** @typedef {import("../reference.js").FeatureSpace} FeatureSpace */
 

@@ -2,12 +2,12 @@
 
 import { sum } from "./numbers.js";
 
-/** @typedef {import("../model_files.js").BundleInfo} BundleInfo */
+/** @typedef {import("../types.js").ModelCard} ModelCard */
 
 /**
  * softmax((scales * logits + offsets) / temperature).
  * @param {Float32Array} logits [C].
- * @param {BundleInfo["calibration"]} calibration
+ * @param {ModelCard["calibration"]} calibration
  * @returns {number[]} [C].
  */
 export function calibrate(logits, { scales, offsets, temperature }) {
@@ -19,7 +19,7 @@ export function calibrate(logits, { scales, offsets, temperature }) {
 /**
  * Scores of the decision rule: probability times weight, scaled to sum to 1.
  * @param {number[]} probabilities
- * @param {BundleInfo["decision_rule"]} rule
+ * @param {ModelCard["decision"]["rule"]} rule
  */
 export function scores(probabilities, { weights }) {
   return normalize(probabilities.map((probability, index) => probability * (weights[index] ?? 1)));

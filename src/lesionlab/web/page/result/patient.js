@@ -1,9 +1,9 @@
 /** Patient data and their effect on the probabilities, as in `lesionlab.bundle.patient`. */
 
-import { EngineError } from "../../engine.js";
+import { EngineError } from "../engine.js";
 import { normalize } from "./probabilities.js";
 
-/** @typedef {import("../model_files.js").PatientEffects} PatientEffects */
+/** @typedef {import("../types.js").PatientEffects} PatientEffects */
 /** @typedef {{ age?: number, sex?: string, site?: string }} ParsedPatient */
 
 const MAX_AGE = 120;
@@ -12,7 +12,7 @@ const UNKNOWN = "unknown";
 
 /**
  * Parse the form's fields; values that are not given are left out.
- * @param {import("../../types.js").Patient} patient
+ * @param {import("../types.js").Patient} patient
  * @param {string[]} sites Anatomical sites.
  * @returns {ParsedPatient}
  * @throws {EngineError}
