@@ -73,7 +73,7 @@ def test_omitted_settings_have_defaults(write: Callable[[str], str]) -> None:
         ("[training]\nbatch_size = 1", r"training\.batch_size: "),
         (
             '[training]\nmonitor = "f1"',
-            r"training\.monitor: Input should be 'balanced_accuracy', 'accuracy', 'macro_f1', 'macro_auc' or 'l",
+            r"training\.monitor: Input should be 'balanced_accuracy', 'accuracy', 'macro_f1', 'macro_auc', 'within_s",
         ),
         ("[split]\ntest = 0.7", r"split\.test: Input should be less than 0.5"),
         ("[augmentation]\nscale = [1.2, 0.8]", r"augmentation: scale must be a range such as \[0\.8, 1\.25\]"),

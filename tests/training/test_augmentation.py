@@ -22,6 +22,7 @@ CHANGES: tuple[Mapping[str, Any], ...] = (
     {"contrast": 0.3},
     {"saturation": 0.5},
     {"colour_cast": 0.2},
+    {"colour_exchange": 1.0},
     {"detail": 1.0},
     {"noise": 0.2},
     {"vignette": 1.0},
@@ -73,6 +74,8 @@ def test_each_setting_changes_images_determined_by_the_seed(images: Tensor, sett
 @pytest.mark.parametrize("settings", CHANGES, ids=[next(iter(settings)) for settings in CHANGES])
 def test_parameters_are_drawn_per_image(images: Tensor, settings: dict[str, Any]) -> None:
     same = images[:1].expand(8, -1, -1, -1)
+    if "colour_exchange" in settings:  # equal images have no other colour
+        same = same * torch.linspace(0.5, 1, 8).view(8, 1, 1, 1)
     augmented = augment(same, **settings)
     assert len({tuple(image.flatten().tolist()) for image in augmented}) >= 3  # flips have four outcomes
 
@@ -171,3 +174,16 @@ def test_erasing_covers_at_most_a_rectangle(images: Tensor) -> None:
     assert changed.any(dim=(1, 2)).sum() >= 6
     assert changed.float().mean(dim=(1, 2)).max() <= 9 * 9 / 24**2
     assert torch.allclose(augment(images, erase=0.0), images, atol=1e-5)
+
+
+def test_exchanged_colours_are_those_at_the_border_of_other_images() -> None:
+    generator = torch.Generator().manual_seed(1)
+    skin = torch.rand(6, 3, 1, 1, generator=generator) * 0.3 + 0.5
+    images = skin.expand(6, 3, 32, 32).clone()
+    images[:, :, 8:24, 8:24] *= 0.4  # lesions, in proportion to the light
+    changed = augment(images, colour_exchange=1.0)
+    borders = changed[:, :, 0, 0]
+    assert {tuple(row) for row in borders.round(decimals=4).tolist()} == {
+        tuple(row) for row in skin[:, :, 0, 0].round(decimals=4).tolist()
+    }
+    torch.testing.assert_close(changed[:, :, 16, 16] / borders, torch.full((6, 3), 0.4))

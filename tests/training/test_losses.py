@@ -12,7 +12,8 @@ from torchvision.ops import sigmoid_focal_loss
 
 from lesionlab.recipes import LossSettings
 from lesionlab.taxonomy import CODES, TASKS
-from lesionlab.training.losses import Loss, class_weights
+from lesionlab.training.labels import LabelSets
+from lesionlab.training.losses import Loss, class_weights, set_weights
 
 counts_of_seven = st.lists(st.integers(0, 7000), min_size=7, max_size=7).filter(any).map(np.array)
 seeds = st.integers(0, 2**32 - 1)
@@ -129,3 +130,46 @@ def test_the_loss_is_computed_in_single_precision(kind: str) -> None:
     loss = Loss(LossSettings.model_validate({"kind": kind}), weights, ONES)
     half = logits.bfloat16()
     torch.testing.assert_close(loss(half, labels), loss(half.float(), labels), rtol=0, atol=0)
+
+
+LABEL_SETS = LabelSets.of(TASKS["diagnosis"], [*CODES, "benign", "malignant"])
+
+
+@given(seeds, st.sampled_from(["cross_entropy", "focal"]), shares)
+def test_label_sets_of_single_classes_do_not_change_the_loss(seed: int, kind: str, smoothing: float) -> None:
+    logits, labels, weights = make_batch(seed)
+    settings = LossSettings.model_validate({"kind": kind, "label_smoothing": smoothing if kind == "focal" else 0})
+    plain = Loss(settings, weights, HAM10000 / HAM10000.sum())
+    sets = Loss(settings, weights, HAM10000 / HAM10000.sum(), np.eye(7, dtype=np.bool_))
+    torch.testing.assert_close(sets(logits, labels), plain(logits, labels))
+    soft = F.one_hot(labels, 7) * 0.7 + F.one_hot(labels.flip(0), 7) * 0.3
+    torch.testing.assert_close(sets(logits, soft), plain(logits, soft))
+
+
+@given(seeds)
+def test_a_coarse_label_is_trained_by_the_sum_of_its_probabilities(seed: int) -> None:
+    logits, _, _ = make_batch(seed)
+    loss = Loss(LossSettings(), np.ones(9), HAM10000 / HAM10000.sum(), LABEL_SETS.members)
+    for label in ("benign", "malignant"):
+        index = LABEL_SETS.index[label]
+        held = torch.from_numpy(LABEL_SETS.members[index])
+        expected = -logits.double().softmax(dim=1)[:, held].sum(dim=1).log().mean()
+        torch.testing.assert_close(loss(logits, torch.full((16,), index)).double(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_coarse_label_moves_no_probability_between_the_classes_it_allows() -> None:
+    logits = torch.zeros(1, 7, requires_grad=True)
+    loss = Loss(LossSettings(), np.ones(9), HAM10000 / HAM10000.sum(), LABEL_SETS.members)
+    loss(logits, torch.tensor([LABEL_SETS.index["benign"]])).backward()
+    assert logits.grad is not None
+    held = torch.from_numpy(LABEL_SETS.members[LABEL_SETS.index["benign"]])
+    assert len(set(logits.grad[0, held].tolist())) == len(set(logits.grad[0, ~held].tolist())) == 1
+    assert logits.grad[0, held].max() < 0 < logits.grad[0, ~held].min()
+
+
+def test_the_weight_of_a_label_set_is_the_mean_weight_of_its_images() -> None:
+    weights = class_weights(HAM10000, LossSettings(class_weights="balanced"), CODES)
+    found = set_weights(weights, HAM10000, LABEL_SETS.members)
+    np.testing.assert_allclose(found[:7], weights)
+    # Balanced weights give each class the same total: that of a seventh of the images.
+    assert found[LABEL_SETS.index["benign"]] == pytest.approx(4 * HAM10000.sum() / 7 / HAM10000[[1, 4, 5, 6]].sum())

@@ -1,4 +1,4 @@
-"""Balanced sampling and SMOTE."""
+"""Sampling by class, by source and confirmation, and SMOTE."""
 
 from typing import Literal
 
@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lesionlab.data import ImageRecord
 from lesionlab.errors import DataError
+from lesionlab.recipes import SamplingSettings
 from lesionlab.taxonomy import CODES
-from lesionlab.training.sampling import epoch_order, smote
+from lesionlab.training.sampling import draw_weights, epoch_order, smote, weighted_order
 
 Balance = Literal["none", "oversample", "undersample"]
 
@@ -104,3 +106,56 @@ def test_smote_with_a_single_image_of_a_class_is_an_error() -> None:
     labels = make_labels([9, 1, 5])
     with pytest.raises(DataError, match=f"class {CODES[1]} has a single training image"):
         smote(make_features(labels), labels, 0, CODES)
+
+
+def records_of(counts: dict[tuple[str, str], int], dx_type: str | None = None) -> list[ImageRecord]:
+    return [
+        ImageRecord(f"{source}-{label}-{n}", "i.jpg", f"{source}-{label}-{n}", label, source=source, dx_type=dx_type)
+        for (source, label), count in counts.items()
+        for n in range(count)
+    ]
+
+
+def test_with_full_independence_the_source_says_nothing_about_malignancy() -> None:
+    records = records_of({("a", "mel"): 30, ("a", "nv"): 70, ("b", "bcc"): 60, ("b", "benign"): 40, ("c", "nv"): 100})
+    weights = draw_weights(records, SamplingSettings(independence=1, most_often=100))
+    share = {
+        (source, malignant): sum(
+            w
+            for w, r in zip(weights, records, strict=True)
+            if r.source == source and (r.diagnosis in ("mel", "bcc")) == malignant
+        )
+        for source in "abc"
+        for malignant in (True, False)
+    }
+    assert share["a", True] / share["a", False] == pytest.approx(share["b", True] / share["b", False])
+    assert weights.mean() == pytest.approx(1)
+
+
+def test_weights_multiply_by_source_dataset_and_confirmation() -> None:
+    records = records_of({("rosendahl", "nv"): 5, ("isic2020", "nv"): 5}, dx_type="follow_up")
+    records += records_of({("vidir_modern", "nv"): 5})
+    settings = SamplingSettings(weights={"follow_up": 0.5, "isic2020": 0.2, "ham10000": 2.0})
+    weights = draw_weights(records, settings)
+    np.testing.assert_allclose(weights / weights[-1], [0.5] * 5 + [0.05] * 5 + [1.0] * 5)
+
+
+def test_no_image_is_drawn_more_often_than_the_limit() -> None:
+    records = records_of({("a", "mel"): 2, ("a", "nv"): 500, ("b", "mel"): 300, ("b", "nv"): 300})
+    weights = draw_weights(records, SamplingSettings(independence=1, most_often=3))
+    assert weights.max() <= 3 + 1e-6
+    assert weights.max() == pytest.approx(weights[0])
+
+
+@given(st.lists(st.floats(0.01, 10), min_size=1, max_size=60), seeds)
+def test_a_weighted_epoch_repeats_each_image_by_its_weight_to_within_one(weights: list[float], seed: int) -> None:
+    expected = np.array(weights) * len(weights) / sum(weights)
+    order = weighted_order(np.array(weights), np.random.default_rng(seed))
+    assert len(order) == len(weights)
+    times = np.bincount(order, minlength=len(weights))
+    assert (np.abs(times - expected) < 1 + 1e-6).all()
+
+
+def test_balance_and_weights_exclude_each_other() -> None:
+    with pytest.raises(ValueError, match="cannot be combined"):
+        SamplingSettings(balance="oversample", independence=0.5)

@@ -44,7 +44,7 @@ def demo(
     check(folder / "data")
     step(3, "Train", f"lesionlab train phantom-demo --data {folder}/data --out {folder}/run")
     log_to_console()
-    train("phantom-demo", data=folder / "data", out=folder / "run")
+    train("phantom-demo", data=[folder / "data"], out=folder / "run")
     step(4, "Evaluate", f"lesionlab evaluate --model {folder}/run")
     evaluate(folder / "run")
     step(5, "Predict", f"lesionlab predict --model {folder}/run {folder}/data/...")

@@ -80,6 +80,16 @@ Dataset = Annotated[
         show_default=False,
     ),
 ]
+Datasets = Annotated[
+    list[Path],
+    typer.Option(
+        "--data",
+        callback=existing,
+        help="Folder of the dataset, in any layout that `lesionlab data check` reads. Repeatable: datasets are joined, "
+        "and each is split as if it were alone. A lesion of several belongs where the first one has it.",
+        show_default=False,
+    ),
+]
 MovedDataset = Annotated[
     Path | None,
     typer.Option("--data", callback=existing, help="Folder of the run's dataset, if it was moved.", show_default=False),
@@ -222,6 +232,37 @@ def open_dataset(
     if (+scan.left_out.counts).keys() - {HIDDEN, MASK, OTHER}:
         note_left_out(scan.left_out)
     return manifest
+
+
+def open_datasets(
+    folders: Sequence[Path],
+    columns: str | None,
+    tables: Sequence[Path] | None,
+    unknown: Literal["error", "keep"],
+    decisions: list[Path] | None = None,
+) -> "Manifest":
+    """Read datasets as one, and apply decisions; with several, a table belongs to the folder that contains it.
+
+    Raises:
+        UsageError: A table is in none of several folders, or `--columns` is not as in its help.
+        DataError: See `read_dataset`.
+    """
+    from lesionlab.data import join_datasets
+
+    several = len(folders) > 1
+    of_folder = {
+        f: [t for t in tables or () if not several or t.resolve().is_relative_to(f.resolve())] for f in folders
+    }
+    lost = set(tables or ()).difference(*of_folder.values())
+    if lost:
+        raise UsageError(
+            f"--metadata {min(lost)} is in none of the {len(folders)} folders of --data; move it into its own"
+        )
+    manifests = [open_dataset(folder, columns, own, unknown) for folder, own in of_folder.items()]
+    manifest = join_datasets(manifests)
+    if repeated := sum(map(len, manifests)) - len(manifest):
+        note(f"images that occur in several datasets, used once: {repeated:,}")
+    return with_decisions(manifest, decisions)
 
 
 def with_decisions(manifest: "Manifest", decisions: list[Path] | None) -> "Manifest":

@@ -11,7 +11,7 @@ from lesionlab.cli.console import log_to_console, note, notes, progress_bar, req
 from lesionlab.cli.info import describe_bundle
 from lesionlab.cli.options import (
     Columns,
-    Dataset,
+    Datasets,
     Decisions,
     Json,
     Metadata,
@@ -19,8 +19,7 @@ from lesionlab.cli.options import (
     Settings,
     Unknown,
     existing,
-    open_dataset,
-    with_decisions,
+    open_datasets,
 )
 from lesionlab.errors import UsageError
 
@@ -35,7 +34,7 @@ class Device(StrEnum):
 
 def train(
     recipe: RecipeName,
-    data: Dataset,
+    data: Datasets,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -73,7 +72,7 @@ def train(
     decisions: Decisions = None,
     as_json: Json = False,
 ) -> None:
-    """Train a recipe on a dataset and export the bundle.
+    """Train a recipe on one dataset or several, and export the bundle.
 
     Run the same command with --out again after an interruption: training continues after the last complete epoch and
     gives the same result.
@@ -84,8 +83,7 @@ def train(
 
     short = [f"training.epochs={epochs}"] if epochs is not None else []
     checked = load_recipe(recipe, [*(changes or ()), *short])
-    manifest = open_dataset(data, columns, metadata, unknown)
-    manifest = with_decisions(manifest, decisions)
+    manifest = open_datasets(data, columns, metadata, unknown, decisions)
     if published and split_file is not None:
         raise UsageError("--published and --split exclude each other: each defines the split")
     split = load_split(split_file) if split_file else None

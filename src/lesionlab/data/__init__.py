@@ -4,6 +4,7 @@ from lesionlab.data.check import DataReport, check_dataset, check_scan
 from lesionlab.data.dataset import load_manifest, read_dataset, scan_dataset
 from lesionlab.data.given_split import given_split
 from lesionlab.data.hmnist import export_hmnist, import_hmnist, read_hmnist, write_hmnist
+from lesionlab.data.join import join_datasets, split_datasets
 from lesionlab.data.manifest import ImageRecord, Manifest
 from lesionlab.data.oversample import oversample, without_copies
 from lesionlab.data.readers import ColumnMapping
@@ -25,6 +26,7 @@ __all__ = [
     "given_split",
     "images_of_task",
     "import_hmnist",
+    "join_datasets",
     "leave_source_out",
     "left_out_in_words",
     "lesion_sources",
@@ -36,6 +38,7 @@ __all__ = [
     "read_hmnist",
     "scan_dataset",
     "shrink_images",
+    "split_datasets",
     "without_copies",
     "write_hmnist",
     "write_small_images",

@@ -83,7 +83,8 @@ def apply_decisions(manifest: Manifest, paths: Iterable[Path]) -> tuple[Manifest
     """Return a manifest with the decisions of files applied; image files are unchanged.
 
     Pairs: `same lesion` gives both images, and all images of their lesions, one lesion id: a split by lesion never
-    separates them. `same picture` does so as well, and of all images of one picture the first is kept.
+    separates them. A lesion id stands for an image of the lesion. `same picture` does so as well, and of all images of
+    one picture the first is kept. Pairs with another dataset count once both are joined.
 
     Labels: `relabel` gives the images of the lesion that have the label `given` the label `suggested`, and `exclude`
     leaves them out. They come after the pairs, so that they hold for a merged lesion as a whole.
@@ -109,25 +110,37 @@ def apply_decisions(manifest: Manifest, paths: Iterable[Path]) -> tuple[Manifest
         undecided=len(lines) - len(decided),
         elsewhere=pairs_elsewhere + labels_elsewhere,
     )
-    return Manifest(
-        manifest.root, tuple(_relabelled(r, new_labels) for r in kept), manifest.lesions_known or merged > 0
-    ), applied
+    decided_records = tuple(_relabelled(record, new_labels) for record in kept)
+    known = manifest.lesions_known or merged > 0
+    return replace(manifest, records=decided_records, lesions_known=known), applied
 
 
 def _merge(manifest: Manifest, lesions: dict[str, str], pairs: Sequence[_Line]) -> tuple[set[str], int, int]:
     """Merge lesions, in place, and return the copies to leave out with the counts of merged lesions and others."""
     records = {record.image_id: record for record in manifest}
+    # A list of lesions that are one has lesion ids in place of image ids.
+    names = {record.lesion_id: record.image_id for record in manifest} | {name: name for name in records}
     pictures = {name: name for name in records}
+    # Of joined datasets the first one's lesion ids are kept, and with them its split.
+    part_of = {
+        records[name].lesion_id: turn
+        for turn, part in reversed([*enumerate(manifest.parts)])
+        for name in part & records.keys()
+    }
+
+    def order(lesion: str) -> tuple[int, str]:
+        return part_of.get(lesion, 0), lesion
+
     merged = elsewhere = 0
     for where, row in pairs:
         decision = _decision(where, row, PairDecision)
-        first, second = row["first"], row["second"]
-        if row.get("against") or first not in records or second not in records:
+        first, second = (names.get(row[column], "") for column in ("first", "second"))
+        if not first or not second or (row.get("against") and not manifest.parts):
             elsewhere += 1
             continue
         if decision == PairDecision.DIFFERENT:
             continue
-        low, high = sorted(_root(lesions, records[name].lesion_id) for name in (first, second))
+        low, high = sorted((_root(lesions, records[name].lesion_id) for name in (first, second)), key=order)
         merged += low != high
         lesions[high] = low
         if decision == PairDecision.SAME_PICTURE:

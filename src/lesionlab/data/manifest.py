@@ -4,7 +4,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -83,11 +83,13 @@ class Manifest:
         records: One record per image, sorted by `image_id`, which is unique.
         lesions_known: Whether the source has lesion ids. Without them a split by lesion cannot keep images of a lesion
             together, and reports say so.
+        parts: Image ids of each dataset in order, if several were joined.
     """
 
     root: Path
     records: tuple[ImageRecord, ...]
     lesions_known: bool = True
+    parts: tuple[frozenset[str], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.records:
@@ -140,7 +142,7 @@ class Manifest:
             raise DataError(
                 f"{self.root}: no image {min(missing)} ({len(missing)} ids of the split are not in the data)"
             )
-        return Manifest(self.root, tuple(r for r in self.records if r.image_id in selected), self.lesions_known)
+        return replace(self, records=tuple(r for r in self.records if r.image_id in selected))
 
     def save(self, path: Path) -> None:
         """Write the manifest as CSV with one column per attribute of `ImageRecord`; unknown values are empty."""

@@ -19,6 +19,7 @@ def make_split(
     seed: int = 0,
     folds: int | None = None,
     by_image: bool = False,
+    rare: bool = False,
 ) -> Split:
     """Split a manifest by lesion, stratified by diagnosis.
 
@@ -35,6 +36,7 @@ def make_split(
             once, which requires at least three folds.
         by_image: Split images instead of lesions. Lesions are then shared between training and test, so that all
             metrics are too high; only for reproducing published results.
+        rare: Put all diagnoses with too few lesions for every subset into training, not only those beside the seven.
 
     Raises:
         DataError: A diagnosis has too few lesions for every subset.
@@ -47,7 +49,8 @@ def make_split(
     for code, members in strata.items():
         if not members:
             continue
-        if code not in CODES and code not in COARSE and len(members) < _needed(shares, folds):
+        outside = code not in CODES and code not in COARSE
+        if (rare or outside) and len(members) < _needed(shares, folds):
             # Rare diagnoses that are no class of their own do not prevent a split.
             subset_of |= dict.fromkeys(members, TRAIN if folds is None else fold_name(0))
             continue

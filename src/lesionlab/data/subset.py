@@ -9,13 +9,21 @@ from lesionlab.errors import DataError, UsageError
 from lesionlab.taxonomy import LABELS, Task
 
 
-def images_of_task(manifest: Manifest, task: Task) -> tuple[Manifest, dict[str, int]]:
+def images_of_task(manifest: Manifest, task: Task, *, partial: bool = False) -> tuple[Manifest, dict[str, int]]:
     """Return the images whose label determines a class of a task, and the number of the others by label.
+
+    Args:
+        manifest: The images.
+        task: The task.
+        partial: Whether to keep images whose label allows several classes as well, such as `benign`.
 
     Raises:
         DataError: There is no such image.
     """
-    others = Counter(record.diagnosis for record in manifest if not task.determines(record.diagnosis))
+    kept_labels = {label for label in LABELS if task.determines(label)}
+    if partial:  # a label that allows every class says nothing
+        kept_labels |= {label for label in LABELS if 0 < len(task.compatible(label)) < len(task.classes)}
+    others = Counter(record.diagnosis for record in manifest if record.diagnosis not in kept_labels)
     if not others:
         return manifest, {}
     left_out = {label: others[label] for label in LABELS if others[label]}

@@ -47,6 +47,9 @@ def evaluate_run(
         ImageError: An image cannot be read.
     """
     bundle, manifest = Bundle.load(run.bundle), run.manifest(data_root)
+    if run.recipe().data.other_diagnoses == "partial":
+        # Otherwise the coarsest of the labels would decide on the task of all images.
+        task = task or bundle.info.task
     images = manifest
     if subset != ALL:
         ids = run.split().subsets(run.record().fold)[subset]

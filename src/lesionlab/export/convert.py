@@ -15,7 +15,7 @@ from lesionlab.bundle import Bundle, BundleInfo, StoredGraph
 from lesionlab.bundle.split_recovery import recover_split
 from lesionlab.bundle.store import DESCRIPTION, REFERENCE, SEEN_IMAGES, TRAINING_IMAGES, description_text
 from lesionlab.cpu import available_cores
-from lesionlab.data import Manifest
+from lesionlab.data import Manifest, images_of_task
 from lesionlab.errors import LesionlabError, UsageError
 from lesionlab.export.acceptance import AcceptanceReport, ModelOutputs, compare, time_alternately
 from lesionlab.export.fit import refit
@@ -70,11 +70,10 @@ def acceptance_data(info: BundleInfo, dataset: Manifest) -> AcceptanceData:
     if recovered is None:
         raise UsageError(f"--data {dataset.root}: {info.name} was trained on another dataset; name the folder of that")
     manifest, split = recovered
-    subsets = split.subsets()
+    subsets, task = split.subsets(), TASKS[info.task]
+    train, validation = (images_of_task(manifest.select(subsets[name]), task)[0] for name in ("train", "validation"))
     name = " + ".join(sorted({record.dataset for record in dataset}))
-    return AcceptanceData(
-        f"validation subset of {name}", manifest.select(subsets["validation"]), manifest.select(subsets["train"])
-    )
+    return AcceptanceData(f"validation subset of {name}", validation, train)
 
 
 @contextmanager

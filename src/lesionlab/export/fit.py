@@ -20,7 +20,7 @@ from lesionlab.bundle import (
     ValidationStatistics,
 )
 from lesionlab.bundle.features import ood_scores
-from lesionlab.data import Manifest
+from lesionlab.data import Manifest, images_of_task
 from lesionlab.errors import DataError
 from lesionlab.export.calibrate import fit_calibration
 from lesionlab.export.measure import Measurements
@@ -48,6 +48,8 @@ def fit_on_validation(
 ) -> Fitted:
     """Fit the calibration, the decision rule, the prediction sets, the patient effects and the operating points.
 
+    Images whose label allows several classes are not used.
+
     Args:
         logits: Logits of the validation images, [N, C].
         train: The training images, for class frequencies and patient data.
@@ -63,6 +65,8 @@ def fit_on_validation(
             "the network's outputs for validation images are not finite numbers: the training diverged; train again "
             "with a lower optimizer.learning_rate"
         )
+    logits = logits[[task.determines(record.diagnosis) for record in validation]]
+    (train, _), (validation, _) = images_of_task(train, task), images_of_task(validation, task)
     labels = np.array([task.index(record.diagnosis) for record in validation])
     lesions = [record.lesion_id for record in validation]
     counts = np.array(list(class_counts(train, task).values()))
@@ -139,8 +143,9 @@ def validation_statistics(
 
 
 def class_counts(train: Manifest, task: Task) -> dict[str, int]:
-    """Return the number of images of each class of a task."""
-    counts = np.bincount([task.index(record.diagnosis) for record in train], minlength=len(task.classes))
+    """Return the number of images of each class of a task; labels that allow several do not count."""
+    labels = [record.diagnosis for record in train if task.determines(record.diagnosis)]
+    counts = np.bincount([task.index(label) for label in labels], minlength=len(task.classes))
     return dict(zip(task.classes, counts.tolist(), strict=True))
 
 

@@ -1,10 +1,10 @@
 """Recipes: training configurations as TOML files. Those in `library/` are loaded by name."""
 
 from lesionlab.recipes.augmentation import AugmentationSettings
+from lesionlab.recipes.data import DataSettings, SamplingSettings, SplitSettings
 from lesionlab.recipes.load import change_inference, load_recipe, recipe_names
 from lesionlab.recipes.schema import (
     CropSettings,
-    DataSettings,
     DistillationSettings,
     HeadSettings,
     InferenceSettings,
@@ -14,8 +14,6 @@ from lesionlab.recipes.schema import (
     OptimizerSettings,
     PublishedSettings,
     Recipe,
-    SamplingSettings,
-    SplitSettings,
     TrainingSettings,
     UnfreezeSettings,
 )

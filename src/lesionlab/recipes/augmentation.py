@@ -33,6 +33,8 @@ class AugmentationSettings(StrictModel):
         contrast: Largest relative change of contrast.
         saturation: Largest relative change of saturation.
         colour_cast: Largest relative change of a colour channel (white balance).
+        colour_exchange: Probability of the skin colour of another image of the batch: its mean colour at the border.
+            What a camera or clinic does to colours then says less about the diagnosis.
         detail: Largest change of fine detail in either direction (blur and sharpening), as a fraction.
         noise: Largest standard deviation of sensor noise; pixels range from 0 to 1.
         vignette: Probability of a dark border around a round field of view.
@@ -53,6 +55,7 @@ class AugmentationSettings(StrictModel):
     contrast: float = Field(default=0.2, ge=0, lt=1)
     saturation: float = Field(default=0.2, ge=0, lt=1)
     colour_cast: float = Field(default=0.05, ge=0, lt=1)
+    colour_exchange: float = Field(default=0.0, ge=0, le=1)
     detail: float = Field(default=0.0, ge=0, le=1)
     noise: float = Field(default=0.0, ge=0, le=0.5)
     vignette: float = Field(default=0.0, ge=0, le=1)

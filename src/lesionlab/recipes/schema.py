@@ -6,39 +6,10 @@ from pydantic import Field, model_validator
 
 from lesionlab.base_models import StrictModel
 from lesionlab.recipes.augmentation import AugmentationSettings
+from lesionlab.recipes.data import DataSettings, SamplingSettings, SplitSettings
 from lesionlab.taxonomy import TASKS, TaskName
 
-Metric = Literal["balanced_accuracy", "accuracy", "macro_f1", "macro_auc", "loss"]
-
-
-class SplitSettings(StrictModel):
-    """How the data is split if no split file is given; see `lesionlab.data.make_split`.
-
-    Attributes:
-        validation: Fraction of the lesions for validation.
-        test: Fraction of the lesions for the test.
-        seed: Seed of the assignment.
-        by_image: Split images instead of lesions. All figures are then leaky.
-    """
-
-    validation: float = Field(default=0.15, gt=0, lt=0.5)
-    test: float = Field(default=0.15, ge=0, lt=0.5)
-    seed: int = 0
-    by_image: bool = False
-
-
-class DataSettings(StrictModel):
-    """Which images of the dataset are used.
-
-    Attributes:
-        images: Number of images, drawn in proportion to the diagnoses; 0 uses all. The test subset of a split by
-            lesion is not reduced.
-        other_diagnoses: Images whose label determines no class of the task, such as squamous cell carcinoma for the
-            seven diagnoses: an error, or left out and counted.
-    """
-
-    images: int = Field(default=0, ge=0)
-    other_diagnoses: Literal["error", "leave-out"] = "error"
+Metric = Literal["balanced_accuracy", "accuracy", "macro_f1", "macro_auc", "within_source_auc", "histology_auc", "loss"]
 
 
 class InputSettings(StrictModel):
@@ -163,18 +134,6 @@ class DistillationSettings(StrictModel):
     temperature: float = Field(default=2.0, gt=0, le=20)
 
 
-class SamplingSettings(StrictModel):
-    """Sampling of the training images in an epoch.
-
-    Attributes:
-        balance: `none`; `oversample` repeats images until every class has the size of the largest; `undersample` draws
-            the size of the smallest class from each class, anew in each epoch; `smote` interpolates between neighbours
-            in feature space (Chawla et al., JAIR 2002), for a frozen backbone only.
-    """
-
-    balance: Literal["none", "oversample", "undersample", "smote"] = "none"
-
-
 class OptimizerSettings(StrictModel):
     """The optimiser and its schedules, whose factors multiply `learning_rate`.
 
@@ -236,7 +195,8 @@ class TrainingSettings(StrictModel):
         compile: Whether to compile the network with `torch.compile` where this pays off: from 1,000 steps (images times
             epochs over batch size) per image size, and on a CPU with a C++ compiler. It takes a minute or more at the
             start and saves 10 to 30% of every epoch.
-        monitor: Validation metric that selects the best epoch.
+        monitor: Validation metric that selects the best epoch. `within_source_auc` is the AUC for malignancy between
+            images of one source, and `histology_auc` the same between images confirmed by histopathology.
         patience: Epochs without improvement after which training stops; 0 disables early stopping.
         stop_on: Validation metric of early stopping; `monitor` for the one above.
         cached_features: Whether the features of a frozen backbone are computed once, and the head is trained on them;

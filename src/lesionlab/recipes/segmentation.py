@@ -4,7 +4,7 @@ from pydantic import Field
 
 from lesionlab.base_models import StrictModel
 from lesionlab.recipes.augmentation import AugmentationSettings
-from lesionlab.recipes.schema import SplitSettings
+from lesionlab.recipes.data import SplitSettings
 
 
 class SegmentationSettings(StrictModel):

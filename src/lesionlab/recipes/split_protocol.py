@@ -9,11 +9,12 @@ from lesionlab.data import (
     draw_subset,
     images_of_task,
     left_out_in_words,
-    make_split,
     oversample,
+    split_datasets,
 )
 from lesionlab.errors import DataError, RecipeError
-from lesionlab.recipes.schema import Recipe, SplitSettings
+from lesionlab.recipes.data import SplitSettings
+from lesionlab.recipes.schema import Recipe
 from lesionlab.taxonomy import TASKS
 
 logger = logging.getLogger(__name__)
@@ -72,17 +73,18 @@ def prepare_split(
 
 
 def usable_images(recipe: Recipe, manifest: Manifest) -> Manifest:
-    """Return the images whose label determines a class of the recipe's task.
+    """Return the images whose label determines a class of the recipe's task, or allows several if they are used.
 
     Raises:
         DataError: There are other images, and the recipe does not leave them out; or no image is left.
     """
     task = TASKS[recipe.task]
-    kept, left_out = images_of_task(manifest, task)
+    kept, left_out = images_of_task(manifest, task, partial=recipe.data.other_diagnoses == "partial")
     if left_out and recipe.data.other_diagnoses == "error":
         raise DataError(
             f"{manifest.root}: {left_out_in_words(left_out, task)}; leave them out with "
-            "--set data.other_diagnoses=leave-out, or choose another task"
+            "--set data.other_diagnoses=leave-out, use those that allow several classes with partial, or choose "
+            "another task"
         )
     if left_out:
         logger.info("%s: left out", left_out_in_words(left_out, task))
@@ -130,7 +132,7 @@ def check_classes(recipe: Recipe, manifest: Manifest, split: Split, fold: int | 
             if name == "test":
                 continue
             raise DataError(f"the {name} subset has no image; split the data again")
-        found = {task.index(diagnosis[image_id]) for image_id in ids}
+        found = {task.index(label) for label in {diagnosis[image_id] for image_id in ids} if task.determines(label)}
         absent = [code for index, code in enumerate(task.classes) if index not in found]
         if absent:
             raise DataError(
@@ -140,7 +142,7 @@ def check_classes(recipe: Recipe, manifest: Manifest, split: Split, fold: int | 
 
 
 def _split(manifest: Manifest, settings: SplitSettings) -> Split:
-    return make_split(
+    return split_datasets(
         manifest,
         validation=settings.validation,
         test=settings.test,

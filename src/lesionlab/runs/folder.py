@@ -34,6 +34,8 @@ HISTORY_COLUMNS = (
     "validation_balanced_accuracy",
     "validation_macro_f1",
     "validation_macro_auc",
+    "validation_within_source_auc",
+    "validation_histology_auc",
     "learning_rate",
     "seconds",
 )

@@ -66,6 +66,7 @@ class BatchAugmentation(nn.Module):
             images = self.overlays(images)
         if self.settings.vignette > 0:
             images = vignette(images, self.settings.vignette)
+        images = self._exchange_colours(images)
         images = self._recolour(images)
         images = self._camera(images)
         return self._erase(images) if self.settings.erase > 0 else images
@@ -108,6 +109,20 @@ class BatchAugmentation(nn.Module):
         mean = matrix @ images.mean(dim=(2, 3)).unsqueeze(2)
         pixels = (contrast * matrix) @ images.flatten(2) + (1 - contrast) * mean
         return pixels.clamp_(0, 1).view_as(images)
+
+    def _exchange_colours(self, images: Tensor) -> Tensor:
+        """Give images the mean border colour of others, channel by channel (von Kries)."""
+        share, n = self.settings.colour_exchange, len(images)
+        if not share:
+            return images
+        width = max(1, images.shape[2] // 16)
+        border = torch.ones(images.shape[2:], device=images.device)
+        border[width:-width, width:-width] = 0
+        colour = (images * border).sum(dim=(2, 3), keepdim=True) / border.sum()
+        other = colour[torch.randperm(n, device=images.device)]
+        gain = (other.clamp(min=0.05) / colour.clamp(min=0.05)).clamp(0.5, 2)
+        chosen = torch.rand(n, 1, 1, 1, device=images.device) < share
+        return torch.where(chosen, (images * gain).clamp(0, 1), images)
 
     def _camera(self, images: Tensor) -> Tensor:
         """Blur or sharpen, and add sensor noise."""

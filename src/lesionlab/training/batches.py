@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from lesionlab.training.sampling import epoch_order
+from lesionlab.data import ImageRecord
+from lesionlab.recipes import SamplingSettings
+from lesionlab.training.sampling import draw_weights, epoch_order, weighted_order
 
 Balance = Literal["none", "oversample", "undersample", "smote"]
 
@@ -27,15 +29,23 @@ class CachedImages(Dataset[tuple[Tensor, Tensor]]):
     Args:
         array: The image cache, uint8 [all images, H, W, 3].
         rows: Rows of the cache that belong to this subset.
-        labels: Class index of each of these rows.
+        labels: Class index of each of these rows, or index of its label set; see `LabelSets`.
+        records: The image of each of these rows, for sampling and validation by source.
     """
 
     views = 1
 
-    def __init__(self, array: NDArray[np.uint8], rows: Sequence[int], labels: Sequence[int]) -> None:
+    def __init__(
+        self,
+        array: NDArray[np.uint8],
+        rows: Sequence[int],
+        labels: Sequence[int],
+        records: Sequence[ImageRecord] = (),
+    ) -> None:
         self.array = array
         self.rows = np.asarray(rows)
         self.labels = torch.as_tensor(labels)
+        self.records = tuple(records)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -50,12 +60,16 @@ class CachedFeatures(Dataset[tuple[Tensor, Tensor]]):
 
     Args:
         features: float32 [views, images, D].
-        labels: Class index of each image.
+        labels: Class index of each image, or index of its label set.
+        records: The images; empty for features between images.
     """
 
-    def __init__(self, features: NDArray[np.float32], labels: Sequence[int]) -> None:
+    def __init__(
+        self, features: NDArray[np.float32], labels: Sequence[int], records: Sequence[ImageRecord] = ()
+    ) -> None:
         self.features = torch.from_numpy(features)
         self.labels = torch.as_tensor(labels)
+        self.records = tuple(records)
         self.views = len(features)
 
     def __len__(self) -> int:
@@ -80,6 +94,7 @@ class EpochBatches(Sampler[list[int]]):
         seed: Seed of the order; None keeps the given order, with a last batch that may be smaller.
         balance: Sampling of the classes; `none` and `smote` (balanced already) use every image once.
         views: Number of views of each image, alternating by epoch; see `CachedFeatures`.
+        weights: How often each image is drawn on average, [N]; None follows `balance`.
     """
 
     def __init__(
@@ -90,8 +105,9 @@ class EpochBatches(Sampler[list[int]]):
         *,
         balance: Balance = "none",
         views: int = 1,
+        weights: NDArray[np.float64] | None = None,
     ) -> None:
-        self.labels, self.seed, self.views, self.epoch = labels, seed, views, 0
+        self.labels, self.seed, self.views, self.epoch, self.weights = labels, seed, views, 0, weights
         self.balance: Literal["none", "oversample", "undersample"] = "none" if balance == "smote" else balance
         self.length = len(labels) if seed is None else len(self._order())
         self.batch_size = min(batch_size, self.length)
@@ -113,16 +129,30 @@ class EpochBatches(Sampler[list[int]]):
             yield order[start : start + self.batch_size].tolist()
 
     def _order(self) -> NDArray[np.int64]:
-        return epoch_order(self.labels, self.balance, np.random.default_rng((self.seed or 0, self.epoch)))
+        rng = np.random.default_rng((self.seed or 0, self.epoch))
+        return (
+            epoch_order(self.labels, self.balance, rng) if self.weights is None else weighted_order(self.weights, rng)
+        )
 
 
 def make_loader(
-    subset: CachedImages | CachedFeatures, batch_size: int, *, seed: int | None = None, balance: Balance = "none"
+    subset: CachedImages | CachedFeatures,
+    batch_size: int,
+    *,
+    seed: int | None = None,
+    sampling: SamplingSettings | None = None,
 ) -> DataLoader[Any]:
     """Return a loader of whole batches; shuffled if a seed is given.
 
     There are no worker processes: reading a batch from the page cache takes a millisecond.
     """
-    labels = subset.labels.numpy()
-    sampler = EpochBatches(labels, batch_size, seed, balance=balance, views=subset.views if seed is not None else 1)
+    sampling = sampling or SamplingSettings()
+    sampler = EpochBatches(
+        subset.labels.numpy(),
+        batch_size,
+        seed,
+        balance=sampling.balance,
+        views=subset.views if seed is not None else 1,
+        weights=draw_weights(subset.records, sampling) if sampling.weighted else None,
+    )
     return DataLoader(subset, batch_size=None, sampler=sampler, pin_memory=torch.cuda.is_available())

@@ -14,7 +14,7 @@ class BatchMixing(nn.Module):
 
     Args:
         settings: Parameters of the two Beta distributions.
-        classes: Number of classes, C.
+        classes: Number of classes, C, or of label sets.
     """
 
     def __init__(self, settings: AugmentationSettings, classes: int) -> None:

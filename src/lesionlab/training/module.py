@@ -1,7 +1,7 @@
 """The Lightning module: loss, optimiser, moving average and validation metrics."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, MultiplicativeLR, ReduceLROnPlateau
 
+from lesionlab.data import ImageRecord
 from lesionlab.errors import DivergenceError
 from lesionlab.metrics import confusion
 from lesionlab.metrics.ranking import macro_auc
@@ -22,9 +23,11 @@ from lesionlab.taxonomy import TASKS
 from lesionlab.training.augmentation import BatchAugmentation
 from lesionlab.training.batches import to_images
 from lesionlab.training.distillation import Teacher
-from lesionlab.training.losses import Loss, class_weights
+from lesionlab.training.labels import LabelSets
+from lesionlab.training.losses import Loss, class_weights, set_weights
 from lesionlab.training.mixing import BatchMixing
 from lesionlab.training.network import LesionNetwork
+from lesionlab.training.within_source import WithinSource
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,10 @@ class LesionModule(pl.LightningModule):
     Args:
         network: The network, with its starting weights.
         recipe: Loss, optimiser and schedule.
-        counts: Number of training images of each class, [C].
+        counts: Number of training images of each class, [C], or of each label set, [L].
         stage: Epochs, learning rate and kind of the batches.
+        label_sets: What labels mean, if some allow several classes; None if each is a class.
+        validation: The validation images in their order, for metrics by source.
         teacher: Teacher for distillation, or None.
         compiled: Whether to compile the network for the training steps.
     """
@@ -65,6 +70,8 @@ class LesionModule(pl.LightningModule):
         counts: NDArray[np.int64],
         stage: Stage,
         *,
+        label_sets: LabelSets | None = None,
+        validation: Sequence[ImageRecord] = (),
         teacher: Teacher | None = None,
         compiled: bool = False,
     ) -> None:
@@ -77,9 +84,14 @@ class LesionModule(pl.LightningModule):
         self.stage = stage
         self.classes = TASKS[recipe.task].classes
         self.augment = BatchAugmentation(recipe.augmentation)
-        self.mix = BatchMixing(recipe.augmentation, len(self.classes))
-        sampled = _sampled_counts(counts, recipe)
-        self.loss = Loss(recipe.loss, class_weights(sampled, recipe.loss, self.classes), sampled / sampled.sum())
+        self.mix = BatchMixing(recipe.augmentation, len(counts))
+        sampled = _sampled_counts(counts[: len(self.classes)], recipe)
+        weights, members = class_weights(sampled, recipe.loss, self.classes), None
+        if label_sets is not None and len(label_sets.members) > len(self.classes):
+            members = label_sets.members
+            weights = set_weights(weights, sampled, members)
+        self.loss = Loss(recipe.loss, weights, sampled / sampled.sum(), members)
+        self._by_source = WithinSource(validation, TASKS[recipe.task]) if validation else None
         # The average is validated and exported. It is a module, so that checkpoints include it.
         decay = recipe.training.ema_decay
         self.average = ModelEmaV3(network, decay=decay, use_warmup=True) if decay else None
@@ -148,6 +160,9 @@ class LesionModule(pl.LightningModule):
         """Log the epoch's losses and metrics."""
         logits, labels = (torch.cat(batches) for batches in zip(*self._validation, strict=True))
         self._validation.clear()
+        auc = self._by_source.measure(logits.double().softmax(dim=1).numpy()) if self._by_source else {}
+        determined = labels < len(self.classes)
+        logits, labels = logits[determined], labels[determined]
         probabilities = logits.double().softmax(dim=1).numpy()
         truth = labels.numpy()
         matrix = confusion.confusion_matrix(truth, probabilities.argmax(axis=1), classes=len(self.classes))
@@ -159,6 +174,8 @@ class LesionModule(pl.LightningModule):
             "validation_balanced_accuracy": float(confusion.balanced_accuracy(matrix)),
             "validation_macro_f1": float(confusion.macro_f1(matrix)),
             "validation_macro_auc": float(macro_auc(truth, probabilities)),
+            "validation_within_source_auc": auc.get("within_source_auc", math.nan),
+            "validation_histology_auc": auc.get("histology_auc", math.nan),
         }
         self.log_dict(row)
         if losses:

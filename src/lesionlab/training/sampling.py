@@ -1,11 +1,16 @@
-"""Balanced sampling: oversampling, undersampling and SMOTE."""
+"""Sampling: by class (oversampling, undersampling, SMOTE), or by source and confirmation."""
 
+import math
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lesionlab.data import ImageRecord
 from lesionlab.errors import DataError
+from lesionlab.recipes import SamplingSettings
+from lesionlab.taxonomy import TASKS
 
 
 def epoch_order(
@@ -31,6 +36,48 @@ def epoch_order(
         for own in members
     ]
     return rng.permutation(np.concatenate(drawn))
+
+
+def draw_weights(records: Sequence[ImageRecord], settings: SamplingSettings) -> NDArray[np.float64]:
+    """Return how often each image is drawn in an epoch on average, [N]; the mean is 1 up to the limit.
+
+    Args:
+        records: The training images.
+        settings: Independence of source and malignancy, weights by source, dataset and confirmation, and the limit.
+    """
+    sources, source = np.unique([record.source for record in records], return_inverse=True)
+    # The class of the binary task; labels without one, such as `other` for not melanoma, are a kind of their own.
+    task = TASKS["malignant"]
+    found = [task.index(r.diagnosis) if task.determines(r.diagnosis) else len(task.classes) for r in records]
+    kinds, kind = np.unique(found, return_inverse=True)
+    joint = np.zeros((len(sources), len(kinds)))
+    np.add.at(joint, (source, kind), 1 / len(records))
+    independent = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
+    weights: NDArray[np.float64] = (independent[source, kind] / joint[source, kind]) ** settings.independence
+    weights *= [math.prod(settings.weights.get(name, 1.0) for name in _groups(record)) for record in records]
+    # Limiting images raises the mean share of the others, which can take these above the limit.
+    for _ in range(8):
+        weights = np.minimum(weights / weights.mean(), settings.most_often)
+    return weights
+
+
+def _groups(record: ImageRecord) -> set[str]:
+    return {name for name in (record.source, record.dataset, record.dx_type) if name is not None}
+
+
+def weighted_order(weights: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return as many positions as there are weights, each repeated by its weight to within one, shuffled.
+
+    Systematic sampling: the repetitions vary as little as whole numbers allow.
+
+    Args:
+        weights: Expected repetitions of each position, [N].
+        rng: Generator of the draw and the order.
+    """
+    order = rng.permutation(len(weights))
+    ends = np.cumsum(weights[order]) * (len(weights) / weights.sum())
+    drawn = np.searchsorted(ends, np.arange(len(weights)) + rng.random(), side="right")
+    return rng.permutation(order[np.minimum(drawn, len(weights) - 1)])
 
 
 def smote(

@@ -23,6 +23,7 @@ from lesionlab.training.checkpoint import SafetensorsCheckpointIO, load_weights,
 from lesionlab.training.device import Compute, announce_compilation
 from lesionlab.training.distillation import Teacher
 from lesionlab.training.features import FeatureStore, augments
+from lesionlab.training.labels import LabelSets
 from lesionlab.training.memory import keep_freed_memory
 from lesionlab.training.module import LesionModule, Stage
 from lesionlab.training.network import LesionNetwork
@@ -41,6 +42,7 @@ def run_stages(
     recipe: Recipe,
     network: LesionNetwork,
     subsets: Mapping[str, CachedImages],
+    label_sets: LabelSets,
     images_key: str,
     record: RunRecord,
     compute: Compute,
@@ -54,6 +56,7 @@ def run_stages(
         recipe: The recipe.
         network: The network, with its starting weights.
         subsets: Training and validation images.
+        label_sets: What their labels mean.
         images_key: Key of their image cache.
         record: The run's record; it is saved again when a stage begins.
         compute: Accelerator, precision and compilation.
@@ -77,13 +80,13 @@ def run_stages(
                 images, device = subsets["train"].array, compute.accelerator
                 store = FeatureStore(network, recipe, images, images_key, device=device, progress=progress)
                 inputs = _feature_subsets(store, recipe, subsets)
-        _fit(run, recipe, network, inputs, compute, stage, console, teacher)
+        _fit(run, recipe, network, inputs, label_sets, compute, stage, console, teacher)
         if recipe.unfreeze.layers:
             record = record.model_copy(update={"stage": 2, "epochs_before_stage": len(run.read_history())})
             save_tensors(load_weights(run.best), run.start)
             run.save_record(record)
     if record.stage == 2:
-        _second_stage(run, recipe, network, subsets, record, compute, console)
+        _second_stage(run, recipe, network, subsets, label_sets, record, compute, console)
     return record
 
 
@@ -110,8 +113,8 @@ def _feature_subsets(
         features, labels = np.stack([view for view, _ in balanced]), balanced[0][1]
     plain = store.view(0, validation.rows.tolist())[np.newaxis]
     return {
-        "train": CachedFeatures(features, labels.tolist()),
-        "validation": CachedFeatures(plain, validation.labels.tolist()),
+        "train": CachedFeatures(features, labels.tolist(), train.records if len(labels) == len(train) else ()),
+        "validation": CachedFeatures(plain, validation.labels.tolist(), validation.records),
     }
 
 
@@ -120,6 +123,7 @@ def _second_stage(
     recipe: Recipe,
     network: LesionNetwork,
     subsets: Mapping[str, CachedImages],
+    label_sets: LabelSets,
     record: RunRecord,
     compute: Compute,
     console: Console | None,
@@ -139,7 +143,7 @@ def _second_stage(
         unfold_batch_norm(network, (to_images(images[part][0]).to(device) for part in parts))
     network.unfreeze_top(settings.layers)
     stage = Stage(2, settings.epochs, settings.learning_rate, first_epoch=record.epochs_before_stage)
-    _fit(run, recipe, network, subsets, compute, stage, console)
+    _fit(run, recipe, network, subsets, label_sets, compute, stage, console)
 
 
 def _fit(
@@ -147,17 +151,27 @@ def _fit(
     recipe: Recipe,
     network: LesionNetwork,
     subsets: Mapping[str, CachedImages | CachedFeatures],
+    label_sets: LabelSets,
     compute: Compute,
     stage: Stage,
     console: Console | None,
     teacher: Teacher | None = None,
 ) -> None:
     settings = recipe.training
-    counts = np.bincount(subsets["train"].labels.numpy(), minlength=len(TASKS[recipe.task].classes))
     compiled = compute.compiled and not stage.cached
     if compiled:
         announce_compilation()
-    module = LesionModule(network, recipe, counts, stage, teacher=teacher, compiled=compiled)
+    train, validation = subsets["train"], subsets["validation"]
+    module = LesionModule(
+        network,
+        recipe,
+        np.bincount(train.labels.numpy(), minlength=len(label_sets.members)),
+        stage,
+        label_sets=label_sets,
+        validation=validation.records,
+        teacher=teacher,
+        compiled=compiled,
+    )
     monitor = f"validation_{settings.monitor}"
     callbacks: list[pl.Callback] = [StepProgress(console or Console(quiet=True))]
     if settings.patience:
@@ -182,13 +196,8 @@ def _fit(
         )
         trainer.fit(
             module,
-            make_loader(
-                subsets["train"],
-                settings.batch_size,
-                seed=recipe.seed + stage.number - 1,
-                balance=recipe.sampling.balance,
-            ),
-            make_loader(subsets["validation"], 2 * settings.batch_size),
+            make_loader(train, settings.batch_size, seed=recipe.seed + stage.number - 1, sampling=recipe.sampling),
+            make_loader(validation, 2 * settings.batch_size),
             ckpt_path=str(run.last) if run.last.exists() else None,
         )
 

@@ -20,6 +20,7 @@ from lesionlab.training.cache import open_network_inputs, segmentation_folder
 from lesionlab.training.checkpoint import load_weights, save_tensors
 from lesionlab.training.device import choose_compute
 from lesionlab.training.distillation import Teacher
+from lesionlab.training.labels import LabelSets
 from lesionlab.training.network import LesionNetwork, parameter_count
 from lesionlab.training.stages import run_stages
 from lesionlab.training.weights import load_pretrained
@@ -110,9 +111,10 @@ def train_recipe(
         distinct = without_copies(manifest)
         images, key = open_network_inputs(distinct, recipe, decoding_progress)
         rows = {r.path: row for row, r in enumerate(distinct)}
-        subsets = _cached_subsets(images, {r.image_id: rows[r.path] for r in manifest}, recipe, manifest, split, fold)
+        label_sets = LabelSets.of(TASKS[recipe.task], sorted({record.diagnosis for record in manifest}))
+        subsets = _cached_subsets(images, rows, label_sets, manifest, split, fold)
         try:
-            record = run_stages(run, recipe, network, subsets, key, record, compute, console, teacher)
+            record = run_stages(run, recipe, network, subsets, label_sets, key, record, compute, console, teacher)
         except DivergenceError as error:
             kept = f"; {run.best} has the best weights of the epochs before" if run.read_history() else ""
             raise DivergenceError(f"{run.path}: {error}, into another folder{kept}") from error
@@ -152,17 +154,18 @@ def _check_folder(run: RunFolder, record: RunRecord, recipe: Recipe) -> bool:
 def _cached_subsets(
     images: np.ndarray,
     rows: Mapping[str, int],
-    recipe: Recipe,
+    label_sets: LabelSets,
     manifest: Manifest,
     split: Split,
     fold: int | None,
 ) -> dict[str, CachedImages]:
-    task = TASKS[recipe.task]
-    labels = {record.image_id: task.index(record.diagnosis) for record in manifest}
-    ids = split.subsets(fold)
+    """Return the training and validation images; `rows` has the row of the cache by path."""
+    found = {record.image_id: record for record in manifest}
+    records = {name: [found[image_id] for image_id in ids] for name, ids in split.subsets(fold).items()}
     return {
-        name: CachedImages(images, [rows[i] for i in ids[name]], [labels[i] for i in ids[name]])
-        for name in ("train", "validation")
+        name: CachedImages(images, [rows[r.path] for r in own], [label_sets.index[r.diagnosis] for r in own], own)
+        for name, own in records.items()
+        if name in ("train", "validation")
     }
 
 
