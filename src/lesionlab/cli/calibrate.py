@@ -17,13 +17,14 @@ from lesionlab.cli.console import (
 )
 from lesionlab.cli.options import (
     Columns,
-    Dataset,
+    Datasets,
+    Decisions,
     Force,
     Json,
     Metadata,
     Model,
     Unknown,
-    open_dataset,
+    open_datasets,
 )
 from lesionlab.files import check_output
 
@@ -32,12 +33,13 @@ if TYPE_CHECKING:
 
 
 def calibrate(
-    data: Dataset,
+    data: Datasets,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder or .zip file.", show_default=False)],
     model: Model = None,
     metadata: Metadata = None,
     columns: Columns = None,
     unknown: Unknown = "error",
+    decisions: Decisions = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -52,9 +54,9 @@ def calibrate(
     from lesionlab.export.recalibrate import recalibrate_bundle
 
     bundle = Bundle.load(model)
-    check_output(out, [model, bundle.path, data], force=force)
+    check_output(out, [model, bundle.path, *data], force=force)
     log_to_console()
-    dataset = open_dataset(data, columns, metadata, unknown)
+    dataset = open_datasets(data, columns, metadata, unknown, decisions)
     with progress_bar("predicting validation images") as progress:
         found = recalibrate_bundle(bundle, dataset, out, progress=progress)
     if as_json:

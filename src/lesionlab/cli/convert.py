@@ -11,6 +11,7 @@ from lesionlab import RESEARCH_ONLY
 from lesionlab.cli.console import log_to_console, new_table, progress_bar, require_extra, show, show_json, show_table
 from lesionlab.cli.options import (
     Columns,
+    Decisions,
     Force,
     Json,
     Metadata,
@@ -19,7 +20,7 @@ from lesionlab.cli.options import (
     Threads,
     Unknown,
     existing,
-    open_dataset,
+    open_datasets,
 )
 from lesionlab.errors import LesionlabError, UsageError
 from lesionlab.files import check_output
@@ -45,16 +46,18 @@ def convert(
     folder: OutFolder,
     model: Model = None,
     data: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
+            "--data",
             callback=existing,
-            help="Training dataset: the converted model is compared on its validation images.",
+            help="Training dataset, repeatable as in training: the converted model is compared on its validation images.",
             show_default=False,
         ),
     ] = None,
     metadata: Metadata = None,
     columns: Columns = None,
     unknown: Unknown = "error",
+    decisions: Decisions = None,
     threads: Threads = None,
     force: Force = False,
     as_json: Json = False,
@@ -71,12 +74,12 @@ def convert(
     from lesionlab.export.formats import FORMATS
 
     bundle, forms = Bundle.load(model), [FORMATS[name] for name in dict.fromkeys(to)]
-    if data is None and (calibrated := [form.name for form in forms if form.needs_calibration]):
+    if not data and (calibrated := [form.name for form in forms if form.needs_calibration]):
         raise UsageError(f"--to {calibrated[0]} needs --data for calibration on training images")
     for form in forms:
-        check_output(folder / form.name, [model, data], force=force)
+        check_output(folder / form.name, [model, *(data or ())], force=force)
     log_to_console()
-    dataset = open_dataset(data, columns, metadata, unknown) if data else None
+    dataset = open_datasets(data, columns, metadata, unknown, decisions) if data else None
     context = nullcontext(acceptance_data(bundle.info, dataset)) if dataset else synthetic_acceptance_data()
     with context as images, progress_bar("comparing outputs") as progress:
         found = convert_bundle(bundle, forms, folder, images, threads=threads, progress=progress)

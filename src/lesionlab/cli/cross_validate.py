@@ -20,13 +20,14 @@ from lesionlab.cli.console import (
 from lesionlab.cli.groups_view import show_groups
 from lesionlab.cli.options import (
     Columns,
-    Dataset,
+    Datasets,
+    Decisions,
     Json,
     Metadata,
     RecipeName,
     ResumableFolder,
     Unknown,
-    open_dataset,
+    open_datasets,
 )
 from lesionlab.errors import UsageError
 
@@ -45,7 +46,7 @@ _SHOWN = ("balanced_accuracy", "macro_auc", "malignant_auc", "melanoma_auc", "ec
 
 def cross_validate(
     recipe: RecipeName,
-    data: Dataset,
+    data: Datasets,
     folder: ResumableFolder,
     folds: Annotated[
         int | None, typer.Option(min=3, help="Number of folds; one training each. Default: 5.", show_default=False)
@@ -70,6 +71,7 @@ def cross_validate(
     metadata: Metadata = None,
     columns: Columns = None,
     unknown: Unknown = "error",
+    decisions: Decisions = None,
     as_json: Json = False,
 ) -> None:
     """Cross-validate a recipe by lesion: each image is predicted by a model that was not trained on its lesion.
@@ -84,7 +86,7 @@ def cross_validate(
     from lesionlab.recipes import load_recipe
 
     checked = load_recipe(recipe, changes or ())
-    manifest = open_dataset(data, columns, metadata, unknown)
+    manifest = open_datasets(data, columns, metadata, unknown, decisions)
     log_to_console()
     from lesionlab.experiments import cross_validate
 

@@ -103,7 +103,7 @@ def leave_source_out(manifest: Manifest, source: str, *, validation: float = 0.1
     home = lesion_sources(manifest)
     others = manifest.select(record.image_id for record in manifest if home[record.lesion_id] != source)
     try:
-        split = make_split(others, validation=validation, test=0, seed=seed)
+        split = make_split(others, validation=validation, test=0, seed=seed, rare=bool(manifest.parts))
     except DataError as error:
         raise DataError(f"without the source {source}: {error}") from error
     held_out = {record.image_id: TEST for record in manifest if home[record.lesion_id] == source}

@@ -214,7 +214,10 @@ def cross_validate(
 
 
 def _folds_by_lesion(recipe: Recipe, manifest: Manifest, out: Path, folds: int) -> list[_Fold]:
-    split = make_split(manifest, test=0, seed=recipe.split.seed, folds=folds, by_image=recipe.split.by_image)
+    shares = recipe.split
+    split = make_split(
+        manifest, test=0, seed=shares.seed, folds=folds, by_image=shares.by_image, rare=bool(manifest.parts)
+    )
     return [_Fold(of_fold(recipe, k), RunFolder(out / f"fold-{k}"), split, k) for k in range(folds)]
 
 
