@@ -50,7 +50,7 @@ def convert(
         typer.Option(
             "--data",
             callback=existing,
-            help="Training dataset, repeatable as in training: the converted model is compared on its validation images.",
+            help="Training dataset, repeatable: the converted model is compared on its validation images.",
             show_default=False,
         ),
     ] = None,
