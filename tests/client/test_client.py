@@ -34,7 +34,17 @@ from tests.client.in_process import InProcess
 
 KEY = "0123456789abcdef"
 # Objects whose keys are data: codes, names of metrics, subsets.
-OPEN_KEYS = {"classes", "colours", "images", "intervals", "lesions", "metrics", "nll_by_method", "probabilities"}
+OPEN_KEYS = {
+    "classes",
+    "colours",
+    "images",
+    "intervals",
+    "lesions",
+    "metrics",
+    "nll_by_method",
+    "probabilities",
+    "target_classes",
+}
 
 
 @pytest.fixture(scope="module")

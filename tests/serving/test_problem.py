@@ -117,7 +117,7 @@ def test_class_to_explain_is_a_field(server_of: Start, jpeg: bytes) -> None:
     assert problem["type"] == ProblemType.INVALID_FIELDS.uri
     assert [error["pointer"] for error in problem["errors"]] == ["#/diagnosis"]
     unknown = client.post("/v1/explain?class=mel", content=jpeg).json()
-    assert "class: unknown field; known fields: age, sex, site, diagnosis" in unknown["detail"]
+    assert "class: unknown field; known fields: age, sex, site, prevalence, risk, diagnosis" in unknown["detail"]
 
 
 def test_types_of_problems_are_distinct() -> None:
