@@ -323,8 +323,8 @@ export interface components {
          *
          *     Attributes:
          *         code: `too_small`, `uniform`, `too_dark`, `too_bright` and `blurred` are quality checks; `no_lesion`: no lesion
-         *             was found; `out_of_distribution`: the image is unlike the training images; `low_confidence`: no class
-         *             stands out.
+         *             was found; `not_dermoscopic`: the image is not a dermoscopic image of a skin lesion; `out_of_distribution`:
+         *             the image is unlike the training images; `low_confidence`: no class stands out.
          *         message: The reason in words, with the measured value and its limit.
          */
         AbstainReason: {
@@ -332,7 +332,7 @@ export interface components {
              * Code
              * @enum {string}
              */
-            code: "too_small" | "uniform" | "too_dark" | "too_bright" | "blurred" | "no_lesion" | "out_of_distribution" | "low_confidence";
+            code: "too_small" | "uniform" | "too_dark" | "too_bright" | "blurred" | "no_lesion" | "not_dermoscopic" | "out_of_distribution" | "low_confidence";
             /** Message */
             message: string;
         };
@@ -534,10 +534,15 @@ export interface components {
          *     Attributes:
          *         exponent: Weights are frequencies to the power of minus this; 0 gives the most probable class.
          *         weights: One per class; empty for equal weights.
-         *         min_confidence: The model abstains where the highest score is below it: the 2nd percentile of the validation
-         *             images. 0 for no limit.
+         *         min_confidence: The model abstains where the highest score is below it. 0 for no limit.
+         *         abstention_share: Share of the validation images that it was chosen to be above.
          */
         DecisionRule: {
+            /**
+             * Abstention Share
+             * @default 0.02
+             */
+            abstention_share: number;
             /**
              * Exponent
              * @default 0

@@ -91,13 +91,14 @@ class DecisionRule(StrictModel):
     Attributes:
         exponent: Weights are frequencies to the power of minus this; 0 gives the most probable class.
         weights: One per class; empty for equal weights.
-        min_confidence: The model abstains where the highest score is below it: the 2nd percentile of the validation
-            images. 0 for no limit.
+        min_confidence: The model abstains where the highest score is below it. 0 for no limit.
+        abstention_share: Share of the validation images that it was chosen to be above.
     """
 
     exponent: float = Field(default=0.0, ge=0, le=1)
     weights: tuple[Annotated[float, Field(gt=0)], ...] = ()
     min_confidence: float = Field(default=0.0, ge=0, lt=1)
+    abstention_share: float = Field(default=0.02, ge=0, le=1)
 
     def scores(self, probabilities: FloatArray) -> FloatArray:
         """Return the scores of the classes, [..., C], each row summing to 1, for probabilities [..., C].
@@ -182,6 +183,22 @@ class LesionCrop(StrictModel):
     dice: Estimate | None = None
 
 
+class DermoscopyDetector(StrictModel):
+    """Detector of images that are not dermoscopic images of a skin lesion: the output `dermoscopic` of the graph.
+
+    Attributes:
+        threshold: The model abstains where the logit is below it.
+        validation_share: Share of the validation images on which it abstains for this reason.
+        negatives: Number of pictures of each kind that the detector was trained on, beside the training images.
+        left_out: Share of the pictures of each kind that a detector detects which was trained without this kind.
+    """
+
+    threshold: float
+    validation_share: float = Field(ge=0, le=1)
+    negatives: dict[str, Annotated[int, Field(ge=0)]]
+    left_out: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
+
+
 class BundleInfo(StrictModel):
     """The whole of `bundle.json`.
 
@@ -192,6 +209,7 @@ class BundleInfo(StrictModel):
         task: See `lesionlab.taxonomy.TASKS`.
         classes: Codes of the classes in the order of the outputs.
         crop: Crop inside the graph; None for the whole image.
+        dermoscopy: Detector of images that are not dermoscopic; None for a graph without one.
         graph_sha256: SHA-256 of `model.onnx`, or of another runtime's file.
         reference_sha256: SHA-256 of `reference.npz`; None for a bundle without one.
         evaluation_sha256: SHA-256 of `evaluation.json`; None for a bundle without one.
@@ -215,6 +233,7 @@ class BundleInfo(StrictModel):
     classes: tuple[str, ...]
     preprocessing: Preprocessing
     crop: LesionCrop | None = None
+    dermoscopy: DermoscopyDetector | None = None
     graph_sha256: Sha256
     graph: StoredGraph = StoredGraph()
     reference_sha256: Sha256 | None = None
@@ -279,7 +298,9 @@ class BundleInfo(StrictModel):
     def prediction_sha256(self) -> str:
         """Hash of everything that a prediction depends on: the graph, calibration, rules and thresholds."""
         fitted = self.model_dump(
-            mode="json", include={"graph_sha256", "calibration", "decision_rule", "prediction_sets", "patient_effects"}
+            mode="json",
+            include={"graph_sha256", "calibration", "decision_rule", "prediction_sets", "patient_effects"},
+            exclude={"decision_rule": {"abstention_share"}},
         )
         thresholds = [
             (point.name, point.threshold, *((point.patient.threshold,) if point.patient else ()))

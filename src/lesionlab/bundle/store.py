@@ -62,9 +62,9 @@ class Bundle:
 
     @property
     def abstains(self) -> bool:
-        """Whether the bundle holds limits for an abstention."""
-        reference = self.reference
-        return reference is not None and (reference.image is not None or reference.features is not None)
+        """Whether the bundle holds limits or a detector for an abstention."""
+        reference = self.reference or Reference()
+        return any(part is not None for part in (self.info.dermoscopy, reference.image, reference.features))
 
     @classmethod
     def load(cls, path: Path | str | None = None) -> "Bundle":

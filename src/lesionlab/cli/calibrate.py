@@ -24,6 +24,7 @@ from lesionlab.cli.options import (
     Metadata,
     Model,
     Unknown,
+    existing,
     open_datasets,
 )
 from lesionlab.files import check_output
@@ -40,15 +41,26 @@ def calibrate(
     columns: Columns = None,
     unknown: Unknown = "error",
     decisions: Decisions = None,
+    negatives: Annotated[
+        Path | None,
+        typer.Option(
+            "--negatives",
+            callback=existing,
+            help="Folder of pictures that are no dermoscopic images, in one subfolder for each kind: also fit the "
+            "detector that abstains from them, a new output of the graph.",
+            show_default=False,
+        ),
+    ] = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Calibrate a bundle again on its validation images, without its training run.
 
-    Calibration, thresholds, decision rule, prediction sets and limits are fitted as in an export; the graph stays the
-    same. Test results belong to the earlier calibration: run `lesionlab evaluate` again. The test images are not read.
+    Calibration, thresholds, decision rule, prediction sets and limits are fitted as in an export; without --negatives
+    the graph stays the same. Test results belong to the earlier calibration: run `lesionlab evaluate` again. The test
+    images are not read.
     """
-    require_extra("lesionlab calibrate", "train", "torch", "timm", "scipy", "sklearn")
+    require_extra("lesionlab calibrate", "train", "torch", "timm", "onnx", "scipy", "sklearn")
     from lesionlab.bundle import Bundle
     from lesionlab.cli.info import describe_bundle
     from lesionlab.export.recalibrate import recalibrate_bundle
@@ -58,7 +70,7 @@ def calibrate(
     log_to_console()
     dataset = open_datasets(data, columns, metadata, unknown, decisions)
     with progress_bar("predicting validation images") as progress:
-        found = recalibrate_bundle(bundle, dataset, out, progress=progress)
+        found = recalibrate_bundle(bundle, dataset, out, negatives=negatives, progress=progress)
     if as_json:
         show_json(
             {

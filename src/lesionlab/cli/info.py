@@ -154,13 +154,16 @@ def _decision(exponent: float) -> str:
 
 
 def _abstention_reasons(bundle: "Bundle") -> str:
-    if not bundle.abstains or bundle.reference is None:
+    from lesionlab.bundle import Reference
+
+    if not bundle.abstains:
         return "no"
-    reference, decision = bundle.reference, bundle.info.decision_rule
+    reference, decision, detector = bundle.reference or Reference(), bundle.info.decision_rule, bundle.info.dermoscopy
     reasons = (
         ("too small, too dark, too bright, nearly uniform", reference.image is not None),
         ("blurred", reference.sharpness is not None),
-        ("out of distribution", reference.features is not None),
+        ("not dermoscopic", detector is not None),
+        ("out of distribution", reference.features is not None and detector is None),
         ("uncertain", decision.min_confidence > 0),
     )
     return "; ".join(reason for reason, known in reasons if known)

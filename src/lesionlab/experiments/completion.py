@@ -4,6 +4,7 @@ import json
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -16,6 +17,7 @@ from lesionlab.evaluation import evaluate_run
 from lesionlab.evaluation.figures.curves import write_curves
 from lesionlab.evaluation.predictions_file import METRICS
 from lesionlab.export import export_run
+from lesionlab.export.dermoscopy import read_negatives
 from lesionlab.recipes import Recipe
 from lesionlab.runs import RunFolder
 from lesionlab.training import train_recipe
@@ -94,6 +96,8 @@ def train_and_export(
     The arguments are those of `complete_run`, and `device` that of `train_recipe`.
     """
     require_same_run(run, recipe, manifest, split, fold)
+    if recipe.inference.negatives:
+        read_negatives(Path(recipe.inference.negatives))  # an error belongs before the training
     if not (run.exists() and run.record().finished):
         with bar("decoding images") as decoding:
             train_recipe(

@@ -40,8 +40,8 @@ class AcceptanceReport(StrictModel):
         loss: Balanced accuracy of the FP32 model minus that of the converted one, with its 95% interval by lesion.
         largest_difference: Largest difference of any probability of any image.
         agreement: Share of images with the same predicted class.
-        fp32_abstained: Share of images that are out of distribution for the FP32 model; None for a model without an
-            OOD score.
+        fp32_abstained: Share of images that are out of distribution for the FP32 model, or not dermoscopic for a model
+            with such a detector; None for a model with neither.
         abstained: Share for the converted model.
         fp32_abstained_out_of_distribution: Share of images with inverted colours that are out of distribution for the
             FP32 model.
@@ -131,7 +131,9 @@ class ModelOutputs:
         return predicted
 
     def abstained(self, measured: Measurements) -> float | None:
-        """Return the share of images that are out of distribution; None for a model without an OOD score."""
+        """Return the share of images that are not dermoscopic or out of distribution; None without such limits."""
+        if self.info.dermoscopy is not None and measured.dermoscopic is not None:
+            return float((measured.dermoscopic < self.info.dermoscopy.threshold).mean())
         space = self.reference.features if self.reference else None
         if space is None or not len(measured.features):
             return None

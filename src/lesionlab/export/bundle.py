@@ -22,6 +22,7 @@ from lesionlab.bundle import (
 from lesionlab.bundle.store import save_bundle
 from lesionlab.data import ImageRecord, Manifest
 from lesionlab.errors import DataError, UsageError
+from lesionlab.export.dermoscopy import read_negatives, with_detector
 from lesionlab.export.fit import class_counts, fit_on_validation, validation_statistics
 from lesionlab.export.graph import Crop, export_graph
 from lesionlab.export.measure import measure_images
@@ -78,6 +79,7 @@ def export_run(
     networks = [trained_network(member, recipe.inference.start_share) for member in (run, *others)]
     for other in others:
         _check_compatible(run, other)
+    negatives = read_negatives(Path(recipe.inference.negatives)) if recipe.inference.negatives else None
     segmentation = _segmentation(run, recipe)
     crop = Crop(segmentation, recipe.crop.margin, recipe.graph_input.size) if segmentation else None
     graph = export_graph(networks, recipe.input.size, recipe.inference, crop)
@@ -110,9 +112,11 @@ def export_run(
     )
     path = out or run.bundle
     train, validation = _training_images(subsets["train"]), subsets["validation"]
-    measured = measure_images(
-        Bundle(draft, graph, path), [manifest.location(record) for record in (*train, *validation)], progress
-    )
+    exported = Bundle(draft, graph, path)
+    if negatives is not None:
+        of_train, of_validation = ([manifest.location(record) for record in subset] for subset in (train, validation))
+        exported = with_detector(exported, of_train, of_validation, negatives, progress)
+    measured = measure_images(exported, [manifest.location(record) for record in (*train, *validation)], progress)
     train_measured, validation_measured = measured[: len(train)], measured[len(train) :]
     fitted = fit_on_validation(
         validation_measured.logits.astype(np.float64), subsets["train"], validation, recipe.inference, task
@@ -124,8 +128,8 @@ def export_run(
         training_images = index_training_images(train, train_measured.features, reference.features)
     bundle = save_bundle(
         path,
-        draft.model_copy(update=dict(fitted)),
-        graph,
+        exported.info.model_copy(update=dict(fitted)),
+        exported.graph,
         reference=reference,
         training_images=training_images,
         seen_images=SeenImages.of([subsets["train"], validation], record.manifest_sha256),

@@ -23,6 +23,7 @@ from lesionlab.bundle.features import ood_scores
 from lesionlab.data import Manifest, images_of_task
 from lesionlab.errors import DataError
 from lesionlab.export.calibrate import fit_calibration
+from lesionlab.export.dermoscopy import with_threshold
 from lesionlab.export.measure import Measurements
 from lesionlab.export.operating_points import Validation, choose_points, sensitivity_curves
 from lesionlab.export.patient import fit_patient_effects, patient_of
@@ -30,6 +31,9 @@ from lesionlab.export.prediction_sets import fit_prediction_sets
 from lesionlab.export.reference import ABSTENTION_SHARE
 from lesionlab.recipes import InferenceSettings, Recipe
 from lesionlab.taxonomy import TASKS, Task
+
+# Share of the validation images below the limit of confidence. Images of other cameras are several times as often.
+CONFIDENCE_SHARE = 0.005
 
 
 class Fitted(TypedDict):
@@ -80,9 +84,10 @@ def fit_on_validation(
     images = Validation(labels, probabilities, lesions)
     with_patients = None if effects is None else _with_patient_data(images, validation, effects)
     confidence = rule.scores(probabilities).max(axis=1)
-    limit = float(np.quantile(confidence, ABSTENTION_SHARE, method="lower"))
+    limit = float(np.quantile(confidence, CONFIDENCE_SHARE, method="lower"))
     # Below 1, which a perfect validation subset reaches: a model that always abstains has no use.
-    rule = rule.model_copy(update={"min_confidence": min(math.floor(limit * 1e6) / 1e6, 1 - 1e-6)})
+    limit = min(math.floor(limit * 1e6) / 1e6, 1 - 1e-6)
+    rule = rule.model_copy(update={"min_confidence": limit, "abstention_share": CONFIDENCE_SHARE})
     return {
         "calibration": calibration,
         "decision_rule": rule,
@@ -115,7 +120,10 @@ def refit(
             limit = np.quantile(ood_scores(space, measured.features), 1 - ABSTENTION_SHARE, method="higher")
             reference = replace(reference, features=replace(space, limit=np.asarray(limit, np.float32)))
         reference = replace(reference, validation=validation_statistics(measured, reference, fitted, task))
-    return info.model_copy(update={**fitted, "metrics": {}}), reference
+    info = info.model_copy(update={**fitted, "metrics": {}})
+    if info.dermoscopy is not None and measured.dermoscopic is not None:
+        info = info.model_copy(update={"dermoscopy": with_threshold(info.dermoscopy, measured.dermoscopic)})
+    return info, reference
 
 
 def validation_statistics(

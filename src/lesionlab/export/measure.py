@@ -24,14 +24,17 @@ class Measurements:
         logits: float32 [N, C].
         features: Spatial mean of the last feature map, float32 [N, D]; D is 0 for a graph without a feature map.
         quality: Brightness, contrast and sharpness, float32 [N, 3]; see `lesionlab.images.quality`.
+        dermoscopic: Logit of the detector, float32 [N]; None for a bundle without one.
     """
 
     logits: np.ndarray
     features: np.ndarray
     quality: np.ndarray
+    dermoscopic: np.ndarray | None = None
 
     def __getitem__(self, rows: slice) -> "Measurements":
-        return Measurements(self.logits[rows], self.features[rows], self.quality[rows])
+        dermoscopic = None if self.dermoscopic is None else self.dermoscopic[rows]
+        return Measurements(self.logits[rows], self.features[rows], self.quality[rows], dermoscopic)
 
 
 def measure_images(
@@ -56,6 +59,7 @@ def measure_images(
         np.empty((len(images), len(bundle.info.classes)), np.float32),
         np.empty((len(images), session.channels or 0), np.float32),
         np.empty((len(images), 3), np.float32),
+        None if bundle.info.dermoscopy is None else np.empty(len(images), np.float32),
     )
     done = 0
     with closing(prefetch_images(images, preprocessing, IMAGES_PER_RUN)) as prepared:
@@ -65,6 +69,8 @@ def measure_images(
             measured.logits[rows] = outputs.logits
             if outputs.feature_map is not None:
                 measured.features[rows] = pool_features(outputs.feature_map)
+            if measured.dermoscopic is not None:
+                measured.dermoscopic[rows] = outputs.dermoscopic
             measured.quality[rows] = [(*brightness_and_contrast(pixels), sharpness(pixels)) for pixels in batch]
             done += len(batch)
             if progress is not None:

@@ -1,4 +1,4 @@
-"""Calibration of an existing bundle, without its training run: the graph stays byte for byte the same."""
+"""Calibration of an existing bundle, without its training run."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from lesionlab.base_models import StrictModel
 from lesionlab.bundle import Bundle, Calibration, save_bundle
 from lesionlab.data import Manifest
 from lesionlab.export.convert import acceptance_data
+from lesionlab.export.dermoscopy import read_negatives, with_detector
 from lesionlab.export.fit import refit
 from lesionlab.export.measure import measure_images
 from lesionlab.metrics.arrays import FloatArray, IntArray
@@ -55,9 +56,14 @@ class Recalibrated:
 
 
 def recalibrate_bundle(
-    bundle: Bundle, dataset: Manifest, out: Path, *, progress: Callable[[int, int], None] | None = None
+    bundle: Bundle,
+    dataset: Manifest,
+    out: Path,
+    *,
+    negatives: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Recalibrated:
-    """Fit everything that is fitted on validation images again, and write a new bundle with the same graph.
+    """Fit everything that is fitted on validation images again, and write a new bundle.
 
     Calibration, decision rule, prediction sets, patient effects, thresholds, and the limits of confidence and distance
     are fitted as in an export, by the inference settings of the bundle's recipe. Results on the test set belong to the
@@ -67,6 +73,8 @@ def recalibrate_bundle(
         bundle: The bundle.
         dataset: The complete dataset that it was trained on; only its validation images are predicted.
         out: Folder or `.zip` file to write.
+        negatives: Folder of pictures that are no dermoscopic images, to which the detector is fitted; the graph then
+            has a new output. None leaves the graph the same, byte for byte.
         progress: Called with the number of images done and the total.
 
     Raises:
@@ -74,6 +82,9 @@ def recalibrate_bundle(
         ImageError: An image cannot be read.
     """
     data = acceptance_data(bundle.info, dataset)
+    if negatives is not None:
+        train, validation = ([m.location(record) for record in m] for m in (data.train or data.images, data.images))
+        bundle = with_detector(bundle, train, validation, read_negatives(negatives), progress)
     measured = measure_images(bundle, [data.images.location(record) for record in data.images], progress)
     info, reference = refit(bundle.info, bundle.reference, measured, data.train or data.images, data.images)
     info = info.model_copy(update={"created": dt.datetime.now(dt.UTC).date().isoformat()})

@@ -196,7 +196,8 @@ class Pipeline:
         return self._explainer.build(images, self._builder.build(images, outputs), outputs, codes)
 
     def _outputs(self, images: Sequence[PreparedImage], session: Session) -> GraphOutput:
-        if self._reference.features is None and self.bundle.info.crop is None:
+        info = self.bundle.info
+        if self._reference.features is None and info.crop is None and info.dermoscopy is None:
             return GraphOutput(session.logits(_stacked(images)))
         return session.outputs(_stacked(images))
 

@@ -233,6 +233,8 @@ class InferenceSettings(StrictModel):
             accuracy (Menon et al., ICLR 2021). Probabilities are unchanged.
         training_images: Whether the bundle has an index of its training images (identifier and diagnosis) for showing
             the nearest ones. Disable it if identifiers are private.
+        negatives: Folder of pictures that are no dermoscopic images of a skin lesion, in one subfolder for each kind,
+            which train the detector that abstains from such pictures; empty for none.
     """
 
     tta: Literal["none", "flips"] = "none"
@@ -240,6 +242,7 @@ class InferenceSettings(StrictModel):
     calibration: Literal["auto", "temperature", "prior", "bias", "vector"] = "auto"
     prior_exponent: float = Field(default=0.0, ge=0, le=1)
     training_images: bool = True
+    negatives: str = ""
 
 
 class PublishedSettings(StrictModel):

@@ -15,7 +15,15 @@ from lesionlab.taxonomy import Risk, Target, is_of_target, label_name
 TOP = 3  # diagnoses in `Prediction.top`
 
 AbstainCode = Literal[
-    "too_small", "uniform", "too_dark", "too_bright", "blurred", "no_lesion", "out_of_distribution", "low_confidence"
+    "too_small",
+    "uniform",
+    "too_dark",
+    "too_bright",
+    "blurred",
+    "no_lesion",
+    "not_dermoscopic",
+    "out_of_distribution",
+    "low_confidence",
 ]
 
 
@@ -32,8 +40,8 @@ class AbstainReason(FrozenModel):
 
     Attributes:
         code: `too_small`, `uniform`, `too_dark`, `too_bright` and `blurred` are quality checks; `no_lesion`: no lesion
-            was found; `out_of_distribution`: the image is unlike the training images; `low_confidence`: no class
-            stands out.
+            was found; `not_dermoscopic`: the image is not a dermoscopic image of a skin lesion; `out_of_distribution`:
+            the image is unlike the training images; `low_confidence`: no class stands out.
         message: The reason in words, with the measured value and its limit.
     """
 

@@ -23,9 +23,11 @@ _LIMITS = Limits(
 
 def model_description(predictor: Predictor) -> dict[str, Any]:
     """Return the content of `model.json` without the fields about other files; its type is in `web/types`."""
+    info = predictor.info
     return {
         "card": predictor.card(_LIMITS).model_dump(mode="json"),
-        "crop_threshold": predictor.info.crop.threshold if predictor.info.crop else None,
+        "crop_threshold": info.crop.threshold if info.crop else None,
+        "dermoscopy": info.dermoscopy.model_dump(mode="json") if info.dermoscopy else None,
         "has_evaluation": predictor.bundle.evaluation is not None,
     }
 

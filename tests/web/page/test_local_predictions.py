@@ -16,7 +16,9 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from lesionlab.bundle import Bundle, Patient, PatientThreshold, Reference, default_bundle_path, save_bundle
+from lesionlab.data import Manifest
 from lesionlab.errors import ImageError
+from lesionlab.export.dermoscopy import with_detector
 from lesionlab.images.colour_profile import CONVERTED, IGNORED
 from lesionlab.phantoms import phantom_image
 from lesionlab.prediction import Predictor, RiskRule
@@ -180,10 +182,9 @@ def predictor() -> Predictor:
     return Predictor.load(replace(bundle, graph=unpack_graph(pack_graph(bundle.graph))), threads=1)
 
 
-@pytest.fixture(scope="module")
-def engine_page(chromium: Browser, host: Host) -> Iterator[Page]:
+def open_engine(chromium: Browser, address: str) -> Page:
     page = chromium.new_page()
-    page.goto(f"{host(default_bundle_path())}/")
+    page.goto(f"{address}/")
     page.evaluate(
         """async () => {
           const { LocalEngine } = await import(new URL("assets/local/engine.js", location.href).href);
@@ -191,6 +192,12 @@ def engine_page(chromium: Browser, host: Host) -> Iterator[Page]:
           await engine.model();
         }"""
     )
+    return page
+
+
+@pytest.fixture(scope="module")
+def engine_page(chromium: Browser, host: Host) -> Iterator[Page]:
+    page = open_engine(chromium, host(default_bundle_path()))
     yield page
     page.close()
 
@@ -302,6 +309,25 @@ def test_predictions_for_real_images_equal_python(engine_page: Page, predictor: 
     files = real_files()
     assert len(files) > 20
     assert all_differences(engine_page, predictor, files) == {}
+
+
+def test_the_detector_abstains_as_in_python(
+    chromium: Browser, host: Host, phantoms: Manifest, tiny_whole_bundle: Path, tmp_path: Path
+) -> None:
+    draw, noise = np.random.default_rng(0), []
+    for number in range(10):
+        noise.append(tmp_path / f"{number}.png")
+        Image.fromarray(draw.integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(noise[-1])
+    images = [phantoms.location(record) for record in phantoms]
+    bundle = replace(Bundle.load(tiny_whole_bundle), evaluation=None)
+    bundle = with_detector(bundle, images[::2], images[1::2], {"noise": [str(path) for path in noise]})
+    save_bundle(tmp_path / "bundle", bundle.info, bundle.graph, reference=bundle.reference)
+    predictor, page = Predictor.load(tmp_path / "bundle", threads=1), open_engine(chromium, host(tmp_path / "bundle"))
+    files = {str(path): path.read_bytes() for path in (*map(Path, images[:5]), *noise[:5])}
+    assert all_differences(page, predictor, files) == {}
+    page.close()
+    reasons = [{reason.code for reason in predictor.predict(path).abstain_reasons} for path in files]
+    assert ["not_dermoscopic" in codes for codes in reasons] == [False] * 5 + [True] * 5
 
 
 _BUILD = """

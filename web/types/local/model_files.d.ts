@@ -7,6 +7,8 @@ export interface ModelDescription {
   card: ModelCard;
   /** A pixel belongs to the lesion at or above it; null for a graph without segmentation. */
   crop_threshold: number | null;
+  /** The limit of the output `dermoscopic`; null for a graph without it. */
+  dermoscopy: { threshold: number; validation_share: number } | null;
   has_evaluation: boolean;
   /** Download size of runtime, graph and reference statistics. */
   bytes: number;

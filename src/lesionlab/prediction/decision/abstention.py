@@ -1,8 +1,8 @@
-"""Reasons for an abstention: image quality, no lesion, out of distribution, low confidence."""
+"""Reasons for an abstention: image quality, no lesion, not dermoscopic, out of distribution, low confidence."""
 
 import numpy as np
 
-from lesionlab.bundle import Bundle, ImageLimits, Reference
+from lesionlab.bundle import Bundle, DecisionRule, DermoscopyDetector, ImageLimits, Reference
 from lesionlab.errors import BundleError
 from lesionlab.images.quality import brightness_and_contrast, sharpness
 from lesionlab.prediction.inference.preprocessing import PreparedImage
@@ -28,7 +28,10 @@ def checked_reference(bundle: Bundle, channels: int | None) -> Reference:
 
 
 def image_reasons(reference: Reference, image: PreparedImage, ood_score: float | None) -> list[AbstainReason]:
-    """Return the reasons that follow from the image itself and its out-of-distribution score; usually none."""
+    """Return the reasons that follow from the image itself and its out-of-distribution score; usually none.
+
+    The score is None for a model that does not abstain by it.
+    """
     reasons: list[AbstainReason] = []
     pixels = image.pixels
     if reference.image is not None:
@@ -46,11 +49,12 @@ def image_reasons(reference: Reference, image: PreparedImage, ood_score: float |
     return reasons
 
 
-def confidence_reasons(confidence: float, limit: float) -> list[AbstainReason]:
-    """Return a reason if the highest score of the decision rule is below the `min_confidence` of that rule."""
-    if confidence >= limit:
+def confidence_reasons(confidence: float, rule: DecisionRule) -> list[AbstainReason]:
+    """Return a reason if the highest score of the decision rule is below its `min_confidence`."""
+    if confidence >= rule.min_confidence:
         return []
-    message = f"low confidence: {confidence:.2f}, 98% of validation images have at least {limit:.2f}"
+    share = f"{100 * (1 - rule.abstention_share):.4g}%"
+    message = f"low confidence: {confidence:.2f}, {share} of validation images have at least {rule.min_confidence:.2f}"
     return [AbstainReason(code="low_confidence", message=message)]
 
 
@@ -59,6 +63,17 @@ def lesion_reasons(probability: np.ndarray, threshold: float) -> list[AbstainRea
     if (probability >= threshold).mean() >= SMALLEST_SHARE:
         return []
     return [AbstainReason(code="no_lesion", message="no lesion was found in the image")]
+
+
+def dermoscopy_reasons(logit: float, detector: DermoscopyDetector) -> list[AbstainReason]:
+    """Return a reason if the detector's logit is below its threshold."""
+    if logit >= detector.threshold:
+        return []
+    message = (
+        f"not a dermoscopic image of a skin lesion: score {logit:.1f}, "
+        f"{1 - detector.validation_share:.1%} of validation images have at least {detector.threshold:.1f}"
+    )
+    return [AbstainReason(code="not_dermoscopic", message=message)]
 
 
 def _size_reasons(image: PreparedImage) -> list[AbstainReason]:

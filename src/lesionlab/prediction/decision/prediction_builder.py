@@ -7,7 +7,12 @@ import numpy as np
 from lesionlab.bundle import Bundle, OperatingPoint, Patient, Reference, Site
 from lesionlab.bundle.features import ood_scores, pool_features
 from lesionlab.metrics.arrays import FloatArray
-from lesionlab.prediction.decision.abstention import confidence_reasons, image_reasons, lesion_reasons
+from lesionlab.prediction.decision.abstention import (
+    confidence_reasons,
+    dermoscopy_reasons,
+    image_reasons,
+    lesion_reasons,
+)
 from lesionlab.prediction.decision.setting import Setting
 from lesionlab.prediction.inference.preprocessing import PreparedImage
 from lesionlab.prediction.inference.session import GraphOutput
@@ -31,6 +36,7 @@ class PredictionBuilder:
     def __init__(self, bundle: Bundle, reference: Reference, setting: Setting) -> None:
         self._task = TASKS[bundle.info.task]
         self._crop = bundle.info.crop
+        self._detector = bundle.info.dermoscopy
         self._calibration = bundle.info.calibration
         self._reference = reference
         self._setting = setting
@@ -38,13 +44,17 @@ class PredictionBuilder:
     def build(self, images: Sequence[PreparedImage], outputs: GraphOutput) -> list[Prediction]:
         """Return the prediction for each image, in their order."""
         rows = self._calibration.probabilities(outputs.logits)
-        scores = self.ood_scores(outputs)
-        reasons = [image_reasons(self._reference, image, score) for image, score in zip(images, scores, strict=True)]
+        scores, detector = self.ood_scores(outputs), self._detector
+        reasons = [
+            image_reasons(self._reference, image, None if detector else score)
+            for image, score in zip(images, scores, strict=True)
+        ]
         if (crop := self._crop) is not None and outputs.lesion is not None:
-            reasons = [
-                [*found, *lesion_reasons(lesion, crop.threshold)]
-                for found, lesion in zip(reasons, outputs.lesion, strict=True)
-            ]
+            for found, lesion in zip(reasons, outputs.lesion, strict=True):
+                found.extend(lesion_reasons(lesion, crop.threshold))
+        if detector is not None and outputs.dermoscopic is not None:
+            for found, logit in zip(reasons, outputs.dermoscopic, strict=True):
+                found.extend(dermoscopy_reasons(float(logit), detector))
         return [self._prediction(*parts) for parts in zip(images, rows, reasons, scores, strict=True)]
 
     def ood_scores(self, outputs: GraphOutput) -> list[float] | list[None]:
@@ -64,7 +74,7 @@ class PredictionBuilder:
         # Thresholds were chosen at the class frequencies of the training data, whatever the prevalence.
         unshifted = self._of_targets(probabilities)
         scores = info.decision_rule.scores(probabilities)
-        reasons = [*reasons, *confidence_reasons(float(scores.max()), info.decision_rule.min_confidence)]
+        reasons = [*reasons, *confidence_reasons(float(scores.max()), info.decision_rule)]
         if setting.shift is not None:
             probabilities = setting.shift.applied(probabilities)
             # The rule's weights are powers of the class frequencies, which the shift changes.

@@ -27,12 +27,14 @@ class GraphOutput:
             for a graph without a crop.
         lesion: Probability that each pixel belongs to the lesion, float32 [N, rows, columns] over the whole image;
             None for a graph without a segmentation branch.
+        dermoscopic: Logit of being a dermoscopic image of a skin lesion, float32 [N]; None for a graph without it.
     """
 
     logits: np.ndarray
     feature_map: np.ndarray | None = None
     crop: np.ndarray | None = None
     lesion: np.ndarray | None = None
+    dermoscopic: np.ndarray | None = None
 
 
 # Names of a graph's outputs in the order of an export.
@@ -87,6 +89,8 @@ class GraphSession:
             raise BundleError(
                 f"{self._path}: the graph has the outputs {outputs}, expected 'logits', float [N, {classes}]"
             )
+        if bundle.info.dermoscopy is not None and "dermoscopic" not in outputs:
+            raise BundleError(f"{self._path}: the graph has no output 'dermoscopic', which its description names")
         kind, shape = outputs.get("feature_map", ("", []))
         # The tokens of a transformer are not a map.
         self._names = [name for name in OUTPUTS if name in outputs]
@@ -98,7 +102,7 @@ class GraphSession:
         Raises:
             BundleError: The graph fails, or its outputs are not finite.
         """
-        return self._run(["logits"], pixels)[0]
+        return self.run(["logits"], pixels)[0]
 
     def outputs(self, pixels: np.ndarray) -> GraphOutput:
         """Return all outputs of the graph from one run.
@@ -106,12 +110,17 @@ class GraphSession:
         Raises:
             BundleError: The graph fails, or its outputs are not finite.
         """
-        found = dict(zip(self._names, self._run(self._names, pixels), strict=True))
+        found = dict(zip(self._names, self.run(self._names, pixels), strict=True))
         if self.channels is None:
             found.pop("feature_map", None)
         return GraphOutput(**found)
 
-    def _run(self, names: list[str], pixels: np.ndarray) -> list[np.ndarray]:
+    def run(self, names: list[str], pixels: np.ndarray) -> list[np.ndarray]:
+        """Return outputs of the graph by name.
+
+        Raises:
+            BundleError: The graph fails, or its outputs are not finite.
+        """
         try:
             found: list[np.ndarray] = self._session.run(names, {"image": pixels})
         except Exception as error:

@@ -1,5 +1,6 @@
 """Test-time augmentation: the mean over an image and its reflections."""
 
+from dataclasses import replace
 from typing import Literal, Protocol
 
 import numpy as np
@@ -44,13 +45,13 @@ class FlipAveragedSession:
         return np.asarray(np.mean(runs, axis=0))
 
     def outputs(self, pixels: np.ndarray) -> GraphOutput:
-        """Return the mean outputs of the four images; crop and lesion are those of the original image."""
+        """Return the mean outputs of the four images; logits and map are averaged, the others are the original's."""
         first, *others = (self._session.outputs(_mirrored(pixels, axes)) for axes, _ in _MIRRORS)
         logits = np.mean([first.logits, *(view.logits for view in others)], axis=0)
         maps = [first.feature_map, *(view.feature_map for view in others)]
         back = [np.flip(one, axes) for one, (_, axes) in zip(maps, _MIRRORS, strict=True) if one is not None]
         mean = np.asarray(np.mean(back, axis=0)) if back else None
-        return GraphOutput(np.asarray(logits), mean, first.crop, first.lesion)
+        return replace(first, logits=np.asarray(logits), feature_map=mean)
 
 
 def _mirrored(pixels: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:

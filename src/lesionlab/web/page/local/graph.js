@@ -16,6 +16,7 @@ import { env, InferenceSession, Tensor } from "../vendor/onnxruntime-web.js";
  * @property {FeatureMap | null} map Of the image, or of the square around the lesion.
  * @property {Float32Array | null} crop That square: left, top and side relative to the image's sides; null without one.
  * @property {Float32Array | null} lesion Probability of each pixel to belong to the lesion; null without segmentation.
+ * @property {number | null} dermoscopic Logit of being a dermoscopic image of a skin lesion; null without this output.
  */
 
 export class Graph {
@@ -52,14 +53,20 @@ export class Graph {
    */
   async run(pixels, size, withMap) {
     const image = new Tensor("uint8", new Uint8Array(pixels), [1, size, size, 3]);
-    const crops = this.#session.outputNames.includes("crop");
-    const outputs = await this.#session.run({ image }, ["logits", ...(withMap ? ["feature_map"] : []), ...(crops ? ["crop", "lesion"] : [])]);
+    const names = ["logits", ...(withMap ? ["feature_map"] : []), "crop", "lesion", "dermoscopic"];
+    const outputs = await this.#session.run({ image }, names.filter((name) => this.#session.outputNames.includes(name)));
+    const found = (/** @type {string} */ name) => (outputs[name] ? values(outputs[name]) : null);
     const logits = values(outputs["logits"]);
     if (!logits.every(Number.isFinite)) throw new EngineError("internal", "The model's outputs are not finite in this browser.");
-    const [crop, lesion] = crops ? [values(outputs["crop"]), values(outputs["lesion"])] : [null, null];
-    if (!withMap) return { logits, map: null, crop, lesion };
+    const data = found("feature_map");
     const [rows = 0, columns = 0] = outputs["feature_map"]?.dims.slice(2) ?? [];
-    return { logits, map: { data: values(outputs["feature_map"]), rows, columns }, crop, lesion };
+    return {
+      logits,
+      map: data && { data, rows, columns },
+      crop: found("crop"),
+      lesion: found("lesion"),
+      dermoscopic: found("dermoscopic")?.[0] ?? null,
+    };
   }
 }
 

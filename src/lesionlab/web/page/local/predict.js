@@ -6,7 +6,7 @@ import { responseFields } from "./model.js";
 import { buildPrediction } from "../result/prediction.js";
 import { calibrate } from "../result/probabilities.js";
 import { DEFAULT_CHOICE } from "../result/setting.js";
-import { imageReasons, lesionReasons } from "./result/abstention.js";
+import { dermoscopyReasons, imageReasons, lesionReasons } from "./result/abstention.js";
 import { classActivationMap, poolFeatures } from "./result/class_activation.js";
 import { oodScore } from "./result/measures.js";
 import { lesionOutline } from "./result/outline.js";
@@ -71,9 +71,14 @@ export class Predictor {
     if (cached) return cached;
     const { description, graph, reference, jpeg } = this.#model;
     const input = await preprocess(image, description.card.preprocessing, description.card.limits, jpeg);
-    const { logits, map, crop, lesion } = await graph.run(input.pixels, input.size, reference.head !== null || reference.features !== null);
+    const withMap = reference.head !== null || reference.features !== null;
+    const { logits, map, crop, lesion, dermoscopic } = await graph.run(input.pixels, input.size, withMap);
     const score = reference.features && map ? oodScore(reference.features, poolFeatures(map)) : null;
-    const reasons = [...imageReasons(reference, input, score), ...lesionReasons(lesion, description.crop_threshold ?? LESION_THRESHOLD)];
+    const reasons = [
+      ...imageReasons(reference, input, description.dermoscopy ? null : score),
+      ...lesionReasons(lesion, description.crop_threshold ?? LESION_THRESHOLD),
+      ...dermoscopyReasons(dermoscopic, description.dermoscopy),
+    ];
     const probabilities = calibrate(logits, description.card.calibration);
     const outputs = { probabilities, map, crop, lesion, notes: [...input.notes, ...input.shapeNotes], reasons, oodScore: score };
     this.#cache.set(key, outputs);

@@ -45,6 +45,7 @@ export const de = {
     too_bright: "zu hell",
     blurred: "unscharf",
     no_lesion: "keine Läsion gefunden",
+    not_dermoscopic: "kein dermatoskopisches Bild einer Hautläsion",
     out_of_distribution: "anders als die Trainingsbilder",
     low_confidence: "keine Klasse ist wahrscheinlich genug",
   },
@@ -206,6 +207,7 @@ export const de = {
     "advice.too_bright": "Nehmen Sie das Bild mit weniger Licht oder kürzerer Belichtung auf.",
     "advice.blurred": "Nehmen Sie das Bild scharf gestellt auf.",
     "advice.no_lesion": "Nehmen Sie das Bild mit einer Läsion in der Mitte auf.",
+    "advice.not_dermoscopic": "Verwenden Sie ein Bild einer Hautläsion, das durch ein Dermatoskop aufgenommen wurde.",
     "advice.out_of_distribution": "Das Modell wurde mit dermatoskopischen Bildern einzelner Hautläsionen trainiert.",
     "advice.low_confidence": "Die Läsion ist vielleicht von einer Art, die das Modell nicht kennt.",
 

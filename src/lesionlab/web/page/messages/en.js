@@ -164,6 +164,7 @@ export const en = {
     "advice.too_bright": "Take the image again with less light or a shorter exposure.",
     "advice.blurred": "Take the image again in focus.",
     "advice.no_lesion": "Take the image with one lesion in its centre.",
+    "advice.not_dermoscopic": "Use an image of one skin lesion that was taken through a dermatoscope.",
     "advice.out_of_distribution": "The model was trained on dermoscopic images of single skin lesions.",
     "advice.low_confidence": "The lesion may be of a kind that the model does not know.",
 

@@ -61,7 +61,7 @@ export function buildPrediction(card, { probabilities: fromImage, notes, reasons
   const unshifted = effects ? adjustForPatient(fromImage, effects, parsed) : fromImage;
   const patientUsed = unshifted !== fromImage;
   const ranking = scores(unshifted, rule);
-  const abstainReasons = [...reasons, ...confidenceReasons(Math.max(...ranking), rule.min_confidence)];
+  const abstainReasons = [...reasons, ...confidenceReasons(Math.max(...ranking), rule)];
   const abstained = abstainReasons.length > 0;
   const shown = setting.ratio ? normalize(unshifted.map((value, index) => value * (setting.ratio?.[index] ?? 1))) : unshifted;
   // The rule's weights are powers of the class frequencies, which the shift changes.
@@ -91,12 +91,13 @@ export function buildPrediction(card, { probabilities: fromImage, notes, reasons
 
 /**
  * @param {number} confidence Highest score of the decision rule; the scores of all classes sum to 1.
- * @param {number} limit
+ * @param {ModelCard["decision"]["rule"]} rule
  * @returns {AbstainReason[]}
  */
-function confidenceReasons(confidence, limit) {
+function confidenceReasons(confidence, { min_confidence: limit, abstention_share: abstained }) {
   if (confidence >= limit) return [];
-  const message = `low confidence: ${confidence.toFixed(2)}, 98% of validation images have at least ${limit.toFixed(2)}`;
+  const share = `${Number((100 * (1 - abstained)).toPrecision(4))}%`;
+  const message = `low confidence: ${confidence.toFixed(2)}, ${share} of validation images have at least ${limit.toFixed(2)}`;
   return [{ code: "low_confidence", message }];
 }
 

@@ -7,6 +7,8 @@ import { general } from "../../result/numbers.js";
 /** @typedef {import("../reference.js").Reference} Reference */
 /** @typedef {import("../../types.js").AbstainReason} AbstainReason */
 
+/** @typedef {NonNullable<import("../model_files.js").ModelDescription["dermoscopy"]>} DermoscopyDetector */
+
 // Minimum shorter side of an image, as a share of the input's side.
 const LEAST_SHARE = 0.25;
 // A smaller share of the image is noise of the segmentation and no lesion.
@@ -16,7 +18,7 @@ const SMALLEST_SHARE = 0.003;
  * The reasons that follow from the image itself; usually none.
  * @param {Reference} reference
  * @param {Input} input
- * @param {number | null} oodScore Null for a graph without features.
+ * @param {number | null} oodScore Null for a model that does not abstain by this score.
  * @returns {AbstainReason[]}
  */
 export function imageReasons(reference, input, oodScore) {
@@ -37,6 +39,21 @@ export function lesionReasons(lesion, threshold) {
   if (!lesion) return [];
   const share = lesion.reduce((count, value) => count + Number(value >= threshold), 0) / lesion.length;
   return share >= SMALLEST_SHARE ? [] : [{ code: "no_lesion", message: "no lesion was found in the image" }];
+}
+
+/**
+ * A reason if the image is not a dermoscopic image of a skin lesion.
+ * @param {number | null} logit Null for a graph without a detector.
+ * @param {DermoscopyDetector | null} detector
+ * @returns {AbstainReason[]}
+ */
+export function dermoscopyReasons(logit, detector) {
+  if (logit === null || !detector || logit >= detector.threshold) return [];
+  const share = ((1 - detector.validation_share) * 100).toFixed(1);
+  const message =
+    `not a dermoscopic image of a skin lesion: score ${logit.toFixed(1)}, ` +
+    `${share}% of validation images have at least ${detector.threshold.toFixed(1)}`;
+  return [{ code: "not_dermoscopic", message }];
 }
 
 /**
