@@ -48,13 +48,15 @@ export class Predictor {
     const { description, reference } = this.#model;
     const { classes } = description.card;
     const response = await this.predict(image, key);
-    const { map, crop, lesion } = await this.#run(image, key);
+    const { map, crop, lesion, reasons } = await this.#run(image, key);
     if (!reference.head || !map) throw new EngineError("unavailable", "this model has no class activation map");
     const wanted = code ?? response.result.top[0]?.code;
     const index = classes.findIndex((other) => other.code === wanted);
     const explained = classes[index];
     if (code !== null && !explained) throw new EngineError("image", `diagnosis: it should be one of ${classes.map((other) => other.code).join(", ")}`);
-    if (response.result.status === "abstained" || !explained) return { ...response, explanation: null, nearest_images: null, outline: null };
+    // A low confidence without patient data may be none with them, for which a caller names the class.
+    const abstained = code === null ? response.result.status === "abstained" : reasons.length > 0;
+    if (abstained || !explained) return { ...response, explanation: null, nearest_images: null, outline: null };
     const channels = reference.head.length / classes.length;
     const weights = reference.head.subarray(index * channels, (index + 1) * channels);
     const outline = lesion && lesionOutline(lesion, description.crop_threshold ?? LESION_THRESHOLD);
