@@ -34,6 +34,7 @@ def main(bundle_path: Path, data: Path) -> None:
         evaluation=bundle.evaluation,
         training_images=bundle.training_images,
         seen_images=index,
+        clinical=bundle.clinical,
     )
     size = len(index.to_bytes()) / 1000
     sys.stdout.write(f"{saved.path}: {SEEN_IMAGES} with {len(index)} images, {size:.0f} kB, limit {index.limit} bits\n")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         RecipeError,
         UsageError,
     )
-    from lesionlab.prediction import Predictor, RiskRule
+    from lesionlab.prediction import Lesion, Predictor, RiskRule
     from lesionlab.results import ExplainedPrediction, Explanation, Failure, Prediction
 
 __version__ = "0.1.0"
@@ -46,7 +46,7 @@ _LAZY = {
         "RecipeError",
         "UsageError",
     ),
-    "lesionlab.prediction": ("Predictor", "RiskRule"),
+    "lesionlab.prediction": ("Lesion", "Predictor", "RiskRule"),
     "lesionlab.results": ("ExplainedPrediction", "Explanation", "Failure", "Prediction"),
 }
 _MODULE_OF = {name: module for module, names in _LAZY.items() for name in names}
@@ -60,6 +60,7 @@ __all__ = [
     "Explanation",
     "Failure",
     "ImageError",
+    "Lesion",
     "LesionlabError",
     "MissingExtraError",
     "Patient",

@@ -54,6 +54,7 @@ SLOW = (
     "export",
     "convert",
     "calibrate",
+    "fuse",
 )
 TRAINING = (
     "train",

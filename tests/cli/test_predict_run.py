@@ -62,6 +62,8 @@ def test_a_run_in_shards_has_the_rows_of_a_single_file(run: Run, images: Path) -
         (["--resume", "--out", "run", "--explain", "maps"], "--explain cannot be used with --resume"),
         (["--resume", "--out", "run", "--threads", "2"], "--threads cannot be used with --resume"),
         (["--resume", "--out", "run", "--force"], "--force cannot be used with --resume"),
+        (["--resume", "--out", "run", "--group", "lesion_id"], "--group cannot be used with --resume"),
+        (["--resume", "--out", "run", "--clinical", "images"], "--clinical cannot be used with --resume"),
         (["--resume", "--out", "images"], "the folder holds other files"),
         (["--workers", "2"], "--workers and --retry-failed are for --resume and --ray"),
         (["--device", "cuda"], "device cuda is not available"),

@@ -106,6 +106,18 @@ def test_path_and_bytes_give_the_prediction_of_the_predictor(
             assert response.result.notes[-1].startswith("age and sex and site")
 
 
+def test_one_lesion_from_several_images(client_of: Callable[..., Client], predictor: Predictor, lesion: Path) -> None:
+    patient = Patient(age=40)
+    response = client_of().predict_lesion([lesion, lesion.read_bytes()], patient=patient)
+    expected = predictor.predict_lesion([lesion, lesion], patient=patient)
+    assert response.result.probabilities == pytest.approx(expected.probabilities)
+    assert [image.image_type for image in response.result.images] == ["dermoscopic", "dermoscopic"]
+    assert response.result.notes == expected.notes
+    with pytest.raises(ServerProblemError, match="takes dermoscopic images") as raised:
+        client_of().predict_lesion(clinical=[lesion])
+    assert raised.value.status == 409
+
+
 def test_explanation_and_model(client_of: Callable[..., Client], predictor: Predictor, lesion: Path) -> None:
     client = client_of()
     explanation = client.explain(lesion, "mel").explanation

@@ -93,6 +93,7 @@ GREY = np.full((64, 64, 3), 128, np.uint8)
         ({}, "predict", (dicom(GREY, Rows=8_000, Columns=8_000),), ProblemType.IMAGE_TOO_LARGE),
         ({"max_bytes": 1_000}, "predict", (b"x" * 100_000,), ProblemType.TOO_LARGE),
         ({}, "explain", (dicom(GREY),), ProblemType.NOT_EXPLAINABLE),
+        ({}, "predict_lesion", ((), [dicom(GREY)]), ProblemType.WRONG_IMAGE_TYPE),
         ({}, "report", (dicom(GREY), "dicom-sr"), ProblemType.NO_REPORT),
         ({}, "job", ("unknown",), ProblemType.NO_JOB),
         ({}, "cancel_job", ("unknown",), ProblemType.NO_JOB),

@@ -168,9 +168,15 @@ def test_milk10k_has_pairs_of_images_and_eleven_classes(tmp_path: Path, write: W
     assert {record.image_type for record in scan.records} == {"dermoscopic"}
     assert (scan.records[2].label, scan.records[2].dx_type, scan.lesions_known) == ("Name, 2", "histo", True)
     assert kinds(scan) == {ProblemKind.OTHER_IMAGE_TYPE: 11}
+    clinical, both = (read_dataset(tmp_path, image_type=kind) for kind in ("clinical", "all"))
+    assert {record.image_id for record in clinical} == {f"ISIC_C{n:02}" for n in range(11)}
+    assert {record.lesion_id for record in clinical} == {record.lesion_id for record in scan.records}
+    assert len(both) == 22
     manifest = scan.manifest()
     manifest.save(tmp_path / "manifest.csv")
     assert read_dataset(tmp_path) == manifest
+    with pytest.raises(DataError, match="there is no clinical image; the types are dermoscopic"):
+        read_dataset(tmp_path, image_type="clinical")
 
 
 def test_the_isic_archive_states_diagnoses_by_level(tmp_path: Path, write: Write, images: Images) -> None:

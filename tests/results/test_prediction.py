@@ -1,7 +1,6 @@
 """A prediction never contradicts itself, for any logits, thresholds, limits, patients and prevalences."""
 
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ from hypothesis.extra.numpy import arrays
 from pydantic import ValidationError
 
 from lesionlab.bundle import (
-    Bundle,
     BundleInfo,
     DecisionRule,
     OperatingPoint,
@@ -65,7 +63,7 @@ EFFECTS = PatientEffects(
 def predict(info: BundleInfo, logits: np.ndarray, rule: str | None, prevalence: float | None) -> Prediction:
     shares = {"malignant": prevalence} if prevalence is not None else None
     setting = Setting.of(info, shares, RiskRule.parse(rule) if rule else None)
-    builder = PredictionBuilder(Bundle(info, b"", Path("tiny")), Reference(), setting)
+    builder = PredictionBuilder(Reference(), setting)
     image = PreparedImage("a.jpg", np.zeros((4, 4, 3), np.uint8), (), Patient(age=85, sex="male", site="face"))
     return builder.build([image], GraphOutput(logits[None].astype(np.float32)))[0]
 

@@ -210,6 +210,7 @@ def test_openapi_describes_every_route(server_of: Start) -> None:
     assert set(schema["paths"]) == {
         "/v1/predict",
         "/v1/predict/batch",
+        "/v1/predict/lesion",
         "/v1/dicomweb/studies",
         "/v1/dicomweb/studies/{study}",
         "/v1/jobs",

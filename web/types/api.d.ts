@@ -313,6 +313,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/predict/lesion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Predict Lesion
+         * @description Classify one lesion: a form with repeated fields `dermoscopic` and `clinical`. The result has the images.
+         */
+        post: operations["predict_lesion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -950,6 +970,43 @@ export interface components {
             version: string;
         };
         /**
+         * LesionImage
+         * @description One of the images of a lesion.
+         *
+         *     Attributes:
+         *         image: The image as it was named in the request.
+         *         used: Whether the prediction rests on it; not for an image on which the model abstains.
+         *         abstain_reasons: Reasons against using it.
+         *         p_malignant: Probability of malignancy from this image alone; null for a model that cannot tell it.
+         *         ood_score: Distance of its features from those of the training images; null where it is not measured.
+         *         notes: Unusual properties of the image and how they were treated.
+         */
+        LesionImage: {
+            /**
+             * Abstain Reasons
+             * @default []
+             */
+            abstain_reasons: components["schemas"]["AbstainReason"][];
+            /** Image */
+            image: string;
+            /**
+             * Image Type
+             * @enum {string}
+             */
+            image_type: "dermoscopic" | "clinical";
+            /**
+             * Notes
+             * @default []
+             */
+            notes: string[];
+            /** Ood Score */
+            ood_score: number | null;
+            /** P Malignant */
+            p_malignant: number | null;
+            /** Used */
+            used: boolean;
+        };
+        /**
          * LesionMeasures
          * @description Measures of a segmented lesion, from 0 to 1 unless stated otherwise. They are not part of the diagnosis.
          *
@@ -1039,6 +1096,14 @@ export interface components {
              * @description Whether /v1/explain is available.
              */
             explainable: boolean;
+            /**
+             * Image Types
+             * @description Types of images that the model takes.
+             * @default [
+             *       "dermoscopic"
+             *     ]
+             */
+            image_types: ("dermoscopic" | "clinical")[];
             /** Licence */
             licence: string;
             limits: components["schemas"]["Limits"];
@@ -1353,10 +1418,11 @@ export interface components {
         };
         /**
          * Prediction
-         * @description The prediction for one image.
+         * @description The prediction for one image, or for one lesion from several images.
          *
          *     Attributes:
-         *         image: The image as it was named in the request.
+         *         image: The image as it was named in the request; the name of the lesion for a prediction from several images.
+         *         images: The images of a lesion; empty for the prediction for one image.
          *         status: `ok`, or `abstained` where the model should not be relied on.
          *         abstain_reasons: Reasons for the abstention; empty for `ok`.
          *         p_malignant: Probability of malignancy; null for a model that cannot tell it, such as one of melanoma alone.
@@ -1388,6 +1454,11 @@ export interface components {
             readonly headline: string;
             /** Image */
             image: string;
+            /**
+             * Images
+             * @default []
+             */
+            images: components["schemas"]["LesionImage"][];
             /** Model */
             model: string;
             /**
@@ -1886,6 +1957,7 @@ export type FieldError = components['schemas']['FieldError'];
 export type GroupMetrics = components['schemas']['GroupMetrics'];
 export type GroupPoint = components['schemas']['GroupPoint'];
 export type Job = components['schemas']['Job'];
+export type LesionImage = components['schemas']['LesionImage'];
 export type LesionMeasures = components['schemas']['LesionMeasures'];
 export type Limits = components['schemas']['Limits'];
 export type ModelCard = components['schemas']['ModelCard'];
@@ -3765,6 +3837,177 @@ export interface operations {
                 };
             };
             /** @description Invalid fields, or Missing or additional files */
+            422: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Rate limit exceeded */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal server error */
+            500: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Server busy, or Server stopping */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    predict_lesion: {
+        parameters: {
+            query?: {
+                /** @description Age in years. */
+                age?: number;
+                /** @description Sex; also F or M. */
+                sex?: "female" | "male";
+                /** @description Anatomical site; also by the names of the ISIC archive. */
+                site?: components["schemas"]["Site"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /**
+                     * Age
+                     * @description Age in years.
+                     */
+                    age?: number;
+                    clinical?: string[];
+                    dermoscopic?: string[];
+                    /**
+                     * Sex
+                     * @description Sex; also F or M.
+                     * @enum {string}
+                     */
+                    sex?: "female" | "male";
+                    /** @description Anatomical site; also by the names of the ISIC archive. */
+                    site?: components["schemas"]["Site"];
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PredictResponse"];
+                };
+            };
+            /** @description Invalid HTTP request, or Malformed form */
+            400: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description API key missing or wrong */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request of another site */
+            403: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request too slow */
+            408: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Images of a wrong type */
+            409: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request too large */
+            413: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported body, or Unsupported image format */
+            415: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unknown host name */
+            421: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid fields, or Missing or additional files, or Unreadable image, or Image too large */
             422: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];

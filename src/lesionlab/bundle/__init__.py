@@ -1,5 +1,6 @@
 """The model bundle: an ONNX graph and its description."""
 
+from lesionlab.bundle.calibration import Calibration, DecisionRule
 from lesionlab.bundle.evaluation import (
     Epoch,
     EvaluationSummary,
@@ -12,6 +13,7 @@ from lesionlab.bundle.evaluation import (
     Subgroup,
     WithinSourceAuc,
 )
+from lesionlab.bundle.fusion import IMAGE_TYPES, ClinicalFusion, FittedValues, ImageType, LesionFusion
 from lesionlab.bundle.operating_points import CurvePoint, OperatingPoint, PatientThreshold, SensitivityCurve
 from lesionlab.bundle.patient import Patient, PatientEffects, Site
 from lesionlab.bundle.prediction_sets import PredictionSets
@@ -26,8 +28,6 @@ from lesionlab.bundle.reference import (
 )
 from lesionlab.bundle.schema import (
     BundleInfo,
-    Calibration,
-    DecisionRule,
     DermoscopyDetector,
     LesionCrop,
     StoredGraph,
@@ -39,9 +39,11 @@ from lesionlab.bundle.store import Bundle, default_bundle_path, save_bundle
 from lesionlab.bundle.training_images import TrainingImages
 
 __all__ = [
+    "IMAGE_TYPES",
     "Bundle",
     "BundleInfo",
     "Calibration",
+    "ClinicalFusion",
     "CurvePoint",
     "DecisionRule",
     "DermoscopyDetector",
@@ -50,10 +52,13 @@ __all__ = [
     "EvaluationSummary",
     "ExternalFigures",
     "FeatureSpace",
+    "FittedValues",
     "GroupMetrics",
     "GroupPoint",
     "ImageLimits",
+    "ImageType",
     "LesionCrop",
+    "LesionFusion",
     "LinearHead",
     "OperatingPoint",
     "Patient",

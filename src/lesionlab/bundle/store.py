@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Final, TypeVar
@@ -28,7 +28,8 @@ REFERENCE: Final = "reference.npz"
 EVALUATION: Final = "evaluation.json"
 TRAINING_IMAGES: Final = "training_images.npz"
 SEEN_IMAGES: Final = "seen_images.npz"
-_FILES = (DESCRIPTION, GRAPH, REFERENCE, EVALUATION, TRAINING_IMAGES, SEEN_IMAGES)
+CLINICAL: Final = "clinical"
+_FILES = (DESCRIPTION, GRAPH, REFERENCE, EVALUATION, TRAINING_IMAGES, SEEN_IMAGES, CLINICAL)
 Content = TypeVar("Content")
 _CHECKSUM = "content_sha256"  # of the other keys of the description, independent of white space
 
@@ -45,6 +46,8 @@ class Bundle:
 
     Attributes:
         graph: The bytes of the ONNX graph; their hash is the one in `info`.
+        clinical: The bundle of the network for clinical images, of a model that combines both; stored in the folder
+            `clinical` of this one.
     """
 
     info: BundleInfo
@@ -54,6 +57,7 @@ class Bundle:
     evaluation: EvaluationSummary | None = None
     training_images: TrainingImages | None = None
     seen_images: SeenImages | None = None
+    clinical: "Bundle | None" = None
 
     @property
     def explainable(self) -> bool:
@@ -80,26 +84,39 @@ class Bundle:
         if not os.path.exists(place / DESCRIPTION) and os.path.exists(place / "bundle" / DESCRIPTION):
             place = place / "bundle"
         with _opened(place) as read:
-            info = _parse_description(place, read(DESCRIPTION))
-            if info.graph.runtime != "onnx":
-                raise BundleError(
-                    f"{place} holds a model for {info.graph.runtime}, not for onnxruntime; its README.md explains how "
-                    "to run it"
-                )
-            graph = _checked(place, GRAPH, read(GRAPH), info.graph_sha256)
+            return cls._read(place, read)
 
-            def optional(name: str, sha256: str | None, parse: Callable[[bytes], Content]) -> Content | None:
-                return (
-                    None if sha256 is None else _parsed(place, name, parse, _checked(place, name, read(name), sha256))
-                )
+    @classmethod
+    def _read(cls, place: Path, read: Callable[[str], bytes]) -> "Bundle":
+        info = _parse_description(place, read(DESCRIPTION))
+        if info.graph.runtime != "onnx":
+            raise BundleError(
+                f"{place} holds a model for {info.graph.runtime}, not for onnxruntime; its README.md explains how "
+                "to run it"
+            )
+        graph = _checked(place, GRAPH, read(GRAPH), info.graph_sha256)
 
-            reference = optional(REFERENCE, info.reference_sha256, Reference.from_bytes)
-            evaluation = optional(EVALUATION, info.evaluation_sha256, EvaluationSummary.model_validate_json)
-            training_images = optional(TRAINING_IMAGES, info.training_images_sha256, TrainingImages.from_bytes)
-            seen_images = optional(SEEN_IMAGES, info.seen_images_sha256, SeenImages.from_bytes)
+        def optional(name: str, sha256: str | None, parse: Callable[[bytes], Content]) -> Content | None:
+            return None if sha256 is None else _parsed(place, name, parse, _checked(place, name, read(name), sha256))
+
+        evaluation = optional(EVALUATION, info.evaluation_sha256, EvaluationSummary.model_validate_json)
         if evaluation is not None and evaluation.graph_sha256 != info.graph_sha256:
             raise BundleError(f"{place}: {EVALUATION} belongs to another graph; evaluate the model again")
-        return cls(info, graph, place, reference, evaluation, training_images, seen_images)
+        clinical = None
+        if info.fusion is not None and info.fusion.clinical is not None:
+            clinical = cls._read(place / CLINICAL, lambda name: read(f"{CLINICAL}/{name}"))
+            if clinical.info.graph_sha256 != info.fusion.clinical.graph_sha256:
+                raise BundleError(f"{place}: {CLINICAL} holds another network; make the model again")
+        return cls(
+            info,
+            graph,
+            place,
+            optional(REFERENCE, info.reference_sha256, Reference.from_bytes),
+            evaluation,
+            optional(TRAINING_IMAGES, info.training_images_sha256, TrainingImages.from_bytes),
+            optional(SEEN_IMAGES, info.seen_images_sha256, SeenImages.from_bytes),
+            clinical,
+        )
 
 
 def save_bundle(
@@ -111,6 +128,7 @@ def save_bundle(
     evaluation: EvaluationSummary | None = None,
     training_images: TrainingImages | None = None,
     seen_images: SeenImages | None = None,
+    clinical: Bundle | None = None,
 ) -> Bundle:
     """Write a bundle atomically, and return it: one zip file if `path` ends in `.zip`, else a folder.
 
@@ -119,31 +137,50 @@ def save_bundle(
     Raises:
         LesionlabError: The destination cannot be written.
     """
-    contents = {GRAPH: graph}
-    if reference is not None:
-        contents[REFERENCE] = reference.to_bytes()
-    if evaluation is not None:
-        contents[EVALUATION] = (evaluation.model_dump_json() + "\n").encode()
-    if training_images is not None:
-        contents[TRAINING_IMAGES] = training_images.to_bytes()
-    if seen_images is not None:
-        contents[SEEN_IMAGES] = seen_images.to_bytes()
-    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
-    optional = (REFERENCE, EVALUATION, TRAINING_IMAGES, SEEN_IMAGES)
-    info = info.model_copy(update={f"{Path(name).stem}_sha256": hashes.get(name) for name in optional})
-    contents = {DESCRIPTION: description_text(info).encode(), **contents}
+    bundle = _hashed(Bundle(info, graph, path, reference, evaluation, training_images, seen_images, clinical))
+    contents = _contents(bundle)
     if path.suffix == ".zip":
         with replacing(path, binary=True) as stream, zipfile.ZipFile(stream, "w") as archive:
             for name, data in contents.items():
                 archive.writestr(zipfile.ZipInfo(name), data)  # fixed dates: the same bundle is the same bytes
-        return Bundle(info, graph, path, reference, evaluation, training_images, seen_images)
+        return bundle
     with replacing_folder(path) as temporary:
         for name, data in contents.items():
             with replacing(temporary / name, binary=True) as stream:
                 stream.write(data)
         if path.exists() and (not path.is_dir() or {entry.name for entry in path.iterdir()} - set(_FILES)):
             raise BundleError(f"{path} exists and is not a bundle; choose another path")
-    return Bundle(info, graph, path, reference, evaluation, training_images, seen_images)
+    return bundle
+
+
+def _optional_files(bundle: Bundle) -> dict[str, bytes]:
+    """Return the optional files of a bundle by name."""
+    contents = {}
+    if bundle.reference is not None:
+        contents[REFERENCE] = bundle.reference.to_bytes()
+    if bundle.evaluation is not None:
+        contents[EVALUATION] = (bundle.evaluation.model_dump_json() + "\n").encode()
+    if bundle.training_images is not None:
+        contents[TRAINING_IMAGES] = bundle.training_images.to_bytes()
+    if bundle.seen_images is not None:
+        contents[SEEN_IMAGES] = bundle.seen_images.to_bytes()
+    return contents
+
+
+def _hashed(bundle: Bundle) -> Bundle:
+    """Return a bundle whose description has the hashes of the optional files."""
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in _optional_files(bundle).items()}
+    optional = (REFERENCE, EVALUATION, TRAINING_IMAGES, SEEN_IMAGES)
+    update = {f"{Path(name).stem}_sha256": hashes.get(name) for name in optional}
+    clinical = None if bundle.clinical is None else _hashed(bundle.clinical)
+    return replace(bundle, info=bundle.info.model_copy(update=update), clinical=clinical)
+
+
+def _contents(bundle: Bundle) -> dict[str, bytes]:
+    """Return all files of a bundle by name."""
+    own = {DESCRIPTION: description_text(bundle.info).encode(), GRAPH: bundle.graph, **_optional_files(bundle)}
+    clinical = {} if bundle.clinical is None else _contents(bundle.clinical)
+    return own | {f"{CLINICAL}/{name}": data for name, data in clinical.items()}
 
 
 def description_text(info: BundleInfo) -> str:

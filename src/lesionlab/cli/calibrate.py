@@ -68,7 +68,7 @@ def calibrate(
     bundle = Bundle.load(model)
     check_output(out, [model, bundle.path, *data], force=force)
     log_to_console()
-    dataset = open_datasets(data, columns, metadata, unknown, decisions)
+    dataset = open_datasets(data, columns, metadata, unknown, decisions, bundle.info.image_type)
     with progress_bar("predicting validation images") as progress:
         found = recalibrate_bundle(bundle, dataset, out, negatives=negatives, progress=progress)
     if as_json:

@@ -79,7 +79,8 @@ def convert(
     for form in forms:
         check_output(folder / form.name, [model, *(data or ())], force=force)
     log_to_console()
-    dataset = open_datasets(data, columns, metadata, unknown, decisions) if data else None
+    image_type = bundle.info.image_type
+    dataset = open_datasets(data, columns, metadata, unknown, decisions, image_type) if data else None
     context = nullcontext(acceptance_data(bundle.info, dataset)) if dataset else synthetic_acceptance_data()
     with context as images, progress_bar("comparing outputs") as progress:
         found = convert_bundle(bundle, forms, folder, images, threads=threads, progress=progress)

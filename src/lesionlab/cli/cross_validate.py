@@ -86,7 +86,7 @@ def cross_validate(
     from lesionlab.recipes import load_recipe
 
     checked = load_recipe(recipe, changes or ())
-    manifest = open_datasets(data, columns, metadata, unknown, decisions)
+    manifest = open_datasets(data, columns, metadata, unknown, decisions, checked.data.image_type)
     log_to_console()
     from lesionlab.experiments import cross_validate
 

@@ -141,7 +141,7 @@ def evaluate(
         check_output(place, [run.path, run.bundle, data], force=force)
         evaluation = _evaluate_run(run, data, subset or Subset.TEST, place, corrupted, task=task, keep_seen=keep_seen)
     elif data is not None:
-        manifest = open_dataset(data, columns, tables, unknown)
+        manifest = open_dataset(data, columns, tables, unknown, Bundle.load(model).info.image_type)
         manifest = with_decisions(manifest, decisions)
         evaluation, place = _evaluate_bundle(
             model, manifest, subset, folder, corrupted, task=task, keep_seen=keep_seen, store=store, force=force
@@ -181,12 +181,13 @@ def _evaluate_several(
     if tables and len(tables) != len(folders):
         raise UsageError(f"--metadata: {len(tables)} tables for {len(folders)} datasets; give one for each, or none")
     names = _names(folders, tables)
-    base = out or Path("evaluation") / f"{Bundle.load(model).info.name}-datasets"
+    info = Bundle.load(model).info
+    base = out or Path("evaluation") / f"{info.name}-datasets"
     found = []
     for number, (name, folder) in enumerate(zip(names, folders, strict=True)):
         note(f"{name}: {folder}")
         table = tables[number] if tables else None
-        manifest = open_dataset(folder, columns, table, unknown)
+        manifest = open_dataset(folder, columns, table, unknown, info.image_type)
         evaluation, place = _evaluate_bundle(
             model,
             manifest,

@@ -132,6 +132,7 @@ def _model_rows(bundle: "Bundle") -> list[tuple[str, str]]:
         ("task", info.task),
         ("classes", ", ".join(info.classes)),
         ("preprocessing", f"squashed to {through}{size}x{size}, {info.preprocessing.interpolation}"),
+        ("images", _images(bundle)),
         ("calibration", calibration),
         ("decision rule", _decision(info.decision_rule.exponent)),
         *((("pooled figures", f"do not hold within one source. {' '.join(warnings)}"),) if warnings else ()),
@@ -144,6 +145,17 @@ def _model_rows(bundle: "Bundle") -> list[tuple[str, str]]:
         ("split", split),
         ("licence", info.licence),
     ]
+
+
+def _images(bundle: "Bundle") -> str:
+    info, fusion = bundle.info, bundle.info.fusion
+    taken = " and ".join(info.image_types)
+    if fusion is None or not fusion.lesions:
+        return f"{taken}; several images of a lesion: mean of the log-probabilities"
+    return (
+        f"{taken}; several images of a lesion: correlated by {fusion.correlation:.2f}, fitted on {fusion.lesions:,} "
+        "validation lesions"
+    )
 
 
 def _decision(exponent: float) -> str:

@@ -23,6 +23,7 @@ from lesionlab.cli.drift import drift
 from lesionlab.cli.evaluate import evaluate
 from lesionlab.cli.explain import explain
 from lesionlab.cli.export import export
+from lesionlab.cli.fuse import fuse
 from lesionlab.cli.info import info
 from lesionlab.cli.options import add_commands
 from lesionlab.cli.predict import predict
@@ -55,6 +56,7 @@ add_commands(
     reproduce,
     export,
     calibrate,
+    fuse,
     convert,
     recipes,
     card,

@@ -21,6 +21,7 @@ from lesionlab.errors import UsageError
 
 if TYPE_CHECKING:
     from lesionlab.data import ColumnMapping, Manifest
+    from lesionlab.data.dataset import ImageTypes
 
 
 def existing(parameter: typer.CallbackParam, value: Any) -> Any:
@@ -53,15 +54,10 @@ Model = Annotated[
         show_default=False,
     ),
 ]
-Images = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="IMAGES",
-        help="Images, folders, zip archives (archive.zip::member for one image), URLs, or quoted patterns such as "
-        "'a/**/*.jpg'.",
-        show_default=False,
-    ),
-]
+IMAGES_HELP = (
+    "Images, folders, zip archives (archive.zip::member for one image), URLs, or quoted patterns such as 'a/**/*.jpg'."
+)
+Images = Annotated[list[str], typer.Argument(metavar="IMAGES", help=IMAGES_HELP, show_default=False)]
 RecipeName = Annotated[
     str,
     typer.Argument(
@@ -217,6 +213,7 @@ def open_dataset(
     columns: str | None = None,
     metadata: Path | Sequence[Path] | None = None,
     unknown: Literal["error", "keep"] = "error",
+    image_type: "ImageTypes" = "dermoscopic",
 ) -> "Manifest":
     """Read a dataset, and print the counts of the files that are left out, if there are others than masks and tables.
 
@@ -227,7 +224,9 @@ def open_dataset(
     from lesionlab.data import scan_dataset
     from lesionlab.images.files import HIDDEN, MASK, OTHER
 
-    scan = scan_dataset(folder, columns=column_mapping(columns), metadata=metadata, unknown=unknown)
+    scan = scan_dataset(
+        folder, columns=column_mapping(columns), metadata=metadata, unknown=unknown, image_type=image_type
+    )
     manifest = scan.manifest()
     if (+scan.left_out.counts).keys() - {HIDDEN, MASK, OTHER}:
         note_left_out(scan.left_out)
@@ -240,6 +239,7 @@ def open_datasets(
     tables: Sequence[Path] | None,
     unknown: Literal["error", "keep"],
     decisions: list[Path] | None = None,
+    image_type: "ImageTypes" = "dermoscopic",
 ) -> "Manifest":
     """Read datasets as one, and apply decisions; with several, a table belongs to the folder that contains it.
 
@@ -258,7 +258,7 @@ def open_datasets(
         raise UsageError(
             f"--metadata {min(lost)} is in none of the {len(folders)} folders of --data; move it into its own"
         )
-    manifests = [open_dataset(folder, columns, own, unknown) for folder, own in of_folder.items()]
+    manifests = [open_dataset(folder, columns, own, unknown, image_type) for folder, own in of_folder.items()]
     manifest = join_datasets(manifests)
     if repeated := sum(map(len, manifests)) - len(manifest):
         note(f"images that occur in several datasets, used once: {repeated:,}")

@@ -10,8 +10,8 @@ import typer
 
 from lesionlab.cli.console import err
 from lesionlab.cli.options import (
+    IMAGES_HELP,
     Force,
-    Images,
     Model,
     PredictionDevice,
     RiskOption,
@@ -25,6 +25,7 @@ from lesionlab.files import check_output
 
 if TYPE_CHECKING:
     from lesionlab.bundle import Patient
+    from lesionlab.cli.predict_images import Grouping
     from lesionlab.prediction.inference.tta import TestTimeAugmentation
 
 
@@ -60,6 +61,7 @@ _SUFFIXES = {
 }
 _DICOM = Path("dicom")
 _IMAGES_PER_GPU_RUN = 32
+PredictedImages = Annotated[list[str] | None, typer.Argument(metavar="IMAGES", help=IMAGES_HELP, show_default=False)]
 
 
 def _table_or_dicom(parameter: typer.CallbackParam, value: Path | None) -> Path | None:
@@ -67,7 +69,7 @@ def _table_or_dicom(parameter: typer.CallbackParam, value: Path | None) -> Path 
 
 
 def predict(
-    paths: Images,
+    paths: PredictedImages = None,
     model: Model = None,
     result_format: Annotated[
         OutputFormat | None,
@@ -117,6 +119,30 @@ def predict(
             show_default=False,
         ),
     ] = None,
+    clinical: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Clinical photographs, for a model that takes them (`lesionlab fuse`): of the one lesion in IMAGES, "
+            "or with the names of the dermoscopic images. Repeatable; each as in IMAGES.",
+            metavar="IMAGES",
+            show_default=False,
+        ),
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            help="One result per lesion from all of its images: the column of the lesion, such as lesion_id, in the "
+            "table of --metadata, of --patients, or of a dataset. Its column image_type tells clinical images.",
+            metavar="COLUMN",
+            show_default=False,
+        ),
+    ] = None,
+    metadata: Annotated[
+        Path | None,
+        typer.Option(
+            callback=existing, help="Table with one row per image, for --group.", metavar="FILE", show_default=False
+        ),
+    ] = None,
     prevalence: Annotated[
         list[str] | None,
         typer.Option(
@@ -163,6 +189,8 @@ def predict(
 
     The model abstains from images on which it cannot be relied, for example dark ones or images without a lesion.
 
+    With --group or --clinical there is one result per lesion, with the images that it rests on.
+
     A bad image is reported on standard error and does not stop the others; the exit code is then 1.
     """
     from lesionlab.cli.predict_images import PredictionRun
@@ -171,6 +199,7 @@ def predict(
     from lesionlab.prediction.decision.prevalence import parse_prevalence
     from lesionlab.prediction.inference.session import IMAGES_PER_RUN
 
+    paths = _given(paths, clinical)
     rule = RiskRule.of_options(risk, threshold)
     shares = parse_prevalence(prevalence or ())
     patient = {"age": age, "sex": sex, "site": site}
@@ -188,6 +217,7 @@ def predict(
             "--nearest-images": nearest_images,
             "--with-identity": with_identity,
         }
+        other |= {"--clinical": clinical, "--group": group, "--metadata": metadata}
         other |= {"--threads": threads, "--force": force}
         settings = {"tta": tta, "prevalence": shares, "device": device, "patient": patient, "patients": patients}
         run_in_shards = ShardedPrediction(
@@ -209,15 +239,19 @@ def predict(
     if workers is not None or retry_failed:
         raise UsageError("--workers and --retry-failed are for --resume and --ray")
     _check_format(chosen, shares, paths, with_identity=with_identity)
-    locations = images_of(paths)
+    grouping = _grouping(paths, group, metadata, patients, clinical or [])
+    if grouping is not None and (chosen.one_per_image or explain is not None):
+        option = "--explain" if explain is not None else f"--format {chosen}"
+        raise UsageError(f"{option} is for single images; without it, --group and --clinical give a result per lesion")
+    locations = _locations(paths, [] if grouping is None else grouping.clinical)
     patient_of = _patients(patients, locations, patient)
-    inputs = [*locations, model, patients]
+    inputs = [*locations, model, patients, metadata]
     if out_file is not None:
         check_output(out_file, inputs, force=force)
     if explain is not None:
         check_output(explain, [*inputs, nearest_images], force=force)
 
-    run = PredictionRun(locations, batch_size, explain, nearest_images, patient_of)
+    run = PredictionRun(locations, batch_size, explain, nearest_images, patient_of, grouping)
     counts = Counts()
     if chosen is OutputFormat.TABLE:
         print_results(load(), run, counts)
@@ -225,7 +259,8 @@ def predict(
         write_results(load, run, counts, Output(chosen, out_file, with_identity))
     if counts.failed:
         done = "reported" if chosen.one_per_image else "predicted"
-        err().print(f"{counts.failed} of {len(locations)} images could not be {done}")
+        noun = "images" if grouping is None else "lesions"
+        err().print(f"{counts.failed} of {counts.done} {noun} could not be {done}")
         raise typer.Exit(1)
 
 
@@ -269,6 +304,36 @@ def _content(setting: object) -> str:
     from lesionlab.files import sha256_of_file
 
     return sha256_of_file(setting) if isinstance(setting, Path) and setting != _DICOM else str(setting)
+
+
+def _given(paths: list[str] | None, clinical: list[str] | None) -> list[str]:
+    if not paths and not clinical:
+        raise UsageError("there is no image to predict: name IMAGES, or clinical ones with --clinical")
+    return paths or []
+
+
+def _locations(paths: list[str], clinical: list[str]) -> list[str]:
+    """Return all images, each once: those that the arguments name, and the clinical ones."""
+    return list(dict.fromkeys([*(images_of(paths) if paths else []), *clinical]))
+
+
+def _grouping(
+    paths: list[str], column: str | None, metadata: Path | None, patients: Path | None, clinical: list[str]
+) -> "Grouping | None":
+    """Return how images are grouped by lesion; None for single images."""
+    from lesionlab.cli.predict_images import Grouping
+    from lesionlab.prediction.io.lesions import table_of_dataset
+
+    if column is None:
+        if metadata is not None:
+            raise UsageError("--metadata is for --group; name its column of the lesion, as --group lesion_id")
+        return Grouping(None, "", images_of(clinical)) if clinical else None
+    table = metadata or (None if patients == _DICOM else patients) or table_of_dataset(paths)
+    if table is None:
+        raise UsageError(
+            f"--group {column}: give the table with this column and one row per image with --metadata FILE"
+        )
+    return Grouping(table, column, images_of(clinical) if clinical else [])
 
 
 def _patients(

@@ -81,14 +81,15 @@ class Output:
 
 
 def print_results(predictor: Predictor, run: PredictionRun, counts: Counts) -> None:
-    """Print one image in full, or several as a table."""
+    """Print one image or lesion in full, or several as a table."""
     console, info, rule = out(), predictor.info, predictor.risk_rule
+    run = run.grouped(predictor)
     results = counts.successful(run.results(predictor))
-    if len(run.locations) == 1:
+    if run.count == 1:
         for result in results:
             print_prediction(console, result.prediction, info, rule, result.nearest_images, result.lesion)
         return
-    table = PredictionTable(console, info, rule)
+    table = PredictionTable(console, info, rule, "lesion" if run.lesions else "image")
     for result in results:
         table.add(result.prediction)
     table.close(counts.abstained)
@@ -96,9 +97,10 @@ def print_results(predictor: Predictor, run: PredictionRun, counts: Counts) -> N
 
 def write_results(load: Callable[[], Predictor], run: PredictionRun, counts: Counts, output: Output) -> None:
     """Write the results."""
-    if output.result_format.of_challenge:
+    if output.result_format.of_challenge and run.grouping is None:
         require_unique_ids(output.result_format, run.locations)
     predictor = load()
+    run = run.grouped(predictor)
     info = predictor.info
     rows_are_visible = output.out is None and out().is_terminal  # they show the progress
     with (
@@ -111,9 +113,9 @@ def write_results(load: Callable[[], Predictor], run: PredictionRun, counts: Cou
                 write(result.prediction)
             except ImageError as error:  # the format has no report on this image
                 counts.fail(result.prediction.image, str(error))
-            update(counts.done, len(run.locations))
+            update(counts.done, run.count)
     if output.result_format.of_challenge:
         note("The values are scores of the balanced decision rule, not probabilities.")
     if counts.abstained:
-        note(abstention_line(counts.abstained))
+        note(abstention_line(counts.abstained, "lesion" if run.lesions else "image"))
     print_footer(err(), info, predictor.risk_rule)

@@ -29,22 +29,23 @@ def leaky_warning(info: BundleInfo) -> str | None:
     return "leaky: lesions are shared between training and test; the figures are too good"
 
 
-def abstention_line(count: int) -> str:
+def abstention_line(count: int, noun: str = "image") -> str:
     """Return the line that reports the number of abstentions."""
-    return f"The model abstained on {count} image{'s' * (count != 1)}."
+    return f"The model abstained on {count} {noun}{'s' * (count != 1)}."
 
 
 class PredictionTable:
     """A table that is printed row by row."""
 
-    def __init__(self, console: Console, info: BundleInfo, risk_rule: str) -> None:
+    def __init__(self, console: Console, info: BundleInfo, risk_rule: str, noun: str = "image") -> None:
         self._console = console
+        self._noun = noun
         self._info = info
         self._risk_rule = risk_rule
         # Longer names are not shortened: they move their row to the right.
         self._width = max(16, min(48, console.width - _NUMBERS_WIDTH)) if console.is_terminal else _PIPED_NAME_WIDTH
         columns = f"{f'P({info.target})':>12}  {'decision':<8}  {'risk':<8}  {'prob.':>6}  diagnosis"
-        console.print(f"{'image':<{self._width}}  {columns}", style="bold")
+        console.print(f"{noun:<{self._width}}  {columns}", style="bold")
 
     def add(self, prediction: Prediction) -> None:
         """Print one row."""
@@ -66,7 +67,7 @@ class PredictionTable:
         """Print the number of abstentions and the footer."""
         self._console.print()
         if abstained:
-            self._console.print(abstention_line(abstained))
+            self._console.print(abstention_line(abstained, self._noun))
         print_footer(self._console, self._info, self._risk_rule)
 
 
@@ -87,6 +88,7 @@ def print_prediction(
     if not prediction.abstained:
         _print_decisions(console, prediction)
         _print_probabilities(console, prediction, TASKS[info.task])
+    _print_images(console, prediction)
     _print_lesion(console, lesion)
     _print_nearest(console, nearest_images or ())
     for note in prediction.notes:
@@ -134,6 +136,21 @@ def _can_print(console: Console, text: str) -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
+
+
+def _print_images(console: Console, prediction: Prediction) -> None:
+    if not prediction.images:
+        return
+    console.print()
+    console.print("images of the lesion:")
+    for image in prediction.images:
+        alone = "" if image.p_malignant is None else f", P(malignant) {image.p_malignant:.1%} alone"
+        reasons = "; ".join(reason.message for reason in image.abstain_reasons)
+        console.print(
+            f"  {printable(image.image)}: {image.image_type}{alone}" + f", not used: {reasons}" * bool(reasons)
+        )
+        for note in image.notes:
+            console.print(f"    note: {note}", style="dim")
 
 
 def _print_lesion(console: Console, lesion: LesionMeasures | None) -> None:

@@ -83,7 +83,7 @@ def train(
 
     short = [f"training.epochs={epochs}"] if epochs is not None else []
     checked = load_recipe(recipe, [*(changes or ()), *short])
-    manifest = open_datasets(data, columns, metadata, unknown, decisions)
+    manifest = open_datasets(data, columns, metadata, unknown, decisions, checked.data.image_type)
     if published and split_file is not None:
         raise UsageError("--published and --split exclude each other: each defines the split")
     split = load_split(split_file) if split_file else None

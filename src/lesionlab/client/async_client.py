@@ -75,6 +75,25 @@ class AsyncClient:
         """
         return (await self._content(calls.report_call(image, report_format, patient))).content
 
+    async def predict_lesion(
+        self,
+        dermoscopic: Iterable[Image] = (),
+        clinical: Iterable[Image] = (),
+        patient: Patient = NO_PATIENT_DATA,
+    ) -> PredictResponse:
+        """Classify one lesion from one or several images.
+
+        Args:
+            dermoscopic: Paths or bytes of its dermoscopic images.
+            clinical: The same of its clinical photographs, for a model that takes them.
+            patient: Patient data.
+
+        Raises:
+            ServerProblemError: As `predict`; `ProblemType.WRONG_IMAGE_TYPE` for images that the model does not take.
+            OSError: A file cannot be read.
+        """
+        return await self._request(calls.lesion_call(dermoscopic, clinical, patient))
+
     async def explain(
         self, image: Image, diagnosis: str | None = None, patient: Patient = NO_PATIENT_DATA
     ) -> ExplainResponse:

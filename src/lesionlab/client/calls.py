@@ -80,6 +80,14 @@ def report_call(image: Image, report_format: ReportFormat, patient: Patient) -> 
     return Call("POST", "/v1/predict", PredictResponse, options)
 
 
+def lesion_call(dermoscopic: Iterable[Image], clinical: Iterable[Image], patient: Patient) -> Call[PredictResponse]:
+    """Return the request for the prediction of a lesion."""
+    images = {"dermoscopic": dermoscopic, "clinical": clinical}
+    files = [file for kind, given in images.items() for file in _files(map(_read, given), kind)]
+    options = {"files": files, "params": _known(patient)}
+    return Call("POST", "/v1/predict/lesion", PredictResponse, options)
+
+
 def explain_call(image: Image, diagnosis: str | None, patient: Patient) -> Call[ExplainResponse]:
     """Return the request for an explanation."""
     options = _one_image(image, patient)
@@ -177,13 +185,16 @@ def no_response(url: httpx2.URL, error: Exception) -> ServerProblemError:
 
 
 def _one_image(image: Image, patient: Patient) -> dict[str, Any]:
-    known = patient.model_dump(mode="json", exclude_none=True)
     headers = {"Content-Type": "application/octet-stream"}
-    return {"params": known, "content": _read(image), "headers": headers}
+    return {"params": _known(patient), "content": _read(image), "headers": headers}
 
 
-def _files(batch: list[bytes]) -> list[tuple[str, tuple[str, bytes, str]]]:
-    return [("files", ("image", data, "application/octet-stream")) for data in batch]
+def _known(patient: Patient) -> dict[str, Any]:
+    return patient.model_dump(mode="json", exclude_none=True)
+
+
+def _files(images: Iterable[bytes], field_name: str = "files") -> list[tuple[str, tuple[str, bytes, str]]]:
+    return [(field_name, ("image", data, "application/octet-stream")) for data in images]
 
 
 def _read(image: Image) -> bytes:

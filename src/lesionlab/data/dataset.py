@@ -1,6 +1,7 @@
 """Reading a dataset: recognising its layout, and building the manifest."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -25,6 +26,7 @@ from lesionlab.data.scan import DataProblem, ProblemKind, Scan, raise_for_errors
 from lesionlab.errors import DataError, UsageError
 from lesionlab.images.files import OTHER, is_image_name
 
+ImageTypes = Literal["dermoscopic", "clinical", "all"]
 MANIFEST_NAME = "manifest.csv"
 
 _TABLES = frozenset((".csv", ".tsv", ".tab", ".txt", ".xlsx", ".parquet"))
@@ -36,6 +38,7 @@ def read_dataset(
     columns: ColumnMapping | None = None,
     metadata: Path | Sequence[Path] | None = None,
     unknown: Literal["error", "keep"] = "error",
+    image_type: ImageTypes = "dermoscopic",
 ) -> Manifest:
     """Read a dataset in one of the supported layouts.
 
@@ -46,12 +49,14 @@ def read_dataset(
             image or lesion.
         unknown: Diagnoses of unknown spelling are an error, or kept with the label `unk`, or `mal_oth` and `ben_oth`
             where the table states the malignancy.
+        image_type: Which images of a dataset with dermoscopic and clinical ones are used: those of a type, or `all`.
 
     Raises:
         DataError: The layout is unknown, or the data has errors, such as an unknown diagnosis, a duplicate id or a
             missing image. Nothing is omitted silently.
     """
-    return scan_dataset(folder, columns=columns, metadata=metadata, unknown=unknown).manifest()
+    scan = scan_dataset(folder, columns=columns, metadata=metadata, unknown=unknown, image_type=image_type)
+    return scan.manifest()
 
 
 def load_manifest(path: Path) -> Manifest:
@@ -74,6 +79,7 @@ def scan_dataset(
     columns: ColumnMapping | None = None,
     metadata: Path | Sequence[Path] | None = None,
     unknown: Literal["error", "keep"] = "error",
+    image_type: ImageTypes = "dermoscopic",
 ) -> Scan:
     """Read a dataset's metadata, locate its images, and collect all problems.
 
@@ -82,6 +88,7 @@ def scan_dataset(
         columns: Mapping of the metadata's columns.
         metadata: Tables to read instead of the folder's own metadata (see `read_dataset`).
         unknown: What becomes of diagnoses of unknown spelling (see `read_dataset`).
+        image_type: Which images are used (see `read_dataset`).
 
     Raises:
         DataError: The folder is missing or its layout is unknown, or its table cannot be read.
@@ -91,9 +98,13 @@ def scan_dataset(
         raise DataError(f"{folder}: no such folder")
     try:
         given = [metadata] if isinstance(metadata, Path) else list(metadata or ())
-        scan = _scan_layout(folder, columns, given, keep_unknown=unknown == "keep")
+        whole = _scan_layout(folder, columns, given, keep_unknown=unknown == "keep")
     except OSError as error:
         raise DataError(f"{error.filename or folder}: cannot be read: {error.strerror or error}") from error
+    scan = whole if image_type == "all" else _of_type(whole, image_type)
+    if whole.records and not scan.records:
+        types = ", ".join(sorted({record.image_type or "unknown" for record in whole.records}))
+        raise DataError(f"{folder}: there is no {image_type} image; the types are {types}")
     if not scan.records and not any(problem.kind.is_error for problem in scan.problems):
         raise DataError(f"{folder}: the layout is {scan.layout}, but no image was found. Found: {_found(folder)}")
     return scan
@@ -158,26 +169,30 @@ def _scan_tables(
         subset = table_subset(path) if len(paths) > 1 else None
         reader.read(added.join(with_pairs(layout, layout.read(path))), "" if base == "." else base, subset)
     reader.finish()
-    records, others = _dermoscopic(reader.records)
+    records = reader.records
     known = reader.lesions_known and _has_lesion_ids(records)
-    problems = (*reader.problems, *added.problems(), *others, *_conflicts(records, reader.patients))
+    problems = (*reader.problems, *added.problems(), *_conflicts(records, reader.patients))
     grouped = "; without lesion ids, images are grouped by patient" if reader.patients else ""
     return Scan(
         folder, layout.name + grouped, tuple(records), problems, known, index.left_out, by_patient=bool(reader.patients)
     )
 
 
-def _dermoscopic(records: list[ImageRecord]) -> tuple[list[ImageRecord], list[DataProblem]]:
-    """Return the dermoscopic images and a problem for each other one, where a dataset has both."""
-    if not any(record.image_type == "dermoscopic" for record in records):
-        return records, []
-    others = [record for record in records if record.image_type not in ("dermoscopic", None)]
-    left_out = {record.image_id for record in others}
-    problems = [
+def _of_type(scan: Scan, image_type: str) -> Scan:
+    """Return the images of a type, and a problem for each other one; all images where no type is stated."""
+    if not any(record.image_type for record in scan.records):
+        return scan
+    # A dataset of clinical images alone may be evaluated by a dermoscopic model: its reports state the type.
+    if image_type == "dermoscopic" and not any(record.image_type == image_type for record in scan.records):
+        return scan
+    kept = tuple(record for record in scan.records if record.image_type in (image_type, None))
+    others = tuple(
         DataProblem(kind=ProblemKind.OTHER_IMAGE_TYPE, where=record.image_id, detail=record.image_type or "")
-        for record in others
-    ]
-    return [record for record in records if record.image_id not in left_out], problems
+        for record in scan.records
+        if record.image_type not in (image_type, None)
+    )
+    known = scan.lesions_known and _has_lesion_ids(kept)
+    return replace(scan, records=kept, problems=(*scan.problems, *others), lesions_known=known)
 
 
 def _supported() -> str:
@@ -189,7 +204,7 @@ def _supported() -> str:
     )
 
 
-def _has_lesion_ids(records: list[ImageRecord]) -> bool:
+def _has_lesion_ids(records: Sequence[ImageRecord]) -> bool:
     # In a saved manifest, unknown lesions have the id of their image.
     return any(record.lesion_id != record.image_id for record in records)
 

@@ -31,7 +31,7 @@ class ProblemKind(StrEnum):
     KEPT_DIAGNOSIS = "diagnosis of unknown spelling; it is kept"
     CONTRADICTION = "diagnosis that contradicts the malignancy stated with it"
     CONFLICTING_LESION = "lesion with two diagnoses"
-    OTHER_IMAGE_TYPE = "image that is not dermoscopic; it is not used"
+    OTHER_IMAGE_TYPE = "image of another type than wanted; it is not used"
     CONFLICTING_TABLES = "tables that contradict each other"
     UNMATCHED_ROWS = "rows of a second table without an image"
     ORPHAN = "image without a metadata row"

@@ -34,6 +34,7 @@ def store_external(bundle: Bundle, place: Path) -> Bundle:
         evaluation=bundle.evaluation.model_copy(update={"external": (*others, found)}),
         training_images=bundle.training_images,
         seen_images=bundle.seen_images,
+        clinical=bundle.clinical,
     )
 
 

@@ -30,6 +30,7 @@ def keep_test_results(bundle: Bundle, evaluation: Evaluation) -> Bundle:
         evaluation=stored_evaluation(evaluation),
         training_images=bundle.training_images,
         seen_images=bundle.seen_images,
+        clinical=bundle.clinical,
     )
 
 

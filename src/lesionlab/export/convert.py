@@ -111,6 +111,8 @@ def convert_bundle(
         UsageError: The bundle is a converted one, or a format needs training images.
         LesionlabError: A format cannot be written.
     """
+    if bundle.clinical is not None:
+        raise UsageError(f"{bundle.path} combines two networks; convert these, and combine them with `lesionlab fuse`")
     if bundle.info.graph.converted_from is not None:
         raise UsageError(f"{bundle.path} is a converted bundle; convert the bundle that it was made from")
     for form in forms:

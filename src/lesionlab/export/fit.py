@@ -12,6 +12,7 @@ from lesionlab.bundle import (
     Calibration,
     DecisionRule,
     DriftMeasures,
+    LesionFusion,
     OperatingPoint,
     PatientEffects,
     PredictionSets,
@@ -24,6 +25,7 @@ from lesionlab.data import Manifest, images_of_task
 from lesionlab.errors import DataError
 from lesionlab.export.calibrate import fit_calibration
 from lesionlab.export.dermoscopy import with_threshold
+from lesionlab.export.fusion import fit_fusion
 from lesionlab.export.measure import Measurements
 from lesionlab.export.operating_points import Validation, choose_points, sensitivity_curves
 from lesionlab.export.patient import fit_patient_effects, patient_of
@@ -45,12 +47,13 @@ class Fitted(TypedDict):
     patient_effects: PatientEffects | None
     operating_points: tuple[OperatingPoint, ...]
     sensitivity_curves: tuple[SensitivityCurve, ...]
+    fusion: LesionFusion | None
 
 
 def fit_on_validation(
     logits: NDArray[np.float64], train: Manifest, validation: Manifest, inference: InferenceSettings, task: Task
 ) -> Fitted:
-    """Fit the calibration, the decision rule, the prediction sets, the patient effects and the operating points.
+    """Fit the calibration, the decision rule, the prediction sets, the patient effects, the thresholds and the fusion.
 
     Images whose label allows several classes are not used.
 
@@ -95,6 +98,7 @@ def fit_on_validation(
         "patient_effects": effects,
         "operating_points": choose_points(images, task, with_patients),
         "sensitivity_curves": sensitivity_curves(images, task, with_patients),
+        "fusion": fit_fusion(labels, probabilities, lesions, np.array(calibration.mean_probabilities)),
     }
 
 

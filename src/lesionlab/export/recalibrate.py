@@ -11,6 +11,7 @@ import numpy as np
 from lesionlab.base_models import StrictModel
 from lesionlab.bundle import Bundle, Calibration, save_bundle
 from lesionlab.data import Manifest
+from lesionlab.errors import UsageError
 from lesionlab.export.convert import acceptance_data
 from lesionlab.export.dermoscopy import read_negatives, with_detector
 from lesionlab.export.fit import refit
@@ -81,6 +82,10 @@ def recalibrate_bundle(
         UsageError: The bundle was trained on another dataset.
         ImageError: An image cannot be read.
     """
+    if bundle.clinical is not None:
+        raise UsageError(
+            f"{bundle.path} combines two networks; calibrate these, and combine them with `lesionlab fuse`"
+        )
     data = acceptance_data(bundle.info, dataset)
     if negatives is not None:
         train, validation = ([m.location(record) for record in m] for m in (data.train or data.images, data.images))

@@ -2,7 +2,8 @@
 
 from lesionlab.prediction.decision.risk import RiskRule
 from lesionlab.prediction.inference.preprocessing import PreparedImage
+from lesionlab.prediction.lesions import Lesion
 from lesionlab.prediction.pipeline import Pipeline
 from lesionlab.prediction.predictor import Predictor
 
-__all__ = ["Pipeline", "Predictor", "PreparedImage", "RiskRule"]
+__all__ = ["Lesion", "Pipeline", "Predictor", "PreparedImage", "RiskRule"]

@@ -10,14 +10,14 @@ from lesionlab.bundle import Bundle, BundleInfo, DriftMeasures, Patient
 from lesionlab.images import ImageSource
 from lesionlab.images.quality import brightness_and_contrast, sharpness
 from lesionlab.prediction.decision.abstention import checked_reference
-from lesionlab.prediction.decision.prediction_builder import PredictionBuilder
+from lesionlab.prediction.decision.prediction_builder import Evidence, PredictionBuilder
 from lesionlab.prediction.decision.risk import RiskRule, RiskScale
 from lesionlab.prediction.decision.setting import Setting
 from lesionlab.prediction.explanation.builder import ExplanationBuilder
 from lesionlab.prediction.inference.batching import predict_in_batches
 from lesionlab.prediction.inference.device import Device
 from lesionlab.prediction.inference.preprocessing import PreparedImage, prepare_image
-from lesionlab.prediction.inference.session import GraphOutput
+from lesionlab.prediction.inference.session import IMAGES_PER_RUN, GraphOutput
 from lesionlab.prediction.inference.session_pool import SessionPool
 from lesionlab.prediction.inference.tta import Session, TestTimeAugmentation
 from lesionlab.results import ExplainedPrediction, Failure, Prediction
@@ -42,6 +42,7 @@ class Pipeline:
 
     Attributes:
         threads: Number of threads for inference.
+        builder: Makes predictions from the outputs of the graph.
     """
 
     def __init__(self, bundle: Bundle, options: Options) -> None:
@@ -58,7 +59,7 @@ class Pipeline:
         self._sessions = SessionPool(bundle, options.threads, options.tta, options.device)
         self.threads = self._sessions.threads
         self._reference = checked_reference(bundle, self._sessions.shared.channels)
-        self._builder = PredictionBuilder(bundle, self._reference, self._setting)
+        self.builder = PredictionBuilder(self._reference, self._setting)
         self._explainer = ExplanationBuilder(bundle, self._reference)
 
     @property
@@ -98,6 +99,12 @@ class Pipeline:
         if not images:
             return []
         return self._predicted(images, self._sessions.session(concurrent=concurrent))
+
+    def evidence(self, images: Sequence[PreparedImage], *, concurrent: bool = False) -> list[Evidence]:
+        """Return the evidence of prepared images, in their order; see `predict`."""
+        session = self._sessions.session(concurrent=concurrent)
+        runs = (images[first : first + IMAGES_PER_RUN] for first in range(0, len(images), IMAGES_PER_RUN))
+        return [one for run in runs for one in self.builder.evidence(run, self._outputs(run, session))]
 
     def explain(
         self, images: Sequence[PreparedImage], codes: Sequence[str | None], *, concurrent: bool = False
@@ -178,7 +185,7 @@ class Pipeline:
 
         def predict(batch: list[PreparedImage], session: Session) -> list[tuple[Prediction, np.ndarray]]:
             outputs = self._outputs(batch, session)
-            return list(zip(self._builder.build(batch, outputs), outputs.logits, strict=True))
+            return list(zip(self.builder.build(batch, outputs), outputs.logits, strict=True))
 
         return self._in_batches(images, batch_size, predict)
 
@@ -187,13 +194,13 @@ class Pipeline:
         return self._in_batches(images, batch_size, lambda batch, session: list(session.logits(_stacked(batch))))
 
     def _predicted(self, images: Sequence[PreparedImage], session: Session) -> list[Prediction]:
-        return self._builder.build(images, self._outputs(images, session))
+        return self.builder.build(images, self._outputs(images, session))
 
     def _explained(
         self, images: Sequence[PreparedImage], codes: Sequence[str | None], session: Session
     ) -> list[ExplainedPrediction]:
         outputs = session.outputs(_stacked(images))
-        return self._explainer.build(images, self._builder.build(images, outputs), outputs, codes)
+        return self._explainer.build(images, self.builder.build(images, outputs), outputs, codes)
 
     def _outputs(self, images: Sequence[PreparedImage], session: Session) -> GraphOutput:
         info = self.bundle.info

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lesionlab.bundle import Bundle, BundleInfo, Patient
+from lesionlab.bundle import Bundle, BundleInfo, ImageType, Patient
 from lesionlab.errors import UsageError
 from lesionlab.images import ImageSource
 from lesionlab.prediction.decision.risk import RiskRule
@@ -16,6 +16,7 @@ from lesionlab.prediction.inference.preprocessing import or_raise
 from lesionlab.prediction.inference.session import IMAGES_PER_RUN
 from lesionlab.prediction.inference.tta import TestTimeAugmentation
 from lesionlab.prediction.io.inputs import expand_inputs
+from lesionlab.prediction.lesions import Lesion, LesionPipeline
 from lesionlab.prediction.pipeline import Options, Pipeline
 from lesionlab.results import ExplainedPrediction, Failure, ModelCard, Prediction
 from lesionlab.results.model_card import Limits, RiskParameters
@@ -31,12 +32,14 @@ class Predictor:
 
     Attributes:
         pipeline: Lower-level access: prepared images, several runs at a time.
+        lesions: The same for lesions with several images.
     """
 
     def __init__(self, bundle: Bundle, options: Options | None = None) -> None:
         """Open the graph of a bundle; see `load`."""
         self._options = options or Options()
         self.pipeline = Pipeline(bundle, self._options)
+        self.lesions = LesionPipeline(self.pipeline, self._options)
 
     @classmethod
     def load(
@@ -107,6 +110,11 @@ class Predictor:
         )
 
     @property
+    def image_types(self) -> tuple[ImageType, ...]:
+        """The types of images that the model takes: `dermoscopic`, `clinical` or both."""
+        return self.info.image_types
+
+    @property
     def explainable(self) -> bool:
         """Whether the model has a class activation map, which `explain` needs."""
         return self.bundle.explainable
@@ -128,6 +136,38 @@ class Predictor:
             ImageError: The image cannot be read; the message begins with its name.
         """
         return self.pipeline.predict([self.pipeline.prepare(image, patient=patient)])[0]
+
+    def predict_lesion(
+        self,
+        dermoscopic: Sequence[ImageSource] = (),
+        clinical: Sequence[ImageSource] = (),
+        patient: Patient | None = None,
+        name: str = "lesion",
+    ) -> Prediction:
+        """Classify one lesion from one or several images.
+
+        Images on which the model abstains are not used; it abstains on the lesion where none is left.
+
+        Args:
+            dermoscopic: Its dermoscopic images, each as in `predict`.
+            clinical: Its clinical photographs, for a model that takes them; see `image_types`.
+            patient: Patient data.
+            name: Name of the lesion in the result.
+
+        Raises:
+            ImageError: An image cannot be read; the message begins with its name.
+            UsageError: There is no image, or one of a type that the model does not take.
+        """
+        lesion = Lesion(name, tuple(dermoscopic), tuple(clinical), patient or Patient())
+        return self.lesions.predict(self.lesions.prepare(lesion))
+
+    def predict_lesions(self, lesions: Iterable[Lesion]) -> Iterator[Prediction | Failure]:
+        """Classify lesions in their order; an unreadable image gives a failure in place of its lesion.
+
+        Raises:
+            UsageError: A lesion has no image, or one of a type that the model does not take.
+        """
+        return self.lesions.predict_many(lesions)
 
     def explain(
         self, image: ImageSource, diagnosis: str | None = None, patient: Patient | None = None

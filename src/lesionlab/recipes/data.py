@@ -32,10 +32,12 @@ class DataSettings(StrictModel):
         other_diagnoses: Images whose label determines no class of the task, such as squamous cell carcinoma for the
             seven diagnoses: an error, or left out and counted. `partial` uses those whose label allows several classes,
             such as `benign`: they are trained by the sum of these classes' probabilities.
+        image_type: The type of images that is used, of a dataset with dermoscopic and clinical ones.
     """
 
     images: int = Field(default=0, ge=0)
     other_diagnoses: Literal["error", "leave-out", "partial"] = "error"
+    image_type: Literal["dermoscopic", "clinical"] = "dermoscopic"
 
 
 class SamplingSettings(StrictModel):

@@ -5,6 +5,7 @@ from lesionlab.results.model_card import ModelCard
 from lesionlab.results.prediction import (
     AbstainReason,
     Failure,
+    LesionImage,
     OperatingPointResult,
     Prediction,
     PredictionSet,
@@ -32,6 +33,7 @@ __all__ = [
     "Failure",
     "FieldError",
     "Job",
+    "LesionImage",
     "LesionMeasures",
     "ModelCard",
     "ModelName",

@@ -10,6 +10,7 @@ from lesionlab.bundle import (
     BundleInfo,
     Calibration,
     DecisionRule,
+    ImageType,
     OperatingPoint,
     PatientEffects,
     PredictionSets,
@@ -74,6 +75,9 @@ class ModelCard(FrozenModel):
     version: str = Field(default=__version__, description="Version of lesionlab.")
     model: ModelName
     task: str
+    image_types: tuple[ImageType, ...] = Field(
+        default=("dermoscopic",), description="Types of images that the model takes."
+    )
     classes: tuple[ModelClass, ...] = Field(description="In the order of the model's outputs.")
     operating_points: tuple[OperatingPoint, ...]
     risk_rule: str = Field(description="The rule behind the risk level, in words.")
@@ -106,6 +110,7 @@ class ModelCard(FrozenModel):
         return cls(
             model=ModelName.of(info),
             task=info.task,
+            image_types=info.image_types,
             classes=tuple(
                 ModelClass(
                     code=code, name=task.name_of(code), risk=task.risk_of(code), malignant=task.malignancy_of(code)

@@ -1,4 +1,4 @@
-"""The prediction for one image.
+"""The prediction for one image, or for one lesion from several images.
 
 Its parts never contradict each other. `Prediction` checks this when it is made: the first diagnosis is the most
 probable one and lies in the prediction set, a positive decision never stands beside a set without its target, low
@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import Field, computed_field, model_validator
 
 from lesionlab.base_models import FrozenModel
+from lesionlab.bundle import ImageType
 from lesionlab.taxonomy import Risk, Target, is_of_target, label_name
 
 TOP = 3  # diagnoses in `Prediction.top`
@@ -95,11 +96,33 @@ class PredictionSet(FrozenModel):
     codes: tuple[str, ...]
 
 
-class Prediction(FrozenModel):
-    """The prediction for one image.
+class LesionImage(FrozenModel):
+    """One of the images of a lesion.
 
     Attributes:
         image: The image as it was named in the request.
+        used: Whether the prediction rests on it; not for an image on which the model abstains.
+        abstain_reasons: Reasons against using it.
+        p_malignant: Probability of malignancy from this image alone; null for a model that cannot tell it.
+        ood_score: Distance of its features from those of the training images; null where it is not measured.
+        notes: Unusual properties of the image and how they were treated.
+    """
+
+    image: str
+    image_type: ImageType
+    used: bool
+    abstain_reasons: tuple[AbstainReason, ...] = ()
+    p_malignant: float | None = Field(ge=0, le=1)
+    ood_score: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Prediction(FrozenModel):
+    """The prediction for one image, or for one lesion from several images.
+
+    Attributes:
+        image: The image as it was named in the request; the name of the lesion for a prediction from several images.
+        images: The images of a lesion; empty for the prediction for one image.
         status: `ok`, or `abstained` where the model should not be relied on.
         abstain_reasons: Reasons for the abstention; empty for `ok`.
         p_malignant: Probability of malignancy; null for a model that cannot tell it, such as one of melanoma alone.
@@ -118,6 +141,7 @@ class Prediction(FrozenModel):
     """
 
     image: str
+    images: tuple[LesionImage, ...] = ()
     status: Literal["ok", "abstained"]
     abstain_reasons: tuple[AbstainReason, ...] = ()
     p_malignant: float | None = Field(ge=0, le=1)

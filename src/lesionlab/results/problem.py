@@ -27,6 +27,7 @@ class ProblemType(Enum):
     NOT_ACCEPTABLE = "not-acceptable", 406, "No such representation", "Accept a media type that `detail` lists."
     TOO_SLOW = "too-slow", 408, "Request too slow", "Send the request again over a faster connection."
     NOT_EXPLAINABLE = "not-explainable", 409, "Model without explanation", "Use `/v1/predict`."
+    WRONG_IMAGE_TYPE = "wrong-image-type", 409, "Images of a wrong type", "Send images of the model's `image_types`."
     NO_JOBS = "no-jobs", 409, "Server without jobs", "Send batches, or start the server with one process."
     JOB_CLOSED = "job-closed", 409, "Job takes no more images", "Start another job for them."
     TOO_LARGE = "too-large", 413, "Request too large", "Scale the image down, or send fewer images."

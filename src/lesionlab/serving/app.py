@@ -32,6 +32,7 @@ from lesionlab.serving.routes import (
     health_routes,
     image_routes,
     job_routes,
+    lesion_routes,
     model_routes,
     page_routes,
     redirect_to_page,
@@ -92,7 +93,7 @@ def app_of(service: Service) -> FastAPI:
 
     service.jobs.use(predict, ModelName.of(service.predictor.info))
     add_problem_handlers(app)
-    for routes in (image_routes, batch_routes, job_routes, model_routes, health_routes):
+    for routes in (image_routes, batch_routes, lesion_routes, job_routes, model_routes, health_routes):
         app.include_router(routes(service))
     app.include_router(description_routes(app))
     app.include_router(page_routes())

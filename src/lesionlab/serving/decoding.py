@@ -10,7 +10,7 @@ from lesionlab.errors import ImageError
 from lesionlab.images.bounds import check_decoding_time
 from lesionlab.images.dicom import read_dicom_header
 from lesionlab.images.formats import DICOM, FORMATS, HEAD_BYTES, format_by_content, is_dicom
-from lesionlab.prediction import Predictor, PreparedImage
+from lesionlab.prediction import Pipeline, Predictor, PreparedImage
 from lesionlab.results import ProblemType
 from lesionlab.serving.problem import ProblemError
 from lesionlab.serving.tiff_limits import limit_tiff_tags
@@ -49,8 +49,12 @@ class Decoder:
         self._predictor = predictor
         self._max_pixels = max_pixels
 
-    def prepare_small(self, data: bytes) -> PreparedImage:
+    def prepare_small(self, data: bytes, pipeline: Pipeline | None = None) -> PreparedImage:
         """Return the prepared image.
+
+        Args:
+            data: The bytes of its file.
+            pipeline: The pipeline that it is prepared for; default: that of the predictor.
 
         Raises:
             LargeImageError: The image is to be prepared by `prepare`.
@@ -75,17 +79,17 @@ class Decoder:
         is_jpeg = known is not None and known.name == "JPEG"
         if (pixels or 0) > (_LARGE_JPEG if is_jpeg else _LARGE):
             raise LargeImageError
-        return self.prepare(data, known_format=pixels is not None)
+        return self.prepare(data, pipeline, known_format=pixels is not None)
 
-    def prepare(self, data: bytes, *, known_format: bool = True) -> PreparedImage:
-        """Return the prepared image of any size.
+    def prepare(self, data: bytes, pipeline: Pipeline | None = None, *, known_format: bool = True) -> PreparedImage:
+        """Return the prepared image of any size, for the predictor or for another pipeline.
 
         Raises:
             ProblemError: 415: the bytes are not an image, if `known_format` is false. 422: the image is damaged or too
                 small.
         """
         try:
-            return self._predictor.pipeline.prepare(data, _NAME)
+            return (pipeline or self._predictor.pipeline).prepare(data, _NAME)
         except ImageError as error:
             unknown = data and not known_format
             kind = ProblemType.UNSUPPORTED_FORMAT if unknown else ProblemType.UNREADABLE_IMAGE

@@ -11,15 +11,17 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-from lesionlab.bundle import Patient
+from lesionlab.bundle import ImageType, Patient
 from lesionlab.cpu import available_cores
-from lesionlab.prediction import Predictor, PreparedImage
+from lesionlab.prediction import Pipeline, Predictor, PreparedImage
 from lesionlab.prediction.decision.setting import Setting
 from lesionlab.prediction.inference.session import IMAGES_PER_RUN
-from lesionlab.results import ExplainedPrediction, Prediction
+from lesionlab.prediction.lesions import PreparedLesion
+from lesionlab.results import ExplainedPrediction, Prediction, ProblemType
 from lesionlab.serving.batching import Batcher
 from lesionlab.serving.decoding import Decoder, LargeImageError
 from lesionlab.serving.metrics import Metrics
+from lesionlab.serving.problem import ProblemError
 
 _MAX_DECODERS: Final = 4
 _NO_PATIENT_DATA: Final = Patient()
@@ -68,15 +70,17 @@ class Engine:
         self._active_runs = _ActiveRuns()
         self._decoding = Batcher(_call, decode, 1)
         self._large_decoding = Batcher(_call, decode_large, 1)
-        # Predictions and explanations are different runs of the graph, on the same threads.
+        # Predictions, explanations and lesions are different runs of the graph, on the same threads.
         self._predictions = Batcher(self._predict, self._graph, IMAGES_PER_RUN)
         self._explanations = Batcher(self._explain, self._graph, IMAGES_PER_RUN)
+        self._lesions = Batcher(self._predict_lesions, self._graph, 1)
         threads = predictor.pipeline.threads
         self._runs: tuple[tuple[Callable[[], Coroutine[Any, Any, None]], int], ...] = (
             (self._decoding.run, decoders),
             (self._large_decoding.run, 1),
             (self._predictions.run, threads),
             (self._explanations.run, threads),
+            (self._lesions.run, threads),
         )
         self._workers: tuple[asyncio.Task[None], ...] = ()
 
@@ -127,6 +131,27 @@ class Engine:
         with self._counted():
             return await self._predictions.submit(await self._prepare(data, patient, setting, group), group)
 
+    async def predict_lesion(
+        self, dermoscopic: Sequence[bytes], clinical: Sequence[bytes], patient: Patient, group: Hashable
+    ) -> Prediction:
+        """Predict a lesion from the bytes of its image files, which take turns with images of other requests.
+
+        Raises:
+            ProblemError: An image cannot be read, or the model does not take images of a type.
+        """
+        files: dict[ImageType, Sequence[bytes]] = {"dermoscopic": dermoscopic, "clinical": clinical}
+        images: dict[ImageType, tuple[PreparedImage, ...]] = {}
+        for kind, data in files.items():
+            if not data:
+                continue
+            if kind not in self._predictor.image_types:
+                taken = " and ".join(self._predictor.image_types)
+                raise ProblemError(ProblemType.WRONG_IMAGE_TYPE, f"this model takes {taken} images, not {kind} ones")
+            named = [self._prepare_named(one, f"{kind} image {index}", kind, group) for index, one in enumerate(data)]
+            images[kind] = tuple(await asyncio.gather(*named))
+        with self._counted():
+            return await self._lesions.submit(PreparedLesion("lesion", images, patient), group)
+
     async def explain(
         self,
         data: bytes,
@@ -155,13 +180,26 @@ class Engine:
             self.pending -= 1
 
     async def _prepare(
-        self, data: bytes, patient: Patient, setting: Setting | None, group: Hashable | None
+        self,
+        data: bytes,
+        patient: Patient,
+        setting: Setting | None,
+        group: Hashable | None,
+        pipeline: Pipeline | None = None,
     ) -> PreparedImage:
         try:
-            prepared = await self._decoding.submit(partial(self._decoder.prepare_small, data), group)
+            prepared = await self._decoding.submit(partial(self._decoder.prepare_small, data, pipeline), group)
         except LargeImageError:
-            prepared = await self._large_decoding.submit(partial(self._decoder.prepare, data), group)
+            prepared = await self._large_decoding.submit(partial(self._decoder.prepare, data, pipeline), group)
         return replace(cast(PreparedImage, prepared), patient=patient, setting=setting)
+
+    async def _prepare_named(self, data: bytes, name: str, kind: ImageType, group: Hashable) -> PreparedImage:
+        pipeline = self._predictor.lesions.pipelines[kind]
+        try:
+            prepared = await self._prepare(data, _NO_PATIENT_DATA, None, group, pipeline)
+        except ProblemError as error:
+            raise ProblemError(error.kind, f"{name}: {error.detail}", errors=error.errors) from error
+        return replace(prepared, name=name)
 
     def _warm_up(self, image: PreparedImage) -> None:
         pipeline = self._predictor.pipeline
@@ -176,6 +214,12 @@ class Engine:
     def _predict(self, images: Sequence[PreparedImage]) -> Sequence[Prediction]:
         with self._active_runs as concurrent:
             predictions = self._predictor.pipeline.predict(images, concurrent=concurrent)
+        self._metrics.count_predictions(predictions)
+        return predictions
+
+    def _predict_lesions(self, lesions: Sequence[PreparedLesion]) -> Sequence[Prediction]:
+        with self._active_runs as concurrent:
+            predictions = [self._predictor.lesions.predict(lesion, concurrent=concurrent) for lesion in lesions]
         self._metrics.count_predictions(predictions)
         return predictions
 

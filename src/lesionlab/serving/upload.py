@@ -30,15 +30,20 @@ _SINGLE_IMAGE: Final = ("", "application/octet-stream", "application/dicom")
 
 @dataclass(frozen=True)
 class Upload:
-    """The files of a request in their order, without their names, and the other fields of the form by name."""
+    """The files of a request in their order, without their names, and the other fields of the form by name.
+
+    Attributes:
+        second: The files in the second field for files.
+    """
 
     files: tuple[bytes, ...]
     fields: dict[str, str] = field(default_factory=dict)
+    second: tuple[bytes, ...] = ()
 
 
 @asynccontextmanager
 async def received(
-    request: Request, service: Service, name: str, *, max_files: int, limit: int
+    request: Request, service: Service, name: str, *, max_files: int, limit: int, second: str | None = None
 ) -> AsyncIterator[Upload]:
     """Admit a request, read its body (see `read_upload`), and hold its place in the server while the block runs.
 
@@ -48,9 +53,10 @@ async def received(
         ClientDisconnect: The client disconnected.
     """
     with service.concurrency.admit(client_of(request.scope), declared_size(request, limit)) as admission:
-        upload = await read_upload(request, admission, name, max_files=max_files, limit=limit)
-        service.count_images(admission.client, len(upload.files) - 1)  # the request counted as one
-        admission.add_images(len(upload.files))
+        upload = await read_upload(request, admission, name, max_files=max_files, limit=limit, second=second)
+        images = len(upload.files) + len(upload.second)
+        service.count_images(admission.client, images - 1)  # the request counted as one
+        admission.add_images(images)
         yield upload
 
 
@@ -72,11 +78,15 @@ def declared_size(request: Request, limit: int) -> int:
     return int(declared)
 
 
-async def read_upload(request: Request, admission: Admission, name: str, *, max_files: int, limit: int) -> Upload:
+async def read_upload(
+    request: Request, admission: Admission, name: str, *, max_files: int, limit: int, second: str | None = None
+) -> Upload:
     """Read a body of at most `limit` bytes.
 
     It is a form with files in the field `name`; or, for one file, the file itself; or, for several, multipart/related
     with the files as its parts, as in DICOM's STOW-RS.
+
+    Further files may be in the field `second`.
 
     Raises:
         ProblemError: 400, the form is malformed; 408, the body is too slow; 413, it is too large; 415, it is neither a
@@ -87,9 +97,9 @@ async def read_upload(request: Request, admission: Admission, name: str, *, max_
     try:
         async with asyncio.timeout(_SECONDS), aclosing(_bounded(request, admission, limit)) as body:
             if kind == "multipart/form-data":
-                return await _read_form(request, body, name, max_files)
+                return await _read_form(request, body, name, max_files, second)
             if kind == "multipart/related" and max_files > 1:
-                return await _read_form(request, body, name, max_files, _RelatedParser)
+                return await _read_form(request, body, name, max_files, parser_class=_RelatedParser)
             if max_files > 1 or not (kind in _SINGLE_IMAGE or kind.startswith("image/")):
                 raise ProblemError(ProblemType.UNSUPPORTED_BODY, _expected_form(name, max_files))
             return Upload((b"".join([chunk async for chunk in body]),))
@@ -129,6 +139,8 @@ async def _read_form(
     body: AsyncGenerator[bytes, None],
     name: str,
     max_files: int,
+    second: str | None = None,
+    *,
     parser_class: type[_InMemoryParser] = _InMemoryParser,
 ) -> Upload:
     parser = parser_class(
@@ -142,12 +154,12 @@ async def _read_form(
             raise ProblemError(ProblemType.INVALID_FILES, detail) from error
         raise ProblemError(ProblemType.INVALID_FORM, f"the form is malformed: {error.message}") from error
     try:
-        files: list[bytes] = []
+        files: dict[str | None, list[bytes]] = {name: [], second: []}
         fields: dict[str, str] = {}
         for key, value in form.multi_items():
-            if isinstance(value, UploadFile) and key == name:
-                files.append(await value.read())
-            elif isinstance(value, str) and key not in fields and key != name:
+            if isinstance(value, UploadFile) and key in files:
+                files[key].append(await value.read())
+            elif isinstance(value, str) and key not in fields and key not in files:
                 fields[key] = value
             else:
                 expected = _expected_form(name, max_files)
@@ -155,10 +167,10 @@ async def _read_form(
                 raise ProblemError(ProblemType.INVALID_FILES, expected, errors=errors)
     finally:
         await form.close()
-    if not files:
+    if not any(files.values()):
         detail = f"there is no file in the request. {_expected_form(name, max_files)}"
         raise ProblemError(ProblemType.INVALID_FILES, detail)
-    return Upload(tuple(files), fields)
+    return Upload(tuple(files[name]), fields, tuple(files[second]))
 
 
 def _expected_form(name: str, max_files: int) -> str:

@@ -75,6 +75,7 @@ def test_csv_holds_all_columns(tmp_path: Path) -> None:
         "abstain_reasons": "",
         "ood_score": "1.250000",
         "notes": "first; second",
+        "images": "",
         "model": "tiny@0123456789ab",
     }
 
@@ -180,6 +181,7 @@ def test_parquet_keeps_all_digits(tmp_path: Path) -> None:
             "abstain_reasons": [],
             "ood_score": 1.25,
             "notes": ["note"],
+            "images": [],
             "model": "tiny@0123456789ab",
         }
     ]

@@ -402,7 +402,7 @@ def test_predictions_for_random_logits_equal_python(
     logits = (rng.normal(size=(600, classes)) * rng.uniform(0.1, 6, (600, 1))).astype(np.float32)
     patients = [PATIENTS[index % len(PATIENTS)] for index in range(len(logits))]
     settings = choices(predictor, rng, len(logits))
-    builder = PredictionBuilder(predictor.bundle, Reference(), predictor.pipeline.setting(None, None))
+    builder = PredictionBuilder(Reference(), predictor.pipeline.setting(None, None))
     pixels = np.zeros((8, 8, 3), np.uint8)
     images = [
         PreparedImage("image", pixels, (), Patient.model_validate(patient), predictor.pipeline.setting(shares, rule))

@@ -1,10 +1,11 @@
 """From the outputs of the graph to predictions: calibration, abstention, thresholds, risk and prediction set."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from lesionlab.bundle import Bundle, OperatingPoint, Patient, Reference, Site
+from lesionlab.bundle import OperatingPoint, Patient, Reference, Site
 from lesionlab.bundle.features import ood_scores, pool_features
 from lesionlab.metrics.arrays import FloatArray
 from lesionlab.prediction.decision.abstention import (
@@ -16,7 +17,14 @@ from lesionlab.prediction.decision.abstention import (
 from lesionlab.prediction.decision.setting import Setting
 from lesionlab.prediction.inference.preprocessing import PreparedImage
 from lesionlab.prediction.inference.session import GraphOutput
-from lesionlab.results import AbstainReason, OperatingPointResult, Prediction, PredictionSet, RankedDiagnosis
+from lesionlab.results import (
+    AbstainReason,
+    LesionImage,
+    OperatingPointResult,
+    Prediction,
+    PredictionSet,
+    RankedDiagnosis,
+)
 from lesionlab.results.prediction import TOP
 from lesionlab.taxonomy import TASKS, Target, Task, is_of_target
 
@@ -24,38 +32,64 @@ Probabilities = dict[Target, float]
 _UNKNOWN_SITE = "site not taken into account: it is none of those in the training data"
 
 
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What a prediction is made from: of one image, or of several of one lesion.
+
+    Attributes:
+        name: Name of the image or of the lesion in the result.
+        probabilities: Calibrated probabilities, [C].
+        reasons: Reasons for an abstention, except low confidence.
+        setting: Prevalence and risk rule; None: those of the builder.
+        images: The images of a lesion; empty for one image.
+    """
+
+    name: str
+    probabilities: FloatArray
+    reasons: tuple[AbstainReason, ...]
+    notes: tuple[str, ...]
+    patient: Patient
+    setting: Setting | None = None
+    ood_score: float | None = None
+    images: tuple[LesionImage, ...] = ()
+
+
 class PredictionBuilder:
     """Turns graph outputs into predictions.
 
     Args:
-        bundle: The model.
-        reference: Its reference statistics.
-        setting: Prevalence and risk rule of images without their own.
+        reference: Reference statistics of the model.
+        setting: The model, with the prevalence and risk rule of images without their own.
     """
 
-    def __init__(self, bundle: Bundle, reference: Reference, setting: Setting) -> None:
-        self._task = TASKS[bundle.info.task]
-        self._crop = bundle.info.crop
-        self._detector = bundle.info.dermoscopy
-        self._calibration = bundle.info.calibration
+    def __init__(self, reference: Reference, setting: Setting) -> None:
+        self._task = TASKS[setting.info.task]
         self._reference = reference
         self._setting = setting
 
     def build(self, images: Sequence[PreparedImage], outputs: GraphOutput) -> list[Prediction]:
         """Return the prediction for each image, in their order."""
-        rows = self._calibration.probabilities(outputs.logits)
-        scores, detector = self.ood_scores(outputs), self._detector
+        return list(map(self.prediction, self.evidence(images, outputs)))
+
+    def evidence(self, images: Sequence[PreparedImage], outputs: GraphOutput) -> list[Evidence]:
+        """Return the evidence of each image, in their order."""
+        info = self._setting.info
+        rows = info.calibration.probabilities(outputs.logits)
+        scores, detector = self.ood_scores(outputs), info.dermoscopy
         reasons = [
             image_reasons(self._reference, image, None if detector else score)
             for image, score in zip(images, scores, strict=True)
         ]
-        if (crop := self._crop) is not None and outputs.lesion is not None:
+        if (crop := info.crop) is not None and outputs.lesion is not None:
             for found, lesion in zip(reasons, outputs.lesion, strict=True):
                 found.extend(lesion_reasons(lesion, crop.threshold))
         if detector is not None and outputs.dermoscopic is not None:
             for found, logit in zip(reasons, outputs.dermoscopic, strict=True):
                 found.extend(dermoscopy_reasons(float(logit), detector))
-        return [self._prediction(*parts) for parts in zip(images, rows, reasons, scores, strict=True)]
+        return [
+            Evidence(image.name, row, tuple(found), image.notes, image.patient, image.setting, score)
+            for image, row, found, score in zip(images, rows, reasons, scores, strict=True)
+        ]
 
     def ood_scores(self, outputs: GraphOutput) -> list[float] | list[None]:
         """Return the out-of-distribution score of each image, None for a graph or bundle without features."""
@@ -63,18 +97,23 @@ class PredictionBuilder:
             return [None] * len(outputs.logits)
         return [float(score) for score in ood_scores(self._reference.features, pool_features(outputs.feature_map))]
 
-    def _prediction(
-        self, image: PreparedImage, probabilities: FloatArray, reasons: list[AbstainReason], ood_score: float | None
-    ) -> Prediction:
-        setting = image.setting or self._setting
-        task, info, from_image = self._task, setting.info, probabilities
+    def p_malignant(self, probabilities: FloatArray) -> float | None:
+        """Return the probability of malignancy for those of the classes, [C], at the builder's prevalence."""
+        shift = self._setting.shift
+        return self._of_targets(probabilities if shift is None else shift.applied(probabilities)).get("malignant")
+
+    def prediction(self, evidence: Evidence) -> Prediction:
+        """Return the prediction: patient data, prevalence, decisions, risk and prediction set."""
+        setting = evidence.setting or self._setting
+        task, info = self._task, setting.info
+        probabilities = from_image = evidence.probabilities
         if info.patient_effects is not None:
-            probabilities = info.patient_effects.adjusted(probabilities, image.patient)
+            probabilities = info.patient_effects.adjusted(probabilities, evidence.patient)
         patient_used = probabilities is not from_image
         # Thresholds were chosen at the class frequencies of the training data, whatever the prevalence.
         unshifted = self._of_targets(probabilities)
         scores = info.decision_rule.scores(probabilities)
-        reasons = [*reasons, *confidence_reasons(float(scores.max()), info.decision_rule)]
+        reasons = [*evidence.reasons, *confidence_reasons(float(scores.max()), info.decision_rule)]
         if setting.shift is not None:
             probabilities = setting.shift.applied(probabilities)
             # The rule's weights are powers of the class frequencies, which the shift changes.
@@ -84,13 +123,14 @@ class PredictionBuilder:
         order = [task.classes[index] for index in np.argsort(-probabilities, kind="stable")]
         points = _operating_points(setting, unshifted, shown, abstained=bool(reasons), patient=patient_used)
         prediction = {
-            "image": image.name,
+            "image": evidence.name,
+            "images": evidence.images,
             "abstain_reasons": tuple(reasons),
             "p_malignant": shown.get("malignant"),
             "operating_points": points,
             "probabilities": by_code,
-            "ood_score": ood_score,
-            "notes": image.notes + _patient_notes(image.patient, used=info.patient_effects is not None),
+            "ood_score": evidence.ood_score,
+            "notes": evidence.notes + _patient_notes(evidence.patient, used=info.patient_effects is not None),
             "model": info.identity,
         }
         if reasons:

@@ -23,9 +23,8 @@ _FIELDS = ("age", "sex", "site")
 def read_patients(table: Path, images: Iterable[str], note: Callable[[str], None]) -> Callable[[str], Patient]:
     """Read age, sex and site of images from a table, one row per image.
 
-    A row that names a folder belongs to the image with that path and to no other: file names such as `1.jpg` occur in
-    the folders of several patients. Another row belongs to the image of its file name, or of its name without suffix.
-    Empty cells are unknown, and so are anatomical sites that the training data do not name.
+    Rows belong to images as in `rows_of_images`. Empty cells are unknown, and so are anatomical sites that the training
+    data do not name.
 
     Args:
         table: The table; its columns have any name that the public datasets use.
@@ -43,21 +42,8 @@ def read_patients(table: Path, images: Iterable[str], note: Callable[[str], None
     if content.note:
         note(f"{table}: {content.note}")
     rows, unknown_sites = _read(content)
-    by_name = defaultdict(list)
-    for name in rows:
-        by_name[image_id(name)].append(name)
     locations = list(dict.fromkeys(images))
-    found: dict[str, str] = {}
-    users: dict[str, str] = {}
-    for image in locations:
-        hits = _matches(image, by_name[image_id(image)])
-        if len(hits) > 1:
-            raise DataError(f"{table}: {image} may be {' or '.join(hits)}; name the images by their paths")
-        for row in hits:
-            if row in users:
-                raise DataError(f"{table}: {row} may be {users[row]} or {image}; name the images by their paths")
-            users[row] = image
-            found[image] = row
+    found = rows_of_images(table, rows, locations)
     if missing := len(locations) - len(found):
         note(f"{table}: {missing:,} of {len(locations):,} images have no row")
     _note_unknown(unknown_sites, table, note)
@@ -112,13 +98,45 @@ def _read(content: Table) -> tuple[dict[str, Patient], Counter[str]]:
             raise DataError(f"{where}: {len(cells)} cells under {len(content.header)} column names")
         row = dict(zip(content.header, cells, strict=True))
         patient = _patient({field: row[columns[field]] for field in _FIELDS if field in columns}, where, unknown_sites)
-        name = _normal(row[image])
+        name = row_name(row[image])
         if rows.setdefault(name, patient) != patient:
             raise DataError(f"{where}: a second row for {name} with different values; remove one of them")
     return rows, unknown_sites
 
 
-def _normal(name: str) -> str:
+def rows_of_images(table: Path, rows: Iterable[str], images: Iterable[str]) -> dict[str, str]:
+    """Return the row of each image, by its location; images without a row are absent.
+
+    A row that names a folder belongs to the image with that path and to no other: file names such as `1.jpg` occur in
+    the folders of several patients. Another row belongs to the image of its file name, or of its name without suffix.
+
+    Args:
+        table: The table, for errors.
+        rows: Names of images in the table, as `row_name` returns them.
+        images: Locations of images, each once.
+
+    Raises:
+        DataError: The table does not tell which row belongs to which image.
+    """
+    by_name = defaultdict(list)
+    for name in rows:
+        by_name[image_id(name)].append(name)
+    found: dict[str, str] = {}
+    users: dict[str, str] = {}
+    for image in images:
+        hits = _matches(image, by_name[image_id(image)])
+        if len(hits) > 1:
+            raise DataError(f"{table}: {image} may be {' or '.join(hits)}; name the images by their paths")
+        for row in hits:
+            if row in users:
+                raise DataError(f"{table}: {row} may be {users[row]} or {image}; name the images by their paths")
+            users[row] = image
+            found[image] = row
+    return found
+
+
+def row_name(name: str) -> str:
+    """Return the name of an image in a table as `rows_of_images` compares it."""
     file, frame = split_frame(name)
     path = file.replace(ZIP_SEPARATOR, "/").replace("\\", "/").removeprefix("./")
     return path if frame is None else f"{path}{ZIP_SEPARATOR}{frame}"
@@ -126,7 +144,7 @@ def _normal(name: str) -> str:
 
 def _matches(image: str, rows: Sequence[str]) -> list[str]:
     """Return the rows that may belong to an image, out of those with its name: by path if any does, else by name."""
-    given, full = _normal(image), _normal(os.path.abspath(image))
+    given, full = row_name(image), row_name(os.path.abspath(image))
     by_path = [row for row in rows if "/" in row and f"/{full}".endswith(f"/{row}")]
     names = [row for row in rows if "/" not in row]
     exact = [row for row in names if row in (given.rpartition("/")[2], image_id(image))]

@@ -40,7 +40,7 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 def csv_columns(task: Task) -> tuple[str, ...]:
     """Return the columns of CSV and Parquet for models of a task."""
     first = ("image", "status", "p_malignant", "positive", "risk", "diagnosis", "name", "probability", "headline")
-    last = ("prediction_set", "balanced_prediction", "abstain_reasons", "ood_score", "notes", "model")
+    last = ("prediction_set", "balanced_prediction", "abstain_reasons", "ood_score", "notes", "images", "model")
     # The class "malignant" of a binary task shares the column `p_malignant`.
     return tuple(dict.fromkeys((*first, *(f"p_{code}" for code in task.classes), *last)))
 
@@ -54,9 +54,10 @@ def result_writer(
     A file gets its name once it is complete; after an error, an earlier file is unchanged.
 
     Args:
-        result_format: `csv`: one row per image. `jsonl`: one `Prediction` as JSON per line. `parquet`: the columns of
-            `csv`, unrounded. `isic`, `isic2019`, `milk10k`: the submission formats of ISIC 2018 task 3, ISIC 2019 and
-            MILK10k, for models of single diagnoses (see `challenges`).
+        result_format: `csv`: one row per image or lesion; `images` are those that the result for a lesion rests on.
+            `jsonl`: one `Prediction` as JSON per line. `parquet`: the columns of `csv`, unrounded. `isic`, `isic2019`,
+            `milk10k`: the submission formats of ISIC 2018 task 3, ISIC 2019 and MILK10k, for models of single diagnoses
+            (see `challenges`).
         out: The file; None: standard output.
         task: The task of the model.
         rule: The model's decision rule, for the challenges; None: the most probable class.
@@ -99,6 +100,7 @@ def _csv_row(prediction: Prediction) -> list[str]:
     values["image"] = _no_formula(prediction.image)
     values["prediction_set"] = " ".join(values["prediction_set"])
     values["notes"] = "; ".join(prediction.notes)
+    values["images"] = "; ".join(map(_no_formula, values["images"]))
     values["abstain_reasons"] = "; ".join(values["abstain_reasons"])
     return [_cell(value) for value in values.values()]
 
@@ -129,6 +131,7 @@ def _record(prediction: Prediction) -> dict[str, Any]:
         "abstain_reasons": [f"{reason.code}: {reason.message}" for reason in prediction.abstain_reasons],
         "ood_score": prediction.ood_score,
         "notes": list(prediction.notes),
+        "images": [image.image for image in prediction.images if image.used],
         "model": prediction.model,
     }
 
@@ -173,7 +176,7 @@ def parquet_writer(stream: IO[bytes], task: Task, metadata: Mapping[str, str] | 
     text_columns = ("image", "status", "risk", "diagnosis", "name", "headline", "balanced_prediction", "model")
     texts = dict.fromkeys(text_columns, pa.string()) | {"positive": pa.bool_()}
     kinds = {column: texts.get(column, pa.float64()) for column in columns} | dict.fromkeys(
-        ("prediction_set", "abstain_reasons", "notes"), pa.list_(pa.string())
+        ("prediction_set", "abstain_reasons", "notes", "images"), pa.list_(pa.string())
     )
     schema = pa.schema(kinds, metadata={"notice": RESEARCH_ONLY})
     rows: list[dict[str, Any]] = []

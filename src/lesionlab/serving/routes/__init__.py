@@ -5,6 +5,7 @@ from lesionlab.serving.routes.description import description_routes
 from lesionlab.serving.routes.health import health_routes
 from lesionlab.serving.routes.images import image_routes
 from lesionlab.serving.routes.jobs import job_routes
+from lesionlab.serving.routes.lesions import lesion_routes
 from lesionlab.serving.routes.model import model_routes
 from lesionlab.serving.routes.page import page_routes, redirect_to_page
 
@@ -14,6 +15,7 @@ __all__ = [
     "health_routes",
     "image_routes",
     "job_routes",
+    "lesion_routes",
     "model_routes",
     "page_routes",
     "redirect_to_page",

@@ -49,7 +49,7 @@ def image_routes(service: Service) -> APIRouter:
         """
         media_type = accepted(request, JSON, FHIR, DICOM)
         async with received(request, service, "file", max_files=1, limit=limit) as upload:
-            parameters = _with_fields(query, upload.fields)
+            parameters = with_fields(query, upload.fields)
             setting = parameters.setting(service.predictor.pipeline)
             data = checked_size(upload.files[0], settings.max_bytes)
             result = await while_connected(request, engine.predict(data, parameters, setting))
@@ -69,7 +69,7 @@ def image_routes(service: Service) -> APIRouter:
         if not service.predictor.explainable:
             raise ProblemError(ProblemType.NOT_EXPLAINABLE, "this model has no class activation map")
         async with received(request, service, "file", max_files=1, limit=limit) as upload:
-            parameters = _with_fields(query, upload.fields)
+            parameters = with_fields(query, upload.fields)
             if parameters.diagnosis is not None and parameters.diagnosis not in codes:
                 raise invalid_fields([field_error("diagnosis", f"input should be one of {', '.join(info.classes)}")])
             setting = parameters.setting(service.predictor.pipeline)
@@ -89,7 +89,12 @@ def image_routes(service: Service) -> APIRouter:
     return routes
 
 
-def _with_fields(query: Fields, fields: dict[str, str]) -> Fields:
+def with_fields(query: Fields, fields: dict[str, str]) -> Fields:
+    """Return the parameters of a query with those of a form.
+
+    Raises:
+        ProblemError: 422, a field is unknown or invalid.
+    """
     if not fields:
         return query
     try:

@@ -8,6 +8,7 @@ from fastapi import FastAPI, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from pydantic import BaseModel
 
+from lesionlab.bundle import Patient
 from lesionlab.results import BatchLine, FieldError, Problem, ProblemType
 from lesionlab.serving.media import DICOM, DICOM_JSON, DICOM_PARTS, FHIR, JSON, NDJSON
 from lesionlab.serving.problem import MEDIA_TYPE
@@ -87,6 +88,13 @@ def several_images(max_batch: int, fields: type[BaseModel] | None = None) -> dic
     return {"requestBody": {"required": True, "content": {"multipart/form-data": form}}}
 
 
+def images_of_lesion(max_batch: int) -> dict[str, Any]:
+    """Return the description of a form with the images of a lesion and patient data."""
+    files = {"type": "array", "items": _BYTES, "maxItems": max_batch}
+    properties = {"dermoscopic": files, "clinical": files} | _properties(Patient)
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": _form(properties)}}}
+
+
 def instances() -> dict[str, Any]:
     """Return the description of a request of STOW-RS with DICOM instances."""
     content = {"multipart/related": {"schema": {"type": "string", "format": "binary"}}}
@@ -148,10 +156,9 @@ def _example(kind: ProblemType) -> dict[str, Any]:
     ).model_dump(mode="json")
 
 
-def _form(properties: dict[str, Any], required: str) -> dict[str, Any]:
-    return {
-        "schema": {"type": "object", "properties": properties, "required": [required], "additionalProperties": False}
-    }
+def _form(properties: dict[str, Any], *required: str) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
+    return {"schema": schema | ({"required": list(required)} if required else {})}
 
 
 def _properties(fields: type[BaseModel]) -> dict[str, Any]:

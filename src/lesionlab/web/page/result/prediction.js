@@ -73,6 +73,7 @@ export function buildPrediction(card, { probabilities: fromImage, notes, reasons
   /** @type {Omit<Prediction, "headline">} */
   const prediction = {
     image: "image",
+    images: [],
     status: abstained ? "abstained" : "ok",
     abstain_reasons: abstainReasons,
     p_malignant: targets.includes("malignant") ? targetProbability(card, byCode, "malignant") : null,
