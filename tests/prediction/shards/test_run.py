@@ -126,6 +126,7 @@ def test_times_of_files_do_not_matter(predictor: Predictor, images: Path, tmp_pa
     assert workers.predicted == [0, 1, 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fatal", [{3}, {0, 7, 11}, {4, 5, 6}])
 def test_images_that_end_their_worker_are_failures(
     predictor: Predictor, images: Path, tmp_path: Path, fatal: set[int]

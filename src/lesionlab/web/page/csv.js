@@ -13,7 +13,7 @@ import { RESEARCH_ONLY } from "./format.js";
 export function toCsv(items, model) {
   const codes = model.classes.map(({ code }) => code);
   const first = ["image", "status", "p_malignant", "positive", "risk", "diagnosis", "name", "probability", "headline"];
-  const last = ["prediction_set", "balanced_prediction", "abstain_reasons", "ood_score", "notes", "model", "error", "notice"];
+  const last = ["prediction_set", "balanced_prediction", "abstain_reasons", "ood_score", "notes", "images", "model", "error", "notice"];
   const lines = [[...first, ...codes.map((code) => `p_${code}`), ...last], ...items.map((item) => row(item, codes))];
   return `${lines.map((line) => line.map(cell).join(",")).join("\r\n")}\r\n`;
 }
@@ -42,6 +42,7 @@ function row(item, codes) {
     result?.abstain_reasons.map(({ code, message }) => `${code}: ${message}`).join("; "),
     result?.ood_score,
     result?.notes.join("; "),
+    result?.images.map(({ image }) => image).join(" "),
     result?.model,
     item.problem,
     RESEARCH_ONLY,

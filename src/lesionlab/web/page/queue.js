@@ -91,7 +91,9 @@ export class Queue {
     try {
       // One upload is enough for the prediction and the map of a single image.
       const explains = only && images.length === 1 && model?.explainable;
-      const results = explains ? [await this.#engine.explain(only, null, { onWait }).catch(imageError)] : await this.#engine.predict(images, { onWait });
+      const explained = explains ? await this.#engine.explain(only, null, { onWait }).catch(imageError).catch(() => null) : null;
+      // A failure of the map does not hide the result; the map is fetched again.
+      const results = explained ? [explained] : await this.#engine.predict(images, { onWait });
       items.forEach((item, index) => this.#settle(item, results[index]));
       this.#onChange(items);
     } catch (error) {

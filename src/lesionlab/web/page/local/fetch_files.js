@@ -44,7 +44,7 @@ export async function fetchJson(url) {
  * @returns {Promise<ArrayBuffer>}
  */
 export async function decompress(bytes) {
-  const [first, second] = new Uint8Array(bytes, 0, 2);
+  const [first, second] = new Uint8Array(bytes);
   if (first !== 0x1f || second !== 0x8b) return bytes;
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
 }
@@ -58,11 +58,23 @@ export async function decompress(bytes) {
  * @throws {EngineError}
  */
 export async function fetchVerified(url, sha256, onBytes) {
-  const bytes = await decompress(await fetchFile(url, onBytes));
-  if (await hasHash(bytes, sha256)) return bytes;
-  const reloaded = await decompress(await fetchFile(url, undefined, "reload"));
-  if (await hasHash(reloaded, sha256)) return reloaded;
+  const bytes = await decompressed(await fetchFile(url, onBytes));
+  if (bytes && (await hasHash(bytes, sha256))) return bytes;
+  const reloaded = await decompressed(await fetchFile(url, undefined, "reload"));
+  if (reloaded && (await hasHash(reloaded, sha256))) return reloaded;
   throw corrupt(url);
+}
+
+/**
+ * @param {ArrayBuffer} bytes
+ * @returns {Promise<ArrayBuffer | null>} Null for a damaged file.
+ */
+async function decompressed(bytes) {
+  try {
+    return await decompress(bytes);
+  } catch {
+    return null;
+  }
 }
 
 /**
