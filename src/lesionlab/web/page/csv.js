@@ -42,7 +42,7 @@ function row(item, codes) {
     result?.abstain_reasons.map(({ code, message }) => `${code}: ${message}`).join("; "),
     result?.ood_score,
     result?.notes.join("; "),
-    result?.images.map(({ image }) => image).join(" "),
+    result?.images.map(({ image }) => withoutFormula(image)).join("; "),
     result?.model,
     item.problem,
     RESEARCH_ONLY,
