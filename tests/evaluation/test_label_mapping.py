@@ -93,6 +93,7 @@ def seven_of_eleven(of_eleven: Predictor, phantoms: Manifest) -> Evaluation:
     return evaluate_subset(of_eleven, phantoms, subset="all", unseen=True, resamples=20)
 
 
+@pytest.mark.slow
 def test_eleven_classes_are_evaluated_on_labels_of_seven(
     of_eleven: Predictor, seven_of_eleven: Evaluation, phantoms: Manifest
 ) -> None:
@@ -114,6 +115,7 @@ def test_eleven_classes_are_evaluated_on_labels_of_seven(
     assert found["malignant_calibration_in_the_large"].value == pytest.approx(malignant.mean() - positive.mean())
 
 
+@pytest.mark.slow
 def test_written_evaluation_of_a_view_is_read_again(
     of_eleven: Predictor, seven_of_eleven: Evaluation, phantoms: Manifest, tmp_path: Path
 ) -> None:
@@ -127,6 +129,7 @@ def test_written_evaluation_of_a_view_is_read_again(
     assert again.uncertainty.selective == seven_of_eleven.uncertainty.selective
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("own_task", [False, True])
 def test_models_of_eleven_and_seven_classes_are_compared(
     of_eleven: Predictor, tiny_bundle: Path, phantoms_of_eleven: Manifest, tmp_path: Path, own_task: bool

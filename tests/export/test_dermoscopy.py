@@ -144,6 +144,7 @@ def exported(tiny_run: RunFolder, negatives: Path, tmp_path_factory: pytest.Temp
     return export_run(tiny_run, changes=[f"inference.negatives={negatives}"], out=path)
 
 
+@pytest.mark.slow
 def test_a_recipe_names_the_negatives(exported: Bundle, tiny_run: RunFolder) -> None:
     saved, plain = Bundle.load(exported.path), Bundle.load(tiny_run.bundle)
     assert saved.info.dermoscopy is not None

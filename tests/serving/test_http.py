@@ -21,6 +21,7 @@ ORIGIN = "https://skin.example"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
+@pytest.mark.slow
 def test_every_route_that_supports_get_supports_head(listening: Listen, server_of: Start) -> None:
     paths = server_of().get("/openapi.json").json()["paths"]
     gets = [path for path, operations in paths.items() if "get" in operations and "{" not in path]
@@ -43,6 +44,7 @@ def test_every_route_that_supports_get_supports_head(listening: Listen, server_o
         assert found["HEAD"][2] == b"" != found["GET"][2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path", ["/v1/model", "/v1/model/evaluation", "/openapi.json", "/", "/assets/icon.svg", "/docs"]
 )
@@ -117,6 +119,7 @@ def test_two_host_headers_are_rejected(listening: Listen, second: bytes) -> None
         assert json.loads(response[2])["type"] == ProblemType.INVALID_HTTP.uri
 
 
+@pytest.mark.slow
 def test_address_of_the_client_is_that_of_a_trusted_proxy(server_of: Start) -> None:
     def statuses(trusted: list[str]) -> list[int]:
         app = server_of(rate="1/minute", trusted_proxies=trusted).app
@@ -129,6 +132,7 @@ def test_address_of_the_client_is_that_of_a_trusted_proxy(server_of: Start) -> N
     assert statuses([]) == [200, 429, 429]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("removed", [True, False], ids=["removed by the proxy", "kept by the proxy"])
 def test_path_below_which_a_proxy_has_the_server(server_of: Start, jpeg: bytes, removed: bool) -> None:
     client = server_of(root_path="/lesionlab", api_key=KEY, rate="3/minute")
@@ -171,6 +175,7 @@ def test_responses_state_what_is_left_of_the_rate(server_of: Start) -> None:
     assert "RateLimit" not in server_of().get("/v1/model").headers
 
 
+@pytest.mark.slow
 def test_page_of_the_api_needs_no_other_host(server_of: Start) -> None:
     client = server_of()
     page = client.get("/docs").text
@@ -181,6 +186,7 @@ def test_page_of_the_api_needs_no_other_host(server_of: Start) -> None:
     assert (PAGE.parent / "api_page" / "vendor" / "LICENSE-swagger-ui.txt").is_file()
 
 
+@pytest.mark.slow
 def test_description_has_keys_names_headers_and_examples(server_of: Start) -> None:
     schema = server_of().get("/openapi.json").json()
     assert set(schema["components"]["securitySchemes"]) == {"key", "bearer"}
@@ -199,6 +205,7 @@ def test_description_has_keys_names_headers_and_examples(server_of: Start) -> No
                     assert response["content"]["application/problem+json"]["examples"]
 
 
+@pytest.mark.slow
 def test_description_has_no_null_that_the_server_rejects(server_of: Start) -> None:
     schema = server_of().get("/openapi.json").json()
     for path in ("/v1/predict", "/v1/explain"):
