@@ -54,10 +54,10 @@ SLOW = (
     "export",
     "convert",
     "calibrate",
-    "fuse",
 )
 TRAINING = (
     "train",
+    "fuse",
     "cross-validate",
     "reproduce",
     "segment train",

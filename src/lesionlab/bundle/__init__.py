@@ -35,7 +35,7 @@ from lesionlab.bundle.schema import (
     TrainingTime,
 )
 from lesionlab.bundle.seen_images import SeenCounts, SeenImages
-from lesionlab.bundle.store import Bundle, default_bundle_path, save_bundle
+from lesionlab.bundle.store import Bundle, default_bundle_path, is_bundle, save_bundle
 from lesionlab.bundle.training_images import TrainingImages
 
 __all__ = [
@@ -82,5 +82,6 @@ __all__ = [
     "ValidationStatistics",
     "WithinSourceAuc",
     "default_bundle_path",
+    "is_bundle",
     "save_bundle",
 ]

@@ -34,6 +34,11 @@ Content = TypeVar("Content")
 _CHECKSUM = "content_sha256"  # of the other keys of the description, independent of white space
 
 
+def is_bundle(path: Path) -> bool:
+    """Return whether a path is a bundle, or a run folder with one; its content is not checked."""
+    return path.is_file() or (path / DESCRIPTION).is_file() or (path / "bundle").is_dir()
+
+
 def default_bundle_path() -> Path:
     """Return the folder of the model that ships with the package; `LESIONLAB_MODEL` names another."""
     override = os.environ.get("LESIONLAB_MODEL")

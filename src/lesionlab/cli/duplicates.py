@@ -13,7 +13,7 @@ from lesionlab.cli.options import Columns, Force, Json, Metadata, Model, NewFold
 from lesionlab.files import check_output, write_text
 
 if TYPE_CHECKING:
-    from lesionlab.bundle import Bundle
+    from lesionlab.bundle import Bundle, is_bundle
     from lesionlab.curation import ImageFeatures, ImagePair
     from lesionlab.curation.page import ReviewItem, ShownImage
     from lesionlab.data import ImageRecord, Manifest
@@ -51,7 +51,7 @@ def duplicates(
     `train` and `evaluate`.
     """
     require_extra("lesionlab data duplicates", "duplicates", "cv2", "jinja2")
-    from lesionlab.bundle import Bundle
+    from lesionlab.bundle import Bundle, is_bundle
     from lesionlab.curation import describe_images, find_duplicates, render_review
     from lesionlab.data import load_split
     from lesionlab.data.decisions import PAIR_COLUMNS, write_decisions
@@ -67,8 +67,8 @@ def duplicates(
 
     rows: list[dict[str, Any]] = []
     shown: list[ReviewItem] = []
-    seen = [Bundle.load(path) for path in against or () if _is_bundle(path)]
-    others: list[Manifest | None] = [open_dataset(path) for path in against or () if not _is_bundle(path)]
+    seen = [Bundle.load(path) for path in against or () if is_bundle(path)]
+    others: list[Manifest | None] = [open_dataset(path) for path in against or () if not is_bundle(path)]
     features = described(manifest) if others or not seen else None
     for other in others or ([] if seen else [None]):
         compared = manifest if other is None else other
@@ -98,10 +98,6 @@ def duplicates(
     show_table(table)
     show(f"{len(rows):,} pairs of different lesions. For review: {out / 'pairs.html'} and {out / 'decisions.csv'}")
     show(RESEARCH_ONLY)
-
-
-def _is_bundle(path: Path) -> bool:
-    return path.is_file() or (path / "bundle.json").is_file() or (path / "bundle").is_dir()
 
 
 def _row(a: "ImageRecord", b: "ImageRecord", pair: "ImagePair", against: str) -> dict[str, Any]:

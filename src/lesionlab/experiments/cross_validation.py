@@ -34,6 +34,7 @@ from lesionlab.files import sha256_of_json, write_json, write_text
 from lesionlab.metrics import Estimate, MetricsSummary
 from lesionlab.recipes import Recipe, check_classes, usable_images
 from lesionlab.runs import RunFolder, require_same_subsets
+from lesionlab.training.start import starts_from_bundle
 
 logger = logging.getLogger(__name__)
 
@@ -192,7 +193,7 @@ def cross_validate(
     for one in plan:  # all checks come before the first training
         check_classes(one.recipe, manifest, one.split, one.fold)
         require_same_run(one.run, one.recipe, manifest, one.split, one.fold)
-        if one.recipe.model.start:
+        if one.recipe.model.start and not starts_from_bundle(one.recipe.model.start):
             require_same_subsets(RunFolder(Path(one.recipe.model.start)), one.split, one.fold, "model.start")
         for teacher in one.recipe.distillation.teachers:
             require_same_subsets(RunFolder(Path(teacher)), one.split, one.fold, "distillation.teachers")

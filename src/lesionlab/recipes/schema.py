@@ -52,7 +52,8 @@ class ModelSettings(StrictModel):
     Attributes:
         backbone: timm's name of an architecture, or `plain_cnn` (see `lesionlab.training.plain_cnn`).
         pretrained: Whether to start from ImageNet weights. Missing weights are an error.
-        start: A run folder whose best weights, head included, to start from instead; of the same split and network.
+        start: A run folder of the same split, a bundle, or `default` for the model of the package, to start from
+            instead; of the same network. The classes that both tasks have keep their part of the head.
         freeze: Whether to train only the head. The backbone's batch normalisation then stays in evaluation mode.
         dropout: Probability of dropping an input feature of the head.
         drop_path: Probability of dropping a residual branch (stochastic depth).

@@ -137,13 +137,18 @@ def _second_stage(
     network.load_state_dict(load_weights(run.start))
     if settings.unfold_batch_norm:
         # Repeated when a run is resumed; its checkpoint then replaces the trained layers.
-        images, device = subsets["train"], next(network.parameters()).device
-        chosen = range(min(len(images), _UNFOLD_IMAGES))
-        parts = (list(chosen[start : start + _UNFOLD_BATCH]) for start in chosen[::_UNFOLD_BATCH])
-        unfold_batch_norm(network, (to_images(images[part][0]).to(device) for part in parts))
+        unfold_statistics(network, subsets["train"])
     network.unfreeze_top(settings.layers)
     stage = Stage(2, settings.epochs, settings.learning_rate, first_epoch=record.epochs_before_stage)
     _fit(run, recipe, network, subsets, label_sets, compute, stage, console)
+
+
+def unfold_statistics(network: LesionNetwork, images: CachedImages) -> None:
+    """Set the statistics of a network's folded batch normalisation to those of the first training images."""
+    device = next(network.parameters()).device
+    chosen = range(min(len(images), _UNFOLD_IMAGES))
+    parts = (list(chosen[start : start + _UNFOLD_BATCH]) for start in chosen[::_UNFOLD_BATCH])
+    unfold_batch_norm(network, (to_images(images[part][0]).to(device) for part in parts))
 
 
 def _fit(

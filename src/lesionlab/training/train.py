@@ -12,17 +12,18 @@ from rich.console import Console
 from lesionlab.data import Manifest, Split, without_copies
 from lesionlab.errors import DataError, DivergenceError, UsageError
 from lesionlab.recipes import Recipe, check_classes, prepare_split
-from lesionlab.runs import RunFolder, RunRecord, require_same_subsets
+from lesionlab.runs import RunFolder, RunRecord
 from lesionlab.segmentation import SegmentationModel
 from lesionlab.taxonomy import TASKS
 from lesionlab.training.batches import CachedImages
 from lesionlab.training.cache import open_network_inputs, segmentation_folder
-from lesionlab.training.checkpoint import load_weights, save_tensors
+from lesionlab.training.checkpoint import save_tensors
 from lesionlab.training.device import choose_compute
 from lesionlab.training.distillation import Teacher
 from lesionlab.training.labels import LabelSets
 from lesionlab.training.network import LesionNetwork, parameter_count
-from lesionlab.training.stages import run_stages
+from lesionlab.training.stages import run_stages, unfold_statistics
+from lesionlab.training.start import load_start, starts_from_bundle
 from lesionlab.training.weights import load_pretrained
 
 logger = logging.getLogger(__name__)
@@ -98,14 +99,16 @@ def train_recipe(
     ):
         update["weights"] = found.weights  # random, or replaced by those of the checkpoint
     elif recipe.model.start:
-        update["weights"] = _load_start(network, RunFolder(Path(recipe.model.start)), split, fold)
+        update["weights"] = load_start(
+            network, recipe.task, recipe.model.start, manifest, split, fold, decoding_progress
+        )
     else:
         update["weights"] = load_pretrained(network.backbone, recipe.model.backbone)
     record = record.model_copy(update=update)
     if not resuming:
         run.begin(record, recipe, manifest, split)
         if recipe.model.start:
-            save_tensors(load_weights(RunFolder(Path(recipe.model.start)).best), run.start)
+            save_tensors(network.state_dict(), run.start)
     with _log_to(run.log):
         _log_start(run, record, recipe, split, fold, network, resuming=resuming)
         distinct = without_copies(manifest)
@@ -113,6 +116,8 @@ def train_recipe(
         rows = {r.path: row for row, r in enumerate(distinct)}
         label_sets = LabelSets.of(TASKS[recipe.task], sorted({record.diagnosis for record in manifest}))
         subsets = _cached_subsets(images, rows, label_sets, manifest, split, fold)
+        if recipe.model.start and starts_from_bundle(recipe.model.start) and not run.last.exists():
+            unfold_statistics(network, subsets["train"])
         try:
             record = run_stages(run, recipe, network, subsets, label_sets, key, record, compute, console, teacher)
         except DivergenceError as error:
@@ -121,17 +126,6 @@ def train_recipe(
         run.save_record(record.model_copy(update={"finished": True}))
         logger.info("finished: best epoch %d, weights in %s", _best_epoch(run, recipe), run.best)
     return run
-
-
-def _load_start(network: LesionNetwork, start: RunFolder, split: Split, fold: int | None) -> str:
-    """Load the best weights of another run into a network; return their source for the record."""
-    require_same_subsets(start, split, fold, "model.start")
-    record = start.record()
-    try:
-        network.load_state_dict(load_weights(start.best))
-    except RuntimeError as error:  # torch's message lists every tensor
-        raise DataError(f"model.start: the weights of {start.path} are those of another network") from error
-    return f"run {record.recipe_name}, from {record.weights}"
 
 
 def _check_folder(run: RunFolder, record: RunRecord, recipe: Recipe) -> bool:

@@ -138,7 +138,7 @@ def test_kills_at_random_moments_lose_and_double_nothing(
             "--out",
             out,
             "--shard-size",
-            "6",
+            "3",
         ]
         command += ["--model", str(tiny_whole_bundle), "--workers", "2", "--quiet"]
         return subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE)
@@ -146,11 +146,12 @@ def test_kills_at_random_moments_lose_and_double_nothing(
     def parts(out: str) -> int:
         return len(list((tmp_path / out).glob("predictions/part-*")))
 
-    draw, kills, victims = random.Random(1), 0, [0, 0]  # noqa: S311 - not for security
+    draw, kills, attempts, victims = random.Random(1), 0, 0, [0, 0]  # noqa: S311 - not for security
     while kills < KILLS:
         before, process = parts("killed"), start("killed")
-        # Every other time while the command starts, and else while it predicts.
-        while kills % 2 and parts("killed") == before and process.poll() is None:
+        attempts += 1
+        # Every other time while the command starts, and else while it predicts, as long as a shard is missing.
+        while attempts % 2 and parts("killed") == before and process.poll() is None:
             time.sleep(0.02)
         for _ in range(3):
             time.sleep(draw.uniform(0, 1))

@@ -23,8 +23,10 @@ _PREDICT = """
   async (file) => {
     const bytes = await (await fetch(`data:application/octet-stream;base64,${file}`)).blob();
     const late = new Promise((resolve) => setTimeout(() => resolve({ kind: "late" }), 20_000));
-    const answer = engine.predict(bytes).then(
-      ({ result }) => ({ kind: "prediction", probabilities: result.probabilities }),
+    const answer = engine.predict([bytes]).then(
+      ([found]) => found.result
+        ? { kind: "prediction", probabilities: found.result.probabilities }
+        : { kind: found.kind, message: found.message },
       (error) => ({ kind: error.kind ?? String(error), message: error.message }),
     );
     return Promise.race([answer, late]);

@@ -50,5 +50,5 @@ def test_the_page_uses_the_language_of_the_browser(chromium: Browser, server: st
     expect(summary).to_contain_text("probability of malignancy")
     expect(page.locator("html")).to_have_attribute("lang", "en")
     page.reload()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Classify an image")
+    expect(summary).to_contain_text("probability of malignancy")  # a reload keeps the image and the language
     context.close()
