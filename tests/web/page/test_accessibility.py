@@ -3,8 +3,12 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+from typer.testing import CliRunner
 
+from lesionlab.cli.main import app
+from lesionlab.data import Manifest
 from tests.web.page.conftest import DESKTOP, PHONE, OpenPage, accessibility_issues, choose, content_width
 
 OPEN_ALL = "document.querySelectorAll('details').forEach((details) => (details.open = true))"
@@ -82,3 +86,21 @@ def test_views_have_addresses_and_back_works(open_page: OpenPage) -> None:
     expect(page.locator("main")).to_be_focused()
     page.go_back()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Performance of")
+
+
+@pytest.mark.slow
+def test_pages_of_datasets_have_no_issues(chromium: Browser, phantoms: Manifest, tmp_path: Path) -> None:
+    pytest.importorskip("cv2", reason="the extra duplicates is not installed")
+    root = str(phantoms.root)
+    for command, file in (
+        (["data", "report", root, "--out", str(tmp_path / "report.html")], "report.html"),
+        (["data", "duplicates", root, "--out", str(tmp_path / "pairs")], "pairs/pairs.html"),
+    ):
+        done = CliRunner().invoke(app, command)
+        assert done.exit_code == 0, done.output
+        # The policy of the page permits no scripts, axe's included.
+        page = chromium.new_context(bypass_csp=True, color_scheme="dark").new_page()
+        page.goto((tmp_path / file).as_uri())
+        assert [issue["id"] for issue in Axe().run(page).response["violations"]] == []
+        page.screenshot(path=tmp_path / f"{command[1]}.png", full_page=True)
+        page.context.close()
