@@ -13,7 +13,7 @@ from lesionlab.cli.options import Columns, Force, Json, Metadata, Model, NewFold
 from lesionlab.files import check_output, write_text
 
 if TYPE_CHECKING:
-    from lesionlab.bundle import Bundle, is_bundle
+    from lesionlab.bundle import Bundle
     from lesionlab.curation import ImageFeatures, ImagePair
     from lesionlab.curation.page import ReviewItem, ShownImage
     from lesionlab.data import ImageRecord, Manifest

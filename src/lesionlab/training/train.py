@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 from rich.console import Console
 
 from lesionlab.data import Manifest, Split, without_copies
-from lesionlab.errors import DataError, DivergenceError, UsageError
+from lesionlab.errors import DivergenceError, UsageError
 from lesionlab.recipes import Recipe, check_classes, prepare_split
 from lesionlab.runs import RunFolder, RunRecord
 from lesionlab.segmentation import SegmentationModel
