@@ -17,6 +17,7 @@ from lesionlab import RESEARCH_ONLY
 from lesionlab.bundle import Patient, Site
 from lesionlab.client import Client, ServerProblemError
 from lesionlab.client.calls import Call
+from lesionlab.client.calls import Settings as GivenSettings
 from lesionlab.prediction import Predictor
 from lesionlab.results import (
     BatchResponse,
@@ -104,6 +105,27 @@ def test_path_and_bytes_give_the_prediction_of_the_predictor(
             assert response.model.identity == predictor.info.identity
             assert response.result == expected.model_copy(update={"image": "image"})
             assert response.result.notes[-1].startswith("age and sex and site")
+
+
+def test_prevalence_and_risk_are_those_of_the_request(
+    client_of: Callable[..., Client], tiny_whole_bundle: Path, lesion: Path
+) -> None:
+    given = GivenSettings(prevalence="malignant=0.02", risk="threshold=0.3")
+    expected = Predictor.load(
+        tiny_whole_bundle, threads=1, prevalence={"malignant": 0.02}, risk="threshold=0.3"
+    ).predict(lesion)
+    client = client_of()
+    items = list(client.predict_many([lesion, lesion, lesion], batch_size=2, **given))  # a batch, and one alone
+    for result in (
+        client.predict(lesion, **given).result,
+        client.explain(lesion, **given).result,
+        *(item.result for item in items),
+    ):
+        assert result is not None
+        assert result.p_malignant == pytest.approx(expected.p_malignant)
+        assert (result.operating_points, result.risk) == (expected.operating_points, expected.risk)
+    with pytest.raises(ServerProblemError, match="prevalence"):
+        client.predict(lesion, prevalence="malignant=2")
 
 
 def test_one_lesion_from_several_images(client_of: Callable[..., Client], predictor: Predictor, lesion: Path) -> None:

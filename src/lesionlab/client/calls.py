@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Final, Generic, Literal, TypeAlias, TypedDict, TypeVar
 
 import httpx2
 from pydantic import BaseModel, ValidationError
@@ -35,6 +35,13 @@ _IMAGE_PROBLEMS: Final = (413, 415, 422)
 # The images of a job wait on the server, whose memory for them may be full until some are predicted.
 _JOB_PATIENCE: Final = 3600.0
 _REPORT_TYPES: Final = {"dicom-sr": "application/dicom", "fhir": "application/fhir+json"}
+
+
+class Settings(TypedDict, total=False):
+    """The population and the operating point of a request, where they are given."""
+
+    prevalence: str
+    risk: str
 
 
 @dataclass(frozen=True)
@@ -68,14 +75,26 @@ class Call(Generic[Model]):
             raise _foreign(response) from error
 
 
-def predict_call(image: Image, patient: Patient) -> Call[PredictResponse]:
+def settings_of(prevalence: str | None, risk: str | None) -> Settings:
+    """Return the settings of a request from the arguments of a method."""
+    found = Settings()
+    if prevalence is not None:
+        found["prevalence"] = prevalence
+    if risk is not None:
+        found["risk"] = risk
+    return found
+
+
+def predict_call(image: Image, patient: Patient, settings: Settings) -> Call[PredictResponse]:
     """Return the request for a prediction."""
-    return Call("POST", "/v1/predict", PredictResponse, _one_image(image, patient))
+    return Call("POST", "/v1/predict", PredictResponse, _one_image(image, patient, settings))
 
 
-def report_call(image: Image, report_format: ReportFormat, patient: Patient) -> Call[PredictResponse]:
+def report_call(
+    image: Image, report_format: ReportFormat, patient: Patient, settings: Settings
+) -> Call[PredictResponse]:
     """Return the request for a report, whose response is not parsed."""
-    options = _one_image(image, patient)
+    options = _one_image(image, patient, settings)
     options["headers"] |= {"Accept": _REPORT_TYPES[report_format]}
     return Call("POST", "/v1/predict", PredictResponse, options)
 
@@ -88,17 +107,17 @@ def lesion_call(dermoscopic: Iterable[Image], clinical: Iterable[Image], patient
     return Call("POST", "/v1/predict/lesion", PredictResponse, options)
 
 
-def explain_call(image: Image, diagnosis: str | None, patient: Patient) -> Call[ExplainResponse]:
+def explain_call(image: Image, diagnosis: str | None, patient: Patient, settings: Settings) -> Call[ExplainResponse]:
     """Return the request for an explanation."""
-    options = _one_image(image, patient)
+    options = _one_image(image, patient, settings)
     if diagnosis is not None:
         options["params"] |= {"diagnosis": diagnosis}
     return Call("POST", "/v1/explain", ExplainResponse, options)
 
 
-def batch_call(batch: list[bytes]) -> Call[BatchResponse]:
+def batch_call(batch: list[bytes], settings: Settings) -> Call[BatchResponse]:
     """Return the request for a batch."""
-    return Call("POST", "/v1/predict/batch", BatchResponse, {"files": _files(batch)})
+    return Call("POST", "/v1/predict/batch", BatchResponse, {"files": _files(batch), "data": settings})
 
 
 def model_call() -> Call[ModelCard]:
@@ -184,9 +203,9 @@ def no_response(url: httpx2.URL, error: Exception) -> ServerProblemError:
     return ServerProblemError(None, "No response", f"{url}: {str(error) or type(error).__name__}")
 
 
-def _one_image(image: Image, patient: Patient) -> dict[str, Any]:
+def _one_image(image: Image, patient: Patient, settings: Settings) -> dict[str, Any]:
     headers = {"Content-Type": "application/octet-stream"}
-    return {"params": _known(patient), "content": _read(image), "headers": headers}
+    return {"params": {**_known(patient), **settings}, "content": _read(image), "headers": headers}
 
 
 def _known(patient: Patient) -> dict[str, Any]:

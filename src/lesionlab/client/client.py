@@ -8,7 +8,7 @@ import httpx2
 
 from lesionlab.bundle import Patient
 from lesionlab.client import calls
-from lesionlab.client.calls import BATCH_SIZE, NO_PATIENT_DATA, Call, Image, Model, ReportFormat
+from lesionlab.client.calls import BATCH_SIZE, NO_PATIENT_DATA, Call, Image, Model, ReportFormat, Settings
 from lesionlab.client.errors import ServerProblemError
 from lesionlab.results import BatchItem, ExplainResponse, Job, ModelCard, PredictResponse
 
@@ -55,27 +55,47 @@ class Client:
         """Close the connections."""
         self._http.close()
 
-    def predict(self, image: Image, patient: Patient = NO_PATIENT_DATA) -> PredictResponse:
+    def predict(
+        self,
+        image: Image,
+        patient: Patient = NO_PATIENT_DATA,
+        *,
+        prevalence: str | None = None,
+        risk: str | None = None,
+    ) -> PredictResponse:
         """Classify one image.
 
         Args:
             image: Path or bytes of an image file.
             patient: Patient data.
+            prevalence: Prevalence in the population, such as `malignant=0.02`; None: that of the server.
+            risk: Risk rule, such as `sensitivity=0.9`; None: that of the server.
 
         Raises:
             ServerProblemError: The image cannot be read, the server rejects the request or cannot be reached.
             OSError: The file cannot be read.
         """
-        return self._request(calls.predict_call(image, patient))
+        return self._request(calls.predict_call(image, patient, calls.settings_of(prevalence, risk)))
 
-    def report(self, image: Image, report_format: ReportFormat, patient: Patient = NO_PATIENT_DATA) -> bytes:
+    def report(
+        self,
+        image: Image,
+        report_format: ReportFormat,
+        patient: Patient = NO_PATIENT_DATA,
+        *,
+        prevalence: str | None = None,
+        risk: str | None = None,
+    ) -> bytes:
         """Classify one image and return a DICOM Structured Report, for a DICOM image, or a FHIR DiagnosticReport.
+
+        The arguments are those of `predict`.
 
         Raises:
             ServerProblemError: As `predict`; `ProblemType.NO_REPORT` for an image that no DICOM report can refer to.
             OSError: The file cannot be read.
         """
-        return self._content(calls.report_call(image, report_format, patient)).content
+        settings = calls.settings_of(prevalence, risk)
+        return self._content(calls.report_call(image, report_format, patient, settings)).content
 
     def predict_lesion(
         self,
@@ -97,7 +117,13 @@ class Client:
         return self._request(calls.lesion_call(dermoscopic, clinical, patient))
 
     def explain(
-        self, image: Image, diagnosis: str | None = None, patient: Patient = NO_PATIENT_DATA
+        self,
+        image: Image,
+        diagnosis: str | None = None,
+        patient: Patient = NO_PATIENT_DATA,
+        *,
+        prevalence: str | None = None,
+        risk: str | None = None,
     ) -> ExplainResponse:
         """Classify one image and explain the prediction.
 
@@ -105,19 +131,30 @@ class Client:
             image: Path or bytes of an image file.
             diagnosis: Code of the class to explain; None: the most probable one.
             patient: Patient data.
+            prevalence: Prevalence in the population, such as `malignant=0.02`; None: that of the server.
+            risk: Risk rule, such as `sensitivity=0.9`; None: that of the server.
 
         Raises:
             ServerProblemError: As `predict`; `ProblemType.NOT_EXPLAINABLE` for a model without class activation map.
             OSError: The file cannot be read.
         """
-        return self._request(calls.explain_call(image, diagnosis, patient))
+        return self._request(calls.explain_call(image, diagnosis, patient, calls.settings_of(prevalence, risk)))
 
-    def predict_many(self, images: Iterable[Image], *, batch_size: int = BATCH_SIZE) -> Iterator[BatchItem]:
+    def predict_many(
+        self,
+        images: Iterable[Image],
+        *,
+        batch_size: int = BATCH_SIZE,
+        prevalence: str | None = None,
+        risk: str | None = None,
+    ) -> Iterator[BatchItem]:
         """Classify images in their order, several per request; a bad image does not stop the others.
 
         Args:
             images: Paths or bytes of image files, read as they are sent.
             batch_size: Maximum number of images in a request; the limits of the server apply too.
+            prevalence: Prevalence in the population, such as `malignant=0.02`; None: that of the server.
+            risk: Risk rule, such as `sensitivity=0.9`; None: that of the server.
 
         Yields:
             For each image its index, and its prediction or the problem with it.
@@ -126,11 +163,12 @@ class Client:
             ServerProblemError: The server rejects a request or cannot be reached.
             OSError: A file cannot be read.
         """
+        settings = calls.settings_of(prevalence, risk)
         for first, batch in calls.batches(images, self.model().limits, batch_size):
             if len(batch) == 1:  # a single file may be too large for a batch
-                yield self._predict_one(first, batch[0])
+                yield self._predict_one(first, batch[0], settings)
             else:
-                yield from calls.moved(self._request(calls.batch_call(batch)).results, first)
+                yield from calls.moved(self._request(calls.batch_call(batch, settings)).results, first)
 
     def model(self) -> ModelCard:
         """Return the model card, which includes the limits of the server.
@@ -208,9 +246,9 @@ class Client:
         """
         self._content(Call("DELETE", f"/v1/jobs/{job}", Job))
 
-    def _predict_one(self, index: int, data: bytes) -> BatchItem:
+    def _predict_one(self, index: int, data: bytes, settings: Settings) -> BatchItem:
         try:
-            return BatchItem(index=index, result=self.predict(data).result)
+            return BatchItem(index=index, result=self.predict(data, **settings).result)
         except ServerProblemError as error:
             return calls.problem_item(index, error)
 
