@@ -17,6 +17,7 @@ from lesionlab.prediction.inference.session import GraphSession
 from lesionlab.recipes import Recipe
 from lesionlab.runs import RunFolder
 from lesionlab.training import train_recipe
+from lesionlab.training.checkpoint import load_weights
 from lesionlab.training.network import LesionNetwork
 from lesionlab.training.start import load_start
 
@@ -102,3 +103,7 @@ def test_a_run_starts_from_a_bundle(
     best = min(row["validation_loss"] for row in tiny_run.read_history())
     assert run.record().weights.startswith("bundle phantom-demo@")
     assert run.read_history()[-1]["validation_loss"] == pytest.approx(best, rel=0.1)
+    start, trained = load_weights(run.start), load_weights(run.best)
+    for name in start:
+        if name.endswith(("weight", "bias")):
+            torch.testing.assert_close(trained[name], start[name], atol=1e-6, rtol=0)

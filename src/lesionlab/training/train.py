@@ -118,6 +118,7 @@ def train_recipe(
         subsets = _cached_subsets(images, rows, label_sets, manifest, split, fold)
         if recipe.model.start and starts_from_bundle(recipe.model.start) and not run.last.exists():
             unfold_statistics(network, subsets["train"])
+            save_tensors(network.state_dict(), run.start)  # comparable with the trained weights
         try:
             record = run_stages(run, recipe, network, subsets, label_sets, key, record, compute, console, teacher)
         except DivergenceError as error:
