@@ -39,6 +39,7 @@ PACKAGES = {
     "lesionlab.evaluation.figures": "Figures",
     "lesionlab.metrics": "Metrics",
     "lesionlab.experiments": "Cross-validation",
+    "lesionlab.experiments.tuning": "Search of settings",
     "lesionlab.experiments.reproduction": "Reproduction of published systems",
     "lesionlab.segmentation": "Lesion segmentation",
     "lesionlab.attribution": "Explanation methods",

@@ -59,6 +59,7 @@ TRAINING = (
     "train",
     "fuse",
     "cross-validate",
+    "tune",
     "reproduce",
     "segment train",
     "check-explanations",

@@ -31,6 +31,7 @@ from lesionlab.cli.recipes import recipes
 from lesionlab.cli.reproduce import reproduce
 from lesionlab.cli.serve import serve
 from lesionlab.cli.train import train
+from lesionlab.cli.tune import tune
 from lesionlab.errors import EXIT_CODES, LesionlabError
 
 app = typer.Typer(
@@ -53,6 +54,7 @@ add_commands(
     explain,
     check_explanations,
     cross_validate,
+    tune,
     reproduce,
     export,
     calibrate,
