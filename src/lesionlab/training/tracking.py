@@ -28,8 +28,12 @@ Kind = Literal["mlflow", "tensorboard", "wandb"]
 _PROJECT = "lesionlab"
 _FOLDERS = {"mlflow": "mlruns", "tensorboard": "tensorboard", "wandb": "wandb"}
 _RUN_IDS = "tracking.json"
-# The trackers' own messages home, which a hospital must not have to find in a firewall's log.
-_NO_TELEMETRY = {"MLFLOW_DISABLE_TELEMETRY": "true", "WANDB_ERROR_REPORTING": "false"}
+# Defaults without usage statistics, and without minutes of retries in each epoch while a server is away.
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "WANDB_ERROR_REPORTING": "false",
+}
 
 
 class Tracker(StrictModel):
@@ -132,7 +136,7 @@ class Tracking(pl.Callback):
 
     def _open(self) -> tuple[Logger, bool]:
         """Return the logger, and whether it goes on with an earlier run."""
-        for name, value in _NO_TELEMETRY.items():
+        for name, value in _ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         ids = self._read_ids()
         key = f"{self._tracker.kind}={self._tracker.target}"
