@@ -41,6 +41,7 @@ PACKAGES = {
     "lesionlab.experiments": "Cross-validation",
     "lesionlab.experiments.tuning": "Search of settings",
     "lesionlab.experiments.reproduction": "Reproduction of published systems",
+    "lesionlab.registry": "Registry of bundles",
     "lesionlab.segmentation": "Lesion segmentation",
     "lesionlab.attribution": "Explanation methods",
     "lesionlab.curation": "Duplicates",

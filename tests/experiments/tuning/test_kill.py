@@ -19,13 +19,13 @@ from lesionlab.data import Manifest
 from lesionlab.runs import RunFolder
 
 PROGRAMS = [*Path("/usr/lib/postgresql").glob("*/bin"), *map(Path, os.environ["PATH"].split(os.pathsep))]
+_LIMIT = 1500  # seconds; a minute on an idle machine
 TINY = (
     "--set=model.backbone=test_efficientnet",
     "--set=model.pretrained=false",
     "--set=input.size=32",
     "--set=training.batch_size=16",
     "--range=optimizer.learning_rate=1e-4:1e-2:log",
-    "--heartbeat=1",
 )
 
 
@@ -62,10 +62,12 @@ def postgresql() -> Iterator[str]:
 
 def start(data: Path, out: Path, log: Path, *options: str) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-m", "lesionlab", "tune", "phantom-demo", "--data", str(data), "--out", str(out)]
-    return subprocess.Popen([*command, *TINY, *options], stdout=subprocess.DEVNULL, stderr=log.open("ab"))
+    with log.open("ab") as stream:
+        return subprocess.Popen([*command, *TINY, *options], stdout=subprocess.DEVNULL, stderr=stream)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2 * _LIMIT)
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_a_killed_study_goes_on(
@@ -73,11 +75,11 @@ def test_a_killed_study_goes_on(
 ) -> None:
     out = tmp_path / "out"
     url = request.getfixturevalue("postgresql") if database == "postgresql" else f"sqlite:///{out / 'study.db'}"
-    options = ["--trials=3", "--set=training.epochs=12", "--no-pruning"]
+    options = ["--trials=2", "--set=training.epochs=8", "--no-pruning", "--heartbeat=2"]
     options += [f"--storage={url}"] if database == "postgresql" else []
     killed = RunFolder(out / "trials/trial-0001")
     process = start(phantoms.root, out, tmp_path / "log", *options)
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + _LIMIT
     while len(killed.read_history()) < 2:
         assert process.poll() is None, (tmp_path / "log").read_text(encoding="utf-8")
         assert time.monotonic() < deadline
@@ -86,25 +88,24 @@ def test_a_killed_study_goes_on(
     process.wait()
     epochs = len(killed.read_history())
     again = start(phantoms.root, out, tmp_path / "log", *options)
-    assert again.wait(300) == 0, (tmp_path / "log").read_text(encoding="utf-8")
+    assert again.wait(_LIMIT) == 0, (tmp_path / "log").read_text(encoding="utf-8")
     storage = url.replace("postgresql:", "postgresql+psycopg:")
     trials = optuna.load_study(study_name="phantom-demo", storage=storage).trials
-    states = [TrialState.COMPLETE, TrialState.FAIL, TrialState.COMPLETE, TrialState.COMPLETE]
-    assert sorted(trial.state.name for trial in trials) == sorted(state.name for state in states)
-    assert trials[1].state == TrialState.FAIL
-    (repeated,) = [trial for trial in trials[2:] if trial.user_attrs["folder"] == "trial-0001"]
-    assert repeated.params == trials[1].params
-    assert 2 <= epochs < 12
-    assert f"resuming {killed.path} after epoch {epochs} of 12" in killed.log.read_text(encoding="utf-8")
-    assert len(killed.read_history()) == 12
-    assert len((out / "trials.csv").read_text(encoding="utf-8").splitlines()) == 4
+    assert [trial.state for trial in trials] == [TrialState.COMPLETE, TrialState.FAIL, TrialState.COMPLETE]
+    assert trials[2].params == trials[1].params
+    assert trials[2].user_attrs["folder"] == "trial-0001"
+    assert 2 <= epochs < 8
+    assert f"resuming {killed.path} after epoch {epochs} of 8" in killed.log.read_text(encoding="utf-8")
+    assert len(killed.read_history()) == 8
+    assert len((out / "trials.csv").read_text(encoding="utf-8").splitlines()) == 3
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2 * _LIMIT)
 def test_two_processes_share_a_study(phantoms: Manifest, tmp_path: Path) -> None:
     out = tmp_path / "out"
     options = ("--trials=5", "--jobs=2", "--set=training.epochs=1")
-    assert start(phantoms.root, out, tmp_path / "log", *options).wait(300) == 0, (tmp_path / "log").read_text()
+    assert start(phantoms.root, out, tmp_path / "log", *options).wait(_LIMIT) == 0, (tmp_path / "log").read_text()
     trials = optuna.load_study(study_name="phantom-demo", storage=f"sqlite:///{out / 'study.db'}").trials
     assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 5
     assert len({trial.params["optimizer.learning_rate"] for trial in trials}) == 5
