@@ -112,6 +112,16 @@ def test_a_database_that_cannot_be_opened_is_reported(storage: str, message: str
     assert "\n" not in str(error.value)
 
 
+def test_a_database_that_is_lost_is_reported(tmp_path: Path) -> None:
+    with (
+        pytest.raises(LesionlabError, match=r"study\.db was lost: .*; run the same command again"),
+        opened(tmp_path) as study,
+    ):
+        study._storage._backend.engine.dispose()
+        (tmp_path / "study.db").write_bytes(b"not a database, but as long as the header of one " * 10)
+        study.optimize(value, n_trials=1)
+
+
 def test_one_process_at_a_time_begins_a_trial(tmp_path: Path) -> None:
     first, second = Turn(tmp_path / "lock"), Turn(tmp_path / "lock")
     first.take()

@@ -2,6 +2,7 @@
 
 import logging
 import multiprocessing
+import signal
 import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -232,6 +233,7 @@ def _run_processes(search: Search, ended: ProgressLog) -> None:
 
 
 def _work(search: Search, worker: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all processes; the parent ends this one
     torch.set_num_threads(max(1, available_cores() // search.settings.jobs))
     try:
         with opened(search, worker) as study:

@@ -63,7 +63,7 @@ def opened_study(
 
     Raises:
         UsageError: The storage holds another study of this name, or its URL is invalid.
-        LesionlabError: The database cannot be opened.
+        LesionlabError: The database cannot be opened, or is lost in the block.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     url, shown = _url(settings.storage, folder)
@@ -91,14 +91,17 @@ def opened_study(
         except (ArgumentError, NoSuchModuleError, ImportError) as error:
             raise UsageError(f"--storage {shown} is not the URL of a database that works here: {error}") from error
         except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-            reason = str(error.__cause__ or error).splitlines()[0]
-            raise LesionlabError(f"the study in {shown} cannot be opened: {reason}") from error
+            raise LesionlabError(f"the study in {shown} cannot be opened: {_first_line(error)}") from error
         try:
             _check_identity(study, settings, shown, sha256_of_json(identity))
             # Another seed at each start: the sampler would otherwise repeat the first trials of the study.
             sequence = np.random.SeedSequence([seed, len(study.get_trials(deepcopy=False)), worker])
             study.sampler = optuna.samplers.TPESampler(seed=int(sequence.generate_state(1)[0]))
             yield study
+        except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+            raise LesionlabError(
+                f"the study in {shown} was lost: {_first_line(error)}; run the same command again to resume it"
+            ) from error
         finally:
             storage.remove_session()
             storage.engine.dispose()
@@ -175,6 +178,10 @@ def _url(storage: str, folder: Path) -> tuple[str, str]:
     if url.drivername in ("postgresql", "postgres"):
         url = url.set(drivername="postgresql+psycopg")
     return url.render_as_string(hide_password=False), url.render_as_string()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error.__cause__ or error).splitlines()[0]
 
 
 def _check_identity(study: optuna.Study, settings: StudySettings, shown: str, identity: str) -> None:
