@@ -41,7 +41,7 @@ def postgresql() -> Iterator[str]:
     user = "postgres" if root else None
     try:
         if root:
-            shutil.chown(place, user)
+            shutil.chown(place, "postgres")
     except LookupError:
         pytest.skip("PostgreSQL does not run as root, and there is no user postgres")
 
@@ -109,5 +109,5 @@ def test_two_processes_share_a_study(phantoms: Manifest, tmp_path: Path) -> None
     trials = optuna.load_study(study_name="phantom-demo", storage=f"sqlite:///{out / 'study.db'}").trials
     assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 5
     assert len({trial.params["optimizer.learning_rate"] for trial in trials}) == 5
-    spans = sorted((trial.datetime_start, trial.datetime_complete) for trial in trials)  # type: ignore[type-var]
+    spans = sorted((trial.datetime_start, trial.datetime_complete) for trial in trials)
     assert any(later[0] < earlier[1] for earlier, later in pairwise(spans))  # type: ignore[operator]
