@@ -75,6 +75,7 @@ def test_decisions_on_duplicates_are_applied_to_a_run(
         (["--set", "training.epoch=3"], 2, "unknown key training.epoch; did you mean epochs?"),
         (["--set", "model.backbone=resnetzz"], 2, "timm has no 'resnetzz'"),
         (["--columns", "colour=x"], 2, "colour"),
+        (["--track", "comet"], 2, "--track comet: the trackers are mlflow, tensorboard, wandb"),
         (["--device", "mps"], 2, "device mps is not available; available here: "),
     ],
 )

@@ -26,8 +26,10 @@ from lesionlab.cli.options import (
     Metadata,
     RecipeName,
     ResumableFolder,
+    Track,
     Unknown,
     open_datasets,
+    require_trackers,
 )
 from lesionlab.errors import UsageError
 
@@ -68,6 +70,7 @@ def cross_validate(
             show_default=False,
         ),
     ] = None,
+    track: Track = None,
     metadata: Metadata = None,
     columns: Columns = None,
     unknown: Unknown = "error",
@@ -85,6 +88,7 @@ def cross_validate(
     require_extra("lesionlab cross-validate", "train", "torch", "pytorch_lightning", "timm", "matplotlib", "jinja2")
     from lesionlab.recipes import load_recipe
 
+    trackers = require_trackers(track)
     checked = load_recipe(recipe, changes or ())
     manifest = open_datasets(data, columns, metadata, unknown, decisions, checked.data.image_type)
     log_to_console()
@@ -93,7 +97,14 @@ def cross_validate(
     by: Literal["source"] | None = "source" if group_by is not None else None
     with resumable("run the same command again"):
         found = cross_validate(
-            checked, manifest, folder, folds=folds or 5, group_by=by, console=notes(), bar=progress_bar
+            checked,
+            manifest,
+            folder,
+            folds=folds or 5,
+            group_by=by,
+            console=notes(),
+            bar=progress_bar,
+            trackers=trackers,
         )
     if as_json:
         utf8_stdout().write((folder / "metrics.json").read_text(encoding="utf-8"))

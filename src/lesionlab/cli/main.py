@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from lesionlab import RESEARCH_ONLY, __version__
-from lesionlab.cli import data, segment
+from lesionlab.cli import data, registry, segment
 from lesionlab.cli.build_web import build_web
 from lesionlab.cli.calibrate import calibrate
 from lesionlab.cli.card import card
@@ -31,6 +31,7 @@ from lesionlab.cli.recipes import recipes
 from lesionlab.cli.reproduce import reproduce
 from lesionlab.cli.serve import serve
 from lesionlab.cli.train import train
+from lesionlab.cli.tune import tune
 from lesionlab.errors import EXIT_CODES, LesionlabError
 
 app = typer.Typer(
@@ -53,6 +54,7 @@ add_commands(
     explain,
     check_explanations,
     cross_validate,
+    tune,
     reproduce,
     export,
     calibrate,
@@ -66,6 +68,7 @@ add_commands(
 )
 app.add_typer(data.app, name="data")
 app.add_typer(segment.app, name="segment")
+app.add_typer(registry.app, name="registry")
 
 
 def _show_version(value: bool) -> None:

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from lesionlab.cli.console import note, note_left_out, set_verbosity
+from lesionlab.cli.console import note, note_left_out, require_extra, set_verbosity
 from lesionlab.errors import UsageError
 
 if TYPE_CHECKING:
     from lesionlab.data import ColumnMapping, Manifest
     from lesionlab.data.dataset import ImageTypes
+    from lesionlab.training.tracking import Tracker
 
 
 def existing(parameter: typer.CallbackParam, value: Any) -> Any:
@@ -111,6 +112,15 @@ Settings = Annotated[
         "--set", help="Change a setting of the recipe: --set training.epochs=3. Repeatable.", show_default=False
     ),
 ]
+Track = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="TRACKER",
+        help="Send settings and metrics to mlflow, tensorboard or wandb, each with =URL or =FOLDER: "
+        "mlflow=http://host:5000, tensorboard=logs. Repeatable; default: none.",
+        show_default=False,
+    ),
+]
 Methods = Annotated[
     list[str] | None,
     typer.Option(
@@ -184,6 +194,23 @@ Unknown = Annotated[
         help="Diagnoses of unknown spelling, whose malignancy is not stated: an error, or kept and counted as unk.",
     ),
 ]
+
+
+def require_trackers(track: list[str] | None) -> "list[Tracker]":
+    """Return the trackers of `--track`.
+
+    Raises:
+        UsageError: One is unknown.
+        MissingExtraError: Its package is not installed.
+    """
+    if not track:
+        return []
+    from lesionlab.training.tracking import parse_tracker
+
+    trackers = [parse_tracker(text) for text in track]
+    for tracker in trackers:
+        require_extra(f"--track {tracker.kind}", "tracking", tracker.kind)
+    return trackers
 
 
 def images_of(arguments: list[str]) -> list[str]:

@@ -17,9 +17,11 @@ from lesionlab.cli.options import (
     Metadata,
     RecipeName,
     Settings,
+    Track,
     Unknown,
     existing,
     open_datasets,
+    require_trackers,
 )
 from lesionlab.errors import UsageError
 
@@ -66,6 +68,7 @@ def train(
     published: Annotated[
         bool, typer.Option("--published", help="Use the split of the published system. Leaky; to reproduce it.")
     ] = False,
+    track: Track = None,
     metadata: Metadata = None,
     columns: Columns = None,
     unknown: Unknown = "error",
@@ -81,6 +84,7 @@ def train(
     from lesionlab.data import load_split
     from lesionlab.recipes import SplitProtocol, load_recipe, prepare_split, usable_split
 
+    trackers = require_trackers(track)
     short = [f"training.epochs={epochs}"] if epochs is not None else []
     checked = load_recipe(recipe, [*(changes or ()), *short])
     manifest = open_datasets(data, columns, metadata, unknown, decisions, checked.data.image_type)
@@ -104,7 +108,15 @@ def train(
         raise UsageError(f"{run.path} holds a finished run; choose another --out, or evaluate this one")
     with resumable(f"run the same command with --out {run.path}"):
         bundle = train_and_export(
-            run, checked, manifest, split, fold=fold, device=device, console=notes(), bar=progress_bar
+            run,
+            checked,
+            manifest,
+            split,
+            fold=fold,
+            device=device,
+            console=notes(),
+            bar=progress_bar,
+            trackers=trackers,
         )
     if as_json:
         show_json({"run": str(run.path), "history": run.read_history(), "model": describe_bundle(bundle)})

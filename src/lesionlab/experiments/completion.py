@@ -2,7 +2,7 @@
 
 import json
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from lesionlab.export.dermoscopy import read_negatives
 from lesionlab.recipes import Recipe
 from lesionlab.runs import RunFolder
 from lesionlab.training import train_recipe
+from lesionlab.training.tracking import Tracker, tracked
 
 RESAMPLES = 1000
 
@@ -52,6 +53,7 @@ def complete_run(
     subset: str = "test",
     console: Console | None = None,
     bar: Bar = no_bar,
+    trackers: Sequence[Tracker] = (),
 ) -> dict[str, Any]:
     """Train, export and evaluate a run as far as not done yet; return its `metrics.json`.
 
@@ -66,12 +68,13 @@ def complete_run(
         subset: Subset to evaluate.
         console: Where to show the progress of the training; None for none.
         bar: Makes a progress bar with a title.
+        trackers: Where to send settings and metrics of the training.
 
     Raises:
         UsageError: The folder holds another run.
         DataError: The data cannot be used, or a file of the run is damaged.
     """
-    bundle = train_and_export(run, recipe, manifest, split, fold=fold, console=console, bar=bar)
+    bundle = train_and_export(run, recipe, manifest, split, fold=fold, console=console, bar=bar, trackers=trackers)
     metrics = _metrics(run, subset)
     if metrics is None or metrics.get("prediction_sha256") != bundle.info.prediction_sha256:
         with bar("predicting") as progress:
@@ -90,6 +93,7 @@ def train_and_export(
     device: str | None = None,
     console: Console | None = None,
     bar: Bar = no_bar,
+    trackers: Sequence[Tracker] = (),
 ) -> Bundle:
     """Complete the training, the learning curves and the bundle of a run.
 
@@ -99,7 +103,7 @@ def train_and_export(
     if recipe.inference.negatives:
         read_negatives(Path(recipe.inference.negatives))  # an error belongs before the training
     if not (run.exists() and run.record().finished):
-        with bar("decoding images") as decoding:
+        with bar("decoding images") as decoding, tracked(run, trackers) as callbacks:
             train_recipe(
                 recipe,
                 manifest,
@@ -109,6 +113,7 @@ def train_and_export(
                 device=device,
                 console=console,
                 decoding_progress=decoding,
+                callbacks=callbacks,
             )
     if run.bundle.exists():
         return Bundle.load(run.bundle)

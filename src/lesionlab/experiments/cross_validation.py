@@ -35,6 +35,7 @@ from lesionlab.metrics import Estimate, MetricsSummary
 from lesionlab.recipes import Recipe, check_classes, usable_images
 from lesionlab.runs import RunFolder, require_same_subsets
 from lesionlab.training.start import starts_from_bundle
+from lesionlab.training.tracking import Tracker
 
 logger = logging.getLogger(__name__)
 
@@ -160,6 +161,7 @@ def cross_validate(
     group_by: Literal["source"] | None = None,
     console: Console | None = None,
     bar: Bar = no_bar,
+    trackers: Sequence[Tracker] = (),
 ) -> CrossValidation:
     """Train and evaluate a recipe once per fold; write `metrics.json` and `predictions.csv` after each fold.
 
@@ -179,6 +181,7 @@ def cross_validate(
         group_by: `source` holds out each source in turn, with the validation fraction of the recipe from the others.
         console: Where to show the progress of the training; None for none.
         bar: Makes a progress bar with a title.
+        trackers: Where to send settings and metrics of each training.
 
     Raises:
         UsageError: There are too few folds or sources, or the folder holds another cross-validation.
@@ -204,7 +207,9 @@ def cross_validate(
     for number, one in enumerate(plan):
         held_out = f": {one.source} held out" if one.source else ""
         logger.info("fold %d of %d%s", number + 1, len(plan), held_out)
-        metrics = complete_run(one.run, one.recipe, manifest, one.split, fold=one.fold, console=console, bar=bar)
+        metrics = complete_run(
+            one.run, one.recipe, manifest, one.split, fold=one.fold, console=console, bar=bar, trackers=trackers
+        )
         outcomes.append(_outcome(number, one, metrics))
         predictions.append(read_predictions(find_predictions(one.run.path, "test")))
         result = _summary(recipe, manifest, plan, outcomes, predictions)

@@ -2,7 +2,7 @@
 
 from lesionlab.recipes.augmentation import AugmentationSettings
 from lesionlab.recipes.data import DataSettings, SamplingSettings, SplitSettings
-from lesionlab.recipes.load import change_inference, load_recipe, recipe_names
+from lesionlab.recipes.load import change_inference, change_recipe, load_recipe, recipe_names
 from lesionlab.recipes.schema import (
     CropSettings,
     DistillationSettings,
@@ -47,6 +47,7 @@ __all__ = [
     "TrainingSettings",
     "UnfreezeSettings",
     "change_inference",
+    "change_recipe",
     "check_classes",
     "load_recipe",
     "possible_protocols",

@@ -55,6 +55,15 @@ def change_inference(recipe: Recipe, changes: Sequence[str]) -> Recipe:
     for change in changes:
         if not change.strip().startswith("inference."):
             raise RecipeError(f"{change!r}: after training only inference.KEY=value can be set")
+    return change_recipe(recipe, changes)
+
+
+def change_recipe(recipe: Recipe, changes: Sequence[str]) -> Recipe:
+    """Return a recipe with changed settings, each as in `load_recipe`.
+
+    Raises:
+        RecipeError: A key or a value is invalid.
+    """
     return _validate(recipe.model_dump(mode="json"), changes)
 
 

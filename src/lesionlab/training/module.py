@@ -98,6 +98,8 @@ class LesionModule(pl.LightningModule):
         self._train_losses: list[Tensor] = []
         self._validation: list[tuple[Tensor, Tensor]] = []
         self._plateaus: list[ReduceLROnPlateau] = []
+        # Labels, [N], and probabilities, [N, C], of the last validation, in the order of the images.
+        self.validated: tuple[NDArray[np.int64], NDArray[np.float64]] | None = None
 
     @property
     def shipped(self) -> LesionNetwork:
@@ -160,7 +162,8 @@ class LesionModule(pl.LightningModule):
         """Log the epoch's losses and metrics."""
         logits, labels = (torch.cat(batches) for batches in zip(*self._validation, strict=True))
         self._validation.clear()
-        auc = self._by_source.measure(logits.double().softmax(dim=1).numpy()) if self._by_source else {}
+        self.validated = labels.numpy(), logits.double().softmax(dim=1).numpy()
+        auc = self._by_source.measure(self.validated[1]) if self._by_source else {}
         determined = labels < len(self.classes)
         logits, labels = logits[determined], labels[determined]
         probabilities = logits.double().softmax(dim=1).numpy()

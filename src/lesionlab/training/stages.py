@@ -3,7 +3,7 @@
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -48,6 +48,7 @@ def run_stages(
     compute: Compute,
     console: Console | None,
     teacher: Teacher | None = None,
+    callbacks: Sequence[pl.Callback] = (),
 ) -> RunRecord:
     """Train all stages, beginning with the record's one.
 
@@ -62,6 +63,7 @@ def run_stages(
         compute: Accelerator, precision and compilation.
         console: Console for progress bars, or None.
         teacher: Teacher for distillation, or None.
+        callbacks: Further callbacks of Lightning, for all stages.
 
     Returns:
         The record with the last stage.
@@ -80,13 +82,13 @@ def run_stages(
                 images, device = subsets["train"].array, compute.accelerator
                 store = FeatureStore(network, recipe, images, images_key, device=device, progress=progress)
                 inputs = _feature_subsets(store, recipe, subsets)
-        _fit(run, recipe, network, inputs, label_sets, compute, stage, console, teacher)
+        _fit(run, recipe, network, inputs, label_sets, compute, stage, console, callbacks, teacher)
         if recipe.unfreeze.layers:
             record = record.model_copy(update={"stage": 2, "epochs_before_stage": len(run.read_history())})
             save_tensors(load_weights(run.best), run.start)
             run.save_record(record)
     if record.stage == 2:
-        _second_stage(run, recipe, network, subsets, label_sets, record, compute, console)
+        _second_stage(run, recipe, network, subsets, label_sets, record, compute, console, callbacks)
     return record
 
 
@@ -127,6 +129,7 @@ def _second_stage(
     record: RunRecord,
     compute: Compute,
     console: Console | None,
+    callbacks: Sequence[pl.Callback],
 ) -> None:
     """Train the top of the backbone as well, from the best weights of the first stage."""
     settings = recipe.unfreeze
@@ -140,7 +143,7 @@ def _second_stage(
         unfold_statistics(network, subsets["train"])
     network.unfreeze_top(settings.layers)
     stage = Stage(2, settings.epochs, settings.learning_rate, first_epoch=record.epochs_before_stage)
-    _fit(run, recipe, network, subsets, label_sets, compute, stage, console)
+    _fit(run, recipe, network, subsets, label_sets, compute, stage, console, callbacks)
 
 
 def unfold_statistics(network: LesionNetwork, images: CachedImages) -> None:
@@ -160,6 +163,7 @@ def _fit(
     compute: Compute,
     stage: Stage,
     console: Console | None,
+    callbacks: Sequence[pl.Callback],
     teacher: Teacher | None = None,
 ) -> None:
     settings = recipe.training
@@ -178,12 +182,12 @@ def _fit(
         compiled=compiled,
     )
     monitor = f"validation_{settings.monitor}"
-    callbacks: list[pl.Callback] = [StepProgress(console or Console(quiet=True))]
+    used: list[pl.Callback] = [StepProgress(console or Console(quiet=True)), *callbacks]
     if settings.patience:
         stop_on = settings.monitor if settings.stop_on == "monitor" else settings.stop_on
         mode = "min" if stop_on == "loss" else "max"
-        callbacks.append(EarlyStopping(f"validation_{stop_on}", patience=settings.patience, mode=mode))
-    callbacks.append(RunRecorder(run, monitor, run.read_history()[: stage.first_epoch]))
+        used.append(EarlyStopping(f"validation_{stop_on}", patience=settings.patience, mode=mode))
+    used.append(RunRecorder(run, monitor, run.read_history()[: stage.first_epoch]))
     with quiet_lightning(), keep_freed_memory():
         trainer = pl.Trainer(
             accelerator=compute.accelerator,
@@ -191,7 +195,7 @@ def _fit(
             precision=compute.precision,  # type: ignore[arg-type] # checked by the recipe's schema
             max_epochs=stage.epochs,
             gradient_clip_val=recipe.optimizer.gradient_clip or None,
-            callbacks=callbacks,
+            callbacks=used,
             plugins=[SafetensorsCheckpointIO()],
             deterministic="warn",
             logger=False,

@@ -1,7 +1,7 @@
 """Training a recipe: from a dataset to a run folder with the best weights."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,6 +41,8 @@ def train_recipe(
     device: str | None = None,
     console: Console | None = None,
     decoding_progress: Progress | None = None,
+    callbacks: Sequence[pl.Callback] = (),
+    decode_test: bool = True,
 ) -> RunFolder:
     """Train a recipe, or resume an interrupted run.
 
@@ -56,6 +58,9 @@ def train_recipe(
         device: `cpu`, `cuda` or `mps`; None: the fastest one.
         console: Console for progress bars, or None.
         decoding_progress: Called while images are decoded for the first time.
+        callbacks: Further callbacks of Lightning; at the end of an epoch they are called before the run is written.
+        decode_test: Whether the images of the test subset are decoded as well, so that runs with other splits of the
+            dataset use the same image cache. Training uses none of them.
 
     Returns:
         The finished run.
@@ -111,7 +116,7 @@ def train_recipe(
             save_tensors(network.state_dict(), run.start)
     with _log_to(run.log):
         _log_start(run, record, recipe, split, fold, network, resuming=resuming)
-        distinct = without_copies(manifest)
+        distinct = without_copies(manifest if decode_test else fitted_images(manifest, split, fold))
         images, key = open_network_inputs(distinct, recipe, decoding_progress)
         rows = {r.path: row for row, r in enumerate(distinct)}
         label_sets = LabelSets.of(TASKS[recipe.task], sorted({record.diagnosis for record in manifest}))
@@ -120,13 +125,21 @@ def train_recipe(
             unfold_statistics(network, subsets["train"])
             save_tensors(network.state_dict(), run.start)  # comparable with the trained weights
         try:
-            record = run_stages(run, recipe, network, subsets, label_sets, key, record, compute, console, teacher)
+            record = run_stages(
+                run, recipe, network, subsets, label_sets, key, record, compute, console, teacher, callbacks
+            )
         except DivergenceError as error:
             kept = f"; {run.best} has the best weights of the epochs before" if run.read_history() else ""
             raise DivergenceError(f"{run.path}: {error}, into another folder{kept}") from error
         run.save_record(record.model_copy(update={"finished": True}))
         logger.info("finished: best epoch %d, weights in %s", _best_epoch(run, recipe), run.best)
     return run
+
+
+def fitted_images(manifest: Manifest, split: Split, fold: int | None = None) -> Manifest:
+    """Return the training and validation images."""
+    subsets = split.subsets(fold)
+    return manifest.select([*subsets["train"], *subsets["validation"]])
 
 
 def _check_folder(run: RunFolder, record: RunRecord, recipe: Recipe) -> bool:

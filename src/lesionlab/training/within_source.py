@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lesionlab.data import ImageRecord
+from lesionlab.metrics.arrays import FloatArray, IntArray
 from lesionlab.metrics.ranking import within_group_auc
 from lesionlab.taxonomy import TASKS, Task
 
@@ -27,15 +27,17 @@ class WithinSource:
         self._sources = np.array([record.source for record in records])
         self._histology = np.array([record.dx_type == "histo" for record in records])
 
-    def measure(self, probabilities: NDArray[np.float64]) -> dict[str, float]:
+    def measure(self, probabilities: FloatArray) -> dict[str, float]:
         """Return `within_source_auc`, and `histology_auc`: the same of images confirmed by histopathology.
 
         Args:
             probabilities: Of the task's classes, [N, C].
         """
+        return {name: float(self.weighted(name, probabilities)) for name in ("within_source_auc", "histology_auc")}
+
+    def weighted(self, name: str, probabilities: FloatArray, weights: IntArray | None = None) -> FloatArray:
+        """Return one of these metrics with weights of the images, [..., N], as of the bootstrap: [...]."""
         scores = probabilities[:, self._positions].sum(axis=1)
-        subsets = {"within_source_auc": self._known, "histology_auc": self._known & self._histology}
-        return {
-            name: float(within_group_auc(self._positive[chosen], scores[chosen], self._sources[chosen]))
-            for name, chosen in subsets.items()
-        }
+        chosen = self._known & self._histology if name == "histology_auc" else self._known
+        counted = None if weights is None else weights[..., chosen]
+        return within_group_auc(self._positive[chosen], scores[chosen], self._sources[chosen], counted)

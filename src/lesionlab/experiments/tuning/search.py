@@ -1,0 +1,242 @@
+"""The search: trials in this process or in several, until the study has as many as it should."""
+
+import logging
+import multiprocessing
+import signal
+import time
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Final
+
+import optuna
+import torch
+from optuna.trial import FrozenTrial
+from rich.console import Console
+
+from lesionlab.cpu import available_cores
+from lesionlab.data import Manifest, Split, without_copies
+from lesionlab.errors import LesionlabError
+from lesionlab.evaluation.wording import number
+from lesionlab.experiments.completion import Bar, no_bar
+from lesionlab.experiments.tuning.report import TuningResult, summarize, write_results
+from lesionlab.experiments.tuning.space import SearchSpace
+from lesionlab.experiments.tuning.study import (
+    StudySettings,
+    Turn,
+    ended_trials,
+    fail_dead_trials,
+    missing_trials,
+    opened_study,
+    repeat_failed,
+)
+from lesionlab.experiments.tuning.trial import CAUSED_BY_SETTINGS, TrialRunner
+from lesionlab.recipes import check_classes
+from lesionlab.training.cache import open_network_inputs
+from lesionlab.training.train import fitted_images
+
+logger = logging.getLogger(__name__)
+
+_SPAWN: Final = multiprocessing.get_context("spawn")
+_JOIN_SECONDS: Final = 1
+_WAIT_SECONDS: Final = 1
+
+
+@dataclass(frozen=True)
+class Search:
+    """All that a process needs to run trials.
+
+    Attributes:
+        space: The search space.
+        manifest: The images.
+        split: Their split.
+        fold: The fold for validation, if the split has folds.
+        folder: Output folder.
+        settings: The study.
+        device: As in `lesionlab.training.train_recipe`.
+    """
+
+    space: SearchSpace
+    manifest: Manifest
+    split: Split
+    fold: int | None
+    folder: Path
+    settings: StudySettings
+    device: str | None
+
+    @property
+    def identity(self) -> object:
+        """What must not change between two starts, as JSON."""
+        data = [self.manifest.sha256, self.split.sha256, self.fold]
+        return [self.space.model_dump(mode="json"), data]
+
+
+def tune(
+    space: SearchSpace,
+    manifest: Manifest,
+    split: Split,
+    folder: Path,
+    settings: StudySettings,
+    *,
+    fold: int | None = None,
+    device: str | None = None,
+    console: Console | None = None,
+    bar: Bar = no_bar,
+) -> TuningResult:
+    """Search the settings with the best monitored validation metric; write `recipe.toml`, `trials.csv`, `report.html`.
+
+    The recipe's own settings are the first trial, if the space contains them. Called again after an interruption, the
+    search goes on with the trials that are missing; those that were interrupted are resumed. Images of the test subset
+    are not read.
+
+    Args:
+        space: The recipe and the searched settings.
+        manifest: The images.
+        split: Their split.
+        folder: Output folder. Each trial has a run folder in `trials/`, without weights.
+        settings: The study.
+        fold: The fold for validation, if the split has folds.
+        device: As in `lesionlab.training.train_recipe`.
+        console: Where to show the progress of a training; None for none.
+        bar: Makes a progress bar with a title.
+
+    Raises:
+        UsageError: The storage holds another study of this name.
+        DataError: The data cannot be used.
+        LesionlabError: The database cannot be opened, a process has ended, or no trial was completed.
+    """
+    check_classes(space.recipe, manifest, split, fold)
+    search = Search(space, manifest, split, fold, folder, settings, device)
+    folder.mkdir(parents=True, exist_ok=True)
+    with opened(search) as study:
+        if (present := space.present()) is not None and not study.get_trials(deepcopy=False):
+            study.enqueue_trial(present, skip_if_exists=True)
+        if missing_trials(study, settings.trials) > 0:
+            with bar("decoding images") as progress:
+                open_network_inputs(without_copies(fitted_images(manifest, split, fold)), space.recipe, progress)
+        progress_log = ProgressLog(search, study)
+        if settings.jobs == 1:
+            run_trials(search, study, console, progress_log)
+        else:
+            _run_processes(search, progress_log)
+        result = summarize(study, space, manifest, split, fold, folder)
+    write_results(result, space, folder)
+    return result
+
+
+def opened(search: Search, worker: int = 0) -> AbstractContextManager[optuna.Study]:
+    """Open the study of a search."""
+    recipe = search.space.recipe
+    return opened_study(
+        search.settings,
+        search.folder,
+        minimize=recipe.training.monitor == "loss",
+        identity=search.identity,
+        seed=recipe.seed,
+        worker=worker,
+    )
+
+
+class ProgressLog:
+    """Logs each trial that has ended since the last call.
+
+    Args:
+        search: The search.
+        study: Its study.
+    """
+
+    def __init__(self, search: Search, study: optuna.Study) -> None:
+        self._search, self._study = search, study
+        self._known = {trial.number for trial in ended_trials(study)}
+        if self._known:
+            logger.info("resuming the study after %d of %d trials", len(self._known), search.settings.trials)
+
+    def __call__(self) -> None:
+        """Log the new ones."""
+        ended = ended_trials(self._study)
+        for trial in ended:
+            if trial.number not in self._known:
+                self._known.add(trial.number)
+                logger.info("%s", self._line(trial, len(self._known)))
+
+    def _line(self, trial: FrozenTrial, count: int) -> str:
+        metric = self._search.space.recipe.training.monitor.replace("_", " ")
+        settings = ", ".join(f"{key}={value}" for key, value in trial.params.items())
+        value = f"{metric} {number(trial.value)}, " if trial.value is not None else ""
+        total = self._search.settings.trials
+        return f"trial {trial.number} {trial.state.name.lower()} ({count}/{total}): {value}{settings}"
+
+
+def run_trials(search: Search, study: optuna.Study, console: Console | None, ended: ProgressLog | None = None) -> None:
+    """Run trials until none is missing; those of dead processes are repeated."""
+    turn = Turn(search.folder / "turn.lock")
+    runner = TrialRunner(
+        search.space,
+        search.manifest,
+        search.split,
+        search.fold,
+        search.folder / "trials",
+        search.device,
+        console,
+        turn.leave,
+    )
+    parent = multiprocessing.parent_process()
+    while parent is None or parent.is_alive():  # a killed parent cannot end its processes
+        turn.take()
+        try:
+            fail_dead_trials(study)
+            if missing_trials(study, search.settings.trials) > 0:
+                _run_one(study, runner)
+                if ended is not None:
+                    ended()
+                continue
+        finally:
+            turn.leave()
+        if len(ended_trials(study)) >= search.settings.trials:
+            return
+        time.sleep(_WAIT_SECONDS)  # until the running trials of other processes have ended, or are taken for dead
+
+
+def _run_one(study: optuna.Study, runner: TrialRunner) -> None:
+    try:
+        study.optimize(runner, n_trials=1, catch=CAUSED_BY_SETTINGS)
+    except optuna.exceptions.UpdateFinishedTrialError:
+        logger.warning("trial %d was repeated by another process; its result here is not used", runner.number)
+    except BaseException:
+        if runner.number >= 0:
+            repeat_failed(study, runner.number)
+        raise
+
+
+def _run_processes(search: Search, ended: ProgressLog) -> None:
+    processes: list[BaseProcess] = [
+        _SPAWN.Process(target=_work, args=(search, worker), daemon=True)
+        for worker in range(1, search.settings.jobs + 1)
+    ]
+    for process in processes:
+        process.start()
+    try:
+        while any(process.is_alive() for process in processes):
+            for process in processes:
+                process.join(_JOIN_SECONDS / len(processes))
+            ended()
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join()
+    if failed := [process.exitcode for process in processes if process.exitcode]:
+        raise LesionlabError(
+            f"{len(failed)} of {len(processes)} processes ended with an error (exit code {failed[0]}; its message is "
+            "above); run the same command again to resume the study"
+        )
+
+
+def _work(search: Search, worker: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all processes; the parent ends this one
+    torch.set_num_threads(max(1, available_cores() // search.settings.jobs))
+    try:
+        with opened(search, worker) as study:
+            run_trials(search, study, None)
+    except LesionlabError as error:
+        raise SystemExit(f"error: {error}") from None

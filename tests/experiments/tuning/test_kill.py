@@ -1,0 +1,113 @@
+"""A study on SQLite and on PostgreSQL goes on after its process was killed, and is shared by several processes."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from lesionlab.data import Manifest
+from lesionlab.runs import RunFolder
+
+PROGRAMS = [*Path("/usr/lib/postgresql").glob("*/bin"), *map(Path, os.environ["PATH"].split(os.pathsep))]
+_LIMIT = 1500  # seconds; a minute on an idle machine
+TINY = (
+    "--set=model.backbone=test_efficientnet",
+    "--set=model.pretrained=false",
+    "--set=input.size=32",
+    "--set=training.batch_size=16",
+    "--range=optimizer.learning_rate=1e-4:1e-2:log",
+)
+
+
+@pytest.fixture
+def postgresql() -> Iterator[str]:
+    """URL of a server of its own, which listens on a socket in its folder only."""
+    folder = next((path for path in PROGRAMS if (path / "initdb").exists() and (path / "pg_ctl").exists()), None)
+    if folder is None:
+        pytest.skip("PostgreSQL is not installed")
+    root = os.getuid() == 0
+    # The server refuses to run as root, and other users cannot enter pytest's folders.
+    place = tempfile.mkdtemp(prefix="pg")
+    user = "postgres" if root else None
+    try:
+        if root:
+            shutil.chown(place, "postgres")
+    except LookupError:
+        pytest.skip("PostgreSQL does not run as root, and there is no user postgres")
+
+    def run(*command: str) -> None:
+        subprocess.run(command, user=user, cwd=place, check=True, stdout=subprocess.DEVNULL)
+
+    control = (str(folder / "pg_ctl"), "-D", f"{place}/data", "-w", "-l", f"{place}/log")
+    try:
+        run(str(folder / "initdb"), "-D", f"{place}/data", "-U", "lesionlab", "-A", "trust")
+        run(*control, "-o", f"-k {place} -c listen_addresses=''", "start")
+        try:
+            yield f"postgresql://lesionlab@/postgres?host={place}"
+        finally:
+            run(*control, "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(place)
+
+
+def start(data: Path, out: Path, log: Path, *options: str) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "lesionlab", "tune", "phantom-demo", "--data", str(data), "--out", str(out)]
+    with log.open("ab") as stream:
+        return subprocess.Popen([*command, *TINY, *options], stdout=subprocess.DEVNULL, stderr=stream)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2 * _LIMIT)
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_a_killed_study_goes_on(
+    database: str, phantoms: Manifest, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    out = tmp_path / "out"
+    url = request.getfixturevalue("postgresql") if database == "postgresql" else f"sqlite:///{out / 'study.db'}"
+    options = ["--trials=2", "--set=training.epochs=8", "--no-pruning", "--heartbeat=2"]
+    options += [f"--storage={url}"] if database == "postgresql" else []
+    killed = RunFolder(out / "trials/trial-0001")
+    process = start(phantoms.root, out, tmp_path / "log", *options)
+    deadline = time.monotonic() + _LIMIT
+    while len(killed.read_history()) < 2:
+        assert process.poll() is None, (tmp_path / "log").read_text(encoding="utf-8")
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    epochs = len(killed.read_history())
+    again = start(phantoms.root, out, tmp_path / "log", *options)
+    assert again.wait(_LIMIT) == 0, (tmp_path / "log").read_text(encoding="utf-8")
+    storage = url.replace("postgresql:", "postgresql+psycopg:")
+    trials = optuna.load_study(study_name="phantom-demo", storage=storage).trials
+    assert [trial.state for trial in trials] == [TrialState.COMPLETE, TrialState.FAIL, TrialState.COMPLETE]
+    assert trials[2].params == trials[1].params
+    assert trials[2].user_attrs["folder"] == "trial-0001"
+    assert 2 <= epochs < 8
+    assert f"resuming {killed.path} after epoch {epochs} of 8" in killed.log.read_text(encoding="utf-8")
+    assert len(killed.read_history()) == 8
+    assert len((out / "trials.csv").read_text(encoding="utf-8").splitlines()) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2 * _LIMIT)
+def test_two_processes_share_a_study(phantoms: Manifest, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    options = ("--trials=5", "--jobs=2", "--set=training.epochs=1")
+    assert start(phantoms.root, out, tmp_path / "log", *options).wait(_LIMIT) == 0, (tmp_path / "log").read_text()
+    trials = optuna.load_study(study_name="phantom-demo", storage=f"sqlite:///{out / 'study.db'}").trials
+    assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 5
+    assert len({trial.params["optimizer.learning_rate"] for trial in trials}) == 5
+    spans = sorted((trial.datetime_start, trial.datetime_complete) for trial in trials)
+    assert any(later[0] < earlier[1] for earlier, later in pairwise(spans))  # type: ignore[operator]
