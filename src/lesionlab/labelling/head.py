@@ -33,7 +33,7 @@ class Head:
         """Fit a multinomial logistic regression with an L2 penalty.
 
         Args:
-            features: Of the labelled lesions, [N, D], as from `principal_components`.
+            features: Of the labelled lesions, [N, D], as from a `Projection`.
             labels: Their classes, [N]; a class without a lesion gets a probability of almost 0.
             classes: Number of classes.
         """
@@ -79,16 +79,31 @@ def balanced_classes(probabilities: FloatArray, labels: IntArray) -> IntArray:
     return np.asarray(scores.argmax(axis=1))
 
 
-def principal_components(features: np.ndarray) -> FloatArray:
-    """Return the first principal components of standardised signed square roots of features, [N, at most 128].
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """Principal components of standardised signed square roots of features.
 
-    No label is used. Their mean squared norm is the number of components, whatever the network.
-
-    Args:
-        features: Of all lesions, [N, D].
+    Attributes:
+        mean: Of the roots, [D].
+        scale: Their standard deviations, [D].
+        basis: The first principal directions, at most 128, [D, K], scaled so that the components have a mean square
+            of 1, whatever the network.
     """
-    roots = signed_sqrt(features).astype(np.float64)
-    scaled = (roots - roots.mean(axis=0)) / (roots.std(axis=0) + 1e-6)
-    _, vectors = np.linalg.eigh(scaled.T @ scaled)
-    components = scaled @ vectors[:, ::-1][:, :_COMPONENTS]
-    return np.asarray(components / (np.sqrt((components**2).mean()) + 1e-12))
+
+    mean: FloatArray
+    scale: FloatArray
+    basis: FloatArray
+
+    @classmethod
+    def fit(cls, features: np.ndarray) -> "Projection":
+        """Fit the projection to the features of unlabelled lesions, [N, D]."""
+        roots = signed_sqrt(features).astype(np.float64)
+        mean, scale = roots.mean(axis=0), roots.std(axis=0) + 1e-6
+        scaled = (roots - mean) / scale
+        values, vectors = np.linalg.eigh(scaled.T @ scaled / len(scaled))
+        held, basis = values[::-1][:_COMPONENTS], vectors[:, ::-1][:, :_COMPONENTS]
+        return cls(mean, scale, basis / np.sqrt(held.clip(0).mean() + 1e-12))
+
+    def apply(self, features: np.ndarray) -> FloatArray:
+        """Return the components of features [N, D], [N, K]."""
+        return np.asarray((signed_sqrt(features) - self.mean) / self.scale @ self.basis)
