@@ -23,7 +23,7 @@ def test_simulate_writes_curves_of_all_strategies(
     written = json.loads((tmp_path / "out" / "curves.json").read_text())
     assert [curve["strategy"] for curve in written["curves"]] == ["random", "margin", "hybrid"]
     assert [point["labels"] for point in written["curves"][0]["points"]] == [10, 20, 30]
-    assert len(list(csv.DictReader((tmp_path / "out" / "curves.csv").open()))) == 9
+    assert len(list(csv.DictReader((tmp_path / "out" / "curves.csv").read_text().splitlines()))) == 9
     assert "<svg" in (tmp_path / "out" / "curves.svg").read_text()
     again = cli(*arguments, *sizes)
     assert (again.code, again.err.count("\n")) == (2, 1)

@@ -72,7 +72,9 @@ def test_curves_are_mean_recalls_with_paired_differences(replayed: Replay) -> No
     assert {point.difference.value for point in base.points} == {0.0}
     assert other.points[0].difference.high == 0.0
     assert base.labels_needed == next(
-        p.labels for p in base.points if p.balanced_accuracy.value >= base.points[-1].balanced_accuracy.value  # type: ignore[operator]
+        p.labels
+        for p in base.points
+        if p.balanced_accuracy.value >= base.points[-1].balanced_accuracy.value  # type: ignore[operator]
     )
 
 

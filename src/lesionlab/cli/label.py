@@ -111,7 +111,9 @@ def simulate(
     show(RESEARCH_ONLY)
 
 
-def _frozen_features(manifest: "Manifest", features: Features, model: Path | None) -> "tuple[np.ndarray, str, list[str]]":
+def _frozen_features(
+    manifest: "Manifest", features: Features, model: Path | None
+) -> "tuple[np.ndarray, str, list[str]]":
     """Return the features of images, the network in words, and what limits their use."""
     from lesionlab.bundle import Bundle
     from lesionlab.curation import imagenet_features

@@ -108,7 +108,9 @@ def learning_curves(replayed: Replay, plan: Plan, classes: int) -> tuple[Learnin
             CurvePoint(
                 labels=labels,
                 balanced_accuracy=Estimate.from_resamples(value[row, step], drawn[:, row, step]),
-                difference=_difference(value[row, step] - value[base, step], drawn[:, row, step] - drawn[:, base, step]),
+                difference=_difference(
+                    value[row, step] - value[base, step], drawn[:, row, step] - drawn[:, base, step]
+                ),
             )
             for step, labels in enumerate(plan.steps)
         )

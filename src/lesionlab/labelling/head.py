@@ -59,9 +59,9 @@ class Head:
             dropout: Share of the features that a mask sets to 0; the others are scaled up.
         """
         masks = (generator.random((count, self.weights.shape[0])) >= dropout) / (1 - dropout)
-        return np.stack([
-            softmax(features @ (mask[:, None] * self.weights) + self.bias, self.temperature) for mask in masks
-        ])
+        return np.stack(
+            [softmax(features @ (mask[:, None] * self.weights) + self.bias, self.temperature) for mask in masks]
+        )
 
 
 def balanced_classes(probabilities: FloatArray, labels: IntArray) -> IntArray:
