@@ -25,10 +25,10 @@ def postgresql() -> Iterator[str]:
         as_user = ["setpriv", "--reuid=nobody", "--clear-groups"]
 
     def run(*command: str) -> None:
-        done = subprocess.run(
-            [*as_user, *command], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False
-        )
-        assert done.returncode == 0, done.stderr.decode()
+        # Its output goes to a file: the server would keep a pipe open.
+        with (folder / "output").open("w") as output:
+            done = subprocess.run([*as_user, *command], cwd=folder, stdout=output, stderr=output, check=False)
+        assert done.returncode == 0, (folder / "output").read_text()
 
     data = str(folder / "data")
     try:

@@ -93,12 +93,12 @@ def replay(
     for seed in range(plan.seeds):
         first = np.random.default_rng(seed).choice(len(available), plan.start, replace=False)
         for turn, strategy in enumerate(plan.strategies):
-            chosen = first
+            chosen, head = first, Head.fit(pooled[first], truth[first], classes)
             for step, count in enumerate(steps):
                 if count > len(chosen):
                     pool = _pool(pooled, truth, chosen, head)
                     chosen = np.append(chosen, select(strategy, pool, count - len(chosen), (seed, step)))
-                head = Head.fit(pooled[chosen], truth[chosen], classes)
+                    head = Head.fit(pooled[chosen], truth[chosen], classes)
                 predicted = balanced_classes(head.probabilities(measured), truth[chosen])
                 correct[turn, seed, step] = predicted == labels[held_out]
                 done += 1

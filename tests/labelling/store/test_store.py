@@ -104,20 +104,20 @@ def test_the_database_rejects_changes(tmp_path: Path, change: str) -> None:
     engine.dispose()
 
 
-@given(
-    values=st.lists(
-        st.tuples(st.sampled_from("AB"), st.sampled_from("xyz"), st.sampled_from(["mel", "nv", "skip", "undo"]))
-    )
-)
+STEPS = st.tuples(st.sampled_from("AB"), st.sampled_from("xyz"), st.sampled_from(["mel", "nv", "skip", "undo"]))
+
+
+@given(values=st.lists(STEPS))
 def test_state_is_the_same_after_a_restart(values: list[tuple[str, str, str]]) -> None:
     live = State()
     log: list[Event] = [opened()]
     live.apply(log[0])
     for number, (reader, lesion, value) in enumerate(values):
-        last = live.last_of(reader)
-        event = (
-            answer(number, reader, lesion, value) if value != "undo" else undo(number, reader, last.id if last else "")
-        )
+        if value == "undo":
+            last = live.last_of(reader)
+            event = undo(number, reader, last.id if last else "")
+        else:
+            event = answer(number, reader, lesion, value)
         try:
             live.check(event)
         except UsageError:

@@ -127,12 +127,8 @@ class State:
 
     def lesions(self) -> list[str]:
         """Return all lesions with a reading or an adjudication."""
-        return sorted(
-            {
-                *(lesion for lesion in self._answers if self.readings(lesion)),
-                *filter(self.adjudication, self._decisions),
-            }
-        )
+        read = {lesion for lesion in self._answers if self.readings(lesion)}
+        return sorted(read | {lesion for lesion, stack in self._decisions.items() if stack})
 
     def last_of(self, reader: str) -> Event | None:
         """Return the last answer or adjudication of a reader that is not undone."""

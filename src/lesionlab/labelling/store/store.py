@@ -135,7 +135,7 @@ class LabelStore:
 
     @contextmanager
     def _exclusive(self) -> Iterator[sa.Connection]:
-        """Yield a connection in a transaction that no other one overlaps: positions are then in the order of commits."""
+        """Yield a connection in a transaction that overlaps no other one: positions are in the order of commits."""
         try:
             with self._engine.begin() as connection:
                 if connection.dialect.name == "postgresql":
