@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from lesionlab.base_models import StrictModel
+from lesionlab.errors import UsageError
 from lesionlab.taxonomy import BY_CODE, COARSE
 
 # As in a URL or a spreadsheet: no control characters, no white space at the ends.
@@ -99,6 +100,20 @@ class Event(StrictModel):
     def repeats(self, other: "Event") -> bool:
         """Whether another event with the same id reports the same, whatever the time."""
         return self.model_dump(exclude={"at"}) == other.model_dump(exclude={"at"})
+
+
+def answer_event(identity: str, kind: EventKind, reader: str, lesion: str, answer: Answer) -> Event:
+    """Return the event of an answer or adjudication.
+
+    Raises:
+        UsageError: The name of the reader, or an id, is not valid.
+    """
+    try:
+        return Event(id=identity, kind=kind, reader=reader, lesion=lesion, content=answer.model_dump(mode="json"))
+    except ValidationError as error:
+        raise UsageError(
+            f"reader {reader!r}, event {identity!r}: {error.errors()[0]['msg']}; a reader's name has 1 to 64 characters"
+        ) from error
 
 
 def derived_id(*parts: object) -> str:

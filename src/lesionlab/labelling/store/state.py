@@ -72,6 +72,7 @@ class State:
     _notes: dict[tuple[str, str], str] = field(default_factory=dict)
     _undone: set[str] = field(default_factory=set)
     _done: dict[str, list[str]] = field(default_factory=dict)
+    _ever: set[tuple[str, str]] = field(default_factory=set)
 
     @property
     def wanted(self) -> int:
@@ -100,6 +101,10 @@ class State:
         """Return the kind of a reader's last answer to a lesion, a skip included; None without one."""
         stack = self._answers.get(lesion, {}).get(reader)
         return stack[-1].answer.kind if stack else None
+
+    def has_answered(self, lesion: str, reader: str) -> bool:
+        """Whether a reader has ever answered a lesion, undone answers and skips included."""
+        return (lesion, reader) in self._ever
 
     def adjudication(self, lesion: str) -> Reading | None:
         """Return the adjudication of a lesion."""
@@ -176,6 +181,8 @@ class State:
             reading = Reading(event.id, reader, event.lesion, event.answer, event.at)
             self._stack(event).append(reading)
             self._done.setdefault(reader, []).append(event.id)
+            if event.kind is EventKind.ANSWERED:
+                self._ever.add((event.lesion, reader))
 
     def _stack(self, event: Event) -> list[Reading]:
         if event.kind is EventKind.ADJUDICATED:

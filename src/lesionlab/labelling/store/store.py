@@ -114,18 +114,27 @@ class LabelStore:
             LesionlabError: The database cannot be written.
         """
         with self._lock:
-            with self._exclusive() as connection:
-                self._catch_up(connection)
-                for event in events:
-                    stored = self._state.events.get(event.id)
-                    if stored is None:
-                        check(self._state, event)
-                        values = event.model_dump() | {"reader": event.reader or "", "at": event.at.astimezone(UTC)}
-                        connection.execute(sa.insert(_EVENTS).values(values))
-                    elif not event.repeats(stored):
-                        raise EventConflictError(f"event {event.id} is stored with another content; use a new id")
-            # After the commit: an event that was not stored must not be seen.
-            return self.state()
+            try:
+                with self._exclusive() as connection:
+                    self._catch_up(connection)
+                    for event in events:
+                        if self._is_new(event, check):
+                            values = event.model_dump() | {"reader": event.reader or "", "at": event.at.astimezone(UTC)}
+                            connection.execute(sa.insert(_EVENTS).values(values))
+                            self._catch_up(connection)
+            except LesionlabError:
+                # Nothing was stored: the state is read again.
+                self._state, self._position = State(), 0
+                raise
+            return self._state
+
+    def _is_new(self, event: Event, check: Callable[[State, Event], None]) -> bool:
+        stored = self._state.events.get(event.id)
+        if stored is None:
+            check(self._state, event)
+        elif not event.repeats(stored):
+            raise EventConflictError(f"event {event.id} is stored with another content; use a new id")
+        return stored is None
 
     def _catch_up(self, connection: sa.Connection) -> None:
         after = sa.select(_EVENTS).where(_EVENTS.c.position > self._position).order_by(_EVENTS.c.position)
