@@ -26,19 +26,41 @@
  * @typedef {Record<string, string | number | null>} Posted
  */
 
+// Of this window: several windows of a browser may have several readers.
 const PENDING = "lesionlab-label-pending";
 const RETRY_MS = 1000;
 
 /**
+ * Request again until the server responds.
+ * @param {string} path
+ * @param {RequestInit} options
+ * @param {(problem: string) => void} report
+ */
+async function request(path, options, report) {
+  for (;;) {
+    try {
+      const response = await fetch(`api/${path}`, options);
+      const found = await response.json();
+      if (response.status < 500) {
+        report(response.ok ? "" : found.detail);
+        return response.ok ? found : null;
+      }
+      report(`${found.detail} Trying again.`);
+    } catch {
+      report("The server does not respond; trying again. No answer is lost.");
+    }
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  }
+}
+
+/**
  * @template T
  * @param {string} path
- * @returns {Promise<T>}
+ * @param {(problem: string) => void} report
+ * @returns {Promise<T | null>} null for a rejected request.
  */
-export async function get(path) {
-  const response = await fetch(`api/${path}`);
-  const found = await response.json();
-  if (!response.ok) throw new Error(found.detail);
-  return found;
+export function get(path, report) {
+  return request(path, {}, report);
 }
 
 /** @returns {string} An id that no other event has. */
@@ -48,12 +70,12 @@ export function newId() {
 
 /** @returns {Posted[]} */
 function pending() {
-  return JSON.parse(localStorage.getItem(PENDING) ?? "[]");
+  return JSON.parse(sessionStorage.getItem(PENDING) ?? "[]");
 }
 
 /** @param {Posted[]} events */
 function keep(events) {
-  localStorage.setItem(PENDING, JSON.stringify(events));
+  sessionStorage.setItem(PENDING, JSON.stringify(events));
 }
 
 /**
@@ -68,18 +90,16 @@ export function enqueue(event) {
  * Send the waiting events in their order. While the server does not respond, the same events are sent again; it stores
  * each once, by its id.
  * @param {(problem: string) => void} report
+ * @returns {Promise<boolean>} Whether all were stored.
  */
 export async function flush(report) {
+  let rejected = false;
   for (let event = pending()[0]; event; event = pending()[0]) {
-    const body = JSON.stringify(event);
-    try {
-      const response = await fetch("api/events", { method: "POST", headers: { "Content-Type": "application/json" }, body });
-      if (response.status >= 500) throw new Error((await response.json()).detail);
-      report(response.ok ? "" : (await response.json()).detail);
-      keep(pending().filter(({ id }) => id !== event?.id));
-    } catch (error) {
-      report(`Not stored yet, the server does not respond; trying again. (${error instanceof Error ? error.message : error})`);
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-    }
+    const { id } = event;
+    const options = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(event) };
+    // A rejected event is dropped: it would be rejected again.
+    if (!(await request("events", options, report))) rejected = true;
+    keep(pending().filter((other) => other.id !== id));
   }
+  return !rejected;
 }

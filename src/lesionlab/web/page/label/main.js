@@ -15,8 +15,9 @@ function Page() {
   const [labelling, setLabelling] = useState(/** @type {Labelling | null} */ (null));
   const [reader, setReader] = useState(sessionStorage.getItem(READER) ?? "");
   const [adjudicating, setAdjudicating] = useState(false);
-  useEffect(() => void get("session").then(/** @param {Labelling} found */ (found) => setLabelling(found)), []);
-  if (!labelling) return html`<main><p class="progress">Loading</p></main>`;
+  const [problem, setProblem] = useState("");
+  useEffect(() => void get("session", setProblem).then(/** @param {Labelling | null} found */ (found) => setLabelling(found)), []);
+  if (!labelling) return html`<main><p role="status">${problem || "Loading"}</p></main>`;
   return html`<header class="top">
       <p class="research-notice">${labelling.notice}</p>
       <div class="top-bar">
@@ -71,13 +72,12 @@ function Labels({ labelling, reader, adjudicating }) {
 
   const load = async () => {
     busy.current = true;
-    await flush(setProblem);
-    try {
-      setNext(await get(`${adjudicating ? "adjudication" : "next"}?reader=${encodeURIComponent(reader)}`));
-      began.current = performance.now();
-    } catch (error) {
-      setProblem(error instanceof Error ? error.message : String(error));
-    }
+    const stored = await flush(setProblem);
+    const path = `${adjudicating ? "adjudication" : "next"}?reader=${encodeURIComponent(reader)}`;
+    /** @type {Next | null} */
+    const found = await get(path, stored ? setProblem : () => {});
+    if (found) setNext(found);
+    began.current = performance.now();
     busy.current = false;
   };
   useEffect(() => void load(), []);
