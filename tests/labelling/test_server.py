@@ -105,6 +105,7 @@ def test_a_repeated_request_is_stored_once(client: TestClient, post: Post, servi
     [
         ({"lesion": "none", "diagnosis": "nv"}, 422),
         ({"diagnosis": "flea"}, 422),
+        ({}, 422),
         ({"diagnosis": "nv", "colour": "red"}, 422),
         ({"answer": "skip", "kind": "adjudicated"}, 422),
         ({"kind": "undone", "event": "none"}, 422),
@@ -127,6 +128,7 @@ def test_other_sites_and_hosts_are_rejected(client: TestClient) -> None:
     assert client.post("/api/events", json=body, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
     assert client.get("/api/session", headers={"Host": "evil.example"}).status_code == 421
     assert client.get("/api/next", params={"reader": "a\nb"}).status_code == 422
+    assert client.post("/api/events", content=b"no JSON").status_code == 422
 
 
 def test_page_and_images(client: TestClient, service: LabelService) -> None:

@@ -70,14 +70,15 @@ class Queue:
             with self.store.reading() as state:
                 skipped = None
                 for lesion in state.choices:
+                    answered = state.answered(lesion, reader)
+                    if answered is not None and (answered is not AnswerKind.SKIP or skipped is not None):
+                        continue
                     if lesion not in self.lesions.images or not self._is_open(state, lesion, reader):
                         continue
-                    answered = state.answered(lesion, reader)
                     if answered is None:
                         self._offers[lesion] = reader, time.monotonic()
                         return lesion
-                    if skipped is None and answered is AnswerKind.SKIP:
-                        skipped = lesion
+                    skipped = lesion
                 if not self._choose(state):
                     return skipped
 

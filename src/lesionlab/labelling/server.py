@@ -30,7 +30,7 @@ from lesionlab.labelling.store.events import MAX_NOTE, ReaderName
 from lesionlab.labelling.strategies import describe
 from lesionlab.results import ProblemType
 from lesionlab.serving.middleware import AllowedHosts, CrossSite, SecurityHeaders, ServerErrors
-from lesionlab.serving.problem import ProblemError, add_problem_handlers, validation_problem
+from lesionlab.serving.problem import ProblemError, add_problem_handlers
 from lesionlab.serving.settings import LOOPBACK_NAMES
 from lesionlab.taxonomy import label_name
 from lesionlab.web.bundle import PAGE, page_files
@@ -89,10 +89,9 @@ class LabelService:
         """Return the next lesion of a reader, None at the end, with the reader's progress."""
         lesion = self.queue.next(reader)
         with self.queue.store.reading() as state:
-            read = sum(one.reader == reader for one in state.all_readings())
-            status = Counter(state.status(name) for name in state.lesions())
+            status = Counter(state.statuses.values())
             progress = {
-                "read": read,
+                "read": state.read[reader],
                 "lesions": len(self.queue.lesions.ids),
                 "done": status[LesionStatus.AGREED] + status[LesionStatus.ADJUDICATED],
                 "disagreed": status[LesionStatus.DISAGREED],
@@ -109,8 +108,8 @@ class LabelService:
         with self.queue.store.reading() as state:
             waiting = [
                 name
-                for name in state.lesions()
-                if state.status(name) is LesionStatus.DISAGREED and name in self.queue.lesions.images
+                for name, status in state.statuses.items()
+                if status is LesionStatus.DISAGREED and name in self.queue.lesions.images
             ]
             if not waiting:
                 return {"view": None, "waiting": 0}
@@ -276,7 +275,9 @@ def _api(service: LabelService) -> APIRouter:
             posted = Posted.model_validate_json(bytes(body))
             return await run_in_threadpool(service.post, posted)
         except ValidationError as error:
-            raise validation_problem(error, Posted.model_fields) from error
+            faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+            detail = "; ".join(fault.removeprefix(": ") for fault in faults)
+            raise ProblemError(ProblemType.INVALID_FIELDS, detail) from error
 
     return routes
 

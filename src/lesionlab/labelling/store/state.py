@@ -1,5 +1,6 @@
 """The state of a labelling: it follows from the events alone."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -61,12 +62,16 @@ class State:
         events: All events by id.
         choices: The chosen lesions in their order.
         batches: Number of batches.
+        statuses: Status of each lesion with a reading, a skip or an adjudication, now or before an undo.
+        read: Number of lesions that each reader has read.
     """
 
     dataset: dict[str, object] = field(default_factory=dict)
     events: dict[str, Event] = field(default_factory=dict)
     choices: dict[str, Choice] = field(default_factory=dict)
     batches: int = 0
+    statuses: dict[str, LesionStatus] = field(default_factory=dict)
+    read: Counter[str] = field(default_factory=Counter)
     _answers: dict[str, dict[str, list[Reading]]] = field(default_factory=dict)
     _decisions: dict[str, list[Reading]] = field(default_factory=dict)
     _notes: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -166,6 +171,8 @@ class State:
         """Let an event change the state."""
         self.events[event.id] = event
         reader = event.reader or ""
+        lesion = self.events[event.content["event"]].lesion if event.kind is EventKind.UNDONE else event.lesion
+        self.read.subtract(one.reader for one in self.readings(lesion))
         if event.kind is EventKind.OPENED:
             self.dataset = event.content
         elif event.kind is EventKind.CHOSEN:
@@ -183,6 +190,9 @@ class State:
             self._done.setdefault(reader, []).append(event.id)
             if event.kind is EventKind.ANSWERED:
                 self._ever.add((event.lesion, reader))
+        self.read.update(one.reader for one in self.readings(lesion))
+        if lesion:
+            self.statuses[lesion] = self.status(lesion)
 
     def _stack(self, event: Event) -> list[Reading]:
         if event.kind is EventKind.ADJUDICATED:

@@ -122,7 +122,7 @@ class LabelStore:
                             values = event.model_dump() | {"reader": event.reader or "", "at": event.at.astimezone(UTC)}
                             connection.execute(sa.insert(_EVENTS).values(values))
                             self._catch_up(connection)
-            except LesionlabError:
+            except BaseException:
                 # Nothing was stored: the state is read again.
                 self._state, self._position = State(), 0
                 raise
