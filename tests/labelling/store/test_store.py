@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -127,6 +128,9 @@ def test_state_is_the_same_after_a_restart(values: list[tuple[str, str, str]]) -
     again = State()
     for event in log:
         again.apply(Event.model_validate_json(event.model_dump_json()))
+    for lesion, status in again.statuses.items():
+        assert status is again.status(lesion)
+    assert +again.read == Counter(one.reader for one in again.all_readings())
     for lesion in "xyz":
         assert again.readings(lesion) == live.readings(lesion)
         assert again.status(lesion) == live.status(lesion)
