@@ -58,7 +58,9 @@ def test_two_tables_give_a_manifest_that_is_read_as_a_dataset(
         with LabelStore("sqlite://") as again:
             again.append(OPENED)
             again.append(*read_labels(table(readings), phantoms))
-            assert again.state().result(b.lesion_id) == state.result(b.lesion_id)
+            result = again.state().result(b.lesion_id)
+            assert result is not None
+            assert result.diagnosis == "bkl"
             assert [r.answer.value for r in again.state().all_readings()] == [
                 r.answer.value for r in state.all_readings()
             ]
@@ -70,6 +72,7 @@ def test_two_tables_give_a_manifest_that_is_read_as_a_dataset(
         ("image_id,diagnosis\nnone,mel\n", DataError, "line 2: no image or lesion .* 'none'"),
         ("image_id,diagnosis\n{0},flea\n", DataError, "line 2: .*flea"),
         ("image_id,diagnosis\n{0},mel\n{0},nv\n", DataError, "line 3: .* another label"),
+        ("image_id,diagnosis,seconds\n{0},mel,long\n", DataError, "seconds 'long'"),
         ("image_id,answer\n{0},perhaps\n", DataError, "'perhaps' is none of diagnosis"),
         ("image_id,remark\n{0},mel\n", DataError, "no column of the diagnosis"),
     ],

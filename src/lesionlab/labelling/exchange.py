@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -98,8 +99,7 @@ def read_labels(
     """Read the labels of a table as answers. The same file gives the same events: it can be imported again.
 
     A row names an image or a lesion, and states a diagnosis in any column and spelling of a dataset. A column `answer`
-    may have `diagnosis`, `not dermoscopic`, `cannot tell` or `skip`, a column `reader` the name of the reader, and a
-    column `role` the word `adjudication`.
+    may have `diagnosis`, `not dermoscopic`, `cannot tell` or `skip`; further columns are those of `readings_as_csv`.
 
     Args:
         path: The table.
@@ -134,7 +134,13 @@ def read_labels(
             raise UsageError(f"{where}: no reader; name one with --reader")
         kind = _kind(where, row.get(_ANSWER_COLUMN, ""))
         diagnosis = _diagnosis(where, row, labels) if kind is AnswerKind.DIAGNOSIS else None
-        answer = Answer(kind=kind, diagnosis=diagnosis, origin=path.name[:255])
+        answer = Answer(
+            kind=kind,
+            diagnosis=diagnosis,
+            seconds=_seconds(where, row.get("seconds", "")),
+            prediction_shown=row.get("prediction_shown", "").lower() == "yes",
+            origin=path.name[:255],
+        )
         role = EventKind.ADJUDICATED if row.get(_ROLE_COLUMN) == _ADJUDICATION else EventKind.ANSWERED
         event = answer_event(derived_id("import", digest, who, lesion, role), role, who, lesion, answer)
         earlier = found.setdefault((who, lesion, role), event)
@@ -159,6 +165,16 @@ def _diagnosis(where: str, row: dict[str, str], labels: LabelColumns | None) -> 
             f"{where}: {label.problem if label and label.problem else 'no diagnosis'}; write one as mel or nv"
         )
     return label.code
+
+
+def _seconds(where: str, text: str) -> float | None:
+    try:
+        seconds = float(text) if text else None
+    except ValueError:
+        seconds = math.nan
+    if seconds is not None and not 0 <= seconds < math.inf:
+        raise DataError(f"{where}: seconds {text!r} is not a duration; leave it empty if unknown")
+    return seconds
 
 
 def _origin(state: State, lesion: str) -> dict[str, object]:

@@ -184,12 +184,8 @@ def check_kills(address: str, kills: int) -> None:
             assert len(store.state().events) == len(lesions)
 
 
-def test_a_killed_process_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    check_kills(str(tmp_path / "labels.sqlite"), kills=2)
-
-
 @pytest.mark.slow
-def test_twenty_kills(tmp_path: Path) -> None:
+def test_a_killed_process_loses_and_doubles_nothing(tmp_path: Path) -> None:
     check_kills(str(tmp_path / "labels.sqlite"), kills=20)
 
 
