@@ -103,3 +103,16 @@ def test_labels_fit_a_head_once_there_are_enough(lesions: LesionSet) -> None:
     assert pool.candidates.sum() == len(many.ids) - LEAST_LABELS
     for strategy in STRATEGIES:
         assert len(select(strategy, pool, 5)) == 5
+
+
+def test_features_are_computed_once(
+    lesions: LesionSet, phantoms: Manifest, tiny_whole_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unexpected(*_: object) -> None:
+        raise AssertionError("the graph is opened again")
+
+    monkeypatch.setattr("lesionlab.labelling.embeddings.GraphSession", unexpected)
+    again = LesionSet.of(phantoms, Bundle.load(tiny_whole_bundle))
+    np.testing.assert_array_equal(again.features, lesions.features)
+    with pytest.raises(AssertionError, match="opened again"):
+        LesionSet.of(phantoms.select([phantoms.records[0].image_id]), Bundle.load(tiny_whole_bundle))

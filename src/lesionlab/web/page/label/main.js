@@ -88,6 +88,7 @@ function Labels({ labelling, reader, adjudicating }) {
   };
   const view = next?.view ?? null;
   const onAnswer = (/** @type {string} */ answer, /** @type {string | null} */ diagnosis) => {
+    // A key that is pressed again before the next lesion is shown is not an answer to that one.
     if (busy.current || !view) return;
     const seconds = Math.round(performance.now() - began.current) / 1000;
     void post({ kind: adjudicating ? "adjudicated" : "answered", lesion: view.lesion, answer, diagnosis, seconds });
@@ -100,7 +101,11 @@ function Labels({ labelling, reader, adjudicating }) {
     event.preventDefault();
     const text = String(new FormData(event.currentTarget).get("note"));
     if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
-    if (!busy.current && view) void post({ kind: "noted", lesion: view.lesion, text });
+    if (!view || !next) return;
+    enqueue({ id: newId(), reader, kind: "noted", lesion: view.lesion, text });
+    setNext({ ...next, view: { ...view, note: text } });
+    // The lesion stays, and can be answered meanwhile.
+    void flush(setProblem);
   };
 
   if (!next) return html`<p class="problem" role="alert">${problem}</p>`;
