@@ -113,7 +113,8 @@ class State:
 
     def adjudication(self, lesion: str) -> Reading | None:
         """Return the adjudication of a lesion."""
-        return (self._decisions.get(lesion) or [None])[-1]
+        stack = self._decisions.get(lesion)
+        return stack[-1] if stack else None
 
     def note(self, lesion: str, reader: str) -> str:
         """Return a reader's note on a lesion; empty without one."""
