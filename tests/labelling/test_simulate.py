@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
+from lesionlab.data.stratify import lesion_folds
 from lesionlab.errors import UsageError
 from lesionlab.labelling.curves import Simulation, curves_as_csv, learning_curves
 from lesionlab.labelling.figure import draw_curves
 from lesionlab.labelling.head import Head, Projection, balanced_classes
 from lesionlab.labelling.simulate import Plan, Replay, replay
+from lesionlab.labelling.strategies import select
 
 LESIONS = 400
 PLAN = Plan(("random", "entropy"), seeds=2, start=20, batch=30, budget=100)
@@ -44,9 +46,8 @@ def test_held_out_lesions_never_reach_a_strategy(monkeypatch: pytest.MonkeyPatch
     from lesionlab.labelling import simulate
 
     features, labels, groups = rare_classes()
-    held_out = np.array(simulate.lesion_folds(groups, labels.tolist(), 5, seed=0)) == 0
+    held_out = np.array(lesion_folds(groups, labels.tolist(), 5, seed=0)) == 0
     chosen: list[list[int]] = []
-    select = simulate.select
 
     def noted(*arguments: object) -> np.ndarray:
         chosen.append((found := select(*arguments)).tolist())  # type: ignore[arg-type]

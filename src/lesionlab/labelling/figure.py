@@ -23,7 +23,7 @@ def draw_curves(simulation: Simulation) -> str:
         panels = np.atleast_1d(figure.subplots(rows, _COLUMNS, sharex=True, sharey=True)).ravel()
         for panel, curve in zip(panels, others, strict=False):
             for shown, colour, style in ((base, MUTED, (0, (3, 2))), (curve, ACCENT, "-")):
-                labels, value, low, high = _columns(shown)
+                labels, (value, low, high) = _columns(shown)
                 panel.fill_between(labels, low, high, color=on_white(colour), alpha=0.15, linewidth=0)
                 panel.plot(labels, value, color=on_white(colour), linewidth=1.5, linestyle=style)
             panel.set_title(curve.strategy, fontsize=10)
@@ -39,8 +39,8 @@ def draw_curves(simulation: Simulation) -> str:
     return stream.getvalue()
 
 
-def _columns(curve: LearningCurve) -> tuple[list[int], *tuple[list[float], ...]]:
+def _columns(curve: LearningCurve) -> tuple[list[int], list[list[float]]]:
     points = curve.points
     estimates = [point.balanced_accuracy for point in points]
     columns = ([getattr(one, name) for one in estimates] for name in ("value", "low", "high"))
-    return [point.labels for point in points], *([np.nan if x is None else x for x in found] for found in columns)
+    return [point.labels for point in points], [[np.nan if x is None else x for x in found] for found in columns]
