@@ -46,6 +46,7 @@ PACKAGES = {
     "lesionlab.attribution": "Explanation methods",
     "lesionlab.curation": "Duplicates",
     "lesionlab.curation.report": "Dataset report",
+    "lesionlab.labelling.store": "Labelling store",
     "lesionlab.phantoms": "Synthetic images",
     "lesionlab.serving": "Server",
     "lesionlab.web": "Web page",

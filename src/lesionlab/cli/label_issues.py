@@ -180,12 +180,13 @@ def _from_features(manifest: "Manifest", features: Features, model: Path | None,
             bundle = Bundle.load(model)
             found, network = model_features(used, bundle, progress), bundle.info.identity
     if features is Features.MODEL:
-        warnings += _seen(bundle, used)
+        warnings += seen_images(bundle, used)
     origin = f"Probabilities: {FOLDS}-fold cross-validation by lesion, logistic regression on features of {network}."
     return _OutOfFold(used, task, predict_out_of_fold(found, used.records, task, seed), origin, warnings)
 
 
-def _seen(bundle: "Bundle", manifest: "Manifest") -> list[str]:
+def seen_images(bundle: "Bundle", manifest: "Manifest") -> list[str]:
+    """Return a warning where a model may have been fitted to images of a dataset, else nothing."""
     if bundle.seen_images is None:
         return [f"It is unknown whether {bundle.info.name} was fitted to these images, {_MAY_HAVE_LEARNT}."]
     with progress_bar("searching for training images") as progress:

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from lesionlab import RESEARCH_ONLY, __version__
-from lesionlab.cli import data, registry, segment
+from lesionlab.cli import data, label, registry, segment
 from lesionlab.cli.build_web import build_web
 from lesionlab.cli.calibrate import calibrate
 from lesionlab.cli.card import card
@@ -69,6 +69,7 @@ add_commands(
 app.add_typer(data.app, name="data")
 app.add_typer(segment.app, name="segment")
 app.add_typer(registry.app, name="registry")
+app.add_typer(label.app, name="label")
 
 
 def _show_version(value: bool) -> None:

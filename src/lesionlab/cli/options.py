@@ -316,10 +316,12 @@ _Quiet = Annotated[
 def add_commands(app: typer.Typer, *functions: Callable[..., None]) -> None:
     """Add functions to an application as commands, each with the options `--verbose` and `--quiet`."""
     for function in functions:
-        app.command()(_with_verbosity(function))
+        app.command()(with_verbosity(function))
 
 
-def _with_verbosity(function: Callable[..., None]) -> Callable[..., None]:
+def with_verbosity(function: Callable[..., None]) -> Callable[..., None]:
+    """Return a command with the options `--verbose` and `--quiet`."""
+
     @functools.wraps(function)
     def command(*args: Any, verbose: bool, quiet: bool, **kwargs: Any) -> None:
         if verbose or quiet:

@@ -43,14 +43,29 @@ def predict_logistic(
 ) -> FloatArray:
     """Fit a multinomial logistic regression with an L2 penalty, and return the probabilities of others, [M, C].
 
+    Args:
+        features: Of the samples to fit, [N, D].
+        labels: Their classes, [N].
+        others: Features of the samples to predict, [M, D].
+        classes: Number of classes.
+        penalty: Half the penalty is the factor of the squared weights.
+    """
+    weights, bias = fit_multinomial(features, labels, classes, penalty)
+    return _softmax(others @ weights + bias)
+
+
+def fit_multinomial(
+    features: FloatArray, labels: IntArray, classes: int, penalty: float = _PENALTY
+) -> tuple[FloatArray, FloatArray]:
+    """Fit a multinomial logistic regression with an L2 penalty: its weights [D, C] and bias [C].
+
     Each step divides the gradient by a bound of the Hessian that is the same for all steps (Böhning, Multinomial
     logistic regression algorithm, Annals of the Institute of Statistical Mathematics 44, 1992), here in the basis
     where it is diagonal.
 
     Args:
-        features: Of the samples to fit, [N, D].
+        features: Of the samples, [N, D].
         labels: Their classes, [N].
-        others: Features of the samples to predict, [M, D].
         classes: Number of classes.
         penalty: Half the penalty is the factor of the squared weights.
     """
@@ -63,7 +78,8 @@ def predict_logistic(
         excess = _softmax(inputs @ weights + bias) - targets
         weights -= (inputs.T @ excess + penalty * weights) / (curvature.clip(0)[:, None] / 2 + penalty)
         bias -= 2 * excess.mean(axis=0)
-    return _softmax((others - mean) @ basis @ weights + bias)
+    weights = basis @ weights
+    return weights, bias - mean @ weights
 
 
 def _softmax(logits: FloatArray) -> FloatArray:

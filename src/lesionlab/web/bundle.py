@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 PAGE: Final = Path(str(files("lesionlab") / "web" / "page"))
-ENTRIES: Final = ("server/main.js", "local/main.js", "local/worker.js", "copy/worker.js")
+ENTRIES: Final = ("server/main.js", "local/main.js", "local/worker.js", "copy/worker.js", "label/main.js")
 _VENDOR: Final = "vendor/"
 _STYLES: Final = "page.css"
 
