@@ -21,9 +21,9 @@ const OTHERS = [
 export function Answers({ diagnoses, adjudicating, onAnswer, onUndo, undoable }) {
   const others = OTHERS.filter(({ answer }) => !adjudicating || answer !== "skip");
   useEffect(() => {
-    const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
+    const onKeyUp = (/** @type {KeyboardEvent} */ event) => {
       const typing = event.target instanceof HTMLInputElement;
-      if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || typing) return;
+      if (event.ctrlKey || event.metaKey || event.altKey || typing) return;
       const key = event.key.toLowerCase();
       const diagnosis = diagnoses[DIAGNOSIS_KEYS.indexOf(key)];
       const other = others.find((one) => one.key === key);
@@ -31,11 +31,9 @@ export function Answers({ diagnoses, adjudicating, onAnswer, onUndo, undoable })
       else if (other) onAnswer(other.answer, null);
       else if (key === "z" && undoable) onUndo();
       else if (key === "n") document.getElementById("note")?.focus();
-      else return;
-      event.preventDefault();
     };
-    addEventListener("keydown", onKeyDown);
-    return () => removeEventListener("keydown", onKeyDown);
+    addEventListener("keyup", onKeyUp); // once for a key that is held down
+    return () => removeEventListener("keyup", onKeyUp);
   });
   return html`<div class="answers" role="group" aria-label="Diagnosis">
       ${diagnoses.map(
