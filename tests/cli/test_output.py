@@ -157,7 +157,7 @@ def test_every_command_is_covered() -> None:
     assert covered == names
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("environment", only_the_first_is_fast(*ENVIRONMENTS))
 @pytest.mark.parametrize("name", only_the_first_is_fast(*FAST, *SLOW))
 def test_any_encoding_and_width(commands: dict[str, list[object]], name: str, environment: str) -> None:
     done = start(commands[name], **ENVIRONMENTS[environment])

@@ -12,6 +12,7 @@ from lesionlab.bundle import Bundle
 from lesionlab.data import Manifest
 
 
+@pytest.mark.slow
 def test_a_version_is_pushed_listed_and_pulled(
     cli: Callable[..., Any], tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,6 +54,7 @@ def test_external_evaluations_are_reported(tiny_bundle: Path, measured: Path) ->
     assert claim(render_appendix(bundle), 33)[1] == "Not reported"
 
 
+@pytest.mark.slow
 def test_sources_of_external_datasets_are_reported(tiny_bundle: Path, tiny_whole_bundle: Path, measured: Path) -> None:
     bundle, held = Bundle.load(tiny_bundle), Bundle.load(tiny_whole_bundle).evaluation
     assert held is not None

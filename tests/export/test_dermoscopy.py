@@ -49,6 +49,7 @@ def detecting(tiny_whole_bundle: Path, images: Sequence[str], negatives: Path) -
     return with_detector(bundle, images[::2], images[1::2], read_negatives(negatives))
 
 
+@pytest.mark.slow
 def test_the_graph_has_one_more_output(detecting: Bundle, tiny_whole_bundle: Path, images: Sequence[str]) -> None:
     before = Bundle.load(tiny_whole_bundle)
     names = [value.name for value in onnx.load_from_string(detecting.graph).graph.output]
@@ -61,6 +62,7 @@ def test_the_graph_has_one_more_output(detecting: Bundle, tiny_whole_bundle: Pat
     assert (new.dermoscopic.shape, old.dermoscopic) == ((5,), None)
 
 
+@pytest.mark.slow
 def test_the_model_abstains_from_other_pictures(detecting: Bundle, images: Sequence[str], negatives: Path) -> None:
     detector = detecting.info.dermoscopy
     assert detector is not None
@@ -77,6 +79,7 @@ def test_the_model_abstains_from_other_pictures(detecting: Bundle, images: Seque
     assert sum("not_dermoscopic" in found for found in codes) <= 1
 
 
+@pytest.mark.slow
 def test_a_saved_detector_is_loaded_and_replaced(
     detecting: Bundle, images: Sequence[str], negatives: Path, tmp_path: Path
 ) -> None:
@@ -87,6 +90,7 @@ def test_a_saved_detector_is_loaded_and_replaced(
     assert (again.graph, again.info.dermoscopy) == (detecting.graph, detecting.info.dermoscopy)
 
 
+@pytest.mark.slow
 def test_the_threshold_follows_the_validation_images(detecting: Bundle) -> None:
     assert detecting.info.dermoscopy is not None
     found = with_threshold(detecting.info.dermoscopy, np.arange(1000, dtype=np.float32))
@@ -94,6 +98,7 @@ def test_the_threshold_follows_the_validation_images(detecting: Bundle) -> None:
     assert found.negatives == detecting.info.dermoscopy.negatives
 
 
+@pytest.mark.slow
 def test_unreadable_negatives_are_counted_and_left_out(
     detecting: Bundle, images: Sequence[str], negatives: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -154,6 +159,7 @@ def test_a_recipe_names_the_negatives(exported: Bundle, tiny_run: RunFolder) -> 
     assert saved.info.operating_points == plain.info.operating_points
 
 
+@pytest.mark.slow
 def test_an_existing_bundle_gets_a_detector(
     exported: Bundle, tiny_run: RunFolder, phantoms: Manifest, negatives: Path, tmp_path: Path
 ) -> None:

@@ -32,6 +32,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_layout_is_that_of_ham10000(dataset: Manifest) -> None:
     assert {path.name for path in dataset.root.iterdir()} == {
         "HAM10000_images_part_1",

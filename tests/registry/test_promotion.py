@@ -18,6 +18,8 @@ from lesionlab.registry import Registry, check_promotion, promote, rollback
 from lesionlab.registry.criteria import accepted
 from lesionlab.taxonomy import CODES, DIAGNOSIS
 
+pytestmark = pytest.mark.slow
+
 SOURCES = ("clinic-a", "clinic-b")
 
 

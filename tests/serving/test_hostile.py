@@ -22,6 +22,7 @@ def corpus() -> list[tuple[str, bytes]]:
     return list(hostile.corpus())
 
 
+@pytest.mark.slow
 def test_the_corpus_is_large_and_varied(corpus: list[tuple[str, bytes]]) -> None:
     assert len(corpus) >= 200
     assert len({data for _, data in corpus}) >= 200

@@ -20,6 +20,8 @@ from lesionlab.prediction import Predictor
 from lesionlab.results import BatchLine, ProblemType
 from tests.images.dicom.files import PATIENT, PRIVATE, dicom
 
+pytestmark = pytest.mark.slow
+
 Start = Callable[..., TestClient]
 STUDY = "2.25.1"
 DICOM_PARTS = 'multipart/related; type="application/dicom"'

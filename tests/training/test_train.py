@@ -49,6 +49,7 @@ def copied(phantoms: Manifest, tmp_path: Path) -> Manifest:
     return Manifest(tmp_path / "data", phantoms.records)
 
 
+@pytest.mark.slow
 def test_a_run_folder_has_all_files(phantoms: Manifest, make_recipe: MakeRecipe, tmp_path: Path) -> None:
     before = logging.getLogger("lesionlab").level
     run = train_recipe(make_recipe(), phantoms, tmp_path / "a" / "run")

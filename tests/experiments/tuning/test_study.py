@@ -19,6 +19,8 @@ from lesionlab.experiments.tuning.study import (
     repeat_failed,
 )
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = StudySettings(name="study", trials=5, heartbeat=1)
 
 

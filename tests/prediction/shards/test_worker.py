@@ -212,6 +212,7 @@ def web_server(folder: Path) -> Iterator[str]:
         server.shutdown()
 
 
+@pytest.mark.slow
 def test_images_and_archives_are_read_from_urls(
     predictor: Predictor, folder: Path, files: dict[str, bytes], expected: tuple[Rows, Rows], tmp_path: Path
 ) -> None:

@@ -30,6 +30,7 @@ def sent_fields(page: Page) -> list[dict[str, str]]:
     return fields
 
 
+@pytest.mark.slow
 def test_one_image_shows_headline_decision_set_risk_and_probabilities(
     open_page: OpenPage, images: dict[str, Path], tiny_whole_bundle: Path
 ) -> None:
