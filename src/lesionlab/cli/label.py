@@ -1,5 +1,6 @@
 """`lesionlab label`: choose lesions to label, label them in a page, and measure the readers' agreement."""
 
+import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -215,6 +216,11 @@ def export(
     show(RESEARCH_ONLY)
 
 
+def _decoded(text: str | None) -> str | None:
+    """Return an argument as UTF-8, which Python does not assume where the locale is that of ASCII."""
+    return None if text is None else os.fsencode(text).decode(errors="replace")
+
+
 def import_labels(
     folder: DatasetFolder,
     table: Annotated[
@@ -222,7 +228,8 @@ def import_labels(
     ],
     store: Store,
     reader: Annotated[
-        str | None, typer.Option(help="Reader of rows without a column `reader`.", show_default=False)
+        str | None,
+        typer.Option(callback=_decoded, help="Reader of rows without a column `reader`.", show_default=False),
     ] = None,
     readings: Readings = None,
     metadata: Metadata = None,

@@ -232,3 +232,9 @@ def test_another_file_is_not_a_store(tmp_path: Path) -> None:
 def test_answers_are_validated(content: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="diagnosis"):
         Answer.model_validate(content)
+
+
+def test_a_path_may_contain_the_characters_of_urls(tmp_path: Path) -> None:
+    with LabelStore(tmp_path / "a?b#c %41.sqlite"):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["a?b#c %41.sqlite"]

@@ -39,6 +39,16 @@ def patient_of(name):
 """
 
 
+# A shell that starts the tests in the background has them ignore interrupts, and their processes inherit this.
+INTERRUPTIBLE = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from lesionlab.cli import main
+if __name__ == "__main__":
+    main()
+"""
+
+
 @pytest.fixture(scope="module")
 def predictor(tiny_whole_bundle: Path) -> Predictor:
     return Predictor.load(tiny_whole_bundle, threads=1)
@@ -191,8 +201,8 @@ def test_the_end_of_the_command_ends_its_workers(
     for sent, code in ((signal.SIGKILL, -9), (signal.SIGINT, 130)):
         command: list[str | Path] = [
             sys.executable,
-            "-m",
-            "lesionlab",
+            "-c",
+            INTERRUPTIBLE,
             "predict",
             folder,
             "--resume",

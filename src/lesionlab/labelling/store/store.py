@@ -57,14 +57,11 @@ class LabelStore:
             LesionlabError: The database cannot be opened.
         """
         text = str(address)
-        url = text if "://" in text else f"sqlite:///{text}"
-        if url.startswith(("postgresql://", "postgres://")):
-            url = f"postgresql+psycopg://{url.partition('://')[2]}"
+        self._place = _hidden(text) if "://" in text else text
         try:
-            self._engine = _engine(url)
+            self._engine = _engine(_url(text))
         except (ArgumentError, ModuleNotFoundError) as error:
-            raise UsageError(f"--store {_hidden(url)}: {_first_line(error)}; give a file or a database URL") from error
-        self._place = _hidden(url)
+            raise UsageError(f"--store {self._place}: {_first_line(error)}; give a file or a database URL") from error
         self._lock = RLock()
         self._state, self._position = State(), 0
         with self._exclusive() as connection:
@@ -154,10 +151,18 @@ class LabelStore:
             raise LesionlabError(f"the store {self._place} cannot be used: {_first_line(error)}") from error
 
 
-def _engine(url: str) -> sa.Engine:
-    in_memory = url in ("sqlite://", "sqlite:///:memory:")
-    options: dict[str, Any] = {"poolclass": sa.pool.StaticPool} if in_memory else {}
-    if url.startswith("sqlite"):
+def _url(address: str) -> sa.URL:
+    if "://" not in address:
+        return sa.URL.create("sqlite", database=address)  # a path may contain the special characters of URLs
+    scheme, _, rest = address.partition("://")
+    return sa.make_url(f"postgresql+psycopg://{rest}" if scheme in ("postgresql", "postgres") else address)
+
+
+def _engine(url: sa.URL) -> sa.Engine:
+    options: dict[str, Any] = {}
+    if url.get_backend_name() == "sqlite":
+        if url.database in (None, "", ":memory:"):
+            options["poolclass"] = sa.pool.StaticPool
         options["connect_args"] = {"timeout": _BUSY_SECONDS, "check_same_thread": False}
     engine = sa.create_engine(url, **options)
     if engine.dialect.name == "sqlite":
