@@ -13,7 +13,10 @@ import pytest
 @pytest.fixture(scope="module")
 def postgresql() -> Iterator[str]:
     """URL of an empty database on a server of its own, which only a socket in its folder reaches."""
-    if not (shutil.which("initdb") and shutil.which("pg_ctl")):
+    # Debian keeps the programs outside PATH.
+    path = os.pathsep.join([os.environ["PATH"], *map(str, Path("/usr/lib/postgresql").glob("*/bin"))])
+    initdb, control = (shutil.which(name, path=path) for name in ("initdb", "pg_ctl"))
+    if not (initdb and control):
         pytest.skip("needs PostgreSQL's initdb and pg_ctl")
     # The path of a socket is short, and the server does not run as root.
     folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))
@@ -32,10 +35,10 @@ def postgresql() -> Iterator[str]:
 
     data = str(folder / "data")
     try:
-        run("initdb", "-D", data, "-U", "tester", "-A", "trust", "-E", "UTF8", "--no-sync")
+        run(initdb, "-D", data, "-U", "tester", "-A", "trust", "-E", "UTF8", "--no-sync")
         options = f"-c listen_addresses='' -c unix_socket_directories={folder}"
-        run("pg_ctl", "-D", data, "-o", options, "-l", str(folder / "log"), "-w", "start")
+        run(control, "-D", data, "-o", options, "-l", str(folder / "log"), "-w", "start")
         yield f"postgresql://tester@/postgres?host={folder}"
-        run("pg_ctl", "-D", data, "-m", "immediate", "stop")
+        run(control, "-D", data, "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,13 +1,10 @@
 """A study on SQLite and on PostgreSQL goes on after its process was killed, and is shared by several processes."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,7 +15,6 @@ from optuna.trial import TrialState
 from lesionlab.data import Manifest
 from lesionlab.runs import RunFolder
 
-PROGRAMS = [*Path("/usr/lib/postgresql").glob("*/bin"), *map(Path, os.environ["PATH"].split(os.pathsep))]
 _LIMIT = 1500  # seconds; a minute on an idle machine
 TINY = (
     "--set=model.backbone=test_efficientnet",
@@ -27,37 +23,6 @@ TINY = (
     "--set=training.batch_size=16",
     "--range=optimizer.learning_rate=1e-4:1e-2:log",
 )
-
-
-@pytest.fixture
-def postgresql() -> Iterator[str]:
-    """URL of a server of its own, which listens on a socket in its folder only."""
-    folder = next((path for path in PROGRAMS if (path / "initdb").exists() and (path / "pg_ctl").exists()), None)
-    if folder is None:
-        pytest.skip("PostgreSQL is not installed")
-    root = os.getuid() == 0
-    # The server refuses to run as root, and other users cannot enter pytest's folders.
-    place = tempfile.mkdtemp(prefix="pg")
-    user = "postgres" if root else None
-    try:
-        if root:
-            shutil.chown(place, "postgres")
-    except LookupError:
-        pytest.skip("PostgreSQL does not run as root, and there is no user postgres")
-
-    def run(*command: str) -> None:
-        subprocess.run(command, user=user, cwd=place, check=True, stdout=subprocess.DEVNULL)
-
-    control = (str(folder / "pg_ctl"), "-D", f"{place}/data", "-w", "-l", f"{place}/log")
-    try:
-        run(str(folder / "initdb"), "-D", f"{place}/data", "-U", "lesionlab", "-A", "trust")
-        run(*control, "-o", f"-k {place} -c listen_addresses=''", "start")
-        try:
-            yield f"postgresql://lesionlab@/postgres?host={place}"
-        finally:
-            run(*control, "-m", "immediate", "stop")
-    finally:
-        shutil.rmtree(place)
 
 
 def start(data: Path, out: Path, log: Path, *options: str) -> "subprocess.Popen[bytes]":
