@@ -1,6 +1,6 @@
 /** The answers to a lesion, each with its key. */
 
-import { html, useEffect } from "../vendor/htm-preact.js";
+import { html, useLayoutEffect } from "../vendor/htm-preact.js";
 
 const DIAGNOSIS_KEYS = "123456789qw";
 /** @type {{ key: string, answer: string, label: string }[]} */
@@ -20,7 +20,8 @@ const OTHERS = [
  */
 export function Answers({ diagnoses, adjudicating, onAnswer, onUndo, undoable }) {
   const others = OTHERS.filter(({ answer }) => !adjudicating || answer !== "skip");
-  useEffect(() => {
+  // Before the lesion is painted, so that no key is lost or meant for the lesion before.
+  useLayoutEffect(() => {
     const onKeyUp = (/** @type {KeyboardEvent} */ event) => {
       const typing = event.target instanceof HTMLInputElement;
       if (event.ctrlKey || event.metaKey || event.altKey || typing) return;

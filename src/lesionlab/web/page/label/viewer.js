@@ -1,7 +1,7 @@
 /** An image of a lesion, with zoom and pan. */
 
 import { useZoom } from "../classify/zoom.js";
-import { html, useEffect, useState } from "../vendor/htm-preact.js";
+import { html, useLayoutEffect, useState } from "../vendor/htm-preact.js";
 
 // Width divided by height until the image is there; most dermoscopic images are 4:3.
 const USUAL_RATIO = 4 / 3;
@@ -10,7 +10,7 @@ const USUAL_RATIO = 4 / 3;
 export function LesionImage({ image, keys }) {
   const zoom = useZoom(false);
   const [ratio, setRatio] = useState(USUAL_RATIO);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!keys) return undefined;
     const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.target instanceof HTMLInputElement) return;
