@@ -56,5 +56,5 @@ def test_a_version_that_is_not_accepted_is_an_error(
     )
     second = cli("registry", "promote", "tiny@2", *options, "--json")
     record = json.loads(second.out)
-    assert (record["decision"], second.code) in {("promoted", 0), ("refused", 1)}
-    assert ("is not promoted to production" in second.err) == (record["decision"] == "refused")
+    assert (record["decision"], second.code) in {("promoted", 0), ("rejected", 1)}
+    assert ("is not promoted to production" in second.err) == (record["decision"] == "rejected")

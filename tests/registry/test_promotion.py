@@ -1,4 +1,4 @@
-"""Promotion: paired, by source, refused when worse; and rollback."""
+"""Promotion: paired, by source, rejected when worse; and rollback."""
 
 import json
 from collections.abc import Callable
@@ -61,26 +61,26 @@ def test_an_equal_candidate_is_accepted_and_a_worse_one_is_not(draws: np.ndarray
     assert found["all images", "balanced_accuracy"] == found["clinic-a", "balanced_accuracy"] == "accepted"
     assert found["", ""] == "True"
     found = outcomes(present, predictions("candidate", draws < 0.7), 0.02)
-    assert found["all images", "balanced_accuracy"] == found["clinic-b", "balanced_accuracy"] == "refused"
+    assert found["all images", "balanced_accuracy"] == found["clinic-b", "balanced_accuracy"] == "rejected"
     assert found["", ""] == "False"
     assert outcomes(present, predictions("candidate", draws < 0.7), 0.2)["", ""] == "True"
     assert outcomes(present, predictions("candidate", draws < 0.9), 0.02)["", ""] == "True"
 
 
-def test_a_loss_that_is_not_excluded_is_refused(draws: np.ndarray) -> None:
+def test_a_loss_that_is_not_excluded_is_rejected(draws: np.ndarray) -> None:
     other = np.random.default_rng(1).random(700)  # as good, with errors on other images
     found = outcomes(predictions("present", draws < 0.8), predictions("candidate", other < 0.8), 0.005)
-    assert found["all images", "balanced_accuracy"] == "refused"
+    assert found["all images", "balanced_accuracy"] == "rejected"
     assert found["clinic-a", "balanced_accuracy"] == "accepted"
 
 
-def test_a_loss_on_one_source_is_refused(draws: np.ndarray) -> None:
+def test_a_loss_on_one_source_is_rejected(draws: np.ndarray) -> None:
     odd = np.arange(700) % 2 == 1
     candidate = predictions("candidate", np.where(odd, draws < 0.7, draws < 0.98))
     found = outcomes(predictions("present", draws < 0.8), candidate, 0.02)
     assert found["all images", "balanced_accuracy"] == "accepted"
     assert found["clinic-a", "balanced_accuracy"] == "accepted"
-    assert found["clinic-b", "balanced_accuracy"] == "refused"
+    assert found["clinic-b", "balanced_accuracy"] == "rejected"
     assert found["", ""] == "False"
 
 
@@ -109,7 +109,7 @@ def worse(tiny_whole_bundle: Path, tmp_path: Path) -> Callable[[], Bundle]:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("figures_drawn_once")
-def test_promotions_are_recorded_and_a_worse_version_is_refused(
+def test_promotions_are_recorded_and_a_worse_version_is_rejected(
     phantoms: Manifest, tiny_whole_bundle: Path, worse: Callable[[], Bundle], tmp_path: Path
 ) -> None:
     whole = Bundle.load(tiny_whole_bundle)
@@ -136,9 +136,9 @@ def test_promotions_are_recorded_and_a_worse_version_is_refused(
     with pytest.raises(UsageError, match="channel production of tiny names version 1 already"):
         promote(registry, "tiny@1", "production", data, margin=0.05, reason="again")
 
-    refused = promote(registry, "tiny@3", "production", data, margin=0.05, reason="a mistake", resamples=50)
-    assert refused.decision == "refused"
-    assert any(row.metric == "balanced_accuracy" and row.outcome == "refused" for row in refused.criteria)
+    rejected = promote(registry, "tiny@3", "production", data, margin=0.05, reason="a mistake", resamples=50)
+    assert rejected.decision == "rejected"
+    assert any(row.metric == "balanced_accuracy" and row.outcome == "rejected" for row in rejected.criteria)
     assert registry.find("tiny@production").version == "1"
 
     second = promote(registry, "tiny@2", "production", data, margin=1, reason="calibrated again", resamples=50)
@@ -157,12 +157,12 @@ def test_promotions_are_recorded_and_a_worse_version_is_refused(
     changes = tmp_path / "models" / "tiny" / "changes"
     assert [json.loads((changes / f"000{n}.json").read_text())["decision"] for n in (1, 2, 3, 4)] == [
         "promoted",
-        "refused",
+        "rejected",
         "promoted",
         "rolled back",
     ]
     page = (changes / "0002.md").read_text(encoding="utf-8")
-    for words in (RESEARCH_ONLY, "a mistake", data.sha256, "balanced accuracy", "refused", "graph_sha256"):
+    for words in (RESEARCH_ONLY, "a mistake", data.sha256, "balanced accuracy", "rejected", "graph_sha256"):
         assert words in page
 
 

@@ -134,8 +134,8 @@ def promote(
         show_json(record)
     else:
         _show(record, registry.url)
-    if record.decision == "refused":
-        rows = [row for row in record.criteria if row.outcome == "refused"]
+    if record.decision == "rejected":
+        rows = [row for row in record.criteria if row.outcome == "rejected"]
         listed = "; ".join(f"{row.metric} on {row.images}: {row.reason}" for row in rows[:3])
         raise LesionlabError(
             f"{record.name}@{record.candidate.version} is not promoted to {channel}: "

@@ -104,7 +104,7 @@ def _density(pool: Pool, count: int, generator: np.random.Generator) -> IntArray
 
 
 def _hybrid(pool: Pool, count: int, generator: np.random.Generator) -> IntArray:
-    """Class-aware: a probable lesion of the diagnosis with the fewest labels, unlike the labelled ones.
+    """Class-aware: a probable lesion of the diagnosis with the fewest labels, far from the labelled ones.
 
     Every fifth lesion explores: it is the one farthest from all labelled ones.
     """

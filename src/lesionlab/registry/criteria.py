@@ -30,7 +30,7 @@ class CriterionResult(StrictModel):
         present: The present version.
         candidate: The candidate.
         difference: Candidate minus present, in pairs, with its 95% interval by lesion.
-        outcome: `accepted`, `refused`, or `not defined` on these images.
+        outcome: `accepted`, `rejected`, or `not defined` on these images.
         reason: The outcome in words.
     """
 
@@ -39,7 +39,7 @@ class CriterionResult(StrictModel):
     present: Estimate
     candidate: Estimate
     difference: Estimate
-    outcome: Literal["accepted", "refused", "not defined"]
+    outcome: Literal["accepted", "rejected", "not defined"]
     reason: str
 
 
@@ -80,7 +80,7 @@ def check_promotion(
 def accepted(rows: Sequence[CriterionResult]) -> bool:
     """Return whether all criteria are met, and at least one on all images is defined."""
     return any(row.images == ALL and row.outcome == "accepted" for row in rows) and not any(
-        row.outcome == "refused" for row in rows
+        row.outcome == "rejected" for row in rows
     )
 
 
@@ -106,16 +106,16 @@ def _rows(images: str, comparison: Comparison, margin: float) -> list[CriterionR
 
 def _outcome(
     difference: Estimate, margin: float, *, overall: bool, higher: bool
-) -> tuple[Literal["accepted", "refused", "not defined"], str]:
+) -> tuple[Literal["accepted", "rejected", "not defined"], str]:
     value, low, high = difference.value, difference.low, difference.high
     if value is None or low is None or high is None:
         return "not defined", "the difference has no interval on these images"
     loss, most, least = (-value, -low, -high) if higher else (value, high, low)
     shown = f"difference {value:+.3f} ({low:+.3f} to {high:+.3f})"
     if overall and most > margin:
-        return "refused", f"{shown}: a loss of more than {margin:g} is not excluded"
+        return "rejected", f"{shown}: a loss of more than {margin:g} is not excluded"
     if not overall and least > 0 and loss > margin:
-        return "refused", f"{shown}: worse by more than {margin:g}"
+        return "rejected", f"{shown}: worse by more than {margin:g}"
     return "accepted", shown
 
 

@@ -25,7 +25,7 @@ Progress = Callable[[int, int], None]
 
 
 class ChangeRecord(StrictModel):
-    """A promotion, a refused promotion or a rollback.
+    """A promotion, a rejected promotion or a rollback.
 
     Attributes:
         notice: Limits of use.
@@ -35,7 +35,7 @@ class ChangeRecord(StrictModel):
         date: Time, ISO 8601, UTC.
         decision: What was decided.
         reason: Reason for the change, as given.
-        candidate: The version that was promoted, refused or returned to.
+        candidate: The version that was promoted, rejected or returned to.
         present: The version that the channel named before; None for the first one.
         changes: What differs between both: settings of the recipe, training data, calibration; present and candidate.
         dataset: Name of the dataset; None for a rollback.
@@ -55,7 +55,7 @@ class ChangeRecord(StrictModel):
     name: str
     channel: str
     date: str
-    decision: Literal["promoted", "refused", "rolled back"]
+    decision: Literal["promoted", "rejected", "rolled back"]
     reason: str
     candidate: RegistryEntry
     present: RegistryEntry | None
@@ -128,7 +128,7 @@ def promote(
         name=candidate.name,
         channel=channel,
         date=now(),
-        decision="promoted" if present is None or accepted(rows) else "refused",
+        decision="promoted" if present is None or accepted(rows) else "rejected",
         reason=reason,
         candidate=candidate,
         present=present,

@@ -77,7 +77,7 @@ class Event(StrictModel):
     """One event.
 
     Attributes:
-        id: Chosen by whoever reports the event, so that a repeated report changes nothing.
+        id: Chosen by the sender, so that a repeated request changes nothing.
         kind: What happened.
         reader: Name of the reader; empty for an event of the program.
         lesion: The lesion; empty where the event is about none or several.
