@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
-from lesionlab.data import Manifest
+from lesionlab.data import Manifest, read_dataset
+from lesionlab.export import export_run
+from lesionlab.recipes import Recipe
+from lesionlab.training import train_recipe
 
 
 def test_simulate_writes_curves_of_all_strategies(
@@ -90,6 +93,32 @@ def test_import_agreement_and_export(
     rows = list(csv.DictReader((tmp_path / "out" / "manifest.csv").read_text().splitlines()))
     assert {row["label_origin"] for row in rows} == {"agreement"}
     assert len((tmp_path / "out" / "readings.csv").read_text().splitlines()) == 81
+
+
+@pytest.mark.slow
+def test_the_origin_of_the_labels_is_in_bundle_and_card(
+    cli: Callable[..., Any], phantoms: Manifest, make_recipe: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    read_twice = {record.lesion_id for record in list(phantoms)[::3]}
+    rows = [
+        f"{record.lesion_id},{reader},{record.diagnosis}"
+        for record in {record.lesion_id: record for record in phantoms}.values()
+        for reader in ("Anna", "Bert")
+        if reader == "Anna" or record.lesion_id in read_twice
+    ]
+    table = tmp_path / "table.csv"
+    table.write_text("\n".join(["lesion_id,reader,diagnosis", *rows]), encoding="utf-8")
+    store = tmp_path / "labels.sqlite"
+    assert cli("label", "import", phantoms.root, table, "--store", store, "--readings", 1).code == 0
+    assert cli("label", "export", phantoms.root, "--store", store, "--out", tmp_path / "out").code == 0
+    labelled = read_dataset(phantoms.root, metadata=tmp_path / "out" / "manifest.csv")
+    run = train_recipe(make_recipe(), labelled, tmp_path / "run")
+    data = export_run(run).info.training_data
+    single, agreed = (data.label_origins[origin] for origin in ("single reading", "agreement"))
+    assert single + agreed == data.images["train"] + data.images["validation"]
+    assert (min(single, agreed) > 0, data.label_readers) == (True, 2)
+    card = cli("card", "--model", run.bundle).out
+    assert f"agreement {agreed}, single reading {single}, made by 2 readers." in card
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,9 @@ class TrainingData(StrictModel):
         lesions: Number of lesions by subset.
         classes: Number of training images of each class; the probabilities are calibrated to these frequencies. Empty
             where unknown.
+        label_origins: Number of training and validation images by the way in which readers made their labels; empty
+            for labels that came with the data.
+        label_readers: Number of these readers.
     """
 
     manifest_sha256: Sha256
@@ -38,6 +41,8 @@ class TrainingData(StrictModel):
     lesions: dict[str, int]
     classes: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
     sources: tuple[str, ...]
+    label_origins: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+    label_readers: int = Field(default=0, ge=0)
 
 
 class TrainingTime(StrictModel):

@@ -39,6 +39,8 @@ class ImageRecord:
         image_type: `dermoscopic` or `clinical`, None if unknown.
         subset: `train`, `validation` or `test` if the data come split, else None.
         patient_id: Id of the patient where it stands for that of the lesion, which is unknown; else None.
+        label_origin: How readers made the label (`single reading`, `agreement`, `adjudication`), None if unknown.
+        label_readers: Names of these readers, separated by semicolons, None if unknown.
     """
 
     image_id: str
@@ -55,6 +57,8 @@ class ImageRecord:
     image_type: str | None = None
     subset: str | None = None
     patient_id: str | None = None
+    label_origin: str | None = None
+    label_readers: str | None = None
 
     def __post_init__(self) -> None:
         if self.diagnosis not in LABELS:
@@ -113,7 +117,7 @@ class Manifest:
         results only does not count.
         """
         rows = [asdict(record) | {"source": record.dataset} for record in self.records]
-        left_out = ("path", "skin_tone", "label", "image_type", "subset", "patient_id")
+        left_out = ("path", "skin_tone", "label", "image_type", "subset", "patient_id", "label_origin", "label_readers")
         return sha256_of_json([[value for name, value in row.items() if name not in left_out] for row in rows])
 
     @property

@@ -23,7 +23,7 @@ from lesionlab.bundle.store import save_bundle
 from lesionlab.data import ImageRecord, Manifest
 from lesionlab.errors import DataError, UsageError
 from lesionlab.export.dermoscopy import read_negatives, with_detector
-from lesionlab.export.fit import class_counts, fit_on_validation, validation_statistics
+from lesionlab.export.fit import class_counts, fit_on_validation, label_origins, validation_statistics
 from lesionlab.export.graph import Crop, export_graph
 from lesionlab.export.measure import measure_images
 from lesionlab.export.reference import make_reference
@@ -104,6 +104,8 @@ def export_run(
             lesions={name: subset.lesion_count for name, subset in subsets.items()},
             classes=class_counts(subsets["train"], task),
             sources=tuple(sorted({r.dataset for r in manifest})),
+            label_origins=label_origins([*subsets["train"], *subsets["validation"]]),
+            label_readers=len({name for r in manifest if r.label_readers for name in r.label_readers.split("; ")}),
         ),
         training_time=_training_time([run, *others]),
         recipe=recipe.model_dump(mode="json"),

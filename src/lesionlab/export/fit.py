@@ -1,6 +1,8 @@
 """Everything in a bundle that is fitted to the outputs of its graph for the validation images."""
 
 import math
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypedDict
 
@@ -21,7 +23,7 @@ from lesionlab.bundle import (
     ValidationStatistics,
 )
 from lesionlab.bundle.features import ood_scores
-from lesionlab.data import Manifest, images_of_task
+from lesionlab.data import ImageRecord, Manifest, images_of_task
 from lesionlab.errors import DataError
 from lesionlab.export.calibrate import fit_calibration
 from lesionlab.export.dermoscopy import with_threshold
@@ -159,6 +161,12 @@ def class_counts(train: Manifest, task: Task) -> dict[str, int]:
     labels = [record.diagnosis for record in train if task.determines(record.diagnosis)]
     counts = np.bincount([task.index(label) for label in labels], minlength=len(task.classes))
     return dict(zip(task.classes, counts.tolist(), strict=True))
+
+
+def label_origins(records: Sequence[ImageRecord]) -> dict[str, int]:
+    """Return the number of images by origin of the label, the most frequent first, if readers made any."""
+    counts = Counter(record.label_origin or "with the data" for record in records)
+    return dict(counts.most_common()) if any(record.label_origin for record in records) else {}
 
 
 def _decision_rule(counts: NDArray[np.int64], exponent: float) -> DecisionRule:

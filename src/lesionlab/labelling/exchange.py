@@ -14,16 +14,15 @@ from lesionlab.data.readers.names import without_suffix
 from lesionlab.data.readers.table import read_table
 from lesionlab.errors import DataError, UsageError
 from lesionlab.files import sha256_of_file
-from lesionlab.labelling.store import Answer, AnswerKind, Event, EventKind, LesionStatus, State
+from lesionlab.labelling.store import Answer, AnswerKind, Event, EventKind, LesionStatus, Reading, State
 from lesionlab.labelling.store.events import DIAGNOSES, answer_event, derived_id
 
 _ANSWER_COLUMN, _READER_COLUMN, _ROLE_COLUMN = "answer", "reader", "role"
 _ADJUDICATION = "adjudication"
 _KINDS = {kind.value: kind for kind in AnswerKind}
-# None of these names is a column of a dataset: the table is an ordinary one for `--metadata`.
+# Beside `label_origin` and `label_readers` of a manifest. No name is a column of a dataset: the table is an ordinary one
+# for `--metadata`.
 PROVENANCE = (
-    "label_origin",
-    "label_readers",
     "label_time",
     "label_events",
     "label_strategy",
@@ -57,20 +56,24 @@ def manifest_with_labels(state: State, manifest: Manifest) -> str:
     rows = []
     for record in manifest:
         if record.labelled_id in labels:
-            origin = _origin(state, record.labelled_id)
-            confirmed = None if origin["label_origin"] == "single reading" else "consensus"
-            labelled = replace(record, diagnosis=labels[record.labelled_id], label=None, dx_type=confirmed)
-            rows.append(asdict(labelled) | origin)
+            held = _held(state, record.labelled_id)
+            origin = _origin(state, record.labelled_id, held)
+            labelled = replace(
+                record,
+                diagnosis=labels[record.labelled_id],
+                label=None,
+                dx_type=None if origin == "single reading" else "consensus",
+                label_origin=origin,
+                label_readers="; ".join(dict.fromkeys(one.reader for one in held)),
+            )
+            rows.append(asdict(labelled) | _provenance(state, record.labelled_id, held))
     return _as_csv((*(field.name for field in fields(ImageRecord)), *PROVENANCE), rows)
 
 
 def readings_as_csv(state: State) -> str:
     """Return all readings and adjudications as CSV, one line each; `import` reads it."""
     held = (
-        (lesion, one, one is decided)
-        for lesion in state.lesions()
-        for decided in (state.adjudication(lesion),)
-        for one in (*state.readings(lesion), *([decided] if decided else []))
+        (lesion, one, one is state.adjudication(lesion)) for lesion in state.lesions() for one in _held(state, lesion)
     )
     return _as_csv(
         _READINGS,
@@ -177,17 +180,20 @@ def _seconds(where: str, text: str) -> float | None:
     return seconds
 
 
-def _origin(state: State, lesion: str) -> dict[str, object]:
+def _held(state: State, lesion: str) -> list[Reading]:
     decided = state.adjudication(lesion)
-    held = [*state.readings(lesion), *([decided] if decided else [])]
-    choice = state.choices.get(lesion)
+    return [*state.readings(lesion), *([decided] if decided else [])]
+
+
+def _origin(state: State, lesion: str, held: Sequence[Reading]) -> str:
     if state.status(lesion) is LesionStatus.ADJUDICATED:
-        origin = "adjudication"
-    else:
-        origin = "agreement" if len(held) > 1 else "single reading"
+        return "adjudication"
+    return "agreement" if len(held) > 1 else "single reading"
+
+
+def _provenance(state: State, lesion: str, held: Sequence[Reading]) -> dict[str, object]:
+    choice = state.choices.get(lesion)
     values: Sequence[object] = (
-        origin,
-        "; ".join(dict.fromkeys(one.reader for one in held)),
         max(one.at for one in held).isoformat(timespec="seconds"),
         " ".join(one.event for one in held),
         choice.strategy if choice else "",

@@ -30,6 +30,8 @@ class ColumnMapping:
     image_type: str | None = None
     subset: str | None = None
     label: str | None = None
+    label_origin: str | None = None
+    label_readers: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> "ColumnMapping":
@@ -87,6 +89,8 @@ _KNOWN_NAMES = {
     "image_type": ("image_type",),
     "subset": ("subset", "split", "part"),
     "label": ("label", "diagnosis_full"),
+    "label_origin": ("label_origin",),
+    "label_readers": ("label_readers",),
 }
 
 

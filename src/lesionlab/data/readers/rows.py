@@ -132,6 +132,8 @@ class RowReader:
                 image_type=image_type(row.optional("image_type")) or self.image_type,
                 subset=subset_name(row.optional("subset") or "") or row.subset,
                 patient_id=patient_id,
+                label_origin=row.optional("label_origin"),
+                label_readers=row.optional("label_readers"),
             )
         )
 
