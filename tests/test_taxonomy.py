@@ -151,7 +151,8 @@ def test_other_diagnoses_determine_the_classes_that_follow_from_them(
 @pytest.mark.parametrize(
     ("label", "of_seven", "of_eleven"),
     [
-        ("scc", "", "scc"),
+        ("scc", "mel bcc akiec", "scc"),
+        ("inf", "nv bkl df vasc", "inf"),
         ("mel", "mel", "mel"),
         ("benign", "nv bkl df vasc", "nv bkl df vasc ben_oth inf"),
         ("malignant", "mel bcc akiec", "mel bcc akiec scc mal_oth"),

@@ -123,6 +123,10 @@ class DistillationSettings(StrictModel):
 
     Attributes:
         teachers: Folders of finished runs with the same split; their logits are averaged. Empty for none.
+        start: Whether the model of `model.start` is a teacher as well, so that what it knows is not forgotten while
+            images of other datasets are learned (Li and Hoiem, ECCV 2016).
+        by_label: Whether an image's distillation loss is multiplied by the probability that the teachers give to its
+            label: they are not followed where they are wrong.
         weight: Weight of the distillation loss; that of the label loss is 1 minus it.
         temperature: Temperature of both models' logits.
         tta: Test-time augmentation of the teachers: `none`, or `flips`, which averages over flips of the student's
@@ -130,9 +134,16 @@ class DistillationSettings(StrictModel):
     """
 
     teachers: tuple[str, ...] = ()
+    start: bool = False
+    by_label: bool = False
     tta: Literal["none", "flips"] = "none"
     weight: float = Field(default=0.5, gt=0, le=1)
     temperature: float = Field(default=2.0, gt=0, le=20)
+
+    @property
+    def has_teacher(self) -> bool:
+        """Whether there is a teacher."""
+        return self.start or bool(self.teachers)
 
 
 class OptimizerSettings(StrictModel):
@@ -319,9 +330,10 @@ class Recipe(StrictModel):
                 "sampling.balance: smote works on cached features of a frozen backbone, without a second stage",
             ),
             (
-                bool(self.distillation.teachers) and self.model.freeze,
-                "distillation.teachers: not available with model.freeze, since the head is trained on cached features",
+                self.distillation.has_teacher and self.model.freeze,
+                "distillation: not available with model.freeze, since the head is trained on cached features",
             ),
+            (self.distillation.start and not self.model.start, "distillation.start requires model.start"),
             (
                 self.crop.source > 0 and (not self.crop.segmentation or self.crop.source < self.input.size),
                 f"crop.source requires crop.segmentation and at least input.size, {self.input.size}",

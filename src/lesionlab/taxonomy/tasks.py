@@ -61,13 +61,16 @@ class Task:
         """Return the indices of the classes that a label, one of `LABELS`, allows.
 
         A diagnosis allows the class that holds it; `benign`, `malignant` and `other` (no melanoma) allow every class
-        with such a diagnosis. No class for a diagnosis outside the task, and for an unknown one.
+        with such a diagnosis. A diagnosis outside the task allows the classes of its malignancy, an unknown one none.
 
         Example:
             >>> DIAGNOSIS.compatible("malignant"), DIAGNOSIS.compatible("nv"), DIAGNOSIS.compatible("scc")
-            ((0, 2, 3), (1,), ())
+            ((0, 2, 3), (1,), (0, 2, 3))
         """
         allowed = diagnoses_of(label)
+        if allowed.isdisjoint(code for held in self.members for code in held):
+            kinds = {BY_CODE[code].malignant for code in allowed}
+            return tuple(index for index, code in enumerate(self.classes) if self.malignancy_of(code) in kinds)
         return tuple(index for index, held in enumerate(self.members) if not allowed.isdisjoint(held))
 
     def determines(self, label: str) -> bool:

@@ -97,6 +97,12 @@ class Loss(nn.Module):
             return self._focal(logs, shares)
         return -(self.weights * self._smoothed(shares) * logs).sum() / (shares * self.weights).sum()
 
+    def allowed(self, target: Tensor) -> Tensor:
+        """Return the classes that each label allows, as shares from 0 to 1, [N, C]; `target` as in `forward`."""
+        classes = len(self.adjustment)
+        sets = torch.eye(classes, device=target.device) if self.outside is None else self.outside.exp()
+        return sets[target] if target.ndim == 1 else target @ sets
+
     def _cross_entropy(self, logits: Tensor, target: Tensor) -> Tensor:
         smoothing = self.settings.label_smoothing
         if target.ndim == 1:

@@ -137,7 +137,7 @@ class LesionModule(pl.LightningModule):
             loss = self.loss(logits, targets)
             if self._teacher is not None:
                 share = self._teacher.weight
-                loss = (1 - share) * loss + share * self._teacher.loss(logits, images)
+                loss = (1 - share) * loss + share * self._teacher.loss(logits, images, self.loss.allowed(targets))
         self._train_losses.append(loss.detach())
         return loss
 

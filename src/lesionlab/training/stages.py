@@ -20,6 +20,7 @@ from lesionlab.training.batch_norm import unfold_batch_norm
 from lesionlab.training.batches import CachedFeatures, CachedImages, make_loader, to_images
 from lesionlab.training.callbacks import RunRecorder, StepProgress
 from lesionlab.training.checkpoint import SafetensorsCheckpointIO, load_weights, save_tensors
+from lesionlab.training.depthwise import compute_in_float32
 from lesionlab.training.device import Compute, announce_compilation
 from lesionlab.training.distillation import Teacher
 from lesionlab.training.features import FeatureStore, augments
@@ -70,6 +71,7 @@ def run_stages(
     """
     # Before any computation: other kernels differ in the last bit, and a run that is resumed at any stage must not.
     network.to(memory_format=torch.channels_last)
+    compute_in_float32(network)
     if record.stage == 1:
         stage = Stage(1, recipe.training.epochs, recipe.optimizer.learning_rate, recipe.caches_features)
         inputs: Subsets = subsets

@@ -14,6 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from lesionlab.bundle import Bundle, is_bundle
 from lesionlab.data import Manifest, Split
 from lesionlab.errors import DataError
+from lesionlab.recipes import Recipe
 from lesionlab.runs import RunFolder, require_same_subsets
 from lesionlab.taxonomy import TASKS
 from lesionlab.training.checkpoint import load_weights
@@ -36,8 +37,7 @@ def starts_from_bundle(path: str) -> bool:
 
 def load_start(
     network: LesionNetwork,
-    task: str,
-    path: str,
+    recipe: Recipe,
     manifest: Manifest,
     split: Split,
     fold: int | None,
@@ -49,9 +49,8 @@ def load_start(
 
     Args:
         network: The network; its weights are replaced.
-        task: Its task.
-        path: A run folder, a bundle, or `default` for the model of the package. The weights of a bundle have the batch
-            normalisation folded into the convolutions; see `unfold_batch_norm`.
+        recipe: Its recipe. `model.start` is a run folder, a bundle, or `default` for the model of the package. The
+            weights of a bundle have the batch normalisation folded into the convolutions; see `unfold_batch_norm`.
         manifest: The images of the new run.
         split: Their split.
         fold: Its fold; None for a split without folds.
@@ -61,8 +60,10 @@ def load_start(
         The source of the weights.
 
     Raises:
-        DataError: They are of another network, or were fitted to validation or test images of the new run.
+        DataError: They are of another network, were fitted to validation or test images of the new run, or are to be a
+            teacher and have other classes.
     """
+    path = recipe.model.start
     if starts_from_bundle(path):
         bundle = Bundle.load(None if path == DEFAULT else path)
         _require_unseen(bundle, manifest, split, fold, progress)
@@ -73,7 +74,9 @@ def load_start(
         require_same_subsets(run, split, fold, "model.start")
         weights, classes = load_weights(run.best), TASKS[run.recipe().task].classes
         source = f"run {run.record().recipe_name}, from {run.record().weights}"
-    own = TASKS[task].classes
+    own = TASKS[recipe.task].classes
+    if tuple(classes) != own and recipe.distillation.start:
+        raise DataError(f"distillation.start: the classes of {path} are not those of task {recipe.task}")
     if tuple(classes) != own and not network.head.sigmoid:
         for name in (f"{_CLASSIFIER}.weight", f"{_CLASSIFIER}.bias"):
             rows = network.state_dict()[name].clone()

@@ -17,9 +17,9 @@ from lesionlab.segmentation import SegmentationModel
 from lesionlab.taxonomy import TASKS
 from lesionlab.training.batches import CachedImages
 from lesionlab.training.cache import open_network_inputs, segmentation_folder
-from lesionlab.training.checkpoint import save_tensors
+from lesionlab.training.checkpoint import load_weights, save_tensors
 from lesionlab.training.device import choose_compute
-from lesionlab.training.distillation import Teacher
+from lesionlab.training.distillation import Teacher, TeacherRuns
 from lesionlab.training.labels import LabelSets
 from lesionlab.training.network import LesionNetwork, parameter_count
 from lesionlab.training.stages import run_stages, unfold_statistics
@@ -78,7 +78,7 @@ def train_recipe(
     check_classes(recipe, manifest, split, fold)
     segmentation = SegmentationModel.load(segmentation_folder(recipe.crop)) if recipe.crop.segmentation else None
     compute = choose_compute(recipe, len(split.subsets(fold)["train"]), device)
-    teacher = Teacher(recipe, split, fold, compiled=compute.compiled) if recipe.distillation.teachers else None
+    teachers = TeacherRuns(recipe, split, fold)
     record = RunRecord(
         recipe_name=recipe.name,
         data_root=str(manifest.root.resolve()),
@@ -88,7 +88,7 @@ def train_recipe(
         fold=fold,
         leaky=split.leaky,
         environment=compute.describe()
-        | ({"teacher": teacher.identity} if teacher else {})
+        | ({"teacher": teachers.identity} if teachers.identity else {})
         | ({"segmentation": segmentation.info.identity} if segmentation else {}),
     )
     resuming = _check_folder(run, record, recipe)
@@ -104,9 +104,7 @@ def train_recipe(
     ):
         update["weights"] = found.weights  # random, or replaced by those of the checkpoint
     elif recipe.model.start:
-        update["weights"] = load_start(
-            network, recipe.task, recipe.model.start, manifest, split, fold, decoding_progress
-        )
+        update["weights"] = load_start(network, recipe, manifest, split, fold, decoding_progress)
     else:
         update["weights"] = load_pretrained(network.backbone, recipe.model.backbone)
     record = record.model_copy(update=update)
@@ -124,6 +122,7 @@ def train_recipe(
         if recipe.model.start and starts_from_bundle(recipe.model.start) and not run.last.exists():
             unfold_statistics(network, subsets["train"])
             save_tensors(network.state_dict(), run.start)  # comparable with the trained weights
+        teacher = _make_teacher(recipe, teachers, run, compiled=compute.compiled)
         try:
             record = run_stages(
                 run, recipe, network, subsets, label_sets, key, record, compute, console, teacher, callbacks
@@ -134,6 +133,17 @@ def train_recipe(
         run.save_record(record.model_copy(update={"finished": True}))
         logger.info("finished: best epoch %d, weights in %s", _best_epoch(run, recipe), run.best)
     return run
+
+
+def _make_teacher(recipe: Recipe, runs: TeacherRuns, run: RunFolder, *, compiled: bool) -> Teacher | None:
+    """Return the teacher of a run whose starting weights are written, or None."""
+    networks, sizes = [*runs.networks], [*runs.sizes]
+    if recipe.distillation.start:
+        start = LesionNetwork(recipe)
+        start.load_state_dict(load_weights(run.start))
+        networks.append(start)
+        sizes.append(recipe.input.size)
+    return Teacher(networks, sizes, recipe.distillation, compiled=compiled) if networks else None
 
 
 def fitted_images(manifest: Manifest, split: Split, fold: int | None = None) -> Manifest:
