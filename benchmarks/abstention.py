@@ -3,9 +3,9 @@
     python benchmarks/abstention.py --data FOLDER --negatives FOLDER [--model BUNDLE] [--metadata TABLE] [--out FILE]
 
 FOLDER of `--data` holds `ham10000`, and if available `isic2017`, `isic2020` and `milk10k`, in their official layouts.
-Of the dataset that the model was trained on, its test subset is used, whose diagnoses are not read; images of HAM10000
-are left out of the others. `--negatives` is a folder with a subfolder for each kind, or that of
-`scripts/collect_negatives.py`, whose subfolder `test` is used. Kinds that the detector was trained on are marked.
+Images that the model was fitted to are left out, and of the other datasets those of HAM10000; diagnoses are not read.
+`--negatives` is a folder with a subfolder for each kind, or that of `scripts/collect_negatives.py`, whose subfolder
+`test` is used. Kinds that the detector was trained on are marked.
 
 For a model that was trained without a diagnosis, `unseen_diagnoses` holds the AUROC of scores between images with this
 diagnosis and the test subset. Its dataset is read with `--metadata`: a table without the diagnosis.
@@ -22,8 +22,8 @@ from external import isic2020, milk10k
 
 from lesionlab.bundle import Bundle
 from lesionlab.bundle.features import ood_scores
-from lesionlab.bundle.split_recovery import recover_split
 from lesionlab.data import Manifest, read_dataset
+from lesionlab.evaluation.seen import without_seen
 from lesionlab.export.measure import Measurements, measure_images
 from lesionlab.metrics.ranking import roc_auc
 from lesionlab.prediction import Predictor
@@ -44,11 +44,11 @@ def main() -> None:
     own = (
         whole if arguments.metadata is None else read_dataset(arguments.data / "ham10000", metadata=arguments.metadata)
     )
-    test = own_test(bundle, own)
-    positives = {"ham10000 (test subset)" if test is not own else "ham10000": locations(test)}
+    test, _ = without_seen(bundle, own, identifiers=True, keep=False)
+    positives = {"ham10000": locations(test)}
     for name, read in EXTERNAL.items():
         if (folder := arguments.data / name).exists():
-            positives[name] = locations(read(folder))
+            positives[name] = locations(without_seen(bundle, read(folder), identifiers=True, keep=False)[0])
     trained_on = bundle.info.dermoscopy.negatives if bundle.info.dermoscopy else {}
     kinds = {
         folder.name: {"trained_on": folder.name in trained_on, **rates(predictor, expand_inputs([str(folder)]))}
@@ -68,14 +68,6 @@ def main() -> None:
             "unseen_diagnoses": unseen(bundle, whole, locations(test)),
         },
     )
-
-
-def own_test(bundle: Bundle, dataset: Manifest) -> Manifest:
-    """Return the test subset of the dataset that a bundle was trained on; the whole dataset for any other."""
-    if (recovered := recover_split(bundle.info, dataset)) is None:
-        return dataset
-    manifest, split = recovered
-    return manifest.select(split.subsets()["test"])
 
 
 def locations(manifest: Manifest) -> list[str]:

@@ -1,12 +1,14 @@
-"""Evaluation of a model on ISIC 2017, ISIC 2020 and MILK10k in one table.
+"""Evaluation of a model on HAM10000, ISIC 2017, ISIC 2020 and MILK10k in one table.
 
-    python benchmarks/external.py --data FOLDER [--model BUNDLE] [--out FILE]
+    python benchmarks/external.py --data FOLDER [--model BUNDLE] [--store] [--out FILE]
 
-FOLDER holds `isic2017`, `isic2020` and `milk10k` in their official layouts. Images and lesions that are also in
-HAM10000 are left out: those in `isic2020/images_in_ham10000.csv` and `milk10k/lesions_in_ham10000.csv`. Of MILK10k the
-dermoscopic images are used, twice: with all eleven classes as malignant or benign, and the lesions of HAM10000's seven
-diagnoses alone. The script writes a manifest of each dataset, and calls `lesionlab evaluate`. Beside `--out` it writes
-the complete figures of each dataset: `isic2017.json`, `isic2020.json`, `milk10k.json`, `milk10k_seven.json`.
+FOLDER holds `ham10000`, with the metadata of Harvard Dataverse as `HAM10000_metadata_dataverse.csv`, and `isic2017`,
+`isic2020` and `milk10k` in their official layouts. `lesionlab evaluate` leaves out the images that the model was fitted
+to. Images and lesions that are also in HAM10000 are left out of the other datasets: those in
+`isic2020/images_in_ham10000.csv` and `milk10k/lesions_in_ham10000.csv`. Of MILK10k the dermoscopic images are used,
+twice: with all eleven classes as malignant or benign, and the lesions of HAM10000's seven diagnoses alone. The script
+writes a manifest of each dataset, and calls `lesionlab evaluate`. Beside `--out` it writes the complete figures of each
+dataset: `ham10000.json`, `isic2017.json`, `isic2020.json`, `milk10k.json`, `milk10k_seven.json`.
 """
 
 import json
@@ -48,10 +50,14 @@ def _first_column(path: Path) -> set[str]:
 
 def main() -> None:
     """Prepare the tables, evaluate, and write the results."""
-    arguments = options(__doc__, "data!", "model", "out").parse_args()
+    parser = options(__doc__, "data!", "model", "out")
+    parser.add_argument("--store", action="store_true", help="add the figures to the bundle")
+    arguments = parser.parse_args()
     data: Path = arguments.data
     milk = milk10k(data / "milk10k")
+    ham = data / "ham10000"
     datasets = {
+        "ham10000": read_dataset(ham, metadata=ham / "HAM10000_metadata_dataverse.csv"),
         "isic2017": read_dataset(data / "isic2017"),
         "isic2020": isic2020(data / "isic2020"),
         "milk10k": milk,
@@ -61,6 +67,7 @@ def main() -> None:
         work = Path(folder)
         call = [sys.executable, "-m", "lesionlab", "evaluate", "--json", "--out", str(work / "out")]
         call += ["--model", str(arguments.model)] if arguments.model else []
+        call += ["--store"] if arguments.store else []
         for name, manifest in datasets.items():
             manifest.save(work / f"{name}.csv")
             call += ["--data", str(manifest.root), "--metadata", str(work / f"{name}.csv")]
@@ -71,7 +78,7 @@ def main() -> None:
             write_json(arguments.out.with_name(f"{name}.json"), complete)
             row["folder"] = row["whole"]["value"] = name  # the file's name
     result = {
-        "what": "Evaluation on datasets without a lesion of HAM10000; see benchmarks/external.py for what is left out",
+        "what": "Evaluation on the images of each dataset that the model was not fitted to; see benchmarks/external.py",
         "command": command(arguments),
         "environment": environment("lesionlab", "onnxruntime", "numpy", "pillow"),
         "datasets": found,
