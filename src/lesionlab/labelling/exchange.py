@@ -20,7 +20,7 @@ from lesionlab.labelling.store.events import DIAGNOSES, answer_event, derived_id
 _ANSWER_COLUMN, _READER_COLUMN, _ROLE_COLUMN = "answer", "reader", "role"
 _ADJUDICATION = "adjudication"
 _KINDS = {kind.value: kind for kind in AnswerKind}
-# Beside `label_origin` and `label_readers` of a manifest. No name is a column of a dataset: the table is an ordinary one
+# Beside `label_origin` and `label_readers` of a manifest. None is a column of a dataset: the table is an ordinary one
 # for `--metadata`.
 PROVENANCE = (
     "label_time",
