@@ -39,7 +39,8 @@ _CALIBRATION = {
     "malignant_calibration_in_the_large": "mean P(malignant) minus the share of malignant images",
 }
 _EXTERNAL = {
-    "isic2017": "ISIC 2017",
+    "ham10000": "HAM10000",
+    "isic2017": "ISIC 2017, never trained on",
     "isic2020": "ISIC 2020",
     "milk10k": "MILK10k, all classes",
     "milk10k_seven": "MILK10k, seven diagnoses",
@@ -127,14 +128,15 @@ def _external_datasets(_model: Figures, external: Mapping[str, ExternalEvaluatio
         target = next(iter(other.task_labels.targets))
         within = [row.within_source for row in other.within_source_auc if row.target == target]
         at = [point for point in other.operating_points if (point.name, point.target) == (_THRESHOLD[0], target)]
-        cells = [_estimate(figure) for figure in (other.overall[f"{target}_auc"], *within)]
+        cells = [
+            _estimate(figure)
+            for figure in (other.overall["balanced_accuracy"], other.overall[f"{target}_auc"], *within)
+        ]
         cells += [] if within else ["not measured"]
         cells += [_of_point(point, name) for point in at for name in ("sensitivity", "specificity")]
         rows.append([title, NOUNS[target], f"{other.n_images:,}", *cells])
-    header = ["dataset", "target", "images", "AUC", "AUC within source", "sensitivity", "specificity"]
-    note = (
-        f"Sensitivity and specificity at the threshold for {_THRESHOLD[0]}, chosen on the validation set of HAM10000."
-    )
+    header = ["dataset", "target", "images", "balanced accuracy", "AUC", "AUC within source", "sensitivity", "specificity"]
+    note = f"Sensitivity and specificity at the threshold for {_THRESHOLD[0]}, chosen on the model's validation set."
     return f"{_table(header, rows)}\n{note}\n"
 
 
