@@ -135,7 +135,16 @@ def _external_datasets(_model: Figures, external: Mapping[str, ExternalEvaluatio
         cells += [] if within else ["not measured"]
         cells += [_of_point(point, name) for point in at for name in ("sensitivity", "specificity")]
         rows.append([title, NOUNS[target], f"{other.n_images:,}", *cells])
-    header = ["dataset", "target", "images", "balanced accuracy", "AUC", "AUC within source", "sensitivity", "specificity"]
+    header = [
+        "dataset",
+        "target",
+        "images",
+        "balanced accuracy",
+        "AUC",
+        "AUC within source",
+        "sensitivity",
+        "specificity",
+    ]
     note = f"Sensitivity and specificity at the threshold for {_THRESHOLD[0]}, chosen on the model's validation set."
     return f"{_table(header, rows)}\n{note}\n"
 

@@ -40,6 +40,7 @@ OPEN_KEYS = {
     "colours",
     "images",
     "intervals",
+    "label_origins",
     "lesions",
     "metrics",
     "nll_by_method",
