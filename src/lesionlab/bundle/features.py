@@ -21,7 +21,7 @@ def ood_scores(space: FeatureSpace, features: np.ndarray) -> np.ndarray:
     The score is the norm of the residual of the features after projection on the principal directions of the training
     features, as in Wang et al., ViM: Out-Of-Distribution with Virtual-logit Matching, CVPR 2022, without its logit.
     Square roots are taken first: otherwise a few channels with large values dominate the many small ones that respond
-    to unusual images. `benchmarks/results/abstention.json` holds a comparison with other distances.
+    to unusual images. `benchmarks/results/ood_scores.json` holds a comparison with other distances.
     """
     centred = signed_sqrt(features) - space.mean.astype(np.float32)
     basis = space.basis.astype(np.float32)

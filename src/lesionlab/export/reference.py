@@ -12,7 +12,7 @@ from lesionlab.export.measure import Measurements
 from lesionlab.training.network import LesionNetwork
 
 # Maximum share of validation images beyond a limit: the false positives of the check. The true positives are in
-# benchmarks/results/abstention.json.
+# benchmarks/results/ood_scores.json.
 ABSTENTION_SHARE = 0.02
 DIRECTIONS = 128
 # Rounding errors of a float32 network, relative to its largest logit.
