@@ -1873,6 +1873,9 @@ export interface components {
          *         lesions: Number of lesions by subset.
          *         classes: Number of training images of each class; the probabilities are calibrated to these frequencies. Empty
          *             where unknown.
+         *         label_origins: Number of training and validation images by the way in which readers made their labels; empty
+         *             for labels that came with the data.
+         *         label_readers: Number of these readers.
          */
         TrainingData: {
             /** Classes */
@@ -1883,6 +1886,15 @@ export interface components {
             images: {
                 [key: string]: number;
             };
+            /** Label Origins */
+            label_origins: {
+                [key: string]: number;
+            };
+            /**
+             * Label Readers
+             * @default 0
+             */
+            label_readers: number;
             /** Leaky */
             leaky: boolean;
             /** Lesions */
