@@ -2,8 +2,7 @@
 
     python benchmarks/depthwise.py [--backbone NAME] [--out FILE]
 
-Steps of float32, of bfloat16 and of bfloat16 with `compute_in_float32` take turns in one process. The gradients of
-each depthwise convolution alone show where the time goes.
+Steps of float32, of bfloat16 and of bfloat16 with `compute_in_float32` take turns in one process.
 """
 
 import copy
@@ -49,7 +48,6 @@ def main() -> None:
             "command": command(arguments),
             "environment": environment("torch", "timm"),
             "images per second": {name: round(BATCH / seconds, 1) for name, seconds in median.items()},
-            "gradients of the depthwise convolutions, ms": gradients(network, images),
         },
     )
 
@@ -60,33 +58,6 @@ def step(network: nn.Module, images: Tensor, *, autocast: bool) -> None:
         logits = network(images).float()
     network.zero_grad()
     logits.logsumexp(dim=1).mean().backward()
-
-
-def gradients(network: nn.Module, images: Tensor) -> list[dict[str, object]]:
-    """Return the time of the gradients of each kind of depthwise convolution, with respect to its input and kernel."""
-    found: dict[str, dict[str, object]] = {}
-
-    def measure(module: nn.Module, inputs: tuple[Tensor], _output: Tensor) -> None:
-        (values,) = inputs
-        kind = f"{module.kernel_size[0]}x{module.kernel_size[0]}, stride {module.stride[0]}, {list(values.shape)}"
-        if kind in found:
-            return
-        found[kind] = {"convolution": kind}
-        for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
-            alone = nn.Conv2d(
-                module.in_channels, module.in_channels, module.kernel_size, module.stride, groups=module.groups
-            ).to(dtype, memory_format=torch.channels_last)
-            given = values.detach().to(dtype).requires_grad_()
-            output = alone(given)
-            gradient = torch.ones_like(output)
-            found[kind][name] = round(1e3 * timed(lambda o=output, g=gradient: o.backward(g, retain_graph=True)), 1)
-
-    depthwise = [m for m in network.modules() if isinstance(m, nn.Conv2d) and m.groups == m.in_channels > 1]
-    hooks = [module.register_forward_hook(measure) for module in depthwise]
-    network(images)
-    for hook in hooks:
-        hook.remove()
-    return list(found.values())
 
 
 def timed(run: Callable[[], object]) -> float:

@@ -22,7 +22,7 @@ def kernel_gradient(network: nn.Sequential, *, autocast: bool) -> torch.Tensor:
     assert output.dtype == (torch.bfloat16 if autocast else torch.float32)
     network.zero_grad()
     output.float().square().mean().backward()
-    gradient = network[1].weight.grad
+    gradient = network.get_parameter("1.weight").grad
     assert gradient is not None
     return gradient.clone()
 
@@ -46,7 +46,7 @@ def test_a_copy_computes_with_its_own_weights() -> None:
     compute_in_float32(network)
     other = copy.deepcopy(network)
     with torch.no_grad():
-        other[1].weight.zero_()
+        other.get_parameter("1.weight").zero_()
     images = torch.rand(1, 3, 20, 20)
     assert other(images).abs().max() == 0
     assert network(images).abs().max() > 0
@@ -57,11 +57,11 @@ def test_other_convolutions_keep_the_precision_of_the_autocast(stride: int, kern
     network = make_network(stride, kernel, groups)
     compute_in_float32(network)
     seen: list[torch.dtype] = []
-    with (
-        torch.autocast("cpu", torch.bfloat16),
-        torch.autograd.graph.saved_tensors_hooks(
-            lambda tensor: (seen.append(tensor.dtype), tensor)[1], lambda tensor: tensor
-        ),
-    ):
+
+    def saved(tensor: torch.Tensor) -> torch.Tensor:
+        seen.append(tensor.dtype)
+        return tensor
+
+    with torch.autocast("cpu", torch.bfloat16), torch.autograd.graph.saved_tensors_hooks(saved, lambda tensor: tensor):
         network[1](torch.rand(1, 8, 20, 20))
     assert torch.bfloat16 in seen

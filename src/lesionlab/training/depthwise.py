@@ -1,14 +1,10 @@
 """Depthwise convolutions in float32 where the CPU's kernels for bfloat16 are slow."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-
-
-class _Forward(Protocol):
-    def __call__(self, images: Tensor) -> Tensor: ...
 
 
 def compute_in_float32(network: nn.Module) -> None:
@@ -24,7 +20,7 @@ def compute_in_float32(network: nn.Module) -> None:
             module.forward = partial(_in_float32, module.forward)  # type: ignore[method-assign]
 
 
-def _in_float32(forward: _Forward, images: Tensor) -> Tensor:
+def _in_float32(forward: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     if images.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
         return forward(images)
     with torch.autocast("cpu", enabled=False):
