@@ -65,7 +65,7 @@ def test_one_model_takes_one_or_both_images(
         predictor.predict_lesion(clinical=[image]),
         predictor.predict_lesion([image], [image]),
     ]
-    assert len({round(next(iter(found.probabilities.values())), 6) for found in cases}) == 3
+    assert len({tuple(found.probabilities.values()) for found in cases}) > 1
     assert {found.model for found in cases} == {bundle.info.identity}
 
 
