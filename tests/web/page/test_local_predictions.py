@@ -47,7 +47,10 @@ _EXPLAIN = """
       const explained = await engine.explain(new Blob([bytes]), code);
       const card = await engine.model();
       const choice = { prevalence: null, point: null };
-      return { ...explained, result: buildPrediction(card, evidenceOf(explained.result, card), patient, choice) };
+      const result = buildPrediction(card, evidenceOf(explained.result, card), patient, choice);
+      // The page hides the map of an image that is abstained from with patient data only, which the engine does not know.
+      const hidden = result.status === "abstained" && explained.result.status === "ok";
+      return { ...explained, explanation: hidden ? null : explained.explanation, result };
     } catch (error) {
       return { kind: error.kind, message: error.message };
     }
