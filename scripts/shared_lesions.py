@@ -31,7 +31,7 @@ def main() -> None:
     of_milk = [*rows(data / "milk10k" / "lesions_in_ham10000.csv"), *((first, second) for first, second, _ in further)]
     of_isic = rows(data / "isic2020" / "images_in_ham10000.csv")
 
-    excluded = {lesion for lesion in milk_images if lesion in joining([*of_milk, *of_isic], set(ham_images))}
+    excluded = joining([*of_milk, *of_isic], set(ham_images)) & milk_images.keys()
     pairs = [(image, lesion) for first, lesion in of_milk if first not in excluded for image in milk_images[first]]
     out.mkdir(parents=True, exist_ok=True)
     write(

@@ -53,6 +53,7 @@ _TINY_RECIPE = (
     "input.size=32",
     "training.epochs=2",
     "training.batch_size=16",
+    "training.precision=32-true",  # the same weights on every processor
 )
 
 
@@ -164,7 +165,7 @@ def tiny_run(
     with FileLock(f"{path}.lock"):
         if not RunFolder(path).bundle.exists():
             # With these, two epochs end with predictions that differ between images, and with thresholds.
-            recipe = make_recipe("seed=2", "optimizer.learning_rate=0.01")
+            recipe = make_recipe("seed=3", "optimizer.learning_rate=0.01")
             export_run(train_recipe(recipe, phantoms, path))
     run = RunFolder(shutil.copytree(path, tmp_path_factory.mktemp("run") / "tiny"))
     yield run

@@ -32,7 +32,7 @@ def clinical_run(
     dataset: Manifest, make_recipe: Callable[..., Recipe], tmp_path_factory: pytest.TempPathFactory
 ) -> RunFolder:
     images = dataset.select(record.image_id for record in dataset if record.image_type == "clinical")
-    recipe = make_recipe("data.image_type=clinical", "training.epochs=1", "seed=5")
+    recipe = make_recipe("data.image_type=clinical", "optimizer.learning_rate=0.01", "seed=5")
     run = train_recipe(recipe, images, tmp_path_factory.mktemp("run") / "clinical")
     export_run(run)
     return run
@@ -65,7 +65,7 @@ def test_one_model_takes_one_or_both_images(
         predictor.predict_lesion(clinical=[image]),
         predictor.predict_lesion([image], [image]),
     ]
-    assert len({tuple(found.probabilities.values()) for found in cases}) > 1
+    assert len({round(next(iter(found.probabilities.values())), 6) for found in cases}) == 3
     assert {found.model for found in cases} == {bundle.info.identity}
 
 

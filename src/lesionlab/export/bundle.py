@@ -23,7 +23,7 @@ from lesionlab.bundle.store import save_bundle
 from lesionlab.data import ImageRecord, Manifest
 from lesionlab.errors import DataError, UsageError
 from lesionlab.export.dermoscopy import read_negatives, with_detector
-from lesionlab.export.fit import class_counts, fit_on_validation, label_origins, validation_statistics
+from lesionlab.export.fit import class_counts, fit_on_validation, label_origins, reader_count, validation_statistics
 from lesionlab.export.graph import Crop, export_graph
 from lesionlab.export.measure import measure_images
 from lesionlab.export.reference import make_reference
@@ -85,6 +85,7 @@ def export_run(
     graph = export_graph(networks, recipe.input.size, recipe.inference, crop)
     manifest = run.manifest(data_root)
     subsets = {name: manifest.select(ids) for name, ids in run.split().subsets(record.fold).items() if ids}
+    used = [*subsets["train"], *subsets["validation"]]
     draft = BundleInfo(
         name=recipe.name if not others else f"{recipe.name}-ensemble-of-{len(networks)}",
         created=dt.datetime.now(dt.UTC).date().isoformat(),
@@ -104,8 +105,8 @@ def export_run(
             lesions={name: subset.lesion_count for name, subset in subsets.items()},
             classes=class_counts(subsets["train"], task),
             sources=tuple(sorted({r.dataset for r in manifest})),
-            label_origins=label_origins([*subsets["train"], *subsets["validation"]]),
-            label_readers=len({name for r in manifest if r.label_readers for name in r.label_readers.split("; ")}),
+            label_origins=label_origins(used),
+            label_readers=reader_count(used),
         ),
         training_time=_training_time([run, *others]),
         recipe=recipe.model_dump(mode="json"),

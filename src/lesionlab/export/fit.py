@@ -169,6 +169,11 @@ def label_origins(records: Sequence[ImageRecord]) -> dict[str, int]:
     return dict(counts.most_common()) if any(record.label_origin for record in records) else {}
 
 
+def reader_count(records: Sequence[ImageRecord]) -> int:
+    """Return the number of readers who made the labels of images."""
+    return len({name for record in records for name in (record.label_readers or "").split("; ") if name})
+
+
 def _decision_rule(counts: NDArray[np.int64], exponent: float) -> DecisionRule:
     """Return the rule that divides by a power of the class frequency; a class without training images is unchanged."""
     if exponent == 0:

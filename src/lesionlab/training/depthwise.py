@@ -10,8 +10,8 @@ from torch import Tensor, nn
 def compute_in_float32(network: nn.Module) -> None:
     """Compute depthwise convolutions with a stride or a kernel above 3 in float32 under autocast on a CPU.
 
-    Their gradients in bfloat16 take 3 to 200 times as long in oneDNN, and most of a training step of an EfficientNet;
-    see `benchmarks/depthwise.py`. All other operations keep the precision of the autocast.
+    oneDNN computes their gradients in bfloat16 so slowly that they take most of a training step of an EfficientNet; see
+    `benchmarks/depthwise.py`. All other operations keep the precision of the autocast.
     """
     for module in network.modules():
         if not isinstance(module, nn.Conv2d) or module.groups != module.in_channels or module.groups == 1:

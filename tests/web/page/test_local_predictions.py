@@ -48,7 +48,7 @@ _EXPLAIN = """
       const card = await engine.model();
       const choice = { prevalence: null, point: null };
       const result = buildPrediction(card, evidenceOf(explained.result, card), patient, choice);
-      // The page hides the map of an image that is abstained from with patient data only, which the engine does not know.
+      // The engine knows no patient: the page hides the map of an image that is abstained from with patient data only.
       const hidden = result.status === "abstained" && explained.result.status === "ok";
       return { ...explained, explanation: hidden ? null : explained.explanation, result };
     } catch (error) {

@@ -94,9 +94,11 @@ def test_other_datasets_and_skin_tones_are_shown_and_fit_a_phone(
 @pytest.mark.slow
 def test_predictive_values_follow_the_prevalence(open_page: OpenPage) -> None:
     page = open_page(view="#performance")
+    row = page.locator("section", has=page.get_by_role("heading", name="Operating points")).locator("tbody td")
+    ppv_before = row.nth(3).inner_text()
     page.get_by_label("Prevalence of malignancy, %").fill("50")
     page.keyboard.press("Tab")
-    row = page.locator("section", has=page.get_by_role("heading", name="Operating points")).locator("tbody td")
+    expect(row.nth(3)).not_to_have_text(ppv_before)
     sensitivity, specificity, ppv, npv = (float(text) for text in row.all_inner_texts()[1:])
     assert abs(ppv - sensitivity / (sensitivity + 1 - specificity)) < 2e-3
     assert abs(npv - specificity / (specificity + 1 - sensitivity)) < 2e-3
