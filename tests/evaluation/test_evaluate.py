@@ -161,8 +161,9 @@ def test_evaluation_of_all_images(predictor: Predictor, test_subset: Manifest) -
 def test_test_results_are_added_to_the_description(evaluation: Evaluation) -> None:
     info = with_test_results(evaluation.info, evaluation)
     assert info.metrics == evaluation.evaluated.summary.overall
-    assert info.operating_points
-    assert {point.measured_on for point in info.operating_points} == {"test"}
+    count = len(evaluation.info.operating_points)
+    assert count > 1
+    assert [point.measured_on for point in info.operating_points] == ["test"] * count
     assert info.graph_sha256 == evaluation.info.graph_sha256
 
 
