@@ -10,7 +10,8 @@ from pathlib import Path
 
 import optuna
 import pytest
-from optuna.trial import TrialState
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState
 
 from lesionlab.data import Manifest
 from lesionlab.runs import RunFolder
@@ -29,6 +30,16 @@ def start(data: Path, out: Path, log: Path, *options: str) -> "subprocess.Popen[
     command = [sys.executable, "-m", "lesionlab", "tune", "phantom-demo", "--data", str(data), "--out", str(out)]
     with log.open("ab") as stream:
         return subprocess.Popen([*command, *TINY, *options], stdout=subprocess.DEVNULL, stderr=stream)
+
+
+def trials_in(url: str) -> list[FrozenTrial]:
+    """Return the trials of a study, and close the connections."""
+    storage = RDBStorage(url)
+    try:
+        return optuna.load_study(study_name="phantom-demo", storage=storage).trials
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
 
 
 @pytest.mark.slow
@@ -54,8 +65,7 @@ def test_a_killed_study_goes_on(
     epochs = len(killed.read_history())
     again = start(phantoms.root, out, tmp_path / "log", *options)
     assert again.wait(_LIMIT) == 0, (tmp_path / "log").read_text(encoding="utf-8")
-    storage = url.replace("postgresql:", "postgresql+psycopg:")
-    trials = optuna.load_study(study_name="phantom-demo", storage=storage).trials
+    trials = trials_in(url.replace("postgresql:", "postgresql+psycopg:"))
     assert [trial.state for trial in trials] == [TrialState.COMPLETE, TrialState.FAIL, TrialState.COMPLETE]
     assert trials[2].params == trials[1].params
     assert trials[2].user_attrs["folder"] == "trial-0001"
@@ -71,7 +81,7 @@ def test_two_processes_share_a_study(phantoms: Manifest, tmp_path: Path) -> None
     out = tmp_path / "out"
     options = ("--trials=5", "--jobs=2", "--set=training.epochs=1")
     assert start(phantoms.root, out, tmp_path / "log", *options).wait(_LIMIT) == 0, (tmp_path / "log").read_text()
-    trials = optuna.load_study(study_name="phantom-demo", storage=f"sqlite:///{out / 'study.db'}").trials
+    trials = trials_in(f"sqlite:///{out / 'study.db'}")
     assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 5
     assert len({trial.params["optimizer.learning_rate"] for trial in trials}) == 5
     spans = sorted((trial.datetime_start, trial.datetime_complete) for trial in trials)
