@@ -49,5 +49,5 @@ python benchmarks/external.py --data "$all" --model runs/three-datasets/bundle -
 mkdir -p "$models/default"
 cp runs/three-datasets/bundle/* "$models/default/"
 cp runs/three-datasets/evaluation/test/metrics.json benchmarks/results/default_model.json
-python benchmarks/parity.py runs/three-datasets --data "$data" --out benchmarks/results/parity.json
+python benchmarks/parity.py runs/three-datasets --out benchmarks/results/parity.json
 python scripts/write_figures.py
