@@ -1,15 +1,14 @@
-"""Draw the figure of docs/explanations.md: `python scripts/make_explanations_figure.py RUN`, on synthetic images."""  # noqa: INP001
+"""Draw the figure of docs/explanations.md, the shipped model on synthetic images."""  # noqa: INP001
 
-import sys
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
 from lesionlab.attribution.methods import choose_methods
-from lesionlab.attribution.trained import RunExplainer, open_trained
+from lesionlab.attribution.trained import NetworkExplainer, open_trained
+from lesionlab.bundle import Bundle
 from lesionlab.phantoms import phantom_image
 from lesionlab.prediction.explanation.overlay import overlaid
-from lesionlab.runs import RunFolder
 from lesionlab.taxonomy import label_name
 
 FIGURE = Path(__file__).parent.parent / "docs/images/explanations.jpg"
@@ -17,10 +16,10 @@ LESIONS = (("mel", 3), ("bcc", 5))  # diagnosis and seed
 SIDE, GAP, LINE = 150, 8, 18
 
 
-def main(run: Path) -> None:
+def main() -> None:
     """Draw the maps of every method for two synthetic images, one row each."""
     # The maps are drawn for abstentions too: the figure shows the methods, not a result.
-    explainer = RunExplainer(open_trained(RunFolder(run), None), choose_methods(None))
+    explainer = NetworkExplainer(open_trained(Bundle.load(None)), choose_methods(None))
     pipeline = explainer.predictor.pipeline
     font, height = ImageFont.load_default(13), SIDE * 3 // 4
     columns = 1 + len(explainer.methods)
@@ -45,4 +44,4 @@ def main(run: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

@@ -10,12 +10,13 @@ from markupsafe import escape
 from PIL import Image
 
 from lesionlab import RESEARCH_ONLY
-from lesionlab.attribution.check import SampleSizes, check_run
+from lesionlab.attribution.check import SampleSizes, check_model, validation_images
 from lesionlab.attribution.explain import PAGE, BundleExplainer, explain_images
 from lesionlab.attribution.methods import METHODS, choose_methods
 from lesionlab.attribution.result import ModelCheck
 from lesionlab.attribution.table import render_table
-from lesionlab.attribution.trained import RunExplainer, open_trained
+from lesionlab.attribution.trained import NetworkExplainer, open_trained
+from lesionlab.bundle import Bundle
 from lesionlab.data import Manifest
 from lesionlab.data.masks import MaskFolder
 from lesionlab.errors import DataError, UsageError
@@ -45,7 +46,7 @@ def images(phantoms: Manifest) -> list[str]:
 
 
 def test_a_run_is_explained_by_every_method_on_one_page(run: RunFolder, images: list[str], tmp_path: Path) -> None:
-    explainer = RunExplainer(open_trained(run), choose_methods(None))
+    explainer = NetworkExplainer(open_trained(run), choose_methods(None))
     assert explain_images(explainer, images, tmp_path) == []
     page = (tmp_path / PAGE).read_text(encoding="utf-8")
     assert RESEARCH_ONLY in page
@@ -63,8 +64,9 @@ def test_a_run_is_explained_by_every_method_on_one_page(run: RunFolder, images: 
     assert "Open diamonds: different prediction" in page
 
 
-def test_grad_cam_of_a_run_equals_the_map_of_its_bundle(run: RunFolder, images: list[str]) -> None:
-    model = open_trained(run)
+@pytest.mark.parametrize("source", ["run", "bundle"])
+def test_grad_cam_equals_the_map_of_the_bundle(run: RunFolder, images: list[str], source: str) -> None:
+    model = open_trained(run if source == "run" else Bundle.load(run.bundle))
     for image in images:
         prepared = model.predictor.pipeline.prepare(image)
         for index, code in enumerate(model.network.classes):
@@ -118,8 +120,9 @@ def masks(phantoms: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def checked(run: RunFolder, masks: Path) -> tuple[ModelCheck, list[str]]:
     measured: list[str] = []
-    found = check_run(
-        run,
+    found = check_model(
+        open_trained(run),
+        validation_images(run),
         MaskFolder(masks),
         sizes=SampleSizes(images=4, slow_images=2, curves=2, randomised=3, slow_randomised=2),
         methods=choose_methods(["grad-cam", "occlusion"]),
@@ -160,11 +163,10 @@ def test_check_round_trips_through_json_and_renders_as_a_table(checked: tuple[Mo
 def test_masks_of_other_images_are_rejected(run: RunFolder, tmp_path: Path) -> None:
     Image.new("1", (8, 8)).save(tmp_path / "other_segmentation.png")
     with pytest.raises(DataError, match="has no mask of any image"):
-        check_run(run, MaskFolder(tmp_path), sizes=SampleSizes())
+        check_model(open_trained(run), validation_images(run), MaskFolder(tmp_path), sizes=SampleSizes())
 
 
 def test_the_card_reports_the_measures(run: RunFolder, checked: tuple[ModelCheck, list[str]], tmp_path: Path) -> None:
-    from lesionlab.bundle import Bundle
     from lesionlab.evaluation.card import read_explanations, render_card
     from lesionlab.files import write_json
 

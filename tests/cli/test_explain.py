@@ -19,21 +19,17 @@ def images(phantoms: Manifest) -> list[str]:
 
 
 @pytest.mark.slow
-def test_command_line(tiny_run: RunFolder, images: list[str], tmp_path: Path, cli: Callable[..., Any]) -> None:
-    done = cli(
-        "explain",
-        images[0],
-        "--model",
-        tiny_run.path,
-        "--out",
-        tmp_path / "a",
-        "--method",
-        "integrated-gradients",
-        "--no-stability",
-    )
-    assert done.code == 0
-    assert RESEARCH_ONLY in done.out
-    assert str(tmp_path / "a" / PAGE) in done.out
+def test_command_line(
+    tiny_run: RunFolder, tiny_bundle: Path, images: list[str], tmp_path: Path, cli: Callable[..., Any]
+) -> None:
+    for model in (tiny_run.path, tiny_run.bundle):
+        out = tmp_path / model.name
+        options = ("--method", "integrated-gradients", "--no-stability")
+        done = cli("explain", images[0], "--model", model, "--out", out, *options)
+        assert done.code == 0
+        assert RESEARCH_ONLY in done.out
+        assert str(out / PAGE) in done.out
+        assert len(list(out.glob("*-integrated-gradients.png"))) == 1
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"no image")
     one = tmp_path / "one.png"
@@ -44,10 +40,8 @@ def test_command_line(tiny_run: RunFolder, images: list[str], tmp_path: Path, cl
     assert "2 of 2 images could not be explained" in done.err
     assert not (tmp_path / "b" / PAGE).exists()
     for arguments, message in (
-        (
-            (images[0], "--model", tiny_run.bundle, "--method", "lime"),
-            "--method lime needs a run: a bundle is explained by its class activation map",
-        ),
+        ((images[0], "--model", tiny_run.bundle, "--method", "lemon"), "no method 'lemon'"),
+        ((images[0], "--model", tiny_run.bundle, "--layer", "nose"), "the network has no layer 'nose'"),
         ((images[0], "--model", tiny_run.path, "--method", "lemon"), "no method 'lemon'"),
         ((images[0], "--model", tiny_run.path, "--method", "grad-cam"), "the last feature map is a feature map of 1x1"),
         ((images[0], "--model", tiny_run.path, "--layer", "nose"), "the network has no layer 'nose'"),
@@ -58,6 +52,12 @@ def test_command_line(tiny_run: RunFolder, images: list[str], tmp_path: Path, cl
         assert done.code == 2, message
         assert message in done.err
         assert len(done.err.splitlines()) == 1
+    done = cli("explain", images[0], "--model", tiny_bundle, "--method", "lime", "--out", tmp_path / "c")
+    assert (done.code, done.out) == (1, "")
+    assert f"{tiny_bundle} has no recipe of its network; use the run" in done.err
+    done = cli("check-explanations", "--model", tiny_run.bundle, "--out", tmp_path / "d")
+    assert (done.code, done.out) == (2, "")
+    assert "--data is missing" in done.err
     done = cli("check-explanations", "--model", tiny_run.path, "--masks", tmp_path / "none", "--out", tmp_path / "d")
     assert (done.code, done.out) == (2, "")
     assert "there is no such file or folder" in done.err

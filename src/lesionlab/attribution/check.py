@@ -1,4 +1,4 @@
-"""Measures of a run's explanations on its validation set: localisation, faithfulness, randomisation, artefacts."""
+"""Measures of a model's explanations: localisation, faithfulness, randomisation, artefacts."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,8 @@ from lesionlab.attribution.result import (
     mean_estimate,
 )
 from lesionlab.attribution.sample import MaskedImage, draw_sample, malignant_images, predict_masked
-from lesionlab.attribution.trained import TrainedModel, open_trained
+from lesionlab.attribution.trained import TrainedModel
+from lesionlab.data import Manifest
 from lesionlab.data.masks import MaskFolder
 from lesionlab.metrics import Estimate
 from lesionlab.results import Prediction
@@ -64,42 +65,51 @@ class SampleSizes:
         return (self.slow_images, self.slow_randomised) if method.slow else (self.images, self.randomised)
 
 
-def check_run(
-    run: RunFolder,
+def validation_images(run: RunFolder, data_root: Path | None = None) -> Manifest:
+    """Return the validation images of a run's own split.
+
+    Args:
+        run: The run.
+        data_root: Folder of the images, if it has moved.
+    """
+    return run.manifest(data_root).select(run.split().subsets(run.record().fold)["validation"])
+
+
+def check_model(
+    model: TrainedModel,
+    images: Manifest,
     masks: MaskFolder,
     *,
     sizes: SampleSizes,
+    subset: str = "validation",
     methods: Sequence[Method] = tuple(METHODS.values()),
-    data_root: Path | None = None,
     progress: Callable[[ModelCheck, str], None] | None = None,
 ) -> ModelCheck:
-    """Measure the explanations of a run on the validation set of its own split.
+    """Measure the explanations of a model.
 
     Args:
-        run: A finished and exported run.
-        masks: Masks of the dataset's lesions.
+        model: The model.
+        images: Images that it was not trained on: `validation_images` of a run, or unseen images of a dataset.
+        masks: Masks of their lesions.
         sizes: Numbers of images.
+        subset: Name of the subset of `images`.
         methods: The methods to measure.
-        data_root: Folder of the images, if it has moved.
         progress: Called with the partial result and the name of the last measure.
 
     Raises:
-        DataError: The run cannot be opened, or no image has a mask.
+        DataError: No image has a mask.
         ImageError: An image cannot be read.
     """
-    model = open_trained(run)
-    record = run.record()
-    manifest = run.manifest(data_root)
-    subset = manifest.select(run.split().subsets(record.fold)["validation"])
-    sample = list(predict_masked(model, subset, masks, draw_sample(subset, masks)[: sizes.images]))
+    sample = list(predict_masked(model, images, masks, draw_sample(images, masks)[: sizes.images]))
     info = model.predictor.info
     result = ModelCheck(
-        run=run.recipe().name,
+        run=model.recipe.name,
         bundle=info.identity,
         graph_sha256=info.graph_sha256,
-        backbone=run.recipe().model.backbone,
+        backbone=model.recipe.model.backbone,
         task=info.task,
-        dataset=", ".join(info.training_data.sources) or "unknown",
+        dataset=", ".join(sorted({record.dataset for record in images})) or "unknown",
+        subset=subset,
         area={
             name: mean_estimate([float(dilated(one.mask, share).mean()) for one in sample], _lesions(sample))
             for name, share in DILATIONS.items()
@@ -110,7 +120,7 @@ def check_run(
     for method in methods:
         result = result.model_copy(update={"methods": (*result.methods, _check_method(model, method, sample, sizes))})
         report(result, method.title)
-    malignant = _check_malignant(model, malignant_images(model, subset, masks))
+    malignant = _check_malignant(model, malignant_images(model, images, masks))
     result = result.model_copy(update={"malignant": malignant})
     report(result, "correct malignant predictions")
     artefacts = (*(_check_artefact(model, name, sample) for name in ARTEFACTS), _check_corners(model, sample))

@@ -25,7 +25,7 @@ _THUMBNAIL = 360  # longer side in pixels
 
 
 class Explainer(Protocol):
-    """A model with its explanation methods: a `BundleExplainer`, or a `RunExplainer` (module `trained`)."""
+    """A model with its explanation methods: a `BundleExplainer`, or a `NetworkExplainer` (module `trained`)."""
 
     @property
     def predictor(self) -> Predictor:
@@ -44,7 +44,7 @@ class Explainer(Protocol):
 
 @dataclass(frozen=True)
 class BundleExplainer:
-    """A bundle, explained by its class activation map. The other methods need the weights of the run.
+    """A bundle, explained by its class activation map, without a training framework.
 
     Attributes:
         predictor: Predictor of the bundle.
@@ -63,8 +63,8 @@ class BundleExplainer:
     def note(self) -> str:
         """Remark on the methods for the page."""
         return (
-            "This model is a bundle, which is explained by its class activation map alone. "
-            "The other methods need the run that it was exported from."
+            "This model is a bundle, explained by its class activation map alone. "
+            "--method names others, which need the extra explain."
         )
 
     def maps(self, prepared: PreparedImage, code: str) -> Iterator[MethodMap]:

@@ -1,4 +1,4 @@
-"""A trained run opened for explanation: predictions from its bundle, gradients from its weights."""
+"""A run or bundle opened for explanation: predictions from the bundle, gradients from the weights."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,13 +9,14 @@ import torch
 from lesionlab.attribution.explained import MethodMap
 from lesionlab.attribution.methods import Method
 from lesionlab.attribution.network import ExplainedNetwork
+from lesionlab.bundle import Bundle
 from lesionlab.errors import DataError
 from lesionlab.prediction import Predictor, PreparedImage
-from lesionlab.recipes import InferenceSettings
+from lesionlab.recipes import InferenceSettings, Recipe
 from lesionlab.results import Explanation
 from lesionlab.runs import RunFolder
 from lesionlab.taxonomy import TASKS
-from lesionlab.training.trained import trained_network
+from lesionlab.training.trained import bundle_network, trained_network
 
 # Difference between onnxruntime and torch, relative to the largest logit.
 _TOLERANCE = 1e-2
@@ -23,25 +24,25 @@ _TOLERANCE = 1e-2
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A run whose predictions can be explained.
+    """A run or bundle whose predictions can be explained by every method.
 
     Attributes:
-        run: The run.
-        predictor: Predictor of its bundle.
+        recipe: Its recipe, with the `inference` settings of the bundle.
+        predictor: Predictor of the bundle.
         network: Its network.
     """
 
-    run: RunFolder
+    recipe: Recipe
     predictor: Predictor
     network: ExplainedNetwork
 
 
 @dataclass(frozen=True)
-class RunExplainer:
-    """A run with its explanation methods; an `Explainer` (module `explain`).
+class NetworkExplainer:
+    """A run or bundle with its explanation methods; an `Explainer` (module `explain`).
 
     Attributes:
-        model: The run.
+        model: The run or bundle.
         methods: The methods in the order of the page.
     """
 
@@ -50,7 +51,7 @@ class RunExplainer:
 
     @property
     def predictor(self) -> Predictor:
-        """Predictor of the run's bundle."""
+        """Predictor of the bundle."""
         return self.model.predictor
 
     @property
@@ -70,32 +71,40 @@ class RunExplainer:
             yield MethodMap(method.name, method.meaning, values, displayed)
 
 
-def open_trained(run: RunFolder, layer: str | None = None) -> TrainedModel:
-    """Open a finished and exported run.
+def open_trained(source: RunFolder | Bundle, layer: str | None = None) -> TrainedModel:
+    """Open a finished and exported run, or a bundle of one float32 network.
 
     Args:
-        run: The run.
+        source: The run or bundle.
         layer: Name of the module whose map Grad-CAM uses; None: the last feature map.
 
     Raises:
-        DataError: The run is not finished, or its bundle was exported from other weights.
+        DataError: The run is not finished, its bundle was exported from other weights, or the bundle is converted, an
+            ensemble or without a recipe.
         BundleError: The bundle is missing or damaged.
         UsageError: The network has no such layer.
     """
-    run.record()
-    predictor = Predictor.load(run.bundle)
-    recipe = run.recipe()
-    # The bundle may have been exported with other `inference` settings than those of the run's recipe.
-    if "inference" in predictor.info.recipe:
-        inference = InferenceSettings.model_validate(predictor.info.recipe["inference"])
-        recipe = recipe.model_copy(update={"inference": inference})
-    network = ExplainedNetwork(trained_network(run, recipe.inference.start_share), recipe, layer)
-    _check_same(run, predictor, network)
-    return TrainedModel(run, predictor, network)
+    if isinstance(source, Bundle):
+        predictor, trained = Predictor.load(source), bundle_network(source)
+        recipe, origin = Recipe.model_validate(source.info.recipe), "its recipe; give the run that it was exported from"
+    else:
+        source.record()
+        predictor, recipe = Predictor.load(source.bundle), source.recipe()
+        # The bundle may have been exported with other `inference` settings than those of the run's recipe.
+        if "inference" in predictor.info.recipe:
+            inference = InferenceSettings.model_validate(predictor.info.recipe["inference"])
+            recipe = recipe.model_copy(update={"inference": inference})
+        trained = trained_network(source, recipe.inference.start_share)
+        origin = f"the weights in {source.path}; export the run again"
+    network = ExplainedNetwork(trained, recipe, layer)
+    if not _same_logits(predictor, network):
+        path = source.path if isinstance(source, Bundle) else source.bundle
+        raise DataError(f"{path} was not exported from {origin}")
+    return TrainedModel(recipe, predictor, network)
 
 
-def _check_same(run: RunFolder, predictor: Predictor, network: ExplainedNetwork) -> None:
-    """Check that the network and the bundle give the same logits."""
+def _same_logits(predictor: Predictor, network: ExplainedNetwork) -> bool:
+    """Return whether the network and the bundle give the same logits for images of noise."""
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (2, network.size, network.size, 3), dtype=np.uint8)
     # Some preprocessings change an image that already has the size of the network's input.
@@ -105,5 +114,4 @@ def _check_same(run: RunFolder, predictor: Predictor, network: ExplainedNetwork)
         scores = network(torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255).numpy()
     difference = scores - of_bundle
     difference -= difference.mean(axis=1, keepdims=True)
-    if np.abs(difference).max() > _TOLERANCE * max(1.0, float(np.abs(of_bundle).max())):
-        raise DataError(f"{run.bundle} was not exported from the weights in {run.path}; export the run again")
+    return bool(np.abs(difference).max() <= _TOLERANCE * max(1.0, float(np.abs(of_bundle).max())))

@@ -8,7 +8,6 @@ import typer
 from lesionlab import RESEARCH_ONLY
 from lesionlab.cli.console import err, progress_bar, require_extra, show, show_json
 from lesionlab.cli.options import Force, Images, Json, Methods, Model, OutFolder, images_of
-from lesionlab.errors import UsageError
 from lesionlab.files import check_output
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def explain(
     """Explain predictions by several attribution methods, and measure their stability under changes of the image.
 
     Writes an overlay and an array (npz) for each image, and explanations.html. A run is explained by all methods, a
-    bundle by its class activation map.
+    bundle by its class activation map, or by the methods that are named.
 
     A bad image is reported on standard error and does not stop the others; the exit code is then 1.
     """
@@ -70,22 +69,19 @@ def explain(
 
 def _explainer(model: Path | None, methods: list[str] | None, layer: str | None) -> "Explainer":
     from lesionlab.attribution.explain import CLASS_ACTIVATION_MAP, BundleExplainer
+    from lesionlab.bundle import Bundle
     from lesionlab.prediction import Predictor
     from lesionlab.runs import RunFolder
 
-    if model is not None and (run := RunFolder(model)).exists():
-        require_extra("lesionlab explain --model RUN", "explain", "captum", "skimage", "timm", "torch")
-        from lesionlab.attribution.methods import choose_methods
-        from lesionlab.attribution.trained import RunExplainer, open_trained
+    run = None if model is None else RunFolder(model)
+    if run is not None and not run.exists():
+        run = None
+    if run is None and layer is None and methods in (None, [CLASS_ACTIVATION_MAP]):
+        return BundleExplainer(Predictor.load(model))
+    what = "--model RUN" if run else f"--method {methods[0]}" if methods else f"--layer {layer}"
+    require_extra(f"lesionlab explain {what}", "explain", "captum", "skimage", "timm", "torch")
+    from lesionlab.attribution.methods import choose_methods
+    from lesionlab.attribution.trained import NetworkExplainer, open_trained
 
-        chosen = choose_methods(methods)
-        return RunExplainer(open_trained(run, layer), chosen)
-    predictor = Predictor.load(model)
-    others = [name for name in methods or () if name != CLASS_ACTIVATION_MAP]
-    if others or layer is not None:
-        option = f"--method {others[0]}" if others else f"--layer {layer}"
-        raise UsageError(
-            f"{option} needs a run: a bundle is explained by its class activation map; give --model the run that "
-            f"{predictor.info.identity} was exported from"
-        )
-    return BundleExplainer(predictor)
+    chosen = choose_methods(methods)
+    return NetworkExplainer(open_trained(run or Bundle.load(model), layer), chosen)

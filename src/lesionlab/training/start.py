@@ -4,13 +4,6 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-import onnx
-import torch
-from onnx import numpy_helper
-from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-
 from lesionlab.bundle import Bundle, is_bundle
 from lesionlab.data import Manifest, Split
 from lesionlab.errors import DataError
@@ -19,11 +12,11 @@ from lesionlab.runs import RunFolder, require_same_subsets
 from lesionlab.taxonomy import TASKS
 from lesionlab.training.checkpoint import load_weights
 from lesionlab.training.network import LesionNetwork
+from lesionlab.training.trained import bundle_weights
 
 logger = logging.getLogger(__name__)
 
 DEFAULT = "default"  # as in the recipe's `crop.segmentation`
-_CLASSIFIER = "head.classifier"
 # Share of the validation and test images that may resemble images of the starting model by chance.
 _BY_CHANCE = 0.01
 
@@ -67,7 +60,7 @@ def load_start(
     if starts_from_bundle(path):
         bundle = Bundle.load(None if path == DEFAULT else path)
         _require_unseen(bundle, manifest, split, fold, progress)
-        weights, classes = _bundle_weights(bundle, network), bundle.info.classes
+        weights, classes = bundle_weights(bundle, network), bundle.info.classes
         source = f"bundle {bundle.info.identity}"
     else:
         run = RunFolder(Path(path))
@@ -78,7 +71,7 @@ def load_start(
     if tuple(classes) != own and recipe.distillation.start:
         raise DataError(f"distillation.start: the classes of {path} are not those of task {recipe.task}")
     if tuple(classes) != own and not network.head.sigmoid:
-        for name in (f"{_CLASSIFIER}.weight", f"{_CLASSIFIER}.bias"):
+        for name in ("head.classifier.weight", "head.classifier.bias"):
             rows = network.state_dict()[name].clone()
             for position, code in enumerate(own):
                 if code in classes:
@@ -127,37 +120,3 @@ def _require_unseen(
             bundle.info.identity,
             ", ".join(record.image_id for record in found[:5]),
         )
-
-
-def _bundle_weights(bundle: Bundle, network: LesionNetwork) -> dict[str, Tensor]:
-    """Return the weights of a bundle's graph under the names of the network."""
-    graph = onnx.load_from_string(bundle.graph).graph
-    names = [tensor.name for tensor in graph.initializer if tensor.name.endswith(f"network.{_CLASSIFIER}.weight")]
-    if bundle.info.graph.dtype != "float32" or len(names) != 1:
-        raise DataError(f"model.start: {bundle.path} is converted or an ensemble; use a single float32 model")
-    prefix = names[0].removesuffix(f"{_CLASSIFIER}.weight")
-    found = {
-        tensor.name.removeprefix(prefix): torch.from_numpy(np.array(numpy_helper.to_array(tensor)))
-        for tensor in graph.initializer
-        if tensor.name.startswith(prefix)
-    }
-    weights = {name: found.get(name, value) for name, value in network.state_dict().items()}
-    required = {name for name, _ in network.named_parameters()} - found.keys()
-    folded: str | None = None  # the convolution before a normalisation, in order of registration
-    for name, module in network.named_modules():
-        if isinstance(module, nn.Conv2d):
-            folded = name
-        elif isinstance(module, _BatchNorm) and folded is not None and f"{name}.weight" not in found:
-            bias = found.get(f"{folded}.weight_bias", torch.zeros(module.num_features))
-            weights |= {
-                f"{name}.weight": torch.full((module.num_features,), (1 + module.eps) ** 0.5),
-                f"{name}.bias": bias,
-                f"{name}.running_mean": torch.zeros(module.num_features),
-                f"{name}.running_var": torch.ones(module.num_features),
-            }
-            if f"{folded}.weight_bias" in found or f"{folded}.bias" in found:
-                required -= {f"{name}.weight", f"{name}.bias"}
-            folded = None
-    if required:
-        raise DataError(f"model.start: the graph of {bundle.path} does not name the weight {min(required)}")
-    return weights
