@@ -120,6 +120,8 @@ def test_prevalence_and_risk_are_those_of_the_request(
     for result in (
         client.predict(lesion, **given).result,
         client.explain(lesion, **given).result,
+        client.predict_lesion([lesion], **given).result,
+        next(client.job_results(client.start_job([lesion], **given).id)).result,
         *(item.result for item in items),
     ):
         assert result is not None

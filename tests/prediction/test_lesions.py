@@ -20,6 +20,7 @@ from lesionlab.bundle import (
 )
 from lesionlab.errors import BundleError, ImageError, UsageError
 from lesionlab.prediction import Lesion, Predictor
+from lesionlab.prediction.decision.risk import RiskRule
 from lesionlab.results import Failure, Prediction
 
 DARK = np.zeros((40, 40, 3), np.uint8)
@@ -180,6 +181,12 @@ def test_prevalence_and_risk_apply_to_every_kind_of_input(combined_path: Path, a
         assert usual.p_malignant is not None
         assert found.p_malignant < usual.p_malignant
         assert found.operating_points[0].name == "cost=20"
+        predictor = Predictor.load(combined_path)
+        settings = predictor.lesions.settings({"malignant": 0.001}, RiskRule.parse("cost=20"))
+        prepared = predictor.lesions.prepare(
+            Lesion("lesion", **{kind: tuple(images) for kind, images in given.items()})
+        )
+        assert predictor.lesions.predict(replace(prepared, settings=settings)) == found
 
 
 def test_a_combined_model_is_pickled_and_zipped(combined_path: Path, arrays: list[np.ndarray], tmp_path: Path) -> None:

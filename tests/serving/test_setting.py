@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -60,6 +61,13 @@ def test_results_are_those_of_a_predictor_with_the_same_options(
     batch = client.post("/v1/predict/batch", files=[("files", image.read_bytes())] * 2, data=given)
     for item in batch.json()["results"]:
         assert_equal(item["result"], stated.predict(image))
+    job = client.post("/v1/jobs", params=given, files=[("files", image.read_bytes())]).json()["id"]
+    assert_equal(client.get(f"/v1/jobs/{job}/results").json()["result"], stated.predict(image))
+    images = [("dermoscopic", image.read_bytes())] * 2
+    lesion = client.post("/v1/predict/lesion", files=images, data={"age": "61"} | given).json()["result"]
+    expected = stated.predict_lesion([image, image], patient=Patient(age=61))
+    assert_equal(lesion, expected)
+    assert [one["p_malignant"] for one in lesion["images"]] == pytest.approx([o.p_malignant for o in expected.images])
 
 
 @pytest.mark.parametrize(
@@ -73,12 +81,20 @@ def test_results_are_those_of_a_predictor_with_the_same_options(
         ({"risk": "cost=20,target=melanoma"}, "risk", "of a sensitivity or specificity"),
     ],
 )
-@pytest.mark.parametrize("path", ["/v1/predict", "/v1/predict/batch"])
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/v1/predict", "file"),
+        ("/v1/predict/batch", "files"),
+        ("/v1/predict/lesion", "dermoscopic"),
+        ("/v1/jobs", "files"),
+    ],
+)
 def test_invalid_parameters_are_named(
-    client: TestClient, image: Path, path: str, given: dict[str, str], field: str, words: str
+    client: TestClient, image: Path, path: str, name: str, given: dict[str, str], field: str, words: str
 ) -> None:
-    name = "files" if path.endswith("batch") else "file"
-    response = client.post(path, files={name: image.read_bytes()}, data=given)
+    sent: dict[str, Any] = {"params": given} if path == "/v1/jobs" else {"data": given}
+    response = client.post(path, files={name: image.read_bytes()}, **sent)
     assert response.status_code == 422
     (error,) = response.json()["errors"]
     assert error["pointer"] == f"#/{field}"

@@ -2686,8 +2686,12 @@ export interface operations {
     create_job: {
         parameters: {
             query?: {
+                /** @description Prevalence in the population, such as malignant=0.02, or of classes: mel=0.03,bcc=0.01. */
+                prevalence?: string;
+                /** @description Risk rule: sensitivity=0.9 or specificity=0.9, also with ,target=melanoma; threshold=0.1; cost=20; diagnosis. */
+                risk?: string;
                 /** @description Number of images of the job; default: those in this request. */
-                images?: number | null;
+                images?: number;
             };
             header?: never;
             path?: never;
@@ -3901,6 +3905,10 @@ export interface operations {
                 sex?: "female" | "male";
                 /** @description Anatomical site; also by the names of the ISIC archive. */
                 site?: components["schemas"]["Site"];
+                /** @description Prevalence in the population, such as malignant=0.02, or of classes: mel=0.03,bcc=0.01. */
+                prevalence?: string;
+                /** @description Risk rule: sensitivity=0.9 or specificity=0.9, also with ,target=melanoma; threshold=0.1; cost=20; diagnosis. */
+                risk?: string;
             };
             header?: never;
             path?: never;
@@ -3916,6 +3924,16 @@ export interface operations {
                     age?: number;
                     clinical?: string[];
                     dermoscopic?: string[];
+                    /**
+                     * Prevalence
+                     * @description Prevalence in the population, such as malignant=0.02, or of classes: mel=0.03,bcc=0.01.
+                     */
+                    prevalence?: string;
+                    /**
+                     * Risk
+                     * @description Risk rule: sensitivity=0.9 or specificity=0.9, also with ,target=melanoma; threshold=0.1; cost=20; diagnosis.
+                     */
+                    risk?: string;
                     /**
                      * Sex
                      * @description Sex; also F or M.

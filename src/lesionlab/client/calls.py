@@ -99,11 +99,13 @@ def report_call(
     return Call("POST", "/v1/predict", PredictResponse, options)
 
 
-def lesion_call(dermoscopic: Iterable[Image], clinical: Iterable[Image], patient: Patient) -> Call[PredictResponse]:
+def lesion_call(
+    dermoscopic: Iterable[Image], clinical: Iterable[Image], patient: Patient, settings: Settings
+) -> Call[PredictResponse]:
     """Return the request for the prediction of a lesion."""
     images = {"dermoscopic": dermoscopic, "clinical": clinical}
     files = [file for kind, given in images.items() for file in _files(map(_read, given), kind)]
-    options = {"files": files, "params": _known(patient)}
+    options = {"files": files, "params": _known(patient) | settings}
     return Call("POST", "/v1/predict/lesion", PredictResponse, options)
 
 
@@ -125,9 +127,9 @@ def model_call() -> Call[ModelCard]:
     return Call("GET", "/v1/model", ModelCard)
 
 
-def start_call(batch: list[bytes], images: int) -> Call[Job]:
+def start_call(batch: list[bytes], images: int, settings: Settings) -> Call[Job]:
     """Return the request that starts a job with its first images."""
-    return Call("POST", "/v1/jobs", Job, {"files": _files(batch), "params": {"images": images}})
+    return Call("POST", "/v1/jobs", Job, {"files": _files(batch), "params": {"images": images, **settings}})
 
 
 def add_call(job: str, batch: list[bytes]) -> Call[Job]:

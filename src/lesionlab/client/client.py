@@ -102,6 +102,9 @@ class Client:
         dermoscopic: Iterable[Image] = (),
         clinical: Iterable[Image] = (),
         patient: Patient = NO_PATIENT_DATA,
+        *,
+        prevalence: str | None = None,
+        risk: str | None = None,
     ) -> PredictResponse:
         """Classify one lesion from one or several images.
 
@@ -109,12 +112,15 @@ class Client:
             dermoscopic: Paths or bytes of its dermoscopic images.
             clinical: The same of its clinical photographs, for a model that takes them.
             patient: Patient data.
+            prevalence: Prevalence in the population; see `predict`.
+            risk: Risk rule; see `predict`.
 
         Raises:
             ServerProblemError: As `predict`; `ProblemType.WRONG_IMAGE_TYPE` for images that the model does not take.
             OSError: A file cannot be read.
         """
-        return self._request(calls.lesion_call(dermoscopic, clinical, patient))
+        settings = calls.settings_of(prevalence, risk)
+        return self._request(calls.lesion_call(dermoscopic, clinical, patient, settings))
 
     def explain(
         self,
@@ -178,21 +184,31 @@ class Client:
         """
         return self._request(calls.model_call())
 
-    def start_job(self, images: Sequence[Image], *, batch_size: int = BATCH_SIZE) -> Job:
+    def start_job(
+        self,
+        images: Sequence[Image],
+        *,
+        batch_size: int = BATCH_SIZE,
+        prevalence: str | None = None,
+        risk: str | None = None,
+    ) -> Job:
         """Send images as a job, which the server predicts in the background.
 
         Args:
             images: Paths or bytes of image files, at least one, read as they are sent.
             batch_size: Maximum number of images in a request; the limits of the server apply too.
+            prevalence: Prevalence in the population; see `predict`.
+            risk: Risk rule; see `predict`.
 
         Raises:
             ServerProblemError: The server rejects a request or cannot be reached; the job is deleted.
             OSError: A file cannot be read; the job is deleted.
         """
+        settings = calls.settings_of(prevalence, risk)
         job: Job | None = None
         try:
             for _, batch in calls.batches(images, self.model().limits, batch_size):
-                call = calls.add_call(job.id, batch) if job else calls.start_call(batch, len(images))
+                call = calls.add_call(job.id, batch) if job else calls.start_call(batch, len(images), settings)
                 job = self._request(call)
         except (ServerProblemError, OSError):
             if job:

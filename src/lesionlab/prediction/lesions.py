@@ -13,6 +13,7 @@ from lesionlab.errors import ImageError, UsageError
 from lesionlab.images import ImageSource
 from lesionlab.metrics.arrays import FloatArray
 from lesionlab.prediction.decision.prediction_builder import Evidence, PredictionBuilder
+from lesionlab.prediction.decision.risk import RiskRule
 from lesionlab.prediction.decision.setting import Setting
 from lesionlab.prediction.inference.batching import prefetched
 from lesionlab.prediction.inference.preprocessing import PreparedImage, name_of
@@ -47,12 +48,26 @@ class Lesion:
 
 
 @dataclass(frozen=True)
+class LesionSettings:
+    """Prevalence and risk rule of a lesion, for every model that may predict it.
+
+    Attributes:
+        by_type: For the model of each type of images.
+        both: For both types together; None if the bundle does not combine them.
+    """
+
+    by_type: Mapping[ImageType, Setting]
+    both: Setting | None
+
+
+@dataclass(frozen=True)
 class PreparedLesion:
-    """A lesion with prepared images, by type."""
+    """A lesion with prepared images, by type; without settings, those of the predictor."""
 
     name: str
     images: Mapping[ImageType, tuple[PreparedImage, ...]]
     patient: Patient
+    settings: LesionSettings | None = None
 
 
 class LesionPipeline:
@@ -76,14 +91,23 @@ class LesionPipeline:
             UsageError: A fitted part of the bundle has no threshold for the risk rule.
         """
         bundle, info = pipeline.bundle, pipeline.bundle.info
-        self._identity, self._threads = info.identity, pipeline.threads
+        self._identity, self._threads, self._options = info.identity, pipeline.threads, options
         self.pipelines: dict[ImageType, Pipeline] = {info.image_type: pipeline}
         self._both: tuple[ClinicalFusion, PredictionBuilder] | None = None
         combined = None if info.fusion is None else info.fusion.clinical
         if combined is not None and bundle.clinical is not None:
             self.pipelines["clinical"] = Pipeline(bundle.clinical, options)
-            both = Setting.of(info.fitted_for(combined.fitted), options.prevalence, options.risk)
-            self._both = combined, PredictionBuilder(Reference(), both)
+            self._info_of_both = info.fitted_for(combined.fitted)
+            self._both = combined, PredictionBuilder(Reference(), self._setting_of_both(None, None))
+
+    def settings(self, prevalence: Mapping[str, float] | None, risk: RiskRule | None) -> LesionSettings:
+        """Return the settings of a lesion with a prevalence or risk rule of its own; None: that of the predictor.
+
+        Raises:
+            UsageError: The prevalence does not fit the models, or one of them has no threshold for the risk rule.
+        """
+        by_type = {kind: pipeline.setting(prevalence, risk) for kind, pipeline in self.pipelines.items()}
+        return LesionSettings(by_type, self._setting_of_both(prevalence, risk) if self._both else None)
 
     def check(self, lesion: Lesion) -> None:
         """Check that a lesion has images, and only of types that the model takes.
@@ -125,10 +149,11 @@ class LesionPipeline:
             () if usable else _distinct(reason for every in found.values() for one in every for reason in one.reasons)
         )
         builder, probabilities = self._fused(usable or found)
-        images = tuple(self._described(kind, one) for kind, every in found.items() for one in every)
+        setting = self._setting_of(lesion.settings, usable or found)
+        images = tuple(self._described(kind, one, lesion.settings) for kind, every in found.items() for one in every)
         unused = sum(not image.used for image in images) if usable else 0
         notes = (f"{unused} of {len(images)} images not used: the model abstains on them",) if unused else ()
-        evidence = Evidence(lesion.name, probabilities, reasons, notes, lesion.patient, images=images)
+        evidence = Evidence(lesion.name, probabilities, reasons, notes, lesion.patient, setting, images=images)
         return builder.prediction(evidence).model_copy(update={"model": self._identity})
 
     def predict_many(self, lesions: Iterable[Lesion]) -> Iterator[Prediction | Failure]:
@@ -156,13 +181,23 @@ class LesionPipeline:
         evidence_of = {kind: lesion_evidence(every, *priors[kind]) for kind, every in rows.items()}
         return builder, combined.probabilities(evidence_of, priors["dermoscopic"][0])
 
-    def _described(self, kind: ImageType, one: Evidence) -> LesionImage:
+    def _setting_of(self, settings: LesionSettings | None, found: Mapping[ImageType, object]) -> Setting | None:
+        if settings is None:
+            return None
+        return settings.both if len(found) > 1 else settings.by_type[next(iter(found))]
+
+    def _setting_of_both(self, prevalence: Mapping[str, float] | None, risk: RiskRule | None) -> Setting:
+        options = self._options
+        return Setting.of(self._info_of_both, prevalence or options.prevalence, risk or options.risk)
+
+    def _described(self, kind: ImageType, one: Evidence, settings: LesionSettings | None) -> LesionImage:
+        setting = None if settings is None else settings.by_type[kind]
         return LesionImage(
             image=one.name,
             image_type=kind,
             used=not one.reasons,
             abstain_reasons=one.reasons,
-            p_malignant=self.pipelines[kind].builder.p_malignant(one.probabilities),
+            p_malignant=self.pipelines[kind].builder.p_malignant(one.probabilities, setting),
             ood_score=one.ood_score,
             notes=one.notes,
         )

@@ -25,6 +25,7 @@ from lesionlab.serving.middleware import (
     SecurityHeaders,
     ServerErrors,
 )
+from lesionlab.serving.parameters import SettingParameters
 from lesionlab.serving.problem import add_problem_handlers
 from lesionlab.serving.routes import (
     batch_routes,
@@ -88,8 +89,8 @@ def app_of(service: Service) -> FastAPI:
     )
     app.state.service = service
 
-    async def predict(index: int, data: bytes, request_id: str, job: str) -> BatchItem:
-        return await predict_item(service, index, data, request_id, group=job)
+    async def predict(index: int, data: bytes, request_id: str, job: str, parameters: SettingParameters) -> BatchItem:
+        return await predict_item(service, index, data, request_id, parameters, group=job)
 
     service.jobs.use(predict, ModelName.of(service.predictor.info))
     add_problem_handlers(app)

@@ -16,7 +16,7 @@ from lesionlab.cpu import available_cores
 from lesionlab.prediction import Pipeline, Predictor, PreparedImage
 from lesionlab.prediction.decision.setting import Setting
 from lesionlab.prediction.inference.session import IMAGES_PER_RUN
-from lesionlab.prediction.lesions import PreparedLesion
+from lesionlab.prediction.lesions import LesionSettings, PreparedLesion
 from lesionlab.results import ExplainedPrediction, Prediction, ProblemType
 from lesionlab.serving.batching import Batcher
 from lesionlab.serving.decoding import Decoder, LargeImageError
@@ -132,7 +132,13 @@ class Engine:
             return await self._predictions.submit(await self._prepare(data, patient, setting, group), group)
 
     async def predict_lesion(
-        self, dermoscopic: Sequence[bytes], clinical: Sequence[bytes], patient: Patient, group: Hashable
+        self,
+        dermoscopic: Sequence[bytes],
+        clinical: Sequence[bytes],
+        patient: Patient = _NO_PATIENT_DATA,
+        settings: LesionSettings | None = None,
+        *,
+        group: Hashable,
     ) -> Prediction:
         """Predict a lesion from the bytes of its image files, which take turns with images of other requests.
 
@@ -150,7 +156,7 @@ class Engine:
             named = [self._prepare_named(one, f"{kind} image {index}", kind, group) for index, one in enumerate(data)]
             images[kind] = tuple(await asyncio.gather(*named))
         with self._counted():
-            return await self._lesions.submit(PreparedLesion("lesion", images, patient), group)
+            return await self._lesions.submit(PreparedLesion("lesion", images, patient, settings), group)
 
     async def explain(
         self,

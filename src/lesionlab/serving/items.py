@@ -3,9 +3,9 @@
 import logging
 from collections.abc import Hashable
 
-from lesionlab.prediction.decision.setting import Setting
 from lesionlab.results import BatchItem
 from lesionlab.serving.decoding import checked_size
+from lesionlab.serving.parameters import SettingParameters
 from lesionlab.serving.problem import ProblemError, internal_error
 from lesionlab.serving.service import Service
 
@@ -17,7 +17,7 @@ async def predict_item(
     index: int,
     data: bytes,
     request_id: str,
-    setting: Setting | None = None,
+    parameters: SettingParameters,
     *,
     group: Hashable | None = None,
 ) -> BatchItem:
@@ -28,11 +28,12 @@ async def predict_item(
         index: The position.
         data: The file.
         request_id: Identifier of the request that has sent it.
-        setting: Prevalence and risk rule; None: those of the predictor.
+        parameters: Prevalence and risk rule.
         group: The batch or job, whose images take turns with those of others; None: the request.
     """
     try:
         checked = checked_size(data, service.settings.max_bytes)
+        setting = parameters.setting(service.predictor.pipeline.setting)
         result = await service.engine.predict(checked, setting=setting, group=group or request_id)
         return BatchItem(index=index, result=result)
     except ProblemError as error:

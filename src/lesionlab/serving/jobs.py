@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 from lesionlab.results import BatchItem, BatchLine, Job, ModelName, ProblemType
+from lesionlab.serving.parameters import SettingParameters
 from lesionlab.serving.problem import ProblemError
 from lesionlab.serving.settings import Settings
 
@@ -16,7 +17,7 @@ _RETRY_FULL: Final = 5
 # Of one job, and of all jobs together: the images of other requests take turns with them.
 _PARALLEL: Final = 2
 
-Predict = Callable[[int, bytes, str, str], Awaitable[BatchItem]]
+Predict = Callable[[int, bytes, str, str, SettingParameters], Awaitable[BatchItem]]
 
 
 @dataclass(eq=False)
@@ -25,6 +26,7 @@ class _State:
 
     id: str
     images: int
+    parameters: SettingParameters
     created: datetime
     expires: datetime
     status: Literal["running", "completed", "cancelled"] = "running"
@@ -60,14 +62,17 @@ class Jobs:
         """Predict further images with a model.
 
         Args:
-            predict: Returns the item for an image: its index, its bytes, the identifier of its request, and its job.
+            predict: Returns the item for an image: its index, its bytes, the identifier of its request, its job, and
+                the parameters of the job.
             model: The model.
         """
         self._predict = predict
         self._model = model
 
-    def create(self, images: int) -> str:
+    def create(self, images: int, parameters: SettingParameters) -> str:
         """Make a job of a number of images, and return its identifier, which cannot be guessed.
+
+        The parameters are applied to the model of each image, which may be another one after a reload.
 
         Raises:
             ProblemError: 409, the server has no jobs; 413, a job cannot have so many images; 503, others have too many.
@@ -80,7 +85,7 @@ class Jobs:
         if images + sum(job.images for job in self._jobs.values()) > self._settings.max_job_images:
             raise _full()
         now = datetime.now(UTC)
-        state = _State(secrets.token_urlsafe(16), images, now, now)
+        state = _State(secrets.token_urlsafe(16), images, parameters, now, now)
         self._jobs[state.id] = state
         self._postpone(state)
         return state.id
@@ -172,7 +177,7 @@ class Jobs:
                 index, data, request_id = state.waiting.popleft()
                 predict, model = self._predict, self._model  # one pair, also after a reload of the model
                 try:
-                    item = await predict(index, data, request_id, state.id)
+                    item = await predict(index, data, request_id, state.id, state.parameters)
                 finally:
                     self._bytes -= len(data)
             line = BatchLine.of(item, request_id, model)

@@ -1,6 +1,7 @@
 """Parameters of a prediction beside its images: patient data, prevalence and risk rule."""
 
-from typing import Annotated
+from collections.abc import Callable, Mapping
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -9,9 +10,9 @@ from lesionlab.bundle.patient import omit_null
 from lesionlab.errors import UsageError
 from lesionlab.prediction.decision.prevalence import parse_prevalence
 from lesionlab.prediction.decision.risk import RiskRule
-from lesionlab.prediction.decision.setting import Setting
-from lesionlab.prediction.pipeline import Pipeline
 from lesionlab.serving.problem import field_error, invalid_fields
+
+Made = TypeVar("Made")
 
 
 class SettingParameters(BaseModel):
@@ -37,8 +38,11 @@ class SettingParameters(BaseModel):
         ),
     ] = None
 
-    def setting(self, pipeline: Pipeline) -> Setting | None:
+    def setting(self, make: Callable[[Mapping[str, float] | None, RiskRule | None], Made]) -> Made | None:
         """Return the setting for a model; None without parameters.
+
+        Args:
+            make: The model's `setting` or `settings`, of a prevalence and a risk rule.
 
         Raises:
             ProblemError: A parameter is invalid, or the model has no threshold for the rule.
@@ -48,15 +52,28 @@ class SettingParameters(BaseModel):
         name = "risk"
         try:
             rule = RiskRule.parse(self.risk) if self.risk else None
-            pipeline.setting(None, rule)
+            make(None, rule)
             name = "prevalence"
-            return pipeline.setting(parse_prevalence(self.prevalence.split(",")) if self.prevalence else None, rule)
+            return make(parse_prevalence(self.prevalence.split(",")) if self.prevalence else None, rule)
         except UsageError as error:
             raise invalid_fields([field_error(name, str(error))]) from error
 
 
+class JobParameters(SettingParameters):
+    """Parameters of a new job."""
+
+    images: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="Number of images of the job; default: those in this request.",
+            json_schema_extra=omit_null,
+        ),
+    ] = None
+
+
 class PredictParameters(SettingParameters, Patient):
-    """Parameters of `/v1/predict` beside the image."""
+    """Parameters of `/v1/predict` and `/v1/predict/lesion` beside the images."""
 
 
 class ExplainParameters(PredictParameters):

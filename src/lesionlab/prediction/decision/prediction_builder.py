@@ -97,9 +97,9 @@ class PredictionBuilder:
             return [None] * len(outputs.logits)
         return [float(score) for score in ood_scores(self._reference.features, pool_features(outputs.feature_map))]
 
-    def p_malignant(self, probabilities: FloatArray) -> float | None:
-        """Return the probability of malignancy for those of the classes, [C], at the builder's prevalence."""
-        shift = self._setting.shift
+    def p_malignant(self, probabilities: FloatArray, setting: Setting | None = None) -> float | None:
+        """Return the probability of malignancy for those of the classes, [C], at the prevalence of the setting."""
+        shift = (setting or self._setting).shift
         return self._of_targets(probabilities if shift is None else shift.applied(probabilities)).get("malignant")
 
     def prediction(self, evidence: Evidence) -> Prediction:

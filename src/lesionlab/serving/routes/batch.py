@@ -10,7 +10,6 @@ from pydantic import ValidationError
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from lesionlab.prediction.decision.setting import Setting
 from lesionlab.results import BatchItem, BatchLine, BatchResponse, ModelName, ProblemType
 from lesionlab.serving.items import predict_item
 from lesionlab.serving.media import DICOM_JSON, DICOM_PARTS, FHIR, JSON, NDJSON, accepted
@@ -73,8 +72,11 @@ async def _respond(service: Service, request: Request, media_type: str, study: s
         upload = await held.enter_async_context(
             received(request, service, "files", max_files=settings.max_batch, limit=limit)
         )
-        setting = _parameters(upload.fields).setting(service.predictor.pipeline)
-        work = (_predicted(service, index, data, request_id, study, setting) for index, data in enumerate(upload.files))
+        parameters = _parameters(upload.fields)
+        parameters.setting(service.predictor.pipeline.setting)  # reported once, not for each image
+        work = (
+            _predicted(service, index, data, request_id, study, parameters) for index, data in enumerate(upload.files)
+        )
         if media_type == NDJSON:
             return _HeldStream(_lines(work, request_id, model), held.pop_all())
         answered = await while_connected(request, _all(work))
@@ -97,12 +99,12 @@ def _parameters(fields: dict[str, str]) -> SettingParameters:
 
 
 async def _predicted(
-    service: Service, index: int, data: bytes, request_id: str, study: str | None, setting: Setting | None
+    service: Service, index: int, data: bytes, request_id: str, study: str | None, parameters: SettingParameters
 ) -> Answered:
     if study is not None and study_of(data) != study:
         error = ProblemError(ProblemType.WRONG_STUDY, "this is not a DICOM instance of the study in the path")
         return Answered(data, BatchItem(index=index, problem=error.problem(request_id)))
-    return Answered(data, await predict_item(service, index, data, request_id, setting))
+    return Answered(data, await predict_item(service, index, data, request_id, parameters))
 
 
 async def _all(work: Iterable[Coroutine[Any, Any, Answered]]) -> list[Answered]:

@@ -50,7 +50,7 @@ def image_routes(service: Service) -> APIRouter:
         media_type = accepted(request, JSON, FHIR, DICOM)
         async with received(request, service, "file", max_files=1, limit=limit) as upload:
             parameters = with_fields(query, upload.fields)
-            setting = parameters.setting(service.predictor.pipeline)
+            setting = parameters.setting(service.predictor.pipeline.setting)
             data = checked_size(upload.files[0], settings.max_bytes)
             result = await while_connected(request, engine.predict(data, parameters, setting))
             if media_type != JSON:
@@ -72,7 +72,7 @@ def image_routes(service: Service) -> APIRouter:
             parameters = with_fields(query, upload.fields)
             if parameters.diagnosis is not None and parameters.diagnosis not in codes:
                 raise invalid_fields([field_error("diagnosis", f"input should be one of {', '.join(info.classes)}")])
-            setting = parameters.setting(service.predictor.pipeline)
+            setting = parameters.setting(service.predictor.pipeline.setting)
             data = checked_size(upload.files[0], settings.max_bytes)
             work = engine.explain(data, parameters.diagnosis, parameters, setting)
             explained = await while_connected(request, work)

@@ -7,6 +7,7 @@ from starlette.responses import Response, StreamingResponse
 
 from lesionlab.results import Job, ProblemType
 from lesionlab.serving.media import NDJSON
+from lesionlab.serving.parameters import JobParameters
 from lesionlab.serving.problem import ProblemError, invalid_fields, request_id_of, unknown_fields
 from lesionlab.serving.routes.openapi import (
     API_PROBLEMS,
@@ -21,6 +22,7 @@ from lesionlab.serving.service import Service
 from lesionlab.serving.upload import FORM_BYTES, received
 
 JobId = Annotated[str, Path(max_length=64, description="Identifier of the job.")]
+_NO_PARAMETERS = JobParameters()
 _OF_A_JOB = (*API_PROBLEMS, ProblemType.NO_JOB, ProblemType.INVALID_FIELDS)
 
 
@@ -39,12 +41,11 @@ def job_routes(service: Service) -> Router:
     async def create_job(
         request: Request,
         response: Response,
-        images: Annotated[
-            int | None, Query(ge=1, description="Number of images of the job; default: those in this request.")
-        ] = None,
+        query: Annotated[JobParameters, Query()],
     ) -> Job:
         """Start a job with its first images: a form with repeated fields `files`, as for a batch."""
-        job = await _add(service, request, None, images)
+        query.setting(service.predictor.pipeline.setting)
+        job = await _add(service, request, None, query)
         response.headers["Location"] = f"{request.scope.get('root_path', '')}/v1/jobs/{job.id}"
         return job
 
@@ -90,8 +91,8 @@ def job_routes(service: Service) -> Router:
     return routes
 
 
-async def _add(service: Service, request: Request, job: str | None, images: int | None = None) -> Job:
-    """Add the images of a request to a job, or to a new one of some images, and return it.
+async def _add(service: Service, request: Request, job: str | None, parameters: JobParameters = _NO_PARAMETERS) -> Job:
+    """Add the images of a request to a job, or to a new one with some parameters, and return it.
 
     Raises:
         ProblemError: The request cannot be read, or the job cannot take the images.
@@ -101,7 +102,7 @@ async def _add(service: Service, request: Request, job: str | None, images: int 
     async with received(request, service, "files", max_files=settings.max_batch, limit=limit) as upload:
         if upload.fields:
             raise invalid_fields(unknown_fields(upload.fields, ["files"]))
-        known = job or jobs.create(images or len(upload.files))
+        known = job or jobs.create(parameters.images or len(upload.files), parameters)
         try:
             jobs.add(known, upload.files, request_id)
         except ProblemError:

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
-from lesionlab.bundle import Patient
 from lesionlab.results import ModelName, PredictResponse, ProblemType
 from lesionlab.serving.decoding import checked_size
+from lesionlab.serving.parameters import PredictParameters
 from lesionlab.serving.problem import request_id_of
 from lesionlab.serving.routes.images import with_fields
 from lesionlab.serving.routes.openapi import IMAGE_PROBLEMS, KEY, images_of_lesion, problems
@@ -26,16 +26,17 @@ def lesion_routes(service: Service) -> APIRouter:
         responses=problems(*IMAGE_PROBLEMS, ProblemType.WRONG_IMAGE_TYPE),
         openapi_extra=images_of_lesion(settings.max_batch),
     )
-    async def predict_lesion(request: Request, query: Annotated[Patient, Query()]) -> PredictResponse:
+    async def predict_lesion(request: Request, query: Annotated[PredictParameters, Query()]) -> PredictResponse:
         """Classify one lesion: a form with repeated fields `dermoscopic` and `clinical`. The result has the images."""
         request_id = request_id_of(request.scope)
         limits = {"max_files": settings.max_batch, "limit": limit}
         async with received(request, service, "dermoscopic", second="clinical", **limits) as upload:
-            patient = with_fields(query, upload.fields)
+            parameters = with_fields(query, upload.fields)
+            lesion_settings = parameters.setting(service.predictor.lesions.settings)
             dermoscopic, clinical = (
                 [checked_size(data, settings.max_bytes) for data in files] for files in (upload.files, upload.second)
             )
-            work = engine.predict_lesion(dermoscopic, clinical, patient, request_id)
+            work = engine.predict_lesion(dermoscopic, clinical, parameters, lesion_settings, group=request_id)
             result = await while_connected(request, work)
         return PredictResponse(request_id=request_id, model=model, result=result)
 

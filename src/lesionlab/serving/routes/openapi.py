@@ -8,9 +8,9 @@ from fastapi import FastAPI, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from pydantic import BaseModel
 
-from lesionlab.bundle import Patient
 from lesionlab.results import BatchLine, FieldError, Problem, ProblemType
 from lesionlab.serving.media import DICOM, DICOM_JSON, DICOM_PARTS, FHIR, JSON, NDJSON
+from lesionlab.serving.parameters import PredictParameters
 from lesionlab.serving.problem import MEDIA_TYPE
 
 _BYTES: Final = {"type": "string", "format": "binary"}
@@ -89,9 +89,9 @@ def several_images(max_batch: int, fields: type[BaseModel] | None = None) -> dic
 
 
 def images_of_lesion(max_batch: int) -> dict[str, Any]:
-    """Return the description of a form with the images of a lesion and patient data."""
+    """Return the description of a form with the images of a lesion and the parameters of a prediction."""
     files = {"type": "array", "items": _BYTES, "maxItems": max_batch}
-    properties = {"dermoscopic": files, "clinical": files} | _properties(Patient)
+    properties = {"dermoscopic": files, "clinical": files} | _properties(PredictParameters)
     return {"requestBody": {"required": True, "content": {"multipart/form-data": _form(properties)}}}
 
 
