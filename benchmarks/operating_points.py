@@ -12,12 +12,11 @@ from collections.abc import Callable
 import numpy as np
 from common import options, versions, write
 from numpy.typing import NDArray
+from own_split import own_split
 from scipy.stats import norm
 
 from lesionlab import Predictor
 from lesionlab.bundle import Bundle
-from lesionlab.data import read_dataset
-from lesionlab.export.convert import acceptance_data
 from lesionlab.metrics import choose_operating_point
 from lesionlab.taxonomy import TASKS
 
@@ -59,7 +58,8 @@ def main() -> None:
     arguments = parser.parse_args()
     bundle = Bundle.load(arguments.model)
     predictor, task = Predictor.load(bundle), TASKS[bundle.info.task]
-    images = acceptance_data(bundle.info, read_dataset(arguments.data)).images
+    manifest, split = own_split(bundle, arguments.data)
+    images = manifest.select(split.subsets()["validation"])
     logits = predictor.predict_logits([images.location(record) for record in images])
     probabilities = bundle.info.calibration.probabilities(logits)
     lesions = np.array([record.lesion_id for record in images])

@@ -12,11 +12,10 @@ from collections.abc import Callable
 
 import numpy as np
 from common import command, options, versions, write
+from own_split import own_split
 from PIL import Image, ImageOps
 
 from lesionlab.bundle import Bundle
-from lesionlab.bundle.split_recovery import recover_split
-from lesionlab.data import read_dataset
 from lesionlab.images import load_image
 from lesionlab.images.perceptual_hash import BITS, distances, hash_images, perceptual_hash
 
@@ -57,11 +56,10 @@ def main() -> None:
     parser = options(__doc__, "data!", "model", "images", "out", images=500)
     arguments = parser.parse_args()
     bundle = Bundle.load(arguments.model)
-    recovered = recover_split(bundle.info, read_dataset(arguments.data))
     index = bundle.seen_images
-    if index is None or recovered is None:
-        parser.error("a bundle with seen_images.npz and its training dataset are needed")
-    manifest, split = recovered
+    if index is None:
+        parser.error("a bundle with seen_images.npz is needed")
+    manifest, split = own_split(bundle, arguments.data)
     subsets = split.subsets()
     fitted = manifest.select([*subsets["train"], *subsets["validation"]]).records
     chosen = np.random.default_rng(0).permutation(len(fitted))[: arguments.images]

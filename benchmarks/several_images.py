@@ -13,11 +13,11 @@ from collections.abc import Sequence
 import numpy as np
 from common import command, environment, options, write
 from lesion_measures import compared, mean_of, measures
+from own_split import own_split
 
 from lesionlab.bundle import Bundle
 from lesionlab.bundle.fusion import fused_probabilities
-from lesionlab.bundle.split_recovery import recover_split
-from lesionlab.data import Manifest, read_dataset
+from lesionlab.data import Manifest
 from lesionlab.export.fusion import fit_fusion
 from lesionlab.metrics.arrays import FloatArray, IntArray
 from lesionlab.prediction import Predictor
@@ -28,12 +28,10 @@ DRAWS = 20
 
 def main() -> None:
     arguments = options(__doc__, "data!", "model", "out").parse_args()
-    predictor = Predictor.load(Bundle.load(arguments.model))
+    bundle = Bundle.load(arguments.model)
+    predictor = Predictor.load(bundle)
     info = predictor.info
-    recovered = recover_split(info, read_dataset(arguments.data))
-    if recovered is None:
-        raise SystemExit(f"{arguments.data}: the model was not trained on this dataset")
-    manifest, split = recovered
+    manifest, split = own_split(bundle, arguments.data)
     subsets = {name: with_several(manifest.select(ids)) for name, ids in split.subsets().items() if name != "train"}
     probabilities = {name: predicted(predictor, images) for name, images in subsets.items()}
     labels = {name: labels_of(images, info.task) for name, images in subsets.items()}

@@ -68,7 +68,12 @@ def acceptance_data(info: BundleInfo, dataset: Manifest) -> AcceptanceData:
     """
     recovered = recover_split(info, dataset)
     if recovered is None:
-        raise UsageError(f"--data {dataset.root}: {info.name} was trained on another dataset; name the folder of that")
+        sources = ", ".join(info.training_data.sources)
+        other = f"another dataset ({sources})" if sources else "another dataset"
+        raise UsageError(
+            f"--data {dataset.root}: {info.name} was trained on {other}; name the folder of that, or all of several with "
+            "their --decisions"
+        )
     manifest, split = recovered
     subsets, task = split.subsets(), TASKS[info.task]
     train, validation = (images_of_task(manifest.select(subsets[name]), task)[0] for name in ("train", "validation"))

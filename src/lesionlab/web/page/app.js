@@ -50,7 +50,7 @@ export function App({ session, children }) {
         <${ThemeSwitch} />
       </div>
     </header>
-    <main ref=${main} tabindex="-1">
+    <main id="main" ref=${main} tabindex="-1">
       ${session.modelProblem && html`<${ModelProblem} session=${session} />`}
       <${current?.view} session=${session} />
     </main>
