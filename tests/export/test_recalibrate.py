@@ -56,6 +56,6 @@ def test_a_bundle_is_fitted_again_as_in_an_export(
 
 def test_another_dataset_is_an_error(stale: Bundle, phantoms: Manifest, tmp_path: Path) -> None:
     other = phantoms.select([record.image_id for record in phantoms][:-3])
-    with pytest.raises(UsageError, match=r"was trained on another dataset.*; name the folder of that"):
+    with pytest.raises(UsageError, match=r"was trained on another dataset.*; name its folder"):
         recalibrate_bundle(stale, other, tmp_path / "new")
     assert not (tmp_path / "new").exists()

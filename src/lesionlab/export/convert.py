@@ -71,7 +71,7 @@ def acceptance_data(info: BundleInfo, dataset: Manifest) -> AcceptanceData:
         sources = ", ".join(info.training_data.sources)
         other = f"another dataset ({sources})" if sources else "another dataset"
         raise UsageError(
-            f"--data {dataset.root}: {info.name} was trained on {other}; name the folder of that, or all of several with "
+            f"--data {dataset.root}: {info.name} was trained on {other}; name its folder, or all of several with "
             "their --decisions"
         )
     manifest, split = recovered
