@@ -32,6 +32,7 @@ Features = NDArray[np.float32]  # [N, K]
 
 # Of the validation images: the false positives of the detector.
 ABSTENTION_SHARE = 0.005
+_MARGIN = 0.02  # below the lowest logit, where no image may be below the threshold
 MIN_NEGATIVES = 50
 MAX_TRAINING_IMAGES = 5_000  # more take longer and change nothing
 REGULARISATION = 0.01  # inverse strength
@@ -108,8 +109,14 @@ def with_detector(
 
 
 def with_threshold(detector: DermoscopyDetector, logits: Features) -> DermoscopyDetector:
-    """Return a detector with the threshold that follows from its logits for the validation images, [N]."""
-    threshold = float(np.quantile(logits, ABSTENTION_SHARE, method="lower"))
+    """Return a detector with the threshold that follows from its logits for the validation images, [N].
+
+    It lies between two images: at the logit of one, rounding in another runtime would decide about this image.
+    """
+    ordered = np.sort(logits)
+    position = int(ABSTENTION_SHARE * (len(ordered) - 1))
+    below = ordered[position - 1] if position else ordered[0] - _MARGIN
+    threshold = float((below + ordered[position]) / 2)
     return detector.model_copy(update={"threshold": threshold, "validation_share": float((logits < threshold).mean())})
 
 
