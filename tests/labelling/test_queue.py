@@ -9,9 +9,9 @@ import pytest
 
 from lesionlab.bundle import Bundle
 from lesionlab.data import Manifest
-from lesionlab.errors import UsageError
+from lesionlab.errors import DataError, UsageError
 from lesionlab.labelling.lesions import LEAST_LABELS, LesionSet
-from lesionlab.labelling.queue import Queue, open_labelling
+from lesionlab.labelling.queue import REVIEW, Queue, add_review, open_labelling
 from lesionlab.labelling.store import Event, EventKind, LabelStore, State
 from lesionlab.labelling.strategies import STRATEGIES, select
 
@@ -116,3 +116,38 @@ def test_features_are_computed_once(
     np.testing.assert_array_equal(again.features, lesions.features)
     with pytest.raises(AssertionError, match="opened again"):
         LesionSet.of(phantoms.select([phantoms.records[0].image_id]), Bundle.load(tiny_whole_bundle))
+
+
+def test_lesions_of_a_list_come_first_once(lesions: LesionSet, answer: Callable[..., Event], tmp_path: Path) -> None:
+    a, b, c = lesions.ids[5:8]
+    image = lesions.images[c][0].image_id
+    issues, pairs = tmp_path / "issues.csv", tmp_path / "pairs.csv"
+    issues.write_text(f"lesion_id,given,suggested,decision\n{a},mel,nv,\n{b},mel,nv,keep\nelsewhere,nv,mel,\n")
+    pairs.write_text(f"first,second,against,kind,score,decision\n{image},{image}-copy,,resized,0.9,\n")
+    with LabelStore("sqlite://") as store:
+        open_labelling(store, lesions.manifest)
+        assert [add_review(store, lesions, path) for path in (issues, issues, pairs)] == [1, 1, 1]
+        queue = Queue(lesions, store, "random", 5)
+        for expected in (a, c):
+            assert queue.next("Anna") == expected
+            store.append(answer("Anna", expected))
+        following = queue.next("Anna")
+        state = store.state()
+        assert [state.choices[lesion].strategy for lesion in (a, c)] == [REVIEW, REVIEW]
+        assert state.choices[a].model == "issues.csv"
+        assert following is not None
+        assert state.choices[following].strategy == "random"
+        assert state.batches == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("image_id,dx\nx,mel\n", "this is no list of `lesionlab data label-issues` or `duplicates`"),
+        ("lesion_id,given,suggested,decision\nelsewhere,nv,mel,\n", "no line without a decision names a lesion"),
+    ],
+)
+def test_other_tables_are_no_list_for_review(lesions: LesionSet, tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "table.csv").write_text(text)
+    with LabelStore("sqlite://") as store, pytest.raises(DataError, match=message):
+        add_review(store, lesions, tmp_path / "table.csv")

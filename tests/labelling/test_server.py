@@ -148,6 +148,35 @@ def test_page_and_images(client: TestClient, service: LabelService) -> None:
     assert len(session["diagnoses"]) == 7
 
 
+def test_outline_of_an_image(
+    client: TestClient, service: LabelService, tiny_segmentation: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LESIONLAB_SEGMENTATION", str(tiny_segmentation))
+    name = next(iter(service.queue.lesions.record_of))
+    outline = client.get("/api/outline", params={"name": name}).json()["outline"]
+    assert len(outline) > 8
+    assert all(0 <= x <= 1 and 0 <= y <= 1 for x, y in outline)
+    assert client.get("/api/outline", params={"name": "none"}).json() == {"outline": None}
+
+
+def test_similar_labelled_lesions_are_shown_after_the_answer(
+    client: TestClient, post: Post, service: LabelService
+) -> None:
+    lesions = service.queue.lesions
+    named, other, own = lesions.ids[:3]
+    for reader in ("Anna", "Bert"):
+        post(reader, named, diagnosis="mel")
+        post(reader, other, answer="cannot tell")
+    assert next_of(client, "Cora")["view"]["nearest"] == []
+    post("Cora", own, diagnosis="nv")
+    (nearest,) = next_of(client, "Cora")["last"]["nearest"]
+    assert nearest["name"] == "Melanoma"
+    assert nearest["image"] == lesions.images[named][0].image_id
+    assert -1 <= nearest["similarity"] <= 1
+    found = lesions.nearest_labelled(service.queue.store.state(), named, 5)
+    assert found == []  # not the lesion itself
+
+
 def test_prediction_can_be_shown(client: TestClient, service: LabelService) -> None:
     shown = LabelService(service.queue, show_prediction=True)
     with TestClient(create_label_app(shown), base_url="http://localhost") as opened:

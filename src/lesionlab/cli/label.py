@@ -146,6 +146,15 @@ def serve(
     model: Model = None,
     strategy: Annotated[str, typer.Option(help="Strategy that chooses the next lesions.")] = "hybrid",
     batch: Annotated[int, typer.Option(min=1, help="Number of lesions that the strategy chooses at a time.")] = 50,
+    review: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--review",
+            callback=existing,
+            help="A decisions.csv of `data label-issues` or `data duplicates`: its lesions come first. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     readings: Readings = None,
     show_prediction: Annotated[
         bool, typer.Option("--show-prediction", help="Show the model's result before the reader has answered.")
@@ -161,7 +170,7 @@ def serve(
     """
     _require_label("serve")
     require_extra("lesionlab label serve", "app", "fastapi", "uvicorn", "prometheus_client", "limits")
-    from lesionlab.labelling.queue import Queue, open_labelling
+    from lesionlab.labelling.queue import Queue, add_review, open_labelling
     from lesionlab.labelling.server import LabelService, create_label_app, run_label_server
     from lesionlab.labelling.store import LabelStore
     from lesionlab.labelling.strategies import check_strategies
@@ -171,6 +180,8 @@ def serve(
     lesions = _lesions(folder, model, metadata, columns)
     with LabelStore(store) as opened, bind("127.0.0.1", port) as bound:
         open_labelling(opened, lesions.manifest, readings)
+        for path in review or ():
+            note(f"{path}: {add_review(opened, lesions, path):,} lesions for review")
         service = LabelService(Queue(lesions, opened, strategy, batch), show_prediction)
         url = f"http://127.0.0.1:{bound.getsockname()[1]}"
         text = f"label {lesions.manifest.root.resolve().name} at {url} (Ctrl-C stops it). {RESEARCH_ONLY}"
@@ -224,7 +235,12 @@ def _decoded(text: str | None) -> str | None:
 def import_labels(
     folder: DatasetFolder,
     table: Annotated[
-        Path, typer.Argument(callback=existing, help="Table of labels: CSV, Excel or Parquet.", show_default=False)
+        Path,
+        typer.Argument(
+            callback=existing,
+            help="Labels: CSV, Excel, Parquet, or an export of Label Studio (JSON) or CVAT (XML).",
+            show_default=False,
+        ),
     ],
     store: Store,
     reader: Annotated[
@@ -236,7 +252,10 @@ def import_labels(
     columns: Columns = None,
     as_json: Json = False,
 ) -> None:
-    """Import labels of a spreadsheet as answers of a reader; importing the same file again changes nothing."""
+    """Import labels as answers of readers; importing the same file again changes nothing.
+
+    The file is a spreadsheet, or an export of Label Studio or CVAT.
+    """
     _require_label("import")
     from lesionlab.labelling.exchange import read_labels
     from lesionlab.labelling.images import read_images

@@ -1,9 +1,9 @@
-"""Labels in and out: import of tables, and export as a manifest with the origin of each label."""
+"""Labels in and out: import of tables and of annotation tools, export as a manifest with the origin of each label."""
 
 import csv
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from lesionlab.data.readers.names import without_suffix
 from lesionlab.data.readers.table import read_table
 from lesionlab.errors import DataError, UsageError
 from lesionlab.files import sha256_of_file
+from lesionlab.labelling.annotation_tools import COLUMNS, Row, annotation_rows
 from lesionlab.labelling.store import Answer, AnswerKind, Event, EventKind, LesionStatus, Reading, State
 from lesionlab.labelling.store.events import DIAGNOSES, answer_event, derived_id
 
@@ -99,34 +100,33 @@ def readings_as_csv(state: State) -> str:
 def read_labels(
     path: Path, manifest: Manifest, reader: str | None = None, columns: ColumnMapping | None = None
 ) -> list[Event]:
-    """Read the labels of a table as answers. The same file gives the same events: it can be imported again.
+    """Read the labels of a file as answers. The same file gives the same events: it can be imported again.
 
-    A row names an image or a lesion, and states a diagnosis in any column and spelling of a dataset. A column `answer`
-    may have `diagnosis`, `not dermoscopic`, `cannot tell` or `skip`; further columns are those of `readings_as_csv`.
+    The file is a table, or an export of an annotation tool (`annotation_rows`). A row of a table names an image or a
+    lesion, and states a diagnosis in any column and spelling of a dataset. A column `answer` may have `diagnosis`,
+    `not dermoscopic`, `cannot tell` or `skip`; further columns are those of `readings_as_csv`.
 
     Args:
-        path: The table.
+        path: The file.
         manifest: The images.
         reader: The reader of rows without one.
         columns: Mapping of the table's columns, if their names are not recognised.
 
     Raises:
-        DataError: The table cannot be read, or a row has an unknown lesion or diagnosis, or contradicts another one.
+        DataError: The file cannot be read, or a row has an unknown lesion or diagnosis, or contradicts another one.
         UsageError: No reader is known.
     """
-    table = read_table(path)
-    given = columns or ColumnMapping()
-    names = known_columns(given, table.header)
-    labels = LabelColumns.find(table.header, given.diagnosis)
     lesion_of = {record.image_id: record.labelled_id for record in manifest}
     lesions = set(lesion_of.values())
-    if labels is None and _ANSWER_COLUMN not in table.header:
+    header, rows = _rows(path, lesion_of)
+    given = columns or ColumnMapping()
+    names = known_columns(given, header)
+    labels = LabelColumns.find(header, given.diagnosis)
+    if labels is None and _ANSWER_COLUMN not in header:
         raise DataError(f"{path}: no column of the diagnosis; give it with --columns diagnosis=...")
     digest = sha256_of_file(path)
     found: dict[tuple[str, str, EventKind], Event] = {}
-    for line, cells in table.rows:
-        where = f"{path} line {line}"
-        row = dict(zip(table.header, cells, strict=False))
+    for where, row in rows:
         lesion = row.get(names.get("lesion_id", ""), "")
         image = row.get(names.get("image_id", ""), "") or row.get(names.get("path", ""), "")
         lesion = lesion if lesion in lesions else lesion_of.get(without_suffix(image), "")
@@ -148,9 +148,19 @@ def read_labels(
         event = answer_event(derived_id("import", digest, who, lesion, role), role, who, lesion, answer)
         earlier = found.setdefault((who, lesion, role), event)
         if not event.repeats(earlier):
-            raise DataError(f"{where}: lesion {lesion} has another label in an earlier line; keep one of them")
+            raise DataError(f"{where}: lesion {lesion} has another label before; keep one of them")
     # Readings come first: a disagreement must be there before its adjudication.
     return sorted(found.values(), key=lambda event: event.kind is EventKind.ADJUDICATED)
+
+
+def _rows(path: Path, images: Container[str]) -> tuple[Sequence[str], Sequence[tuple[str, Row]]]:
+    """Return the columns of a file, and place and cells of each row."""
+    found = annotation_rows(path, images)
+    if found is not None:
+        return COLUMNS, found
+    table = read_table(path)
+    named = [(f"{path} line {line}", dict(zip(table.header, cells, strict=False))) for line, cells in table.rows]
+    return table.header, named
 
 
 def _kind(where: str, text: str) -> AnswerKind:
@@ -161,7 +171,7 @@ def _kind(where: str, text: str) -> AnswerKind:
     return _KINDS[text.lower()]
 
 
-def _diagnosis(where: str, row: dict[str, str], labels: LabelColumns | None) -> str:
+def _diagnosis(where: str, row: Row, labels: LabelColumns | None) -> str:
     label = None if labels is None else labels.read(row)
     if label is None or label.code not in DIAGNOSES:
         raise DataError(

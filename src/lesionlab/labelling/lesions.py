@@ -17,6 +17,7 @@ from lesionlab.taxonomy import TASKS, Task
 
 # Below it a head of its own predicts worse than the bundle.
 LEAST_LABELS = 100
+_TINY = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +97,25 @@ class LesionSet:
         """Return the most probable class of each lesion."""
         best = self.probabilities.argmax(axis=1)
         return {lesion: self.task.classes[code] for lesion, code in zip(self.ids, best, strict=True)}
+
+    @cached_property
+    def directions(self) -> FloatArray:
+        """Features relative to their mean, of length 1: their products are the similarities of lesions, [L, D]."""
+        centred = self.features - self.features.mean(axis=0)
+        return centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), _TINY)
+
+    def nearest_labelled(self, state: State, lesion: str, count: int) -> list[tuple[str, str, float]]:
+        """Return the most similar lesions with a final diagnosis: lesion, diagnosis and similarity, up to 1."""
+        known = {
+            other: result.diagnosis
+            for other in state.lesions()
+            if other != lesion and other in self.row_of and (result := state.result(other)) and result.diagnosis
+        }
+        similar = self.directions[[self.row_of[other] for other in known]] @ self.directions[self.row_of[lesion]]
+        found = [
+            (other, diagnosis, float(value)) for (other, diagnosis), value in zip(known.items(), similar, strict=True)
+        ]
+        return sorted(found, key=lambda each: -each[2])[:count]
 
     def labels(self, state: State) -> IntArray:
         """Return the class of each lesion with a final diagnosis that determines one, else -1, [L]."""

@@ -3,16 +3,20 @@
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from lesionlab.data import Manifest
-from lesionlab.errors import UsageError
+from lesionlab.data.readers.table import read_table
+from lesionlab.errors import DataError, UsageError
+from lesionlab.files import sha256_of_file
 from lesionlab.labelling.lesions import LesionSet
 from lesionlab.labelling.store import AnswerKind, Event, EventKind, LabelStore, LesionStatus, State
 from lesionlab.labelling.store.store import EventConflictError
 from lesionlab.labelling.strategies import select
 
 _OFFER_SECONDS: Final = 600
+REVIEW: Final = "review"  # in place of a strategy: a list of the data check
 
 
 def open_labelling(store: LabelStore, manifest: Manifest, readings: int | None = None) -> State:
@@ -42,6 +46,39 @@ def open_labelling(store: LabelStore, manifest: Manifest, readings: int | None =
     if readings is not None and readings != state.wanted:
         raise UsageError(f"--readings {readings}: the store was opened with {state.wanted}; it cannot be changed")
     return state
+
+
+def add_review(store: LabelStore, lesions: LesionSet, path: Path) -> int:
+    """Let readers see the lesions of a list for review before those of the strategy; a list is added once.
+
+    Lesions that a strategy has chosen already, at most a batch, come before them.
+
+    Args:
+        store: An opened store.
+        lesions: All lesions.
+        path: A `decisions.csv` of `lesionlab data label-issues` or `duplicates`; decided lines are passed over.
+
+    Returns:
+        The number of lesions in the list.
+
+    Raises:
+        DataError: The file cannot be read, is another table, or names no lesion of the dataset.
+    """
+    table = read_table(path)
+    lesion_of = {image: record.labelled_id for image, record in lesions.record_of.items()}
+    lesion_of |= {lesion: lesion for lesion in lesions.ids}
+    columns = [name for name in ("lesion_id", "first", "second") if name in table.header]
+    if not columns or "decision" not in table.header:
+        raise DataError(f"{path}: this is no list of `lesionlab data label-issues` or `duplicates`")
+    rows = [dict(zip(table.header, cells, strict=False)) for _, cells in table.rows]
+    named = [row.get(column, "") for row in rows if not row.get("decision") for column in columns]
+    listed = list(dict.fromkeys(lesion_of[name] for name in named if name in lesion_of))
+    if not listed:
+        raise DataError(f"{path}: no line without a decision names a lesion of {lesions.manifest.root}")
+    content = {"strategy": REVIEW, "model": path.name, "lesions": listed}
+    with suppress(EventConflictError):  # added before, when other lines were undecided
+        store.append(Event(id=f"review-{sha256_of_file(path)[:16]}", kind=EventKind.CHOSEN, content=content))
+    return len(listed)
 
 
 @dataclass

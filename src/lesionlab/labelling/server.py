@@ -1,7 +1,8 @@
 """The labelling page's server: the next lesion of a reader, the answers, adjudication, and the page's files.
 
 It listens on this machine alone. Readers are blinded: no response names another reader's answer, answers without names
-are shown for adjudication only, and the model's result once the reader has answered, unless `show_prediction` is set.
+are shown for adjudication only, and the model's result and similar lesions once the reader has answered, unless
+`show_prediction` is set.
 """
 
 import io
@@ -12,6 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, Final, Literal
 
 import uvicorn
@@ -29,6 +31,8 @@ from lesionlab.labelling.store import Answer, AnswerKind, Event, EventKind, Lesi
 from lesionlab.labelling.store.events import MAX_NOTE, ReaderName
 from lesionlab.labelling.strategies import describe
 from lesionlab.results import ProblemType
+from lesionlab.results.explanation import Outline
+from lesionlab.segmentation import Segmenter, lesion_outline
 from lesionlab.serving.middleware import AllowedHosts, CrossSite, SecurityHeaders, ServerErrors
 from lesionlab.serving.problem import ProblemError, add_problem_handlers
 from lesionlab.serving.settings import LOOPBACK_NAMES
@@ -36,6 +40,7 @@ from lesionlab.taxonomy import label_name
 from lesionlab.web.bundle import PAGE, page_files
 
 _MAX_BODY: Final = 64_000
+_NEAREST: Final = 5
 _ENTRY, _INDEX = "label/main.js", "label/index.html"
 _STATIC: Final = ("vendor/htm-preact.js", "icon.svg")
 # Formats that browsers show; others are sent as PNG.
@@ -147,6 +152,22 @@ class LabelService:
         load_image(location).image.save(stream, "PNG")
         return stream.getvalue(), "image/png"
 
+    def outline(self, name: str) -> Outline | None:
+        """Return the outline of the lesion in an image; None for an unknown image, or where no lesion is found.
+
+        Raises:
+            LesionlabError: The image or the segmentation model of the package cannot be read.
+        """
+        record = self.queue.lesions.record_of.get(name)
+        if record is None:
+            return None
+        (probability,) = self._segmenter.segment([self.queue.lesions.manifest.location(record)])
+        return lesion_outline(probability, threshold=self._segmenter.info.threshold)
+
+    @cached_property
+    def _segmenter(self) -> Segmenter:
+        return Segmenter.load()
+
     def _view(self, state: State, lesion: str, reader: str) -> dict[str, Any]:
         images = self.queue.lesions.images[lesion]
         may_see = self.show_prediction or state.has_answered(lesion, reader)
@@ -154,7 +175,7 @@ class LabelService:
             "lesion": lesion,
             "images": [{"name": one.image_id, "type": one.image_type} for one in images],
             "note": state.note(lesion, reader),
-            "prediction": self._prediction(lesion) if may_see else None,
+            **self._hidden(state, lesion, visible=may_see),
         }
 
     def _last(self, event: Event, reader: str, state: State) -> dict[str, Any]:
@@ -163,8 +184,19 @@ class LabelService:
             "event": event.id,
             "lesion": event.lesion,
             "answer": _in_words(event.answer),
-            "prediction": self._prediction(event.lesion) if shown else None,
+            **self._hidden(state, event.lesion, visible=shown),
         }
+
+    def _hidden(self, state: State, lesion: str, *, visible: bool) -> dict[str, Any]:
+        """Return what would influence a reader: the model's result, and similar lesions with a final diagnosis."""
+        if not visible:
+            return {"prediction": None, "nearest": []}
+        lesions = self.queue.lesions
+        nearest = [
+            {"image": lesions.images[other][0].image_id, "name": label_name(diagnosis), "similarity": round(value, 2)}
+            for other, diagnosis, value in lesions.nearest_labelled(state, lesion, _NEAREST)
+        ]
+        return {"prediction": self._prediction(lesion), "nearest": nearest}
 
     def _prediction(self, lesion: str) -> list[dict[str, Any]]:
         lesions = self.queue.lesions
@@ -216,6 +248,7 @@ def create_label_app(service: LabelService) -> FastAPI:
 
     app.add_exception_handler(LesionlabError, unusable)
     app.include_router(_api(service))
+    app.include_router(_images(service))
     app.include_router(_page())
     return app
 
@@ -257,13 +290,6 @@ def _api(service: LabelService) -> APIRouter:
     def adjudication(reader: Reader) -> dict[str, Any]:
         return service.adjudication(reader)
 
-    @routes.get("/image")
-    def image(name: str) -> Response:
-        found = service.image(name)
-        if found is None:
-            raise ProblemError(ProblemType.NOT_FOUND, f"there is no image {name}")
-        return Response(found[0], media_type=found[1], headers={"Cache-Control": "private, max-age=3600"})
-
     @routes.post("/events")
     async def events(request: Request) -> dict[str, Any]:
         body = bytearray()
@@ -278,6 +304,23 @@ def _api(service: LabelService) -> APIRouter:
             faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
             detail = "; ".join(fault.removeprefix(": ") for fault in faults)
             raise ProblemError(ProblemType.INVALID_FIELDS, detail) from error
+
+    return routes
+
+
+def _images(service: LabelService) -> APIRouter:
+    routes = APIRouter(prefix="/api")
+
+    @routes.get("/image")
+    def image(name: str) -> Response:
+        found = service.image(name)
+        if found is None:
+            raise ProblemError(ProblemType.NOT_FOUND, f"there is no image {name}")
+        return Response(found[0], media_type=found[1], headers={"Cache-Control": "private, max-age=3600"})
+
+    @routes.get("/outline")
+    def outline(name: str) -> dict[str, Any]:
+        return {"outline": service.outline(name)}
 
     return routes
 

@@ -17,8 +17,10 @@ const OTHERS = [
  * @param {(answer: string, diagnosis: string | null) => void} props.onAnswer
  * @param {() => void} props.onUndo
  * @param {boolean} props.undoable
+ * @param {boolean} props.outlined Whether the outline of the lesion is shown.
+ * @param {() => void} props.onOutline
  */
-export function Answers({ diagnoses, adjudicating, onAnswer, onUndo, undoable }) {
+export function Answers({ diagnoses, adjudicating, onAnswer, onUndo, undoable, outlined, onOutline }) {
   const others = OTHERS.filter(({ answer }) => !adjudicating || answer !== "skip");
   // Before the lesion is painted, so that no key is lost or meant for the lesion before.
   useLayoutEffect(() => {
@@ -31,6 +33,7 @@ export function Answers({ diagnoses, adjudicating, onAnswer, onUndo, undoable })
       if (diagnosis) onAnswer("diagnosis", diagnosis.code);
       else if (other) onAnswer(other.answer, null);
       else if (key === "z" && undoable) onUndo();
+      else if (key === "o") onOutline();
       else if (key === "n") document.getElementById("note")?.focus();
     };
     addEventListener("keyup", onKeyUp); // once for a key that is held down
@@ -48,5 +51,6 @@ export function Answers({ diagnoses, adjudicating, onAnswer, onUndo, undoable })
           html`<button key=${answer} type="button" data-answer=${answer} onClick=${() => onAnswer(answer, null)}><kbd>${key}</kbd> ${label}</button>`,
       )}
       <button type="button" disabled=${!undoable} onClick=${onUndo}><kbd>z</kbd> Undo</button>
+      <button type="button" aria-pressed=${String(outlined)} onClick=${onOutline}><kbd>o</kbd> Outline</button>
     </div>`;
 }

@@ -2,11 +2,13 @@
 
 /**
  * @typedef {{ name: string, probability: number }[]} Prediction
+ * @typedef {{ image: string, name: string, similarity: number }[]} Nearest Similar lesions with a final diagnosis.
  * @typedef {object} View
  * @property {string} lesion
  * @property {{ name: string, type: string | null }[]} images
  * @property {string} note
  * @property {Prediction | null} prediction
+ * @property {Nearest} nearest
  * @property {string[]} [answers] Of an adjudication, without names.
  *
  * @typedef {object} Labelling
@@ -20,7 +22,7 @@
  * @typedef {object} Next
  * @property {View | null} view
  * @property {{ read: number, lesions: number, done: number, disagreed: number }} [progress]
- * @property {{ event: string, lesion: string, answer: string, prediction: Prediction | null } | null} [last]
+ * @property {{ event: string, lesion: string, answer: string, prediction: Prediction | null, nearest: Nearest } | null} [last]
  * @property {number} [waiting]
  *
  * @typedef {Record<string, string | number | null>} Posted

@@ -4,7 +4,7 @@ import { restoreTheme } from "../theme.js";
 import { html, render, useEffect, useRef, useState } from "../vendor/htm-preact.js";
 import { Answers } from "./answers.js";
 import { enqueue, flush, get, newId } from "./api.js";
-import { LesionImage } from "./viewer.js";
+import { imageAddress, LesionImage } from "./viewer.js";
 
 /** @typedef {import("./api.js").Labelling} Labelling */
 /** @typedef {import("./api.js").Next} Next */
@@ -67,6 +67,7 @@ function Start({ labelling, onStart }) {
 function Labels({ labelling, reader, adjudicating }) {
   const [next, setNext] = useState(/** @type {Next | null} */ (null));
   const [problem, setProblem] = useState("");
+  const [outlined, setOutlined] = useState(false);
   const began = useRef(0);
   const busy = useRef(false);
 
@@ -118,26 +119,40 @@ function Labels({ labelling, reader, adjudicating }) {
     </p>
     ${view
       ? html`<div class="labelling" key=${view.lesion}>
-          <div>${view.images.map((image, place) => html`<${LesionImage} key=${image.name} image=${image} keys=${place === 0} />`)}</div>
+          <div>${view.images.map((image, place) => html`<${LesionImage} key=${image.name} image=${image} keys=${place === 0} outlined=${outlined} />`)}</div>
           <div>
             <h1 class="minor">Lesion ${view.lesion}</h1>
             ${view.answers && html`<p>Answers of the readers: ${view.answers.join("; ")}</p>`}
-            <${Answers} diagnoses=${labelling.diagnoses} adjudicating=${adjudicating} onAnswer=${onAnswer} onUndo=${onUndo} undoable=${Boolean(last)} />
+            <${Answers} diagnoses=${labelling.diagnoses} adjudicating=${adjudicating} onAnswer=${onAnswer} onUndo=${onUndo} undoable=${Boolean(last)} outlined=${outlined} onOutline=${() => setOutlined(!outlined)} />
             <form onSubmit=${onNote}>
               <input id="note" name="note" aria-label="Note (n)" placeholder="Note (n)" maxlength="2000" value=${view.note} />
               <button type="submit">Save note</button>
             </form>
             ${view.prediction && html`<p class="note">Model: ${inWords(view.prediction)}</p>`}
+            <${Similar} nearest=${view.nearest} />
             ${!adjudicating && html`<p class="muted">Chosen by ${labelling.strategy}: ${labelling.description}</p>`}
           </div>
         </div>`
       : html`<p class="card">Nothing is left ${adjudicating ? "to adjudicate" : "to label"}.</p>
           ${last && html`<button type="button" onClick=${onUndo}>Undo</button>`}`}
     ${last &&
-    html`<p class="note last">
-      Last: lesion ${last.lesion}, your answer ${last.answer}.${last.prediction && ` Model: ${inWords(last.prediction)}`}
-    </p>`}
+    html`<div class="note last">
+      <p>Last: lesion ${last.lesion}, your answer ${last.answer}.${last.prediction && ` Model: ${inWords(last.prediction)}`}</p>
+      <${Similar} nearest=${last.nearest} />
+    </div>`}
   `;
+}
+
+/** @param {{ nearest: import("./api.js").Nearest }} props */
+function Similar({ nearest }) {
+  if (nearest.length === 0) return null;
+  return html`<p class="muted">Most similar labelled lesions</p>
+    <ul class="similar">
+      ${nearest.map(
+        ({ image, name, similarity }) =>
+          html`<li key=${image}><img src=${imageAddress(image)} alt="" loading="lazy" /><span>${name}, similarity ${similarity.toFixed(2)}</span></li>`,
+      )}
+    </ul>`;
 }
 
 /** @param {import("./api.js").Prediction} prediction */
