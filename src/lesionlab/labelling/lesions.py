@@ -10,7 +10,7 @@ from lesionlab.data import ImageRecord, Manifest
 from lesionlab.errors import DataError
 from lesionlab.labelling.embeddings import Progress, image_outputs, lesion_means, lesion_probabilities, lesions_of
 from lesionlab.labelling.head import Head, Projection
-from lesionlab.labelling.store import State
+from lesionlab.labelling.store import LesionStatus, State
 from lesionlab.labelling.strategies import Pool
 from lesionlab.metrics.arrays import FloatArray, IntArray
 from lesionlab.taxonomy import TASKS, Task
@@ -18,6 +18,7 @@ from lesionlab.taxonomy import TASKS, Task
 # Below it a head of its own predicts worse than the bundle.
 LEAST_LABELS = 100
 _TINY = 1e-12
+_FINAL = (LesionStatus.AGREED, LesionStatus.ADJUDICATED)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,22 +101,23 @@ class LesionSet:
 
     @cached_property
     def directions(self) -> FloatArray:
-        """Features relative to their mean, of length 1: their products are the similarities of lesions, [L, D]."""
-        centred = self.features - self.features.mean(axis=0)
-        return centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), _TINY)
+        """Components of length 1: their products are the similarities of lesions, [L, K]."""
+        return self.components / np.maximum(np.linalg.norm(self.components, axis=1, keepdims=True), _TINY)
 
     def nearest_labelled(self, state: State, lesion: str, count: int) -> list[tuple[str, str, float]]:
         """Return the most similar lesions with a final diagnosis: lesion, diagnosis and similarity, up to 1."""
-        known = {
-            other: result.diagnosis
-            for other in state.lesions()
-            if other != lesion and other in self.row_of and (result := state.result(other)) and result.diagnosis
-        }
-        similar = self.directions[[self.row_of[other] for other in known]] @ self.directions[self.row_of[lesion]]
-        found = [
-            (other, diagnosis, float(value)) for (other, diagnosis), value in zip(known.items(), similar, strict=True)
-        ]
-        return sorted(found, key=lambda each: -each[2])[:count]
+        similar = self.directions @ self.directions[self.row_of[lesion]]
+        found: list[tuple[str, str, float]] = []
+        for row in np.argsort(-similar, kind="stable"):
+            other = self.ids[row]
+            if other == lesion or state.statuses.get(other) not in _FINAL:
+                continue
+            result = state.result(other)
+            if result is not None and result.diagnosis is not None:
+                found.append((other, result.diagnosis, float(similar[row])))
+            if len(found) == count:
+                break
+        return found
 
     def labels(self, state: State) -> IntArray:
         """Return the class of each lesion with a final diagnosis that determines one, else -1, [L]."""
