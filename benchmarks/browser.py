@@ -4,7 +4,7 @@
 
 Headless Chromium opens the static build from a local host that compresses files as common hosts do (gzip), with an
 empty cache each time. The time to the first prediction runs from the request for the page, to which an image of 600x450
-pixels is given as soon as it accepts one, until the headline is on the page. It excludes the network, whose share
+pixels is given as soon as it accepts one, until the result is on the page. It excludes the network, whose share
 follows from the bytes. Needs the development environment and Chromium.
 """
 
@@ -94,7 +94,7 @@ def first_prediction(browser: Browser, address: str, image: Path) -> float:
     began = time.perf_counter()
     page.goto(address, wait_until="commit")
     page.locator("input[type=file][multiple]").set_input_files(image)
-    page.locator(".headline").first.wait_for(state="attached")
+    page.locator("article.result[aria-busy='false']").wait_for(state="attached")
     seconds = time.perf_counter() - began
     context.close()
     return seconds

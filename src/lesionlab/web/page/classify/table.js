@@ -102,10 +102,10 @@ function Row({ session, item, number }) {
       ${result && (isAbstained(item) ? html`<span class="muted">${t("abstained")}</span>` : html`<${RiskLevel} risk=${result.risk} />`)}
     </td>
     <td role="cell" class="diagnosis">
-      ${first && className(session.model, first.code)}
+      ${first && html`<span class="name">${className(session.model, first.code)}</span>`}
       ${others.length > 0 && html`<small>${t("set.others")} ${others.map((code) => className(session.model, code)).join(", ")}</small>`}
     </td>
     <td role="cell" class="probability">${first && percent(first.probability)}</td>
-    <td role="cell" class=${item.state === "failed" || isAbstained(item) ? "remark alarm" : "remark"}>${remark(item, session.model)}</td>
+    <td role="cell" class=${item.state === "failed" || isAbstained(item) ? "remark alarm" : "remark"}><span>${remark(item, session.model)}</span></td>
   </tr>`;
 }

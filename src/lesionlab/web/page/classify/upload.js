@@ -23,16 +23,10 @@ export function Upload({ session, small }) {
         <${FileButton} label=${t("upload.folder")} folder onFiles=${addFolder} />
         <${FileButton} label=${t("upload.camera")} camera onFiles=${add} />
       </div>
-      ${!small && html`<p class="muted">${formats(session)} ${t("upload.advice")}</p>`}
+      ${!small && html`<p class="muted">${t("upload.advice")}</p>`}
     </div>
     <${Examples} session=${session} small=${small} />
   </section>`;
-}
-
-/** @param {Session} session */
-function formats(session) {
-  const all = session.model?.limits.formats ?? [];
-  return all.length === 0 ? "" : t("upload.formats", { some: all.slice(0, -1).join(", "), last: all.at(-1) ?? "" });
 }
 
 /**

@@ -17,8 +17,9 @@ export function ClassifyView({ session }) {
   const selected = session.item(session.selected);
   return html`
     ${dragging && html`<div class="drop-target" aria-hidden="true"><p>${t("upload.dropHere")}</p></div>`}
-    ${items.length === 0 && html`<${Welcome} session=${session} />`}
+    ${items.length === 0 && html`<div class="welcome"><h1>${t("welcome.title")}</h1><p class="lead">${t("welcome.lead")}</p></div>`}
     <${Upload} session=${session} small=${items.length > 0} />
+    ${items.length === 0 && html`<${AboutModel} session=${session} />`}
     <${Messages} session=${session} />
     ${selected && html`<${ResultView} key=${selected.id} session=${session} item=${selected} />`}
     ${!selected && items.length > 0 && html`<${ResultTable} session=${session} />`}
@@ -54,17 +55,19 @@ function History({ session, store }) {
   </p>`;
 }
 
-/** @param {{ session: Session }} props */
-function Welcome({ session: { model } }) {
-  const classes = model?.classes ?? [];
-  return html`<div class="welcome">
-    <h1>${t("welcome.title")}</h1>
-    <p class="lead">
-      ${t("welcome.lead")}
-      ${classes.length > 0 &&
-      ` ${t(classes.length > 2 ? "welcome.diagnoses" : "welcome.classes", { number: numberWord(classes.length) })}${model?.explainable ? ` ${t("welcome.map")}` : ""}`}
-    </p>
-  </div>`;
+/**
+ * What the model says of itself. It arrives after the page, and stands below everything that it would move.
+ * @param {{ session: Session }} props
+ */
+function AboutModel({ session: { model } }) {
+  if (!model) return null;
+  const { classes, explainable, limits } = model;
+  const sentences = [
+    t(classes.length > 2 ? "welcome.diagnoses" : "welcome.classes", { number: numberWord(classes.length) }),
+    explainable ? t("welcome.map") : "",
+    t("upload.formats", { some: limits.formats.slice(0, -1).join(", "), last: limits.formats.at(-1) ?? "" }),
+  ];
+  return html`<p class="muted">${sentences.filter(Boolean).join(" ")}</p>`;
 }
 
 /**

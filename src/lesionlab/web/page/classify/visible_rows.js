@@ -14,7 +14,7 @@ const GUESS = 72;
  *   height in pixels of the rows above and below it.
  */
 export function useVisibleRows(body, count) {
-  const [view, setView] = useState({ top: 0, height: innerHeight });
+  const [view, setView] = useState({ top: 0, height: innerHeight, width: innerWidth });
   const [rowHeight, setRowHeight] = useState(GUESS);
   const virtual = count > LONG;
   useEffect(() => {
@@ -23,7 +23,7 @@ export function useVisibleRows(body, count) {
     const measure = () => {
       frame = 0;
       const top = -(body.current?.getBoundingClientRect().top ?? 0);
-      setView({ top, height: innerHeight });
+      setView({ top, height: innerHeight, width: innerWidth });
     };
     const onScroll = () => (frame ||= requestAnimationFrame(measure));
     measure();
@@ -35,11 +35,12 @@ export function useVisibleRows(body, count) {
       removeEventListener("resize", onScroll);
     };
   }, [virtual, count]);
+  // Not after each change of the rows: were one of another height, its measure would change the rows again, without end.
   useLayoutEffect(() => {
     const row = virtual ? body.current?.querySelector("tr:not(.spacer)") : null;
     const height = row?.getBoundingClientRect().height ?? 0;
     if (height > 0 && Math.abs(height - rowHeight) > 0.5) setRowHeight(height);
-  });
+  }, [virtual, count, view.width]);
   if (!virtual) return { first: 0, last: count, above: 0, below: 0, virtual };
   const start = Math.max(0, Math.floor(view.top / rowHeight) - MARGIN);
   const first = Math.min(start, Math.max(0, count - 1));

@@ -100,7 +100,7 @@ export const de = {
     "upload.choose": "Bilder auswählen",
     "upload.add": "Bilder hinzufügen",
     "upload.camera": "Foto aufnehmen",
-    "upload.formats": "{some} oder {last}.",
+    "upload.formats": "Bilder sind Dateien im Format {some} oder {last}.",
     "upload.advice": "Das Modell verwendet das ganze Bild: Die Läsion sollte es ausfüllen.",
     "examples.title": "Synthetische Beispiele",
     "examples.try": "Oder ein synthetisches Beispiel",

@@ -60,7 +60,7 @@ export const en = {
     "upload.choose": "Choose images",
     "upload.add": "Add images",
     "upload.camera": "Take a photograph",
-    "upload.formats": "{some} or {last}.",
+    "upload.formats": "Images are {some} or {last} files.",
     "upload.advice": "The model sees the whole image: fill it with one lesion.",
     "examples.title": "Synthetic examples",
     "examples.try": "Or try a synthetic example",
