@@ -37,7 +37,8 @@ def main() -> None:
         write_result(arguments.out, command(arguments), {**done, partial.bundle: partial})
         print(f"{partial.run}: {measured}", flush=True)
 
-    for source in (Bundle.load(None), *map(RunFolder, arguments.runs)):
+    sources: list[RunFolder | Bundle] = [Bundle.load(None), *map(RunFolder, arguments.runs)]
+    for source in sources:
         name = (source if isinstance(source, Bundle) else Bundle.load(source.bundle)).info.identity
         if name in done:
             continue

@@ -18,7 +18,8 @@ from lesionlab.cpu import available_cores
 from lesionlab.export.acceptance import ModelOutputs, compare, time_alternately
 from lesionlab.export.formats import FORMATS
 from lesionlab.export.measure import measure_images
-from lesionlab.prediction.inference.preprocessing import prefetch_images
+from lesionlab.prediction.inference.batching import prefetch_images
+from lesionlab.prediction.inference.preprocessing import PreparedImage
 from lesionlab.prediction.inference.session import IMAGES_PER_RUN, GraphSession
 from lesionlab.taxonomy import TASKS
 from lesionlab.web.weights import pack_graph, unpack_graph
@@ -35,8 +36,8 @@ def main() -> None:
     images = manifest.select(split.subsets()["validation"])
     locations, task = [images.location(record) for record in images], TASKS[bundle.info.task]
     some = prefetch_images(locations[:INVERTED], bundle.info.preprocessing, IMAGES_PER_RUN)
-    inverted = [255 - image.pixels for batch in some for image in batch]
-    sessions = [GraphSession(one, available_cores()) for one in (bundle, rounded)]
+    inverted = [255 - image.pixels for image in some if isinstance(image, PreparedImage)]
+    exact, short = (GraphSession(one, available_cores()) for one in (bundle, rounded))
     original, page = (
         ModelOutputs(
             bundle.info,
@@ -45,14 +46,14 @@ def main() -> None:
             measure_images(bundle, inverted, None, session),
             size / 1e6,
         )
-        for session, size in zip(sessions, (len(bundle.graph), len(packed.data)), strict=True)
+        for session, size in zip((exact, short), (len(bundle.graph), len(packed.data)), strict=True)
     )
     report = compare(
         FORMATS["onnx-fp16"],
         "weights rounded to 16 bits, computation in 32 bits",
         original,
         page,
-        time_alternately(*sessions, np.stack(inverted)),
+        time_alternately(exact, short, np.stack(inverted)),
         evaluated_on=f"validation subset of {images.records[0].dataset}",
         threads=available_cores(),
         labels=np.array([task.index(record.diagnosis) for record in images]),

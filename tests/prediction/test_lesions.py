@@ -183,9 +183,8 @@ def test_prevalence_and_risk_apply_to_every_kind_of_input(combined_path: Path, a
         assert found.operating_points[0].name == "cost=20"
         predictor = Predictor.load(combined_path)
         settings = predictor.lesions.settings({"malignant": 0.001}, RiskRule.parse("cost=20"))
-        prepared = predictor.lesions.prepare(
-            Lesion("lesion", **{kind: tuple(images) for kind, images in given.items()})
-        )
+        lesion = Lesion("lesion", tuple(given.get("dermoscopic", ())), tuple(given.get("clinical", ())))
+        prepared = predictor.lesions.prepare(lesion)
         assert predictor.lesions.predict(replace(prepared, settings=settings)) == found
 
 

@@ -102,7 +102,8 @@ class LesionSet:
     @cached_property
     def directions(self) -> FloatArray:
         """Components of length 1: their products are the similarities of lesions, [L, K]."""
-        return self.components / np.maximum(np.linalg.norm(self.components, axis=1, keepdims=True), _TINY)
+        lengths = np.linalg.norm(self.components, axis=1, keepdims=True)
+        return np.asarray(self.components / np.maximum(lengths, _TINY))
 
     def nearest_labelled(self, state: State, lesion: str, count: int) -> list[tuple[str, str, float]]:
         """Return the most similar lesions with a final diagnosis: lesion, diagnosis and similarity, up to 1."""

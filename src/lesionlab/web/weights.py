@@ -1,4 +1,4 @@
-"""Packs a graph for the browser's download: its weights as 16-bit floats, compressed; the browser restores 32 bits."""
+"""Packs a graph for the browser's download: most weights as 16-bit floats, compressed; the browser restores 32 bits."""
 
 import gzip
 from collections.abc import Iterator
@@ -8,9 +8,11 @@ from typing import Final
 import numpy as np
 
 # Numbers of fields and types in ONNX's protocol buffers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
-_GRAPH, _INITIALIZER, _TYPE, _RAW_DATA, _FLOAT = 7, 5, 2, 9, 1
+_GRAPH, _INITIALIZER, _TYPE, _NAME, _RAW_DATA, _FLOAT = 7, 5, 2, 8, 9, 1
 _VARINT, _FIXED_64, _BYTES = 0, 1, 2
 _MIN_VALUES: Final = 256  # smaller tensors, such as scales of a normalization, keep 32 bits
+# They locate the crop around the lesion: rounded, some images would get another crop.
+_EXACT: Final = (b"segment/", b"shrink/")
 _LARGEST: Final = float(np.finfo(np.float16).max)
 
 
@@ -70,6 +72,8 @@ def _float_tensors(graph: bytes) -> Iterator[tuple[int, int]]:
             found = {field: (first, last) for field, first, last in _fields(graph, tensor, tensor_end)}
             # For a number, `_fields` returns the value in place of the start.
             if _RAW_DATA not in found or found.get(_TYPE, (0, 0))[0] != _FLOAT:
+                continue
+            if graph[slice(*found.get(_NAME, (0, 0)))].startswith(_EXACT):
                 continue
             first, last = found[_RAW_DATA]
             values = np.frombuffer(graph, "<f4", (last - first) // 4, first)

@@ -166,10 +166,11 @@ def test_a_long_list_has_few_rows_in_the_document_and_keeps_its_place(open_page:
     expect(page.locator(".results")).to_have_attribute("aria-rowcount", "151")
     page.get_by_role("checkbox", name="Select lesion 000.jpg").wait_for()
     heights = "[...document.querySelectorAll('.results tbody tr:not(.spacer)')].map((row) => row.offsetHeight)"
-    for size in ({"width": 1280, "height": 900}, {"width": 760, "height": 900}, {"width": 390, "height": 844}):
-        page.set_viewport_size(size)
+    for width in (1280, 760, 390):
+        page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_timeout(200)
-        assert len(set(page.evaluate(heights))) == 1, size
+        assert len(set(page.evaluate(heights))) == 1, width
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
     page.set_viewport_size({"width": 1280, "height": 900})
     page.wait_for_timeout(200)
     page.evaluate("scrollTo(0, document.body.scrollHeight / 2)")
