@@ -54,7 +54,7 @@ def test_label_studio(phantoms: Manifest, tmp_path: Path) -> None:
 
 def test_label_studio_in_its_short_form(phantoms: Manifest, tmp_path: Path) -> None:
     a, b = list({record.lesion_id: record for record in phantoms}.values())[:2]
-    more = {"created_at": "2026-01-01", "annotation_id": 3, "lead_time": 2.0}
+    more = {"created_at": "2026-01-01", "annotation_id": 3, "lead_time": 2.0, "site": "back", "age": 40}
     path = write_tasks(
         tmp_path / "project.json",
         {"id": 1, "image": f"/data/upload/{a.image_id}.jpg", "choice": "bcc", "annotator": 4, **more},
@@ -94,6 +94,9 @@ def test_cvat(phantoms: Manifest, tmp_path: Path) -> None:
         ("p.json", '[{"id": 5, "data": {"image": "x.jpg"}, "annotations": [NONE]}]', "task 5: .* here none"),
         ("p.json", '[{"id": 5, "data": {"image": "x.jpg"}, "annotations": [ONE]}]', "task 5: no image .* 'x.jpg'|'x'"),
         ("p.json", '[{"id": 5, "data": {}, "annotations": [ONE]}]', "task 5: the task has no image"),
+        ("p.json", '[{"id": 5, "data": {"image": "x.jpg"}, "annotations": ["mel"]}]', "task 5: it has another form"),
+        ("p.json", '[{"id": 5, "data": null, "annotations": [ONE]}]', "task 5: it has another form"),
+        ("p.json", '[{"id": 5, "image": "x.jpg", "annotator": 1}]', "task 5: .* here none"),
         ("a.xml", "<annotations>", "export the task as CVAT for images again"),
         ("a.xml", "<annotation/>", "this is no export of CVAT"),
         (

@@ -109,15 +109,17 @@ def with_detector(
 
 
 def with_threshold(detector: DermoscopyDetector, logits: Features) -> DermoscopyDetector:
-    """Return a detector with the threshold that follows from its logits for the validation images, [N].
+    """Return a detector with the threshold that follows from its logits for the validation images, [N]."""
+    threshold = _threshold(logits)
+    return detector.model_copy(update={"threshold": threshold, "validation_share": float((logits < threshold).mean())})
 
-    It lies between two images: at the logit of one, rounding in another runtime would decide about this image.
-    """
+
+def _threshold(logits: Features) -> float:
+    """Return a threshold between two images: at the logit of one, rounding in another runtime would decide about it."""
     ordered = np.sort(logits)
     position = int(ABSTENTION_SHARE * (len(ordered) - 1))
     below = ordered[position - 1] if position else ordered[0] - _MARGIN
-    threshold = float((below + ordered[position]) / 2)
-    return detector.model_copy(update={"threshold": threshold, "validation_share": float((logits < threshold).mean())})
+    return float((below + ordered[position]) / 2)
 
 
 def _measure(bundle: Bundle, locations: Sequence[str], progress: Callable[[int, int], None] | None) -> Features:
@@ -157,7 +159,7 @@ def _left_out(positives: Features, validation: Features, negatives: Mapping[str,
     shares: dict[str, float] = {}
     for kind in negatives if len(negatives) > 1 else ():
         weights, bias = _fit(positives, {other: rows for other, rows in negatives.items() if other != kind})
-        threshold = np.quantile(validation @ weights + bias, ABSTENTION_SHARE, method="lower")
+        threshold = _threshold(validation @ weights + bias)
         shares[kind] = round(float((negatives[kind] @ weights + bias < threshold).mean()), 4)
     return shares
 

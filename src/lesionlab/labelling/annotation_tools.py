@@ -8,18 +8,15 @@ from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.etree import ElementTree as ET
 
-from lesionlab.data.readers.names import without_suffix
+from lesionlab.data.readers.names import path_id, without_suffix
 from lesionlab.errors import DataError
+from lesionlab.taxonomy import parse_diagnosis
 
 Row = Mapping[str, str]
 COLUMNS: Final = ("image_id", "diagnosis", "reader", "answer", "seconds")
 _SKIPPED: Final = "skip"
 # Label Studio puts it before the name of an uploaded file.
 _UPLOADED: Final = re.compile(r"^[0-9a-f]{8}-")
-# What JSON-MIN has beside the data of a task and its labels.
-_MIN_FIELDS: Final = frozenset(
-    {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement", "image"}
-)
 
 
 def annotation_rows(path: Path, images: Container[str]) -> list[tuple[str, Row]] | None:
@@ -47,25 +44,24 @@ def _label_studio(path: Path, images: Container[str]) -> Iterator[tuple[str, Row
         raise DataError(f"{path}: this is no list of tasks; export the project of Label Studio as JSON or JSON-MIN")
     for number, task in enumerate(tasks, start=1):
         where = f"{path} task {task.get('id', number)}"
-        if "annotations" not in task:
-            yield where, _minimal(where, task, images)
-            continue
-        image = _image(where, task.get("data") or {}, images)
-        for annotation in task["annotations"]:
-            chosen = [
-                choice
-                for result in annotation.get("result", ())
-                for choice in (result.get("value") or {}).get("choices", ())
-            ]
-            yield where, _row(where, image, chosen, annotation, annotation.get("completed_by"))
+        try:
+            yield from _task(where, task, images)
+        except (AttributeError, TypeError) as error:
+            raise DataError(f"{where}: it has another form than Label Studio's; export the project again") from error
 
 
-def _minimal(where: str, task: Mapping[str, Any], images: Container[str]) -> Row:
-    found = [value for name, value in task.items() if name not in _MIN_FIELDS and value and value != task.get("image")]
-    labels = [value["choices"] if isinstance(value, dict) and "choices" in value else value for value in found]
-    chosen = [choice for label in labels for choice in (label if isinstance(label, list) else [label])]
-    texts = [choice for choice in chosen if isinstance(choice, str)]
-    return _row(where, _image(where, task, images), texts, task, task.get("annotator"))
+def _task(where: str, task: Mapping[str, Any], images: Container[str]) -> Iterator[tuple[str, Row]]:
+    if "annotations" not in task:
+        # JSON-MIN has the labels among the data of the task.
+        found = [value["choices"] if isinstance(value, dict) else [value] for value in task.values() if value]
+        chosen = [label for labels in found for label in labels if isinstance(label, str) and parse_diagnosis(label)]
+        yield where, _row(where, _image(where, task, images), chosen, task, task.get("annotator"))
+        return
+    for annotation in task["annotations"]:
+        results = annotation.get("result") or ()
+        chosen = [choice for result in results for choice in (result.get("value") or {}).get("choices", ())]
+        image = _image(where, task["data"], images)
+        yield where, _row(where, image, chosen, annotation, annotation.get("completed_by"))
 
 
 def _row(where: str, image: str, chosen: list[str], annotation: Mapping[str, Any], who: object) -> Row:
@@ -85,19 +81,22 @@ def _row(where: str, image: str, chosen: list[str], annotation: Mapping[str, Any
 
 def _image(where: str, data: Mapping[str, Any], images: Container[str]) -> str:
     """Return the image of a task: the value of its data that names one of the dataset, else the first one."""
-    names = [name for value in data.values() if isinstance(value, str) for name in _names(value)]
+    names = [name for value in data.values() if isinstance(value, str) for name in _names(_path(value))]
     if not names:
         raise DataError(f"{where}: the task has no image")
     return next((name for name in names if name in images), names[0])
 
 
-def _names(address: str) -> Iterator[str]:
-    """Yield the identifiers that an address may stand for, of a file that was uploaded, or is stored elsewhere."""
+def _path(address: str) -> str:
+    """Return the path in an address, of a file that was uploaded, or is stored elsewhere."""
     parts = urlsplit(address)
-    path = parse_qs(parts.query).get("d", [unquote(parts.path)])[0]
+    return parse_qs(parts.query).get("d", [unquote(parts.path)])[0]
+
+
+def _names(path: str) -> Iterator[str]:
+    """Yield the identifiers that a path may stand for."""
     name = without_suffix(PurePosixPath(path).name)
-    yield name
-    yield _UPLOADED.sub("", name)
+    yield from (name, _UPLOADED.sub("", name), path_id(path))
 
 
 def _cvat(path: Path, images: Container[str]) -> Iterator[tuple[str, Row]]:
@@ -117,5 +116,6 @@ def _cvat(path: Path, images: Container[str]) -> Iterator[tuple[str, Row]]:
         where = f"{path} image {image.get('id')}"
         if len(labels) > 1:
             raise DataError(f"{where}: an image has one tag, here {', '.join(labels)}; correct it and export again")
-        name = _image(where, {"name": image.get("name", "")}, images)
-        yield where, {"image_id": name, "diagnosis": labels[0], "reader": reader}
+        names = list(_names(image.get("name", "")))
+        known = next((name for name in names if name in images), names[0])
+        yield where, {"image_id": known, "diagnosis": labels[0], "reader": reader}

@@ -76,8 +76,7 @@ def add_review(store: LabelStore, lesions: LesionSet, path: Path) -> int:
     if not listed:
         raise DataError(f"{path}: no line without a decision names a lesion of {lesions.manifest.root}")
     content = {"strategy": REVIEW, "model": path.name, "lesions": listed}
-    with suppress(EventConflictError):  # added before, when other lines were undecided
-        store.append(Event(id=f"review-{sha256_of_file(path)[:16]}", kind=EventKind.CHOSEN, content=content))
+    store.append(Event(id=f"review-{sha256_of_file(path)[:16]}", kind=EventKind.CHOSEN, content=content))
     return len(listed)
 
 
