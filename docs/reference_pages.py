@@ -11,7 +11,7 @@ import typer
 from pydantic import BaseModel
 
 from lesionlab import errors
-from lesionlab.cli.main import app
+from lesionlab.cli.main import application
 from lesionlab.recipes import Recipe
 from lesionlab.results import ProblemType
 
@@ -151,7 +151,7 @@ def _api_page(package: str, documented: dict[int, str]) -> Iterator[str]:
 
 
 def _commands_page() -> Iterator[str]:
-    root: Any = typer.main.get_command(app)
+    root: Any = typer.main.get_command(application())
     yield "# Command line"
     yield ""
     yield "Generated from the application. `lesionlab COMMAND --help` prints the same."

@@ -11,7 +11,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
-from lesionlab.cli.main import app as command_line
+from lesionlab.cli.main import application
 from lesionlab.client import Client
 from lesionlab.gradio_app import predict as predict_for_gradio
 from lesionlab.prediction import Predictor
@@ -22,7 +22,7 @@ def _from_command_line(image: Path, bundle: Path) -> dict[str, str]:
     headlines = {}
     for result_format in ("jsonl", "csv"):
         arguments = ["predict", str(image), "--model", str(bundle), "--format", result_format]
-        output = CliRunner().invoke(command_line, arguments, catch_exceptions=False).stdout
+        output = CliRunner().invoke(application(), arguments, catch_exceptions=False).stdout
         row = json.loads(output) if result_format == "jsonl" else next(csv.DictReader(io.StringIO(output)))
         headlines[result_format] = row["headline"]
     return headlines

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import typer
 
-from lesionlab.cli.main import app
+from lesionlab.cli.main import application
 from lesionlab.data import Manifest
 from lesionlab.recipes import recipe_names
 from lesionlab.runs import RunFolder
@@ -148,7 +148,7 @@ def only_the_first_is_fast(*names: str) -> list[Any]:
 
 
 def test_every_command_is_covered() -> None:
-    root = typer.main.get_command(app)
+    root = typer.main.get_command(application())
     names = set()
     for name, command in getattr(root, "commands", {}).items():
         inner = getattr(command, "commands", None)

@@ -10,13 +10,13 @@ from typing import Any, get_type_hints
 import pytest
 import typer
 
-from lesionlab.cli.main import app
+from lesionlab.cli.main import application
 from lesionlab.recipes import Recipe
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 TEXTS = [*PAGES, *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"))]
-COMMAND_LINE: Any = typer.main.get_command(app)
+COMMAND_LINE: Any = typer.main.get_command(application())
 FENCE = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
 

@@ -7,14 +7,17 @@ identifiers and no pixels.
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lesionlab.base_models import StrictModel
 from lesionlab.bundle.npz import npz_bytes, read_npz
-from lesionlab.data import ImageRecord, Manifest
 from lesionlab.images.perceptual_hash import BITS, distances, hash_images
+
+if TYPE_CHECKING:  # a prediction needs no datasets
+    from lesionlab.data import ImageRecord, Manifest
 
 # Copies of HAM10000's training images (JPEG down to quality 50 or 112 pixels a side, mirrored, rotated) differ in up to
 # 23 bits; see benchmarks/seen_images.py.
@@ -71,7 +74,7 @@ class SeenImages:
         return len(self.image_id)
 
     @classmethod
-    def of(cls, images: Sequence[Manifest], salt: str, progress: Progress | None = None) -> "SeenImages":
+    def of(cls, images: "Sequence[Manifest]", salt: str, progress: Progress | None = None) -> "SeenImages":
         """Return the index of the images of some subsets.
 
         The limit is the largest up to `HIGHEST_LIMIT` that confuses at most one training image in 1,000 with an image
@@ -128,8 +131,8 @@ class SeenImages:
         return cls(arrays["image_id"], arrays["lesion_id"], pixels, int(arrays["limit"]), int(arrays["unrelated"]))
 
     def find(
-        self, manifest: Manifest, salt: str, *, identifiers: bool = True, progress: Progress | None = None
-    ) -> tuple[list[ImageRecord], SeenCounts]:
+        self, manifest: "Manifest", salt: str, *, identifiers: bool = True, progress: Progress | None = None
+    ) -> "tuple[list[ImageRecord], SeenCounts]":
         """Return the images of a dataset that the model was fitted to, with all images of their lesions.
 
         Args:
@@ -159,7 +162,7 @@ class SeenImages:
         )
 
     def _by_identifier(
-        self, records: Sequence[ImageRecord], pixels: NDArray[np.uint8], by_pixels: NDArray[np.bool_], salt: str
+        self, records: "Sequence[ImageRecord]", pixels: NDArray[np.uint8], by_pixels: NDArray[np.bool_], salt: str
     ) -> NDArray[np.bool_]:
         image_id = _hashed(salt, "image", [record.image_id for record in records])
         lesion_id = _hashed(salt, "lesion", [record.lesion_id for record in records])

@@ -56,7 +56,7 @@ class TrainingImages:
         for name, text in zip(_ARRAYS[1:], texts, strict=True):
             if text.dtype.kind != "S" or text.shape != coordinates.shape[:1]:
                 raise ValueError(f"its array {name} does not hold a text for each of {len(coordinates)} images")
-        if unknown := {code.decode(errors="replace") for code in np.unique(arrays["diagnosis"])} - set(LABELS):
+        if unknown := {code.decode(errors="replace") for code in set(arrays["diagnosis"].tolist())} - set(LABELS):
             raise ValueError(f"its diagnosis {min(unknown)!r} is none of {', '.join(LABELS)}")
         return cls(coordinates, *texts)
 

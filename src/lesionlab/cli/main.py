@@ -1,75 +1,45 @@
 """The application: its commands, and the handling of errors."""
 
 import logging
+import os
 import sys
 import traceback
+from collections.abc import Iterable
 from contextlib import suppress
+from importlib import import_module
 from typing import Annotated, NoReturn
 
 import typer
 
 from lesionlab import RESEARCH_ONLY, __version__
-from lesionlab.cli import data, label, registry, segment
-from lesionlab.cli.build_web import build_web
-from lesionlab.cli.calibrate import calibrate
-from lesionlab.cli.card import card
-from lesionlab.cli.check_explanations import check_explanations
-from lesionlab.cli.compare import compare
 from lesionlab.cli.console import discard_broken_streams, is_output_error, is_verbose, prepare_streams, set_verbosity
-from lesionlab.cli.convert import convert
-from lesionlab.cli.cross_validate import cross_validate
-from lesionlab.cli.demo import demo
-from lesionlab.cli.drift import drift
-from lesionlab.cli.evaluate import evaluate
-from lesionlab.cli.explain import explain
-from lesionlab.cli.export import export
-from lesionlab.cli.fuse import fuse
-from lesionlab.cli.info import info
 from lesionlab.cli.options import add_commands
-from lesionlab.cli.predict import predict
-from lesionlab.cli.recipes import recipes
-from lesionlab.cli.reproduce import reproduce
-from lesionlab.cli.serve import serve
-from lesionlab.cli.train import train
-from lesionlab.cli.tune import tune
 from lesionlab.errors import EXIT_CODES, LesionlabError
 
-app = typer.Typer(
-    name="lesionlab",
-    help=f"Classify dermoscopic images of skin lesions. {RESEARCH_ONLY}",
-    epilog=EXIT_CODES,
-    no_args_is_help=True,
-    # An unexpected error shows Python's plain traceback, as a bug report needs it.
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+# Each command is the function of its name in the module of its name; a group is the variable `app` of its module.
+_COMMANDS = (
+    "predict",
+    "serve",
+    "build-web",
+    "train",
+    "evaluate",
+    "compare",
+    "explain",
+    "check-explanations",
+    "cross-validate",
+    "tune",
+    "reproduce",
+    "export",
+    "calibrate",
+    "fuse",
+    "convert",
+    "recipes",
+    "card",
+    "drift",
+    "info",
+    "demo",
 )
-add_commands(
-    app,
-    predict,
-    serve,
-    build_web,
-    train,
-    evaluate,
-    compare,
-    explain,
-    check_explanations,
-    cross_validate,
-    tune,
-    reproduce,
-    export,
-    calibrate,
-    fuse,
-    convert,
-    recipes,
-    card,
-    drift,
-    info,
-    demo,
-)
-app.add_typer(data.app, name="data")
-app.add_typer(segment.app, name="segment")
-app.add_typer(registry.app, name="registry")
-app.add_typer(label.app, name="label")
+_GROUPS = ("data", "segment", "registry", "label")
 
 
 def _show_version(value: bool) -> None:
@@ -78,13 +48,41 @@ def _show_version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     pass
+
+
+def application(names: Iterable[str] = (*_COMMANDS, *_GROUPS)) -> typer.Typer:
+    """Return the application with some of its commands; by default with all."""
+    app = typer.Typer(
+        name="lesionlab",
+        help=f"Classify dermoscopic images of skin lesions. {RESEARCH_ONLY}",
+        epilog=EXIT_CODES,
+        no_args_is_help=True,
+        # An unexpected error shows Python's plain traceback, as a bug report needs it.
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    for name in names:
+        attribute = name.replace("-", "_")
+        module = import_module(f"lesionlab.cli.{attribute}")
+        if name in _GROUPS:
+            app.add_typer(module.app, name=name)
+        else:
+            add_commands(app, getattr(module, attribute))
+    return app
+
+
+def _requested() -> typer.Typer:
+    """Return the application with the requested command: the options of all others take a tenth of a second."""
+    first = sys.argv[1] if len(sys.argv) > 1 else ""
+    completing = "_LESIONLAB_COMPLETE" in os.environ
+    return application([first]) if first in (*_COMMANDS, *_GROUPS) and not completing else application()
 
 
 def main() -> None:
@@ -95,7 +93,7 @@ def main() -> None:
     prepare_streams()
     try:
         try:
-            app()
+            _requested()()
         finally:
             sys.stdout.flush()
     except LesionlabError as error:

@@ -1,6 +1,7 @@
 """`lesionlab predict`."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -193,8 +194,6 @@ def predict(
 
     A bad image is reported on standard error and does not stop the others; the exit code is then 1.
     """
-    from lesionlab.cli.predict_images import PredictionRun
-    from lesionlab.cli.predict_output import Counts, Output, print_results, write_results
     from lesionlab.prediction import Predictor, RiskRule
     from lesionlab.prediction.decision.prevalence import parse_prevalence
     from lesionlab.prediction.inference.session import IMAGES_PER_RUN
@@ -251,15 +250,20 @@ def predict(
     if explain is not None:
         check_output(explain, [*inputs, nearest_images], force=force)
 
+    with ThreadPoolExecutor(1) as executor:
+        # Opening the graph is native code: meanwhile the modules of the output are imported.
+        loading = executor.submit(load)
+        from lesionlab.cli.predict_images import PredictionRun
+        from lesionlab.cli.predict_output import Counts, Output, print_results, write_results
+
     run = PredictionRun(locations, batch_size, explain, nearest_images, patient_of, grouping)
     counts = Counts()
     if chosen is OutputFormat.TABLE:
-        print_results(load(), run, counts)
+        print_results(loading.result(), run, counts)
     else:
-        write_results(load, run, counts, Output(chosen, out_file, with_identity))
+        write_results(loading.result, run, counts, Output(chosen, out_file, with_identity))
     if counts.failed:
-        done = "reported" if chosen.one_per_image else "predicted"
-        noun = "images" if grouping is None else "lesions"
+        done, noun = "reported" if chosen.one_per_image else "predicted", "images" if grouping is None else "lesions"
         err().print(f"{counts.failed} of {counts.done} {noun} could not be {done}")
         raise typer.Exit(1)
 
@@ -321,13 +325,15 @@ def _grouping(
     paths: list[str], column: str | None, metadata: Path | None, patients: Path | None, clinical: list[str]
 ) -> "Grouping | None":
     """Return how images are grouped by lesion; None for single images."""
+    if column is None and metadata is not None:
+        raise UsageError("--metadata is for --group; name its column of the lesion, as --group lesion_id")
+    if column is None and not clinical:
+        return None
     from lesionlab.cli.predict_images import Grouping
     from lesionlab.prediction.io.lesions import table_of_dataset
 
     if column is None:
-        if metadata is not None:
-            raise UsageError("--metadata is for --group; name its column of the lesion, as --group lesion_id")
-        return Grouping(None, "", images_of(clinical)) if clinical else None
+        return Grouping(None, "", images_of(clinical))
     table = metadata or (None if patients == _DICOM else patients) or table_of_dataset(paths)
     if table is None:
         raise UsageError(

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from lesionlab.bundle import ImageType, Patient
 from lesionlab.cli.console import note
-from lesionlab.data import read_dataset
 from lesionlab.errors import ImageError, UsageError
 from lesionlab.files import replacing
 from lesionlab.prediction import Lesion, Predictor
@@ -146,6 +145,8 @@ class PredictionRun:
 
 def _training_images(predictor: Predictor, dataset: Path) -> dict[str, str]:
     """Return the locations of a model's training images in a dataset by their identifiers."""
+    from lesionlab.data import read_dataset
+
     index, model = predictor.bundle.training_images, predictor.info.identity
     if index is None:
         raise UsageError(f"--nearest-images: {model} has no index of its training images; export its run again")

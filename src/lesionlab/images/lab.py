@@ -1,10 +1,10 @@
 """Conversion from sRGB to CIELAB."""
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
-
-_TO_LAB = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB")
 
 
 def to_lab(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -16,7 +16,12 @@ def to_lab(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
     Returns:
         float64 [H, W, 3].
     """
-    image = ImageCms.applyTransform(Image.fromarray(pixels), _TO_LAB)
+    image = ImageCms.applyTransform(Image.fromarray(pixels), _transform())
     values = np.asarray(image).astype(np.float64)
     # Pillow stores L from 0 to 255, and a and b as signed bytes.
     return np.concatenate([values[..., :1] * 100 / 255, (values[..., 1:] + 128) % 256 - 128], axis=2)
+
+
+@cache
+def _transform() -> ImageCms.ImageCmsTransform:
+    return ImageCms.buildTransform(ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB")

@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from typer.testing import CliRunner
 
-from lesionlab.cli.main import app
+from lesionlab.cli.main import application
 from lesionlab.data import Manifest
 from tests.web.page.conftest import DESKTOP, PHONE, OpenPage, accessibility_issues, choose, content_width
 
@@ -96,7 +96,7 @@ def test_pages_of_datasets_have_no_issues(chromium: Browser, phantoms: Manifest,
         (["data", "report", root, "--out", str(tmp_path / "report.html")], "report.html"),
         (["data", "duplicates", root, "--out", str(tmp_path / "pairs")], "pairs/pairs.html"),
     ):
-        done = CliRunner().invoke(app, command)
+        done = CliRunner().invoke(application(), command)
         assert done.exit_code == 0, done.output
         # The policy of the page permits no scripts, axe's included.
         page = chromium.new_context(bypass_csp=True, color_scheme="dark").new_page()
