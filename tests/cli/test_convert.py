@@ -47,6 +47,10 @@ def test_failed_criteria_are_one_line(
     (found,) = json.loads(done.out)
     assert found["failures"] == ["latency is 0.90 times that of FP32 (limit 0.5)"]
     assert not list(tmp_path.iterdir())
+    kept = cli("convert", "--model", tiny_run.path, *options, "--keep")
+    assert kept.code == 0
+    assert kept.err.endswith("onnx-fp16: kept, although latency is 0.90 times that of FP32 (limit 0.5)\n")
+    assert Bundle.load(tmp_path / "onnx-fp16").info.graph.dtype == "float16"
 
 
 def test_int8_needs_the_dataset(cli: Callable[..., Any], tiny_run: RunFolder, tmp_path: Path) -> None:

@@ -40,9 +40,10 @@ def outputs(tiny_info: BundleInfo) -> Callable[..., ModelOutputs]:
 
 
 def report(
-    fp32: ModelOutputs, converted: ModelOutputs, name: str = "onnx-int8", ratio: float = 0.5
+    fp32: ModelOutputs, converted: ModelOutputs, name: str = "onnx-int8", ratio: float = 0.5, spread: float = 0
 ) -> AcceptanceReport:
-    seconds = np.tile([0.010, 0.010 * ratio], (40, 1))
+    ratios = ratio + spread * np.linspace(-1, 1, 40)
+    seconds = 0.010 * np.stack([np.ones(40), ratios], axis=1)
     lesions = [str(index // 2) for index in range(IMAGES)]
     return compare(
         FORMATS[name], "", fp32, converted, seconds, evaluated_on="x", threads=1, labels=LABELS, lesion_ids=lesions
@@ -90,6 +91,13 @@ def test_latency_has_a_limit_by_format(
     assert one.passed is passes
     if not passes:
         assert one.failures == ("latency is 1.05 times that of FP32 (limit 1.0)",)
+
+
+def test_a_latency_that_is_not_shown_to_be_higher_passes(outputs: Callable[..., ModelOutputs]) -> None:
+    noisy = report(outputs(measured()), outputs(measured()), ratio=1.05, spread=0.4)
+    assert (noisy.passed, noisy.slow) == (True, False)
+    slow = report(outputs(measured()), outputs(measured()), ratio=1.5, spread=0.4)
+    assert (slow.passed, slow.only_slow) == (False, True)
 
 
 def test_latency_is_not_measured_with_an_emulator(outputs: Callable[..., ModelOutputs]) -> None:

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lesionlab import RESEARCH_ONLY
-from lesionlab.cli.console import log_to_console, new_table, progress_bar, require_extra, show, show_json, show_table
+from lesionlab.cli.console import (
+    log_to_console,
+    new_table,
+    progress_bar,
+    require_extra,
+    show,
+    show_json,
+    show_table,
+    warn,
+)
 from lesionlab.cli.options import (
     Columns,
     Decisions,
@@ -59,6 +68,9 @@ def convert(
     unknown: Unknown = "error",
     decisions: Decisions = None,
     threads: Threads = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep a conversion that is too slow and meets all other criteria.")
+    ] = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -66,6 +78,7 @@ def convert(
 
     Each conversion is compared with the bundle end to end. It is kept if it loses at most 0.005 of balanced accuracy on
     the validation images and meets the latency limit of its format; otherwise it is removed and the exit code is 1.
+    --keep keeps one that is only too slow here, for another machine.
     Without --data, outputs are compared on synthetic images. INT8 needs --data for calibration.
     """
     require_extra("lesionlab convert", "train", "torch", "timm", "onnx", "sklearn")
@@ -83,17 +96,20 @@ def convert(
     dataset = open_datasets(data, columns, metadata, unknown, decisions, image_type) if data else None
     context = nullcontext(acceptance_data(bundle.info, dataset)) if dataset else synthetic_acceptance_data()
     with context as images, progress_bar("comparing outputs") as progress:
-        found = convert_bundle(bundle, forms, folder, images, threads=threads, progress=progress)
+        found = convert_bundle(bundle, forms, folder, images, threads=threads, keep_slow=keep, progress=progress)
     if as_json:
         show_json([one.model_dump(mode="json") for one in found])
     else:
-        _show(found)
-    if failed := [one for one in found if not one.passed]:
+        _show(found, keep=keep)
+    for one in found:
+        if keep and one.only_slow:
+            warn(f"{one.format}: kept, although {one.failures[0]}")
+    if failed := [one for one in found if not (one.passed or (keep and one.only_slow))]:
         reasons = "; ".join(f"{one.format}: {', '.join(one.failures)}" for one in failed)
         raise LesionlabError(f"not accepted: {reasons}")
 
 
-def _show(found: "Sequence[AcceptanceReport]") -> None:
+def _show(found: "Sequence[AcceptanceReport]", *, keep: bool) -> None:
     headings = ("format", "result", "balanced accuracy", "loss (95%)", "probabilities", "agreement", "MB", "latency")
     title = f"{found[0].bundle}, {found[0].images} images ({found[0].evaluated_on})"
     table = new_table(*headings, title=title, left=2)
@@ -102,7 +118,7 @@ def _show(found: "Sequence[AcceptanceReport]") -> None:
         interval = "" if one.loss is None or one.loss.low is None else f" ({one.loss.low:+.4f} to {one.loss.high:+.4f})"
         table.add_row(
             one.title,
-            "accepted" if one.passed else "rejected",
+            "accepted" if one.passed else "kept" if keep and one.only_slow else "rejected",
             f"{one.balanced_accuracy:.3f}" if loss is not None else "not measured",
             f"{loss:+.4f}{interval}" if loss is not None else "",
             f"within {one.largest_difference:.1e}",

@@ -95,6 +95,7 @@ def convert_bundle(
     data: AcceptanceData,
     *,
     threads: int | None = None,
+    keep_slow: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[AcceptanceReport]:
     """Convert a bundle; write each model that meets the acceptance criteria to a folder named after its format.
@@ -110,6 +111,7 @@ def convert_bundle(
         out: Folder of the output folders.
         data: Images for the acceptance criteria.
         threads: Number of threads; default: one per available core.
+        keep_slow: Whether to write a model that is slower than its format's limit, and meets all other criteria.
         progress: Called with the number of images done and the total.
 
     Raises:
@@ -126,7 +128,7 @@ def convert_bundle(
             raise UsageError(f"{form.name} needs training images for calibration: name their folder with --data")
         if (out / form.name).exists() and not (out / form.name / CONVERSION).exists():
             raise LesionlabError(f"{out / form.name} exists and is no converted model; choose another folder")
-    conversion = _Conversion(bundle, data, threads or available_cores(), _Progress(progress, len(forms) + 1))
+    conversion = _Conversion(bundle, data, threads or available_cores(), _Progress(progress, len(forms) + 1), keep_slow)
     images = conversion.calibration_images() if any(form.needs_calibration for form in forms) else None
     source = Source(bundle, np.empty((0,), np.uint8) if images is None else images)
     return [_convert(form, source, conversion, out / form.name) for form in forms]
@@ -149,8 +151,11 @@ class _Progress:
 class _Conversion:
     """The images of a comparison and the FP32 model's outputs, computed once for all formats."""
 
-    def __init__(self, bundle: Bundle, data: AcceptanceData, threads: int, progress: _Progress) -> None:
+    def __init__(
+        self, bundle: Bundle, data: AcceptanceData, threads: int, progress: _Progress, keep_slow: bool
+    ) -> None:
         self.bundle, self.data, self.threads, self.progress = bundle, data, threads, progress
+        self.keep_slow = keep_slow
         self.locations = [data.images.location(record) for record in data.images]
         some = self.locations[:: max(1, len(self.locations) // _OUT_OF_DISTRIBUTION)]
         self.out_of_distribution = [255 - pixels for pixels in self._preprocessed(some)]
@@ -249,7 +254,7 @@ def _write(form: Format, source: Source, conversion: _Conversion, folder: Path) 
         labels=conversion.labels(),
         lesion_ids=[record.lesion_id for record in conversion.data.images],
     )
-    if not report.passed:
+    if not (report.passed or (conversion.keep_slow and report.only_slow)):
         raise _RejectedError(report)
     for name, part in (
         (REFERENCE, reference),
