@@ -13,6 +13,17 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from lesionlab.bundle import Patient
+from lesionlab.data import Manifest
+from lesionlab.images.files import LeftOut
+from lesionlab.prediction import Predictor
+from lesionlab.prediction.shards.folder import Request, RunFolder
+from lesionlab.prediction.shards.plan import plan_shards
+from lesionlab.prediction.shards.ray_data import RayWorkers
+from lesionlab.prediction.shards.run import predict_missing
+from lesionlab.prediction.shards.worker import ShardWorker
+from lesionlab.ray_cluster import ray_cluster
+
 pytest.importorskip("ray")
 # Ray warns on import, and on leftovers of the processes that are killed here.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -85,6 +96,7 @@ def finished(process: "subprocess.Popen[bytes]") -> None:
     assert process.returncode == 1, errors  # one image is damaged
     assert b"1 of 300 images could not be predicted" in errors
     assert b"Traceback" not in errors
+    assert b"Deprecat" not in errors
 
 
 def test_a_killed_worker_node_and_driver_lose_and_double_nothing(
@@ -113,6 +125,31 @@ def test_a_killed_worker_node_and_driver_lose_and_double_nothing(
     assert kept.items() <= parts(out).items()
     rows = [row for part in (out / "predictions").iterdir() for row in pq.read_table(part)["image"].to_pylist()]
     assert sorted(rows) == [f"images/{index:04d}.jpg" for index in range(IMAGES) if index != 100]
+
+
+def test_an_image_that_ends_its_worker_is_left_out_in_the_end(
+    tiny_whole_bundle: Path, phantoms: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_worker_niceness", "0")
+    images = tmp_path / "images"
+    images.mkdir()
+    for index, record in enumerate(phantoms.records[:6]):
+        (images / f"{index}.jpg").write_bytes(Path(phantoms.location(record)).read_bytes())
+
+    def patient_of(image: str) -> Patient:
+        if image.endswith("4.jpg"):
+            os._exit(1)
+        return Patient()
+
+    worker = ShardWorker(Predictor.load(tiny_whole_bundle, threads=1), "", 2, patient_of)
+    request = Request(images=("images",), model="tiny", bundle_sha256="0" * 64, options={}, shard_size=3)
+    shards = plan_shards([str(images)], 3, LeftOut())
+    with ray_cluster("local"), RunFolder.opened(tmp_path / "run", request, shards) as run:
+        counts = predict_missing(run, RayWorkers(worker, 2, 0), lambda _counts, _complete: None)
+    assert (counts.predicted, counts.failed) == (5, 1)
+    (failure,) = [row for part in (tmp_path / "run/failures").iterdir() for row in pq.read_table(part).to_pylist()]
+    assert failure["image"].endswith("4.jpg")
+    assert failure["error"].startswith("not predicted: its worker was lost 3 times; memory may be exhausted")
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "auto"])

@@ -6,6 +6,7 @@ again elsewhere. Results come back to this process, which writes them: the nodes
 
 import logging
 import pickle
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
 from itertools import islice
 from typing import Any, Final
@@ -18,6 +19,8 @@ from lesionlab.prediction.shards.worker import ATTEMPTS, OUT_OF_MEMORY, ShardWor
 from lesionlab.ray_cluster import one_line
 
 _SHARDS_AT_A_TIME: Final = 2000  # in one dataset of Ray, whose blocks are all known to this process
+
+Answer = ShardResult | WorkerDeath | LesionlabError
 
 
 class RayWorkers:
@@ -46,38 +49,22 @@ class RayWorkers:
     ) -> Generator[ShardResult | WorkerDeath, None, None]:
         """Yield the results of shards in any order; see `Workers`."""
         left = iter(pieces)
-        number = 1 if alone else self._number
         while some := list(islice(left, _SHARDS_AT_A_TIME)):
-            missing = {(piece.number, piece.start): piece for piece in some}
             try:
-                for result in self._run(some, number, ignored_errors=-1):
-                    del missing[result.piece.number, result.piece.start]
-                    yield result
+                yield from self._run(some, 1 if alone else self._number)
             except LesionlabError:
                 raise
             except Exception as error:
                 raise LesionlabError(f"the Ray cluster failed: {one_line(error)}") from error
-            for piece in missing.values():
-                yield self._again(piece)
 
-    def _again(self, piece: Piece) -> ShardResult | WorkerDeath:
-        """Predict a piece whose workers have ended, to know the reason."""
-        try:
-            return next(self._run([piece], 1, ignored_errors=0))
-        except LesionlabError:
-            raise
-        except Exception as error:  # noqa: BLE001 - Ray has many, and those of its threads
-            return WorkerDeath(piece, _reason(error))
-
-    def _run(self, pieces: list[Piece], number: int, *, ignored_errors: int) -> Iterator[ShardResult]:
+    def _run(self, pieces: list[Piece], number: int) -> Iterator[ShardResult | WorkerDeath]:
         import pyarrow as pa
         import ray
         from ray.data import ActorPoolStrategy, DataContext
 
-        context = DataContext.get_current()
-        context.enable_progress_bars = False
-        context.max_errored_blocks = ignored_errors
+        DataContext.get_current().enable_progress_bars = False
         size = min(number, len(pieces))
+        attempts: Any = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(_Attempts)
         # A block for each piece: Ray repeats whole blocks.
         data = ray.data.from_arrow([pa.table({"piece": [pickle.dumps(piece)]}) for piece in pieces])
         answers = data.map_batches(
@@ -85,22 +72,33 @@ class RayWorkers:
             batch_size=1,
             batch_format="pyarrow",
             compute=ActorPoolStrategy(min_size=1, max_size=size, initial_size=size, max_tasks_in_flight_per_actor=1),
-            fn_constructor_kwargs={"worker": self._worker, "version": __version__},
+            fn_constructor_kwargs={"worker": self._worker, "attempts": attempts.remote(), "version": __version__},
             num_cpus=1,
             num_gpus=self._gpus or None,
-            ray_remote_args_fn=lambda: {"max_task_retries": ATTEMPTS - 1},
         )
         for row in answers.iter_rows():
-            answer = pickle.loads(row["answer"])  # noqa: S301 - from our own worker
+            answer: Answer = pickle.loads(row["answer"])  # noqa: S301 - from our own worker
             if isinstance(answer, LesionlabError):
                 raise answer
             yield answer
 
 
+class _Attempts:
+    """Counts how often each shard was begun: Ray Data repeats those of lost workers without a limit."""
+
+    def __init__(self) -> None:
+        self._counts = Counter[tuple[int, int]]()
+
+    def begin(self, piece: tuple[int, int]) -> int:
+        """Return the number of attempts, with this one."""
+        self._counts[piece] += 1
+        return self._counts[piece]
+
+
 class _Actor:
     """A worker on a node of the cluster."""
 
-    def __init__(self, worker: Any, version: str) -> None:
+    def __init__(self, worker: Any, attempts: Any, version: str) -> None:
         import ray
 
         self._error = None
@@ -109,6 +107,7 @@ class _Actor:
                 f"a node has lesionlab {__version__}, this machine {version}; install the same"
             )
         self._worker: ShardWorker = ray.get(worker)
+        self._attempts = attempts
 
     def __call__(self, table: Any) -> Any:
         import pyarrow as pa
@@ -116,19 +115,14 @@ class _Actor:
         answers = [self._answer(pickle.loads(piece)) for piece in table["piece"].to_pylist()]  # noqa: S301 - as above
         return pa.table({"answer": [pickle.dumps(answer) for answer in answers]})
 
-    def _answer(self, piece: Piece) -> ShardResult | LesionlabError:
+    def _answer(self, piece: Piece) -> Answer:
+        import ray
+
         if self._error is not None:
             return self._error
+        if ray.get(self._attempts.begin.remote((piece.number, piece.start))) > ATTEMPTS:
+            return WorkerDeath(piece, f"its worker was lost {ATTEMPTS} times; {OUT_OF_MEMORY}")
         try:
             return self._worker(piece)
         except LesionlabError as error:
             return LesionlabError(str(error))  # not all subclasses can be pickled
-
-
-def _reason(error: Exception) -> str:
-    from ray.exceptions import OutOfMemoryError
-
-    text = one_line(error)
-    if isinstance(error, OutOfMemoryError) or "memory" in text.lower():
-        return f"its worker was ended; {OUT_OF_MEMORY}"
-    return f"its worker was lost ({text})"
