@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any, Final
 
 from lesionlab import __version__
-from lesionlab.errors import LesionlabError, MissingExtraError
+from lesionlab.errors import LesionlabError, MemoryExhaustedError, MissingExtraError
 from lesionlab.prediction.shards.folder import ShardResult
 from lesionlab.prediction.shards.shard import Piece
 from lesionlab.prediction.shards.worker import ATTEMPTS, OUT_OF_MEMORY, ShardWorker, WorkerDeath
@@ -154,6 +154,8 @@ class _Actor:
             return self._error
         try:
             return self._worker(piece)
+        except MemoryExhaustedError as error:
+            raise MemoryError(str(error)) from error  # of Python, since it is for another attempt
         except LesionlabError as error:
             return LesionlabError(str(error))  # not all subclasses can be pickled
 
