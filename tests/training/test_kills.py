@@ -1,5 +1,6 @@
 """`lesionlab train`, killed at random moments from the first image to the bundle, ends as an undisturbed run."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ pytestmark = [
     pytest.mark.timeout(1800),
     pytest.mark.skipif(sys.platform != "linux", reason="forks processes and kills their group"),
 ]
+EXPORTS = 16  # kills
 MODULES = ("lesionlab.experiments.completion", "lesionlab.training.train", "lesionlab.export", "onnxruntime")
 TINY = (
     "model.backbone=test_efficientnet",
@@ -56,6 +58,18 @@ def test_kills_change_no_weight_and_no_epoch(changes: tuple[str, ...], kills: in
         assert run.record() == whole.record()
         assert Bundle.load(run.bundle).info.prediction_sha256 == Bundle.load(whole.bundle).info.prediction_sha256
         assert files(run.path) == files(whole.path)
+
+
+def test_kills_of_an_export_leave_no_half_bundle(tiny_run: RunFolder, tmp_path: Path) -> None:
+    for name in ("whole", *(f"killed-{number}" for number in range(EXPORTS))):
+        shutil.copytree(tiny_run.path, tmp_path / name, ignore=shutil.ignore_patterns("bundle"))
+    # An export that begins after a kill finds the bundle absent or whole, and replaces it.
+    moments = kill_at_random(Plan(["export", "{run}", "--force"], EXPORTS, 3, MODULES, early=0), tmp_path)
+    assert len(moments) == EXPORTS
+    bundles = [Bundle.load(path) for path in sorted(tmp_path.glob("*/bundle"))]
+    assert len(bundles) >= 2
+    assert len({bundle.info.prediction_sha256 for bundle in bundles}) == 1
+    assert not [path for path in tmp_path.rglob(".*") if path.name.endswith((".part", ".old"))]
 
 
 def without_seconds(run: RunFolder) -> list[dict[str, float]]:
