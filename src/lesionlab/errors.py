@@ -46,6 +46,10 @@ class DivergenceError(LesionlabError):
     """A training diverged: its loss is not a finite number."""
 
 
+class MemoryExhaustedError(LesionlabError):
+    """The memory of the machine or of its accelerator does not suffice."""
+
+
 class RecipeError(UsageError):
     """A recipe is not valid. The message names the key."""
 

@@ -132,6 +132,15 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes have left half-written in a folder and below; no process may be writing there."""
+    for left in [*folder.glob("**/.*.part"), *folder.glob("**/.*.old")]:
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
 def try_lock(stream: IO[Any]) -> bool:
     """Lock an open file against other processes until it is closed, or its process ends in any way.
 
@@ -201,4 +210,5 @@ def write_json(path: Path, value: Any) -> None:
 def cannot_write(path: Path, error: OSError) -> LesionlabError:
     """Return the error for a file that cannot be written, with the cause and the remedy."""
     reason = error.strerror or str(error)
-    return LesionlabError(f"cannot write {path}: {reason}. Free some space or choose another --out")
+    elsewhere = "set LESIONLAB_CACHE to another folder" if cache_folder() in path.parents else "choose another --out"
+    return LesionlabError(f"cannot write {path}: {reason}. Free some space or {elsewhere}")

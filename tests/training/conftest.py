@@ -1,7 +1,10 @@
 """Fixtures: starting weights, and a simulated kill at a given call."""
 
+import os
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,25 @@ def imagenet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LESIONLAB_WEIGHTS", str(folder))
         yield folder
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system that is almost full; removing `other data` frees a megabyte."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = shutil.which("mount")
+    options = ["-t", "tmpfs", "-o", "size=1200k", "tmpfs", str(folder)]
+    if mount is None or subprocess.run([mount, *options], check=False, capture_output=True).returncode:
+        pytest.skip("a file system can be mounted by root only")
+    try:
+        with suppress(OSError), (folder / "other data").open("wb", buffering=0) as stream:
+            while stream.write(bytes(4096)):
+                pass
+        os.truncate(folder / "other data", (folder / "other data").stat().st_size - 16 * 1024)
+        yield folder
+    finally:
+        subprocess.run([mount.replace("mount", "umount"), str(folder)], check=True)
 
 
 class _ProcessEnded(BaseException):

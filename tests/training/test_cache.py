@@ -2,18 +2,21 @@
 
 import os
 import shutil
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from lesionlab.data import Manifest
 from lesionlab.errors import DataError
-from lesionlab.images import Preprocessing, decode_image, read_image_bytes
+from lesionlab.images import DecodedImage, Preprocessing, decode_image, load_image, read_image_bytes
 from lesionlab.recipes import Recipe
 from lesionlab.segmentation import Segmenter
 from lesionlab.training import cache
@@ -91,6 +94,45 @@ def test_a_changed_file_gives_a_new_array(folder: Path, copied: Manifest, builds
     os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
     open_image_cache(copied, SMALL)
     assert len(builds) == 3
+
+
+def test_a_file_that_changes_before_it_is_decoded_is_an_error(folder: Path, copied: Manifest) -> None:
+    file = Path(copied.location(copied.records[3]))
+    other = Image.new("RGB", (64, 48), "green")
+    changed: list[NDArray[np.uint8]] = []
+
+    def load(location: str, **options: Any) -> DecodedImage:
+        if location == str(file) and not changed:
+            other.save(file)
+            changed.append(np.asarray(other))
+        return load_image(location, **options)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(DataError) as caught:
+        patch.setattr(cache, "load_image", load)
+        open_image_cache(copied, SMALL)
+    relative = file.relative_to(copied.root)
+    assert f"1 of 12 images cannot be used: {relative}: the file has changed since the start" in str(caught.value)
+    assert list(folder.iterdir()) == []
+    np.testing.assert_array_equal(open_image_cache(copied, SMALL)[3], SMALL.apply(load_image(str(file)).image))
+
+
+def test_a_damaged_array_is_an_error(folder: Path, copied: Manifest) -> None:
+    open_image_cache(copied, SMALL)
+    (file,) = folder.iterdir()
+    for content in (file.read_bytes()[:5000], b""):
+        file.write_bytes(content)
+        with pytest.raises(DataError, match=rf"{file} is damaged .*; remove this file"):
+            open_image_cache(copied, SMALL)
+
+
+def test_abandoned_files_are_removed_whatever_the_clock(folder: Path, copied: Manifest) -> None:
+    folder.mkdir(parents=True)
+    now = time.time()
+    for name, modified in (("old", now - 4000), ("recent", now), ("future", now + 4000)):
+        (folder / f".{name}.npy.x.part").touch()
+        os.utime(folder / f".{name}.npy.x.part", (modified, modified))
+    open_image_cache(copied, SMALL)
+    assert sorted(path.name for path in folder.glob(".*")) == [".future.npy.x.part", ".recent.npy.x.part"]
 
 
 def test_a_moved_dataset_keeps_its_array(folder: Path, copied: Manifest, tmp_path: Path, builds: list[Path]) -> None:

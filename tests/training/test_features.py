@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from lesionlab.errors import LesionlabError
 from lesionlab.recipes import AugmentationSettings, Recipe
 from lesionlab.training.features import FeatureStore, augments
 from lesionlab.training.network import LesionNetwork
@@ -73,11 +74,11 @@ def test_views_differ(make_store: Callable[[str], FeatureStore]) -> None:
 def test_an_interrupted_computation_is_resumed(
     make_store: Callable[[str], FeatureStore], computed: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lesionlab.training.features._BLOCKS_PER_SAVE", 1)
+    monkeypatch.setattr("lesionlab.training.features._ROWS_PER_FILE", 64)
     store = make_store("a")
 
     def stop(done: int, _total: int) -> None:
-        if done == 128:
+        if done > 128:
             raise KeyboardInterrupt
 
     store.progress = stop
@@ -87,6 +88,40 @@ def test_an_interrupted_computation_is_resumed(
     rest = make_store("a").view(1, range(150))
     assert sum(size for size in computed if size > 1) == 150 - 128
     np.testing.assert_allclose(rest, make_store("b").view(1, range(150)), atol=1e-6)
+
+
+def test_processes_that_share_the_cache_do_not_disturb_each_other(make_store: Callable[[str], FeatureStore]) -> None:
+    store, other = make_store("a"), make_store("a")
+
+    def meanwhile(done: int, _total: int) -> None:
+        if done == 64:
+            other.view(1, range(100, 120))
+
+    store.progress = meanwhile
+    found = store.view(1, range(150))
+    np.testing.assert_array_equal(make_store("a").view(1, range(150)), found)
+    np.testing.assert_allclose(found, make_store("b").view(1, range(150)), atol=1e-5)
+
+
+def test_a_damaged_file_is_computed_again(make_store: Callable[[str], FeatureStore]) -> None:
+    store = make_store("a")
+    found = store.view(0, range(150))
+    (file,) = (path for path in store.folder.rglob("*") if path.is_file())
+    for content in (file.read_bytes()[:-50], b""):
+        file.write_bytes(content)
+        np.testing.assert_array_equal(store.view(0, range(150)), found)
+
+
+def test_a_full_disk_is_one_error_and_the_rest_is_computed_later(
+    make_store: Callable[[str], FeatureStore], small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lesionlab.training.features._ROWS_PER_FILE", 64)
+    store = make_store(str(small_disk))  # a write into a memory map would end this process with SIGBUS
+    with pytest.raises(LesionlabError, match=r"cannot write .*view-0.*npz: No space left on device.*LESIONLAB_CACHE"):
+        store.view(0, range(150))
+    assert not list(small_disk.rglob(".*.part"))
+    (small_disk / "other data").unlink()
+    np.testing.assert_allclose(store.view(0, range(150)), make_store("b").view(0, range(150)), atol=1e-6)
 
 
 def test_augmentation_is_detected() -> None:

@@ -151,8 +151,11 @@ def save_bundle(
         return bundle
     with replacing_folder(path) as temporary:
         for name, data in contents.items():
-            with replacing(temporary / name, binary=True) as stream:
+            (temporary / name).parent.mkdir(exist_ok=True)
+            with (temporary / name).open("wb") as stream:
                 stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
         if path.exists() and (not path.is_dir() or {entry.name for entry in path.iterdir()} - set(_FILES)):
             raise BundleError(f"{path} exists and is not a bundle; choose another path")
     return bundle

@@ -98,6 +98,8 @@ def main() -> None:
             sys.stdout.flush()
     except LesionlabError as error:
         _fail(str(error), error.exit_code)
+    except MemoryError:
+        _fail("not enough memory; use smaller batches or fewer workers, or a machine with more memory")
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except ModuleNotFoundError as error:

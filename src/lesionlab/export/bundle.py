@@ -5,6 +5,7 @@ import hashlib
 import logging
 import math
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def export_run(
         progress: Called with the number of images done and the total.
 
     Raises:
-        DataError: A run is not finished, or the runs are not compatible.
+        DataError: A run is not finished, the runs are not compatible, or another process is working on the run.
         RecipeError: A change is invalid or not in the table `inference`.
         UsageError: An ensemble without `out`.
         ImageError: An image cannot be read.
@@ -129,14 +130,16 @@ def export_run(
     training_images = None
     if recipe.inference.training_images and reference.features is not None:
         training_images = index_training_images(train, train_measured.features, reference.features)
-    bundle = save_bundle(
-        path,
-        exported.info.model_copy(update=dict(fitted)),
-        exported.graph,
-        reference=reference,
-        training_images=training_images,
-        seen_images=SeenImages.of([subsets["train"], validation], record.manifest_sha256),
-    )
+    seen_images = SeenImages.of([subsets["train"], validation], record.manifest_sha256)
+    with run.locked() if out is None else nullcontext():
+        bundle = save_bundle(
+            path,
+            exported.info.model_copy(update=dict(fitted)),
+            exported.graph,
+            reference=reference,
+            training_images=training_images,
+            seen_images=seen_images,
+        )
     info = bundle.info
     calibration = info.calibration
     logger.info(

@@ -15,6 +15,8 @@ evaluation/SUBSET/            metrics.json, predictions.csv, report.html
 """
 
 import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import tomli_w
@@ -23,7 +25,7 @@ from pydantic import ValidationError
 from lesionlab.base_models import StrictModel
 from lesionlab.data import Manifest, Split, load_manifest, load_split
 from lesionlab.errors import DataError
-from lesionlab.files import write_json, write_text
+from lesionlab.files import cannot_write, remove_leftovers, try_lock, write_json, write_text
 from lesionlab.recipes import Recipe, load_recipe
 
 HISTORY_COLUMNS = (
@@ -95,6 +97,25 @@ class RunFolder:
     def exists(self) -> bool:
         """Return whether the folder holds a run."""
         return self.record_file.exists()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from writing to the run, and remove what a killed one has left half-written.
+
+        Raises:
+            DataError: Another process is working on the run.
+            LesionlabError: The folder cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            stream = self.log.open("ab")
+        except OSError as error:
+            raise cannot_write(self.log, error) from error
+        with stream:
+            if not try_lock(stream):
+                raise DataError(f"{self.path}: another process is working on this run; wait for its end")
+            remove_leftovers(self.path)
+            yield
 
     def begin(self, record: RunRecord, recipe: Recipe, manifest: Manifest, split: Split) -> None:
         """Write the files known before training; `run.json` last, so that its presence means a complete folder."""

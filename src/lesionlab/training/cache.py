@@ -8,7 +8,9 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -24,6 +26,8 @@ from lesionlab.segmentation import Segmenter
 from lesionlab.training.crop import CropToLesion
 
 logger = logging.getLogger(__name__)
+
+_Signature: TypeAlias = list[int | str]
 
 _ABANDONED_SECONDS = 600
 _CHUNK = 32
@@ -47,22 +51,30 @@ def open_image_cache(
         DataError: At least one image cannot be decoded; the message lists them.
         LesionlabError: The cache cannot be written.
     """
-    path = _cache_path(image_cache_key(manifest, preprocessing))
+    files = _signatures(manifest)
+    path = _cache_path(_key_of(manifest, preprocessing, files))
     if not path.exists():
-        _build(path, manifest, preprocessing, progress)
+        _build(path, manifest, files, preprocessing, progress)
     return _map_array(path)
 
 
 def image_cache_key(manifest: Manifest, preprocessing: Preprocessing) -> str:
     """Return the cache key, a hash of the images' metadata, files and size."""
-    files = [_signature(manifest.location(record)) for record in manifest]
+    return _key_of(manifest, preprocessing, _signatures(manifest))
+
+
+def _key_of(manifest: Manifest, preprocessing: Preprocessing, files: list[_Signature]) -> str:
     shape = {"size": preprocessing.size, "interpolation": preprocessing.interpolation}
     if preprocessing.through:
         shape["through"] = preprocessing.through
     return sha256_of_json([_VERSION, manifest.sha256, shape, files])[:24]
 
 
-def _signature(location: str) -> list[int | str]:
+def _signatures(manifest: Manifest) -> list[_Signature]:
+    return [_signature(manifest.location(record)) for record in manifest]
+
+
+def _signature(location: str) -> _Signature:
     # Size and modification time reveal a replaced file or archive without reading it.
     archive, _, member = location.partition("::")
     try:
@@ -78,29 +90,39 @@ def _cache_path(key: str) -> Path:
 
 def _map_array(path: Path) -> NDArray[np.uint8]:
     # torch requires a writable array; copy-on-write leaves the file unchanged.
-    array: NDArray[np.uint8] = np.load(path, mmap_mode="c")
+    try:
+        array: NDArray[np.uint8] = np.load(path, mmap_mode="c")
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"the image cache {path} is damaged ({error}); remove this file, to decode again") from error
     return array
 
 
 def _build(
     path: Path,
     manifest: Manifest,
+    files: list[_Signature],
     preprocessing: Preprocessing,
     progress: Callable[[int, int], None] | None,
     transform: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None,
     size: int | None = None,
 ) -> None:
-    """Write the array; `transform`, if given, maps chunks of images to squares of `size` pixels."""
+    """Write the array; an image that is no longer that of `files` is an error.
+
+    `transform`, if given, maps chunks of images to squares of `size` pixels.
+    """
     side = size or preprocessing.size
     shape = (len(manifest), side, side, 3)
     logger.info("decoding %d images once, at %d pixels (%.1f GB)", shape[0], side, np.prod(shape) / 1e9)
 
-    def decode(record: ImageRecord) -> NDArray[np.uint8] | str:
+    def decode(record: ImageRecord, expected: _Signature) -> NDArray[np.uint8] | str:
+        location = manifest.location(record)
         try:
-            image = load_image(manifest.location(record), at_least=preprocessing.decode_size).image
-            return preprocessing.apply(image)
+            image = load_image(location, at_least=preprocessing.decode_size).image
         except ImageError as error:
             return f"{record.path}: {error}"
+        if _signature(location) != expected:  # the array would hold other pixels than its key states
+            return f"{record.path}: the file has changed since the start; train again when it is complete"
+        return preprocessing.apply(image)
 
     _remove_leftovers(path)
     records, failures = list(manifest), list[str]()
@@ -108,8 +130,9 @@ def _build(
     with replacing(path, binary=True) as stream, ThreadPoolExecutor() as pool:
         np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": shape})
         for start in range(0, len(records), _CHUNK):
+            chunk = slice(start, start + _CHUNK)
             images: list[NDArray[np.uint8]] = []
-            for done, result in enumerate(pool.map(decode, records[start : start + _CHUNK]), start=start + 1):
+            for done, result in enumerate(pool.map(decode, records[chunk], files[chunk]), start=start + 1):
                 if isinstance(result, str):
                     failures.append(result)
                 else:
@@ -117,8 +140,8 @@ def _build(
                 if progress is not None:
                     progress(done, len(records))
             if not failures:
-                chunk = np.stack(images)
-                stream.write((chunk if transform is None else transform(chunk)).tobytes())
+                squares = np.stack(images)
+                stream.write((squares if transform is None else transform(squares)).tobytes())
         if failures:
             listed = "; ".join(failures[:5]) + (f"; and {len(failures) - 5} more" if len(failures) > 5 else "")
             raise DataError(
@@ -129,10 +152,11 @@ def _build(
 
 def _remove_leftovers(path: Path) -> None:
     """Remove incomplete files of killed processes; they may be gigabytes large."""
-    for leftover in path.parent.glob(f".{path.name}.*.part"):
+    for leftover in path.parent.glob(".*.part"):
         # A newer file may belong to a running process.
-        if time.time() - leftover.stat().st_mtime > _ABANDONED_SECONDS:
-            leftover.unlink(missing_ok=True)
+        with suppress(OSError):  # another process may remove it as well
+            if time.time() - leftover.stat().st_mtime > _ABANDONED_SECONDS:
+                leftover.unlink()
 
 
 def open_network_inputs(
@@ -156,7 +180,8 @@ def open_network_inputs(
         LesionlabError: The cache cannot be written.
     """
     preprocessing = Preprocessing(**recipe.graph_input.model_dump())
-    key = image_cache_key(manifest, preprocessing)
+    files = _signatures(manifest)
+    key = _key_of(manifest, preprocessing, files)
     if not recipe.crop.segmentation:
         return open_image_cache(manifest, preprocessing, progress), key
     segmenter = Segmenter.load(segmentation_folder(recipe.crop), threads=available_cores())
@@ -171,7 +196,7 @@ def open_network_inputs(
             cropped: NDArray[np.uint8] = view.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
             return cropped
 
-        _build(path, manifest, preprocessing, progress, crop, size)
+        _build(path, manifest, files, preprocessing, progress, crop, size)
     return _map_array(path), key
 
 

@@ -1,6 +1,6 @@
 """Cache of a frozen backbone's features, computed once for all epochs of training the head.
 
-One file per view: view 0 is the original image, the others are augmented. Each block of images has random numbers that
+View 0 is the original image, the others are augmented. Each block of images has random numbers that
 depend only on the seed, the view and the block. So the features of an image do not depend on the split, and runs share
 them, also after an interruption.
 """
@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save
 
+from lesionlab.bundle.npz import npz_bytes, read_npz
 from lesionlab.files import cache_folder, replacing, sha256_of_json
 from lesionlab.recipes import AugmentationSettings, Recipe
 from lesionlab.training.augmentation import BatchAugmentation
@@ -23,9 +24,9 @@ from lesionlab.training.network import LesionNetwork
 
 logger = logging.getLogger(__name__)
 
-_VERSION = 1
+_VERSION = 2
 _BLOCK = 64  # images that share their random numbers
-_BLOCKS_PER_SAVE = 16
+_ROWS_PER_FILE = 16 * _BLOCK
 
 
 def augments(settings: AugmentationSettings) -> bool:
@@ -43,7 +44,7 @@ class FeatureStore:
         images: The image cache, uint8 [all images, H, W, 3].
         images_key: Key of the image cache.
         device: Device to compute on.
-        progress: Called with the number of images done and their total, per view.
+        progress: Called with the number of images done and that of the dataset, per view.
     """
 
     def __init__(
@@ -83,33 +84,52 @@ class FeatureStore:
         Args:
             view: 0 for the original images, from 1 for augmented ones.
             rows: Rows of the image cache.
+
+        Raises:
+            LesionlabError: The features cannot be written.
         """
-        stored, done = self._open(view)
-        unique = np.unique(np.asarray(rows, dtype=np.int64))
-        missing = unique[~done[unique]]
-        if len(missing):
-            logger.info("features of %d images, view %d: computing", len(missing), view)
-            self._compute(view, missing, stored, done)
-        features: NDArray[np.float32] = stored[np.asarray(rows, dtype=np.int64)]
+        wanted = np.asarray(rows, dtype=np.int64)
+        features = np.empty((len(wanted), self.network.feature_count), np.float32)
+        done = 0
+        for part in np.unique(wanted // _ROWS_PER_FILE):
+            chosen = wanted // _ROWS_PER_FILE == part
+            unique = np.unique(wanted[chosen])
+            stored = self._part(view, int(part), unique, done)
+            features[chosen] = stored[wanted[chosen] - part * _ROWS_PER_FILE]
+            done += len(unique)
         return features
 
-    def _open(self, view: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        path, mask = self._files(view)
-        shape = (len(self.images), self.network.feature_count)
-        if not (path.exists() and mask.exists()):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            mask.unlink(missing_ok=True)
-            np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape).flush()
-            return np.load(path, mmap_mode="r+"), np.zeros(shape[0], dtype=np.bool_)
-        return np.load(path, mmap_mode="r+"), np.load(mask)
+    def _part(self, view: int, part: int, rows: NDArray[np.int64], before: int) -> NDArray[np.float32]:
+        """Return the features of one file, of which at least `rows` are known."""
+        first = part * _ROWS_PER_FILE
+        path = self.folder / f"view-{view}" / f"{part:06d}.npz"
+        stored, known = self._read(path, min(_ROWS_PER_FILE, len(self.images) - first))
+        missing = rows[~known[rows - first]]
+        if len(missing):
+            logger.info("features of %d images, view %d: computing", len(missing), view)
+            stored[missing - first] = self._compute(view, missing, before)
+            known[missing - first] = True
+            # Features and what is known of them are one file: processes that share the cache replace it as a whole.
+            with replacing(path, binary=True) as stream:
+                stream.write(npz_bytes({"features": stored, "known": known}))
+        return stored
+
+    def _read(self, path: Path, count: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        try:
+            arrays = read_npz(path.read_bytes())
+            return arrays["features"], arrays["known"]
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, KeyError) as error:
+            logger.warning("%s is damaged (%s): its features are computed again", path, error)
+        return np.zeros((count, self.network.feature_count), np.float32), np.zeros(count, dtype=np.bool_)
 
     @torch.no_grad()
-    def _compute(
-        self, view: int, missing: NDArray[np.int64], stored: NDArray[np.float32], done: NDArray[np.bool_]
-    ) -> None:
+    def _compute(self, view: int, missing: NDArray[np.int64], before: int) -> NDArray[np.float32]:
         self.network.to(self.device).eval()
-        blocks = np.unique(missing // _BLOCK)
-        for count, block in enumerate(blocks, start=1):
+        computed: list[NDArray[np.float32]] = []
+        done = before
+        for block in np.unique(missing // _BLOCK):
             rows = missing[missing // _BLOCK == block]
             if view == 0:
                 pixels = to_images(torch.from_numpy(self.images[rows]).to(self.device))
@@ -119,19 +139,8 @@ class FeatureStore:
                 whole = to_images(torch.from_numpy(self.images[block * _BLOCK : (block + 1) * _BLOCK]).to(self.device))
                 pixels = self.augment(whole)[torch.from_numpy(rows - block * _BLOCK).to(self.device)]
             pixels = pixels.contiguous(memory_format=torch.channels_last)
-            stored[rows] = self.network.features(pixels).float().cpu().numpy()
-            done[rows] = True
-            if count % _BLOCKS_PER_SAVE == 0 or count == len(blocks):
-                self._save(view, stored, done)
+            computed.append(self.network.features(pixels).float().cpu().numpy())
+            done += len(rows)
             if self.progress is not None:
-                self.progress(min(count * _BLOCK, len(missing)), len(missing))
-
-    def _save(self, view: int, stored: NDArray[np.float32], done: NDArray[np.bool_]) -> None:
-        # The features first: the mask must not mark features that are not on disk yet.
-        if isinstance(stored, np.memmap):
-            stored.flush()
-        with replacing(self._files(view)[1], binary=True) as stream:
-            np.save(stream, done)
-
-    def _files(self, view: int) -> tuple[Path, Path]:
-        return self.folder / f"view-{view}.npy", self.folder / f"view-{view}-done.npy"
+                self.progress(done, len(self.images))
+        return np.concatenate(computed)

@@ -21,6 +21,7 @@ from lesionlab.training.checkpoint import load_weights, save_tensors
 from lesionlab.training.device import choose_compute
 from lesionlab.training.distillation import Teacher, TeacherRuns
 from lesionlab.training.labels import LabelSets
+from lesionlab.training.memory import memory_checked
 from lesionlab.training.network import LesionNetwork, parameter_count
 from lesionlab.training.stages import run_stages, unfold_statistics
 from lesionlab.training.start import load_start, starts_from_bundle
@@ -67,9 +68,10 @@ def train_recipe(
 
     Raises:
         DivergenceError: The loss is not a finite number. The files of the epochs before are kept.
+        MemoryExhaustedError: The memory does not suffice for `training.batch_size`.
         UsageError: The folder holds another run or a finished one.
         DataError: Images are unreadable, a class is missing in a subset, or a teacher or the starting run was trained
-            with another split or fold.
+            with another split or fold; or another process is working on the run.
     """
     run = RunFolder(folder)
     if split is None:
@@ -108,31 +110,38 @@ def train_recipe(
     else:
         update["weights"] = load_pretrained(network.backbone, recipe.model.backbone)
     record = record.model_copy(update=update)
-    if not resuming:
-        run.begin(record, recipe, manifest, split)
-        if recipe.model.start:
-            save_tensors(network.state_dict(), run.start)
-    with _log_to(run.log):
+    with run.locked(), _log_to(run.log):
+        if not resuming:
+            run.begin(record, recipe, manifest, split)
         _log_start(run, record, recipe, split, fold, network, resuming=resuming)
         distinct = without_copies(manifest if decode_test else fitted_images(manifest, split, fold))
         images, key = open_network_inputs(distinct, recipe, decoding_progress)
         rows = {r.path: row for row, r in enumerate(distinct)}
         label_sets = LabelSets.of(TASKS[recipe.task], sorted({record.diagnosis for record in manifest}))
         subsets = _cached_subsets(images, rows, label_sets, manifest, split, fold)
-        if recipe.model.start and starts_from_bundle(recipe.model.start) and not run.last.exists():
-            unfold_statistics(network, subsets["train"])
-            save_tensors(network.state_dict(), run.start)  # comparable with the trained weights
+        if recipe.model.start and record.stage == 1:  # in a second stage the file holds that stage's start
+            _complete_start(run, recipe, network, subsets["train"])
         teacher = _make_teacher(recipe, teachers, run, compiled=compute.compiled)
         try:
-            record = run_stages(
-                run, recipe, network, subsets, label_sets, key, record, compute, console, teacher, callbacks
-            )
+            with memory_checked(run.path, recipe.training.batch_size):
+                record = run_stages(
+                    run, recipe, network, subsets, label_sets, key, record, compute, console, teacher, callbacks
+                )
         except DivergenceError as error:
             kept = f"; {run.best} has the best weights of the epochs before" if run.read_history() else ""
             raise DivergenceError(f"{run.path}: {error}, into another folder{kept}") from error
         run.save_record(record.model_copy(update={"finished": True}))
         logger.info("finished: best epoch %d, weights in %s", _best_epoch(run, recipe), run.best)
     return run
+
+
+def _complete_start(run: RunFolder, recipe: Recipe, network: LesionNetwork, train: CachedImages) -> None:
+    """Write the starting weights of a run until it has a checkpoint; those of a bundle are completed before."""
+    # Also of a resumed run on stored features, which are those of the complete weights.
+    if starts_from_bundle(recipe.model.start) and (recipe.model.freeze or not run.last.exists()):
+        unfold_statistics(network, train)
+    if not run.last.exists():
+        save_tensors(network.state_dict(), run.start)  # comparable with the trained weights
 
 
 def _make_teacher(recipe: Recipe, runs: TeacherRuns, run: RunFolder, *, compiled: bool) -> Teacher | None:

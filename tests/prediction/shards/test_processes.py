@@ -1,5 +1,6 @@
 """Worker processes: equal rows, lost workers, fatal images, and kills at random moments."""
 
+import io
 import os
 import random
 import signal
@@ -38,6 +39,17 @@ def patient_of(name):
     return Patient()
 """
 
+# 100 MiB more than the worker has at its first image.
+LIMITED = """
+import resource
+from pathlib import Path
+from lesionlab.bundle import Patient
+
+def patient_of(name):
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + 100 * 2**20, resource.RLIM_INFINITY))
+    return Patient()
+"""
 
 # A shell that starts the tests in the background has them ignore interrupts, and their processes inherit this.
 INTERRUPTIBLE = """
@@ -81,6 +93,7 @@ def test_processes_give_the_same_bytes(predictor: Predictor, pieces: list[Piece]
         ("os.abort()", "SIGABRT"),
         ("os._exit(3)", "exit code 3"),
         ("raise MemoryError", "memory may be exhausted"),
+        ("from lesionlab.errors import MemoryExhaustedError as E; raise E('no memory')", "memory may be exhausted"),
     ],
 )
 def test_a_fatal_image_gives_a_reason(
@@ -103,6 +116,26 @@ def test_a_fatal_image_gives_a_reason(
     assert isinstance(death, WorkerDeath)
     assert re.search(reason, death.reason)
     assert not isinstance(found[0], WorkerDeath)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the memory of a process")
+def test_an_image_too_large_for_the_memory_is_a_failure(
+    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import importlib
+
+    (tmp_path / "limited.py").write_text(LIMITED)
+    monkeypatch.syspath_prepend(tmp_path)
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for index, size in enumerate([(64, 48), (8000, 7000), (64, 48)]):
+        Image.new("RGB", size, "tan").save(folder / f"{index}.png")
+    worker = ShardWorker(predictor, "", 1, importlib.import_module("limited").patient_of)
+    pieces = [Piece(number, shard) for number, shard in enumerate(plan_shards([str(folder)], 1, LeftOut()))]
+    found = [result for result in Processes(worker, 1).results(pieces) if not isinstance(result, WorkerDeath)]
+    assert [result.counts.predicted for result in found] == [1, 0, 1]
+    (row,) = pq.read_table(io.BytesIO(found[1].failures)).to_pylist()
+    assert row["error"] == "not enough memory to decode the image; scale it down"
 
 
 def test_workers_that_cannot_start_are_one_error(

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,34 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(
         monkeypatch.undo()
     predict(images, out, InThisProcess(predictor))
     check(images, out, {5})
+
+
+def test_a_shard_predicted_again_is_complete_only_with_both_tables(
+    predictor: Predictor, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive, out, workers, replace = tmp_path / "images.tar", tmp_path / "run", InThisProcess(predictor), os.replace
+
+    def pack() -> None:
+        with tarfile.open(archive, "w") as stream:
+            for path in sorted(images.iterdir()):
+                stream.add(path, path.name)
+
+    def ended(source: str, target: Path) -> None:
+        if target.parent.name == "predictions":
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    pack()
+    predict(archive, out, workers)
+    assert len(rows(out, "failures")) == 1
+    (images / "05.jpg").write_bytes((images / "04.jpg").read_bytes())
+    pack()
+    monkeypatch.setattr(os, "replace", ended)
+    with pytest.raises(KeyboardInterrupt):
+        predict(archive, out, workers, retry_failed=True)
+    monkeypatch.undo()
+    assert predict(archive, out, workers) == Counts(IMAGES, 0, 0, 0)
+    assert [row["image"] for row in rows(out, "predictions")] == [f"{archive}::{i:02d}.jpg" for i in range(IMAGES)]
 
 
 def test_a_run_is_continued_with_the_same_request_only(images: Path, tmp_path: Path) -> None:

@@ -10,12 +10,11 @@ from typing import Any, cast
 import numpy as np
 import optuna
 import pytorch_lightning as pl
-import torch
 from rich.console import Console
 
 from lesionlab.bundle.npz import npz_bytes, read_npz
 from lesionlab.data import Manifest, Split
-from lesionlab.errors import DataError, DivergenceError, RecipeError
+from lesionlab.errors import DataError, DivergenceError, MemoryExhaustedError, RecipeError
 from lesionlab.experiments.tuning.space import SearchSpace
 from lesionlab.files import replacing, try_lock
 from lesionlab.metrics.arrays import FloatArray, IntArray
@@ -27,7 +26,7 @@ _PREDICTIONS = "validation.npz"
 _LOCK = "lock"
 
 # Repeated, such a trial would fail again.
-CAUSED_BY_SETTINGS = (DivergenceError, RecipeError, torch.OutOfMemoryError)
+CAUSED_BY_SETTINGS = (DivergenceError, RecipeError, MemoryExhaustedError)
 
 
 class TrialRunner:

@@ -7,13 +7,14 @@ import onnxruntime as ort
 
 from lesionlab.bundle import Bundle
 from lesionlab.cpu import available_cores
-from lesionlab.errors import BundleError, UsageError
+from lesionlab.errors import BundleError, MemoryExhaustedError, UsageError
 from lesionlab.prediction.inference.device import Device, open_session
 
 # The activations of more images do not fit into a core's cache; a single image leaves cores idle.
 IMAGES_PER_RUN = 2
 
 _ONLY_FATAL = 4
+_NO_MEMORY = ("failed to allocate", "bad allocation", "bad_alloc", "out of memory")  # of ONNX Runtime and its devices
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,10 +121,13 @@ class GraphSession:
 
         Raises:
             BundleError: The graph fails, or its outputs are not finite.
+            MemoryExhaustedError: There is not enough memory.
         """
         try:
             found: list[np.ndarray] = self._session.run(names, {"image": pixels})
         except Exception as error:
+            if isinstance(error, MemoryError) or any(text in str(error).lower() for text in _NO_MEMORY):
+                raise MemoryExhaustedError(f"not enough memory to run the graph of {self._path}") from error
             raise BundleError(f"{self._path}: the graph cannot be run: {_one_line(error)}") from error
         # A feature map with such a value has such logits.
         if not np.isfinite(found[0]).all():

@@ -10,7 +10,7 @@ from typing import Final
 from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.base_models import StrictModel
 from lesionlab.errors import DataError, UsageError
-from lesionlab.files import cannot_write, replacing, sha256_of_file, try_lock, write_json
+from lesionlab.files import cannot_write, remove_leftovers, replacing, sha256_of_file, try_lock, write_json
 from lesionlab.prediction.shards.shard import Piece, Shard
 
 DESCRIPTION: Final = "run.json"
@@ -133,8 +133,7 @@ class RunFolder:
         with stream:
             if not try_lock(stream):
                 raise DataError(f"{path}: another process is working on this run; wait for its end")
-            for left in path.glob("**/.*.part"):  # of a process that was killed
-                left.unlink(missing_ok=True)
+            remove_leftovers(path)
             if not (path / DESCRIPTION).exists():
                 _start(path, request, shards)
             yield cls(path, _read(path, request))
@@ -176,6 +175,10 @@ class RunFolder:
                 f"{self.path}: shard {result.piece.number} has {found:,} images, and {expected:,} in the manifest; the "
                 "data have changed since the run was started: choose another --out"
             )
+        try:  # not complete until both are replaced: the old and new tables of a shard must never be mixed
+            self._part(PREDICTIONS, result.piece).unlink(missing_ok=True)
+        except OSError as error:
+            raise cannot_write(self._part(PREDICTIONS, result.piece), error) from error
         for folder, content in ((FAILURES, result.failures), (PREDICTIONS, result.predictions)):
             with replacing(self._part(folder, result.piece), binary=True) as stream:
                 stream.write(content)

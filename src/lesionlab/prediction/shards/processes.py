@@ -9,7 +9,7 @@ from itertools import chain, islice
 from multiprocessing.connection import Connection, wait
 from typing import Final, TypeAlias
 
-from lesionlab.errors import LesionlabError
+from lesionlab.errors import LesionlabError, MemoryExhaustedError
 from lesionlab.prediction.shards.folder import ShardResult
 from lesionlab.prediction.shards.shard import Piece
 from lesionlab.prediction.shards.worker import ATTEMPTS, OUT_OF_MEMORY, ShardWorker, WorkerDeath
@@ -139,10 +139,10 @@ def _work(worker: ShardWorker, connection: Connection) -> None:
 def _attempt(worker: ShardWorker, piece: Piece) -> _Message:
     try:
         return worker(piece)
+    except (MemoryError, MemoryExhaustedError):
+        return OUT_OF_MEMORY
     except LesionlabError as error:
         return LesionlabError(str(error))  # not all subclasses can be pickled
-    except MemoryError:
-        return OUT_OF_MEMORY
 
 
 def _reason(exit_code: int) -> str:

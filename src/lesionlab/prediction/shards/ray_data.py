@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any, Final
 
 from lesionlab import __version__
-from lesionlab.errors import LesionlabError
+from lesionlab.errors import LesionlabError, MemoryExhaustedError
 from lesionlab.prediction.shards.folder import ShardResult
 from lesionlab.prediction.shards.shard import Piece
 from lesionlab.prediction.shards.worker import ATTEMPTS, OUT_OF_MEMORY, ShardWorker, WorkerDeath
@@ -124,5 +124,7 @@ class _Actor:
             return WorkerDeath(piece, f"its worker was lost {ATTEMPTS} times; {OUT_OF_MEMORY}")
         try:
             return self._worker(piece)
+        except (MemoryError, MemoryExhaustedError):
+            return WorkerDeath(piece, OUT_OF_MEMORY)  # alone, it may have enough
         except LesionlabError as error:
             return LesionlabError(str(error))  # not all subclasses can be pickled
