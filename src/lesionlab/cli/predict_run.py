@@ -100,7 +100,7 @@ class ShardedPrediction:
 
             yield Processes(worker, self.workers or (1 if self.gpus else available_cores()))
             return
-        from lesionlab.prediction.shards.ray_data import RayWorkers
+        from lesionlab.prediction.shards.ray_workers import RayWorkers
 
         with ray_cluster(self.ray):
             yield RayWorkers(worker, self.workers, self.gpus)

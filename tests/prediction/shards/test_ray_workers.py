@@ -33,7 +33,7 @@ class TwoNodes:
         """Return the workers of both nodes that predict."""
         raylets = [node.all_processes["raylet"][0].process.pid for node in self.cluster.list_all_nodes()]
         children = [child for raylet in raylets for child in psutil.Process(raylet).children(recursive=True)]
-        return [child for child in children if "MapWorker" in " ".join(child.cmdline())]
+        return [child for child in children if "_Actor" in " ".join(child.cmdline())]
 
     def kill_second(self) -> None:
         """Kill all processes of the second node."""
@@ -85,6 +85,7 @@ def finished(process: "subprocess.Popen[bytes]") -> None:
     assert process.returncode == 1, errors  # one image is damaged
     assert b"1 of 300 images could not be predicted" in errors
     assert b"Traceback" not in errors
+    assert b"Warning" not in errors
 
 
 def test_a_killed_worker_node_and_driver_lose_and_double_nothing(
