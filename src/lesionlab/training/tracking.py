@@ -28,6 +28,7 @@ Kind = Literal["mlflow", "tensorboard", "wandb"]
 _PROJECT = "lesionlab"
 _FOLDERS = {"mlflow": "mlruns", "tensorboard": "tensorboard", "wandb": "wandb"}
 _RUN_IDS = "tracking.json"
+_MESSAGE_LENGTH = 200
 # Defaults without usage statistics, and without minutes of retries in each epoch while a server is away.
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -117,22 +118,23 @@ class Tracking(pl.Callback):
         values = {name: float(value) for name, value in trainer.callback_metrics.items() if name in HISTORY_COLUMNS}
         values["learning_rate"] = trainer.optimizers[0].param_groups[0]["lr"]
         known = {name: value for name, value in values.items() if value == value}  # noqa: PLR0124 - not nan
-        self._send(lambda to: to.log_metrics(known, step=module.stage.first_epoch + trainer.current_epoch + 1))
+        step = module.stage.first_epoch + trainer.current_epoch + 1
+        self._send(f"epoch {step}", lambda to: to.log_metrics(known, step=step))
 
     def close(self, status: str) -> None:
         """End the run in the tracker as `success` or `failed`."""
-        self._send(lambda to: to.finalize(status))
+        self._send("the end of the training", lambda to: to.finalize(status))
         if isinstance(self._logger, WandbLogger):  # the next training of this process is another run
-            self._send(lambda to: to.experiment.finish(exit_code=int(status != "success")))
+            self._send("the end of the training", lambda to: to.experiment.finish(exit_code=int(status != "success")))
         self._logger = None
 
-    def _send(self, call: Any) -> None:
+    def _send(self, what: str, call: Any) -> None:
         if self._logger is None:
             return
         try:
             call(self._logger)
         except Exception as error:  # noqa: BLE001 - the trackers have no common base, and none may end a training
-            logger.warning("%s cannot be reached, and misses an epoch: %s", self._tracker.kind, _first_line(error))
+            logger.warning("%s cannot be reached, and misses %s: %s", self._tracker.kind, what, _first_line(error))
 
     def _open(self) -> tuple[Logger, bool]:
         """Return the logger, and whether it goes on with an earlier run."""
@@ -188,7 +190,14 @@ def _open_mlflow(tracker: Tracker, run: RunFolder, run_id: str | None) -> tuple[
         artifact_location=artifacts,
         run_id=run_id,
     )
-    return opened, opened.run_id
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return opened, opened.run_id
+    except MlflowException as error:  # folds that start at the same time: another has just created the experiment
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+        return opened, opened.run_id
 
 
 def _open_tensorboard(tracker: Tracker, run: RunFolder, _run_id: str | None) -> tuple[Logger, str | None]:
@@ -223,4 +232,4 @@ _OPEN = {"mlflow": _open_mlflow, "tensorboard": _open_tensorboard, "wandb": _ope
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:_MESSAGE_LENGTH]
