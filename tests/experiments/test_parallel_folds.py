@@ -48,11 +48,12 @@ def wait_for_epoch(run: RunFolder, process: "subprocess.Popen[bytes]") -> None:
         time.sleep(0.02)
 
 
-def finished(process: "subprocess.Popen[bytes]", code: int) -> str:
-    _, errors = process.communicate(timeout=_LIMIT)
+def finished(process: "subprocess.Popen[bytes]", code: int) -> tuple[str, str]:
+    """Return standard output and standard error of a command that ends with this exit code."""
+    output, errors = process.communicate(timeout=_LIMIT)
     assert process.returncode == code, errors
     assert b"Traceback" not in errors
-    return errors.decode()
+    return output.decode(), errors.decode()
 
 
 def results(out: Path) -> tuple[str, Any]:
@@ -81,7 +82,7 @@ def test_killed_and_failed_folds_are_resumed(start: Start, tmp_path: Path) -> No
     wait_for_epoch(folds[0], process)
     children = psutil.Process(process.pid).children(recursive=True)
     os.killpg(process.pid, signal.SIGINT)
-    assert finished(process, 130).splitlines()[-1] == "error: interrupted; to resume, run the same command again"
+    assert finished(process, 130)[1].splitlines()[-1] == "error: interrupted; to resume, run the same command again"
     assert not psutil.wait_procs(children, timeout=60)[1]
 
     # The process of one fold is killed: the others go on.
@@ -94,12 +95,12 @@ def test_killed_and_failed_folds_are_resumed(start: Start, tmp_path: Path) -> No
         if str(folds[0].log) in {file.path for file in child.open_files()}
     )
     child.kill()
-    last = finished(process, 1).splitlines()[-1]
+    last = finished(process, 1)[1].splitlines()[-1]
     assert last.startswith("error: 1 of 3 folds failed, fold 1: its process was ended by SIGKILL")
     assert len(history.read_text(encoding="utf-8").splitlines()) <= _EPOCHS
     assert [fold["fold"] for fold in results(out)[1]["folds"]] == [1, 2]
 
-    assert "fold 1 of 3 finished" in finished(start("two", "--jobs=2"), 0)
+    assert "fold 1 of 3 finished" in finished(start("two", "--jobs=2"), 0)[1]
     assert folds[0].log.read_text(encoding="utf-8").count("resuming") == 3
     assert [fold["fold"] for fold in results(out)[1]["folds"]] == [0, 1, 2]
     assert finished(start("one"), 0)
@@ -108,7 +109,7 @@ def test_killed_and_failed_folds_are_resumed(start: Start, tmp_path: Path) -> No
     # A damaged file of one fold is its failure alone.
     (folds[1].path / "evaluation/test/metrics.json").write_text("{", encoding="utf-8")
     for jobs in (1, 2):
-        last = finished(start("two", f"--jobs={jobs}"), 1).splitlines()[-1]
+        last = finished(start("two", f"--jobs={jobs}"), 1)[1].splitlines()[-1]
         assert last.startswith("error: 1 of 3 folds failed, fold 2: ")
         assert "metrics.json is damaged" in last
         assert [fold["fold"] for fold in results(out)[1]["folds"]] == [0, 2]
@@ -117,7 +118,7 @@ def test_killed_and_failed_folds_are_resumed(start: Start, tmp_path: Path) -> No
 @pytest.mark.filterwarnings("ignore")  # of Ray, on import and on leftovers of the processes that are killed here
 def test_folds_survive_the_loss_of_a_worker_and_of_a_node(two_nodes: TwoNodes, start: Start, tmp_path: Path) -> None:
     folds = [RunFolder(tmp_path / f"out/fold-{number}") for number in range(3)]
-    process = start("out", "--ray", two_nodes.address, "--jobs=2")
+    process = start("out", "--ray", two_nodes.address, "--jobs=2", "--json")
     wait_for_epoch(folds[0], process)
     wait_for_epoch(folds[1], process)
     for worker in two_nodes.workers("_on_node"):
@@ -125,7 +126,8 @@ def test_folds_survive_the_loss_of_a_worker_and_of_a_node(two_nodes: TwoNodes, s
     wait_for_epoch(folds[0], process)
     wait_for_epoch(folds[1], process)
     two_nodes.kill_second()
-    errors = finished(process, 0)
+    output, errors = finished(process, 0)
+    assert json.loads(output) == json.loads((tmp_path / "out/metrics.json").read_text(encoding="utf-8"))
     assert "Warning" not in errors
     assert {f"fold {number} of 3 finished" for number in (1, 2, 3)} <= set(errors.splitlines())
     assert [fold["fold"] for fold in results(tmp_path / "out")[1]["folds"]] == [0, 1, 2]
