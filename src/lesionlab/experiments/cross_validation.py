@@ -89,13 +89,14 @@ def cross_validate(
     if not by_source:
         plan[0].split.save(out / "split.json")
     calls = [(number, plan, manifest, trackers) for number in range(len(plan))]
+    jobs = min(jobs, len(plan))
     with opened_workers(jobs, ray) as workers:
         if workers is None:
             return _collect(recipe, manifest, out, plan, run_here(partial(_complete, console=console, bar=bar), calls))
         if not all(one.run.exists() and one.run.record().finished for one in plan):
             with bar("decoding images") as progress:  # once, and not once in each process
                 open_network_inputs(without_copies(manifest), plan[0].recipe, progress)
-        logger.info("%d folds, %d at a time", len(plan), min(jobs, len(plan)))
+        logger.info("%d folds, %d at a time", len(plan), jobs)
         return _collect(recipe, manifest, out, plan, workers.run(_complete, calls))
 
 

@@ -172,8 +172,11 @@ class _RayTasks:
         import ray
 
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+        nodes = [node for node in nodes if node.get("GPU", 0) >= 1] or nodes
         cpus = [int(node.get("CPU", 0)) for node in nodes]
         gpus = sum(int(node.get("GPU", 0)) for node in nodes)
+        if not any(cpus):
+            raise LesionlabError("the Ray cluster has no CPU")
         # The largest number of cores with which all tasks find a place: a task is on one node.
         shares = [cores for cores in range(1, max(cpus) + 1) if sum(cpu // cores for cpu in cpus) >= jobs]
         self._cores = max(shares, default=1)

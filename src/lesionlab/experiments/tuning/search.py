@@ -207,11 +207,13 @@ def _run_one(study: optuna.Study, runner: TrialRunner) -> None:
 
 def _run_workers(search: Search, study: optuna.Study, workers: Workers, ended: ProgressLog) -> None:
     calls = [(search, worker) for worker in range(1, search.settings.jobs + 1)]
-    failed = [end.error for end in workers.run(_work, calls, ended) if end.error]
+    for end in workers.run(_work, calls, ended):
+        if end.error:  # the others run its trial again
+            logger.warning("process %d of %d ended with an error: %s", end.index + 1, len(calls), end.error)
     ended()
-    if failed and len(ended_trials(study)) < search.settings.trials:
+    if len(ended_trials(study)) < search.settings.trials:
         raise LesionlabError(
-            f"{len(failed)} of {len(calls)} processes ended with an error: {failed[0]}; run the same command again to "
+            "all processes have ended before the last trial, with the errors above; run the same command again to "
             "resume the study"
         )
 
