@@ -42,7 +42,7 @@ class RayWorkers:
         import ray
         from ray.exceptions import RayError
 
-        new_actor = ray.remote(num_cpus=1, num_gpus=self._gpus, max_restarts=-1, max_task_retries=ATTEMPTS - 1)(
+        new_actor: Any = ray.remote(num_cpus=1, num_gpus=self._gpus, max_restarts=-1, max_task_retries=ATTEMPTS - 1)(
             _Actor
         ).remote
         left = iter(pieces)
