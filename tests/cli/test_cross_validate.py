@@ -45,6 +45,7 @@ def test_each_fold_is_a_run_of_the_tracker(
     arguments = ("cross-validate", "phantom-demo", "--data", phantoms.root, "--out", out, "--folds", 3, *TINY)
     done = cli(*arguments, "--jobs", jobs, "--track", f"mlflow={store}")
     assert done.code == 0, done.err
+    assert "INFO" not in done.err
     client = MlflowClient(f"sqlite:///{store / 'mlflow.db'}")
     (experiment,) = client.search_experiments(filter_string="name = 'phantom-demo'")
     found = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}

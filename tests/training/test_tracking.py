@@ -84,26 +84,6 @@ def test_mlflow_and_tensorboard_receive_a_run_that_was_resumed(
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_an_experiment_of_mlflow_that_another_process_has_just_created_is_used(
-    phantoms: Manifest, make_recipe: MakeRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from mlflow.tracking import MlflowClient
-
-    recipe, store = make_recipe("training.epochs=1"), f"mlflow={tmp_path / 'store'}"
-    train(recipe, phantoms, tmp_path / "one", store)
-    find, missed = MlflowClient.get_experiment_by_name, [None]
-    monkeypatch.setattr(
-        MlflowClient, "get_experiment_by_name", lambda *arguments: missed.pop() if missed else find(*arguments)
-    )
-    train(recipe, phantoms, tmp_path / "two", store)
-    assert not missed
-    client = MlflowClient(f"sqlite:///{tmp_path / 'store' / 'mlflow.db'}")
-    (experiment,) = client.search_experiments(filter_string="name = 'phantom-demo'")
-    assert len(client.search_runs([experiment.experiment_id])) == 2
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
 def test_a_tracker_that_is_lost_does_not_end_the_training(
     phantoms: Manifest, make_recipe: MakeRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

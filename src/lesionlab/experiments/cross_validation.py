@@ -28,7 +28,7 @@ from lesionlab.recipes import Recipe, check_classes, usable_images
 from lesionlab.runs import RunFolder, require_same_subsets
 from lesionlab.training.cache import open_network_inputs
 from lesionlab.training.start import starts_from_bundle
-from lesionlab.training.tracking import Tracker
+from lesionlab.training.tracking import Tracker, prepare_trackers
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +96,7 @@ def cross_validate(
         if not all(one.run.exists() and one.run.record().finished for one in plan):
             with bar("decoding images") as progress:  # once, and not once in each process
                 open_network_inputs(without_copies(manifest), plan[0].recipe, progress)
+            prepare_trackers(trackers, recipe.name)
         logger.info("%d folds, %d at a time", len(plan), jobs)
         return _collect(recipe, manifest, out, plan, workers.run(_complete, calls))
 

@@ -83,6 +83,27 @@ def tracked(run: RunFolder, trackers: Sequence[Tracker]) -> Iterator[list[pl.Cal
         one.close("success")
 
 
+def prepare_trackers(trackers: Sequence[Tracker], recipe_name: str) -> None:
+    """Create the database and the experiment of MLflow, which trainings that begin together would create twice.
+
+    Raises:
+        LesionlabError: MLflow cannot be reached.
+    """
+    for tracker in trackers:
+        if tracker.kind != "mlflow":
+            continue
+        _set_environment()
+        from mlflow.tracking import MlflowClient
+
+        try:
+            uri, artifacts = _mlflow_store(tracker)
+            client = MlflowClient(uri)
+            if client.get_experiment_by_name(recipe_name) is None:
+                client.create_experiment(recipe_name, artifact_location=artifacts)
+        except Exception as error:  # MLflow's and those of its database have no common base
+            raise LesionlabError(f"--track mlflow: {_first_line(error)}") from error
+
+
 class Tracking(pl.Callback):
     """Sends the settings of a run, and the metrics of each epoch.
 
@@ -138,8 +159,7 @@ class Tracking(pl.Callback):
 
     def _open(self) -> tuple[Logger, bool]:
         """Return the logger, and whether it goes on with an earlier run."""
-        for name, value in _ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
+        _set_environment()
         ids = self._read_ids()
         key = f"{self._tracker.kind}={self._tracker.target}"
         found = ids.get(key)
@@ -154,6 +174,11 @@ class Tracking(pl.Callback):
         except FileNotFoundError:
             return {}
         return ids
+
+
+def _set_environment() -> None:
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
 
 
 def describe_run(run: RunFolder) -> dict[str, Any]:
@@ -173,7 +198,10 @@ def describe_run(run: RunFolder) -> dict[str, Any]:
     }
 
 
-def _open_mlflow(tracker: Tracker, run: RunFolder, run_id: str | None) -> tuple[Logger, str | None]:
+def _mlflow_store(tracker: Tracker) -> tuple[str, str | None]:
+    """Return the URI of the database or server, and of the folder for artifacts where lesionlab chooses it."""
+    import mlflow  # noqa: F401 - which sets the levels of its own loggers
+
     for name in ("mlflow", "alembic"):  # the creation of a database, table by table
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("pytorch_lightning.loggers.mlflow").setLevel(logging.ERROR)
@@ -183,6 +211,11 @@ def _open_mlflow(tracker: Tracker, run: RunFolder, run_id: str | None) -> tuple[
         folder = Path(tracker.target or _FOLDERS["mlflow"]).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         uri, artifacts = f"sqlite:///{folder / 'mlflow.db'}", (folder / "artifacts").as_uri()
+    return uri, artifacts
+
+
+def _open_mlflow(tracker: Tracker, run: RunFolder, run_id: str | None) -> tuple[Logger, str | None]:
+    uri, artifacts = _mlflow_store(tracker)
     opened = MLFlowLogger(
         experiment_name=run.record().recipe_name,
         run_name=str(run.path),
@@ -190,14 +223,7 @@ def _open_mlflow(tracker: Tracker, run: RunFolder, run_id: str | None) -> tuple[
         artifact_location=artifacts,
         run_id=run_id,
     )
-    from mlflow.exceptions import MlflowException
-
-    try:
-        return opened, opened.run_id
-    except MlflowException as error:  # folds that start at the same time: another has just created the experiment
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-        return opened, opened.run_id
+    return opened, opened.run_id
 
 
 def _open_tensorboard(tracker: Tracker, run: RunFolder, _run_id: str | None) -> tuple[Logger, str | None]:
