@@ -25,3 +25,13 @@ def test_without_control_groups_the_affinity_counts(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(cpu, "_CPU_QUOTA", tmp_path / "missing")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 3, 5}, raising=False)
     assert cpu.available_cores() == 3
+
+
+def test_a_process_that_shares_the_machine_has_fewer_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu, "_CPU_QUOTA", tmp_path / "missing")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr(cpu, "_limit", cpu._limit)  # restored afterwards
+    cpu.limit_cores(3)
+    assert cpu.available_cores() == 3
+    cpu.limit_cores(16)
+    assert cpu.available_cores() == 8

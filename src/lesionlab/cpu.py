@@ -5,6 +5,13 @@ import os
 from pathlib import Path
 
 _CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+_limit: float = math.inf
+
+
+def limit_cores(number: int) -> None:
+    """Make `available_cores` return at most this number, in a process that shares the machine with others."""
+    global _limit  # noqa: PLW0603 - a property of the process
+    _limit = number
 
 
 def available_cores() -> int:
@@ -16,6 +23,7 @@ def available_cores() -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         quota, period = _CPU_QUOTA.read_text(encoding="ascii").split()
-        return max(1, min(cores, math.ceil(int(quota) / int(period))))
+        cores = max(1, min(cores, math.ceil(int(quota) / int(period))))
     except (OSError, ValueError):  # no control group, or `max` for no quota
-        return cores
+        pass
+    return int(min(cores, _limit))

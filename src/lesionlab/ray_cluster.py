@@ -1,10 +1,11 @@
 """The connection to a Ray cluster, for `--ray`."""
 
+import io
 import logging
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Final
 
 from lesionlab.errors import LesionlabError, MissingExtraError
@@ -36,10 +37,11 @@ def ray_cluster(address: str) -> Iterator[None]:
         ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL)
     except (OSError, OverflowError, RuntimeError, ValueError) as error:
         raise LesionlabError(f"--ray {address}: no connection to a Ray cluster ({one_line(error)})") from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
+    with redirect_stdout(io.StringIO()):  # where it reports lost workers, among the results of the command
+        try:
+            yield
+        finally:
+            ray.shutdown()
 
 
 def one_line(error: Exception) -> str:

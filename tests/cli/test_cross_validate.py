@@ -10,6 +10,7 @@ import pytest
 
 from lesionlab import RESEARCH_ONLY
 from lesionlab.data import Manifest
+from lesionlab.runs import RunFolder
 
 TINY = (
     "--set", "model.backbone=test_efficientnet", "--set", "model.pretrained=false", "--set", "input.size=32",
@@ -32,6 +33,32 @@ def test_folds_are_tabulated(cli: Callable[..., Any], phantoms: Manifest, tmp_pa
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.filterwarnings("ignore")  # of MLflow's own code
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_each_fold_is_a_run_of_the_tracker(
+    cli: Callable[..., Any], phantoms: Manifest, tmp_path: Path, jobs: int
+) -> None:
+    from mlflow.tracking import MlflowClient
+
+    out, store = tmp_path / "out", tmp_path / "store"
+    arguments = ("cross-validate", "phantom-demo", "--data", phantoms.root, "--out", out, "--folds", 3, *TINY)
+    done = cli(*arguments, "--jobs", jobs, "--track", f"mlflow={store}")
+    assert done.code == 0, done.err
+    assert "INFO" not in done.err
+    client = MlflowClient(f"sqlite:///{store / 'mlflow.db'}")
+    (experiment,) = client.search_experiments(filter_string="name = 'phantom-demo'")
+    found = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    assert sorted(found) == [str(out / f"fold-{fold}") for fold in range(3)]
+    for fold in range(3):
+        folder = RunFolder(out / f"fold-{fold}")
+        run = found[str(folder.path)]
+        assert (run.info.status, run.data.params["run.fold"]) == ("FINISHED", str(fold))
+        (epoch,) = folder.read_history()
+        assert run.data.metrics["validation_macro_auc"] == pytest.approx(epoch["validation_macro_auc"])
+
+
+@pytest.mark.slow
 def test_held_out_sources_are_tabulated(cli: Callable[..., Any], phantoms: Manifest, tmp_path: Path) -> None:
     halves = {lesion: "ab"[n % 2] for n, lesion in enumerate(sorted({record.lesion_id for record in phantoms}))}
     records = tuple(replace(record, source=halves[record.lesion_id]) for record in phantoms)
@@ -46,6 +73,7 @@ def test_held_out_sources_are_tabulated(cli: Callable[..., Any], phantoms: Manif
     ("arguments", "message"),
     [
         (["phantom-demo", "--folds", "2"], "--folds"),
+        (["phantom-demo", "--jobs", "0"], "--jobs"),
         (["phantom-demo", "--folds", "3", "--group-by", "source"], "--folds and --group-by exclude each other"),
         (["phantom-demo", "--group-by", "source"], "folds by source need at least two"),
         (["phantom-demi"], "did you mean phantom-demo?"),

@@ -24,6 +24,7 @@ from lesionlab.cli.options import (
     Decisions,
     Json,
     Metadata,
+    Ray,
     RecipeName,
     ResumableFolder,
     Track,
@@ -70,6 +71,8 @@ def cross_validate(
             show_default=False,
         ),
     ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Number of folds at a time, each in a process of its own.")] = 1,
+    ray: Ray = None,
     track: Track = None,
     metadata: Metadata = None,
     columns: Columns = None,
@@ -105,6 +108,8 @@ def cross_validate(
             console=notes(),
             bar=progress_bar,
             trackers=trackers,
+            jobs=jobs,
+            ray=ray,
         )
     if as_json:
         utf8_stdout().write((folder / "metrics.json").read_text(encoding="utf-8"))

@@ -121,6 +121,14 @@ Track = Annotated[
         show_default=False,
     ),
 ]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        help="Run them on a Ray cluster: its address; auto: the one on this machine; local: a new one.",
+        metavar="ADDRESS",
+        show_default=False,
+    ),
+]
 Methods = Annotated[
     list[str] | None,
     typer.Option(

@@ -23,6 +23,7 @@ from lesionlab.cli.options import (
     Decisions,
     Json,
     Metadata,
+    Ray,
     RecipeName,
     ResumableFolder,
     Settings,
@@ -70,6 +71,7 @@ def tune(
         str, typer.Option(help="Name of the study in its database. Default: that of the recipe.", show_default=False)
     ] = "",
     jobs: Annotated[int, typer.Option(min=1, help="Number of trials at a time, each in a process of its own.")] = 1,
+    ray: Ray = None,
     pruning: Annotated[
         bool, typer.Option("--pruning/--no-pruning", help="End trials early that are worse than the median.")
     ] = True,
@@ -129,7 +131,16 @@ def tune(
     )
     with resumable("run the same command again"):
         result = tune(
-            space, manifest, split, folder, settings, fold=fold, device=device, console=notes(), bar=progress_bar
+            space,
+            manifest,
+            split,
+            folder,
+            settings,
+            fold=fold,
+            device=device,
+            console=notes(),
+            bar=progress_bar,
+            ray=ray,
         )
     if as_json:
         show_json(result)

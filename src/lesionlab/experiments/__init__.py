@@ -1,7 +1,8 @@
 """Experiments: cross-validation, reproduction of published systems, and completion of runs. Needs the extra `train`."""
 
 from lesionlab.experiments.completion import Bar, complete_run, require_same_run
-from lesionlab.experiments.cross_validation import CrossValidation, FoldOutcome, FoldSpread, cross_validate
+from lesionlab.experiments.cross_validation import cross_validate
+from lesionlab.experiments.fold_results import CrossValidation, FoldOutcome, FoldSpread
 
 __all__ = [
     "Bar",

@@ -28,6 +28,7 @@ Kind = Literal["mlflow", "tensorboard", "wandb"]
 _PROJECT = "lesionlab"
 _FOLDERS = {"mlflow": "mlruns", "tensorboard": "tensorboard", "wandb": "wandb"}
 _RUN_IDS = "tracking.json"
+_MESSAGE_LENGTH = 200
 # Defaults without usage statistics, and without minutes of retries in each epoch while a server is away.
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -82,6 +83,27 @@ def tracked(run: RunFolder, trackers: Sequence[Tracker]) -> Iterator[list[pl.Cal
         one.close("success")
 
 
+def prepare_trackers(trackers: Sequence[Tracker], recipe_name: str) -> None:
+    """Create the database and the experiment of MLflow, which trainings that begin together would create twice.
+
+    Raises:
+        LesionlabError: MLflow cannot be reached.
+    """
+    for tracker in trackers:
+        if tracker.kind != "mlflow":
+            continue
+        _set_environment()
+        from mlflow.tracking import MlflowClient
+
+        try:
+            uri, artifacts = _mlflow_store(tracker)
+            client = MlflowClient(uri)
+            if client.get_experiment_by_name(recipe_name) is None:
+                client.create_experiment(recipe_name, artifact_location=artifacts)
+        except Exception as error:  # MLflow's and those of its database have no common base
+            raise LesionlabError(f"--track mlflow: {_first_line(error)}") from error
+
+
 class Tracking(pl.Callback):
     """Sends the settings of a run, and the metrics of each epoch.
 
@@ -117,27 +139,27 @@ class Tracking(pl.Callback):
         values = {name: float(value) for name, value in trainer.callback_metrics.items() if name in HISTORY_COLUMNS}
         values["learning_rate"] = trainer.optimizers[0].param_groups[0]["lr"]
         known = {name: value for name, value in values.items() if value == value}  # noqa: PLR0124 - not nan
-        self._send(lambda to: to.log_metrics(known, step=module.stage.first_epoch + trainer.current_epoch + 1))
+        step = module.stage.first_epoch + trainer.current_epoch + 1
+        self._send(f"epoch {step}", lambda to: to.log_metrics(known, step=step))
 
     def close(self, status: str) -> None:
         """End the run in the tracker as `success` or `failed`."""
-        self._send(lambda to: to.finalize(status))
+        self._send("the end of the training", lambda to: to.finalize(status))
         if isinstance(self._logger, WandbLogger):  # the next training of this process is another run
-            self._send(lambda to: to.experiment.finish(exit_code=int(status != "success")))
+            self._send("the end of the training", lambda to: to.experiment.finish(exit_code=int(status != "success")))
         self._logger = None
 
-    def _send(self, call: Any) -> None:
+    def _send(self, what: str, call: Any) -> None:
         if self._logger is None:
             return
         try:
             call(self._logger)
         except Exception as error:  # noqa: BLE001 - the trackers have no common base, and none may end a training
-            logger.warning("%s cannot be reached, and misses an epoch: %s", self._tracker.kind, _first_line(error))
+            logger.warning("%s cannot be reached, and misses %s: %s", self._tracker.kind, what, _first_line(error))
 
     def _open(self) -> tuple[Logger, bool]:
         """Return the logger, and whether it goes on with an earlier run."""
-        for name, value in _ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
+        _set_environment()
         ids = self._read_ids()
         key = f"{self._tracker.kind}={self._tracker.target}"
         found = ids.get(key)
@@ -152,6 +174,11 @@ class Tracking(pl.Callback):
         except FileNotFoundError:
             return {}
         return ids
+
+
+def _set_environment() -> None:
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
 
 
 def describe_run(run: RunFolder) -> dict[str, Any]:
@@ -171,7 +198,10 @@ def describe_run(run: RunFolder) -> dict[str, Any]:
     }
 
 
-def _open_mlflow(tracker: Tracker, run: RunFolder, run_id: str | None) -> tuple[Logger, str | None]:
+def _mlflow_store(tracker: Tracker) -> tuple[str, str | None]:
+    """Return the URI of the database or server, and of the folder for artifacts where lesionlab chooses it."""
+    import mlflow  # noqa: F401 - which sets the levels of its own loggers
+
     for name in ("mlflow", "alembic"):  # the creation of a database, table by table
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("pytorch_lightning.loggers.mlflow").setLevel(logging.ERROR)
@@ -181,6 +211,11 @@ def _open_mlflow(tracker: Tracker, run: RunFolder, run_id: str | None) -> tuple[
         folder = Path(tracker.target or _FOLDERS["mlflow"]).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         uri, artifacts = f"sqlite:///{folder / 'mlflow.db'}", (folder / "artifacts").as_uri()
+    return uri, artifacts
+
+
+def _open_mlflow(tracker: Tracker, run: RunFolder, run_id: str | None) -> tuple[Logger, str | None]:
+    uri, artifacts = _mlflow_store(tracker)
     opened = MLFlowLogger(
         experiment_name=run.record().recipe_name,
         run_name=str(run.path),
@@ -223,4 +258,4 @@ _OPEN = {"mlflow": _open_mlflow, "tensorboard": _open_tensorboard, "wandb": _ope
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:_MESSAGE_LENGTH]

@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lesionlab.data import Manifest
 from lesionlab.runs import RunFolder
+from tests.ray_nodes import TwoNodes
 
 _LIMIT = 1500  # seconds; a minute on an idle machine
 TINY = (
@@ -86,3 +87,27 @@ def test_two_processes_share_a_study(phantoms: Manifest, tmp_path: Path) -> None
     assert len({trial.params["optimizer.learning_rate"] for trial in trials}) == 5
     spans = sorted((trial.datetime_start, trial.datetime_complete) for trial in trials)
     assert any(later[0] < earlier[1] for earlier, later in pairwise(spans))  # type: ignore[operator]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2 * _LIMIT)
+@pytest.mark.filterwarnings("ignore")  # of Ray, on import and on leftovers of the processes that are killed here
+def test_a_trial_on_a_cluster_is_repeated_when_its_worker_is_lost(
+    two_nodes: TwoNodes, phantoms: Manifest, tmp_path: Path
+) -> None:
+    out, log = tmp_path / "out", tmp_path / "log"
+    options = ("--trials=3", "--jobs=2", "--set=training.epochs=8", "--no-pruning", "--heartbeat=2")
+    process = start(phantoms.root, out, log, *options, f"--ray={two_nodes.address}")
+    first = RunFolder(out / "trials/trial-0000")
+    while len(first.read_history()) < 2:
+        assert process.poll() is None, log.read_text(encoding="utf-8")
+        time.sleep(0.02)
+    for worker in two_nodes.workers("_on_node"):
+        worker.kill()
+    assert process.wait(_LIMIT) == 0, log.read_text(encoding="utf-8")
+    assert "Warning" not in log.read_text(encoding="utf-8")
+    assert "resuming" in first.log.read_text(encoding="utf-8")
+    states = [trial.state for trial in trials_in(f"sqlite:///{out / 'study.db'}")]
+    assert states.count(TrialState.COMPLETE) == 3
+    assert TrialState.FAIL in states
+    assert len((out / "trials.csv").read_text(encoding="utf-8").splitlines()) == 4

@@ -4,11 +4,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
@@ -23,41 +22,12 @@ from lesionlab.prediction.shards.ray_data import RayWorkers
 from lesionlab.prediction.shards.run import predict_missing
 from lesionlab.prediction.shards.worker import ShardWorker
 from lesionlab.ray_cluster import ray_cluster
+from tests.ray_nodes import TwoNodes
 
 pytest.importorskip("ray")
 # Ray warns on import, and on leftovers of the processes that are killed here.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 IMAGES = 300
-
-
-class TwoNodes:
-    """A cluster of two nodes, each with one core."""
-
-    def __init__(self) -> None:
-        from ray.cluster_utils import Cluster
-
-        small: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
-        self.cluster: Any = Cluster(initialize_head=True, head_node_args=small)
-        self.second = self.cluster.add_node(**small)
-
-    def workers(self) -> list[psutil.Process]:
-        """Return the workers of both nodes that predict."""
-        raylets = [node.all_processes["raylet"][0].process.pid for node in self.cluster.list_all_nodes()]
-        children = [child for raylet in raylets for child in psutil.Process(raylet).children(recursive=True)]
-        return [child for child in children if "MapWorker" in " ".join(child.cmdline())]
-
-    def kill_second(self) -> None:
-        """Kill all processes of the second node."""
-        self.cluster.remove_node(self.second, allow_graceful=False)
-
-
-@pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[TwoNodes]:
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    monkeypatch.setenv("RAY_worker_niceness", "0")  # the default, 15, starves workers beside other processes
-    found = TwoNodes()
-    yield found
-    found.cluster.shutdown()
 
 
 @pytest.fixture
@@ -96,13 +66,13 @@ def finished(process: "subprocess.Popen[bytes]") -> None:
     assert process.returncode == 1, errors  # one image is damaged
     assert b"1 of 300 images could not be predicted" in errors
     assert b"Traceback" not in errors
-    assert b"Deprecat" not in errors
+    assert b"Warning" not in errors
 
 
 def test_a_killed_worker_node_and_driver_lose_and_double_nothing(
-    cluster: TwoNodes, start: "Callable[..., subprocess.Popen[bytes]]", tmp_path: Path
+    two_nodes: TwoNodes, start: "Callable[..., subprocess.Popen[bytes]]", tmp_path: Path
 ) -> None:
-    out, address = tmp_path / "cluster", str(cluster.cluster.address)
+    out, address = tmp_path / "cluster", two_nodes.address
 
     def done(number: int) -> bool:
         return len(parts(out)) // 2 >= number
@@ -114,11 +84,11 @@ def test_a_killed_worker_node_and_driver_lose_and_double_nothing(
     kept = parts(out)
     driver = start("--ray", address, "--out", "cluster")
     wait_for(lambda: done(len(kept) // 2 + 3), driver)
-    assert cluster.workers()
-    cluster.workers()[0].kill()
+    assert two_nodes.workers("MapWorker")
+    two_nodes.workers("MapWorker")[0].kill()
     before = len(parts(out)) // 2
     wait_for(lambda: done(before + 3), driver)
-    cluster.kill_second()
+    two_nodes.kill_second()
     finished(driver)
     finished(start("--resume", "--out", "local"))
     assert parts(out) == parts(tmp_path / "local")

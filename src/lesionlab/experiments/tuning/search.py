@@ -1,21 +1,16 @@
 """The search: trials in this process or in several, until the study has as many as it should."""
 
 import logging
-import multiprocessing
-import signal
 import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Final
 
 import optuna
-import torch
 from optuna.trial import FrozenTrial
 from rich.console import Console
 
-from lesionlab.cpu import available_cores
 from lesionlab.data import Manifest, Split, without_copies
 from lesionlab.errors import LesionlabError
 from lesionlab.evaluation.wording import number
@@ -32,14 +27,13 @@ from lesionlab.experiments.tuning.study import (
     repeat_failed,
 )
 from lesionlab.experiments.tuning.trial import CAUSED_BY_SETTINGS, TrialRunner
+from lesionlab.experiments.workers import Workers, opened_workers
 from lesionlab.recipes import check_classes
 from lesionlab.training.cache import open_network_inputs
 from lesionlab.training.train import fitted_images
 
 logger = logging.getLogger(__name__)
 
-_SPAWN: Final = multiprocessing.get_context("spawn")
-_JOIN_SECONDS: Final = 1
 _WAIT_SECONDS: Final = 1
 
 
@@ -83,6 +77,7 @@ def tune(
     device: str | None = None,
     console: Console | None = None,
     bar: Bar = no_bar,
+    ray: str | None = None,
 ) -> TuningResult:
     """Search the settings with the best monitored validation metric; write `recipe.toml`, `trials.csv`, `report.html`.
 
@@ -100,26 +95,28 @@ def tune(
         device: As in `lesionlab.training.train_recipe`.
         console: Where to show the progress of a training; None for none.
         bar: Makes a progress bar with a title.
+        ray: Address of a Ray cluster for the trials, as in `opened_workers`; None for processes of this machine.
 
     Raises:
         UsageError: The storage holds another study of this name.
         DataError: The data cannot be used.
-        LesionlabError: The database cannot be opened, a process has ended, or no trial was completed.
+        LesionlabError: The database cannot be opened, there is no cluster at the address, a process has ended, or no
+            trial was completed.
     """
     check_classes(space.recipe, manifest, split, fold)
     search = Search(space, manifest, split, fold, folder, settings, device)
     folder.mkdir(parents=True, exist_ok=True)
-    with opened(search) as study:
+    with opened_workers(settings.jobs, ray) as workers, opened(search) as study:
         if (present := space.present()) is not None and not study.get_trials(deepcopy=False):
             study.enqueue_trial(present, skip_if_exists=True)
         if missing_trials(study, settings.trials) > 0:
             with bar("decoding images") as progress:
                 open_network_inputs(without_copies(fitted_images(manifest, split, fold)), space.recipe, progress)
         progress_log = ProgressLog(search, study)
-        if settings.jobs == 1:
+        if workers is None:
             run_trials(search, study, console, progress_log)
         else:
-            _run_processes(search, progress_log)
+            _run_workers(search, study, workers, progress_log)
         result = summarize(study, space, manifest, split, fold, folder)
     write_results(result, space, folder)
     return result
@@ -181,8 +178,7 @@ def run_trials(search: Search, study: optuna.Study, console: Console | None, end
         console,
         turn.leave,
     )
-    parent = multiprocessing.parent_process()
-    while parent is None or parent.is_alive():  # a killed parent cannot end its processes
+    while True:
         turn.take()
         try:
             fail_dead_trials(study)
@@ -209,34 +205,19 @@ def _run_one(study: optuna.Study, runner: TrialRunner) -> None:
         raise
 
 
-def _run_processes(search: Search, ended: ProgressLog) -> None:
-    processes: list[BaseProcess] = [
-        _SPAWN.Process(target=_work, args=(search, worker), daemon=True)
-        for worker in range(1, search.settings.jobs + 1)
-    ]
-    for process in processes:
-        process.start()
-    try:
-        while any(process.is_alive() for process in processes):
-            for process in processes:
-                process.join(_JOIN_SECONDS / len(processes))
-            ended()
-    finally:
-        for process in processes:
-            process.terminate()
-            process.join()
-    if failed := [process.exitcode for process in processes if process.exitcode]:
+def _run_workers(search: Search, study: optuna.Study, workers: Workers, ended: ProgressLog) -> None:
+    calls = [(search, worker) for worker in range(1, search.settings.jobs + 1)]
+    for end in workers.run(_work, calls, ended):
+        if end.error:  # the others run its trial again
+            logger.warning("process %d of %d ended with an error: %s", end.index + 1, len(calls), end.error)
+    ended()
+    if len(ended_trials(study)) < search.settings.trials:
         raise LesionlabError(
-            f"{len(failed)} of {len(processes)} processes ended with an error (exit code {failed[0]}; its message is "
-            "above); run the same command again to resume the study"
+            "all processes have ended before the last trial, with the errors above; run the same command again to "
+            "resume the study"
         )
 
 
 def _work(search: Search, worker: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all processes; the parent ends this one
-    torch.set_num_threads(max(1, available_cores() // search.settings.jobs))
-    try:
-        with opened(search, worker) as study:
-            run_trials(search, study, None)
-    except LesionlabError as error:
-        raise SystemExit(f"error: {error}") from None
+    with opened(search, worker) as study:
+        run_trials(search, study, None)
