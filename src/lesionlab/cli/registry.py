@@ -151,7 +151,8 @@ def rollback(
     as_json: Json = False,
 ) -> None:
     """Let a channel name the version before its present one."""
-    require_extra("lesionlab registry", "cloud", "fsspec")
+    require_extra("lesionlab registry rollback", "cloud", "fsspec")
+    require_extra("lesionlab registry rollback", "evaluate", "matplotlib", "jinja2", "markupsafe", "tomli_w")
     from lesionlab.registry import Registry
     from lesionlab.registry import rollback as rolled_back
 
