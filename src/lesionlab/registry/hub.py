@@ -101,8 +101,10 @@ def hub_card(bundle: Bundle, repository: str = "OWNER/REPO") -> str:
 def _metadata(bundle: Bundle) -> ModelCardData:
     info = bundle.info
     results = _results(bundle)
+    licence, name = _licence(info)
     return ModelCardData(
-        **_licence(info),
+        license=licence,
+        license_name=name,
         library_name="lesionlab",
         pipeline_tag=_TASK,
         tags=["dermoscopy", "skin-lesion", "onnx", "research-only", info.task.replace("_", "-")],
@@ -113,11 +115,12 @@ def _metadata(bundle: Bundle) -> ModelCardData:
     )
 
 
-def _licence(info: BundleInfo) -> dict[str, str]:
+def _licence(info: BundleInfo) -> tuple[str, str | None]:
+    """Return the Hub's identifier of the licence, and a name for one that the Hub does not list."""
     licence = info.licence.lower()
     if licence in _LICENCES:
-        return {"license": licence}
-    return {"license": "unknown"} if licence == "unspecified" else {"license": "other", "license_name": _slug(licence)}
+        return licence, None
+    return ("unknown", None) if licence == "unspecified" else ("other", _slug(licence))
 
 
 def _results(bundle: Bundle) -> list[EvalResult]:
