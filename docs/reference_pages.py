@@ -53,8 +53,8 @@ PACKAGES = {
 }
 
 COMMON = """\
-- `--model` (`-m`) names an existing model: a bundle or a run folder. Arguments are the images, datasets, recipes or
-  runs that a command works on.
+- `--model` (`-m`) names an existing model: a bundle or a run folder, or the URL of a bundle. Arguments are the images,
+  datasets, recipes or runs that a command works on.
 - `--out` (`-o`) names the output. An existing result is replaced with `--force` only, an input never.
 - Results go to standard output, progress and messages to standard error. `--json` prints a result for programs.
 - `--verbose` (`-v`) adds debug messages and the traceback of an error; `--quiet` (`-q`) leaves warnings and errors.

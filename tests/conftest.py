@@ -45,7 +45,7 @@ hypothesis.settings.register_profile("seeds", max_examples=25, deadline=None)
 hypothesis.settings.register_profile("random", max_examples=500, deadline=None)
 hypothesis.settings.load_profile(os.environ.get("LESIONLAB_HYPOTHESIS", "ci"))
 
-pytest_plugins = ["tests.bundles", "tests.postgresql", "tests.ray_nodes"]
+pytest_plugins = ["tests.bundles", "tests.hub", "tests.postgresql", "tests.ray_nodes"]
 # 0.1 million weights, untrained; an epoch over the phantoms takes a tenth of a second.
 _TINY_RECIPE = (
     "model.backbone=test_efficientnet",

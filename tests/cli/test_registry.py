@@ -10,6 +10,7 @@ import pytest
 from lesionlab import RESEARCH_ONLY
 from lesionlab.bundle import Bundle
 from lesionlab.data import Manifest
+from tests.hub import Hub
 
 
 @pytest.mark.slow
@@ -58,3 +59,42 @@ def test_a_version_that_is_not_accepted_is_an_error(
     record = json.loads(second.out)
     assert (record["decision"], second.code) in {("promoted", 0), ("rejected", 1)}
     assert ("is not promoted to production" in second.err) == (record["decision"] == "rejected")
+
+
+@pytest.mark.slow
+def test_a_model_on_the_hub_predicts_as_the_one_on_disk(
+    cli: Callable[..., Any],
+    hub: Hub,
+    tiny_whole_bundle: Path,
+    phantoms: Manifest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LESIONLAB_CACHE", str(tmp_path / "cache"))
+    uploaded = cli("registry", "hub", "--model", tiny_whole_bundle, "--out", "hf://clinic/skin")
+    assert (uploaded.code, RESEARCH_ONLY in uploaded.out) == (0, True)
+    assert uploaded.out.startswith("hf://clinic/skin: tiny@")
+    image = phantoms.location(next(iter(phantoms)))
+    local = cli("predict", image, "--model", tiny_whole_bundle, "--format", "jsonl")
+    remote = cli("predict", image, "--model", "hf://clinic/skin", "--format", "jsonl")
+    assert local.out
+    assert (remote.code, remote.out) == (0, local.out)
+    hub.repositories.clear()
+    offline = cli("predict", image, "--model", "hf://clinic/skin", "--format", "jsonl")
+    assert (offline.code, offline.out) == (0, local.out)
+    missing = cli("predict", image, "--model", "hf://clinic/other")
+    assert missing.code == 1
+    assert missing.err.startswith("error: hf://clinic/other cannot be read, and no copy is in the cache")
+    assert len(missing.err.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_a_folder_for_the_hub_is_replaced_with_force_only(
+    cli: Callable[..., Any], tiny_bundle: Path, tmp_path: Path
+) -> None:
+    options = ("registry", "hub", "--model", tiny_bundle, "--out", tmp_path / "model")
+    assert cli(*options).code == 0
+    assert Bundle.load(tmp_path / "model").info == Bundle.load(tiny_bundle).info
+    assert "exists; choose another --out, or replace it with --force" in cli(*options).err
+    assert cli(*options, "--force").code == 0
+    assert cli("registry", "hub", "--model", tiny_bundle, "--out", "s3://bucket/model").code == 2

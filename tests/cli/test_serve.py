@@ -20,7 +20,13 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     """Replace the server; return the settings that it would have used."""
     seen: list[Settings] = []
 
-    def run(app: FastAPI, bound: socket.socket, announce: Callable[[], None], load: Callable[[], Predictor]) -> None:
+    def run(
+        app: FastAPI,
+        bound: socket.socket,
+        announce: Callable[[], None],
+        load: Callable[[], Predictor],
+        changed: Callable[[], bool] | None,
+    ) -> None:
         assert load().info.identity == app.state.service.predictor.info.identity
         seen.append(app.state.service.settings)
         announce()
@@ -78,6 +84,7 @@ def test_reachable_address_needs_a_key(
         (["--root-path", "lesionlab"], 2, "error: --root-path lesionlab: write it like /lesionlab"),
         (["--api-key-file", "nowhere"], 2, "error: --api-key-file nowhere cannot be read"),
         (["--model", "nowhere"], 2, "error: --model nowhere: there is no such file or folder"),
+        (["--channel", "skin@production"], 2, "error: --channel and --model name two models; use one of them"),
         (["--host", "no.such.host.invalid"], 1, "error: no.such.host.invalid is not an address of this machine"),
         (["--host", "192.0.2.1"], 1, "error: cannot listen on 192.0.2.1"),
     ],

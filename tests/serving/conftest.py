@@ -105,10 +105,10 @@ def process_of(tiny_whole_bundle: Path) -> Iterator[Callable[..., Process]]:
         pytest.skip("a process cannot be sent SIGTERM here")
     started: list[subprocess.Popen[str]] = []
 
-    def start(*options: object, model: Path = tiny_whole_bundle) -> Process:
-        command = [sys.executable, "-m", "lesionlab", "serve", "--port", "0", "--model", str(model), "--threads", "1"]
+    def start(*options: object, model: Path | None = tiny_whole_bundle) -> Process:
+        command = [sys.executable, "-m", "lesionlab", "serve", "--port", "0", "--threads", "1"]
         process = subprocess.Popen(
-            [*command, *map(str, options)],
+            [*command, *(["--model", str(model)] if model else []), *map(str, options)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

@@ -26,6 +26,7 @@ from lesionlab.bundle.reference import (
     SharpnessLimit,
     ValidationStatistics,
 )
+from lesionlab.bundle.remote import fetch_bundle
 from lesionlab.bundle.schema import (
     BundleInfo,
     DermoscopyDetector,
@@ -82,6 +83,7 @@ __all__ = [
     "ValidationStatistics",
     "WithinSourceAuc",
     "default_bundle_path",
+    "fetch_bundle",
     "is_bundle",
     "save_bundle",
 ]

@@ -89,10 +89,19 @@ class Bundle:
         if not os.path.exists(place / DESCRIPTION) and os.path.exists(place / "bundle" / DESCRIPTION):
             place = place / "bundle"
         with _opened(place) as read:
-            return cls._read(place, read)
+            return cls.read(str(place), read)
 
     @classmethod
-    def _read(cls, place: Path, read: Callable[[str], bytes]) -> "Bundle":
+    def read(cls, place: str, read: Callable[[str], bytes]) -> "Bundle":
+        """Read a bundle from any place, and check it.
+
+        Args:
+            place: The place, for messages.
+            read: Returns the content of a file by its name.
+
+        Raises:
+            BundleError: A file is damaged, or the bundle has another schema version.
+        """
         info = _parse_description(place, read(DESCRIPTION))
         if info.graph.runtime != "onnx":
             raise BundleError(
@@ -109,13 +118,13 @@ class Bundle:
             raise BundleError(f"{place}: {EVALUATION} belongs to another graph; evaluate the model again")
         clinical = None
         if info.fusion is not None and info.fusion.clinical is not None:
-            clinical = cls._read(place / CLINICAL, lambda name: read(f"{CLINICAL}/{name}"))
+            clinical = cls.read(f"{place}/{CLINICAL}", lambda name: read(f"{CLINICAL}/{name}"))
             if clinical.info.graph_sha256 != info.fusion.clinical.graph_sha256:
                 raise BundleError(f"{place}: {CLINICAL} holds another network; make the model again")
         return cls(
             info,
             graph,
-            place,
+            Path(place),
             optional(REFERENCE, info.reference_sha256, Reference.from_bytes),
             evaluation,
             optional(TRAINING_IMAGES, info.training_images_sha256, TrainingImages.from_bytes),
@@ -197,7 +206,7 @@ def description_text(info: BundleInfo) -> str:
     return json.dumps({_CHECKSUM: sha256_of_json(content), **content}, indent=2, ensure_ascii=False) + "\n"
 
 
-def _parse_description(place: Path, description: bytes) -> BundleInfo:
+def _parse_description(place: str, description: bytes) -> BundleInfo:
     try:
         content = json.loads(description)
         written = content.pop(_CHECKSUM, None)
@@ -224,7 +233,7 @@ def _parse_description(place: Path, description: bytes) -> BundleInfo:
     return info
 
 
-def _checked(place: Path, name: str, data: bytes, expected: str) -> bytes:
+def _checked(place: str, name: str, data: bytes, expected: str) -> bytes:
     found = hashlib.sha256(data).hexdigest()
     if found != expected:
         raise BundleError(
@@ -234,7 +243,7 @@ def _checked(place: Path, name: str, data: bytes, expected: str) -> bytes:
     return data
 
 
-def _parsed(place: Path, name: str, parse: Callable[[bytes], Content], data: bytes) -> Content:
+def _parsed(place: str, name: str, parse: Callable[[bytes], Content], data: bytes) -> Content:
     try:
         return parse(data)
     except ValidationError as error:

@@ -1,14 +1,15 @@
 """Options that several commands share.
 
-An existing model, a bundle or a run folder, is always named by `--model/-m`. Positional arguments are the objects that
-a command works on: images (`predict`, `explain`, `drift`), datasets (`data`), recipes (`train`), evaluated runs
-(`compare`) and finished runs (`export`). Every command that writes has `--out/-o`; one that can replace a result has
-`--force`.
+An existing model, a bundle, its URL or a run folder, is always named by `--model/-m`. Positional arguments are the
+objects that a command works on: images (`predict`, `explain`, `drift`), datasets (`data`), recipes (`train`), evaluated
+runs (`compare`) and finished runs (`export`). Every command that writes has `--out/-o`; one that can replace a result
+has `--force`.
 """
 
 import functools
 import inspect
 import logging
+import os
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -38,6 +39,20 @@ def existing(parameter: typer.CallbackParam, value: Any) -> Any:
     return value
 
 
+def model_location(text: str) -> Path:
+    """Return the path of a model: a URL is replaced by a copy of its bundle.
+
+    Raises:
+        LesionlabError: See `fetch_bundle`.
+    """
+    # The completion of the shell parses the options too, and must not download anything.
+    if "://" not in text or "_LESIONLAB_COMPLETE" in os.environ:
+        return Path(text)
+    from lesionlab.bundle import fetch_bundle
+
+    return fetch_bundle(text)
+
+
 def complete_recipe(incomplete: str) -> list[str]:
     """Return the recipe names that begin with a text, for the completion of the shell."""
     from lesionlab.recipes import recipe_names
@@ -50,8 +65,11 @@ Model = Annotated[
     typer.Option(
         "--model",
         "-m",
+        metavar="MODEL",
+        parser=model_location,
         callback=existing,
-        help="Bundle or run folder. Default: the model in the package, or the one that LESIONLAB_MODEL names.",
+        help="Bundle or run folder, or URL of a bundle such as hf://OWNER/REPO. Default: the model in the package, or "
+        "the one that LESIONLAB_MODEL names.",
         show_default=False,
     ),
 ]

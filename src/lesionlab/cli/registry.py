@@ -7,7 +7,19 @@ import typer
 
 from lesionlab import RESEARCH_ONLY
 from lesionlab.cli.console import new_table, note, progress_bar, require_extra, show, show_json, show_table
-from lesionlab.cli.options import Columns, Dataset, Force, Json, Metadata, Unknown, add_commands, existing, open_dataset
+from lesionlab.cli.options import (
+    Columns,
+    Dataset,
+    Force,
+    Json,
+    Metadata,
+    Model,
+    Unknown,
+    add_commands,
+    existing,
+    model_location,
+    open_dataset,
+)
 from lesionlab.errors import LesionlabError
 from lesionlab.files import check_output
 
@@ -34,7 +46,14 @@ Reason = Annotated[str, typer.Option(help="Reason for the change, for its record
 
 def push(
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL", callback=existing, help="Bundle or run folder.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="MODEL",
+            parser=model_location,
+            callback=existing,
+            help="Bundle or run folder, or URL of a bundle.",
+            show_default=False,
+        ),
     ],
     url: Url,
     name: Annotated[
@@ -101,6 +120,40 @@ def pull(
     show(RESEARCH_ONLY)
 
 
+def hub(
+    out: Annotated[
+        str,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FOLDER|URL",
+            help="Folder to write, or repository to upload to: hf://OWNER/REPO, or hf://OWNER/REPO@BRANCH.",
+            show_default=False,
+        ),
+    ],
+    model: Model = None,
+    force: Force = False,
+) -> None:
+    """Write a bundle as a repository of the Hugging Face Hub: its files, and the model card with the Hub's metadata.
+
+    An upload is one commit, and a repository that does not exist is created as a private one. The token is that of
+    `hf auth login`, or of the environment variable HF_TOKEN.
+    """
+    require_extra("lesionlab registry hub", "hub", "huggingface_hub")
+    require_extra("lesionlab registry hub", "evaluate", "matplotlib", "jinja2", "markupsafe", "tomli_w")
+    from lesionlab.bundle import Bundle
+    from lesionlab.registry.hub import upload, write_hub_folder
+
+    bundle = Bundle.load(model)
+    if "://" in out:
+        show(f"{out}: {bundle.info.identity}, commit {upload(bundle, out)}")
+    else:
+        check_output(Path(out), [model], force=force)
+        write_hub_folder(bundle, Path(out))
+        show(f"{out}: {bundle.info.identity}")
+    show(RESEARCH_ONLY)
+
+
 def promote(
     reference: Reference,
     url: Url,
@@ -151,7 +204,8 @@ def rollback(
     as_json: Json = False,
 ) -> None:
     """Let a channel name the version before its present one."""
-    require_extra("lesionlab registry", "cloud", "fsspec")
+    require_extra("lesionlab registry rollback", "cloud", "fsspec")
+    require_extra("lesionlab registry rollback", "evaluate", "matplotlib", "jinja2", "markupsafe", "tomli_w")
     from lesionlab.registry import Registry
     from lesionlab.registry import rollback as rolled_back
 
@@ -181,4 +235,4 @@ def _show(record: "ChangeRecord", url: str) -> None:
     show(record.notice)
 
 
-add_commands(app, push, list, pull, promote, rollback)
+add_commands(app, push, list, pull, promote, rollback, hub)

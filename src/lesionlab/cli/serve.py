@@ -2,7 +2,12 @@
 
 import os
 import re
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -18,6 +23,9 @@ from lesionlab.errors import UsageError
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
+
+    from lesionlab.prediction import Predictor
+    from lesionlab.registry import FollowedChannel
 
 _MODULES = ("fastapi", "uvicorn", "httptools", "prometheus_client", "limits", "python_multipart")
 _LOOPBACK = re.compile(r"localhost|::1|127\.\d+\.\d+\.\d+")
@@ -38,6 +46,23 @@ class _LogFormat(StrEnum):
 
 def serve(
     model: Model = None,
+    channel: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME@CHANNEL",
+            help="Serve the version that a channel of a registry names, and follow the channel. In place of --model.",
+            show_default=False,
+        ),
+    ] = None,
+    registry: Annotated[
+        str | None,
+        typer.Option(
+            envvar="LESIONLAB_REGISTRY", help="Folder or URL of the registry, for --channel.", show_default=False
+        ),
+    ] = None,
+    follow: Annotated[
+        float, typer.Option(min=0.1, metavar="SECONDS", help="Time after which --channel is read again.")
+    ] = 30,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all interfaces.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for any free port.")] = 8000,
     api_key_file: Annotated[
@@ -96,8 +121,9 @@ def serve(
     rule = RiskRule.of_options(risk, threshold)
     if workers > 1:
         threads = threads or max(1, available_cores() // workers)
-    load = partial(Predictor.load, model, threads=threads, risk=rule)
-    with ThreadPoolExecutor(1) as executor:
+    load_from = partial(Predictor.load, threads=threads, risk=rule)
+    with ThreadPoolExecutor(1) as executor, _followed(channel, registry, model, load_from) as followed:
+        load = partial(load_from, model) if followed is None else followed.load
         # Loading the model and importing the framework take about as long; the former is native code.
         loading = executor.submit(load) if workers == 1 else None
         from pydantic import SecretStr, ValidationError
@@ -137,7 +163,34 @@ def serve(
                     note(f"lesionlab {__version__} serves {model} at {url} (Ctrl-C stops it). {RESEARCH_ONLY}")
 
             with logging_to_standard_error(as_json=log_format is _LogFormat.JSON):
-                run(create_app(predictor, settings), bound, announce, load)
+                if followed is not None and worker == 0:  # the other processes notice the file
+                    # Not in the event loop's threads: a shutdown does not wait for a registry that does not respond.
+                    threading.Thread(target=followed.follow, args=(follow,), daemon=True).start()
+                changed = None if followed is None else followed.changed
+                run(create_app(predictor, settings), bound, announce, load, changed)
+
+
+@contextmanager
+def _followed(
+    channel: str | None, url: str | None, model: Path | None, load: "Callable[[Path], Predictor]"
+) -> "Iterator[FollowedChannel | None]":
+    """Yield the followed channel, if there is one; its folder is removed at the end of this process."""
+    if channel is None:
+        yield None
+        return
+    if model is not None:
+        raise UsageError("--channel and --model name two models; use one of them")
+    if url is None:
+        raise UsageError("--channel needs --registry, or the environment variable LESIONLAB_REGISTRY")
+    require_extra("lesionlab serve --channel", "cloud", "fsspec")
+    from lesionlab.registry.follow import FollowedChannel
+
+    folder, owner = Path(tempfile.mkdtemp(prefix="lesionlab-")), os.getpid()
+    try:
+        yield FollowedChannel(url, channel, folder, load)
+    finally:
+        if os.getpid() == owner:  # processes that it forks share the folder
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _invalid_option(fault: "ErrorDetails") -> str:

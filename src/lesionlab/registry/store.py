@@ -247,6 +247,7 @@ class Registry:
 
     def _bytes(self, place: str) -> bytes | None:
         try:
+            self._system.invalidate_cache()
             data: bytes = self._system.cat_file(f"{self._root}/{place}")
         except FileNotFoundError:
             return None

@@ -14,6 +14,7 @@ from lesionlab.prediction import Predictor
 from lesionlab.serving.app import app_of
 
 _POLL_SECONDS: Final = 0.1
+_WATCH_SECONDS: Final = 1.0
 _log = logging.getLogger("lesionlab.serving.model")
 
 
@@ -57,3 +58,10 @@ class ReloadableApp:
                 await asyncio.sleep(_POLL_SECONDS)
             del self._requests[previous]
             await stopping.stop()
+
+    async def watch(self, changed: Callable[[], bool]) -> None:
+        """Load the model again whenever it has changed, until the task is cancelled."""
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            if changed():
+                await self.reload()

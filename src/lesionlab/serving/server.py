@@ -52,7 +52,13 @@ def bind(host: str, port: int) -> socket.socket:
     return bound
 
 
-def run(app: FastAPI, bound: socket.socket, announce: Callable[[], None], load: Callable[[], Predictor]) -> None:
+def run(
+    app: FastAPI,
+    bound: socket.socket,
+    announce: Callable[[], None],
+    load: Callable[[], Predictor],
+    changed: Callable[[], bool] | None = None,
+) -> None:
     """Serve until SIGTERM or SIGINT, then complete the requests in progress and exit with code 0.
 
     SIGHUP loads the model again without losing a request.
@@ -62,6 +68,7 @@ def run(app: FastAPI, bound: socket.socket, announce: Callable[[], None], load: 
         bound: Its socket.
         announce: Called once the server listens and the model is warmed up.
         load: Returns the model after SIGHUP.
+        changed: Returns whether there is another model, which is then loaded as after SIGHUP.
     """
     # Pillow warns about unusual metadata; errors that matter are reported as problems.
     warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -71,8 +78,10 @@ def run(app: FastAPI, bound: socket.socket, announce: Callable[[], None], load: 
     reloadable = ReloadableApp(app, load)
 
     def ready() -> None:
+        loop = asyncio.get_running_loop()
+        if changed is not None:
+            _keep(loop.create_task(reloadable.watch(changed)))
         if sys.platform != "win32":
-            loop = asyncio.get_running_loop()
             loop.add_signal_handler(signal.SIGHUP, lambda: _keep(loop.create_task(reloadable.reload())))
         announce()
 

@@ -28,7 +28,7 @@ from lesionlab.taxonomy import TASKS
 # Per core of an unknown processor: Lannelongue et al., Green Algorithms, Adv. Sci. 8, 2100707 (2021).
 _WATTS_PER_CORE = 12.0
 
-_METRICS = {
+METRICS = {
     "balanced_accuracy": ("Balanced accuracy", "mean recall of the classes that occur"),
     "accuracy": ("Accuracy", "share of correct predictions"),
     "macro_f1": ("Macro F1", "mean F1 of the classes"),
@@ -116,7 +116,7 @@ def _render(template: str, bundle: Bundle, external: Sequence[ExternalEvaluation
             explanation=METHOD,
             energy=_energy(info),
             formats=FORMATS,
-            metrics=_METRICS if task.tells_malignancy else {k: v for k, v in _METRICS.items() if "malignant" not in k},
+            metrics=METRICS if task.tells_malignancy else {k: v for k, v in METRICS.items() if "malignant" not in k},
             dx_types=DX_TYPES,
             small=MIN_LESIONS,
             small_groups=_small_groups(evaluation),
@@ -180,7 +180,7 @@ def _headlines(evaluation: EvaluationSummary | ExternalEvaluation | None) -> lis
         return []
     overall, classes = evaluation.overall, evaluation.classes
     names = ["balanced_accuracy", "malignant_auc", "melanoma_auc"]
-    found = [(_METRICS[name][0], overall[name]) for name in names if name in overall]
+    found = [(METRICS[name][0], overall[name]) for name in names if name in overall]
     if len(classes) == 2:
         auc = evaluation.per_class.get(classes[1], {}).get("auc")
         found = found[:1] + ([] if auc is None else [("AUC", auc)])
