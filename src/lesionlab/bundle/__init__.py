@@ -29,6 +29,7 @@ from lesionlab.bundle.reference import (
 from lesionlab.bundle.schema import (
     BundleInfo,
     DermoscopyDetector,
+    ImportedNetwork,
     LesionCrop,
     StoredGraph,
     TrainingData,
@@ -57,6 +58,7 @@ __all__ = [
     "GroupPoint",
     "ImageLimits",
     "ImageType",
+    "ImportedNetwork",
     "LesionCrop",
     "LesionFusion",
     "LinearHead",

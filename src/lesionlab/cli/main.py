@@ -24,6 +24,7 @@ from lesionlab.cli.evaluate import evaluate
 from lesionlab.cli.explain import explain
 from lesionlab.cli.export import export
 from lesionlab.cli.fuse import fuse
+from lesionlab.cli.import_ import import_
 from lesionlab.cli.info import info
 from lesionlab.cli.options import add_commands
 from lesionlab.cli.predict import predict
@@ -57,6 +58,7 @@ add_commands(
     tune,
     reproduce,
     export,
+    import_,
     calibrate,
     fuse,
     convert,
