@@ -54,7 +54,7 @@ def test_an_onnx_file_becomes_a_bundle(
     content = json.loads(forced.out)
     assert content["name"] == "ours"
     assert content["imported"]["file"] == "model.onnx"
-    assert 0 <= content["figures"]["balanced_accuracy"] <= 1
+    assert 0 <= content["figures"]["before"]["balanced_accuracy"] <= 1
     assert content["difference"] < 1e-4
 
 
@@ -92,6 +92,8 @@ def test_other_commands_take_an_imported_bundle(
     image = phantoms.location(phantoms.records[0])
     assert cli("predict", image, *model).code == 0
     assert cli("explain", image, *model, "--out", tmp_path / "explained").code == 0
+    lime = cli("explain", image, *model, "--method", "lime", "--out", tmp_path / "lime")
+    assert "was imported, and has no network for PyTorch" in lime.err
     seen = cli("evaluate", *model, "--data", phantoms.root, "--out", tmp_path / "seen")
     assert seen.code == 2
     assert "was fitted to all" in seen.err

@@ -57,12 +57,9 @@ class Graph:
         scores = "scores" if self.last else self.outputs[0]
         nodes = [
             helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
-            helper.make_node(
-                "Transpose" if self.layout == "nhwc" else "Identity",
-                ["float"],
-                ["first"],
-                **({"perm": [0, 3, 1, 2]} if self.layout == "nhwc" else {}),
-            ),
+            helper.make_node("Transpose", ["float"], ["first"], perm=[0, 3, 1, 2])
+            if self.layout == "nhwc"
+            else helper.make_node("Identity", ["float"], ["first"]),
             helper.make_node("Conv", ["first", "kernel"], ["convolved"], strides=[8, 8], pads=[2, 2, 2, 2]),
             helper.make_node("Relu", ["convolved"], ["map"]),
             helper.make_node("GlobalAveragePool", ["map"], ["pooled"]),
@@ -72,7 +69,11 @@ class Graph:
         if self.last:
             nodes.append(helper.make_node(self.last, [scores], [self.outputs[0]]))
         nodes += [helper.make_node("Identity", ["flat"], [name]) for name in self.outputs[1:]]
-        weights = {"kernel": KERNEL, "head": HEAD[: self.columns], "shape": np.array([rows, 8], np.int64)}
+        weights: dict[str, np.ndarray] = {
+            "kernel": KERNEL,
+            "head": HEAD[: self.columns],
+            "shape": np.array([rows, 8], np.int64),
+        }
         shapes = [[self.batch, self.columns], *([[self.batch, 8]] * (len(self.outputs) - 1))]
         graph = helper.make_graph(
             nodes,

@@ -128,7 +128,7 @@ def import_(
                 **describe_bundle(imported.bundle),
                 "before": imported.before.model_dump(mode="json"),
                 "after": imported.after.model_dump(mode="json"),
-                "figures": {name: imported.figures[name].value for name in _FIGURES if name in imported.figures},
+                "figures": dict(zip(("before", "after"), _figures(imported), strict=True)),
                 "difference": imported.difference,
             }
         )
@@ -141,11 +141,11 @@ def _show(imported: "Imported") -> None:
     from lesionlab.taxonomy import TASKS
 
     show_calibration(imported, "calibration images")
-    values = {name: imported.figures[name].value for name in _FIGURES if name in imported.figures}
-    found = [f"{name.replace('_', ' ')} {value:.3f}" for name, value in values.items() if value is not None]
     info = imported.bundle.info
     images = info.training_data.images["calibration"]
-    show(f"On the {images:,} calibration images: {', '.join(found)}.")
+    for when, values in zip(("before", "after"), _figures(imported), strict=True):
+        found = [f"{name.replace('_', ' ')} {value:.3f}" for name, value in values.items() if value is not None]
+        show(f"On the {images:,} calibration images, {when} calibration: {', '.join(found)}.")
     show(_PREPROCESSING)
     if sentence := left_out_in_words(imported.left_out, TASKS[info.task]):
         show(f"{sentence}; not used.", style="yellow")
@@ -153,6 +153,10 @@ def _show(imported: "Imported") -> None:
         show("No class activation maps: they need a linear layer on the spatial mean of the last feature map.")
     show(f"The outputs of the original network and of the bundle differ by at most {imported.difference:.1g}.")
     show(RESEARCH_ONLY)
+
+
+def _figures(imported: "Imported") -> list[dict[str, float | None]]:
+    return [{name: found[name].value for name in _FIGURES if name in found} for found in imported.figures]
 
 
 def _input_in_words(network: "ForeignNetwork") -> str:

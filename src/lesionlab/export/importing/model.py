@@ -64,7 +64,8 @@ class Imported:
         bundle: The bundle.
         before: Calibration figures of the network's own probabilities.
         after: Those of the bundle.
-        figures: Metrics of the most probable class and of the ranking.
+        figures: Metrics of the most probable class and of the ranking: of the network's own probabilities, and of
+            those of the bundle.
         difference: Largest difference between the outputs of the original network and those of the bundle's graph, on
             the compared images.
         left_out: Number of images whose label determines no class, by label.
@@ -73,7 +74,7 @@ class Imported:
     bundle: Bundle
     before: CalibrationFigures
     after: CalibrationFigures
-    figures: dict[str, Estimate]
+    figures: tuple[dict[str, Estimate], dict[str, Estimate]]
     difference: float
     left_out: dict[str, int]
 
@@ -183,10 +184,10 @@ def import_network(
         seen_images=SeenImages.of([images], dataset.sha256),
     )
     truth = np.array([task.index(record.diagnosis) for record in images])
-    before, after = (
-        calibration_figures(found, logits, truth, task) for found in (draft.calibration, written.info.calibration)
-    )
-    return Imported(written, before, after, _figures(written, images, logits, truth, task), difference, left_out)
+    both = draft.calibration, written.info.calibration
+    before, after = (calibration_figures(found, logits, truth, task) for found in both)
+    first_figures, second_figures = (_figures(found, images, logits, truth, task) for found in both)
+    return Imported(written, before, after, (first_figures, second_figures), difference, left_out)
 
 
 def _preprocessing(network: ForeignNetwork) -> Preprocessing:
@@ -292,11 +293,10 @@ def _parameters(graph: bytes) -> int:
 
 
 def _figures(
-    bundle: Bundle, images: Manifest, logits: np.ndarray, labels: np.ndarray, task: Task
+    calibration: Calibration, images: Manifest, logits: np.ndarray, labels: np.ndarray, task: Task
 ) -> dict[str, Estimate]:
-    """Return accuracy, balanced accuracy and the AUC of each target on the calibration images."""
-    probabilities = bundle.info.calibration.probabilities(logits)
+    """Return the metrics of calibrated probabilities, without intervals."""
     lesions = [record.lesion_id for record in images]
     return evaluate_predictions(
-        labels, probabilities, lesions, codes=task.classes, malignant=task.malignant, resamples=0
+        labels, calibration.probabilities(logits), lesions, codes=task.classes, malignant=task.malignant, resamples=0
     ).overall

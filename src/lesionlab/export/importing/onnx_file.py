@@ -1,12 +1,10 @@
 """Reading a plain ONNX classifier of unknown origin."""
 
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import onnx
 import onnxruntime as ort
-from google.protobuf.message import DecodeError, EncodeError
 from onnx import TensorProto, helper, inliner, numpy_helper
 
 from lesionlab.errors import DataError, UsageError
@@ -66,7 +64,7 @@ def read_onnx(path: Path, settings: InputSettings, output: str | None = None) ->
             # A fixed number of images is filled up with copies of the last one.
             filled = np.concatenate([block, *[block[-1:]] * (step - len(block))]).astype(dtype)
             rows.append(session.run([chosen[0].name], {image.name: filled})[0][: len(block)])
-        return cast("np.ndarray", np.concatenate(rows))
+        return np.concatenate(rows)
 
     shape = (2, 3, size, size) if layout == "nchw" else (2, size, size, 3)
     try:
@@ -108,7 +106,7 @@ def _load(path: Path) -> onnx.ModelProto:
         beside = "stored in" in str(error)
         remedy = "copy the files with its weights beside it" if beside else "export the network again"
         raise DataError(f"{path} is not a valid ONNX graph: {one_line(error)}; {remedy}") from error
-    except (DecodeError, EncodeError, OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # protobuf has no common base with the others
         raise DataError(f"{path} is not an ONNX file below 2 GB: {one_line(error)}; export it again") from error
     opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
     if opset < _OLDEST_OPSET:
@@ -139,7 +137,8 @@ def _geometry(path: Path, image: onnx.ValueInfoProto, settings: InputSettings) -
     shape = _dimensions(image)
     if len(shape) != 4:
         raise DataError(f"{path}: the input {_described(image)} is no batch of images, [N, 3, H, W] or [N, H, W, 3]")
-    possible: list[Layout] = [layout for layout, axis in (("nchw", 1), ("nhwc", 3)) if shape[axis] == 3]
+    axes: dict[Layout, int] = {"nchw": 1, "nhwc": 3}
+    possible = [layout for layout, axis in axes.items() if shape[axis] == 3]
     layout = settings.layout or (possible[0] if len(possible) == 1 else None)
     if layout is None:
         if None in (shape[1], shape[3]) or possible:
@@ -147,7 +146,7 @@ def _geometry(path: Path, image: onnx.ValueInfoProto, settings: InputSettings) -
                 f"{path}: the input {_described(image)} may have either layout; give --layout nchw or nhwc"
             )
         raise DataError(f"{path}: the input {_described(image)} has no dimension of 3 channels (RGB)")
-    channels = shape[1 if layout == "nchw" else 3]
+    channels = shape[axes[layout]]
     if channels not in (None, 3):
         raise UsageError(f"--layout {layout}: the input {_described(image)} of {path} has {channels} channels then")
     sides = shape[2:] if layout == "nchw" else shape[1:3]

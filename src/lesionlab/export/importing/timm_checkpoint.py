@@ -12,6 +12,7 @@ import onnx
 import timm
 import torch
 from safetensors import SafetensorError
+from timm.data.config import resolve_data_config
 from timm.models import load_state_dict
 from torch import Tensor
 
@@ -45,7 +46,7 @@ def read_checkpoint(path: Path, architecture: str, settings: InputSettings, clas
     weights = _load(path)
     network = timm.create_model(architecture, pretrained=False, num_classes=classes).eval()
     _fill(network, weights, path, architecture, classes)
-    config = timm.data.resolve_data_config({}, model=network)
+    config = resolve_data_config({}, model=network)  # type: ignore[no-untyped-call] # timm has no types here
     size = checked_size(settings.size or config["input_size"][-1], path)
     chosen = InputSettings(
         size,

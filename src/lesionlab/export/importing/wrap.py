@@ -1,6 +1,7 @@
 """A foreign graph as the graph of a bundle: bytes in, logits of the task's classes and the feature map out."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -74,7 +75,7 @@ class _Steps:
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
 
-    def node(self, kind: str, inputs: Sequence[str | np.ndarray], output: str, **settings: object) -> str:
+    def node(self, kind: str, inputs: Sequence[str | np.ndarray], output: str, **settings: Any) -> str:
         names = []
         for position, value in enumerate(inputs):
             if isinstance(value, str):
@@ -103,10 +104,9 @@ def _preprocess(steps: _Steps, network: ForeignNetwork, entry: onnx.ValueInfoPro
 def _finish(steps: _Steps, value: str, columns: int, order: Sequence[int], outputs: Outputs) -> None:
     value = steps.node("Cast", [value], "import/scores", to=TensorProto.FLOAT)
     if columns == 1:
-        rest = np.array(1 if outputs == "probabilities" else 0, np.float32)
         # Of a logit z the first is z - z, so that it has a row for each image.
-        first = [rest, value] if outputs == "probabilities" else [value, value]
-        other = steps.node("Sub", first, "import/other")
+        minuend = np.array(1, np.float32) if outputs == "probabilities" else value
+        other = steps.node("Sub", [minuend, value], "import/other")
         value = steps.node("Concat", [other, value], "import/both", axis=1)
     if list(order) != list(range(len(order))):
         value = steps.node("Gather", [value, np.array(order, np.int64)], "import/ordered", axis=1)
