@@ -31,6 +31,7 @@ PACKAGES = {
     "lesionlab.training": "Training",
     "lesionlab.training.segmentation": "Training of segmentation models",
     "lesionlab.export": "Export",
+    "lesionlab.export.importing": "Import of networks",
     "lesionlab.export.formats": "Formats of other runtimes",
     "lesionlab.runs": "Run folders",
     "lesionlab.evaluation": "Evaluation",

@@ -138,7 +138,7 @@ def test_figures_equal_those_of_the_bundle(bundles: dict[str, Bundle]) -> None:
             limits = "no interval" if low is None else f"{low:.3f} to {high:.3f}"
             assert cell == f"{getattr(point, name):.3f} ({limits})"
     reproduce = section(card, "Reproduce and cite")
-    assert bundle.info.training_data.split_sha256 in reproduce
+    assert str(bundle.info.training_data.split_sha256) in reproduce
     assert f"{bundle.info.parameters:,}" in reproduce
     in_card = {cell for table in tables(section(card, "Results")) for row in table for cell in row}
     assert {cell for cell in in_card if FIGURE.search(cell)} <= cells

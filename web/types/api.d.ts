@@ -912,6 +912,35 @@ export interface components {
             threshold: number;
         };
         /**
+         * ImportedNetwork
+         * @description Origin of a network that was trained elsewhere (`lesionlab import`): its training is unknown.
+         *
+         *     Attributes:
+         *         file: Name of the file.
+         *         sha256: SHA-256 of the file.
+         *         architecture: timm's name of the architecture; empty for an ONNX file.
+         *         outputs: The outputs of the network; the logarithms of probabilities are logits.
+         *         labels: Names of the classes as they were given, in the order of the outputs.
+         */
+        ImportedNetwork: {
+            /**
+             * Architecture
+             * @default
+             */
+            architecture: string;
+            /** File */
+            file: string;
+            /** Labels */
+            labels: string[];
+            /**
+             * Outputs
+             * @enum {string}
+             */
+            outputs: "logits" | "probabilities";
+            /** Sha256 */
+            sha256: string;
+        };
+        /**
          * Job
          * @description A job of many images, which is kept in memory only.
          */
@@ -1104,6 +1133,8 @@ export interface components {
              *     ]
              */
             image_types: ("dermoscopic" | "clinical")[];
+            /** @description Origin of a network that was trained elsewhere; `training_data` are then its calibration images. */
+            imported: components["schemas"]["ImportedNetwork"] | null;
             /** Licence */
             licence: string;
             limits: components["schemas"]["Limits"];
@@ -1866,7 +1897,10 @@ export interface components {
          * TrainingData
          * @description The training data, by hashes and counts.
          *
+         *     Of an imported model the training data are unknown. These are then the calibration images: the subset `calibration`.
+         *
          *     Attributes:
+         *         split_sha256: Hash of the split; None for an imported model.
          *         leaky: Whether training and test may share lesions. Every figure is then too good.
          *         lesions_known: Whether the dataset has lesion identifiers.
          *         images: Number of images by subset.
@@ -1908,7 +1942,7 @@ export interface components {
             /** Sources */
             sources: string[];
             /** Split Sha256 */
-            split_sha256: string;
+            split_sha256: string | null;
         };
         /**
          * WithinSourceAuc
@@ -1968,6 +2002,7 @@ export type ExternalFigures = components['schemas']['ExternalFigures'];
 export type FieldError = components['schemas']['FieldError'];
 export type GroupMetrics = components['schemas']['GroupMetrics'];
 export type GroupPoint = components['schemas']['GroupPoint'];
+export type ImportedNetwork = components['schemas']['ImportedNetwork'];
 export type Job = components['schemas']['Job'];
 export type LesionImage = components['schemas']['LesionImage'];
 export type LesionMeasures = components['schemas']['LesionMeasures'];

@@ -30,6 +30,7 @@ from lesionlab.bundle.remote import fetch_bundle
 from lesionlab.bundle.schema import (
     BundleInfo,
     DermoscopyDetector,
+    ImportedNetwork,
     LesionCrop,
     StoredGraph,
     TrainingData,
@@ -58,6 +59,7 @@ __all__ = [
     "GroupPoint",
     "ImageLimits",
     "ImageType",
+    "ImportedNetwork",
     "LesionCrop",
     "LesionFusion",
     "LinearHead",

@@ -21,7 +21,10 @@ SCHEMA_VERSION: Final = 2
 class TrainingData(StrictModel):
     """The training data, by hashes and counts.
 
+    Of an imported model the training data are unknown. These are then the calibration images: the subset `calibration`.
+
     Attributes:
+        split_sha256: Hash of the split; None for an imported model.
         leaky: Whether training and test may share lesions. Every figure is then too good.
         lesions_known: Whether the dataset has lesion identifiers.
         images: Number of images by subset.
@@ -34,7 +37,7 @@ class TrainingData(StrictModel):
     """
 
     manifest_sha256: Sha256
-    split_sha256: Sha256
+    split_sha256: Sha256 | None
     leaky: bool
     lesions_known: bool
     images: dict[str, int]
@@ -112,6 +115,24 @@ class DermoscopyDetector(StrictModel):
     left_out: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
 
 
+class ImportedNetwork(StrictModel):
+    """Origin of a network that was trained elsewhere (`lesionlab import`): its training is unknown.
+
+    Attributes:
+        file: Name of the file.
+        sha256: SHA-256 of the file.
+        architecture: timm's name of the architecture; empty for an ONNX file.
+        outputs: The outputs of the network; the logarithms of probabilities are logits.
+        labels: Names of the classes as they were given, in the order of the outputs.
+    """
+
+    file: str
+    sha256: Sha256
+    architecture: str = ""
+    outputs: Literal["logits", "probabilities"]
+    labels: tuple[str, ...]
+
+
 class BundleInfo(StrictModel):
     """The whole of `bundle.json`.
 
@@ -134,7 +155,8 @@ class BundleInfo(StrictModel):
         sensitivity_curves: Thresholds for other sensitivities, one curve per target.
         fusion: Combination of several images of a lesion; None: the mean of their log-probabilities.
         training_time: Duration of the training; None where unknown.
-        recipe: The complete recipe.
+        imported: Origin of a network that was trained elsewhere; None for a run of lesionlab.
+        recipe: The complete recipe; empty for an imported model.
         metrics: Metrics on the test set by name, written by `lesionlab evaluate`.
         versions: Versions of the libraries, and the device.
     """
@@ -164,6 +186,7 @@ class BundleInfo(StrictModel):
     fusion: LesionFusion | None = None
     training_data: TrainingData
     training_time: TrainingTime | None = None
+    imported: ImportedNetwork | None = None
     recipe: dict[str, object]
     metrics: dict[str, Estimate] = Field(default_factory=dict)
     versions: dict[str, str]

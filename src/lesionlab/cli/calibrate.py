@@ -30,6 +30,7 @@ from lesionlab.cli.options import (
 from lesionlab.files import check_output
 
 if TYPE_CHECKING:
+    from lesionlab.export.importing import Imported
     from lesionlab.export.recalibrate import Recalibrated
 
 
@@ -80,12 +81,14 @@ def calibrate(
             }
         )
     else:
-        _show(found)
+        show_calibration(found)
+        show(RESEARCH_ONLY)
 
 
-def _show(found: "Recalibrated") -> None:
+def show_calibration(found: "Recalibrated | Imported", images: str = "validation images") -> None:
+    """Print a calibration with its figures, and the thresholds."""
     info, before, after = found.bundle.info, found.before, found.after
-    table = new_table("on validation images", "before", "after", title=f"{info.identity}, {found.bundle.path}")
+    table = new_table(f"on {images}", "before", "after", title=f"{info.identity}, {found.bundle.path}")
     table.add_row("calibration", before.method, after.method)
     for name, values in {
         "negative log likelihood": (before.nll, after.nll),
@@ -101,4 +104,3 @@ def _show(found: "Recalibrated") -> None:
             f"{point.specificity:.3f}"
         )
     show("The figures are of the images that everything was fitted to: they are optimistic.")
-    show(RESEARCH_ONLY)

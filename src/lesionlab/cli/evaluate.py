@@ -303,7 +303,9 @@ def _evaluate_bundle(
     if split is None or (unseen and not bundle.info.training_data.leaky):
         with progress_bar("searching for training images") as progress:
             images, seen = without_seen(bundle, images, identifiers=split is None, keep=keep_seen, progress=progress)
-        unseen = unseen if seen is None else not seen.kept
+        # Only the calibration images of an imported model are known, so that other images may be training images.
+        if seen is not None and (seen.kept or bundle.info.imported is None):
+            unseen = not seen.kept
     with progress_bar("predicting") as progress:
         evaluation = evaluate_subset(
             Predictor.load(bundle),

@@ -14,7 +14,7 @@ from lesionlab.errors import BundleError
 from lesionlab.files import cache_folder
 
 if TYPE_CHECKING:
-    from lesionlab.bundle import Bundle
+    from lesionlab.bundle import Bundle, BundleInfo
 
 _CALIBRATIONS = {
     "temperature": "",
@@ -104,6 +104,8 @@ def _model_rows(bundle: "Bundle") -> list[tuple[str, str]]:
     split = (
         "LEAKY: lesions are shared between training and test; the figures are too good" if data.leaky else "by lesion"
     )
+    if info.imported is not None:
+        split = "unknown: the network was trained elsewhere"
     if not data.lesions_known:
         split += " (the source does not identify lesions)"
     points = [
@@ -141,10 +143,21 @@ def _model_rows(bundle: "Bundle") -> list[tuple[str, str]]:
         ("abstains", _abstention_reasons(bundle)),
         ("evaluation", evaluation),
         ("metrics (95%)", "\n".join(metrics) or "none measured"),
-        ("training data", "\n".join([", ".join(data.sources), *counts])),
+        *_origin(info),
+        (
+            "training data" if info.imported is None else "calibration data",
+            "\n".join([", ".join(data.sources), *counts]),
+        ),
         ("split", split),
         ("licence", info.licence),
     ]
+
+
+def _origin(info: "BundleInfo") -> list[tuple[str, str]]:
+    if info.imported is None:
+        return []
+    kind = f", timm's {info.imported.architecture}" if info.imported.architecture else ""
+    return [("origin", f"imported from {info.imported.file}{kind}; training data unknown")]
 
 
 def _images(bundle: "Bundle") -> str:

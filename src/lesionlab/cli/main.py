@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Iterable
 from contextlib import suppress
 from importlib import import_module
+from keyword import iskeyword
 from typing import Annotated, NoReturn
 
 import typer
@@ -30,6 +31,7 @@ _COMMANDS = (
     "tune",
     "reproduce",
     "export",
+    "import",
     "calibrate",
     "fuse",
     "convert",
@@ -69,7 +71,7 @@ def application(names: Iterable[str] = (*_COMMANDS, *_GROUPS)) -> typer.Typer:
     )
     app.callback()(_options)
     for name in names:
-        attribute = name.replace("-", "_")
+        attribute = name.replace("-", "_") + "_" * iskeyword(name)
         module = import_module(f"lesionlab.cli.{attribute}")
         if name in _GROUPS:
             app.add_typer(module.app, name=name)

@@ -342,7 +342,9 @@ _Quiet = Annotated[
 def add_commands(app: typer.Typer, *functions: Callable[..., None]) -> None:
     """Add functions to an application as commands, each with the options `--verbose` and `--quiet`."""
     for function in functions:
-        app.command()(with_verbosity(function))
+        # `import` is a keyword of Python.
+        name = function.__name__.rstrip("_").replace("_", "-")
+        app.command(name)(with_verbosity(function))
 
 
 def with_verbosity(function: Callable[..., None]) -> Callable[..., None]:

@@ -7,6 +7,12 @@ from lesionlab.data import Manifest
 from lesionlab.errors import UsageError
 from lesionlab.evaluation.wording import counted
 
+# An imported model has an index of its calibration images alone.
+_UNKNOWN = (
+    "Not checked: the evaluation may contain training images. The model was imported, and its training images are "
+    "unknown."
+)
+
 
 def without_seen(
     bundle: Bundle,
@@ -54,7 +60,10 @@ def overlap_in_words(unseen: bool | None, seen: SeenCounts | None) -> str:
         how = f"{seen.by_identifier} recognised by identifier, {seen.by_pixels} by perceptual hash"
         if seen.kept:
             return f"The model was fitted to {images} of this evaluation ({how}): the figures are too optimistic."
-        return f"{images} left out: training or validation data of the model ({how})."
+        unknown = f" {_UNKNOWN}" if unseen is None else ""
+        return f"{images} left out: training or validation data of the model ({how}).{unknown}"
+    if unseen is None and seen is not None:
+        return _UNKNOWN
     if unseen is None:
         return (
             "Not checked: the evaluation may contain training images. The bundle has no index of its training images; "

@@ -20,11 +20,10 @@ from lesionlab.bundle.fusion import combined_logits, evidence
 from lesionlab.bundle.split_recovery import recover_split
 from lesionlab.data import ImageRecord, Manifest, images_of_task
 from lesionlab.errors import DataError, UsageError
-from lesionlab.export.fit import fit_on_validation, refit
+from lesionlab.export.fit import fit_on_validation, inference_of, refit
 from lesionlab.export.fusion import fit_weights
 from lesionlab.export.measure import measure_images
 from lesionlab.metrics.arrays import FloatArray
-from lesionlab.recipes import Recipe
 from lesionlab.runs import RunFolder
 from lesionlab.taxonomy import TASKS
 
@@ -136,7 +135,7 @@ def combine_bundles(
             combined_logits(evidence_of, frequencies, weights),
             train["dermoscopic"],
             images,
-            Recipe.model_validate(first.info.recipe).inference,
+            inference_of(first.info),
             task,
         )
     )

@@ -18,7 +18,7 @@ from lesionlab.cpu import available_cores
 from lesionlab.data import Manifest, images_of_task
 from lesionlab.errors import LesionlabError, UsageError
 from lesionlab.export.acceptance import AcceptanceReport, ModelOutputs, compare, time_alternately
-from lesionlab.export.fit import refit
+from lesionlab.export.fit import refit, without_patients
 from lesionlab.export.formats import Format, Source
 from lesionlab.export.formats.readme import readme, script
 from lesionlab.export.measure import Measurements, measure_images
@@ -66,12 +66,16 @@ def acceptance_data(info: BundleInfo, dataset: Manifest) -> AcceptanceData:
     Raises:
         UsageError: The model was trained on another dataset.
     """
+    if info.imported is not None and dataset.sha256 == info.training_data.manifest_sha256:
+        images = without_patients(images_of_task(dataset, TASKS[info.task])[0])
+        return AcceptanceData("calibration images", images, images)
     recovered = recover_split(info, dataset)
     if recovered is None:
         sources = ", ".join(info.training_data.sources)
         other = f"another dataset ({sources})" if sources else "another dataset"
+        how = "trained" if info.imported is None else "calibrated"
         raise UsageError(
-            f"--data {dataset.root}: {info.name} was trained on {other}; name its folder, or all of several with "
+            f"--data {dataset.root}: {info.name} was {how} on {other}; name its folder, or all of several with "
             "their --decisions"
         )
     manifest, split = recovered

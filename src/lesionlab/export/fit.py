@@ -118,8 +118,8 @@ def refit(
         train: The training images.
         validation: The validation images.
     """
-    task, recipe = TASKS[info.task], Recipe.model_validate(info.recipe)
-    fitted = fit_on_validation(measured.logits.astype(np.float64), train, validation, recipe.inference, task)
+    task = TASKS[info.task]
+    fitted = fit_on_validation(measured.logits.astype(np.float64), train, validation, inference_of(info), task)
     if reference is not None:
         space = reference.features
         if space is not None and len(measured.features):
@@ -130,6 +130,20 @@ def refit(
     if info.dermoscopy is not None and measured.dermoscopic is not None:
         info = info.model_copy(update={"dermoscopy": with_threshold(info.dermoscopy, measured.dermoscopic)})
     return info, reference
+
+
+def inference_of(info: BundleInfo) -> InferenceSettings:
+    """Return the inference settings of a bundle's recipe; the default ones for an imported model, which has none."""
+    return InferenceSettings() if info.imported is not None else Recipe.model_validate(info.recipe).inference
+
+
+def without_patients(images: Manifest) -> Manifest:
+    """Return images without patient data.
+
+    Effects of patient data are counted on training images; counted on those that they are fitted to, they would be too
+    strong.
+    """
+    return replace(images, records=tuple(replace(r, age=None, sex=None, site=None) for r in images))
 
 
 def validation_statistics(

@@ -98,7 +98,7 @@ def to_onnx(module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[s
     if program is None:
         raise RuntimeError("torch.onnx.export returned no program")
     model = program.model_proto
-    _remove_metadata(model)
+    remove_metadata(model)
     onnx.checker.check_model(model)
     data: bytes = model.SerializeToString(deterministic=True)
     return data
@@ -156,7 +156,7 @@ def with_crop(classifier: bytes, crop_settings: Crop, *, size: int) -> bytes:
     versions = {entry.domain: entry.version for entry in whole.opset_import}
     del whole.opset_import[:]
     whole.opset_import.extend(onnx.helper.make_opsetid(domain, version) for domain, version in versions.items())
-    _remove_metadata(whole)
+    remove_metadata(whole)
     onnx.checker.check_model(whole, full_check=True)
     data: bytes = whole.SerializeToString(deterministic=True)
     return data
@@ -175,8 +175,8 @@ def _rename(model: onnx.ModelProto, names: Mapping[str, str]) -> None:
     graph.input.extend(inputs.values())
 
 
-def _remove_metadata(model: onnx.ModelProto) -> None:
-    # The exporter stores the source path and line of each node.
+def remove_metadata(model: onnx.ModelProto) -> None:
+    """Remove free text from a model: the exporter stores the source path and line of each node."""
     for part in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.graph.initializer):
         part.ClearField("metadata_props")
         part.ClearField("doc_string")

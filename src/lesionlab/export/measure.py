@@ -32,7 +32,7 @@ class Measurements:
     quality: np.ndarray
     dermoscopic: np.ndarray | None = None
 
-    def __getitem__(self, rows: slice) -> "Measurements":
+    def __getitem__(self, rows: slice | np.ndarray) -> "Measurements":
         dermoscopic = None if self.dermoscopic is None else self.dermoscopic[rows]
         return Measurements(self.logits[rows], self.features[rows], self.quality[rows], dermoscopic)
 

@@ -100,11 +100,23 @@ def recalibrate_bundle(
     written = save_bundle(out, info, bundle.graph, reference=reference, **kept)
     task, logits = TASKS[info.task], measured.logits.astype(np.float64)
     labels = np.array([task.index(record.diagnosis) for record in data.images])
-    before, after = (_figures(found, logits, labels, task) for found in (bundle.info.calibration, info.calibration))
+    before, after = (
+        calibration_figures(found, logits, labels, task) for found in (bundle.info.calibration, info.calibration)
+    )
     return Recalibrated(written, before, after)
 
 
-def _figures(calibration: Calibration, logits: FloatArray, labels: IntArray, task: Task) -> CalibrationFigures:
+def calibration_figures(
+    calibration: Calibration, logits: FloatArray, labels: IntArray, task: Task
+) -> CalibrationFigures:
+    """Return the figures of a calibration.
+
+    Args:
+        calibration: The calibration.
+        logits: Logits of labelled images, [N, C].
+        labels: Index of each image's class, [N].
+        task: The task of the model.
+    """
     probabilities = calibration.probabilities(logits)
     columns = [task.classes.index(code) for code in next(iter(task.targets.values()))]
     positive, scores = np.isin(labels, columns), probabilities[:, columns].sum(axis=1)

@@ -53,14 +53,18 @@ def linear_head(networks: Sequence[LesionNetwork], measured: Measurements) -> Li
     share = np.float32(1 / len(networks))
     weights = np.concatenate([layer[0] for layer in layers if layer], axis=1) * share
     bias = np.sum([layer[1] for layer in layers if layer], axis=0) * share
-    if measured.features.shape[1] != weights.shape[1]:
-        return None
+    head = LinearHead(weights, bias)
+    return head if is_linear(head, measured) else None
+
+
+def is_linear(head: LinearHead, measured: Measurements) -> bool:
+    """Return whether a layer on the pooled feature map gives the logits of some images, up to a constant of each."""
+    if measured.features.shape[1] != head.weights.shape[1]:
+        return False
     # Some backbones have further layers between the feature map and the classifier.
-    residual = measured.features @ weights.T + bias - measured.logits
+    residual = measured.features @ head.weights.T + head.bias - measured.logits
     residual -= residual.mean(axis=1, keepdims=True)
-    if np.abs(residual).max() > _TOLERANCE * np.abs(measured.logits).max():
-        return None
-    return LinearHead(weights, bias)
+    return bool(np.abs(residual).max() <= _TOLERANCE * np.abs(measured.logits).max())
 
 
 def _last_layer(network: LesionNetwork) -> tuple[np.ndarray, np.ndarray] | None:

@@ -11,6 +11,7 @@ from lesionlab.bundle import (
     Calibration,
     DecisionRule,
     ImageType,
+    ImportedNetwork,
     OperatingPoint,
     PatientEffects,
     PredictionSets,
@@ -84,6 +85,10 @@ class ModelCard(FrozenModel):
     metrics: dict[str, Estimate] = Field(description="On the test set, with 95% intervals.")
     calibration: Calibration
     training_data: TrainingData
+    imported: ImportedNetwork | None = Field(
+        default=None,
+        description="Origin of a network that was trained elsewhere; `training_data` are then its calibration images.",
+    )
     preprocessing: Preprocessing
     licence: str
     created: str
@@ -122,6 +127,7 @@ class ModelCard(FrozenModel):
             metrics=info.metrics,
             calibration=info.calibration,
             training_data=info.training_data,
+            imported=info.imported,
             preprocessing=info.preprocessing,
             licence=info.licence,
             created=info.created,

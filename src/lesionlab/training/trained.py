@@ -47,6 +47,8 @@ def bundle_network(bundle: Bundle) -> LesionNetwork:
     Raises:
         DataError: The bundle has no recipe, or its graph is converted, an ensemble, or one of another network.
     """
+    if bundle.info.imported is not None:
+        raise DataError(f"{bundle.path} was imported, and has no network for PyTorch; use class activation maps")
     try:
         recipe = Recipe.model_validate(bundle.info.recipe)
     except ValueError as error:

@@ -120,7 +120,9 @@ def read_external(path: Path, info: BundleInfo) -> ExternalEvaluation:
         raise DataError(message) from error
     if found.graph_sha256 != info.graph_sha256:
         raise UsageError(f"{path} is an evaluation of {found.bundle}, not of {info.identity}; evaluate this model")
-    if found.unseen is not True and found.subset == "all":
+    # The training images of an imported model are unknown, and the card says so beside the figures.
+    unknown = info.imported is not None and found.unseen is None
+    if found.unseen is not True and not unknown and found.subset == "all":
         reason = "may contain" if found.unseen is None else "contains"
         raise UsageError(
             f"{path} is no external validation: it {reason} images that {info.identity} was fitted to; export the run "

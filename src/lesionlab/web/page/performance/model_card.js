@@ -15,7 +15,7 @@ export function ModelCardSection({ model, evaluation }) {
     const lesions = data.lesions[subset] ?? 0;
     return t(lesions > 0 ? "card.subset" : "card.subsetImages", { subset, images, lesions });
   });
-  const split = t(data.leaky ? "card.splitLeaky" : data.lesions_known ? "card.splitByLesion" : "card.splitByImage");
+  const split = t(model.imported ? "card.splitUnknown" : data.leaky ? "card.splitLeaky" : data.lesions_known ? "card.splitByLesion" : "card.splitByImage");
   const calibrated = t("card.calibrationText", {
     method: calibration.method,
     temperature: decimal(calibration.temperature, 2),
@@ -24,11 +24,14 @@ export function ModelCardSection({ model, evaluation }) {
     after: number(calibration.ece_after),
   });
   /** @type {[string, unknown][]} */
+  const origin = model.imported ? [[t("card.origin"), t("card.imported", { file: model.imported.file })]] : [];
+  /** @type {[string, unknown][]} */
   const facts = [
     [t("model"), t("card.model", { model: model.model.identity, recipe: model.recipe, created: model.created })],
     [t("card.use"), t("card.useText")],
     [t("card.classes"), model.classes.map(({ code, malignant }) => `${className(model, code)}${malignant ? ` (${t("malignant")})` : ""}`).join("; ")],
-    [t("card.data"), `${data.sources.join(", ")}: ${subsets.join("; ")}`],
+    ...origin,
+    [t(model.imported ? "card.calibrationData" : "card.data"), `${data.sources.join(", ")}: ${subsets.join("; ")}`],
     [t("card.split"), split],
     [t("reliability.title"), `${calibrated}${data.leaky ? " (leaky)" : ""}`],
     [t("card.input"), t("card.inputText", { size: preprocessing.size })],
@@ -37,7 +40,7 @@ export function ModelCardSection({ model, evaluation }) {
     [t("risk.level"), html`<span lang="en">${model.risk_rule}</span>`],
     [t("card.licence"), model.licence],
     [t("card.graph"), html`<code>${model.model.graph_sha256}</code>`],
-    [t("card.splitHash"), html`<code>${data.split_sha256}</code>`],
+    model.imported ? [t("card.fileHash"), html`<code>${model.imported.sha256}</code>`] : [t("card.splitHash"), html`<code>${data.split_sha256}</code>`],
   ];
   return html`<${Section} title=${t("card.title")}>
     <dl class="facts">${facts.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
