@@ -21,6 +21,7 @@ from lesionlab.prediction.shards.plan import plan_shards
 from lesionlab.prediction.shards.run import predict_missing
 from lesionlab.prediction.shards.shard import Shard
 from lesionlab.prediction.shards.worker import ShardWorker, Workers
+from lesionlab.ray_cluster import ray_cluster
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class ShardedPrediction:
 
             yield Processes(worker, self.workers or (1 if self.gpus else available_cores()))
             return
-        from lesionlab.prediction.shards.ray_data import RayWorkers, ray_cluster
+        from lesionlab.prediction.shards.ray_data import RayWorkers
 
         with ray_cluster(self.ray):
             yield RayWorkers(worker, self.workers, self.gpus)

@@ -5,54 +5,19 @@ again elsewhere. Results come back to this process, which writes them: the nodes
 """
 
 import logging
-import os
 import pickle
-import socket
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
 from itertools import islice
 from typing import Any, Final
 
 from lesionlab import __version__
-from lesionlab.errors import LesionlabError, MissingExtraError
+from lesionlab.errors import LesionlabError
 from lesionlab.prediction.shards.folder import ShardResult
 from lesionlab.prediction.shards.shard import Piece
 from lesionlab.prediction.shards.worker import ATTEMPTS, OUT_OF_MEMORY, ShardWorker, WorkerDeath
+from lesionlab.ray_cluster import one_line
 
-_SECONDS_TO_CONNECT: Final = 10
 _SHARDS_AT_A_TIME: Final = 2000  # in one dataset of Ray, whose blocks are all known to this process
-
-
-@contextmanager
-def ray_cluster(address: str) -> Iterator[None]:
-    """Connect to a Ray cluster while the block runs.
-
-    Args:
-        address: Its address; `auto`: the one on this machine; `local`: a new one on this machine.
-
-    Raises:
-        LesionlabError: There is no cluster at the address.
-        MissingExtraError: Ray is not installed.
-    """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it reports to its authors otherwise
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise MissingExtraError("--ray", "distributed", "ray") from error
-    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    try:
-        if host and port.isdecimal():  # Ray itself tries for minutes
-            socket.create_connection((host, int(port)), timeout=_SECONDS_TO_CONNECT).close()
-        ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL)
-    except (OSError, OverflowError, RuntimeError, ValueError) as error:
-        raise LesionlabError(f"--ray {address}: no connection to a Ray cluster ({_one_line(error)})") from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
 
 
 class RayWorkers:
@@ -66,7 +31,9 @@ class RayWorkers:
 
     def __init__(self, worker: ShardWorker, number: int | None, gpus: int) -> None:
         import ray
+        import ray.data
 
+        logging.getLogger("ray.data").setLevel(logging.CRITICAL)
         resource = "GPU" if gpus else "CPU"
         self._number = number or int(ray.cluster_resources().get(resource, 0))  # type: ignore[no-untyped-call]
         if not self._number:
@@ -89,7 +56,7 @@ class RayWorkers:
             except LesionlabError:
                 raise
             except Exception as error:
-                raise LesionlabError(f"the Ray cluster failed: {_one_line(error)}") from error
+                raise LesionlabError(f"the Ray cluster failed: {one_line(error)}") from error
             for piece in missing.values():
                 yield self._again(piece)
 
@@ -161,11 +128,7 @@ class _Actor:
 def _reason(error: Exception) -> str:
     from ray.exceptions import OutOfMemoryError
 
-    text = _one_line(error)
+    text = one_line(error)
     if isinstance(error, OutOfMemoryError) or "memory" in text.lower():
         return f"its worker was ended; {OUT_OF_MEMORY}"
     return f"its worker was lost ({text})"
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
