@@ -46,6 +46,10 @@ class DivergenceError(LesionlabError):
     """A training diverged: its loss is not a finite number."""
 
 
+class OtherProcessError(LesionlabError):
+    """Another process of a training failed, and has reported it."""
+
+
 class RecipeError(UsageError):
     """A recipe is not valid. The message names the key."""
 

@@ -23,6 +23,7 @@ from lesionlab.cli.drift import drift
 from lesionlab.cli.evaluate import evaluate
 from lesionlab.cli.explain import explain
 from lesionlab.cli.export import export
+from lesionlab.cli.find_lr import find_lr
 from lesionlab.cli.fuse import fuse
 from lesionlab.cli.info import info
 from lesionlab.cli.options import add_commands
@@ -32,7 +33,7 @@ from lesionlab.cli.reproduce import reproduce
 from lesionlab.cli.serve import serve
 from lesionlab.cli.train import train
 from lesionlab.cli.tune import tune
-from lesionlab.errors import EXIT_CODES, LesionlabError
+from lesionlab.errors import EXIT_CODES, LesionlabError, OtherProcessError
 
 app = typer.Typer(
     name="lesionlab",
@@ -49,6 +50,7 @@ add_commands(
     serve,
     build_web,
     train,
+    find_lr,
     evaluate,
     compare,
     explain,
@@ -98,6 +100,8 @@ def main() -> None:
             app()
         finally:
             sys.stdout.flush()
+    except OtherProcessError:  # which has printed its error
+        raise SystemExit(1) from None
     except LesionlabError as error:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
