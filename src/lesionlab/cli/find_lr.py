@@ -98,8 +98,6 @@ def find_lr(
     if as_json:
         show_json(curve)
         return
-    show(
-        f"Suggested learning rate {curve.suggestion:g}, where the loss falls fastest; lowest loss at {curve.lowest:g}."
-    )
+    show(f"Suggested learning rate: {curve.suggestion:g}, a tenth of the rate of the lowest loss ({curve.lowest:g}).")
     show(f"Use it: --set optimizer.learning_rate={curve.suggestion:g}")
     show(RESEARCH_ONLY)

@@ -26,6 +26,8 @@ from lesionlab.training.train import cached_subsets, load_weights_to_start, make
 
 _SMOOTHING = 0.9
 _DIVERGED = 4.0  # times the lowest smoothed loss
+# Of the rate of the lowest loss. The steepest slope, the other common choice, depends on the noise of single batches.
+_SHARE = 0.1
 _FEWEST_STEPS = 10
 
 
@@ -36,8 +38,8 @@ class RateCurve(StrictModel):
         rates: Learning rate of each step, rising.
         losses: Training loss before the step.
         smoothed: The same as an exponential moving average.
-        suggestion: The rate at which the smoothed loss falls fastest, below that of the lowest loss.
-        lowest: The rate of the lowest smoothed loss; training with it is often unstable.
+        suggestion: A tenth of `lowest`: the loss falls, and the training is stable.
+        lowest: The rate of the lowest smoothed loss, above which the training diverges.
     """
 
     rates: tuple[float, ...]
@@ -174,16 +176,14 @@ def _suggest(rates: NDArray[np.float64], losses: NDArray[np.float64]) -> RateCur
     # The average of a few steps is not smooth yet.
     begin = min(_FEWEST_STEPS // 2, len(losses))
     end = begin + int(smoothed[begin:].argmin()) if begin < len(losses) else begin
-    if end - begin < 2:
+    if end == begin:
         raise DataError(
             "the training loss falls at no rate of the test; lower the lowest rate, or check the labels and the recipe"
         )
-    slopes = np.gradient(smoothed[: end + 1], np.log(rates[: end + 1]))
-    steepest = begin + int(slopes[begin:].argmin())
     return RateCurve(
         rates=tuple(rates.tolist()),
         losses=tuple(losses.tolist()),
         smoothed=tuple(smoothed.tolist()),
-        suggestion=float(f"{rates[steepest]:.2g}"),
+        suggestion=float(f"{_SHARE * rates[end]:.2g}"),
         lowest=float(f"{rates[end]:.2g}"),
     )
