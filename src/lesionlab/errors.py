@@ -50,6 +50,10 @@ class MemoryExhaustedError(LesionlabError):
     """The memory of the machine or of its accelerator does not suffice."""
 
 
+class OtherProcessError(LesionlabError):
+    """Another process of a training failed, and has reported it."""
+
+
 class RecipeError(UsageError):
     """A recipe is not valid. The message names the key."""
 

@@ -3,11 +3,14 @@
 from collections import Counter
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lesionlab.errors import UsageError
 from lesionlab.training.batches import CachedImages, EpochBatches, make_loader
+from lesionlab.training.processes import Processes
 
 counts, sizes, seeds, epochs = st.integers(1, 200), st.integers(1, 70), st.integers(0, 2**32), st.integers(0, 500)
 
@@ -61,3 +64,23 @@ def test_the_loader_returns_rows_with_their_labels() -> None:
     for pixels, labels in make_loader(images, 3, seed=0):
         assert pixels.shape == (3, 2, 2, 3)
         assert [pairs[int(value)] for value in pixels[:, 0, 0, 0]] == labels.tolist()
+
+
+@pytest.mark.parametrize("size", [2, 3, 4])
+@pytest.mark.parametrize("seed", [None, 0])
+def test_processes_share_every_batch(size: int, seed: int | None) -> None:
+    labels = np.zeros(31, dtype=np.int64)
+    shares = [[*EpochBatches(labels, 12, seed, processes=Processes(rank, size))] for rank in range(size)]
+    whole = [*EpochBatches(labels, 12, seed)]
+    assert len({len(share) for share in shares}) == 1
+    for position, batch in enumerate(whole):
+        parts = [share[position] for share in shares]
+        assert len({len(part) for part in parts}) == 1
+        joined = [index for row in zip(*parts, strict=True) for index in row]
+        assert joined[: len(batch)] == batch
+        assert len(joined) - len(batch) < size  # those that make the shares of the last batch equal
+
+
+def test_more_processes_than_images_are_an_error() -> None:
+    with pytest.raises(UsageError, match="3 training images cannot be shared by 4 processes"):
+        EpochBatches(np.zeros(3, dtype=np.int64), 8, 0, processes=Processes(0, 4))

@@ -142,3 +142,29 @@ def test_patience_applies_to_the_configured_metric(
 
 def _scripted(losses: Iterator[float]) -> Callable[..., torch.Tensor]:
     return lambda *_, **__: torch.tensor(next(losses))
+
+
+@pytest.mark.slow
+def test_accumulated_batches_equal_a_larger_one(make_recipe: MakeRecipe, phantoms: Manifest, tmp_path: Path) -> None:
+    # A network without batch normalisation, and 52 training images: 26 + 26, and four times 13.
+    base = (*PLAIN, "model.backbone=test_vit", "model.pretrained=false", "model.dropout=0", "loss.class_weights=none")
+    found = []
+    for size, batches in ((26, 1), (13, 2)):
+        changes = (f"training.batch_size={size}", f"training.accumulate={batches}", "training.ema_decay=0.9")
+        run = train_recipe(make_recipe(*base, *changes), phantoms, tmp_path / str(batches))
+        found.append([{k: v for k, v in row.items() if k != "seconds"} for row in run.read_history()])
+    for whole, accumulated in zip(*found, strict=True):
+        assert accumulated == pytest.approx(whole, rel=1e-3)
+
+
+@pytest.mark.slow
+def test_an_incomplete_group_of_batches_is_a_step(make_recipe: MakeRecipe, phantoms: Manifest, tmp_path: Path) -> None:
+    steps: list[int] = []
+
+    class Count(pl.Callback):
+        def on_train_epoch_end(self, trainer: pl.Trainer, _module: pl.LightningModule) -> None:
+            steps.append(trainer.global_step)
+
+    # Four batches: three and one.
+    train_recipe(make_recipe("training.accumulate=3"), phantoms, tmp_path / "run", callbacks=[Count()])
+    assert steps == [2, 4]

@@ -15,7 +15,7 @@ import typer
 from lesionlab import RESEARCH_ONLY, __version__
 from lesionlab.cli.console import discard_broken_streams, is_output_error, is_verbose, prepare_streams, set_verbosity
 from lesionlab.cli.options import add_commands
-from lesionlab.errors import EXIT_CODES, LesionlabError
+from lesionlab.errors import EXIT_CODES, LesionlabError, OtherProcessError
 
 # Each command is the function of its name in the module of its name; a group is the variable `app` of its module.
 _COMMANDS = (
@@ -23,6 +23,7 @@ _COMMANDS = (
     "serve",
     "build-web",
     "train",
+    "find-lr",
     "evaluate",
     "compare",
     "explain",
@@ -98,6 +99,8 @@ def main() -> None:
             _requested()()
         finally:
             sys.stdout.flush()
+    except OtherProcessError:  # which has printed its error
+        raise SystemExit(1) from None
     except LesionlabError as error:
         _fail(str(error), error.exit_code)
     except MemoryError:

@@ -21,6 +21,7 @@ from lesionlab.export.dermoscopy import read_negatives
 from lesionlab.recipes import Recipe
 from lesionlab.runs import RunFolder
 from lesionlab.training import train_recipe
+from lesionlab.training.processes import ALONE, Processes
 from lesionlab.training.tracking import Tracker, tracked
 
 RESAMPLES = 1000
@@ -94,15 +95,16 @@ def train_and_export(
     console: Console | None = None,
     bar: Bar = no_bar,
     trackers: Sequence[Tracker] = (),
+    processes: Processes = ALONE,
 ) -> Bundle:
     """Complete the training, the learning curves and the bundle of a run.
 
-    The arguments are those of `complete_run`, and `device` that of `train_recipe`.
+    The arguments are those of `complete_run`, and `device` and `processes` those of `train_recipe`. The first process
+    alone exports the bundle, shows progress and has trackers.
     """
-    require_same_run(run, recipe, manifest, split, fold)
-    if recipe.inference.negatives:
-        read_negatives(Path(recipe.inference.negatives))  # an error belongs before the training
-    if not (run.exists() and run.record().finished):
+    if not processes.is_first:
+        console, bar, trackers = None, no_bar, ()
+    if not processes.by_first(lambda: _is_trained(run, recipe, manifest, split, fold)):
         with bar("decoding images") as decoding, tracked(run, trackers) as callbacks:
             train_recipe(
                 recipe,
@@ -114,12 +116,25 @@ def train_and_export(
                 console=console,
                 decoding_progress=decoding,
                 callbacks=callbacks,
+                processes=processes,
             )
+    processes.by_first(lambda: _export(run, recipe, manifest, bar))
+    return Bundle.load(run.bundle)
+
+
+def _is_trained(run: RunFolder, recipe: Recipe, manifest: Manifest, split: Split, fold: int | None) -> bool:
+    require_same_run(run, recipe, manifest, split, fold)
+    if recipe.inference.negatives:
+        read_negatives(Path(recipe.inference.negatives))  # an error belongs before the training
+    return run.exists() and run.record().finished
+
+
+def _export(run: RunFolder, recipe: Recipe, manifest: Manifest, bar: Bar) -> None:
     if run.bundle.exists():
-        return Bundle.load(run.bundle)
+        return
     write_curves(run.read_history(), run.curves, monitor=recipe.training.monitor, leaky=run.record().leaky)
     with bar("calibrating") as progress:
-        return export_run(run, data_root=manifest.root, progress=progress)
+        export_run(run, data_root=manifest.root, progress=progress)
 
 
 def require_same_run(run: RunFolder, recipe: Recipe, manifest: Manifest, split: Split, fold: int | None = None) -> None:

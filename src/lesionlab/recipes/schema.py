@@ -199,7 +199,10 @@ class TrainingSettings(StrictModel):
 
     Attributes:
         epochs: Passes over the training images.
-        batch_size: Images per step.
+        batch_size: Images per batch. Several processes share a batch.
+        accumulate: Batches per step of the optimiser, whose gradients are averaged: larger batches in the memory of
+            smaller ones. Schedules and the moving average count steps. If the number does not divide the batches of an
+            epoch, the last step of the epoch has fewer, whose sum is divided by the same number.
         sizes: Image sides in pixels for progressive resizing, rising to `input.size`; epochs are divided evenly among
             them. Small images take a fraction of the time. Empty for `input.size` throughout, as in validation.
         precision: `auto` uses bfloat16 if the hardware supports it natively, else float32.
@@ -218,6 +221,7 @@ class TrainingSettings(StrictModel):
 
     epochs: int = Field(default=15, ge=1)
     batch_size: int = Field(default=32, ge=2)
+    accumulate: int = Field(default=1, ge=1)
     sizes: tuple[Annotated[int, Field(ge=32, le=1024)], ...] = ()
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
     ema_decay: float = Field(default=0.0, ge=0, lt=1)

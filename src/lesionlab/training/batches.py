@@ -11,7 +11,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lesionlab.data import ImageRecord
+from lesionlab.errors import UsageError
 from lesionlab.recipes import SamplingSettings
+from lesionlab.training.processes import ALONE, Processes
 from lesionlab.training.sampling import draw_weights, epoch_order, weighted_order
 
 Balance = Literal["none", "oversample", "undersample", "smote"]
@@ -88,6 +90,9 @@ class EpochBatches(Sampler[list[int]]):
     batch of one image breaks batch normalisation, and a second batch size would be compiled again. Lightning calls
     `set_epoch`, so that an epoch that is repeated after an interruption has the same batches.
 
+    Several processes have the same epoch. Each yields its share of every batch: the positions `rank`, `rank + size`,
+    and so on. An epoch in the given order is filled so that the shares of its last batch are equal.
+
     Args:
         labels: Class index of each image, [N].
         batch_size: Size of a batch, limited to the number of positions.
@@ -95,6 +100,10 @@ class EpochBatches(Sampler[list[int]]):
         balance: Sampling of the classes; `none` and `smote` (balanced already) use every image once.
         views: Number of views of each image, alternating by epoch; see `CachedFeatures`.
         weights: How often each image is drawn on average, [N]; None follows `balance`.
+        processes: The processes that share the batches; their number divides `batch_size`.
+
+    Raises:
+        UsageError: There are fewer positions than processes.
     """
 
     def __init__(
@@ -106,11 +115,16 @@ class EpochBatches(Sampler[list[int]]):
         balance: Balance = "none",
         views: int = 1,
         weights: NDArray[np.float64] | None = None,
+        processes: Processes = ALONE,
     ) -> None:
+        self._processes = processes
         self.labels, self.seed, self.views, self.epoch, self.weights = labels, seed, views, 0, weights
         self.balance: Literal["none", "oversample", "undersample"] = "none" if balance == "smote" else balance
-        self.length = len(labels) if seed is None else len(self._order())
-        self.batch_size = min(batch_size, self.length)
+        size = processes.size
+        self.length = math.ceil(len(labels) / size) * size if seed is None else len(self._order())
+        self.batch_size = min(batch_size, self.length) // size * size
+        if not self.batch_size:
+            raise UsageError(f"{self.length} training images cannot be shared by {size} processes; start fewer")
 
     def set_epoch(self, epoch: int) -> None:
         """Set the number of the next epoch."""
@@ -120,13 +134,14 @@ class EpochBatches(Sampler[list[int]]):
         return math.ceil(self.length / self.batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
-        order = np.arange(len(self.labels))
+        order = np.resize(np.arange(len(self.labels)), self.length)
         if self.seed is not None:
             order = np.resize(self._order(), len(self) * self.batch_size)
             # Each image advances by one view per epoch; consecutive images have different views.
             order = order + len(self.labels) * ((self.epoch + order) % self.views)
         for start in range(0, len(order), self.batch_size):
-            yield order[start : start + self.batch_size].tolist()
+            batch = order[start : start + self.batch_size]
+            yield batch[self._processes.rank :: self._processes.size].tolist()
 
     def _order(self) -> NDArray[np.int64]:
         rng = np.random.default_rng((self.seed or 0, self.epoch))
@@ -141,8 +156,9 @@ def make_loader(
     *,
     seed: int | None = None,
     sampling: SamplingSettings | None = None,
+    processes: Processes = ALONE,
 ) -> DataLoader[Any]:
-    """Return a loader of whole batches; shuffled if a seed is given.
+    """Return a loader of whole batches, or of the share of a process; shuffled if a seed is given.
 
     There are no worker processes: reading a batch from the page cache takes a millisecond.
     """
@@ -154,5 +170,6 @@ def make_loader(
         balance=sampling.balance,
         views=subset.views if seed is not None else 1,
         weights=draw_weights(subset.records, sampling) if sampling.weighted else None,
+        processes=processes,
     )
     return DataLoader(subset, batch_size=None, sampler=sampler, pin_memory=torch.cuda.is_available())

@@ -26,7 +26,8 @@ class RunRecorder(Checkpoint):
 
     The order matters: after a kill in between, training resumes from the older checkpoint and repeats the epoch with
     the same result. The history is part of the checkpoint, so that the file never holds epochs that were undone.
-    A `Checkpoint` callback runs after early stopping, so that the checkpoint includes its state.
+    A `Checkpoint` callback runs after early stopping, so that the checkpoint includes its state. Of several processes
+    the first one writes.
 
     Args:
         run: Folder to write to.
@@ -82,13 +83,14 @@ class RunRecorder(Checkpoint):
         writer = csv.DictWriter(out, HISTORY_COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.history)
-        write_text(self.run.history, out.getvalue())
         best = self.is_best()
-        if best:
+        if trainer.is_global_zero:
+            write_text(self.run.history, out.getvalue())
+        if best and trainer.is_global_zero:
             save_tensors(
                 cast(LesionModule, pl_module).shipped.state_dict(), self.run.best, {"epoch": str(values["epoch"])}
             )
-        trainer.save_checkpoint(self.run.last)
+        trainer.save_checkpoint(self.run.last)  # in all processes: they wait for each other
         row, total = self.history[-1], self.earlier + (trainer.max_epochs or 0)
         stage = self.history[self.earlier :]
         left = (total - row["epoch"]) * sum(r["seconds"] for r in stage) / len(stage)

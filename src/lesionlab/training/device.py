@@ -29,11 +29,13 @@ class Compute:
         accelerator: Lightning's name of the accelerator: `cuda`, `mps` or `cpu`.
         precision: Lightning's name of the precision.
         compiled: Whether `torch.compile` fuses the network's operations for training.
+        processes: Number of processes.
     """
 
     accelerator: str
     precision: str
     compiled: bool = False
+    processes: int = 1
 
     def describe(self) -> dict[str, str]:
         """Return versions, device and precision, for the record of a run."""
@@ -47,18 +49,20 @@ class Compute:
             "device": torch.cuda.get_device_name() if self.accelerator == "cuda" else _processor(),
             "precision": self.precision,
             "compiled": str(self.compiled).lower(),
+            "processes": str(self.processes),
             "threads": str(torch.get_num_threads()),
             "cpus": str(os.cpu_count()),
         }
 
 
-def choose_compute(recipe: Recipe, images: int, device: str | None = None) -> Compute:
+def choose_compute(recipe: Recipe, images: int, device: str | None = None, processes: int = 1) -> Compute:
     """Return how to train a recipe on this machine.
 
     Args:
         recipe: Its table `training` counts.
         images: Number of training images.
         device: `cpu`, `cuda` or `mps`; None: the fastest one.
+        processes: Number of processes.
 
     Raises:
         UsageError: The device is not available.
@@ -69,7 +73,7 @@ def choose_compute(recipe: Recipe, images: int, device: str | None = None) -> Co
     epochs += recipe.unfreeze.epochs if recipe.unfreeze.layers else 0
     steps = images * epochs // recipe.training.batch_size // max(1, len(recipe.training.sizes))
     compiled = recipe.training.compile and should_compile(accelerator, steps)
-    return Compute(accelerator, choose_precision(recipe.training.precision, accelerator), compiled)
+    return Compute(accelerator, choose_precision(recipe.training.precision, accelerator), compiled, processes)
 
 
 def choose_accelerator(device: str | None = None) -> str:

@@ -27,6 +27,7 @@ from lesionlab.training.labels import LabelSets
 from lesionlab.training.losses import Loss, class_weights, set_weights
 from lesionlab.training.mixing import BatchMixing
 from lesionlab.training.network import LesionNetwork
+from lesionlab.training.processes import ALONE, Processes
 from lesionlab.training.within_source import WithinSource
 
 
@@ -61,6 +62,7 @@ class LesionModule(pl.LightningModule):
         validation: The validation images in their order, for metrics by source.
         teacher: Teacher for distillation, or None.
         compiled: Whether to compile the network for the training steps.
+        processes: The processes that train together.
     """
 
     def __init__(
@@ -74,8 +76,10 @@ class LesionModule(pl.LightningModule):
         validation: Sequence[ImageRecord] = (),
         teacher: Teacher | None = None,
         compiled: bool = False,
+        processes: Processes = ALONE,
     ) -> None:
         super().__init__()
+        self._processes = processes
         self.network = network
         # The method and not the module: a compiled module would change the names in checkpoints.
         self._logits = torch.compile(network.forward, dynamic=False) if compiled else network.forward
@@ -95,6 +99,8 @@ class LesionModule(pl.LightningModule):
         # The average is validated and exported. It is a module, so that checkpoints include it.
         decay = recipe.training.ema_decay
         self.average = ModelEmaV3(network, decay=decay, use_warmup=True) if decay else None
+        if self.average is not None:
+            self.average.requires_grad_(requires_grad=False)  # DDP would wait for its gradients
         self._train_losses: list[Tensor] = []
         self._validation: list[tuple[Tensor, Tensor]] = []
         self._plateaus: list[ReduceLROnPlateau] = []
@@ -116,7 +122,8 @@ class LesionModule(pl.LightningModule):
         from a checkpoint at the end of an epoch.
         """
         if batch_idx == 0:
-            torch.manual_seed(self.recipe.seed * 1_000_003 + self.stage.first_epoch + self.current_epoch)
+            seed = self.recipe.seed * 1_000_003 + self.stage.first_epoch + self.current_epoch
+            torch.manual_seed(self._processes.seed(seed))
             self._train_losses.clear()
             self.network.train()
             if self.average is not None:
@@ -138,7 +145,8 @@ class LesionModule(pl.LightningModule):
             if self._teacher is not None:
                 share = self._teacher.weight
                 loss = (1 - share) * loss + share * self._teacher.loss(logits, images, self.loss.allowed(targets))
-        self._train_losses.append(loss.detach())
+        # The mean, so that all processes notice at the same step that it is not finite.
+        self._train_losses.append(self._processes.mean(loss.detach()))
         return loss
 
     @property
@@ -147,10 +155,19 @@ class LesionModule(pl.LightningModule):
         sizes = self.recipe.training.sizes
         return sizes[self.current_epoch * len(sizes) // self.stage.epochs] if sizes else None
 
-    def on_train_batch_end(self, *_: Any) -> None:
-        """Update the moving average of the weights."""
-        if self.average is not None:
+    def on_train_batch_end(self, _outputs: Any, _batch: Any, batch_idx: int) -> None:
+        """Update the moving average of the weights after a step of the optimiser."""
+        stepped = (batch_idx + 1) % self.recipe.training.accumulate == 0 or self.trainer.is_last_batch
+        if self.average is not None and stepped:
             self.average.update(self.network, step=self.trainer.global_step)
+
+    def on_validation_epoch_start(self) -> None:
+        """Average the statistics of batch normalisation over the processes."""
+        if self._processes.size == 1:
+            return
+        for name, buffer in self.named_buffers():
+            if name.endswith(("running_mean", "running_var")):
+                buffer.copy_(self._processes.mean(buffer))
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _index: int) -> None:
         """Collect the logits of one validation batch."""
@@ -160,8 +177,12 @@ class LesionModule(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log the epoch's losses and metrics."""
-        logits, labels = (torch.cat(batches) for batches in zip(*self._validation, strict=True))
+        shares = [torch.cat(batches) for batches in zip(*self._validation, strict=True)]
         self._validation.clear()
+        logits, labels = shares
+        if self._processes.size > 1:
+            images = len(self.trainer.val_dataloaders.dataset)  # type: ignore[union-attr]
+            logits, labels = (self._processes.interleaved(share, images) for share in shares)
         self.validated = labels.numpy(), logits.double().softmax(dim=1).numpy()
         auc = self._by_source.measure(self.validated[1]) if self._by_source else {}
         determined = labels < len(self.classes)

@@ -23,11 +23,13 @@ from lesionlab.training.checkpoint import SafetensorsCheckpointIO, load_weights,
 from lesionlab.training.depthwise import compute_in_float32
 from lesionlab.training.device import Compute, announce_compilation
 from lesionlab.training.distillation import Teacher
+from lesionlab.training.distributed import make_strategy, share_batch_norm
 from lesionlab.training.features import FeatureStore, augments
 from lesionlab.training.labels import LabelSets
 from lesionlab.training.memory import keep_freed_memory
 from lesionlab.training.module import LesionModule, Stage
 from lesionlab.training.network import LesionNetwork
+from lesionlab.training.processes import ALONE, Processes
 from lesionlab.training.sampling import smote
 
 logger = logging.getLogger(__name__)
@@ -50,6 +52,7 @@ def run_stages(
     console: Console | None,
     teacher: Teacher | None = None,
     callbacks: Sequence[pl.Callback] = (),
+    processes: Processes = ALONE,
 ) -> RunRecord:
     """Train all stages, beginning with the record's one.
 
@@ -65,6 +68,7 @@ def run_stages(
         console: Console for progress bars, or None.
         teacher: Teacher for distillation, or None.
         callbacks: Further callbacks of Lightning, for all stages.
+        processes: The processes that train together.
 
     Returns:
         The record with the last stage.
@@ -72,6 +76,7 @@ def run_stages(
     # Before any computation: other kernels differ in the last bit, and a run that is resumed at any stage must not.
     network.to(memory_format=torch.channels_last)
     compute_in_float32(network)
+    share_batch_norm(network, processes, compute.accelerator)
     if record.stage == 1:
         stage = Stage(1, recipe.training.epochs, recipe.optimizer.learning_rate, recipe.caches_features)
         inputs: Subsets = subsets
@@ -83,14 +88,19 @@ def run_stages(
             with _feature_progress(console) as progress:
                 images, device = subsets["train"].array, compute.accelerator
                 store = FeatureStore(network, recipe, images, images_key, device=device, progress=progress)
-                inputs = _feature_subsets(store, recipe, subsets)
-        _fit(run, recipe, network, inputs, label_sets, compute, stage, console, callbacks, teacher)
+                inputs = processes.in_turn(lambda: _feature_subsets(store, recipe, subsets))
+        _fit(run, recipe, network, inputs, label_sets, compute, stage, console, callbacks, teacher, processes)
         if recipe.unfreeze.layers:
-            record = record.model_copy(update={"stage": 2, "epochs_before_stage": len(run.read_history())})
-            save_tensors(load_weights(run.best), run.start)
-            run.save_record(record)
+            record = processes.by_first(lambda: _begin_second_stage(run, record))
     if record.stage == 2:
-        _second_stage(run, recipe, network, subsets, label_sets, record, compute, console, callbacks)
+        _second_stage(run, recipe, network, subsets, label_sets, record, compute, console, callbacks, processes)
+    return record
+
+
+def _begin_second_stage(run: RunFolder, record: RunRecord) -> RunRecord:
+    record = record.model_copy(update={"stage": 2, "epochs_before_stage": len(run.read_history())})
+    save_tensors(load_weights(run.best), run.start)
+    run.save_record(record)
     return record
 
 
@@ -132,12 +142,13 @@ def _second_stage(
     compute: Compute,
     console: Console | None,
     callbacks: Sequence[pl.Callback],
+    processes: Processes,
 ) -> None:
     """Train the top of the backbone as well, from the best weights of the first stage."""
     settings = recipe.unfreeze
     logger.info("second stage: the top %d layers of the backbone are trained as well", settings.layers)
-    if len(run.read_history()) == record.epochs_before_stage:
-        run.last.unlink(missing_ok=True)  # the checkpoint of the first stage
+    if processes.by_first(lambda: len(run.read_history()) == record.epochs_before_stage):
+        processes.by_first(lambda: run.last.unlink(missing_ok=True))  # the checkpoint of the first stage
     # Not run.best, which this stage may have replaced before it was interrupted.
     network.load_state_dict(load_weights(run.start))
     if settings.unfold_batch_norm:
@@ -145,7 +156,7 @@ def _second_stage(
         unfold_statistics(network, subsets["train"])
     network.unfreeze_top(settings.layers)
     stage = Stage(2, settings.epochs, settings.learning_rate, first_epoch=record.epochs_before_stage)
-    _fit(run, recipe, network, subsets, label_sets, compute, stage, console, callbacks)
+    _fit(run, recipe, network, subsets, label_sets, compute, stage, console, callbacks, None, processes)
 
 
 def unfold_statistics(network: LesionNetwork, images: CachedImages) -> None:
@@ -166,7 +177,8 @@ def _fit(
     stage: Stage,
     console: Console | None,
     callbacks: Sequence[pl.Callback],
-    teacher: Teacher | None = None,
+    teacher: Teacher | None,
+    processes: Processes,
 ) -> None:
     settings = recipe.training
     compiled = compute.compiled and not stage.cached
@@ -182,6 +194,7 @@ def _fit(
         validation=validation.records,
         teacher=teacher,
         compiled=compiled,
+        processes=processes,
     )
     monitor = f"validation_{settings.monitor}"
     used: list[pl.Callback] = [StepProgress(console or Console(quiet=True)), *callbacks]
@@ -193,6 +206,7 @@ def _fit(
     with quiet_lightning(), keep_freed_memory():
         trainer = pl.Trainer(
             accelerator=compute.accelerator,
+            strategy=make_strategy(processes),
             devices=1,
             precision=compute.precision,  # type: ignore[arg-type] # checked by the recipe's schema
             max_epochs=stage.epochs,
@@ -204,11 +218,14 @@ def _fit(
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
+            accumulate_grad_batches=settings.accumulate,
+            use_distributed_sampler=False,
         )
+        seed = recipe.seed + stage.number - 1
         trainer.fit(
             module,
-            make_loader(train, settings.batch_size, seed=recipe.seed + stage.number - 1, sampling=recipe.sampling),
-            make_loader(validation, 2 * settings.batch_size),
+            make_loader(train, settings.batch_size, seed=seed, sampling=recipe.sampling, processes=processes),
+            make_loader(validation, 2 * settings.batch_size, processes=processes),
             ckpt_path=str(run.last) if run.last.exists() else None,
         )
 

@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytorch_lightning as pl
 from rich.console import Console
+from torch import Tensor
 
 from lesionlab.data import Manifest, Split, without_copies
 from lesionlab.errors import DivergenceError, UsageError
@@ -23,6 +24,7 @@ from lesionlab.training.distillation import Teacher, TeacherRuns
 from lesionlab.training.labels import LabelSets
 from lesionlab.training.memory import memory_checked
 from lesionlab.training.network import LesionNetwork, parameter_count
+from lesionlab.training.processes import ALONE, Processes
 from lesionlab.training.stages import run_stages, unfold_statistics
 from lesionlab.training.start import load_start, starts_from_bundle
 from lesionlab.training.weights import load_pretrained
@@ -44,11 +46,14 @@ def train_recipe(
     decoding_progress: Progress | None = None,
     callbacks: Sequence[pl.Callback] = (),
     decode_test: bool = True,
+    processes: Processes = ALONE,
 ) -> RunFolder:
     """Train a recipe, or resume an interrupted run.
 
     Called again with the same arguments after an interruption, training continues after the last complete epoch and
     ends with the same weights as an uninterrupted run.
+
+    Several processes call this with the same arguments and the same folder, which all of them read.
 
     Args:
         recipe: The recipe.
@@ -62,6 +67,7 @@ def train_recipe(
         callbacks: Further callbacks of Lightning; at the end of an epoch they are called before the run is written.
         decode_test: Whether the images of the test subset are decoded as well, so that runs with other splits of the
             dataset use the same image cache. Training uses none of them.
+        processes: The processes that train together; see `started_processes`.
 
     Returns:
         The finished run.
@@ -69,17 +75,19 @@ def train_recipe(
     Raises:
         DivergenceError: The loss is not a finite number. The files of the epochs before are kept.
         MemoryExhaustedError: The memory does not suffice for `training.batch_size`.
-        UsageError: The folder holds another run or a finished one.
+        UsageError: The folder holds another run or a finished one, or the processes cannot share a batch.
+        OtherProcessError: Another process failed.
         DataError: Images are unreadable, a class is missing in a subset, or a teacher or the starting run was trained
             with another split or fold; or another process is working on the run.
     """
     run = RunFolder(folder)
+    processes.check(recipe)
     if split is None:
         manifest, split = prepare_split(recipe, manifest)
     split.check_against(manifest)
     check_classes(recipe, manifest, split, fold)
     segmentation = SegmentationModel.load(segmentation_folder(recipe.crop)) if recipe.crop.segmentation else None
-    compute = choose_compute(recipe, len(split.subsets(fold)["train"]), device)
+    compute = choose_compute(recipe, len(split.subsets(fold)["train"]), device, processes.size)
     teachers = TeacherRuns(recipe, split, fold)
     record = RunRecord(
         recipe_name=recipe.name,
@@ -93,64 +101,115 @@ def train_recipe(
         | ({"teacher": teachers.identity} if teachers.identity else {})
         | ({"segmentation": segmentation.info.identity} if segmentation else {}),
     )
-    resuming = _check_folder(run, record, recipe)
-    pl.seed_everything(recipe.seed, verbose=False)
-    network = LesionNetwork(recipe)  # errors of the recipe are raised before anything is written
-    if recipe.unfreeze.layers:
-        network.unfreeze_top(recipe.unfreeze.layers)
-        network.backbone.requires_grad_(False)
+    resuming = processes.by_first(lambda: _check_folder(run, record, recipe))
+    network = make_network(recipe)  # errors of the recipe are raised before anything is written
     found = run.record() if resuming else record
     update: dict[str, object] = {"stage": found.stage, "epochs_before_stage": found.epochs_before_stage}
-    if not (recipe.model.pretrained or recipe.model.start) or (
-        resuming and run.last.exists() and not recipe.model.freeze
-    ):
-        update["weights"] = found.weights  # random, or replaced by those of the checkpoint
-    elif recipe.model.start:
-        update["weights"] = load_start(network, recipe, manifest, split, fold, decoding_progress)
+    if resuming and run.last.exists() and not recipe.model.freeze:
+        update["weights"] = found.weights  # they are replaced by those of the checkpoint
     else:
-        update["weights"] = load_pretrained(network.backbone, recipe.model.backbone)
+        update["weights"] = processes.in_turn(
+            lambda: load_weights_to_start(network, recipe, manifest, split, fold, decoding_progress)
+        )
     record = record.model_copy(update=update)
-    with run.locked(), _log_to(run.log):
+    with ExitStack() as stack:
+        processes.by_first(lambda: _enter(run, stack))
         if not resuming:
-            run.begin(record, recipe, manifest, split)
+            processes.by_first(lambda: run.begin(record, recipe, manifest, split))
         _log_start(run, record, recipe, split, fold, network, resuming=resuming)
         distinct = without_copies(manifest if decode_test else fitted_images(manifest, split, fold))
-        images, key = open_network_inputs(distinct, recipe, decoding_progress)
+        images, key = processes.in_turn(lambda: open_network_inputs(distinct, recipe, decoding_progress))
         rows = {r.path: row for row, r in enumerate(distinct)}
         label_sets = LabelSets.of(TASKS[recipe.task], sorted({record.diagnosis for record in manifest}))
-        subsets = _cached_subsets(images, rows, label_sets, manifest, split, fold)
+        subsets = cached_subsets(images, rows, label_sets, manifest, split, fold)
         if recipe.model.start and record.stage == 1:  # in a second stage the file holds that stage's start
-            _complete_start(run, recipe, network, subsets["train"])
-        teacher = _make_teacher(recipe, teachers, run, compiled=compute.compiled)
+            _complete_start(run, recipe, network, subsets["train"], processes)
+        start = load_weights(run.start) if recipe.distillation.start else None
+        teacher = make_teacher(recipe, teachers, start, compiled=compute.compiled)
         try:
             with memory_checked(run.path, recipe.training.batch_size):
                 record = run_stages(
-                    run, recipe, network, subsets, label_sets, key, record, compute, console, teacher, callbacks
+                    run,
+                    recipe,
+                    network,
+                    subsets,
+                    label_sets,
+                    key,
+                    record,
+                    compute,
+                    console,
+                    teacher,
+                    callbacks,
+                    processes,
                 )
         except DivergenceError as error:
             kept = f"; {run.best} has the best weights of the epochs before" if run.read_history() else ""
             raise DivergenceError(f"{run.path}: {error}, into another folder{kept}") from error
-        run.save_record(record.model_copy(update={"finished": True}))
+        processes.by_first(lambda: run.save_record(record.model_copy(update={"finished": True})))
         logger.info("finished: best epoch %d, weights in %s", _best_epoch(run, recipe), run.best)
     return run
 
 
-def _complete_start(run: RunFolder, recipe: Recipe, network: LesionNetwork, train: CachedImages) -> None:
+def _enter(run: RunFolder, stack: ExitStack) -> None:
+    stack.enter_context(run.locked())
+    stack.enter_context(_log_to(run.log))
+
+
+def _complete_start(
+    run: RunFolder, recipe: Recipe, network: LesionNetwork, train: CachedImages, processes: Processes
+) -> None:
     """Write the starting weights of a run until it has a checkpoint; those of a bundle are completed before."""
     # Also of a resumed run on stored features, which are those of the complete weights.
     if starts_from_bundle(recipe.model.start) and (recipe.model.freeze or not run.last.exists()):
         unfold_statistics(network, train)
-    if not run.last.exists():
-        save_tensors(network.state_dict(), run.start)  # comparable with the trained weights
+    if not run.last.exists():  # comparable with the trained weights
+        processes.by_first(lambda: save_tensors(network.state_dict(), run.start))
 
 
-def _make_teacher(recipe: Recipe, runs: TeacherRuns, run: RunFolder, *, compiled: bool) -> Teacher | None:
-    """Return the teacher of a run whose starting weights are written, or None."""
+def make_network(recipe: Recipe) -> LesionNetwork:
+    """Return the network of a recipe with random weights that follow from its seed.
+
+    Raises:
+        RecipeError: The recipe does not fit the network.
+    """
+    pl.seed_everything(recipe.seed, verbose=False)
+    network = LesionNetwork(recipe)
+    if recipe.unfreeze.layers:
+        network.unfreeze_top(recipe.unfreeze.layers)
+        network.backbone.requires_grad_(False)
+    return network
+
+
+def load_weights_to_start(
+    network: LesionNetwork,
+    recipe: Recipe,
+    manifest: Manifest,
+    split: Split,
+    fold: int | None,
+    progress: Progress | None,
+) -> str:
+    """Load the weights that a recipe starts from, and return their source; see `load_start` and `load_pretrained`."""
+    if recipe.model.start:
+        return load_start(network, recipe, manifest, split, fold, progress)
+    return load_pretrained(network.backbone, recipe.model.backbone) if recipe.model.pretrained else "random"
+
+
+def make_teacher(
+    recipe: Recipe, runs: TeacherRuns, start: Mapping[str, Tensor] | None, *, compiled: bool
+) -> Teacher | None:
+    """Return the teacher of a recipe, or None.
+
+    Args:
+        recipe: The recipe.
+        runs: The runs that teach.
+        start: The starting weights if they teach as well.
+        compiled: Whether to compile the networks.
+    """
     networks, sizes = [*runs.networks], [*runs.sizes]
-    if recipe.distillation.start:
-        start = LesionNetwork(recipe)
-        start.load_state_dict(load_weights(run.start))
-        networks.append(start)
+    if start is not None:
+        network = LesionNetwork(recipe)
+        network.load_state_dict(start)
+        networks.append(network)
         sizes.append(recipe.input.size)
     return Teacher(networks, sizes, recipe.distillation, compiled=compiled) if networks else None
 
@@ -171,14 +230,16 @@ def _check_folder(run: RunFolder, record: RunRecord, recipe: Recipe) -> bool:
         raise UsageError(f"{run.path} holds a run of another recipe, dataset or split; choose another --out")
     if found.finished:
         raise UsageError(f"{run.path} holds a finished run; choose another --out, or evaluate this one")
-    decisive = ("accelerator", "precision", "compiled", "torch")
-    changed = {key for key in decisive if found.environment.get(key) != record.environment[key]}
+    decisive = ("accelerator", "precision", "compiled", "torch", "processes")
+    before = {"processes": "1"} | found.environment
+    changed = {key for key in decisive if before.get(key) != record.environment[key]}
     if changed:
-        logger.warning("resuming with another %s: the result may differ", ", ".join(sorted(changed)))
+        names = ", ".join(sorted(changed)).replace("processes", "number of processes")
+        logger.warning("resuming with another %s: the result may differ", names)
     return True
 
 
-def _cached_subsets(
+def cached_subsets(
     images: np.ndarray,
     rows: Mapping[str, int],
     label_sets: LabelSets,
@@ -222,7 +283,11 @@ def _log_start(
     logger.info("images: %s; split %s by %s", sizes, split.sha256[:12], split.unit)
     environment = record.environment
     logger.info(
-        "device: %s (%s), precision %s", environment["accelerator"], environment["device"], environment["precision"]
+        "device: %s (%s), precision %s%s",
+        environment["accelerator"],
+        environment["device"],
+        environment["precision"],
+        "" if environment["processes"] == "1" else f", {environment['processes']} processes",
     )
     if record.leaky:
         logger.warning("LEAKY: split by image, lesions are shared between training and test; all metrics are too high")

@@ -68,14 +68,24 @@ def write_curves(history: History, path: Path, *, monitor: str = "balanced_accur
         UsageError: The name has another ending.
         LesionlabError: The file cannot be written.
     """
+    with drawing_settings(on_white):
+        figure = _draw(history, (2 * FULL_WIDTH, 280), columns=2, paint=on_white, monitor=monitor, leaky=leaky)
+        save_figure(figure, path)
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure to a file on a white background, within `drawing_settings(on_white)`.
+
+    Raises:
+        UsageError: The name does not end in `.png` or `.svg`.
+        LesionlabError: The file cannot be written.
+    """
     kind = path.suffix.removeprefix(".").lower()
     if kind not in ("png", "svg"):
         raise UsageError(f"{path}: curves are written as .png or .svg; use a name with one of these endings")
-    with drawing_settings(on_white):
-        figure = _draw(history, (2 * FULL_WIDTH, 280), columns=2, paint=on_white, monitor=monitor, leaky=leaky)
-        stream = io.BytesIO()
-        metadata = {"Date": None} if kind == "svg" else None
-        figure.savefig(stream, format=kind, dpi=_PIXELS_PER_INCH, facecolor="white", metadata=metadata)
+    stream = io.BytesIO()
+    metadata = {"Date": None} if kind == "svg" else None
+    figure.savefig(stream, format=kind, dpi=_PIXELS_PER_INCH, facecolor="white", metadata=metadata)
     with replacing(path, binary=True) as target:
         target.write(stream.getvalue())
 
