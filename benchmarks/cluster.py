@@ -178,9 +178,38 @@ def table(result: Result) -> str:
         speed, number = found["images_per_second"], 2 if "2" in name else 1
         lines.append(f"| {name} | {speed:.1f} | {speed / number:.1f} |")
     ratios = result["two_workers_over_one"]
-    lines += ["", f"Two workers over one: {ratios['processes']:.2f} by processes, {ratios['ray']:.2f} by Ray.", ""]
+    longer = [
+        result["images"] * (1 / rates[f"Ray, {ray}"]["images_per_second"] - 1 / rates[own]["images_per_second"])
+        for ray, own in (("1 worker", "1 process"), ("2 workers", "2 processes"))
+    ]
+    lines += [
+        "",
+        (
+            f"Two workers over one: {ratios['processes']:.2f} by processes, {ratios['ray']:.2f} by Ray. A run of "
+            f"{result['images']:,} images by Ray, which starts a cluster first, takes {longer[0]:.1f} s longer with "
+            f"one worker and {longer[1]:.1f} s longer with two."
+        ),
+        "",
+        *faults_in_words(result["faults"]),
+    ]
     lines += cost(rate, result["bytes_read_per_image"], result["bytes_written_per_image"])
     return "\n".join(lines)
+
+
+def faults_in_words(faults: Result | None) -> list[str]:
+    if faults is None:
+        return []
+    after = faults["killed_after_shards"]
+    equal = "equal" if faults["files_equal_to_one_machine"] else "not equal"
+    return [
+        (
+            f"{faults['images']:,} images on two nodes of Ray; killed were a worker after {after['worker']}, the "
+            f"driver after {after['driver']} and a node after {after['node']} of {faults['shards']} shards: "
+            f"{faults['rows']:,} rows of {faults['distinct_images']:,} images, byte for byte {equal} to those of one "
+            "machine."
+        ),
+        "",
+    ]
 
 
 def cost(rate: float, read: float, written: float) -> list[str]:
