@@ -72,6 +72,7 @@ REMEDIES = {
     "MissingExtraError": "Install the extra that the message names; `lesionlab info` lists all.",
     "DivergenceError": "Lower `optimizer.learning_rate`; the weights of the epochs before are kept.",
     "MemoryExhaustedError": "Free memory, or lower `training.batch_size`, `--batch-size` or the number of `--workers`.",
+    "OtherProcessError": "See the error of the other process.",
     "DownloadError": "Repeat the same command; it continues where it ended. The message names the cause.",
     "InterruptedRunError": "Repeat the same command; it continues after the last complete epoch, or within the file.",
 }
