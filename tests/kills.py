@@ -27,6 +27,7 @@ class Plan:
         seed: Of the moments.
         modules: What to import before the first process is forked.
         early: Share of the moments in the first tenth of the measured duration.
+        finished: File in the folder `{run}` whose existence makes another start an error, since the run is complete.
     """
 
     command: Sequence[str]
@@ -34,6 +35,7 @@ class Plan:
     seed: int
     modules: Sequence[str] = ()
     early: float = 0.2
+    finished: str = ""
 
 
 def kill_at_random(plan: Plan, folder: Path) -> list[float]:
@@ -104,6 +106,8 @@ def _main() -> None:
         code = _end(_start(plan.command, f"killed-{run}"), seconds)
         if code is None:
             moments.append(share)
+            if plan.finished and Path(f"killed-{run}", plan.finished).exists():
+                run += 1
         elif code != expected:
             raise SystemExit(f"run {run} ended with exit code {code}, not {expected}, after kills at {moments}")
         elif len(moments) >= plan.kills:

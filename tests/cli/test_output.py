@@ -59,6 +59,7 @@ SLOW = (
 )
 TRAINING = (
     "train",
+    "find-lr",
     "fuse",
     "cross-validate",
     "tune",
@@ -71,9 +72,10 @@ TRAINING = (
     "label agreement",
     "label export",
     "data import-hmnist",
+    "import",
 )
 # Of tests/cli/test_registry.py, since each needs a registry.
-REGISTRY = ("registry push", "registry list", "registry pull", "registry promote", "registry rollback")
+REGISTRY = ("registry push", "registry list", "registry pull", "registry promote", "registry rollback", "registry hub")
 
 
 @pytest.fixture

@@ -19,6 +19,14 @@ from tests.ray_nodes import TwoNodes
 
 _LIMIT = 1500  # seconds; two minutes on an idle machine
 _EPOCHS = 12
+_MORE_EPOCHS = 80  # so that no fold ends while another one is started again
+# A background job of a shell ignores SIGINT, and so would its children.
+_PROGRAM = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from lesionlab.cli import main
+main()
+"""
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2 * _LIMIT)]
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
@@ -29,7 +37,7 @@ def start(phantoms: Manifest, tmp_path: Path) -> Start:
     """Return a function that starts `lesionlab cross-validate` in a process group of its own."""
 
     def run(out: str, *options: str) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", "lesionlab", "cross-validate", "phantom-demo", "--data", str(phantoms.root)]
+        command = [sys.executable, "-c", _PROGRAM, "cross-validate", "phantom-demo", "--data", str(phantoms.root)]
         command += ["--out", out, "--folds=3", f"--set=training.epochs={_EPOCHS}", "--set=training.batch_size=16"]
         command += ["--set=model.backbone=test_efficientnet", "--set=model.pretrained=false", "--set=input.size=32"]
         command += ["--set=training.precision=32-true", *options]
@@ -118,7 +126,7 @@ def test_killed_and_failed_folds_are_resumed(start: Start, tmp_path: Path) -> No
 @pytest.mark.filterwarnings("ignore")  # of Ray, on import and on leftovers of the processes that are killed here
 def test_folds_survive_the_loss_of_a_worker_and_of_a_node(two_nodes: TwoNodes, start: Start, tmp_path: Path) -> None:
     folds = [RunFolder(tmp_path / f"out/fold-{number}") for number in range(3)]
-    process = start("out", "--ray", two_nodes.address, "--jobs=2", "--json")
+    process = start("out", "--ray", two_nodes.address, "--jobs=2", "--json", f"--set=training.epochs={_MORE_EPOCHS}")
     wait_for_epoch(folds[0], process)
     wait_for_epoch(folds[1], process)
     for worker in two_nodes.workers("_on_node"):
@@ -131,6 +139,6 @@ def test_folds_survive_the_loss_of_a_worker_and_of_a_node(two_nodes: TwoNodes, s
     assert "Warning" not in errors
     assert {f"fold {number} of 3 finished" for number in (1, 2, 3)} <= set(errors.splitlines())
     assert [fold["fold"] for fold in results(tmp_path / "out")[1]["folds"]] == [0, 1, 2]
-    assert [len(fold.read_history()) for fold in folds] == [_EPOCHS] * 3
+    assert [len(fold.read_history()) for fold in folds] == [_MORE_EPOCHS] * 3
     logs = [fold.log.read_text(encoding="utf-8") for fold in folds[:2]]
     assert sorted(log.count("resuming") for log in logs) == [1, 2]

@@ -48,7 +48,7 @@ def test_kills_change_no_weight_and_no_epoch(changes: tuple[str, ...], kills: in
     write_phantoms(tmp_path / "data", lesions=70, size=(120, 90))
     settings = [f"--set={change}" for change in (*TINY, *changes)]
     command = ["train", "phantom-demo", *settings, "--data", "data", "--out", "{run}", "--device", "cpu"]
-    assert len(kill_at_random(Plan(command, kills, 5, MODULES), tmp_path)) == kills
+    assert len(kill_at_random(Plan(command, kills, 5, MODULES, finished="bundle"), tmp_path)) == kills
     whole = RunFolder(tmp_path / "whole")
     runs = sorted(tmp_path.glob("killed-*"))
     assert runs
