@@ -27,7 +27,8 @@ class Plan:
         seed: Of the moments.
         modules: What to import before the first process is forked.
         early: Share of the moments in the first tenth of the measured duration.
-        finished: File in the folder `{run}` whose existence makes another start an error, since the run is complete.
+        finished: File or folder in `{run}` that a complete run has. A run that was killed after it was written is
+            complete, and is not started again, since this would be an error.
     """
 
     command: Sequence[str]

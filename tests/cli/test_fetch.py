@@ -13,6 +13,7 @@ import pytest
 from lesionlab.data.fetch import Dataset, datasets, isic_archive
 from tests.cli.conftest import Outcome
 from tests.data.fetch.server import Fault, FileServer, Served, running_server
+from tests.interrupts import RESTORE_INTERRUPTS
 
 Cli = Callable[..., Outcome]
 
@@ -140,11 +141,8 @@ def test_images_of_the_archive_are_counted_by_licence(
     assert (tmp_path / "new" / "images" / "ISIC_0000001.jpg").read_bytes() == b"image"
 
 
-# A shell that starts the tests in the background has them ignore interrupts, and their processes inherit this.
-SCRIPT = """
-import signal
+SCRIPT = f"""{RESTORE_INTERRUPTS}
 import sys
-signal.signal(signal.SIGINT, signal.default_int_handler)
 from lesionlab.cli import main
 from lesionlab.data.fetch import Dataset, datasets
 datasets()["tiny"] = Dataset.model_validate_json(sys.argv.pop(1))

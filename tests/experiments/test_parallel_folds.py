@@ -15,18 +15,12 @@ import pytest
 
 from lesionlab.data import Manifest
 from lesionlab.runs import RunFolder
+from tests.interrupts import INTERRUPTIBLE
 from tests.ray_nodes import TwoNodes
 
 _LIMIT = 1500  # seconds; two minutes on an idle machine
 _EPOCHS = 12
 _MORE_EPOCHS = 80  # so that no fold ends while another one is started again
-# A background job of a shell ignores SIGINT, and so would its children.
-_PROGRAM = """
-import signal
-signal.signal(signal.SIGINT, signal.default_int_handler)
-from lesionlab.cli import main
-main()
-"""
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2 * _LIMIT)]
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
@@ -37,7 +31,7 @@ def start(phantoms: Manifest, tmp_path: Path) -> Start:
     """Return a function that starts `lesionlab cross-validate` in a process group of its own."""
 
     def run(out: str, *options: str) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-c", _PROGRAM, "cross-validate", "phantom-demo", "--data", str(phantoms.root)]
+        command = [sys.executable, "-c", INTERRUPTIBLE, "cross-validate", "phantom-demo", "--data", str(phantoms.root)]
         command += ["--out", out, "--folds=3", f"--set=training.epochs={_EPOCHS}", "--set=training.batch_size=16"]
         command += ["--set=model.backbone=test_efficientnet", "--set=model.pretrained=false", "--set=input.size=32"]
         command += ["--set=training.precision=32-true", *options]

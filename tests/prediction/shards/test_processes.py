@@ -25,6 +25,7 @@ from lesionlab.prediction.shards.plan import plan_shards
 from lesionlab.prediction.shards.processes import Processes
 from lesionlab.prediction.shards.shard import Piece
 from lesionlab.prediction.shards.worker import ShardWorker, WorkerDeath
+from tests.interrupts import INTERRUPTIBLE
 
 pytestmark = pytest.mark.slow
 KILLS = 30
@@ -49,15 +50,6 @@ def patient_of(name):
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + 100 * 2**20, resource.RLIM_INFINITY))
     return Patient()
-"""
-
-# A shell that starts the tests in the background has them ignore interrupts, and their processes inherit this.
-INTERRUPTIBLE = """
-import signal
-signal.signal(signal.SIGINT, signal.default_int_handler)
-from lesionlab.cli import main
-if __name__ == "__main__":
-    main()
 """
 
 
